@@ -1,0 +1,11 @@
+//! What travels: the key, the sequence number, the event id, and the bytes around them.
+
+mod envelope;
+mod id;
+mod key;
+mod seq;
+
+pub use envelope::{Envelope, EnvelopeError};
+pub use id::{EventId, InvalidId};
+pub use key::{InvalidKey, Key};
+pub use seq::{InvalidSeq, Seq};

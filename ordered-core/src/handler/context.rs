@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::States;
+use crate::event::{Envelope, EventId, Key, Seq};
+use crate::protocol::{Fence, Millis, WorkerId};
+
+/// What the framework knows of the event that a handler runs for. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    inner: Arc<ContextParts>,
+}
+
+/// The parts of a [`Context`], for those who make one: the worker, and unit tests of handlers.
+#[derive(Debug, Clone)]
+#[expect(
+    missing_docs,
+    reason = "each is what the method of `Context` with its name returns"
+)]
+pub struct ContextParts {
+    pub group: Arc<str>,
+    pub worker: WorkerId,
+    pub key: Key,
+    pub seq: Seq,
+    pub id: EventId,
+    pub attempt: u32,
+    pub fence: Fence,
+    pub received_at: Millis,
+    pub envelope: Envelope,
+    pub states: Arc<States>,
+}
+
+impl Context {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: ContextParts) -> Self {
+        Self {
+            inner: Arc::new(parts),
+        }
+    }
+
+    /// The group of the handler.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.inner.group
+    }
+
+    /// The worker that runs the handler.
+    #[must_use]
+    pub fn worker(&self) -> &WorkerId {
+        &self.inner.worker
+    }
+
+    /// The key of the event.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.inner.key
+    }
+
+    /// Its place among the events of the key.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.inner.seq
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn event_id(&self) -> &EventId {
+        &self.inner.id
+    }
+
+    /// Which attempt this is, from 1. Attempts of workers that died count.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.inner.attempt
+    }
+
+    /// The fencing token: it grows with every grant of the key to a worker. A sink that remembers the highest one per
+    /// key, and refuses lower ones, is safe from a worker that was paused beyond its lease.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
+        self.inner.fence
+    }
+
+    /// When this worker got the event, in milliseconds since the Unix epoch by its own clock. For people to read.
+    #[must_use]
+    pub fn received_at(&self) -> Millis {
+        self.inner.received_at
+    }
+
+    /// When the broker or the producer stamped the event, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn published_at(&self) -> Option<Millis> {
+        self.inner.envelope.published_at
+    }
+
+    /// The textual headers of the event.
+    #[must_use]
+    pub fn headers(&self) -> &BTreeMap<String, String> {
+        &self.inner.envelope.headers
+    }
+
+    /// The event as it was delivered.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.inner.envelope
+    }
+
+    /// The application's state.
+    #[must_use]
+    pub fn states(&self) -> &States {
+        &self.inner.states
+    }
+}

@@ -1,0 +1,116 @@
+use std::error::Error;
+use std::fmt;
+
+/// Why a handler did not get its event done: to be tried again (what `?` makes of any error), or not
+/// ([`Permanent::permanent`]).
+///
+/// Like `anyhow::Error` it is not itself a [`std::error::Error`], so that `?` can turn every error into it.
+pub struct HandlerError {
+    source: Box<dyn Error + Send + Sync>,
+    permanent: bool,
+}
+
+impl HandlerError {
+    /// A failure that is worth another try.
+    pub fn transient(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            source: error.into(),
+            permanent: false,
+        }
+    }
+
+    /// A failure that no further try can mend: the key is halted at this event at once.
+    pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            source: error.into(),
+            permanent: true,
+        }
+    }
+
+    /// Whether no further try can mend it.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+}
+
+/// The error with all its causes, joined by `: `; what others append themselves is not repeated.
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.source.to_string();
+        f.write_str(&said)?;
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            if !said.contains(&words) {
+                write!(f, ": {words}")?;
+            }
+            said = words;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.permanent {
+            "permanent"
+        } else {
+            "transient"
+        };
+        write!(f, "{kind}: {self}")
+    }
+}
+
+impl<E> From<E> for HandlerError
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn from(error: E) -> Self {
+        Self::transient(error)
+    }
+}
+
+/// Says that an error is not worth another try: `parse(&text).permanent()?`.
+pub trait Permanent<T> {
+    /// Marks the error as permanent.
+    ///
+    /// # Errors
+    /// The same as before, marked.
+    fn permanent(self) -> Result<T, HandlerError>;
+}
+
+impl<T, E: Into<HandlerError>> Permanent<T> for Result<T, E> {
+    fn permanent(self) -> Result<T, HandlerError> {
+        self.map_err(|error| HandlerError {
+            permanent: true,
+            ..error.into()
+        })
+    }
+}
+
+/// What a handler function may return: nothing, or a `Result` with any error.
+#[diagnostic::on_unimplemented(
+    message = "an ordered handler cannot return `{Self}`",
+    note = "return `Result<(), HandlerError>`, `Result<(), E>` with any error type, or nothing"
+)]
+pub trait IntoOutcome {
+    /// As the worker takes it.
+    ///
+    /// # Errors
+    /// The handler's own.
+    fn into_outcome(self) -> Result<(), HandlerError>;
+}
+
+impl IntoOutcome for () {
+    fn into_outcome(self) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<HandlerError>> IntoOutcome for Result<(), E> {
+    fn into_outcome(self) -> Result<(), HandlerError> {
+        self.map_err(Into::into)
+    }
+}

@@ -1,0 +1,154 @@
+use std::any::type_name;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::{Envelope, EventId, InvalidId, InvalidKey, InvalidSeq, Key, Seq};
+
+/// An event that was read, and where it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded<E> {
+    /// Its key.
+    pub key: Key,
+    /// Its place among the events of the key.
+    pub seq: Seq,
+    /// Its id.
+    pub id: EventId,
+    /// The event.
+    pub event: E,
+}
+
+/// Why a delivery is not an event of the handler, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+impl From<InvalidKey> for Malformed {
+    fn from(error: InvalidKey) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<InvalidSeq> for Malformed {
+    fn from(error: InvalidSeq) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<InvalidId> for Malformed {
+    fn from(error: InvalidId) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A field that can be a seq: every integer type.
+#[diagnostic::on_unimplemented(
+    message = "the seq of an event must be an integer, and this field is a `{Self}`",
+    label = "not an integer",
+    note = "allowed are u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, their NonZero forms and references, and `Seq`"
+)]
+pub trait SeqValue {
+    /// The seq.
+    ///
+    /// # Errors
+    /// When the number is not from 1 to 2^53-1.
+    fn to_seq(&self) -> Result<Seq, InvalidSeq>;
+}
+
+macro_rules! integers_are_seqs {
+    ($($integer:ty)*) => {$(
+        impl SeqValue for $integer {
+            fn to_seq(&self) -> Result<Seq, InvalidSeq> {
+                u64::try_from(*self).ok().and_then(|number| Seq::new(number).ok()).ok_or_else(|| InvalidSeq(self.to_string()))
+            }
+        }
+    )*};
+}
+
+integers_are_seqs!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
+macro_rules! nonzeros_are_seqs {
+    ($($nonzero:ty)*) => {$(
+        impl SeqValue for $nonzero {
+            fn to_seq(&self) -> Result<Seq, InvalidSeq> {
+                self.get().to_seq()
+            }
+        }
+    )*};
+}
+
+nonzeros_are_seqs!(std::num::NonZeroU32 std::num::NonZeroU64 std::num::NonZeroI32 std::num::NonZeroI64);
+
+impl SeqValue for Seq {
+    fn to_seq(&self) -> Result<Seq, InvalidSeq> {
+        Ok(*self)
+    }
+}
+
+impl<T: SeqValue + ?Sized> SeqValue for &T {
+    fn to_seq(&self) -> Result<Seq, InvalidSeq> {
+        (**self).to_seq()
+    }
+}
+
+/// Reads the body as JSON.
+///
+/// # Errors
+/// When it is not JSON, or JSON of another shape; the message says where.
+pub fn json_event<E: DeserializeOwned>(envelope: &Envelope) -> Result<E, Malformed> {
+    if envelope.body.is_empty() {
+        return Err(Malformed(
+            "the body is empty, and must be a JSON event".into(),
+        ));
+    }
+    serde_json::from_slice(&envelope.body).map_err(|error| {
+        let event = type_name::<E>().rsplit("::").next().unwrap_or_default();
+        Malformed(match error.classify() {
+            serde_json::error::Category::Data => {
+                format!("the body is JSON, but not a valid {event}: {error}")
+            }
+            _ => format!("the body is not JSON: {error}"),
+        })
+    })
+}
+
+/// The id of an event whose handler names no `id` field: the top-level `event_id` of its JSON, where there is one, else
+/// its key and seq.
+///
+/// # Errors
+/// When `event_id` is there, but is neither text nor a number, or cannot be an id.
+pub fn json_field_as_id(envelope: &Envelope, key: &Key, seq: Seq) -> Result<EventId, Malformed> {
+    #[derive(Deserialize)]
+    struct Probe {
+        event_id: Option<IdValue>,
+    }
+    let probe: Probe = serde_json::from_slice(&envelope.body)
+        .map_err(|error| Malformed(format!("the event's `event_id` cannot be its id: {error}")))?;
+    match probe.event_id {
+        Some(id) => Ok(EventId::new(id.to_string())?),
+        None => Ok(EventId::of_position(key, seq)),
+    }
+}
+
+/// An id as JSON may write it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "an event id is text or a whole number")]
+pub enum IdValue {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// A large number.
+    Unsigned(u64),
+}
+
+impl fmt::Display for IdValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Unsigned(number) => number.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What an application writes: the function that handles an event, and what it is given.
+
+mod context;
+mod erased;
+mod error;
+mod extract;
+mod identity;
+mod options;
+mod state;
+
+use std::future::Future;
+
+pub use context::{Context, ContextParts};
+pub use erased::{DynHandler, Invocation};
+pub use error::{HandlerError, IntoOutcome, Permanent};
+pub use extract::FromContext;
+pub use identity::{Decoded, IdValue, Malformed, SeqValue, json_event, json_field_as_id};
+pub use options::{Backoff, HandlerOptions};
+pub use state::{MissingState, State, States};
+
+use crate::event::Envelope;
+
+/// Handles the events of a group. Commonly made by `#[ordered_handler]` from an async function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler",
+    note = "annotate the function with `#[ordered_handler(key = \"…\", seq = \"…\")]`, or implement `ordered_core::handler::Handler`"
+)]
+pub trait Handler: Send + Sync + 'static {
+    /// The event as the handler sees it.
+    type Event: Send + 'static;
+
+    /// The group, and how its events are handled.
+    fn options(&self) -> HandlerOptions;
+
+    /// Reads the event, and finds its key, seq and id. Called once for every delivery, on the worker's own task: it
+    /// must not block.
+    ///
+    /// # Errors
+    /// When the bytes are not an event of this handler; the delivery is then dead-lettered with the message.
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<Self::Event>, Malformed>;
+
+    /// Says whether all application state that the handler asks for is there; called once, before the worker starts.
+    ///
+    /// # Errors
+    /// Names the first type that is missing.
+    fn check(&self, _states: &States) -> Result<(), MissingState> {
+        Ok(())
+    }
+
+    /// Handles the event. Runs at least once for each event; never twice at a time for one key while leases hold.
+    ///
+    /// # Cancel safety
+    /// The future is dropped when it outlives the handler's timeout, when the worker loses the key, and when the
+    /// worker does not get done draining in time. The event is then tried again.
+    fn call(
+        &self,
+        event: Self::Event,
+        context: Context,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}

@@ -1,0 +1,13 @@
+//! The core of `ordered`: the ordering [protocol], the [`Store`](store::Store) and
+//! [`Transport`](transport::Transport) traits with their in-memory versions, and the [`worker`] that joins them.
+//!
+//! Applications depend on `ordered-events`, which re-exports what they need of this crate; authors of stores and
+//! transports depend on this crate.
+
+pub mod clock;
+pub mod event;
+pub mod handler;
+pub mod protocol;
+pub mod store;
+pub mod transport;
+pub mod worker;

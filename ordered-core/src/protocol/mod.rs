@@ -1,0 +1,27 @@
+//! The ordering protocol, pure: no clock, no I/O, no async.
+//!
+//! [`decide`] takes the state of one key and a command, changes the state and answers with a verdict. It is the
+//! specification: the in-memory store is `decide` behind a lock, and every other store is held equal to it by tests
+//! that run the same commands against both.
+//!
+//! Every command is idempotent under "executed, but the reply was lost": a worker that repeats it gets the same
+//! verdict, or [`Verdict::Fenced`] once another worker was granted the key in between.
+
+mod command;
+mod decide;
+mod policy;
+mod state;
+mod verdict;
+mod view;
+
+pub use command::{Action, Attempt, Command, Event};
+pub use decide::{Situation, decide, runnable};
+pub use policy::{Policy, Quota};
+pub use state::{
+    BucketState, Claim, Done, Fence, Held, KeyState, Millis, Phase, Trouble, WorkerId,
+};
+pub use verdict::{Grant, Next, Obstacle, QuotaLimit, Verdict, Waiting};
+pub use view::{HeldView, KeyView};
+
+#[cfg(test)]
+mod tests;

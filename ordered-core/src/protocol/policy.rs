@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+/// What a group asks of the protocol. Every worker of a group runs with the same policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The seq that a key never seen before begins with. Default 1.
+    pub first_seq: u64,
+    /// How often one event is tried, crashes of workers included, before its key is halted. Default 5.
+    pub max_attempts: u32,
+    /// How long a processed event is remembered after its commit, by its id and by its seq. Default 24 hours.
+    ///
+    /// Within it a repetition is told from a conflict, and an id that comes back under another seq is not handled
+    /// again. After it, what lies at or below the last committed seq is [`Stale`](super::Verdict::Stale): never
+    /// handled again either, since the last seq itself is kept for good.
+    pub dedup_ttl: Duration,
+    /// How many events one worker may have granted for one key at a time; what comes behind them is held in the
+    /// store, so that a hot key cannot fill a worker. Default 32.
+    pub lane_depth: u32,
+    /// How many events, in all, one commit hands back with its verdict. Default 16.
+    pub next_events: u32,
+    /// How many bytes of events one commit hands back; the first is handed back whatever its size. Default 256 KiB.
+    pub next_bytes: u64,
+    /// What may be held for one key. Default 10,000 events and 64 MiB.
+    pub key_quota: Quota,
+    /// What may be held for the whole group. Keys are spread over buckets, and each bucket has its equal share.
+    /// Default 1,000,000 events and 1 GiB.
+    pub group_quota: Quota,
+}
+
+/// A bound on what is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Events.
+    pub events: u64,
+    /// Bytes of body and headers.
+    pub bytes: u64,
+}
+
+impl Quota {
+    /// The equal share of one of `parts`, at least one event.
+    #[must_use]
+    pub fn share(self, parts: u32) -> Self {
+        let parts = u64::from(parts.max(1));
+        Self {
+            events: (self.events / parts).max(1),
+            bytes: (self.bytes / parts).max(1),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            first_seq: 1,
+            max_attempts: 5,
+            dedup_ttl: Duration::from_secs(24 * 60 * 60),
+            lane_depth: 32,
+            next_events: 16,
+            next_bytes: 256 * 1024,
+            key_quota: Quota {
+                events: 10_000,
+                bytes: 64 << 20,
+            },
+            group_quota: Quota {
+                events: 1_000_000,
+                bytes: 1 << 30,
+            },
+        }
+    }
+}

@@ -1,0 +1,163 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Durability, Group, Store, StoreError, StoreReport, bucket_of};
+use crate::clock::Clock;
+use crate::event::Key;
+use crate::protocol::{
+    BucketState, Command, KeyState, KeyView, Situation, Verdict, WorkerId, decide, runnable,
+};
+
+/// A store in the memory of this process: [`decide`] behind a lock.
+///
+/// For tests, simulations and a first look. Clones share their state, so that several workers of one process can work
+/// on it together; it is gone with the process.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    // A std mutex: it is held for the time of a few map accesses, and never over an await.
+    shared: Arc<Mutex<Groups>>,
+    clock: Clock,
+    buckets: u32,
+}
+
+type Groups = HashMap<String, Vec<Bucket>>;
+
+#[derive(Debug, Default)]
+struct Bucket {
+    state: BucketState,
+    // Sorted, so that a sweep finds keys in an order that a seed can repeat.
+    keys: BTreeMap<Key, KeyState>,
+}
+
+impl MemoryStore {
+    /// Into how many buckets the keys of a group are spread.
+    pub const BUCKETS: u32 = 16;
+
+    /// An empty store on the machine's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(Clock::system())
+    }
+
+    /// An empty store on another clock, for tests that step the time.
+    #[must_use]
+    pub fn with_clock(clock: Clock) -> Self {
+        Self {
+            shared: Arc::default(),
+            clock,
+            buckets: Self::BUCKETS,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Groups> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_buckets<T>(&self, group: &Group, act: impl FnOnce(&mut [Bucket]) -> T) -> T {
+        let mut groups = self.lock();
+        let buckets = groups
+            .entry(group.name().to_owned())
+            .or_insert_with(|| (0..self.buckets).map(|_| Bucket::default()).collect());
+        act(buckets)
+    }
+
+    fn place(&self, key: &Key) -> usize {
+        bucket_of(key.as_str(), self.buckets) as usize
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn open(&self, _: &Group) -> Result<StoreReport, StoreError> {
+        Ok(StoreReport {
+            durability: Durability::Volatile,
+            reason: "the store is in this process' memory: its state is gone when the process ends"
+                .into(),
+        })
+    }
+
+    async fn apply(
+        &self,
+        group: &Group,
+        worker: &WorkerId,
+        commands: &[Command],
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let situation = Situation {
+            policy: group.policy(),
+            bucket_quota: group.policy().group_quota.share(self.buckets),
+            worker,
+            now: self.clock.now(),
+        };
+        Ok(self.with_buckets(group, |buckets| {
+            let apply = |command: &Command| {
+                let bucket = &mut buckets[self.place(&command.key)];
+                let key = bucket
+                    .keys
+                    .entry(command.key.clone())
+                    .or_insert_with(|| KeyState::new(group.policy().first_seq));
+                decide(&mut bucket.state, key, situation, &command.action)
+            };
+            commands.iter().map(apply).collect()
+        }))
+    }
+
+    async fn heartbeat(
+        &self,
+        group: &Group,
+        worker: &WorkerId,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        let expiry = self.clock.now() + u64::try_from(lease.as_millis()).unwrap_or(u64::MAX / 2);
+        self.with_buckets(group, |buckets| {
+            for bucket in buckets {
+                bucket.state.leases.insert(worker.clone(), expiry);
+            }
+        });
+        Ok(())
+    }
+
+    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
+        self.with_buckets(group, |buckets| {
+            for bucket in buckets {
+                bucket.state.leases.remove(worker);
+            }
+        });
+        Ok(())
+    }
+
+    async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with_buckets(group, |buckets| {
+            let found = buckets.iter().flat_map(|bucket| {
+                let runnable =
+                    move |(_, key): &(&Key, &KeyState)| runnable(&bucket.state, key, now);
+                bucket
+                    .keys
+                    .iter()
+                    .filter(runnable)
+                    .map(|(key, _)| key.clone())
+            });
+            found.take(limit).collect()
+        }))
+    }
+
+    async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError> {
+        let now = self.clock.now();
+        Ok(self.with_buckets(group, |buckets| {
+            let bucket = &buckets[self.place(key)];
+            bucket
+                .keys
+                .get(key)
+                .map(|state| KeyView::of(&bucket.state, state, now))
+        }))
+    }
+}

@@ -1,0 +1,65 @@
+use std::error::Error;
+use std::fmt;
+
+/// A failure of a transport.
+#[derive(Debug)]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What to make of a [`TransportError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// The broker is away or overloaded; it passes.
+    Unavailable,
+    /// It will not pass: the message says what to do.
+    Fatal,
+}
+
+impl TransportError {
+    /// The broker is away; it passes.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            kind: TransportErrorKind::Unavailable,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// It will not pass; the message says what to do.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self {
+            kind: TransportErrorKind::Fatal,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What to make of it.
+    #[must_use]
+    pub fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

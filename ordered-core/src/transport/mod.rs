@@ -1,0 +1,145 @@
+//! Where events come from and where their fate is reported.
+
+mod error;
+mod memory;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use error::{TransportError, TransportErrorKind};
+pub use memory::{Faults, MemoryBroker, MemoryTransport};
+
+use crate::event::Envelope;
+
+/// Names one delivery to the transport that made it. A transport never gives the same token twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// An event as it came in, with the token to settle it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// To settle it by.
+    pub token: Token,
+    /// The event.
+    pub envelope: Envelope,
+    /// Whether the broker says that it delivered the event before.
+    pub redelivered: bool,
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which delivery.
+    pub token: Token,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The broker may forget it.
+    Ack,
+    /// The broker delivers it again, not before this time has passed.
+    Defer(Duration),
+    /// It is put aside for a person to look at, with the reason.
+    DeadLetter(Reason),
+}
+
+/// Why an event was put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// The kind, for counting.
+    pub kind: ReasonKind,
+    /// A sentence for a person.
+    pub text: String,
+}
+
+/// The kinds of reasons for which a delivery is put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasonKind {
+    /// It cannot be read as an event of the handler, or lacks a valid key, seq or id.
+    Malformed,
+    /// Another event has its seq.
+    Conflict,
+}
+
+impl ReasonKind {
+    /// The word for headers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.as_str(), self.text)
+    }
+}
+
+/// What the worker asks of a transport when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intake {
+    /// How many deliveries may be unsettled at a time, over all.
+    pub max_unsettled: usize,
+}
+
+/// A source of events: a queue of a broker.
+///
+/// A transport delivers at least once, in any order it likes, and never decides about order itself. It reconnects by
+/// itself, forever, with backoff; the tokens of a lost connection stay valid as names, and settling them does nothing.
+/// It never hands a delivery back to the queue's head as a way to hold it.
+///
+/// Certified by the transport suite of `ordered-testkit`.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a transport",
+    note = "use `MemoryTransport`, the `Amqp` of the feature `amqp`, or implement `ordered_core::transport::Transport`"
+)]
+pub trait Transport: Send + Sync + 'static {
+    /// Begins to consume. Called once, before the first `receive`.
+    ///
+    /// # Errors
+    /// When it cannot work as configured, with what to do about it. A broker that is away at start is an error too, so
+    /// that a wrong address is noticed.
+    async fn start(&self, intake: Intake) -> Result<(), TransportError>;
+
+    /// Waits for at least one delivery and returns those that are there, `max` at most.
+    ///
+    /// # Errors
+    /// Only [`TransportErrorKind::Fatal`]: what passes is waited out inside.
+    ///
+    /// # Cancel safety
+    /// A dropped future loses no delivery.
+    async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError>;
+
+    /// Settles deliveries, in any order. When it returns, dead letters and deferred deliveries are safe with the
+    /// broker; acknowledgements may still be on their way, and one that is lost makes the broker deliver again.
+    ///
+    /// # Errors
+    /// What could not be settled is delivered again by the broker; the caller does not repeat the call.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), TransportError>;
+
+    /// Stops consuming: what is not settled goes back to the broker, which delivers it elsewhere.
+    ///
+    /// # Errors
+    /// When the broker is away; it then notices by itself.
+    async fn close(&self) -> Result<(), TransportError>;
+}
+
+/// Puts events into the queue that a [`Transport`] consumes.
+#[async_trait]
+pub trait Publish: Send + Sync + 'static {
+    /// Publishes the events in order, and returns once the broker has confirmed all of them.
+    ///
+    /// # Errors
+    /// When the broker did not take them all; some may have been taken.
+    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError>;
+}

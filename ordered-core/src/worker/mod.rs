@@ -1,0 +1,1 @@
+//! The worker: takes deliveries from a transport, asks the store, and runs the handler.
