@@ -13,7 +13,7 @@ use crate::handler::apply_order;
 use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// What decides the order of arrival and the duplicates.
     #[arg(long, default_value_t = 17)]
     seed: u64,
@@ -27,7 +27,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 17, keys: 4, events: 5 }
+        Self {
+            seed: 17,
+            keys: 4,
+            events: 5,
+        }
     }
 }
 
@@ -40,15 +44,27 @@ struct Story {
     handled: BTreeMap<String, Vec<u64>>,
 }
 
-pub async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let faults = Faults { seed: options.seed, shuffle: 7, duplicate: 30, ..Faults::default() };
+pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let faults = Faults {
+        seed: options.seed,
+        shuffle: 9,
+        duplicate: 25,
+        delay: Duration::from_millis(40),
+        ..Faults::default()
+    };
     let broker = MemoryBroker::with_faults(faults);
-    let events = event::all(options.keys, options.events, &mut fastrand::Rng::with_seed(options.seed));
+    let events = event::all(
+        options.keys,
+        options.events,
+        &mut fastrand::Rng::with_seed(options.seed),
+    );
     println!(
         "{} orders with {} events each, moved by up to {} places and {} % of them sent twice (seed {}).\n",
         options.keys, options.events, faults.shuffle, faults.duplicate, options.seed
     );
-    broker.publish(events.iter().map(envelope).collect::<Result<_, _>>()?).await?;
+    broker
+        .publish(events.iter().map(envelope).collect::<Result<_, _>>()?)
+        .await?;
     let total = broker.backlog();
 
     let story = Arc::new(Mutex::new(Story::new(&events)));
@@ -58,12 +74,14 @@ pub async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Worker::builder()
         .store(MemoryStore::new())
         .transport(broker.consumer())
-        .state(Ledger::open(None, Duration::ZERO)?)
+        .state(Ledger::open(None, Duration::from_millis(2))?)
         .handler(apply_order)
         .observe(move |occurrence| {
             let Ok(mut story) = teller.lock() else { return };
             story.tell(occurrence);
-            if story.arrived == total && story.handled.values().map(Vec::len).sum::<usize>() == expected {
+            if story.arrived == total
+                && story.handled.values().map(Vec::len).sum::<usize>() == expected
+            {
                 finished.notify_one();
             }
         })
@@ -79,8 +97,17 @@ fn envelope(event: &OrderEvent) -> Result<Envelope, serde_json::Error> {
 
 impl Story {
     fn new(events: &[OrderEvent]) -> Self {
-        let payloads = events.iter().map(|event| (event.event_id, event.payload.to_string())).collect();
-        Self { payloads, arrived: 0, held: 0, duplicates: 0, handled: BTreeMap::new() }
+        let payloads = events
+            .iter()
+            .map(|event| (event.event_id, event.payload.to_string()))
+            .collect();
+        Self {
+            payloads,
+            arrived: 0,
+            held: 0,
+            duplicates: 0,
+            handled: BTreeMap::new(),
+        }
     }
 
     fn tell(&mut self, occurrence: &Occurrence<'_>) {
@@ -100,7 +127,10 @@ impl Story {
                 println!("dropped    {} #{}  a duplicate", event.key, event.seq);
             }
             Occurrence::Committed { event, .. } => {
-                self.handled.entry(event.key.to_string()).or_default().push(event.seq.get());
+                self.handled
+                    .entry(event.key.to_string())
+                    .or_default()
+                    .push(event.seq.get());
                 println!("handled    {} #{}", event.key, event.seq);
             }
             _ => {}
@@ -113,7 +143,14 @@ impl Story {
         let mut wrong = Vec::new();
         for (key, seqs) in &self.handled {
             let right = *seqs == expected;
-            println!("  {key}: {seqs:?}  {}", if right { "in order, once each" } else { "WRONG" });
+            println!(
+                "  {key}: {seqs:?}  {}",
+                if right {
+                    "in order, once each"
+                } else {
+                    "WRONG"
+                }
+            );
             if !right {
                 wrong.push(key.as_str());
             }

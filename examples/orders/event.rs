@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OrderEvent {
-    pub order_id: String,
-    pub seq: u64,
-    pub payload: OrderChange,
-    pub event_id: Uuid,
+pub(crate) struct OrderEvent {
+    pub(crate) order_id: String,
+    pub(crate) seq: u64,
+    pub(crate) payload: OrderChange,
+    pub(crate) event_id: Uuid,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type")]
-pub enum OrderChange {
+pub(crate) enum OrderChange {
     OrderCreated { customer: String, amount_cents: u64 },
     PaymentCaptured { amount_cents: u64 },
     OrderPacked { parcel: String },
@@ -27,14 +27,25 @@ pub enum OrderChange {
 
 impl OrderChange {
     /// What commonly happens to an order as its `seq`th event.
-    pub fn typical(seq: u64) -> Self {
+    pub(crate) fn typical(seq: u64) -> Self {
         match seq {
-            1 => Self::OrderCreated { customer: "Ada".into(), amount_cents: 4_200 },
-            2 => Self::PaymentCaptured { amount_cents: 4_200 },
-            3 => Self::OrderPacked { parcel: "P-1".into() },
-            4 => Self::OrderShipped { carrier: "Hermes".into() },
+            1 => Self::OrderCreated {
+                customer: "Ada".into(),
+                amount_cents: 4_200,
+            },
+            2 => Self::PaymentCaptured {
+                amount_cents: 4_200,
+            },
+            3 => Self::OrderPacked {
+                parcel: "P-1".into(),
+            },
+            4 => Self::OrderShipped {
+                carrier: "Hermes".into(),
+            },
             5 => Self::OrderDelivered,
-            _ => Self::NoteAdded { text: format!("note {}", seq - 5) },
+            _ => Self::NoteAdded {
+                text: format!("note {}", seq - 5),
+            },
         }
     }
 }
@@ -42,8 +53,13 @@ impl OrderChange {
 impl fmt::Display for OrderChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OrderCreated { customer, amount_cents } => write!(f, "OrderCreated by {customer}, {amount_cents} ¢"),
-            Self::PaymentCaptured { amount_cents } => write!(f, "PaymentCaptured, {amount_cents} ¢"),
+            Self::OrderCreated {
+                customer,
+                amount_cents,
+            } => write!(f, "OrderCreated by {customer}, {amount_cents} ¢"),
+            Self::PaymentCaptured { amount_cents } => {
+                write!(f, "PaymentCaptured, {amount_cents} ¢")
+            }
             Self::OrderPacked { parcel } => write!(f, "OrderPacked in {parcel}"),
             Self::OrderShipped { carrier } => write!(f, "OrderShipped with {carrier}"),
             Self::OrderDelivered => f.write_str("OrderDelivered"),
@@ -53,7 +69,7 @@ impl fmt::Display for OrderChange {
 }
 
 /// Events 1..=`events` for each of `keys` orders, round by round, with ids from the random numbers.
-pub fn all(keys: u64, events: u64, random: &mut fastrand::Rng) -> Vec<OrderEvent> {
+pub(crate) fn all(keys: u64, events: u64, random: &mut fastrand::Rng) -> Vec<OrderEvent> {
     let places = (1..=events).flat_map(|seq| (1..=keys).map(move |key| (key, seq)));
     let event = |(key, seq)| OrderEvent {
         order_id: format!("order-{key}"),

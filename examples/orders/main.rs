@@ -37,11 +37,23 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let log = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let log = std::env::var("RUST_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok());
     let quiet = matches!(arguments.command, None | Some(Command::Demo(_)));
-    let default = if quiet { LevelFilter::ERROR } else { LevelFilter::INFO };
-    tracing_subscriber::fmt().with_max_level(log.unwrap_or(default)).with_writer(std::io::stderr).init();
-    let outcome = match arguments.command.unwrap_or_else(|| Command::Demo(demo::Options::default())) {
+    let default = if quiet {
+        LevelFilter::ERROR
+    } else {
+        LevelFilter::INFO
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(log.unwrap_or(default))
+        .with_writer(std::io::stderr)
+        .init();
+    let outcome = match arguments
+        .command
+        .unwrap_or_else(|| Command::Demo(demo::Options::default()))
+    {
         Command::Demo(options) => demo::run(&options).await,
         Command::Work(options) => work::run(options).await,
         Command::Produce(options) => produce::run(&options).await,

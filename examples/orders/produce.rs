@@ -11,7 +11,7 @@ use crate::event;
 const BATCH: usize = 1_000;
 
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Where the events go: amqp://…, memory://…
     #[arg(long)]
     transport: String,
@@ -35,7 +35,7 @@ pub struct Options {
     seed: Option<u64>,
 }
 
-pub async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -50,7 +50,11 @@ pub async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     shuffle_within(&mut envelopes, options.shuffle, &mut random);
 
     let publisher = ordered_events::publisher(&options.transport, &options.queue).await?;
-    let (total, begun, progress) = (envelopes.len(), Instant::now(), std::io::stderr().is_terminal());
+    let (total, begun, progress) = (
+        envelopes.len(),
+        Instant::now(),
+        std::io::stderr().is_terminal(),
+    );
     let mut published = 0;
     for batch in envelopes.chunks(BATCH) {
         publisher.publish(batch.to_vec()).await?;

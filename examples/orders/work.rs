@@ -8,7 +8,7 @@ use crate::handler::apply_order;
 use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Where the events come from: amqp://…, memory://…
     #[arg(long)]
     transport: String,
@@ -41,8 +41,11 @@ pub struct Options {
     id: Option<String>,
 }
 
-pub async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let ledger = Ledger::open(options.log.as_deref(), Duration::from_millis(options.work_ms))?;
+pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let ledger = Ledger::open(
+        options.log.as_deref(),
+        Duration::from_millis(options.work_ms),
+    )?;
     let mut worker = Worker::connect(&options.transport, &options.queue, &options.store)
         .await?
         .group(options.group)

@@ -57,10 +57,16 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
     match scheme(url) {
         "memory" => Ok(Arc::new(named(&MEMORY_STORES, url))),
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" | "unix" => Ok(Arc::new(ordered_redis::RedisStore::connect(url).await?)),
+        "redis" | "rediss" | "redis+unix" | "unix" => {
+            Ok(Arc::new(ordered_redis::RedisStore::connect(url).await?))
+        }
         #[cfg(not(feature = "redis"))]
         scheme @ ("redis" | "rediss" | "redis+unix" | "unix") => Err(feature_off(scheme, "redis")),
-        scheme => Err(ConnectError::UnknownScheme { part: "store", scheme: scheme.into(), known: STORES }),
+        scheme => Err(ConnectError::UnknownScheme {
+            part: "store",
+            scheme: scheme.into(),
+            known: STORES,
+        }),
     }
 }
 
@@ -72,12 +78,20 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
 /// the worker starts.
 pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, ConnectError> {
     match scheme(url) {
-        "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, &format!("{url}/{queue}")).consumer())),
+        "memory" => Ok(Arc::new(
+            named(&MEMORY_BROKERS, &format!("{url}/{queue}")).consumer(),
+        )),
         #[cfg(feature = "amqp")]
-        "amqp" | "amqps" => Ok(Arc::new(ordered_amqp::Amqp::connect(url).await?.queue(queue))),
+        "amqp" | "amqps" => Ok(Arc::new(
+            ordered_amqp::Amqp::connect(url).await?.queue(queue),
+        )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
-        scheme => Err(ConnectError::UnknownScheme { part: "transport", scheme: scheme.into(), known: TRANSPORTS }),
+        scheme => Err(ConnectError::UnknownScheme {
+            part: "transport",
+            scheme: scheme.into(),
+            known: TRANSPORTS,
+        }),
     }
 }
 
@@ -89,10 +103,16 @@ pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, Conne
     match scheme(url) {
         "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, &format!("{url}/{queue}")))),
         #[cfg(feature = "amqp")]
-        "amqp" | "amqps" => Ok(Arc::new(ordered_amqp::AmqpPublisher::connect(url, queue).await?)),
+        "amqp" | "amqps" => Ok(Arc::new(
+            ordered_amqp::AmqpPublisher::connect(url, queue).await?,
+        )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
-        scheme => Err(ConnectError::UnknownScheme { part: "transport", scheme: scheme.into(), known: TRANSPORTS }),
+        scheme => Err(ConnectError::UnknownScheme {
+            part: "transport",
+            scheme: scheme.into(),
+            known: TRANSPORTS,
+        }),
     }
 }
 
@@ -102,7 +122,10 @@ fn scheme(url: &str) -> &str {
 
 #[allow(dead_code, reason = "not called when all features are on")]
 fn feature_off(scheme: &str, feature: &'static str) -> ConnectError {
-    ConnectError::FeatureOff { scheme: scheme.into(), feature }
+    ConnectError::FeatureOff {
+        scheme: scheme.into(),
+        feature,
+    }
 }
 
 type Named<T> = LazyLock<Mutex<HashMap<String, T>>>;

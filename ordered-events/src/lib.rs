@@ -9,7 +9,9 @@ pub use signal::shutdown_signal;
 pub use worker::Worker;
 
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
-pub use ordered_core::handler::{Backoff, Context, FromContext, Handler, HandlerError, Permanent, State};
+pub use ordered_core::handler::{
+    Backoff, Context, FromContext, Handler, HandlerError, Permanent, State,
+};
 pub use ordered_core::protocol::{Fence, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};

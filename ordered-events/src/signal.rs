@@ -7,12 +7,17 @@ pub async fn shutdown_signal() {
     {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| signal(kind).expect("the process may listen for its own signals");
-        let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+        let (mut interrupt, mut terminate) = (
+            listen(SignalKind::interrupt()),
+            listen(SignalKind::terminate()),
+        );
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.expect("the process may listen for its own signals");
+    tokio::signal::ctrl_c()
+        .await
+        .expect("the process may listen for its own signals");
 }

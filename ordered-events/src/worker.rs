@@ -27,7 +27,11 @@ impl Worker {
     ///
     /// # Errors
     /// When a URL is wrong, or its part was not compiled in, or does not answer.
-    pub async fn connect(transport: &str, queue: &str, store: &str) -> Result<WorkerBuilder, ConnectError> {
+    pub async fn connect(
+        transport: &str,
+        queue: &str,
+        store: &str,
+    ) -> Result<WorkerBuilder, ConnectError> {
         Ok(Self::builder()
             .shared_store(connect::store(store).await?)
             .shared_transport(connect::transport(transport, queue).await?))
@@ -39,6 +43,11 @@ impl Worker {
     /// When one of them is not set, and as [`Worker::connect`].
     pub async fn from_env() -> Result<WorkerBuilder, ConnectError> {
         let read = |name: &'static str| env::var(name).map_err(|_| ConnectError::NotSet { name });
-        Self::connect(&read(Self::TRANSPORT)?, &read(Self::QUEUE)?, &read(Self::STORE)?).await
+        Self::connect(
+            &read(Self::TRANSPORT)?,
+            &read(Self::QUEUE)?,
+            &read(Self::STORE)?,
+        )
+        .await
     }
 }
