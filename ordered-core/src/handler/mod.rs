@@ -17,7 +17,7 @@ pub use extract::FromContext;
 pub use identity::{
     Decoded, EventIdValue, IdValue, KeyValue, Malformed, SeqValue, json_event, json_field_as_id,
 };
-pub use options::{Backoff, HandlerOptions};
+pub use options::{Backoff, HandlerOptions, OnExhausted, OnLate};
 pub use state::{MissingState, State, States};
 
 use crate::event::Envelope;

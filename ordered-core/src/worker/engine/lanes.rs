@@ -76,11 +76,15 @@ impl Engine {
 
     /// Ends the run of a lane that is given up.
     pub(super) fn stop_run(&mut self, lane: &Lane) {
-        if let Stage::Running(handle) = &lane.stage {
-            self.running -= 1;
-            if let Some(handle) = handle {
-                handle.abort();
+        match &lane.stage {
+            Stage::Running(handle) => {
+                self.running -= 1;
+                if let Some(handle) = handle {
+                    handle.abort();
+                }
             }
+            Stage::BackingOff => self.waiting -= 1,
+            Stage::Ready | Stage::Asking => {}
         }
     }
 
@@ -108,6 +112,9 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
+        if let Stage::BackingOff = lane.stage {
+            self.waiting -= 1;
+        }
         lane.stage = Stage::Asking;
         let fence = lane.fence;
         self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));
