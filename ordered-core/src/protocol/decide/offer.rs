@@ -25,6 +25,9 @@ impl Step<'_> {
                 recorded: recorded.clone(),
             };
         }
+        if self.is_overtaken(seq) {
+            return Verdict::Late;
+        }
         let Some(why) = self.obstacle(event) else {
             return Verdict::Run(Grant {
                 fence: self.key.fence,
@@ -72,6 +75,17 @@ impl Step<'_> {
             None if self.key.was_passed(seq, self.at.now) => Verdict::Late,
             None => Verdict::Stale,
         }
+    }
+
+    /// Whether its producer said that it would never come, and a later event has been granted since.
+    fn is_overtaken(&self, seq: u64) -> bool {
+        self.key.claim.as_ref().is_some_and(|claim| {
+            let holds =
+                claim.worker == *self.at.worker || self.bucket.is_alive(&claim.worker, self.at.now);
+            holds
+                && seq < self.key.granted_upto()
+                && !claim.granted.iter().any(|granted| granted.seq == seq)
+        })
     }
 
     /// Grants the event to the worker if nothing stands in the way, else says what does.
