@@ -1,0 +1,9 @@
+//! The RabbitMQ transport against real servers.
+
+mod faults;
+mod messages;
+mod queues;
+mod settling;
+mod start;
+mod suite;
+mod support;
