@@ -95,8 +95,7 @@ impl Outlet {
             .filter_map(|fate| fate.as_ref().ok()?.clone())
             .collect();
         if !returned.is_empty() {
-            // Perhaps somebody deleted a delay queue.
-            link.forget_declared();
+            self.repair(&link).await;
         }
         link.give_back(channel);
         let outcomes = messages.iter().zip(fates).map(|(message, fate)| {
@@ -109,6 +108,18 @@ impl Outlet {
             Ok(())
         });
         Ok(outcomes.collect())
+    }
+
+    /// Somebody has deleted a queue, perhaps: the next attempt finds it declared.
+    async fn repair(&self, link: &Link) {
+        link.forget_declared();
+        let Some(topology) = &self.topology else {
+            return;
+        };
+        let repaired = topology.ensure(link.connection(), &self.broker.address);
+        if let Err(error) = repaired.await {
+            tracing::warn!(%error, "a queue is missing");
+        }
     }
 
     async fn link(&self) -> lapin::Result<Arc<Link>> {

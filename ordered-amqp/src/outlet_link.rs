@@ -33,6 +33,10 @@ impl Link {
         }
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.status().connected()
     }

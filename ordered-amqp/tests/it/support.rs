@@ -105,7 +105,7 @@ pub(crate) async fn ack(transport: &Amqp, deliveries: &[Delivery]) {
 /// A plain client.
 pub(crate) struct Client {
     pub(crate) channel: Channel,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Client {
@@ -117,7 +117,7 @@ impl Client {
         channel.confirm_select(confirms).await.unwrap();
         Self {
             channel,
-            _connection: connection,
+            connection,
         }
     }
 
@@ -155,14 +155,13 @@ impl Client {
         got.map(|it| (it.delivery.data.into(), it.delivery.properties))
     }
 
-    /// How many messages are ready in the queue, and how many consumers it has; `None` if there is no such queue.
-    pub(crate) async fn count(&self, queue: &str) -> Option<(u32, u32)> {
+    /// How many messages are ready in the queue; `None` if there is no such queue.
+    pub(crate) async fn count(&self, queue: &str) -> Option<u32> {
+        // On a channel of its own, which the broker closes when there is no such queue.
+        let channel = self.connection.create_channel().await.unwrap();
         let passive = QueueDeclareOptions::durable().passive();
-        let declared = self
-            .channel
-            .queue_declare(queue.into(), passive, FieldTable::default());
-        let queue = declared.await.ok()?;
-        Some((queue.message_count(), queue.consumer_count()))
+        let declared = channel.queue_declare(queue.into(), passive, FieldTable::default());
+        declared.await.ok().map(|queue| queue.message_count())
     }
 }
 
@@ -194,7 +193,9 @@ fn dead_letter(body: Bytes, properties: &BasicProperties) -> DeadLetter {
     }
     let mut take = |name: &str| envelope.headers.remove(name).expect(name);
     let (kind, text) = (take("x-ordered-reason"), take("x-ordered-reason-text"));
-    ["queue", "exchange", "routing-key"].map(|name| take(&format!("x-ordered-{name}")));
+    for name in ["queue", "exchange", "routing-key"] {
+        take(&format!("x-ordered-{name}"));
+    }
     DeadLetter {
         envelope,
         kind,
