@@ -36,6 +36,9 @@
 //! `BCC`, which would make it expire, be refused, or go elsewhere. The original is acknowledged once the broker has
 //! confirmed the copy. Nothing is ever rejected or requeued.
 //!
+//! A copy that the broker does not take is sent again for as long as the original is out, and `settle` waits for it
+//! (also when its future is dropped, it goes on). Acknowledgements in the same call do not wait.
+//!
 //! # Events
 //!
 //! Headers that are text, numbers or flags are in [`Envelope::headers`](ordered_core::event::Envelope), as text.

@@ -7,3 +7,5 @@ mod settling;
 mod start;
 mod suite;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;

@@ -136,6 +136,13 @@ async fn a_start_that_failed_can_be_repeated() {
     transport.start(INTAKE).await.unwrap();
 }
 
+#[cfg(not(feature = "tls"))]
+#[tokio::test]
+async fn tls_without_the_feature_is_an_error() {
+    let error = fatal(Amqp::connect("amqps://broker").queue("q").await);
+    assert!(error.contains("turn on the feature `tls`"), "{error}");
+}
+
 #[tokio::test]
 async fn publishing_to_nowhere_is_an_error() {
     use ordered_core::transport::Publish;
