@@ -236,7 +236,9 @@ impl Step<'_> {
     /// The held events beyond `have` that the worker may run; grants those that are not granted yet.
     fn next(&mut self, have: u64) -> Vec<Next> {
         let upto = self.key.granted_upto();
-        let depth = u64::from(self.at.policy.lane_depth);
+        // At least one of each: `advance` may have granted the head, and the worker has to learn of it.
+        let depth = u64::from(self.at.policy.lane_depth.max(1));
+        let most = u64::from(self.at.policy.next_events.max(1));
         let mut next = Vec::new();
         let mut bytes = 0;
         if self.key.claim.is_none() {
@@ -251,7 +253,7 @@ impl Step<'_> {
                 continue;
             };
             bytes += held.envelope.size();
-            let enough = next.len() as u64 >= u64::from(self.at.policy.next_events);
+            let enough = next.len() as u64 >= most;
             if enough || (bytes > self.at.policy.next_bytes && !next.is_empty()) {
                 break;
             }
