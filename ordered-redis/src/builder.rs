@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use ordered_core::clock::Clock;
 use ordered_core::store::StoreError;
 use redis::ErrorKind;
 
@@ -19,7 +18,6 @@ pub struct RedisStoreBuilder {
     strict: bool,
     timeout: Duration,
     cluster: bool,
-    clock: Option<Clock>,
 }
 
 impl RedisStoreBuilder {
@@ -31,7 +29,6 @@ impl RedisStoreBuilder {
             strict: false,
             timeout: Duration::from_secs(5),
             cluster: false,
-            clock: None,
         }
     }
 
@@ -69,14 +66,6 @@ impl RedisStoreBuilder {
     #[cfg_attr(docsrs, doc(cfg(feature = "cluster")))]
     pub fn cluster(mut self, cluster: bool) -> Self {
         self.cluster = cluster;
-        self
-    }
-
-    /// Replaces the server's time, for tests that step it. It has to run ahead of the server's, or what is to be
-    /// remembered expires at once.
-    #[doc(hidden)]
-    pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = Some(clock);
         self
     }
 
@@ -128,7 +117,6 @@ impl RedisStoreBuilder {
             Names::new(&self.prefix),
             self.buckets,
             self.strict,
-            self.clock,
         ))
     }
 

@@ -78,7 +78,6 @@ impl RedisStore {
         names: Names,
         buckets: u32,
         strict: bool,
-        clock: Option<Clock>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -87,7 +86,26 @@ impl RedisStore {
                 names,
                 buckets,
                 strict,
-                clock,
+                clock: None,
+                cursors: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The same store on another clock than the server's, for tests that step the time. It has to run ahead of the
+    /// server's, or what is to be remembered expires at once.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        let shared = &self.shared;
+        Self {
+            shared: Arc::new(Shared {
+                link: shared.link.clone(),
+                address: shared.address.clone(),
+                names: shared.names.clone(),
+                buckets: shared.buckets,
+                strict: shared.strict,
+                clock: Some(clock),
                 cursors: Mutex::default(),
             }),
         }
