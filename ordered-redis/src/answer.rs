@@ -173,6 +173,9 @@ impl Answer {
         let granted = self.number()?;
         let troubled = self.flag()?;
         let error = self.text()?;
+        let failing_since = self.number()?;
+        let failed_at = self.number()?;
+        let failed_on = self.text()?;
         Ok(KeyView {
             last_seq,
             fence,
@@ -183,6 +186,9 @@ impl Answer {
             phase: phase.as_str(),
             due: matches!(phase, Phase::BackingOff { .. }).then_some(due),
             error: troubled.then_some(error),
+            failing_since: troubled.then_some(failing_since),
+            failed_at: troubled.then_some(failed_at),
+            failed_on: troubled.then_some(failed_on),
             held: Vec::new(),
             held_bytes,
         })

@@ -3,8 +3,8 @@
 -- KEYS: k c h q e w
 -- ARGV: key after_seq page given_time
 -- Returns: nothing if the key is unknown, else last_seq, fence, attempts, phase, due, held_bytes, worker, whether its
--- lease is good, how many events it was granted, whether there is an error, the error, then seq, id and time of each
--- held event after after_seq, in order.
+-- lease is good, how many events it was granted, whether there is an error, the error, when it came first and last and
+-- on which worker, then seq, id and time of each held event after after_seq, in order.
 local STATES, CLAIMS, HELD, ORDER, TROUBLES, LEASES = unpack(KEYS)
 local name, after, page, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], time(tonumber(ARGV[4]))
 
@@ -21,10 +21,11 @@ if claim then
   alive = expiry and tonumber(expiry) > now and 1 or 0
 end
 local trouble = key.troubled and call('HGET', TROUBLES, name)
+trouble = trouble and cmsgpack.unpack(trouble) or { '', 0, 0, '' }
 
 local answer = {
   key.last, key.fence, key.attempts, key.phase, key.due, key.bytes, worker, alive, granted,
-  trouble and 1 or 0, trouble and cmsgpack.unpack(trouble)[1] or '',
+  key.troubled and 1 or 0, trouble[1], trouble[2], trouble[3], trouble[4],
 }
 if key.count > 0 then
   local prefix = order_prefix(name)

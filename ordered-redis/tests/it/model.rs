@@ -8,7 +8,7 @@ fn sequences() -> u64 {
     asked.and_then(|asked| asked.parse().ok()).unwrap_or(10_000)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_scripts_say_what_the_protocol_says() {
     let server = RedisServer::builder()
         .no_persistence()

@@ -14,6 +14,9 @@ const TEXTS: [&str; 14] = [
 /// A store may give time a meaning of its own (Redis expires keys), so it runs far ahead of the real one.
 pub(super) const START: u64 = 4_102_444_800_000;
 
+/// Times are multiples of this, so that they often meet exactly.
+const TICK: u64 = 10;
+
 pub(super) struct Generator {
     rng: Rng,
     shadow: Shadow,
@@ -65,7 +68,7 @@ impl Generator {
                 _ => self.apply(),
             },
             72..80 => {
-                let lease = self.rng.u64(1..120);
+                let lease = self.rng.u64(1..12) * TICK;
                 let worker = self.worker();
                 self.shadow
                     .set_lease(&worker, Some(self.shadow.now + lease));
@@ -77,8 +80,8 @@ impl Generator {
                 Step::Leave(worker)
             }
             82..90 => {
-                let most = if self.rng.u8(..) < 200 { 60 } else { 3_000 };
-                let millis = self.rng.u64(1..most);
+                let most = if self.rng.u8(..) < 200 { 6 } else { 300 };
+                let millis = self.rng.u64(1..most) * TICK;
                 self.shadow.now += millis;
                 Step::Pass(millis)
             }
@@ -100,14 +103,22 @@ impl Generator {
         };
         let mut commands = Vec::new();
         let mut key = key;
-        for _ in 0..self.rng.usize(1..7) {
+        // Now and then a run of events comes too early, so that there is something to hand back.
+        let early = self.rng.u8(..) < 50;
+        for place in 0..self.rng.u64(1..7) {
+            let action = if early {
+                let seq = (self.shadow.keys[&key].head() + 1 + place).min(Seq::MAX.get());
+                Action::Hold(self.event_at(&key, seq), self.envelope())
+            } else {
+                self.action(&key)
+            };
             let command = Command {
-                action: self.action(&key),
+                action,
                 key: key.clone(),
             };
             self.shadow.apply(&worker, &command);
             commands.push(command);
-            if self.rng.u8(..) < 60 {
+            if !early && self.rng.u8(..) < 60 {
                 key = self.keys[self.rng.usize(..self.keys.len())].clone();
             }
         }
@@ -132,7 +143,7 @@ impl Generator {
             }
             75..80 => Action::Retry(self.attempt(key, fence, attempts)),
             80..86 => {
-                let delay = Duration::from_millis(self.rng.u64(0..80));
+                let delay = Duration::from_millis(self.rng.u64(0..8) * TICK);
                 Action::Postpone(self.attempt(key, fence, attempts), self.envelope(), delay)
             }
             86..88 => Action::Halt(self.attempt(key, fence, attempts), self.envelope()),
@@ -194,7 +205,7 @@ impl Generator {
             .map(|_| self.rng.u8(..))
             .collect();
         let mut envelope = Envelope::new(body);
-        if self.rng.bool() {
+        if self.rng.u8(..) < 40 {
             envelope.headers.insert("h".into(), "{\n\0é".into());
             envelope.published_at = Some(self.rng.u64(..));
         }
@@ -210,10 +221,10 @@ fn policy(rng: &mut Rng) -> Policy {
     let mut policy = Policy::default();
     policy.first_seq = [1, 1, 1, 0, 7, Seq::MAX.get() - 4][rng.usize(..6)];
     policy.max_attempts = rng.u32(1..5);
-    policy.dedup_ttl = Duration::from_millis([0, 3, 50, 50, 1_000, 60_000][rng.usize(..6)]);
+    policy.dedup_ttl = Duration::from_millis([0, 3, 50, 80, 1_000, 60_000][rng.usize(..6)]);
     policy.lane_depth = rng.u32(0..6);
     policy.next_events = rng.u32(0..5);
-    policy.next_bytes = [0, 40, 1 << 20][rng.usize(..3)];
+    policy.next_bytes = [0, 20, 40, 1 << 20][rng.usize(..4)];
     policy.key_quota = Quota {
         events: rng.u64(1..6),
         bytes: [30, 100, u64::MAX][rng.usize(..3)],

@@ -19,7 +19,7 @@ use crate::unique;
 /// How long a sequence is.
 const STEPS: usize = 30;
 /// How many sequences run at the same time, so that a store behind a network is kept busy.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 /// Runs one random sequence for each seed against the store and against the model: commands of several workers on a
 /// few keys, steps of time, crashes, heartbeats, sweeps and repetitions. Both must say the same to every step.
