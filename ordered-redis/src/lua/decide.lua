@@ -115,7 +115,7 @@ local function next_of(key, have)
   if not key.worker or key.count == 0 then return found end
   local upto = granted_upto(key)
   -- Beyond the largest seq a double counts no further, and the walk would not end.
-  local first, last = max(have, key.last) + 1, min(key.last + lane_depth, MAX_SEQ)
+  local first, last = min(max(have, key.last), upto) + 1, min(key.last + lane_depth, MAX_SEQ)
   load_range(key, first, min(last, first + next_events - 1))
   for seq = first, last do
     local entry = held_at(key, seq)
@@ -133,17 +133,19 @@ end
 
 local function advance(key, seq, id)
   drop_held(key, seq)
-  key.last, key.attempts = seq, 0
+  key.last = seq
   key.trouble, key.troubled = nil, false
   remember(key, seq, id)
   table.remove(key.granted, 1)
   key.claim_changed = true
-  if #key.granted == 0 then
-    local head = held_at(key, seq + 1)
-    if not head then return set_claim(key, nil) end
-    grant(key, head.id)
-  end
   key.attempts = 1
+end
+
+local function end_idle_claim(key)
+  if key.worker and #key.granted == 0 then
+    set_claim(key, nil)
+    key.attempts = 0
+  end
 end
 
 local function commit(key, seq, id, fence, have)
@@ -153,6 +155,7 @@ local function commit(key, seq, id, fence, have)
     advance(key, seq, id)
   end
   local found = next_of(key, have)
+  end_idle_claim(key)
   return { COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
 end
 
