@@ -61,7 +61,8 @@ pub struct Grant {
     pub fence: Fence,
     /// Which attempt at the event this is, from 1.
     pub attempt: u32,
-    /// The id was committed under another seq: commit the event without handling it.
+    /// The id was committed under another seq: commit the event without handling it. The worker sets this itself for
+    /// what it was granted before it committed that id.
     pub repeat: bool,
 }
 

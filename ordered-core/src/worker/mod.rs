@@ -1,1 +1,28 @@
 //! The worker: takes deliveries from a transport, asks the store, and runs the handler.
+//!
+//! The life of one event: a [`Delivery`](crate::transport::Delivery) is decoded and *offered* to the store. If it may
+//! run, it joins the *lane* of its key, a queue that runs serially; else it is *held* by the store, or settled at once.
+//! When its handler is done it is *committed*, and only then acknowledged; the commit hands back the events that were
+//! held behind it. The engine decides all this without I/O; everything around it only carries its
+//! commands, runs and settlements.
+
+mod asking;
+mod backoff;
+mod builder;
+mod engine;
+mod error;
+mod heartbeat;
+mod intake;
+mod observe;
+mod run;
+mod running;
+mod settings;
+mod settler;
+mod tasks;
+mod telemetry;
+
+pub use builder::WorkerBuilder;
+pub use error::{BuildError, WorkerError};
+pub use observe::{Observer, Occurrence, Place};
+pub use run::Worker;
+pub use settings::Settings;

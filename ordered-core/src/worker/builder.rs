@@ -1,0 +1,272 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BuildError, Observer, Occurrence, Settings, Worker};
+use crate::handler::{Backoff, DynHandler, Handler, HandlerOptions, States};
+use crate::protocol::WorkerId;
+use crate::store::Store;
+use crate::transport::Transport;
+
+/// Puts a [`Worker`] together: a store, a transport, a handler, the application's state, and settings.
+///
+/// What is set here goes before what the handler's attribute says.
+#[derive(Default)]
+#[must_use]
+pub struct WorkerBuilder {
+    store: Option<Arc<dyn Store>>,
+    transport: Option<Arc<dyn Transport>>,
+    handler: Option<Arc<dyn DynHandler>>,
+    overrides: Vec<Override>,
+    settings: Settings,
+    states: States,
+    observers: Vec<Observer>,
+    id: Option<String>,
+    seed: Option<u64>,
+}
+
+type Override = Box<dyn FnOnce(&mut HandlerOptions)>;
+
+impl WorkerBuilder {
+    /// Where the state of the keys is.
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// The same, for a store that was chosen at run time.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Where the events come from.
+    pub fn transport(self, transport: impl Transport) -> Self {
+        self.shared_transport(Arc::new(transport))
+    }
+
+    /// The same, for a transport that was chosen at run time.
+    pub fn shared_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// What handles the events: a function with `#[ordered_handler]`, or any [`Handler`].
+    pub fn handler(mut self, handler: impl Handler) -> Self {
+        self.handler = Some(Arc::new(handler));
+        self
+    }
+
+    /// Application state, for the handler's `State<T>` arguments; one value per type.
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(value);
+        self
+    }
+
+    /// Changes options of the handler: `.options(|options| options.timeout = Duration::from_secs(5))`.
+    pub fn options(mut self, change: impl FnOnce(&mut HandlerOptions) + 'static) -> Self {
+        self.overrides.push(Box::new(change));
+        self
+    }
+
+    /// The group, in place of the handler's own.
+    pub fn group(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.options(|options| options.group = name)
+    }
+
+    /// How long one run of the handler may take.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.options(move |options| options.timeout = timeout)
+    }
+
+    /// How often one event is tried.
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        self.options(move |options| options.policy.max_attempts = attempts)
+    }
+
+    /// How long to wait between attempts.
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        self.options(move |options| options.backoff = backoff)
+    }
+
+    /// How long a committed event is remembered.
+    pub fn dedup_ttl(self, ttl: Duration) -> Self {
+        self.options(move |options| options.policy.dedup_ttl = ttl)
+    }
+
+    /// How many handlers run at a time. See [`Settings::concurrency`].
+    pub fn concurrency(mut self, handlers: usize) -> Self {
+        self.settings.concurrency = handlers;
+        self
+    }
+
+    /// How many deliveries may be unsettled. See [`Settings::read_ahead`].
+    pub fn read_ahead(mut self, deliveries: usize) -> Self {
+        self.settings.read_ahead = deliveries;
+        self
+    }
+
+    /// How long claims stay good after a sign of life; a heartbeat is then sent six times in it, but no more often
+    /// than every 50 ms. See [`Settings::lease`].
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self.settings.heartbeat =
+            (lease / 6).clamp(Duration::from_millis(50), Duration::from_secs(10));
+        self
+    }
+
+    /// How often to give a sign of life. See [`Settings::heartbeat`].
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.settings.heartbeat = interval;
+        self
+    }
+
+    /// How often to look for keys that nobody runs. See [`Settings::sweep_interval`].
+    pub fn sweep_interval(mut self, interval: Duration) -> Self {
+        self.settings.sweep_interval = interval;
+        self
+    }
+
+    /// How many keys one sweep takes over. See [`Settings::sweep_limit`].
+    pub fn sweep_limit(mut self, keys: usize) -> Self {
+        self.settings.sweep_limit = keys;
+        self
+    }
+
+    /// How long handlers may still run after a shutdown. See [`Settings::drain_timeout`].
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.drain_timeout = timeout;
+        self
+    }
+
+    /// How large an event may be. See [`Settings::max_body_bytes`].
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_body_bytes = bytes;
+        self
+    }
+
+    /// How long an event stays with the broker when it cannot be held. See [`Settings::defer`].
+    pub fn defer(mut self, delay: Duration) -> Self {
+        self.settings.defer = delay;
+        self
+    }
+
+    /// How many commands go to the store in one batch. See [`Settings::batch_commands`].
+    pub fn batch_commands(mut self, commands: usize) -> Self {
+        self.settings.batch_commands = commands;
+        self
+    }
+
+    /// How many bytes go to the store in one batch. See [`Settings::batch_bytes`].
+    pub fn batch_bytes(mut self, bytes: u64) -> Self {
+        self.settings.batch_bytes = bytes;
+        self
+    }
+
+    /// Is told what happens to every event.
+    pub fn observe(mut self, observer: impl Fn(&Occurrence<'_>) + Send + Sync + 'static) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// The worker's name in logs, in the store and in the handler's context. It must be unique among all runs of all
+    /// workers of the group. Default: host name, process id and a random part.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// The seed of the worker's random choices (jitter), for tests that repeat a run.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Checks everything and makes the worker.
+    ///
+    /// # Errors
+    /// Names the part that is missing or the setting that cannot work, and what to do.
+    pub fn build(self) -> Result<Worker, BuildError> {
+        let missing = |part, how| BuildError::Missing { part, how };
+        let handler = self
+            .handler
+            .ok_or_else(|| missing("handler", "`.handler(…)`"))?;
+        let store = self.store.ok_or_else(|| missing("store", "`.store(…)`"))?;
+        let transport = self
+            .transport
+            .ok_or_else(|| missing("transport", "`.transport(…)`"))?;
+        handler.check(&self.states)?;
+        let mut options = handler.options();
+        self.overrides
+            .into_iter()
+            .for_each(|change| change(&mut options));
+        validate(&options)?;
+        Ok(Worker {
+            store,
+            transport,
+            handler,
+            options,
+            settings: self.settings.validated()?,
+            states: Arc::new(self.states),
+            observers: self.observers,
+            id: WorkerId::new(self.id.unwrap_or_else(unique_name)),
+            random: self
+                .seed
+                .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+        })
+    }
+
+    /// Builds the worker and runs it until `shutdown` is done. See [`Worker::run_until`].
+    ///
+    /// # Errors
+    /// As [`WorkerBuilder::build`] and [`Worker::run_until`].
+    pub async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), super::WorkerError> {
+        self.build()?.run_until(shutdown).await
+    }
+}
+
+fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
+    let policy = &options.policy;
+    if options.group.is_empty() {
+        return Err(BuildError::setting(
+            "group",
+            "is empty: give the group a name",
+        ));
+    }
+    if options.timeout.is_zero() {
+        return Err(BuildError::setting("timeout", "must be more than nothing"));
+    }
+    if policy.max_attempts == 0 {
+        return Err(BuildError::setting("max_attempts", "must be at least 1"));
+    }
+    if policy.lane_depth == 0 || policy.next_events == 0 {
+        return Err(BuildError::setting(
+            "lane_depth",
+            "and `next_events` must be at least 1",
+        ));
+    }
+    if crate::event::Seq::new(policy.first_seq).is_err() {
+        return Err(BuildError::setting("first_seq", "must be from 1 to 2^53-1"));
+    }
+    if policy.dedup_ttl.is_zero() {
+        return Err(BuildError::setting(
+            "dedup_ttl",
+            "must be more than nothing",
+        ));
+    }
+    Ok(())
+}
+
+fn unique_name() -> String {
+    let host = std::fs::read_to_string("/etc/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host
+        .as_deref()
+        .map(str::trim)
+        .filter(|host| !host.is_empty())
+        .unwrap_or("worker");
+    format!("{host}-{}-{:08x}", std::process::id(), fastrand::u32(..))
+}

@@ -1,0 +1,118 @@
+use crate::event::{Envelope, EventId, Key, Seq};
+use crate::handler::{Decoded, Invocation, Malformed};
+use crate::protocol::{Event, Millis, Next};
+use crate::transport::Token;
+use crate::worker::Place;
+
+/// An event that the worker has in memory.
+pub(in crate::worker) struct Item {
+    pub(super) key: Key,
+    pub(super) event: Event,
+    pub(super) envelope: Envelope,
+    /// The call that handles it; taken by the first attempt, and decoded again for the others.
+    pub(super) invocation: Option<Result<Invocation, Malformed>>,
+    /// The deliveries to settle when the event is: none where it came from the store, several where the broker
+    /// delivered it more than once meanwhile.
+    pub(super) tokens: Tokens,
+    pub(super) attempt: u32,
+    /// Its id was committed under another seq: it is committed without the handler.
+    pub(super) repeat: bool,
+    pub(super) received_at: Millis,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    first: Option<Token>,
+    others: Vec<Token>,
+}
+
+impl Tokens {
+    pub(super) fn one(token: Token) -> Self {
+        Self {
+            first: Some(token),
+            others: Vec::new(),
+        }
+    }
+
+    pub(super) fn absorb(&mut self, more: Self) {
+        if self.first.is_none() {
+            *self = more;
+        } else {
+            self.others.extend(more.iter());
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Token> + '_ {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
+impl Item {
+    pub(super) fn delivered(
+        decoded: Decoded<Invocation>,
+        envelope: Envelope,
+        token: Token,
+        received_at: Millis,
+    ) -> Self {
+        let Decoded {
+            key,
+            seq,
+            id,
+            event,
+        } = decoded;
+        Self {
+            key,
+            event: Event { seq, id },
+            envelope,
+            invocation: Some(Ok(event)),
+            tokens: Tokens::one(token),
+            attempt: 1,
+            repeat: false,
+            received_at,
+        }
+    }
+
+    pub(super) fn from_store(
+        key: &Key,
+        next: Next,
+        invocation: Option<Result<Invocation, Malformed>>,
+        received_at: Millis,
+    ) -> Self {
+        let Next {
+            seq,
+            id,
+            envelope,
+            repeat,
+        } = next;
+        Self {
+            key: key.clone(),
+            event: Event { seq, id },
+            invocation,
+            envelope,
+            tokens: Tokens::default(),
+            attempt: 1,
+            repeat,
+            received_at,
+        }
+    }
+
+    pub(super) fn seq(&self) -> Seq {
+        self.event.seq
+    }
+
+    pub(super) fn id(&self) -> &EventId {
+        &self.event.id
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            key: &self.key,
+            seq: self.event.seq,
+            id: &self.event.id,
+        }
+    }
+}

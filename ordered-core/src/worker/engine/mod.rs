@@ -1,0 +1,190 @@
+//! What the worker decides, without I/O: deliveries, verdicts and finished runs go in; commands, runs and settlements
+//! come out.
+
+mod deliveries;
+mod drain;
+mod item;
+mod lane;
+mod lanes;
+mod runs;
+mod verdicts;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::item::Item;
+use self::lane::Lane;
+use super::telemetry::Telemetry;
+use super::{Observer, Occurrence, Settings};
+use crate::event::{Envelope, Key, Seq};
+use crate::handler::{
+    Context, Decoded, DynHandler, HandlerError, HandlerOptions, Invocation, Malformed, States,
+};
+use crate::protocol::{Action, Command, Fence, WorkerId};
+use crate::transport::{Fate, Settlement};
+
+/// The parts an engine is made of.
+pub(super) struct Parts {
+    pub(super) handler: Arc<dyn DynHandler>,
+    pub(super) options: HandlerOptions,
+    pub(super) settings: Settings,
+    pub(super) states: Arc<States>,
+    pub(super) worker: WorkerId,
+    pub(super) observers: Vec<Observer>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) random: fastrand::Rng,
+}
+
+pub(super) struct Engine {
+    parts: Parts,
+    group: Arc<str>,
+    lanes: HashMap<Key, Lane>,
+    /// Lanes whose first event waits for a handler slot, longest first. May name lanes that are gone or not ready any
+    /// more; they are passed over.
+    ready: VecDeque<Key>,
+    running: usize,
+    draining: bool,
+    /// What to tell the store next, and what to do with each answer.
+    outbox: VecDeque<(Command, Then)>,
+    settlements: Vec<Settlement>,
+    pauses: Vec<Pause>,
+}
+
+/// What an answer of the store is about.
+pub(super) enum Then {
+    /// A delivered event: offered, or sent to be held.
+    Place(Item),
+    /// The first event of the lane, with its fence.
+    Commit(Fence),
+    Retry(Failure),
+    Halt(Failure),
+    Release(Fence),
+    Claim,
+}
+
+/// How a run failed.
+pub(super) struct Failure {
+    fence: Fence,
+    attempt: u32,
+    error: String,
+}
+
+/// A run of the handler, to be started.
+pub(super) struct Start {
+    pub(super) name: RunName,
+    pub(super) run: Result<(Invocation, Context), HandlerError>,
+}
+
+/// Names one run: it counts only while its lane has this fence and this event is the lane's first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RunName {
+    pub(super) key: Key,
+    pub(super) fence: Fence,
+    pub(super) seq: Seq,
+}
+
+/// A wait before the next attempt.
+pub(super) struct Pause {
+    pub(super) name: RunName,
+    pub(super) wait: Duration,
+}
+
+impl Parts {
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<Invocation>, Malformed> {
+        Arc::clone(&self.handler).decode(envelope)
+    }
+
+    fn invocation(&self, envelope: &Envelope) -> Result<Invocation, Malformed> {
+        self.decode(envelope).map(|decoded| decoded.event)
+    }
+}
+
+impl Engine {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            group: parts.options.group.as_str().into(),
+            parts,
+            lanes: HashMap::new(),
+            ready: VecDeque::new(),
+            running: 0,
+            draining: false,
+            outbox: VecDeque::new(),
+            settlements: Vec::new(),
+            pauses: Vec::new(),
+        }
+    }
+
+    /// The next batch for the store, bounded in commands and bytes; empty when there is nothing to say.
+    pub(super) fn take_batch(&mut self) -> (Vec<Command>, Vec<Then>) {
+        let mut bytes = 0;
+        let mut count = 0;
+        for (command, _) in self.outbox.iter().take(self.parts.settings.batch_commands) {
+            bytes += payload_bytes(&command.action);
+            if count > 0 && bytes > self.parts.settings.batch_bytes {
+                break;
+            }
+            count += 1;
+        }
+        self.outbox.drain(..count).unzip()
+    }
+
+    pub(super) fn take_settlements(&mut self) -> Vec<Settlement> {
+        std::mem::take(&mut self.settlements)
+    }
+
+    pub(super) fn take_pauses(&mut self) -> Vec<Pause> {
+        std::mem::take(&mut self.pauses)
+    }
+
+    /// Whether lanes wait for nothing but a lease and a slot.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// How many more keys the worker could take over now.
+    pub(super) fn spare_lanes(&self) -> usize {
+        let wanted = self.parts.settings.concurrency.saturating_mul(2);
+        if self.draining {
+            0
+        } else {
+            wanted.saturating_sub(self.lanes.len())
+        }
+    }
+
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    fn tell(&mut self, key: Key, action: Action, then: Then) {
+        self.outbox.push_back((Command { key, action }, then));
+    }
+
+    fn settle(&mut self, item: &Item, fate: &Fate) {
+        let settlements = item.tokens.iter().map(|token| Settlement {
+            token,
+            fate: fate.clone(),
+        });
+        self.settlements.extend(settlements);
+    }
+
+    fn observe(&self, occurrence: &Occurrence<'_>) {
+        self.parts.telemetry.record(occurrence);
+        for observer in &self.parts.observers {
+            observer(occurrence);
+        }
+    }
+}
+
+fn payload_bytes(action: &Action) -> u64 {
+    match action {
+        Action::Hold(_, envelope)
+        | Action::Postpone(_, envelope, _)
+        | Action::Halt(_, envelope) => envelope.size(),
+        Action::Offer(_)
+        | Action::Commit { .. }
+        | Action::Retry(_)
+        | Action::Release { .. }
+        | Action::Claim => 0,
+    }
+}

@@ -1,0 +1,52 @@
+use crate::handler::MissingState;
+use crate::store::StoreError;
+use crate::transport::TransportError;
+
+/// Why a worker cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A part is not there.
+    #[error("the worker has no {part}: add {how} to its builder")]
+    Missing {
+        /// Which one.
+        part: &'static str,
+        /// The call that adds it.
+        how: &'static str,
+    },
+    /// A setting has a value that cannot work.
+    #[error("the setting `{name}` {problem}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong, and what is allowed.
+        problem: String,
+    },
+    /// The handler asks for state that is not there.
+    #[error(transparent)]
+    State(#[from] MissingState),
+}
+
+impl BuildError {
+    pub(super) fn setting(name: &'static str, problem: impl Into<String>) -> Self {
+        Self::Setting {
+            name,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Why a worker stopped, other than because it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// It was not built right.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The store will not work like this.
+    #[error("the store: {0}")]
+    Store(#[source] StoreError),
+    /// The transport will not work like this.
+    #[error("the transport: {0}")]
+    Transport(#[source] TransportError),
+}

@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::running::Running;
+use super::{Observer, Settings, WorkerBuilder, WorkerError};
+use crate::handler::{DynHandler, HandlerOptions, States};
+use crate::protocol::WorkerId;
+use crate::store::{Group, Store};
+use crate::transport::{self, Transport};
+
+/// One worker of a group. Start as many as you like, in as many processes.
+pub struct Worker {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) handler: Arc<dyn DynHandler>,
+    pub(super) options: HandlerOptions,
+    pub(super) settings: Settings,
+    pub(super) states: Arc<States>,
+    pub(super) observers: Vec<Observer>,
+    pub(super) id: WorkerId,
+    pub(super) random: fastrand::Rng,
+}
+
+impl Worker {
+    /// Begins to put a worker together.
+    pub fn builder() -> WorkerBuilder {
+        WorkerBuilder::default()
+    }
+
+    /// The worker's name.
+    #[must_use]
+    pub fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    /// Runs until `shutdown` is done, then drains: nothing new begins, handlers that run are finished and committed, and
+    /// all else goes back to the broker.
+    ///
+    /// While the store or the broker is away the worker waits, and goes on by itself.
+    ///
+    /// # Errors
+    /// When the store or the transport will not work as they are configured; the message says what to do.
+    ///
+    /// # Cancel safety
+    /// Dropping the future is like a crash: nothing is lost, but the worker's keys go on elsewhere only once its lease
+    /// has ended, and handlers that run are run again.
+    pub async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), WorkerError> {
+        let group = Group::new(&self.options.group, self.options.policy.clone());
+        let report = self.store.open(&group).await.map_err(WorkerError::Store)?;
+        info!(
+            worker = %self.id, group = group.name(), guarantee = %report.durability, reason = report.reason,
+            "the worker starts"
+        );
+        let intake = transport::Intake {
+            max_unsettled: self.settings.read_ahead,
+        };
+        self.transport
+            .start(intake)
+            .await
+            .map_err(WorkerError::Transport)?;
+        let transport = Arc::clone(&self.transport);
+        let outcome = Running::start(self, group).run(shutdown).await;
+        if let Err(error) = transport.close().await {
+            warn!(%error, "the broker did not hear that the worker stops; it will notice");
+        }
+        outcome
+    }
+}

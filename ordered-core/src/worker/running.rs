@@ -1,0 +1,284 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, Sleep};
+use tracing::{info, warn};
+
+use super::asking::{Answer, Asker, Call};
+use super::backoff::Tries;
+use super::engine::{Engine, Parts};
+use super::heartbeat::{Heart, Lease};
+use super::intake::Intake;
+use super::tasks::{News, Spawner};
+use super::telemetry::Telemetry;
+use super::{Settings, Worker, WorkerError, settler};
+use crate::event::Key;
+use crate::store::{Group, StoreError};
+use crate::transport::{Delivery, Settlement};
+
+/// After the drain timeout, how long the store has to take what the worker gives back.
+const GIVE_UP: Duration = Duration::from_secs(5);
+
+/// How many pieces of news are taken at a time.
+const NEWS: usize = 256;
+
+/// A worker at work: the engine, and everything that carries its wishes out.
+pub(super) struct Running {
+    engine: Engine,
+    asker: Asker,
+    spawner: Spawner,
+    settings: Settings,
+    lease: Lease,
+    random: fastrand::Rng,
+    telemetry: Arc<Telemetry>,
+    /// Heartbeat and intake; both end with this.
+    tasks: JoinSet<Result<(), WorkerError>>,
+    settler: JoinHandle<()>,
+    settle: mpsc::UnboundedSender<Vec<Settlement>>,
+    room: Arc<Semaphore>,
+    deliveries: mpsc::Receiver<Vec<Delivery>>,
+    news: mpsc::UnboundedReceiver<News>,
+}
+
+/// What is under way in the loop.
+struct Course {
+    asked: Option<Call<Answer>>,
+    sweeping: Option<Call<Result<Vec<Key>, StoreError>>>,
+    sweep_at: Instant,
+    /// Set once the shutdown was asked for: when the handlers that still run are stopped.
+    drain_until: Option<Pin<Box<Sleep>>>,
+    /// They were stopped; the next deadline ends the wait for the store.
+    stopped: bool,
+}
+
+impl Running {
+    pub(super) fn start(worker: Worker, group: Group) -> Self {
+        let Worker {
+            store,
+            transport,
+            handler,
+            options,
+            settings,
+            states,
+            observers,
+            id,
+            mut random,
+        } = worker;
+        let telemetry = Arc::new(Telemetry::new(&Arc::from(group.name())));
+        let heart = Heart {
+            store: Arc::clone(&store),
+            group: group.clone(),
+            worker: id.clone(),
+            lease: settings.lease,
+            interval: settings.heartbeat,
+            tries: Tries::new(random.fork()),
+        };
+        let (lease, beating) = heart.beating();
+        let room = Arc::new(Semaphore::new(settings.read_ahead));
+        // One batch waits while another is worked on; more would only be memory.
+        let (sender, deliveries) = mpsc::channel(1);
+        let intake = Intake {
+            transport: Arc::clone(&transport),
+            room: Arc::clone(&room),
+            deliveries: sender,
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(beating.map(Ok));
+        tasks.spawn(async move { intake.run().await.map_err(WorkerError::Transport) });
+        let (settle, settlements) = mpsc::unbounded_channel();
+        let (tell, news) = mpsc::unbounded_channel();
+        Self {
+            spawner: Spawner {
+                tell,
+                timeout: options.timeout,
+                telemetry: Arc::clone(&telemetry),
+            },
+            engine: Engine::new(Parts {
+                handler,
+                options,
+                settings: settings.clone(),
+                states,
+                worker: id.clone(),
+                observers,
+                telemetry: Arc::clone(&telemetry),
+                random: random.fork(),
+            }),
+            asker: Asker {
+                store,
+                group,
+                worker: id,
+                random: random.fork(),
+                telemetry: Arc::clone(&telemetry),
+            },
+            settings,
+            lease,
+            random,
+            telemetry,
+            tasks,
+            settler: tokio::spawn(settler::settle(transport, settlements)),
+            settle,
+            room,
+            deliveries,
+            news,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), WorkerError> {
+        let worked = self.work(shutdown).await;
+        self.tasks.shutdown().await;
+        self.engine.stop_runs();
+        drop(self.settle);
+        if self.settler.await.is_err() {
+            warn!("the settler panicked");
+        }
+        self.asker.leave().await;
+        info!(worker = %self.asker.worker, "the worker has stopped");
+        worked
+    }
+
+    /// The loop: everything that happens is given to the engine, and what the engine wants is set going.
+    async fn work(&mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), WorkerError> {
+        let mut shutdown = std::pin::pin!(shutdown);
+        // Claims count only while the lease is good, so the first heartbeat comes before the first offer.
+        tokio::select! {
+            () = self.lease.renewed() => {}
+            () = &mut shutdown => return Ok(()),
+        }
+        let mut course = Course {
+            asked: None,
+            sweeping: None,
+            sweep_at: Instant::now() + self.until_sweep(),
+            drain_until: None,
+            stopped: false,
+        };
+        let mut news = Vec::with_capacity(NEWS);
+        loop {
+            self.set_going(&mut course.asked);
+            let draining = course.drain_until.is_some();
+            if draining && course.asked.is_none() && self.engine.is_idle() {
+                return Ok(());
+            }
+            let blocked = self.engine.has_ready() && !self.lease.is_good();
+            tokio::select! {
+                (commands, thens, verdicts) = maybe(&mut course.asked) => {
+                    course.asked = None;
+                    self.engine.on_verdicts(commands, thens, verdicts.map_err(WorkerError::Store)?);
+                }
+                _ = self.news.recv_many(&mut news, NEWS) => news.drain(..).for_each(|news| self.on_news(news)),
+                Some(batch) = self.deliveries.recv(), if !draining => self.engine.on_deliveries(batch),
+                swept = maybe(&mut course.sweeping) => {
+                    course.sweeping = None;
+                    course.sweep_at = Instant::now() + self.on_swept(swept);
+                }
+                () = tokio::time::sleep_until(course.sweep_at), if course.sweeping.is_none() && !draining => {
+                    course.sweeping = self.sweep();
+                    course.sweep_at = Instant::now() + self.until_sweep();
+                }
+                () = self.lease.renewed(), if blocked => {}
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(outcome) => outcome?,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                },
+                () = &mut shutdown, if !draining => {
+                    info!(worker = %self.asker.worker, keys = self.engine.lanes(), "the worker drains");
+                    course.drain_until = Some(Box::pin(tokio::time::sleep(self.settings.drain_timeout)));
+                    self.engine.begin_drain();
+                }
+                () = maybe(&mut course.drain_until) => {
+                    if course.stopped {
+                        return Ok(());
+                    }
+                    self.engine.stop_runs();
+                    course.stopped = true;
+                    course.drain_until = Some(Box::pin(tokio::time::sleep(GIVE_UP)));
+                }
+            }
+        }
+    }
+
+    /// Starts, sends and settles what the engine has ready.
+    fn set_going(&mut self, asked: &mut Option<Call<Answer>>) {
+        if self.engine.has_ready() && self.lease.is_good() {
+            while let Some(start) = self.engine.next_start() {
+                match start.run {
+                    Ok(run) => {
+                        let handle = self.spawner.run(start.name.clone(), run);
+                        self.engine.on_spawned(&start.name, handle);
+                    }
+                    Err(error) => self.engine.on_finished(&start.name, Err(error)),
+                }
+            }
+        }
+        self.engine
+            .take_pauses()
+            .into_iter()
+            .for_each(|pause| self.spawner.pause(pause));
+        let settlements = self.engine.take_settlements();
+        if !settlements.is_empty() {
+            self.room.add_permits(settlements.len());
+            // The settler ends only after this sender is gone.
+            let _ = self.settle.send(settlements);
+        }
+        if asked.is_none() {
+            let (commands, thens) = self.engine.take_batch();
+            if !commands.is_empty() {
+                *asked = Some(self.asker.ask(commands, thens));
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "nobody runs 2^52 lanes")]
+        self.telemetry.lanes.set(self.engine.lanes() as f64);
+    }
+
+    fn on_news(&mut self, news: News) {
+        match news {
+            News::Finished(name, outcome) => self.engine.on_finished(&name, outcome),
+            News::PauseOver(name) => self.engine.on_pause_over(&name),
+        }
+    }
+
+    fn sweep(&self) -> Option<Call<Result<Vec<Key>, StoreError>>> {
+        let limit = self.settings.sweep_limit.min(self.engine.spare_lanes());
+        (limit > 0).then(|| self.asker.sweep(limit))
+    }
+
+    /// Gives what a sweep found to the engine, and says when to sweep again: at once where there may be more.
+    fn on_swept(&mut self, swept: Result<Vec<Key>, StoreError>) -> Duration {
+        match swept {
+            Ok(keys) => {
+                let more = !keys.is_empty();
+                self.engine.on_swept(keys);
+                if more {
+                    self.until_sweep() / 20
+                } else {
+                    self.until_sweep()
+                }
+            }
+            Err(error) => {
+                warn!(%error, "could not sweep");
+                self.until_sweep()
+            }
+        }
+    }
+
+    /// Between three quarters and five quarters of the interval, so that workers do not sweep in step.
+    fn until_sweep(&mut self) -> Duration {
+        self.settings
+            .sweep_interval
+            .mul_f64(0.75 + self.random.f64() / 2.0)
+    }
+}
+
+/// The output of what is under way; never done while nothing is.
+async fn maybe<T>(under_way: &mut Option<Pin<Box<impl Future<Output = T> + ?Sized>>>) -> T {
+    match under_way {
+        Some(future) => future.as_mut().await,
+        None => std::future::pending().await,
+    }
+}

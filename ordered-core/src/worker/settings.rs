@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use super::BuildError;
+
+/// How one worker process works. Every setting has a method of its name on the builder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How many handlers run at a time. Default 64.
+    pub concurrency: usize,
+    /// How many deliveries the worker may have from the broker and not settled yet. Default 8 times `concurrency`.
+    pub read_ahead: usize,
+    /// How long the worker's claims stay good after a sign of life; after a crash its keys go on elsewhere within this
+    /// time and one sweep. Default 15 seconds.
+    pub lease: Duration,
+    /// How often the worker gives a sign of life. Default 2 seconds.
+    pub heartbeat: Duration,
+    /// How often the worker looks for keys that nobody runs. Default 1 second.
+    pub sweep_interval: Duration,
+    /// How many keys one sweep takes over at the most. Default 256.
+    pub sweep_limit: usize,
+    /// How long handlers may still run after the shutdown was asked for. Default 30 seconds.
+    pub drain_timeout: Duration,
+    /// How large the body of an event may be; a larger one is dead-lettered. Default 1 MiB.
+    pub max_body_bytes: usize,
+    /// How long an event stays with the broker when there is no room to hold it. Default 5 seconds.
+    pub defer: Duration,
+    /// How many commands go to the store in one batch. Default 1024.
+    pub batch_commands: usize,
+    /// How many bytes of payload go to the store in one batch; one command always goes. Default 4 MiB.
+    pub batch_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 64,
+            read_ahead: 0,
+            lease: Duration::from_secs(15),
+            heartbeat: Duration::from_secs(2),
+            sweep_interval: Duration::from_secs(1),
+            sweep_limit: 256,
+            drain_timeout: Duration::from_secs(30),
+            max_body_bytes: 1 << 20,
+            defer: Duration::from_secs(5),
+            batch_commands: 1024,
+            batch_bytes: 4 << 20,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn validated(mut self) -> Result<Self, BuildError> {
+        let positive = [
+            ("concurrency", self.concurrency),
+            ("sweep_limit", self.sweep_limit),
+            ("max_body_bytes", self.max_body_bytes),
+            ("batch_commands", self.batch_commands),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(BuildError::setting(name, "must be at least 1"));
+        }
+        if self.heartbeat.is_zero() || self.heartbeat * 3 > self.lease {
+            return Err(BuildError::setting(
+                "lease",
+                format!(
+                    "is {:?}, and must be at least three times `heartbeat` ({:?})",
+                    self.lease, self.heartbeat
+                ),
+            ));
+        }
+        if self.sweep_interval.is_zero() {
+            return Err(BuildError::setting(
+                "sweep_interval",
+                "must be more than nothing",
+            ));
+        }
+        if self.read_ahead == 0 {
+            self.read_ahead = self.concurrency.saturating_mul(8);
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,72 @@
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+use super::engine::{Pause, RunName};
+use super::telemetry::Telemetry;
+use crate::handler::{Context, HandlerError, Invocation};
+
+/// What a spawned task tells the worker.
+pub(super) enum News {
+    Finished(RunName, Result<(), HandlerError>),
+    PauseOver(RunName),
+}
+
+/// Starts handlers and pauses, each in a task of its own.
+pub(super) struct Spawner {
+    pub(super) tell: mpsc::UnboundedSender<News>,
+    pub(super) timeout: Duration,
+    pub(super) telemetry: Arc<Telemetry>,
+}
+
+impl Spawner {
+    /// Runs the handler on an event. A panic and a timeout are failed attempts.
+    pub(super) fn run(
+        &self,
+        name: RunName,
+        (invocation, context): (Invocation, Context),
+    ) -> AbortHandle {
+        let (tell, limit, telemetry) =
+            (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
+        let task = tokio::spawn(async move {
+            let begun = Instant::now();
+            // The call itself is inside, so that a panic before the first await is caught too.
+            let run = AssertUnwindSafe(async move { invocation(context).await }).catch_unwind();
+            let outcome = match timeout(limit, run).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(panic)) => Err(HandlerError::transient(format!(
+                    "the handler panicked: {}",
+                    words(&*panic)
+                ))),
+                Err(_) => Err(HandlerError::transient(format!(
+                    "the handler was not done after its timeout of {limit:?}"
+                ))),
+            };
+            telemetry.handler_seconds.record(begun.elapsed());
+            // Nobody listens once the worker is gone; the event is then run again elsewhere.
+            let _ = tell.send(News::Finished(name, outcome));
+        });
+        task.abort_handle()
+    }
+
+    /// Tells when the wait is over.
+    pub(super) fn pause(&self, Pause { name, wait }: Pause) {
+        let tell = self.tell.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = tell.send(News::PauseOver(name));
+        });
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without words")
+}

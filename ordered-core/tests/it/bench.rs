@@ -1,0 +1,191 @@
+//! A little world for a test: a broker, a store, handlers that write down what they did, and workers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ordered_core::clock::Clock;
+use ordered_core::event::{Envelope, EventId, Key, Seq};
+use ordered_core::handler::{Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed};
+use ordered_core::store::MemoryStore;
+use ordered_core::transport::{Faults, MemoryBroker, Publish};
+use ordered_core::worker::{Worker, WorkerBuilder, WorkerError};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) type Log = Arc<Mutex<Vec<(String, u64)>>>;
+
+/// Handles `key seq id`; what the script says of an event happens.
+#[derive(Clone)]
+pub(crate) struct Scribe {
+    pub(crate) log: Log,
+    pub(crate) work: Duration,
+    pub(crate) script: Arc<dyn Fn(&Context) -> Act + Send + Sync>,
+}
+
+pub(crate) enum Act {
+    Succeed,
+    Fail,
+    FailForGood,
+    Panic,
+    Hang,
+}
+
+impl Handler for Scribe {
+    type Event = ();
+
+    fn options(&self) -> HandlerOptions {
+        HandlerOptions::new("test")
+    }
+
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<()>, Malformed> {
+        let text =
+            std::str::from_utf8(&envelope.body).map_err(|error| Malformed(error.to_string()))?;
+        let mut words = text.split(' ');
+        let (Some(key), Some(seq), Some(id)) = (words.next(), words.next(), words.next()) else {
+            return Err(Malformed("not `key seq id`".into()));
+        };
+        let seq: u64 = seq
+            .parse()
+            .map_err(|_| Malformed("seq is not a number".into()))?;
+        Ok(Decoded {
+            key: Key::new(key)?,
+            seq: Seq::new(seq)?,
+            id: EventId::new(id)?,
+            event: (),
+        })
+    }
+
+    async fn call(&self, (): (), context: Context) -> Result<(), HandlerError> {
+        tokio::time::sleep(self.work).await;
+        match (self.script)(&context) {
+            Act::Succeed => {}
+            Act::Fail => return Err(HandlerError::transient("no luck")),
+            Act::FailForGood => return Err(HandlerError::permanent("never")),
+            Act::Panic => panic!("oh no"),
+            Act::Hang => std::future::pending().await,
+        }
+        self.log
+            .lock()
+            .unwrap()
+            .push((context.key().to_string(), context.seq().get()));
+        Ok(())
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) broker: MemoryBroker,
+    pub(crate) store: MemoryStore,
+    pub(crate) scribe: Scribe,
+}
+
+impl World {
+    pub(crate) fn new(faults: Faults) -> Self {
+        Self {
+            broker: MemoryBroker::with_faults(faults),
+            store: MemoryStore::with_clock(Clock::tokio()),
+            scribe: Scribe {
+                log: Log::default(),
+                work: Duration::ZERO,
+                script: Arc::new(|_| Act::Succeed),
+            },
+        }
+    }
+
+    pub(crate) fn script(
+        mut self,
+        script: impl Fn(&Context) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        self.scribe.script = Arc::new(script);
+        self
+    }
+
+    pub(crate) async fn publish(&self, keys: u64, events: u64) {
+        let all =
+            (1..=events).flat_map(|seq| (0..keys).map(move |key| event(&format!("k{key}"), seq)));
+        self.broker.publish(all.collect()).await.unwrap();
+    }
+
+    pub(crate) fn worker(&self) -> WorkerBuilder {
+        Worker::builder()
+            .store(self.store.clone())
+            .transport(self.broker.consumer())
+            .handler(self.scribe.clone())
+            .concurrency(8)
+            .seed(7)
+    }
+
+    pub(crate) fn start(
+        &self,
+        name: &str,
+        change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+    ) -> Running {
+        let worker = change(self.worker().id(name)).build().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(worker.run_until(async move {
+            let _ = stopped.await;
+        }));
+        Running { stop, task }
+    }
+
+    pub(crate) fn handled(&self) -> usize {
+        self.scribe.log.lock().unwrap().len()
+    }
+
+    /// Waits, in paused time, until the condition holds.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let wait = async {
+            while !condition(self) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(600), wait)
+            .await
+            .is_err()
+        {
+            panic!(
+                "never: {what}; {} handled, backlog {}",
+                self.handled(),
+                self.broker.backlog()
+            );
+        }
+    }
+
+    pub(crate) fn by_key(&self) -> BTreeMap<String, Vec<u64>> {
+        let mut by_key = BTreeMap::<String, Vec<u64>>::new();
+        for (key, seq) in self.scribe.log.lock().unwrap().iter() {
+            by_key.entry(key.clone()).or_default().push(*seq);
+        }
+        by_key
+    }
+
+    /// For every key 1..=events, in order, once.
+    pub(crate) fn assert_in_order_once(&self, keys: usize, events: u64) {
+        let by_key = self.by_key();
+        assert_eq!(by_key.len(), keys);
+        for (key, seqs) in by_key {
+            assert_eq!(seqs, (1..=events).collect::<Vec<_>>(), "{key}");
+        }
+    }
+}
+
+pub(crate) struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        self.task.await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+}
+
+pub(crate) fn event(key: &str, seq: u64) -> Envelope {
+    Envelope::new(format!("{key} {seq} {key}-{seq}"))
+}

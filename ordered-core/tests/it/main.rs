@@ -1,0 +1,5 @@
+//! The worker over the memory store and the memory transport, in paused time.
+
+mod bench;
+mod failures;
+mod faults;
