@@ -75,6 +75,7 @@ mod outgoing;
 mod outlet;
 mod outlet_link;
 mod publisher;
+mod received;
 mod session;
 mod shared;
 mod topology;

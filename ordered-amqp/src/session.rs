@@ -9,15 +9,12 @@ use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
-use ordered_core::event::Envelope;
 use ordered_core::transport::{Delivery, Intake, Token};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::ack_window::{Ack, AckWindow};
-use crate::envelope;
-use crate::headers;
-use crate::original::Original;
+use crate::received::Received;
 
 /// How long a broker may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -129,40 +126,21 @@ impl Session {
     fn enter(&self, messages: Vec<Message>) -> Option<Vec<Delivery>> {
         let messages: Vec<_> = messages
             .into_iter()
-            .map(|message| self.read(message))
+            .map(|message| Received::read(message, &self.defer_prefix))
             .collect();
         let mut window = lock(&self.window);
         if window.retired {
             return None;
         }
-        let deliveries = messages.into_iter().map(|read| {
-            window.acks.enter(read.tag, read.original);
+        let deliveries = messages.into_iter().map(|message| {
+            window.acks.enter(message.tag, message.original);
             Delivery {
-                token: Token(self.base + read.tag),
-                envelope: read.envelope,
-                redelivered: read.redelivered,
+                token: Token(self.base + message.tag),
+                envelope: message.envelope,
+                redelivered: message.redelivered,
             }
         });
         Some(deliveries.collect())
-    }
-
-    fn read(&self, message: Message) -> Read {
-        let tag = message.delivery_tag;
-        let again = message.redelivered;
-        let original = Box::new(Original {
-            exchange: message.exchange,
-            routing_key: message.routing_key,
-            properties: message.properties,
-            body: message.data.into(),
-        });
-        let table = original.properties.headers().as_ref();
-        let deferred = table.is_some_and(|table| headers::was_deferred(table, &self.defer_prefix));
-        Read {
-            tag,
-            envelope: envelope::from_message(&original, &self.defer_prefix),
-            redelivered: again || deferred,
-            original,
-        }
     }
 
     /// The delivery tag, if the token is one of this session's.
@@ -246,14 +224,6 @@ impl Session {
             .await
             .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
-}
-
-/// A message, read.
-struct Read {
-    tag: u64,
-    original: Box<Original>,
-    envelope: Envelope,
-    redelivered: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
