@@ -1,3 +1,4 @@
 //! The Redis store against real servers.
 
 mod model;
+mod suite;

@@ -1,3 +1,4 @@
 //! The testkit itself.
 
 mod server;
+mod store;
