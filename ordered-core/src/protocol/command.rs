@@ -124,7 +124,7 @@ pub enum Verb {
     Pause,
     /// End a pause.
     Resume,
-    /// Run what was put aside again: all of it, or one event.
+    /// Run what was put aside again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
     Replay {
         /// Its place.
         seq: Option<Seq>,

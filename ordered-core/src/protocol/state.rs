@@ -271,6 +271,11 @@ impl KeyState {
         granted.into_iter().chain(held).min()
     }
 
+    /// Whether it is known that nothing of the range will come.
+    pub(crate) fn is_absent(&self, from: u64, to: u64) -> bool {
+        self.absent_until(from).is_some_and(|end| end >= to)
+    }
+
     fn absent_until(&self, seq: u64) -> Option<u64> {
         let (_, end) = self.absent.range(..=seq).next_back()?;
         (*end >= seq).then_some(*end)
@@ -301,6 +306,11 @@ impl KeyState {
             .range((self.epoch, 0)..=(self.epoch, self.last_seq));
         here.find(|(_, dead)| dead.replay)
             .map(|((_, seq), dead)| (*seq, dead))
+    }
+
+    /// The event of this numbering that was put aside from this seq.
+    pub(crate) fn dead_at(&self, seq: u64) -> Option<(u64, &Dead)> {
+        self.dead.get(&(self.epoch, seq)).map(|dead| (seq, dead))
     }
 
     /// The committed event under this seq, while it is remembered.

@@ -4,7 +4,12 @@ use crate::protocol::{Claim, Fence, GapPolicy, Granted, Obstacle, Phase, Verdict
 impl Step<'_> {
     /// A sweep found that something of the key may run.
     pub(super) fn claim(&mut self) -> Verdict {
-        if !self.owns(self.key.fence) {
+        if self.owns(self.key.fence) {
+            // Repeated because the reply was lost, or the worker runs the key since it offered an event of it, and knows.
+            if !self.front_is_stored() {
+                return Verdict::Idle;
+            }
+        } else {
             if !runnable(self.bucket, self.key, self.at.policy, self.at.now) {
                 return Verdict::Idle;
             }
@@ -14,8 +19,14 @@ impl Step<'_> {
             let Some(first) = self.waiting() else {
                 return Verdict::Idle;
             };
-            if self.key.phase == Phase::Halted || self.take(first).is_some() {
-                return Verdict::Idle;
+            let is_replay = first.seq <= self.key.last_seq;
+            if self.take(first).is_some() {
+                // A replay that has used up its attempts is put back, and stands in nobody's way.
+                return if is_replay {
+                    self.claim()
+                } else {
+                    Verdict::Idle
+                };
             }
         }
         let front = self
@@ -29,6 +40,15 @@ impl Step<'_> {
             attempt: *self.attempts(front),
             next: self.next(self.key.last_seq),
         }
+    }
+
+    fn front_is_stored(&self) -> bool {
+        let claim = self.key.claim.as_ref();
+        claim
+            .and_then(|claim| claim.granted.front())
+            .is_some_and(|front| {
+                front.seq <= self.key.last_seq || self.key.held.contains_key(&front.seq)
+            })
     }
 
     /// Gives the key to the worker, to run this event first. An event that has used up its attempts, because the workers
@@ -58,6 +78,7 @@ impl Step<'_> {
             self.key.phase = Phase::Halted;
         } else {
             self.put_back(seq, DIED);
+            self.pass_absent();
         }
     }
 
@@ -73,6 +94,7 @@ impl Step<'_> {
             GapPolicy::Skip { .. } => {
                 if let Some(first) = self.key.held.keys().next().copied() {
                     self.pass(first - 1);
+                    self.pass_absent();
                 }
             }
         }
@@ -88,8 +110,7 @@ impl Step<'_> {
                 .map_or(0, |front| front.seq);
             let attempts = self.attempts(front);
             *attempts = attempts.saturating_sub(1);
-            self.key.claim = None;
-            self.pass_absent();
+            self.end_claim();
         }
         if fence == self.key.fence && self.key.claim.is_none() {
             Verdict::Released

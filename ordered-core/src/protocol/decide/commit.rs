@@ -1,19 +1,21 @@
 use super::Step;
 use crate::event::{Envelope, EventId, Seq};
-use crate::protocol::{Done, Event, Fence, Granted, Millis, Next, Verdict};
+use crate::protocol::{Claim, Done, Event, Fence, Granted, Millis, Next, Verdict};
 
 impl Step<'_> {
     pub(super) fn commit(&mut self, event: &Event, fence: Fence, have: u64) -> Verdict {
         if self.owns_front(event, fence) {
             self.finish(event);
-        } else if fence != self.key.fence || event.seq.get() > self.key.last_seq {
+            return self.go_on(fence, have);
+        }
+        if fence != self.key.fence || event.seq.get() > self.key.last_seq {
             return Verdict::Fenced;
         }
         self.committed(fence, have)
     }
 
     /// What may run next; also the answer to a commit that is repeated because its reply was lost.
-    pub(super) fn committed(&mut self, fence: Fence, have: u64) -> Verdict {
+    fn committed(&mut self, fence: Fence, have: u64) -> Verdict {
         let next = self.next(have);
         Verdict::Committed {
             next,
@@ -22,7 +24,7 @@ impl Step<'_> {
     }
 
     /// The event at the front is done: the key moves past it, or it is no longer aside.
-    pub(super) fn finish(&mut self, event: &Event) {
+    fn finish(&mut self, event: &Event) {
         let seq = event.seq.get();
         if seq > self.key.last_seq {
             self.drop_held(seq);
@@ -33,7 +35,6 @@ impl Step<'_> {
             self.key.dead.remove(&(self.key.epoch, seq));
         }
         self.remember(event);
-        self.go_on();
     }
 
     /// Remembers the event as processed, by its seq and by its id.
@@ -51,22 +52,25 @@ impl Step<'_> {
             .insert(event.id.clone(), (event.seq.get(), expires));
     }
 
-    /// The claim goes on with what is granted, else with what waits; where nothing does, or the key is paused, it ends.
-    pub(super) fn go_on(&mut self) {
-        self.pass_absent();
-        let paused = self.is_paused();
-        let waiting = self.waiting();
-        let Some(claim) = &mut self.key.claim else {
-            return;
-        };
-        claim.granted.pop_front();
-        if claim.granted.is_empty() {
-            claim.granted.extend(waiting);
+    /// The front of the claim is done with. The claim goes on with what is granted, else with what waits; where nothing
+    /// does, or the key is paused, it ends.
+    pub(super) fn go_on(&mut self, fence: Fence, have: u64) -> Verdict {
+        if let Some(claim) = &mut self.key.claim {
+            claim.granted.pop_front();
         }
-        if claim.granted.is_empty() || paused {
+        if self.is_paused() {
             self.key.claim = None;
-        } else {
-            self.begin_front();
+        }
+        self.pass_absent();
+        let next = self.next(have);
+        let nothing = |claim: &Claim| claim.granted.is_empty();
+        if self.key.claim.as_ref().is_some_and(nothing) {
+            self.key.claim = None;
+        }
+        self.begin_front();
+        Verdict::Committed {
+            next,
+            released: !self.owns(fence),
         }
     }
 
@@ -87,53 +91,52 @@ impl Step<'_> {
     }
 
     /// The events from the store that the worker may run: a replay, and what is held beyond `have`. Grants those that are
-    /// not granted yet.
+    /// not granted yet. A worker has nothing that it was not granted, so the first event handed back is never beyond the
+    /// next one to grant.
     pub(super) fn next(&mut self, have: u64) -> Vec<Next> {
         let mut next = Vec::new();
+        let (upto, depth) = (self.key.granted_upto(), self.lane_depth());
+        // At least one, or a key with held events would stop here.
+        let most = self.at.policy.next_events.max(1) as usize;
         let Some(claim) = &self.key.claim else {
             return next;
         };
-        let (mut count, upto) = (claim.granted.len() as u64, self.key.granted_upto());
-        let depth = u64::from(self.at.policy.lane_depth);
+        let mut granted: Vec<Granted> = Vec::new();
+        let replay = match claim.granted.front() {
+            Some(front) => Some(front.seq).filter(|seq| *seq <= self.key.last_seq),
+            None => self.key.replay().map(|(seq, _)| seq),
+        };
         let mut bytes = 0;
-        if let Some(front) = claim
-            .granted
-            .front()
-            .filter(|front| front.seq <= self.key.last_seq)
-            && let Some(dead) = self.key.dead.get(&(self.key.epoch, front.seq))
-        {
+        if let Some((seq, dead)) = replay.and_then(|seq| self.key.dead_at(seq)) {
+            if claim.granted.is_empty() {
+                let id = dead.id.clone();
+                granted.push(Granted { seq, id });
+            }
             // A replay is handled although its id may be remembered: that is what a replay is for.
             bytes += dead.envelope.size();
-            next.push(next_event(
-                front.seq,
-                &dead.id,
-                &dead.envelope,
-                dead.at,
-                false,
-            ));
+            next.push(next_event(seq, &dead.id, &dead.envelope, dead.at, false));
         }
-        let mut granted = Vec::new();
-        let mut seq = self.key.following(have.max(self.key.last_seq));
+        let mut count = claim.granted.len() + granted.len();
+        let mut seq = self.key.following(have.clamp(self.key.last_seq, upto));
         while seq <= upto || count < depth {
             if let Some(held) = self.key.held.get(&seq) {
                 bytes += held.envelope.size();
-                let enough = next.len() as u64 >= u64::from(self.at.policy.next_events);
-                if enough || (bytes > self.at.policy.next_bytes && !next.is_empty()) {
+                let full = bytes > self.at.policy.next_bytes && !next.is_empty();
+                if next.len() >= most || full {
                     break;
                 }
                 if seq > upto {
                     count += 1;
-                    granted.push(Granted {
-                        seq,
-                        id: held.id.clone(),
-                    });
+                    let id = held.id.clone();
+                    granted.push(Granted { seq, id });
                 }
+                let repeat = self.is_repeat(&held.id);
                 next.push(next_event(
                     seq,
                     &held.id,
                     &held.envelope,
                     held.since,
-                    self.is_repeat(&held.id),
+                    repeat,
                 ));
             } else if seq > upto {
                 break;

@@ -10,7 +10,7 @@ impl Step<'_> {
     pub(super) fn fill(&mut self, from: u64, to: u64) -> Verdict {
         let from = from.max(self.key.head());
         if to >= from {
-            if self.key.absent.len() >= ABSENT_RANGES {
+            if self.key.absent.len() >= ABSENT_RANGES && !self.key.is_absent(from, to) {
                 return Verdict::HoldFull(QuotaLimit::KeyEvents);
             }
             self.note_absent(from, to);

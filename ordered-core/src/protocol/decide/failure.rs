@@ -67,7 +67,6 @@ impl Step<'_> {
             return self.commit(&attempt.event, attempt.fence, have);
         }
         if seq > self.key.last_seq {
-            let since = self.at.now;
             self.drop_held(seq);
             let dead = Dead {
                 id: attempt.event.id.clone(),
@@ -75,7 +74,7 @@ impl Step<'_> {
                 cause: DeadCause::Failed,
                 error: attempt.error.clone(),
                 attempts: attempt.number,
-                at: since,
+                at: self.at.now,
                 replay: false,
             };
             self.key.dead.insert((self.key.epoch, seq), dead);
@@ -86,8 +85,7 @@ impl Step<'_> {
         } else {
             self.put_back(seq, &attempt.error);
         }
-        self.go_on();
-        self.committed(attempt.fence, have)
+        self.go_on(attempt.fence, have)
     }
 
     /// The failed event stays at the head, kept by the store whatever the quota says, and the claim ends. One that was
@@ -99,13 +97,20 @@ impl Step<'_> {
             self.keep(&attempt.event, envelope);
         }
         *self.attempts(seq) = attempt.number;
-        self.key.claim = None;
+        self.end_claim();
     }
 
+    /// Whether it is so already, and the store has the event.
     fn gave_up(&self, attempt: &Attempt) -> bool {
-        attempt.fence == self.key.fence
-            && self.key.claim.is_none()
-            && attempt.event.seq.get() <= self.key.head()
+        let (seq, id) = (attempt.event.seq.get(), &attempt.event.id);
+        let kept = if seq > self.key.last_seq {
+            seq == self.key.head() && self.key.pending_id(seq) == Some(id)
+        } else {
+            self.key
+                .dead_at(seq)
+                .is_some_and(|(_, dead)| dead.id == *id)
+        };
+        kept && attempt.fence == self.key.fence && self.key.claim.is_none()
     }
 
     /// What was replayed is put aside again.

@@ -162,6 +162,17 @@ impl Step<'_> {
         self.key.fence.0 += 1;
     }
 
+    /// Ends the worker's own claim.
+    fn end_claim(&mut self) {
+        self.key.claim = None;
+        self.pass_absent();
+    }
+
+    /// How many events a worker may have granted: at least one, or nothing would ever run.
+    fn lane_depth(&self) -> usize {
+        self.at.policy.lane_depth.max(1) as usize
+    }
+
     fn is_paused(&self) -> bool {
         self.key.paused || self.bucket.paused
     }

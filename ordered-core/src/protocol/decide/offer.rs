@@ -1,5 +1,5 @@
 use super::Step;
-use crate::event::Envelope;
+use crate::event::{Envelope, EventId};
 use crate::protocol::{Event, Grant, Granted, Obstacle, Phase, Verdict, Waiting};
 
 impl Step<'_> {
@@ -20,13 +20,25 @@ impl Step<'_> {
         if seq <= self.key.last_seq {
             return self.past(event);
         }
-        if let Some(recorded) = self.key.pending_id(seq).filter(|id| **id != event.id) {
+        if let Some(recorded) = self.known_id(seq).filter(|id| **id != event.id) {
             return Verdict::Conflict {
                 recorded: recorded.clone(),
             };
         }
+        if self.key.dead_at(seq).is_some() {
+            return Verdict::Duplicate;
+        }
         if self.is_overtaken(seq) {
-            return Verdict::Late;
+            if self.is_claimed() {
+                return Verdict::Late;
+            }
+            // Its place lies before what the worker that is gone was granted: the grant is over, or it could commit past
+            // this one.
+            self.seize();
+            self.pass_absent();
+            if seq <= self.key.last_seq {
+                return self.past(event);
+            }
         }
         let Some(why) = self.obstacle(event) else {
             return Verdict::Run(Grant {
@@ -66,9 +78,8 @@ impl Step<'_> {
             },
             None if self
                 .key
-                .dead
-                .get(&(self.key.epoch, seq))
-                .is_some_and(|dead| dead.id == event.id) =>
+                .dead_at(seq)
+                .is_some_and(|(_, dead)| dead.id == event.id) =>
             {
                 Verdict::Duplicate
             }
@@ -77,14 +88,21 @@ impl Step<'_> {
         }
     }
 
+    /// The id of the event that is granted, is held, or was put aside under a seq beyond `last_seq`.
+    fn known_id(&self, seq: u64) -> Option<&EventId> {
+        let aside = || self.key.dead_at(seq).map(|(_, dead)| &dead.id);
+        self.key.pending_id(seq).or_else(aside)
+    }
+
     /// Whether its producer said that it would never come, and a later event has been granted since.
     fn is_overtaken(&self, seq: u64) -> bool {
+        seq < self.key.granted_upto() && self.key.pending_id(seq).is_none()
+    }
+
+    /// Whether this worker or one that is alive has the key.
+    fn is_claimed(&self) -> bool {
         self.key.claim.as_ref().is_some_and(|claim| {
-            let holds =
-                claim.worker == *self.at.worker || self.bucket.is_alive(&claim.worker, self.at.now);
-            holds
-                && seq < self.key.granted_upto()
-                && !claim.granted.iter().any(|granted| granted.seq == seq)
+            claim.worker == *self.at.worker || self.bucket.is_alive(&claim.worker, self.at.now)
         })
     }
 
@@ -94,7 +112,7 @@ impl Step<'_> {
         let upto = self.key.granted_upto();
         let next = self.key.following(upto);
         let paused = self.is_paused();
-        let depth = u64::from(self.at.policy.lane_depth);
+        let depth = self.lane_depth();
         match &mut self.key.claim {
             Some(claim) if claim.worker == *self.at.worker => {
                 if seq <= upto {
@@ -104,7 +122,7 @@ impl Step<'_> {
                     Obstacle::Gap
                 } else if paused {
                     Obstacle::Paused
-                } else if claim.granted.len() as u64 >= depth {
+                } else if claim.granted.len() >= depth {
                     Obstacle::LaneFull
                 } else {
                     claim.granted.push_back(Granted {

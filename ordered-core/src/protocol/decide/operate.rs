@@ -1,4 +1,5 @@
 use super::Step;
+use crate::event::Seq;
 use crate::protocol::{DeadCause, Effect, Phase, Refusal, Verb, Verdict};
 
 type Outcome = Result<Vec<u64>, Refusal>;
@@ -8,13 +9,13 @@ impl Step<'_> {
     pub(super) fn operate(&mut self, verb: &Verb) -> Verdict {
         let outcome = match verb {
             Verb::Retry => self.retry_now(),
-            Verb::Skip { to } => self.skip(to.map(crate::event::Seq::get)),
+            Verb::Skip { to } => self.skip(to.map(Seq::get)),
             Verb::Discard { seq } => self.discard(seq.get()),
             Verb::Edit { seq, body } => self.edit(seq.get(), body),
             Verb::SetLast { to } => self.set_last(*to),
             Verb::Pause => self.set_paused(true),
             Verb::Resume => self.set_paused(false),
-            Verb::Replay { seq } => self.mark_replays(seq.map(crate::event::Seq::get)),
+            Verb::Replay { seq } => self.mark_replays(seq.map(Seq::get)),
         };
         match outcome {
             Ok(removed) => Verdict::Operated(Effect {
@@ -32,6 +33,7 @@ impl Step<'_> {
         }
         self.key.phase = Phase::Open;
         self.key.attempts = 0;
+        self.pass_absent();
         Ok(Vec::new())
     }
 
@@ -58,19 +60,23 @@ impl Step<'_> {
             self.bury_one(seq, DeadCause::Discarded);
             self.note_absent(seq, seq);
             self.pass_absent();
-        } else if self.key.dead.remove(&(self.key.epoch, seq)).is_none() {
+        } else if self.key.dead_at(seq).is_some() {
+            if self.is_granted(seq) {
+                self.seize();
+            }
+            self.key.dead.remove(&(self.key.epoch, seq));
+            // It was this replay that backed off.
+            if self.key.trouble.is_none() && self.key.phase != Phase::Halted {
+                self.key.phase = Phase::Open;
+            }
+        } else {
             return Err(Refusal::NoSuchEvent);
         }
         Ok(vec![seq])
     }
 
     fn edit(&mut self, seq: u64, body: &bytes::Bytes) -> Outcome {
-        let granted = self
-            .key
-            .claim
-            .as_ref()
-            .is_some_and(|claim| claim.granted.iter().any(|granted| granted.seq == seq));
-        if granted {
+        if self.is_granted(seq) {
             return Err(Refusal::Running);
         }
         if let Some(dead) = self.key.dead.get_mut(&(self.key.epoch, seq)) {
@@ -86,7 +92,13 @@ impl Step<'_> {
         Ok(Vec::new())
     }
 
+    fn is_granted(&self, seq: u64) -> bool {
+        let claim = self.key.claim.as_ref();
+        claim.is_some_and(|claim| claim.granted.iter().any(|granted| granted.seq == seq))
+    }
+
     fn set_last(&mut self, to: u64) -> Outcome {
+        let to = to.min(Seq::MAX.get());
         if to == self.key.last_seq {
             return Err(Refusal::Already);
         }
@@ -110,19 +122,21 @@ impl Step<'_> {
     }
 
     fn mark_replays(&mut self, only: Option<u64>) -> Outcome {
-        let (epoch, mut found) = (self.key.epoch, false);
-        for ((at, seq), dead) in &mut self.key.dead {
-            if *at == epoch && only.is_none_or(|only| only == *seq) {
-                dead.replay = true;
-                dead.attempts = 0;
-                found = true;
-            }
+        let (from, to) = only.map_or((0, u64::MAX), |only| (only, only));
+        let here = (self.key.epoch, from)..=(self.key.epoch, to);
+        if self.key.dead.range(here.clone()).next().is_none() {
+            return Err(Refusal::NoSuchEvent);
         }
-        if found {
-            Ok(Vec::new())
-        } else {
-            Err(Refusal::NoSuchEvent)
+        let aside = self
+            .key
+            .dead
+            .range_mut(here)
+            .filter(|(_, dead)| !dead.replay);
+        for (_, dead) in aside.take(Effect::MOST) {
+            dead.replay = true;
+            dead.attempts = 0;
         }
+        Ok(Vec::new())
     }
 
     /// What may run now: the replays, and what is held from the head on without a gap.

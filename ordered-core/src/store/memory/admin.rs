@@ -128,7 +128,11 @@ impl Admin for MemoryStore {
             );
             if let (Verdict::Operated(effect), false) = (&verdict, dry_run) {
                 bucket.state = shared;
-                bucket.keys.insert(key.clone(), own);
+                if own == fresh() {
+                    bucket.keys.remove(key);
+                } else {
+                    bucket.keys.insert(key.clone(), own);
+                }
                 state.audit.push(AuditEntry {
                     at: situation.now,
                     operator: operator.clone(),

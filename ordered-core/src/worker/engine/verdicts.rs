@@ -250,7 +250,7 @@ impl Engine {
 
     fn on_release(&mut self, key: &Key, fence: Fence) {
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
-            self.lanes.remove(key);
+            self.end_lane(key);
         }
     }
 
@@ -275,7 +275,8 @@ impl Engine {
             return;
         };
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
-            return;
+            // The key was claimed while an offer of it was under way. What the store has granted now, the lane must have.
+            return self.extend_lane(key, next);
         }
         self.enter_claimed(key, fence, attempt, next);
     }
