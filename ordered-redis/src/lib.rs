@@ -31,6 +31,7 @@ mod request;
 mod script;
 mod settings;
 mod store;
+mod view;
 
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;

@@ -39,30 +39,33 @@ local function send(command, structure, arguments)
   end
 end
 
--- "last_seq fence [attempts phase due held_count held_bytes troubled]": zeros at the end are left out, so that a key
--- at rest is two numbers.
+-- The numbers of a state, in the order in which they are written.
+local FIELDS = {
+  'last', 'fence', 'attempts', 'phase', 'due', 'count', 'bytes', 'troubled', 'epoch', 'paused', 'gap', 'dead', 'replays',
+  'absent', 'passed',
+}
+
+-- Zeros at the end are left out, so that a key at rest is two numbers.
 local function pack_state(key)
   local text = digits(key.last) .. ' ' .. digits(key.fence)
-  local at_rest = key.phase == OPEN and key.count == 0 and not key.troubled
-  if at_rest then
-    if key.attempts == 0 then return text end
-    return text .. ' ' .. digits(key.attempts)
-  end
-  return string.format('%s %.0f %d %.0f %.0f %.0f %d', text, key.attempts, key.phase, key.due, key.count, key.bytes,
-    key.troubled and 1 or 0)
+  local filled = #FIELDS
+  while filled > 2 and key[FIELDS[filled]] == 0 do filled = filled - 1 end
+  for place = 3, filled do text = text .. ' ' .. digits(key[FIELDS[place]]) end
+  return text
+end
+
+local function fresh_state(last)
+  return {
+    last = last, fence = 0, attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0, troubled = 0, epoch = 0, paused = 0,
+    gap = 0, dead = 0, replays = 0, absent = 0, passed = 0,
+  }
 end
 
 local function unpack_state(text)
-  local last, fence, rest = string.match(text, '^(%d+) (%d+)(.*)$')
-  local key = {
-    last = tonumber(last), fence = tonumber(fence), attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0,
-    troubled = false,
-  }
-  if rest ~= '' then
-    local attempts, phase, due, count, bytes, troubled =
-      string.match(rest, '^ (%d+) ?(%d*) ?(%d*) ?(%d*) ?(%d*) ?(%d*)$')
-    key.attempts, key.phase, key.due = tonumber(attempts), tonumber(phase) or OPEN, tonumber(due) or 0
-    key.count, key.bytes, key.troubled = tonumber(count) or 0, tonumber(bytes) or 0, troubled == '1'
+  local key, place = fresh_state(0), 0
+  for number in string.gmatch(text, '%d+') do
+    place = place + 1
+    key[FIELDS[place]] = tonumber(number)
   end
   return key
 end
@@ -87,6 +90,46 @@ local function order_prefix(name)
   return #name .. ':' .. name
 end
 
+-- A number that sorts as text.
+local function sortable(number)
+  return string.format('%016.0f', number)
+end
+
 local function order_member(name, seq)
-  return order_prefix(name) .. string.format('%016.0f', seq)
+  return order_prefix(name) .. sortable(seq)
+end
+
+-- The place of an event that was put aside: as part of a field, and sortable.
+local function dead_field(name, epoch, seq)
+  return digits(epoch) .. ':' .. held_field(name, seq)
+end
+
+local function dead_place(epoch, seq)
+  return sortable(epoch) .. sortable(seq)
+end
+
+local function seq_of(place)
+  return tonumber(string.sub(place, -16))
+end
+
+-- The members of a sorted set that begin with the prefix and lie between two places, without the prefix, in order.
+-- `changes` says which were added (true) or removed (false) and are not written yet.
+local function range_of(index, is_stored, prefix, from, to, most, changes)
+  local found = {}
+  local start, stop, page = '[' .. prefix .. from, '[' .. prefix .. to, most + 16
+  while is_stored and #found < most do
+    local members = call('ZRANGEBYLEX', index, start, stop, 'LIMIT', 0, page)
+    for _, member in ipairs(members) do
+      local place = string.sub(member, #prefix + 1)
+      if changes[place] == nil then found[#found + 1] = place end
+    end
+    if #members < page then break end
+    start = '(' .. members[#members]
+  end
+  for place, is_there in pairs(changes) do
+    if is_there and place >= from and place <= to then found[#found + 1] = place end
+  end
+  table.sort(found)
+  for place = #found, most + 1, -1 do found[place] = nil end
+  return found
 end

@@ -2,7 +2,7 @@
 -- quarter of the time-to-live, and Redis drops it whole before its turn comes again. Each record has its own exact
 -- expiry beside that, so the ring decides nothing: it only frees memory.
 --   "i<length of key>:<key><id>" → "<seq> <expiry>"
---   "s<seq>:<key>"               → "<expiry> <id>"
+--   "s<seq>[.<epoch>]:<key>"     → "<expiry> <id>"
 --   "x"                          → when the hash expires
 local RING = { KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14] }
 
@@ -13,8 +13,10 @@ local function id_field(name, id)
   return 'i' .. #name .. ':' .. name .. id
 end
 
-local function seq_field(name, seq)
-  return 's' .. digits(seq) .. ':' .. name
+-- A new numbering of the key forgets the seqs of the old one: its number is part of the field, unless it is the first.
+local function seq_field(key, seq)
+  local epoch = key.epoch > 0 and '.' .. digits(key.epoch) or ''
+  return 's' .. digits(seq) .. epoch .. ':' .. key.name
 end
 
 -- An id that was committed twice may have two records: the one that lasts longer counts.
@@ -63,12 +65,12 @@ end
 -- The id that is remembered under a seq. What lay below the key's last seq when the batch began was read with it;
 -- what came on top since is in memory.
 local function done_at(key, seq)
-  local record = done_seqs[seq_field(key.name, seq)]
+  local record = done_seqs[seq_field(key, seq)]
   return record and record[2] > now and record[1]
 end
 
 local function remember(key, seq, id)
-  local by_id, by_seq, expiry = id_field(key.name, id), seq_field(key.name, seq), now + dedup_ttl
+  local by_id, by_seq, expiry = id_field(key.name, id), seq_field(key, seq), now + dedup_ttl
   done_ids[by_id], done_seqs[by_seq] = expiry, { id, expiry }
   if dedup_ttl == 0 then return end
   local count = #records

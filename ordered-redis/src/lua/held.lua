@@ -6,7 +6,7 @@ local function remember_entry(field, seq, meta)
   local entry = false
   if meta then
     entry = unpack_meta(meta)
-    entry.seq, entry.stored = seq, true
+    entry.seq, entry.stored, entry.name = seq, true, string.sub(field, #digits(seq) + 2)
   end
   held_entries[field] = entry
 end
@@ -41,22 +41,57 @@ local function load_range(key, first, last)
   load_held(fields, seqs)
 end
 
-local function keep(key, seq, id, size, payload)
+-- Which held events of the key came or went in this batch, by sortable seq.
+local function held_moves(key)
+  key.moves = key.moves or {}
+  return key.moves
+end
+
+local function change_held(key, entry, seq, was_stored)
   local field = held_field(key.name, seq)
-  held_entries[field] = { seq = seq, id = id, size = size, since = now, payload = payload }
-  held_changes[#held_changes + 1] = { field, key.name, seq, false }
-  key.count, key.bytes = key.count + 1, key.bytes + size
+  held_entries[field] = entry
+  held_changes[#held_changes + 1] = { field, key.name, seq, was_stored }
+  held_moves(key)[sortable(seq)] = entry and true
+end
+
+-- The held events between two seqs, in order.
+local function held_between(key, from, to, most)
+  if key.count == 0 then return {} end
+  local seqs = range_of(ORDER, key.was_held > 0, order_prefix(key.name), sortable(from), sortable(to), most, held_moves(key))
+  for place, seq in ipairs(seqs) do seqs[place] = seq_of(seq) end
+  return seqs
+end
+
+local function add_totals(key, events, bytes)
   local totals = bucket()
-  totals.events, totals.bytes = totals.events + 1, totals.bytes + size
+  key.count, key.bytes = key.count + events, key.bytes + bytes
+  totals.events, totals.bytes = totals.events + events, totals.bytes + bytes
+end
+
+local function keep(key, seq, id, size, payload)
+  change_held(key, { seq = seq, id = id, size = size, since = now, payload = payload }, seq, false)
+  add_totals(key, 1, size)
 end
 
 local function drop_held(key, seq)
   local entry = held_at(key, seq)
   if not entry then return end
-  local field = held_field(key.name, seq)
-  held_entries[field] = false
-  held_changes[#held_changes + 1] = { field, key.name, seq, entry.stored }
-  key.count, key.bytes = key.count - 1, key.bytes - entry.size
-  local totals = bucket()
-  totals.events, totals.bytes = totals.events - 1, totals.bytes - entry.size
+  change_held(key, false, seq, entry.stored)
+  add_totals(key, -1, -entry.size)
+  return entry
+end
+
+-- The payload of what is held or was put aside.
+local function payload_of(entry)
+  if entry.payload then return entry.payload end
+  if entry.cause and not entry.moved_from then return call('HGET', DEAD, 'p' .. entry.field) end
+  return call('HGET', PAYLOADS, entry.moved_from or held_field(entry.name, entry.seq))
+end
+
+-- Another body in an envelope, which is a line, then the body.
+local function give_body(entry, body)
+  local before = payload_of(entry)
+  local preamble = string.find(before, '\n', 1, true)
+  entry.payload = string.sub(before, 1, preamble) .. body
+  entry.size = entry.size + #entry.payload - #before
 end

@@ -1,28 +1,28 @@
 -- Part of apply: the keys, claims, leases and troubles that the batch touches, and the bucket's totals, in memory.
 local STATES, CLAIMS, HELD, PAYLOADS, ORDER, TROUBLES, LEASES, TOTALS, DUE = unpack(KEYS, 1, 9)
+local ABSENT, PASSED, DEAD, DEAD_ORDER, GAPS, HALTS, NOTED = unpack(KEYS, 15, 21)
 
 local worker, given, first_seq, max_attempts, dedup_ttl, lane_depth, next_events, next_bytes,
-  key_events, key_bytes, bucket_events, bucket_bytes = unpack(cmsgpack.unpack(ARGV[1]))
+  key_events, key_bytes, bucket_events, bucket_bytes, on_gap, gap_after, gap_text, is_dry = unpack(cmsgpack.unpack(ARGV[1]))
 local commands = cmsgpack.unpack(ARGV[2])
 local now = time(given)
 
 local keys, names = {}, {}
 local alive = {}
+local fresh_text = pack_state(fresh_state(first_seq - 1))
 
 local function load_key(name, text, claim)
-  local key
-  if text then
-    key = unpack_state(text)
-  else
-    key = { last = first_seq - 1, fence = 0, attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0, troubled = false }
-  end
-  key.name, key.text, key.was_held, key.was_troubled = name, text or pack_state(key), key.count, key.troubled
+  local key = text and unpack_state(text) or fresh_state(first_seq - 1)
+  key.name, key.text = name, text or fresh_text
+  key.was_held, key.was_troubled, key.was_gap, key.was_phase = key.count, key.troubled, key.gap, key.phase
+  key.was_dead, key.was_replays = key.dead, key.replays
+  key.was_noted = key.count > 0 or key.phase ~= OPEN or key.paused > 0 or key.dead > 0
   if claim then
-    local granted = cmsgpack.unpack(claim)
-    key.worker, key.since = granted[1], granted[2]
-    table.remove(granted, 1)
-    table.remove(granted, 1)
-    key.granted, key.was_claimed = granted, true
+    local list = cmsgpack.unpack(claim)
+    key.worker, key.since, key.granted, key.ids, key.was_claimed = list[1], list[2], {}, {}, true
+    for place = 3, #list, 2 do
+      key.granted[#key.granted + 1], key.ids[#key.ids + 1] = list[place], list[place + 1]
+    end
   end
   return key
 end
@@ -51,13 +51,24 @@ local function load_keys()
   end
 end
 
-local function set_claim(key, granted)
-  key.worker, key.since, key.granted = granted and worker, granted and now, granted
-  key.claim_changed = true
+local function start_claim(key, seq, id)
+  key.worker, key.since, key.granted, key.ids, key.claim_changed = worker, now, { seq }, { id }, true
 end
 
-local function grant(key, id)
-  key.granted[#key.granted + 1] = id
+local function drop_claim(key)
+  if not key.worker then return end
+  key.worker, key.since, key.granted, key.ids, key.claim_changed = nil, nil, nil, nil, true
+end
+
+-- Ends whatever claim there is, so that its worker can change nothing any more.
+local function seize(key)
+  drop_claim(key)
+  key.fence = key.fence + 1
+end
+
+local function grant(key, seq, id)
+  local place = #key.granted + 1
+  key.granted[place], key.ids[place] = seq, id
   key.claim_changed = true
 end
 
@@ -71,14 +82,31 @@ local function bucket()
   return totals
 end
 
+local group_paused
+local function is_paused(key)
+  if key.paused > 0 then return true end
+  if group_paused == nil then group_paused = call('HGET', TOTALS, 'paused') == '1' end
+  return group_paused
+end
+
 -- Why the event at the head is not done: error, first time, last time, worker.
-local function blame(key, message)
-  local first_at = now
-  if key.trouble then
-    first_at = key.trouble[2]
-  elseif key.troubled then
+local function trouble_of(key)
+  if not key.trouble and key.troubled > 0 then
     local stored = call('HGET', TROUBLES, key.name)
-    if stored then first_at = cmsgpack.unpack(stored)[2] end
+    key.trouble = stored and cmsgpack.unpack(stored)
   end
-  key.trouble, key.troubled = { message, first_at, now, worker }, true
+  return key.trouble
+end
+
+local function blame(key, message)
+  local before = trouble_of(key)
+  key.trouble, key.troubled, key.trouble_changed = { message, before and before[2] or now, now, worker }, 1, true
+end
+
+local function forgive(key)
+  key.trouble, key.troubled = nil, 0
+end
+
+local function open_phase(key)
+  key.phase, key.due = OPEN, 0
 end

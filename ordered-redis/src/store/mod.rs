@@ -1,14 +1,18 @@
+mod admin;
+mod agree;
+mod overview;
+mod sweeping;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ordered_core::clock::Clock;
-use ordered_core::event::Key;
-use ordered_core::protocol::{Command, KeyView, QuotaLimit, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError, StoreReport, bucket_of};
+use ordered_core::protocol::{Command, QuotaLimit, Verdict, WorkerId};
+use ordered_core::store::{Group, Store, StoreError, StoreReport, Swept};
 use redis::{Cmd, RedisResult, Value, cmd};
 
 use crate::answer::Answer;
@@ -17,15 +21,8 @@ use crate::error::{is_no_script, is_out_of_memory, store_error};
 use crate::link::Link;
 use crate::names::Names;
 use crate::request::{Portion, portions, situation, takes_in};
-use crate::script::{ALL, APPLY, Call, HEARTBEAT, INSPECT, SWEEP};
+use crate::script::{ALL, APPLY, Call, HEARTBEAT};
 use crate::settings;
-
-/// How the names and values of this version are laid out in Redis. Another number is another version's.
-const LAYOUT: &str = "1";
-/// How many claims one sweep of a bucket looks at; Redis takes it as a hint.
-const SWEEP_CLAIMS: &str = "512";
-/// How many held events one call of `inspect` reads.
-const PAGE: usize = 1_000;
 
 /// A store in Redis or Valkey, on one server or on a cluster.
 ///
@@ -43,16 +40,7 @@ struct Shared {
     strict: bool,
     clock: Option<Clock>,
     // A std mutex: held for a lookup, and never over an await.
-    cursors: Mutex<HashMap<String, Cursors>>,
-}
-
-/// How far the sweeps of a group have come.
-#[derive(Clone)]
-struct Cursors {
-    /// The bucket that the next sweep begins with, so that the limit does not always favour the same ones.
-    first: u32,
-    /// In each bucket, where the scan over the claims goes on.
-    scans: Vec<String>,
+    cursors: Mutex<HashMap<String, sweeping::Cursors>>,
 }
 
 impl RedisStore {
@@ -202,75 +190,16 @@ impl RedisStore {
 
     async fn load(&self) -> Result<(), StoreError> {
         let loads = ALL.iter().map(|operation| operation.load()).collect();
-        for answer in self.send(loads).await? {
-            answer.map_err(|error| self.error(error))?;
-        }
-        Ok(())
+        self.ask(loads).await.map(drop)
     }
 
-    /// Records the number of buckets at the first use of a group, and refuses another one from then on.
-    async fn agree(&self, group: &Group) -> Result<(), StoreError> {
-        let meta = self.shared.names.meta(group);
-        let ours = self.buckets().to_string();
-        let record = |field: &str, value: &str| {
-            let mut command = cmd("HSETNX");
-            command.arg(&meta).arg(field).arg(value);
-            command
-        };
-        let mut read = cmd("HMGET");
-        read.arg(&meta).arg("buckets").arg("layout");
-        // One after the other: on a cluster, commands that go out together come in any order.
-        self.send(vec![record("buckets", &ours)])
-            .await?
-            .remove(0)
-            .map_err(|error| self.error(error))?;
-        self.send(vec![record("layout", LAYOUT)])
-            .await?
-            .remove(0)
-            .map_err(|error| self.error(error))?;
-        let answer = self
-            .send(vec![read])
-            .await?
-            .remove(0)
-            .map_err(|error| self.error(error))?;
-        let mut answer = Answer::new(answer)?;
-        let (buckets, layout) = (answer.text()?, answer.text()?);
-        if layout != LAYOUT {
-            return Err(StoreError::refused(format!(
-                "the group `{}` was written to Redis by another version of this store (layout {layout}, and this is \
-                 {LAYOUT}): run the same version in all workers",
-                group.name()
-            )));
-        }
-        if buckets != ours {
-            return Err(StoreError::refused(format!(
-                "the group `{}` is spread over {buckets} buckets in Redis, and this worker is set to {ours}: set \
-                 `.buckets({buckets})`, or use another group",
-                group.name()
-            )));
-        }
-        Ok(())
-    }
-
-    fn cursors(&self, group: &Group) -> Cursors {
-        let cursors = self.shared.cursors.lock();
-        let cursors = cursors.unwrap_or_else(PoisonError::into_inner);
-        cursors
-            .get(group.name())
-            .cloned()
-            .unwrap_or_else(|| Cursors {
-                first: 0,
-                scans: vec!["0".to_owned(); self.buckets() as usize],
-            })
-    }
-
-    fn keep_cursors(&self, group: &Group, cursors: Cursors) {
-        let mut all = self
-            .shared
-            .cursors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.insert(group.name().to_owned(), cursors);
+    /// Plain commands, each of which has to succeed.
+    async fn ask(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        let answers = self.send(commands).await?;
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| self.error(error)))
+            .collect()
     }
 }
 
@@ -303,10 +232,11 @@ fn read_verdicts(
 
 #[async_trait]
 impl Store for RedisStore {
-    async fn open(&self, group: &Group) -> Result<StoreReport, StoreError> {
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
         let answers = self.send(settings::questions()).await?;
         let report = settings::report(&self.shared.address, self.shared.strict, &answers)?;
         self.agree(group).await?;
+        self.enroll(group, worker).await?;
         self.load().await?;
         Ok(report)
     }
@@ -318,7 +248,7 @@ impl Store for RedisStore {
         commands: &[Command],
     ) -> Result<Vec<Verdict>, StoreError> {
         let share = group.policy().group_quota.share(self.buckets());
-        let situation = situation(group.policy(), share, worker, self.given_time());
+        let situation = situation(group.policy(), share, worker, self.given_time(), false);
         let mut verdicts: Vec<Option<Verdict>> = commands.iter().map(|_| None).collect();
         let batch = Batch {
             group,
@@ -367,84 +297,18 @@ impl Store for RedisStore {
     }
 
     async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        let removals = (0..self.buckets()).map(|bucket| {
+        let names = &self.shared.names;
+        let leases = (0..self.buckets()).map(|bucket| format!("{}:w", names.bucket(group, bucket)));
+        let removals = leases.chain([names.workers(group.name())]).map(|hash| {
             let mut removal = cmd("HDEL");
-            removal.arg(format!("{}:w", self.shared.names.bucket(group, bucket)));
-            removal.arg(worker.as_str());
+            removal.arg(hash).arg(worker.as_str());
             removal
         });
-        for answer in self.send(removals.collect()).await? {
-            answer.map_err(|error| self.error(error))?;
-        }
-        Ok(())
+        self.ask(removals.collect()).await.map(drop)
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let mut cursors = self.cursors(group);
-        let first = cursors.first;
-        cursors.first = (first + 1) % self.buckets();
-        let order: Vec<u32> = (0..self.buckets())
-            .map(|step| (first + step) % self.buckets())
-            .collect();
-        let calls: Vec<Call> = order
-            .iter()
-            .map(|bucket| {
-                let scan = &cursors.scans[*bucket as usize];
-                let arguments = vec![
-                    number(limit as u64),
-                    text(scan),
-                    text(SWEEP_CLAIMS),
-                    number(self.given_time()),
-                ];
-                self.call(&SWEEP, group, *bucket, arguments)
-            })
-            .collect();
-        let mut found = Vec::new();
-        for (bucket, answer) in order.into_iter().zip(self.run(&calls).await?) {
-            let mut answer = Answer::new(answer)?;
-            let scan = answer.text()?;
-            let mut keys = Vec::new();
-            while !answer.is_empty() {
-                keys.push(answer.key()?);
-            }
-            // What is beyond the limit is found again: the queue of due keys still has it, and the scan stays.
-            if found.is_empty() || found.len() + keys.len() <= limit {
-                found.extend(keys);
-                cursors.scans[bucket as usize] = scan;
-            }
-        }
-        self.keep_cursors(group, cursors);
-        Ok(found)
-    }
-
-    async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError> {
-        let bucket = bucket_of(key.as_str(), self.buckets());
-        let mut view: Option<KeyView> = None;
-        loop {
-            let after = view
-                .as_ref()
-                .and_then(|view| view.held.last())
-                .map_or(0, |held| held.seq);
-            let arguments = vec![
-                text(key.as_str()),
-                number(after),
-                number(PAGE as u64),
-                number(self.given_time()),
-            ];
-            let call = self.call(&INSPECT, group, bucket, arguments);
-            let mut answer = Answer::new(self.run(&[call]).await?.remove(0))?;
-            if answer.is_empty() {
-                return Ok(view);
-            }
-            let latest = answer.view()?;
-            let page = answer.held()?;
-            let is_last = page.len() < PAGE;
-            let view = view.get_or_insert(latest);
-            view.held.extend(page);
-            if is_last {
-                return Ok(Some(view.clone()));
-            }
-        }
+    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
+        self.sweep_all(group, limit).await
     }
 }
 

@@ -1,0 +1,90 @@
+//! What the workers of a group have in common, recorded in Redis.
+
+use ordered_core::protocol::WorkerId;
+use ordered_core::store::{Group, StoreError};
+use redis::cmd;
+use serde::{Deserialize, Serialize};
+
+use super::RedisStore;
+use crate::answer::Answer;
+
+/// How the names and values of this version are laid out in Redis. Another number is another version's.
+const LAYOUT: &str = "2";
+
+/// What a worker says of itself.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Enrolled {
+    pub(super) version: String,
+}
+
+impl RedisStore {
+    /// Records the number of buckets at the first use of a group, and refuses another one from then on.
+    pub(super) async fn agree(&self, group: &Group) -> Result<(), StoreError> {
+        let meta = self.shared.names.meta(group.name());
+        let ours = self.buckets().to_string();
+        let record = |field: &str, value: &str| {
+            let mut command = cmd("HSETNX");
+            command.arg(&meta).arg(field).arg(value);
+            command
+        };
+        let mut read = cmd("HMGET");
+        read.arg(&meta).arg("buckets").arg("layout");
+        // One after the other: on a cluster, commands that go out together come in any order.
+        self.send(vec![record("buckets", &ours)])
+            .await?
+            .remove(0)
+            .map_err(|error| self.error(error))?;
+        self.send(vec![record("layout", LAYOUT)])
+            .await?
+            .remove(0)
+            .map_err(|error| self.error(error))?;
+        let answer = self
+            .send(vec![read])
+            .await?
+            .remove(0)
+            .map_err(|error| self.error(error))?;
+        let mut answer = Answer::new(answer)?;
+        let (buckets, layout) = (answer.text()?, answer.text()?);
+        if layout != LAYOUT {
+            return Err(StoreError::refused(format!(
+                "the group `{}` was written to Redis by another version of this store (layout {layout}, and this is \
+                 {LAYOUT}): run the same version in all workers",
+                group.name()
+            )));
+        }
+        if buckets != ours {
+            return Err(StoreError::refused(format!(
+                "the group `{}` is spread over {buckets} buckets in Redis, and this worker is set to {ours}: set \
+                 `.buckets({buckets})`, or use another group",
+                group.name()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Keeps the rules of the group, and the version of the worker, for operators to see.
+    pub(super) async fn enroll(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
+        let names = &self.shared.names;
+        let json = |value: serde_json::Result<String>| {
+            value.map_err(|error| {
+                StoreError::refused("the rules of the group cannot be written").with_source(error)
+            })
+        };
+        let policy = json(serde_json::to_string(group.policy()))?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let enrolled = json(serde_json::to_string(&Enrolled { version }))?;
+        let mut rules = cmd("HSET");
+        rules
+            .arg(names.meta(group.name()))
+            .arg("policy")
+            .arg(policy);
+        let mut known = cmd("SADD");
+        known.arg(names.groups()).arg(group.name());
+        let mut present = cmd("HSET");
+        present
+            .arg(names.workers(group.name()))
+            .arg(worker.as_str())
+            .arg(enrolled);
+        self.ask(vec![rules, known, present]).await.map(drop)
+    }
+}
