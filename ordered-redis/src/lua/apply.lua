@@ -25,20 +25,22 @@
 -- It reads what the batch touches with a few variadic commands, decides on what it read, then writes with a few
 -- variadic commands: the number of commands does not grow with the batch where events come in order.
 
-local OFFER, HOLD, COMMIT, RETRY, POSTPONE, HALT, RELEASE, CLAIM, DEAD_LETTER, FILL, RESET, OPERATE =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+local OP = {
+  OFFER = 1, HOLD = 2, COMMIT = 3, RETRY = 4, POSTPONE = 5, HALT = 6, RELEASE = 7, CLAIM = 8, DEAD_LETTER = 9, FILL = 10,
+  RESET = 11, OPERATE = 12,
+}
 
 -- The held events that a command is likely to look at.
 local function want_for(command, key, fields, seqs)
   local op, seq = command[1], command[3]
-  if op <= COMMIT or op == POSTPONE or op == HALT or op == DEAD_LETTER then want_held(key, seq, fields, seqs) end
-  if op == COMMIT or op == DEAD_LETTER then
-    local have = op == COMMIT and command[6] or command[10]
+  if op <= OP.COMMIT or op == OP.POSTPONE or op == OP.HALT or op == OP.DEAD_LETTER then want_held(key, seq, fields, seqs) end
+  if op == OP.COMMIT or op == OP.DEAD_LETTER then
+    local have = op == OP.COMMIT and command[6] or command[10]
     local first = max(min(have, key.last + lane_depth), seq) + 1
     for next_seq = first, min(first + next_events - 1, seq + lane_depth, MAX_SEQ) do
       want_held(key, next_seq, fields, seqs)
     end
-  elseif op == CLAIM then
+  elseif op == OP.CLAIM then
     for next_seq = key.last + 1, min(key.last + next_events, key.last + lane_depth, MAX_SEQ) do
       want_held(key, next_seq, fields, seqs)
     end
@@ -52,7 +54,7 @@ local function load_batch()
   for _, command in ipairs(commands) do
     local key = keys[command[2]]
     if key.was_held > 0 then want_for(command, key, fields, seqs) end
-    if command[1] <= HOLD then want_done_id(key.name, command[4], ids) end
+    if command[1] <= OP.HOLD then want_done_id(key.name, command[4], ids) end
   end
   load_held(fields, seqs)
   for place, field in ipairs(fields) do
@@ -62,7 +64,7 @@ local function load_batch()
   load_done_ids(ids)
   local pasts = {}
   for _, command in ipairs(commands) do
-    if command[1] <= HOLD then
+    if command[1] <= OP.HOLD then
       local key, seq = keys[command[2]], command[3]
       if seq <= key.last and not is_repeat(key, command[4]) then pasts[#pasts + 1] = seq_field(key, seq) end
     end
@@ -76,17 +78,17 @@ end
 
 local function decide(command, key)
   local op, seq, id, fence = command[1], command[3], command[4], command[5]
-  if op == OFFER then return protocol.offer(key, seq, id, command[5]) end
-  if op == HOLD then return protocol.offer(key, seq, id, command[7], command[5], payload(command[6])) end
-  if op == COMMIT then return protocol.commit(key, seq, id, fence, command[6]) end
-  if op == RELEASE then return protocol.release(key, seq) end
-  if op == CLAIM then return protocol.claim(key) end
-  if op == FILL then return protocol.fill(key, seq, id) end
-  if op == RESET then return protocol.reset(key, seq, id) end
-  if op == OPERATE then return protocol.operate(key, seq, id, fence) end
+  if op == OP.OFFER then return protocol.offer(key, seq, id, command[5]) end
+  if op == OP.HOLD then return protocol.offer(key, seq, id, command[7], command[5], payload(command[6])) end
+  if op == OP.COMMIT then return protocol.commit(key, seq, id, fence, command[6]) end
+  if op == OP.RELEASE then return protocol.release(key, seq) end
+  if op == OP.CLAIM then return protocol.claim(key) end
+  if op == OP.FILL then return protocol.fill(key, seq, id) end
+  if op == OP.RESET then return protocol.reset(key, seq, id) end
+  if op == OP.OPERATE then return protocol.operate(key, seq, id, fence) end
   local number, message = command[6], command[7]
-  if op == RETRY then return protocol.retry(key, seq, id, fence, number, message) end
-  local act = op == POSTPONE and protocol.postpone or op == HALT and protocol.halt or protocol.dead_letter
+  if op == OP.RETRY then return protocol.retry(key, seq, id, fence, number, message) end
+  local act = op == OP.POSTPONE and protocol.postpone or op == OP.HALT and protocol.halt or protocol.dead_letter
   return act(key, seq, id, fence, number, message, command[8], payload(command[9]), command[10])
 end
 
@@ -141,5 +143,5 @@ for _, command in ipairs(commands) do
   report(verdict)
 end
 fill_payloads()
-if is_dry == 0 then save_batch() end
+if is_dry == 0 then protocol.save() end
 return answer

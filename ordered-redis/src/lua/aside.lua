@@ -1,5 +1,6 @@
 -- Part of apply: the events that were put aside. An entry is
 -- { epoch, seq, id, cause, error, attempts, at, replay (0 or 1), size, name, field, and its payload or where that lies }.
+local CAUSE = { FAILED = 1, SKIPPED = 2, DISCARDED = 3, SUPERSEDED = 4 }
 local dead_entries = {} -- by field; false where it is known that there is none
 local dead_changes = {} -- { key, field, whether it was stored before }
 

@@ -1,4 +1,5 @@
 -- Part of apply: a worker takes a key, and gives it back.
+do
 local DIED = 'the worker that ran it died or lost its lease, on the last of its attempts'
 local SKIP_GAPS, HALT_GAPS = 1, 2
 
@@ -18,7 +19,7 @@ local function waiting(key)
 end
 
 -- What was replayed is put aside again.
-local function put_back(key, seq, message)
+function protocol.put_back(key, seq, message)
   local entry = dead_at(key, seq)
   if not entry then return end
   entry.error, entry.at = message, now
@@ -30,7 +31,7 @@ local function exhausted(key, seq)
     blame(key, DIED)
     key.phase, key.due = HALTED, 0
   else
-    put_back(key, seq, DIED)
+    protocol.put_back(key, seq, DIED)
     pass_absent(key)
   end
 end
@@ -44,7 +45,7 @@ function protocol.take(key, seq, id)
   end
   open_phase(key)
   start_claim(key, seq, id)
-  begin_front(key)
+  protocol.begin_front(key)
 end
 
 -- An event has not come for as long as the group waits.
@@ -68,21 +69,21 @@ end
 
 function protocol.claim(key)
   if owns(key, key.fence) then
-    if not front_is_stored(key) then return { IDLE } end
+    if not front_is_stored(key) then return { SAY.IDLE } end
   else
     -- A worker that is not alive, or is this one under an old fence, is in nobody's way.
-    if not runnable(key) then return { IDLE } end
+    if not runnable(key) then return { SAY.IDLE } end
     if not waiting(key) then end_gap(key) end
     local first = waiting(key)
-    if not first then return { IDLE } end
+    if not first then return { SAY.IDLE } end
     local is_replay = first.seq <= key.last
     if protocol.take(key, first.seq, first.id) then
       if is_replay then return protocol.claim(key) end
-      return { IDLE }
+      return { SAY.IDLE }
     end
   end
   local attempt = attempts(key, key.granted[1])
-  return { CLAIMED, key.fence, attempt, next = next_of(key, key.last), key = key }
+  return { SAY.CLAIMED, key.fence, attempt, next = protocol.next_of(key, key.last), key = key }
 end
 
 function protocol.release(key, fence)
@@ -91,6 +92,7 @@ function protocol.release(key, fence)
     set_attempts(key, seq, max(attempts(key, seq) - 1, 0))
     end_claim(key)
   end
-  if fence == key.fence and not key.worker then return { RELEASED } end
-  return { FENCED }
+  if fence == key.fence and not key.worker then return { SAY.RELEASED } end
+  return { SAY.FENCED }
+end
 end

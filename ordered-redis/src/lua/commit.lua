@@ -1,7 +1,7 @@
 -- Part of apply: an event is done, and what may run next.
-
+do
 -- The event at the front of the claim begins its next attempt.
-local function begin_front(key)
+function protocol.begin_front(key)
   local seq = key.worker and key.granted[1]
   if seq then set_attempts(key, seq, attempts(key, seq) + 1) end
 end
@@ -15,7 +15,7 @@ end
 
 -- The events from the store that the worker may run: a replay, and what is held beyond `have`. Grants those that are
 -- not granted yet.
-local function next_of(key, have)
+function protocol.next_of(key, have)
   local found, bytes = {}, 0
   if not key.worker then return found end
   local granted, upto = key.granted, granted_upto(key)
@@ -49,21 +49,21 @@ local function next_of(key, have)
 end
 
 local function committed(key, fence, have)
-  local found = next_of(key, have)
-  return { COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
+  local found = protocol.next_of(key, have)
+  return { SAY.COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
 end
 
 -- The front of the claim is done with: the claim goes on, or ends.
-local function go_on(key, fence, have)
+function protocol.go_on(key, fence, have)
   table.remove(key.granted, 1)
   table.remove(key.ids, 1)
   key.claim_changed = true
   if is_paused(key) then drop_claim(key) end
   pass_absent(key)
-  local found = next_of(key, have)
+  local found = protocol.next_of(key, have)
   if key.worker and not key.granted[1] then drop_claim(key) end
-  begin_front(key)
-  return { COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
+  protocol.begin_front(key)
+  return { SAY.COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
 end
 
 function protocol.commit(key, seq, id, fence, have)
@@ -77,8 +77,9 @@ function protocol.commit(key, seq, id, fence, have)
       if entry then drop_dead(key, entry) end
     end
     remember(key, seq, id)
-    return go_on(key, fence, have)
+    return protocol.go_on(key, fence, have)
   end
-  if fence ~= key.fence or seq > key.last then return { FENCED } end
+  if fence ~= key.fence or seq > key.last then return { SAY.FENCED } end
   return committed(key, fence, have)
+end
 end

@@ -1,4 +1,5 @@
 -- Part of apply: what producers and operators say of a key.
+do
 local REFUSAL = { NOT_STOPPED = 1, NOTHING_TO_SKIP = 2, NOT_AHEAD = 3, NO_SUCH_EVENT = 4, RUNNING = 5, ALREADY = 6 }
 -- How many seqs an effect lists at the most, and how many replays one verb asks for.
 local MOST = 1000
@@ -28,11 +29,11 @@ function protocol.fill(key, from, to)
   from = max(from, key.last + 1)
   if to >= from then
     local is_known = key.absent > 0 and (absent_until(key, from) or 0) >= to
-    if key.absent >= ABSENT_RANGES and not is_known then return { HOLD_FULL, FULL.KEY_EVENTS } end
+    if key.absent >= ABSENT_RANGES and not is_known then return { SAY.HOLD_FULL, FULL.KEY_EVENTS } end
     note_absent(key, from, to)
     pass_absent(key)
   end
-  return { NOTE }
+  return { SAY.NOTE }
 end
 
 -- A new numbering: nothing of the old one counts, but for the ids.
@@ -49,10 +50,10 @@ function protocol.reset(key, at, epoch)
     if at > 1 then return protocol.fill(key, 1, at - 1) end
   elseif epoch > key.epoch then
     seize(key)
-    bury(key, MAX_SEQ, SUPERSEDED)
+    bury(key, MAX_SEQ, CAUSE.SUPERSEDED)
     begin_again(key, at - 1, epoch)
   end
-  return { NOTE }
+  return { SAY.NOTE }
 end
 
 local verbs = {}
@@ -75,7 +76,7 @@ function verbs.skip(key, to)
     to = first - 1
   end
   seize(key)
-  local removed = bury(key, to, SKIPPED)
+  local removed = bury(key, to, CAUSE.SKIPPED)
   pass(key, to)
   pass_absent(key)
   return nil, removed
@@ -85,7 +86,7 @@ function verbs.discard(key, seq)
   local entry = dead_at(key, seq)
   if held_at(key, seq) then
     if key.worker then seize(key) end
-    bury_one(key, seq, DISCARDED)
+    bury_one(key, seq, CAUSE.DISCARDED)
     note_absent(key, seq, seq)
     pass_absent(key)
   elseif entry then
@@ -118,7 +119,7 @@ end
 function verbs.set_last(key, to)
   if to == key.last then return REFUSAL.ALREADY end
   seize(key)
-  local removed = bury(key, to, SKIPPED)
+  local removed = bury(key, to, CAUSE.SKIPPED)
   if to > key.last then pass(key, to) else begin_again(key, to, key.epoch + 1) end
   pass_absent(key)
   return nil, removed
@@ -163,11 +164,12 @@ local VERBS = { 'retry', 'skip', 'discard', 'edit', 'set_last', 'pause', 'resume
 
 function protocol.operate(key, verb, argument, another)
   local refusal, removed = verbs[VERBS[verb]](key, argument, another)
-  if refusal then return { REFUSED, refusal } end
-  local verdict, out = { OPERATED, key.last }, released(key)
+  if refusal then return { SAY.REFUSED, refusal } end
+  local verdict, out = { SAY.OPERATED, key.last }, released(key)
   for _, list in ipairs({ out, removed }) do
     verdict[#verdict + 1] = #list
     for _, seq in ipairs(list) do verdict[#verdict + 1] = seq end
   end
   return verdict
+end
 end

@@ -1,6 +1,5 @@
 -- Part of apply: runs of the handler that failed.
-local FAILED, SKIPPED, DISCARDED, SUPERSEDED = 1, 2, 3, 4
-
+do
 local function blame_front(key, seq, message)
   if seq > key.last then return blame(key, message) end
   local entry = dead_at(key, seq)
@@ -10,12 +9,12 @@ local function blame_front(key, seq, message)
 end
 
 function protocol.retry(key, seq, id, fence, number, message)
-  if not owns_front(key, seq, id, fence) then return { FENCED } end
+  if not owns_front(key, seq, id, fence) then return { SAY.FENCED } end
   if number >= attempts(key, seq) then
     blame_front(key, seq, message)
     set_attempts(key, seq, number + 1)
   end
-  return { RUN, fence, attempts(key, seq), 0 }
+  return { SAY.RUN, fence, attempts(key, seq), 0 }
 end
 
 -- The failed event stays at the head, kept whatever the quota says, and the claim ends. One that was replayed is in the
@@ -40,8 +39,8 @@ function protocol.postpone(key, seq, id, fence, number, message, size, payload, 
     set_aside(key, seq, id, number, message, size, payload)
     key.phase, key.due = BACKING_OFF, now + delay
   end
-  if key.phase == BACKING_OFF and gave_up(key, seq, id, fence) then return { POSTPONED, key.due } end
-  return { FENCED }
+  if key.phase == BACKING_OFF and gave_up(key, seq, id, fence) then return { SAY.POSTPONED, key.due } end
+  return { SAY.FENCED }
 end
 
 function protocol.halt(key, seq, id, fence, number, message, size, payload)
@@ -50,12 +49,12 @@ function protocol.halt(key, seq, id, fence, number, message, size, payload)
     if seq > key.last then
       key.phase, key.due = HALTED, 0
     else
-      put_back(key, seq, message)
+      protocol.put_back(key, seq, message)
     end
   end
   local stopped = key.phase == HALTED or seq <= key.last
-  if stopped and gave_up(key, seq, id, fence) then return { IS_HALTED } end
-  return { FENCED }
+  if stopped and gave_up(key, seq, id, fence) then return { SAY.IS_HALTED } end
+  return { SAY.FENCED }
 end
 
 function protocol.dead_letter(key, seq, id, fence, number, message, size, payload, have)
@@ -63,13 +62,14 @@ function protocol.dead_letter(key, seq, id, fence, number, message, size, payloa
   if seq > key.last then
     drop_held(key, seq)
     put_aside(key, {
-      seq = seq, id = id, cause = FAILED, error = message, attempts = number, size = size, payload = payload,
+      seq = seq, id = id, cause = CAUSE.FAILED, error = message, attempts = number, size = size, payload = payload,
     })
     key.last, key.attempts = seq, 0
     forgive(key)
     remember(key, seq, id)
   else
-    put_back(key, seq, message)
+    protocol.put_back(key, seq, message)
   end
-  return go_on(key, fence, have)
+  return protocol.go_on(key, fence, have)
+end
 end

@@ -1,8 +1,11 @@
 -- Part of apply: the protocol, as protocol/decide in ordered-core has it, function by function. That is the
 -- specification; the differential test holds these files equal to it. The functions live in one table, since a Lua
 -- function has room for 200 locals and 60 upvalues only.
-local RUN, EARLY, HOLDS, HOLD_FULL, DUPLICATE, STALE, CONFLICT, COMMITTED, POSTPONED, IS_HALTED, RELEASED, CLAIMED,
-  IDLE, FENCED, LATE, NOT_YET, NOTE, OPERATED, REFUSED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19
+local SAY = {
+  RUN = 1, EARLY = 2, HOLDS = 3, HOLD_FULL = 4, DUPLICATE = 5, STALE = 6, CONFLICT = 7, COMMITTED = 8, POSTPONED = 9,
+  IS_HALTED = 10, RELEASED = 11, CLAIMED = 12, IDLE = 13, FENCED = 14, LATE = 15, NOT_YET = 16, NOTE = 17, OPERATED = 18,
+  REFUSED = 19,
+}
 local WHY = { GAP = 1, RUNNING = 2, LANE_FULL = 3, BACKING_OFF = 4, HALTED = 5, PAUSED = 6 }
 local FULL = { KEY_EVENTS = 1, KEY_BYTES = 2, GROUP_EVENTS = 3, GROUP_BYTES = 4 }
 local MAX_SEQ = 9007199254740991
@@ -54,36 +57,36 @@ local function full(key, seq, size)
 end
 
 local function past(key, seq, id)
-  if is_repeat(key, id) then return { DUPLICATE } end
+  if is_repeat(key, id) then return { SAY.DUPLICATE } end
   local recorded = done_at(key, seq)
   if recorded then
-    if recorded == id then return { DUPLICATE } end
-    return { CONFLICT, recorded }
+    if recorded == id then return { SAY.DUPLICATE } end
+    return { SAY.CONFLICT, recorded }
   end
   local entry = dead_at(key, seq)
-  if entry and entry.id == id then return { DUPLICATE } end
-  if was_passed(key, seq) then return { LATE } end
-  return { STALE }
+  if entry and entry.id == id then return { SAY.DUPLICATE } end
+  if was_passed(key, seq) then return { SAY.LATE } end
+  return { SAY.STALE }
 end
 
 local function of_another_epoch(key, id, epoch)
-  if epoch > key.epoch then return { NOT_YET } end
-  return { is_repeat(key, id) and DUPLICATE or LATE }
+  if epoch > key.epoch then return { SAY.NOT_YET } end
+  return { is_repeat(key, id) and SAY.DUPLICATE or SAY.LATE }
 end
 
 local function place_of(key, seq, id, size, payload)
   local why = obstacle(key, seq, id)
   if not why then
     local attempt = key.granted[1] == seq and key.attempts or 1
-    return { RUN, key.fence, attempt, is_repeat(key, id) and 1 or 0 }
+    return { SAY.RUN, key.fence, attempt, is_repeat(key, id) and 1 or 0 }
   end
   local head = key.last + 1
-  if held_at(key, seq) then return { HOLDS, head, why } end
-  if not payload then return { EARLY, head, why } end
+  if held_at(key, seq) then return { SAY.HOLDS, head, why } end
+  if not payload then return { SAY.EARLY, head, why } end
   local limit = full(key, seq, size)
-  if limit then return { HOLD_FULL, limit } end
+  if limit then return { SAY.HOLD_FULL, limit } end
   keep(key, seq, id, size, payload)
-  return { HOLDS, head, why }
+  return { SAY.HOLDS, head, why }
 end
 
 function protocol.offer(key, seq, id, epoch, size, payload)
@@ -91,10 +94,10 @@ function protocol.offer(key, seq, id, epoch, size, payload)
   if seq <= key.last then return past(key, seq, id) end
   local pending, entry = pending_id(key, seq), dead_at(key, seq)
   local recorded = pending or (entry and entry.id)
-  if recorded and recorded ~= id then return { CONFLICT, recorded } end
-  if entry then return { DUPLICATE } end
+  if recorded and recorded ~= id then return { SAY.CONFLICT, recorded } end
+  if entry then return { SAY.DUPLICATE } end
   if not pending and seq < granted_upto(key) then
-    if key.worker == worker or alive[key.worker] then return { LATE } end
+    if key.worker == worker or alive[key.worker] then return { SAY.LATE } end
     seize(key)
     pass_absent(key)
     if seq <= key.last then return past(key, seq, id) end

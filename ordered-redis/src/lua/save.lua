@@ -1,5 +1,5 @@
 -- Part of apply: writes down what the batch has changed, with a few variadic commands.
-
+do
 local function collect_held(add, drop)
   for _, change in ipairs(held_changes) do
     local field, name, seq, was_stored = change[1], change[2], change[3], change[4]
@@ -20,8 +20,9 @@ local function collect_due(key, add, drop)
   if key.count == 0 and key.was_held == 0 and key.replays == 0 and key.was_replays == 0 then return end
   local waits = not key.worker and key.phase ~= HALTED and key.paused == 0
     and (held_at(key, key.last + 1) or first_replay(key))
-  if waits and key.phase == BACKING_OFF then
-    add.later[#add.later + 1], add.later[#add.later + 2] = digits(key.due), key.name
+  if waits and (key.phase == BACKING_OFF or key.was_phase == BACKING_OFF) then
+    local from = key.phase == BACKING_OFF and key.due or now
+    add.later[#add.later + 1], add.later[#add.later + 2] = digits(from), key.name
   elseif waits then
     add.due[#add.due + 1], add.due[#add.due + 2] = digits(now), key.name
   elseif not key.was_claimed and (key.was_held > 0 or key.was_replays > 0) then
@@ -126,7 +127,7 @@ local function lists_of(...)
   return lists
 end
 
-local function save_batch()
+function protocol.save()
   local add = lists_of('states', 'claims', 'payloads', 'metas', 'order', 'troubles', 'due', 'later', 'dead', 'moved',
     'dead_order', 'gaps', 'halts', 'noted', 'absent', 'passed')
   local drop = lists_of('states', 'claims', 'fields', 'order', 'troubles', 'due', 'dead', 'dead_order', 'gaps', 'halts',
@@ -171,4 +172,5 @@ local function save_batch()
     call('HSET', TOTALS, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
   end
   save_done()
+end
 end

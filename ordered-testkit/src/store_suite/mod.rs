@@ -26,7 +26,7 @@ pub use stage::Stage;
 
 /// Makes a test of every promise of a store.
 ///
-/// Takes the path of an `async fn(Clock) -> impl Store`. It is called once for each test, and every test has a group of
+/// Takes the path of an `async fn(Clock) -> impl Store + Admin`. It is called once for each test, and every test has a group of
 /// its own, so all stores may share one server. The clock begins far in the future (the year 2100), so that what a
 /// server expires by its own time stays as long as the test runs.
 #[macro_export]
@@ -62,7 +62,7 @@ macro_rules! store_suite {
             hostile no_group_is_taken_for_another,
             inspect an_unknown_key_is_unknown_even_after_it_was_asked_about,
             inspect a_view_says_all_that_is_known,
-            inspect a_view_lists_more_held_events_than_fit_a_page,
+            inspect a_view_lists_no_more_than_fit_a_page,
         );
     };
     (@tests $store:path: $($module:ident $case:ident,)*) => {
