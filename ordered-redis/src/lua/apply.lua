@@ -53,7 +53,7 @@ local function load_batch()
   local fields, seqs, ids = {}, {}, {}
   for _, command in ipairs(commands) do
     local key = keys[command[2]]
-    if key.was_held > 0 then want_for(command, key, fields, seqs) end
+    if key.was.count > 0 then want_for(command, key, fields, seqs) end
     if command[1] <= OP.HOLD then want_done_id(key.name, command[4], ids) end
   end
   load_held(fields, seqs)
@@ -122,7 +122,7 @@ local function report(verdict)
     push(entry.id)
     push(not is_replay and is_repeat(verdict.key, entry.id) and 1 or 0)
     push(is_replay and entry.at or entry.since)
-    push(is_replay and payload_of(entry) or entry.payload or '')
+    push(is_replay and protocol.payload_of(entry) or entry.payload or '')
     if not is_replay and not entry.payload then
       missing[#missing + 1] = held_field(verdict.key.name, entry.seq)
       missing_at[#missing_at + 1] = length
@@ -143,5 +143,5 @@ for _, command in ipairs(commands) do
   report(verdict)
 end
 fill_payloads()
-if is_dry == 0 then protocol.save() end
+if is_dry == 0 then save_batch() end
 return answer

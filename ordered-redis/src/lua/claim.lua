@@ -1,5 +1,5 @@
 -- Part of apply: a worker takes a key, and gives it back.
-do
+function rare.claim()
 local DIED = 'the worker that ran it died or lost its lease, on the last of its attempts'
 local SKIP_GAPS, HALT_GAPS = 1, 2
 
@@ -23,10 +23,10 @@ function protocol.put_back(key, seq, message)
   local entry = dead_at(key, seq)
   if not entry then return end
   entry.error, entry.at = message, now
-  set_replay(key, entry, 0)
+  protocol.set_replay(key, entry, 0)
 end
 
-local function exhausted(key, seq)
+function protocol.exhausted(key, seq)
   if seq > key.last then
     blame(key, DIED)
     key.phase, key.due = HALTED, 0
@@ -36,27 +36,15 @@ local function exhausted(key, seq)
   end
 end
 
--- Gives the key to the worker, to run this event first; one that has used up its attempts stops the key instead.
-function protocol.take(key, seq, id)
-  seize(key)
-  if attempts(key, seq) >= max_attempts then
-    exhausted(key, seq)
-    return WHY.HALTED
-  end
-  open_phase(key)
-  start_claim(key, seq, id)
-  protocol.begin_front(key)
-end
-
 -- An event has not come for as long as the group waits.
 local function end_gap(key)
   if on_gap == HALT_GAPS then
     blame(key, 'seq ' .. digits(key.last + 1) .. ' has not come for ' .. gap_text)
     key.phase, key.due = HALTED, 0
   elseif on_gap == SKIP_GAPS then
-    local first = held_between(key, 0, MAX_SEQ, 1)[1]
+    local first = protocol.held_between(key, 0, MAX_SEQ, 1)[1]
     if first then
-      pass(key, first - 1)
+      protocol.pass(key, first - 1)
       pass_absent(key)
     end
   end
@@ -77,7 +65,7 @@ function protocol.claim(key)
     local first = waiting(key)
     if not first then return { SAY.IDLE } end
     local is_replay = first.seq <= key.last
-    if protocol.take(key, first.seq, first.id) then
+    if take(key, first.seq, first.id) then
       if is_replay then return protocol.claim(key) end
       return { SAY.IDLE }
     end

@@ -45,9 +45,21 @@ local FIELDS = {
   'absent', 'passed',
 }
 
+-- What a key is where nothing else is said, so that one at rest is a small table.
+local DEFAULTS = { __index = {
+  attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0, troubled = 0, epoch = 0, paused = 0, gap = 0, dead = 0,
+  replays = 0, absent = 0, passed = 0,
+} }
+
 -- Zeros at the end are left out, so that a key at rest is two numbers.
 local function pack_state(key)
   local text = digits(key.last) .. ' ' .. digits(key.fence)
+  -- What is not looked at here is not there without one of these.
+  local at_rest = key.phase + key.count + key.troubled + key.epoch + key.paused + key.dead + key.absent + key.passed == 0
+  if at_rest then
+    if key.attempts == 0 then return text, true end
+    return text .. ' ' .. digits(key.attempts), true
+  end
   local filled = #FIELDS
   while filled > 2 and key[FIELDS[filled]] == 0 do filled = filled - 1 end
   for place = 3, filled do text = text .. ' ' .. digits(key[FIELDS[place]]) end
@@ -55,14 +67,19 @@ local function pack_state(key)
 end
 
 local function fresh_state(last)
-  return {
-    last = last, fence = 0, attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0, troubled = 0, epoch = 0, paused = 0,
-    gap = 0, dead = 0, replays = 0, absent = 0, passed = 0,
-  }
+  return setmetatable({ last = last, fence = 0, at_rest = true }, DEFAULTS)
 end
 
 local function unpack_state(text)
+  local last, fence, attempts = string.match(text, '^(%d+) (%d+) ?(%d*)$')
+  if last then
+    return setmetatable({
+      last = tonumber(last), fence = tonumber(fence), attempts = attempts ~= '' and tonumber(attempts) or 0,
+      at_rest = true,
+    }, DEFAULTS)
+  end
   local key, place = fresh_state(0), 0
+  key.at_rest = false
   for number in string.gmatch(text, '%d+') do
     place = place + 1
     key[FIELDS[place]] = tonumber(number)

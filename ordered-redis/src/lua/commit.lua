@@ -1,10 +1,4 @@
 -- Part of apply: an event is done, and what may run next.
-do
--- The event at the front of the claim begins its next attempt.
-function protocol.begin_front(key)
-  local seq = key.worker and key.granted[1]
-  if seq then set_attempts(key, seq, attempts(key, seq) + 1) end
-end
 
 -- The held events from a seq on, read ahead where they follow one another.
 local function read_ahead(key, seq, upto, count)
@@ -62,7 +56,7 @@ function protocol.go_on(key, fence, have)
   pass_absent(key)
   local found = protocol.next_of(key, have)
   if key.worker and not key.granted[1] then drop_claim(key) end
-  protocol.begin_front(key)
+  begin_front(key)
   return { SAY.COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
 end
 
@@ -74,12 +68,11 @@ function protocol.commit(key, seq, id, fence, have)
       forgive(key)
     else
       local entry = dead_at(key, seq)
-      if entry then drop_dead(key, entry) end
+      if entry then protocol.drop_dead(key, entry) end
     end
     remember(key, seq, id)
     return protocol.go_on(key, fence, have)
   end
   if fence ~= key.fence or seq > key.last then return { SAY.FENCED } end
   return committed(key, fence, have)
-end
 end

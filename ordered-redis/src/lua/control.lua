@@ -1,8 +1,10 @@
 -- Part of apply: what producers and operators say of a key.
-do
+function rare.control()
 local REFUSAL = { NOT_STOPPED = 1, NOTHING_TO_SKIP = 2, NOT_AHEAD = 3, NO_SUCH_EVENT = 4, RUNNING = 5, ALREADY = 6 }
 -- How many seqs an effect lists at the most, and how many replays one verb asks for.
 local MOST = 1000
+-- How many ranges of absent seqs are noted for a key.
+local ABSENT_RANGES = 1000
 
 -- Puts a held event aside.
 local function bury_one(key, seq, cause)
@@ -10,14 +12,14 @@ local function bury_one(key, seq, cause)
   local entry = drop_held(key, seq)
   if not entry then return end
   local trouble = is_head and trouble_of(key)
-  put_aside(key, {
+  protocol.put_aside(key, {
     seq = seq, id = entry.id, cause = cause, error = trouble and trouble[1] or '', attempts = is_head and tries or 0,
     size = entry.size, payload = entry.payload, moved_from = not entry.payload and held_field(key.name, seq) or nil,
   })
 end
 
 local function bury(key, to, cause)
-  local seqs = held_between(key, 0, to, key.count)
+  local seqs = protocol.held_between(key, 0, to, key.count)
   local fields, wanted = {}, {}
   for _, seq in ipairs(seqs) do want_held(key, seq, fields, wanted) end
   load_held(fields, wanted)
@@ -28,9 +30,9 @@ end
 function protocol.fill(key, from, to)
   from = max(from, key.last + 1)
   if to >= from then
-    local is_known = key.absent > 0 and (absent_until(key, from) or 0) >= to
+    local is_known = key.absent > 0 and (protocol.absent_until(key, from) or 0) >= to
     if key.absent >= ABSENT_RANGES and not is_known then return { SAY.HOLD_FULL, FULL.KEY_EVENTS } end
-    note_absent(key, from, to)
+    protocol.note_absent(key, from, to)
     pass_absent(key)
   end
   return { SAY.NOTE }
@@ -41,8 +43,8 @@ local function begin_again(key, last, epoch)
   key.epoch, key.last, key.attempts = epoch, last, 0
   open_phase(key)
   forgive(key)
-  if key.absent > 0 then set_absent(key, {}) end
-  if key.passed > 0 then set_passed(key, {}) end
+  if key.absent > 0 then protocol.set_absent(key, {}) end
+  if key.passed > 0 then protocol.set_passed(key, {}) end
 end
 
 function protocol.reset(key, at, epoch)
@@ -71,13 +73,13 @@ function verbs.skip(key, to)
   if to and to < head then return REFUSAL.NOT_AHEAD end
   if not to and pending_id(key, head) then to = head end
   if not to then
-    local first = held_between(key, 0, MAX_SEQ, 1)[1]
+    local first = protocol.held_between(key, 0, MAX_SEQ, 1)[1]
     if not first then return REFUSAL.NOTHING_TO_SKIP end
     to = first - 1
   end
   seize(key)
   local removed = bury(key, to, CAUSE.SKIPPED)
-  pass(key, to)
+  protocol.pass(key, to)
   pass_absent(key)
   return nil, removed
 end
@@ -87,11 +89,11 @@ function verbs.discard(key, seq)
   if held_at(key, seq) then
     if key.worker then seize(key) end
     bury_one(key, seq, CAUSE.DISCARDED)
-    note_absent(key, seq, seq)
+    protocol.note_absent(key, seq, seq)
     pass_absent(key)
   elseif entry then
     if granted_id(key, seq) then seize(key) end
-    drop_dead(key, entry)
+    protocol.drop_dead(key, entry)
     if key.troubled == 0 and key.phase ~= HALTED then open_phase(key) end
   else
     return REFUSAL.NO_SUCH_EVENT
@@ -103,11 +105,11 @@ function verbs.edit(key, seq, place)
   if granted_id(key, seq) then return REFUSAL.RUNNING end
   local dead, held = dead_at(key, seq), held_at(key, seq)
   if dead then
-    give_body(dead, ARGV[place + 2])
-    change_dead(key, dead)
+    protocol.give_body(dead, ARGV[place + 2])
+    protocol.change_dead(key, dead)
   elseif held then
     local before = held.size
-    give_body(held, ARGV[place + 2])
+    protocol.give_body(held, ARGV[place + 2])
     change_held(key, held, seq, held.stored)
     add_totals(key, 0, held.size - before)
   else
@@ -120,7 +122,7 @@ function verbs.set_last(key, to)
   if to == key.last then return REFUSAL.ALREADY end
   seize(key)
   local removed = bury(key, to, CAUSE.SKIPPED)
-  if to > key.last then pass(key, to) else begin_again(key, to, key.epoch + 1) end
+  if to > key.last then protocol.pass(key, to) else begin_again(key, to, key.epoch + 1) end
   pass_absent(key)
   return nil, removed
 end
@@ -135,14 +137,14 @@ function verbs.pause(key) return set_paused(key, 1) end
 function verbs.resume(key) return set_paused(key, 0) end
 
 function verbs.replay(key, only)
-  local seqs = dead_between(key, 'd', only or 0, only or MAX_SEQ, key.replays + MOST)
+  local seqs = protocol.dead_between(key, 'd', only or 0, only or MAX_SEQ, key.replays + MOST)
   if #seqs == 0 then return REFUSAL.NO_SUCH_EVENT end
   local marked = 0
   for _, seq in ipairs(seqs) do
     local entry = dead_at(key, seq)
     if entry.replay == 0 and marked < MOST then
       entry.attempts, marked = 0, marked + 1
-      set_replay(key, entry, 1)
+      protocol.set_replay(key, entry, 1)
     end
   end
   return nil, {}
@@ -151,7 +153,7 @@ end
 -- What may run now: the replays, and what is held from the head on without a gap.
 local function released(key)
   if is_paused(key) or not is_open(key) then return {} end
-  local found = key.replays > 0 and dead_between(key, 'r', 0, key.last, MOST) or {}
+  local found = key.replays > 0 and protocol.dead_between(key, 'r', 0, key.last, MOST) or {}
   local seq = key.last + 1
   while #found < MOST and held_at(key, seq) do
     found[#found + 1] = seq

@@ -1,11 +1,11 @@
 -- Part of apply: runs of the handler that failed.
-do
+function rare.failure()
 local function blame_front(key, seq, message)
   if seq > key.last then return blame(key, message) end
   local entry = dead_at(key, seq)
   if not entry then return end
   entry.error, entry.at = message, now
-  change_dead(key, entry)
+  protocol.change_dead(key, entry)
 end
 
 function protocol.retry(key, seq, id, fence, number, message)
@@ -61,7 +61,7 @@ function protocol.dead_letter(key, seq, id, fence, number, message, size, payloa
   if not owns_front(key, seq, id, fence) then return protocol.commit(key, seq, id, fence, have) end
   if seq > key.last then
     drop_held(key, seq)
-    put_aside(key, {
+    protocol.put_aside(key, {
       seq = seq, id = id, cause = CAUSE.FAILED, error = message, attempts = number, size = size, payload = payload,
     })
     key.last, key.attempts = seq, 0

@@ -17,7 +17,7 @@ local function load_held(fields, seqs)
 end
 
 local function want_held(key, seq, fields, seqs)
-  if key.was_held == 0 then return end
+  if key.was.count == 0 then return end
   local field = held_field(key.name, seq)
   if held_entries[field] == nil then
     held_entries[field] = false
@@ -29,7 +29,7 @@ local function held_at(key, seq)
   if key.count == 0 then return nil end
   local field = held_field(key.name, seq)
   if held_entries[field] == nil then
-    remember_entry(field, seq, key.was_held > 0 and call('HGET', HELD, field))
+    remember_entry(field, seq, key.was.count > 0 and call('HGET', HELD, field))
   end
   return held_entries[field] or nil
 end
@@ -54,14 +54,6 @@ local function change_held(key, entry, seq, was_stored)
   held_moves(key)[sortable(seq)] = entry and true
 end
 
--- The held events between two seqs, in order.
-local function held_between(key, from, to, most)
-  if key.count == 0 then return {} end
-  local seqs = range_of(ORDER, key.was_held > 0, order_prefix(key.name), sortable(from), sortable(to), most, held_moves(key))
-  for place, seq in ipairs(seqs) do seqs[place] = seq_of(seq) end
-  return seqs
-end
-
 local function add_totals(key, events, bytes)
   local totals = bucket()
   key.count, key.bytes = key.count + events, key.bytes + bytes
@@ -81,17 +73,10 @@ local function drop_held(key, seq)
   return entry
 end
 
--- The payload of what is held or was put aside.
-local function payload_of(entry)
-  if entry.payload then return entry.payload end
-  if entry.cause and not entry.moved_from then return call('HGET', DEAD, 'p' .. entry.field) end
-  return call('HGET', PAYLOADS, entry.moved_from or held_field(entry.name, entry.seq))
-end
-
--- Another body in an envelope, which is a line, then the body.
-local function give_body(entry, body)
-  local before = payload_of(entry)
-  local preamble = string.find(before, '\n', 1, true)
-  entry.payload = string.sub(before, 1, preamble) .. body
-  entry.size = entry.size + #entry.payload - #before
+-- The id of the event that is granted or held under a seq.
+local function pending_id(key, seq)
+  local id = granted_id(key, seq)
+  if id then return id end
+  local entry = held_at(key, seq)
+  return entry and entry.id
 end

@@ -1,6 +1,7 @@
 -- Part of apply: what will never come, what was passed over, and so which seq comes after which.
 -- A list of ranges is flat: from, to, from, to, … (and until when it is remembered, for what was passed over).
-local PASSED_RANGES, ABSENT_RANGES = 64, 1000
+function rare.holes()
+local PASSED_RANGES = 64
 
 local function absent_of(key)
   if not key.holes then
@@ -10,7 +11,7 @@ local function absent_of(key)
   return key.holes
 end
 
-local function set_absent(key, list)
+function protocol.set_absent(key, list)
   key.holes, key.absent, key.holes_changed = list, #list / 2, true
 end
 
@@ -28,11 +29,11 @@ local function passed_of(key)
   return key.gone
 end
 
-local function set_passed(key, list)
+function protocol.set_passed(key, list)
   key.gone, key.passed, key.gone_changed = list, #list > 0 and 1 or 0, true
 end
 
-local function was_passed(key, seq)
+function protocol.was_passed(key, seq)
   local list = passed_of(key)
   for place = 1, #list, 3 do
     if seq >= list[place] and seq <= list[place + 1] then return true end
@@ -40,28 +41,7 @@ local function was_passed(key, seq)
   return false
 end
 
--- The last seq beyond key.last that is granted; key.last where none is.
-local function granted_upto(key)
-  local granted = key.granted
-  return granted and granted[1] and max(granted[#granted], key.last) or key.last
-end
-
-local function granted_id(key, seq)
-  if not key.granted or seq > granted_upto(key) then return nil end
-  for place, granted in ipairs(key.granted) do
-    if granted == seq then return key.ids[place] end
-  end
-end
-
--- The id of the event that is granted or held under a seq.
-local function pending_id(key, seq)
-  local id = granted_id(key, seq)
-  if id then return id end
-  local entry = held_at(key, seq)
-  return entry and entry.id
-end
-
-local function absent_until(key, seq)
+function protocol.absent_until(key, seq)
   local list = absent_of(key)
   for place = 1, #list, 2 do
     if list[place] <= seq and seq <= list[place + 1] then return list[place + 1] end
@@ -69,7 +49,7 @@ local function absent_until(key, seq)
 end
 
 local function first_pending(key, from, to)
-  local first = held_between(key, from, to, 1)[1]
+  local first = protocol.held_between(key, from, to, 1)[1]
   for _, seq in ipairs(key.granted or {}) do
     if seq >= from and seq <= to and (not first or seq < first) then first = seq end
   end
@@ -77,11 +57,10 @@ local function first_pending(key, from, to)
 end
 
 -- The seq whose turn it is after this one: the next that is not known to be absent, or is here all the same.
-local function following(key, seq)
+function protocol.find_following(key, seq)
   local after = seq + 1
-  if key.absent == 0 then return after end
   while not pending_id(key, after) do
-    local stop = absent_until(key, after)
+    local stop = protocol.absent_until(key, after)
     if not stop then break end
     after = first_pending(key, after, stop) or stop + 1
   end
@@ -89,14 +68,14 @@ local function following(key, seq)
 end
 
 -- Moves the key to a seq without a commit. None of it is held.
-local function pass(key, to)
+function protocol.pass(key, to)
   if dedup_ttl > 0 then
     local list = passed_of(key)
     if #list >= 3 * PASSED_RANGES then
       for _ = 1, 3 do table.remove(list, 1) end
     end
     list[#list + 1], list[#list + 2], list[#list + 3] = key.last + 1, to, now + dedup_ttl
-    set_passed(key, list)
+    protocol.set_passed(key, list)
   end
   key.last, key.attempts = to, 0
   forgive(key)
@@ -104,22 +83,21 @@ local function pass(key, to)
 end
 
 -- Moves the key past what will never come, up to what is there or may still come.
-local function pass_absent(key)
-  if key.absent == 0 then return end
+function protocol.pass_holes(key)
   local head = key.last + 1
   if not pending_id(key, head) then
     local after = following(key, key.last)
-    if after > head then pass(key, after - 1) end
+    if after > head then protocol.pass(key, after - 1) end
   end
   local list, ahead = absent_of(key), {}
   for place = 1, #list, 2 do
     if list[place + 1] > key.last then ahead[#ahead + 1], ahead[#ahead + 2] = list[place], list[place + 1] end
   end
-  if #ahead < #list then set_absent(key, ahead) end
+  if #ahead < #list then protocol.set_absent(key, ahead) end
 end
 
 -- Notes a range, made one with those that it touches.
-local function note_absent(key, from, to)
+function protocol.note_absent(key, from, to)
   local list, before, behind = absent_of(key), {}, {}
   for place = 1, #list, 2 do
     local start, stop = list[place], list[place + 1]
@@ -133,10 +111,6 @@ local function note_absent(key, from, to)
   end
   before[#before + 1], before[#before + 2] = from, to
   for _, number in ipairs(behind) do before[#before + 1] = number end
-  set_absent(key, before)
+  protocol.set_absent(key, before)
 end
-
-local function end_claim(key)
-  drop_claim(key)
-  pass_absent(key)
 end

@@ -1,6 +1,5 @@
 -- Part of apply: the protocol, as protocol/decide in ordered-core has it, function by function. That is the
--- specification; the differential test holds these files equal to it. The functions live in one table, since a Lua
--- function has room for 200 locals and 60 upvalues only.
+-- specification; the differential test holds these files equal to it.
 local SAY = {
   RUN = 1, EARLY = 2, HOLDS = 3, HOLD_FULL = 4, DUPLICATE = 5, STALE = 6, CONFLICT = 7, COMMITTED = 8, POSTPONED = 9,
   IS_HALTED = 10, RELEASED = 11, CLAIMED = 12, IDLE = 13, FENCED = 14, LATE = 15, NOT_YET = 16, NOTE = 17, OPERATED = 18,
@@ -9,7 +8,6 @@ local SAY = {
 local WHY = { GAP = 1, RUNNING = 2, LANE_FULL = 3, BACKING_OFF = 4, HALTED = 5, PAUSED = 6 }
 local FULL = { KEY_EVENTS = 1, KEY_BYTES = 2, GROUP_EVENTS = 3, GROUP_BYTES = 4 }
 local MAX_SEQ = 9007199254740991
-local protocol = {}
 
 local function owns(key, fence)
   return fence == key.fence and key.worker == worker
@@ -29,6 +27,18 @@ local function blocked(key)
   if not is_open(key) then return WHY.BACKING_OFF end
 end
 
+-- Gives the key to the worker, to run this event first; one that has used up its attempts stops the key instead.
+local function take(key, seq, id)
+  seize(key)
+  if attempts(key, seq) >= max_attempts then
+    protocol.exhausted(key, seq)
+    return WHY.HALTED
+  end
+  open_phase(key)
+  start_claim(key, seq, id)
+  begin_front(key)
+end
+
 local function obstacle(key, seq, id)
   local upto = granted_upto(key)
   if key.worker == worker then
@@ -44,7 +54,7 @@ local function obstacle(key, seq, id)
   local why = blocked(key)
   if why then return why end
   if seq > key.last + 1 then return WHY.GAP end
-  return protocol.take(key, seq, id)
+  return take(key, seq, id)
 end
 
 local function full(key, seq, size)
@@ -65,7 +75,7 @@ local function past(key, seq, id)
   end
   local entry = dead_at(key, seq)
   if entry and entry.id == id then return { SAY.DUPLICATE } end
-  if was_passed(key, seq) then return { SAY.LATE } end
+  if key.passed > 0 and protocol.was_passed(key, seq) then return { SAY.LATE } end
   return { SAY.STALE }
 end
 

@@ -9,14 +9,23 @@ local now = time(given)
 
 local keys, names = {}, {}
 local alive = {}
-local fresh_text = pack_state(fresh_state(first_seq - 1))
+local fresh_text = digits(first_seq - 1) .. ' 0'
+
+-- What a key was when the batch began.
+local NOTHING = { count = 0, troubled = 0, gap = 0, phase = OPEN, dead = 0, replays = 0, noted = false }
+
+-- Whether the key is in the list of those that are not idle.
+local function is_noted(key)
+  return key.count > 0 or key.phase ~= OPEN or key.paused > 0 or key.dead > 0
+end
 
 local function load_key(name, text, claim)
   local key = text and unpack_state(text) or fresh_state(first_seq - 1)
   key.name, key.text = name, text or fresh_text
-  key.was_held, key.was_troubled, key.was_gap, key.was_phase = key.count, key.troubled, key.gap, key.phase
-  key.was_dead, key.was_replays = key.dead, key.replays
-  key.was_noted = key.count > 0 or key.phase ~= OPEN or key.paused > 0 or key.dead > 0
+  key.was = key.at_rest and NOTHING or {
+    count = key.count, troubled = key.troubled, gap = key.gap, phase = key.phase, dead = key.dead, replays = key.replays,
+    noted = is_noted(key),
+  }
   if claim then
     local list = cmsgpack.unpack(claim)
     key.worker, key.since, key.granted, key.ids, key.was_claimed = list[1], list[2], {}, {}, true
@@ -109,4 +118,17 @@ end
 
 local function open_phase(key)
   key.phase, key.due = OPEN, 0
+end
+
+-- The last seq beyond key.last that is granted; key.last where none is.
+local function granted_upto(key)
+  local granted = key.granted
+  return granted and granted[1] and max(granted[#granted], key.last) or key.last
+end
+
+local function granted_id(key, seq)
+  if not key.granted or seq > granted_upto(key) then return nil end
+  for place, granted in ipairs(key.granted) do
+    if granted == seq then return key.ids[place] end
+  end
 end
