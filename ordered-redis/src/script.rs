@@ -34,8 +34,8 @@ operation!(APPLY("situation", "commands", "payload...")
     on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "d3", "d4",
         "a", "late", "x", "xq", "g", "halt", "n"
     = "lua/codec.lua", "lua/state.lua", "lua/guards.lua", "lua/held.lua", "lua/done.lua", "lua/offer.lua",
-        "lua/commit.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua", "lua/control.lua",
-        "lua/rest.lua", "lua/save.lua", "lua/apply.lua");
+        "lua/commit.lua", "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua",
+        "lua/control.lua", "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/apply.lua");
 operation!(HEARTBEAT("worker", "lease", "given_time")
     on "w"
     = "lua/codec.lua", "lua/heartbeat.lua");

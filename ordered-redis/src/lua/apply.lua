@@ -33,15 +33,17 @@ local OP = {
 -- The held events that a command is likely to look at.
 local function want_for(command, key, fields, seqs)
   local op, seq = command[1], command[3]
-  if op <= OP.COMMIT or op == OP.POSTPONE or op == OP.HALT or op == OP.DEAD_LETTER then want_held(key, seq, fields, seqs) end
+  if op <= OP.COMMIT or op == OP.POSTPONE or op == OP.HALT or op == OP.DEAD_LETTER then
+    want_held(key, seq, fields, seqs)
+  end
   if op == OP.COMMIT or op == OP.DEAD_LETTER then
     local have = op == OP.COMMIT and command[6] or command[10]
-    local first = max(min(have, key.last + lane_depth), seq) + 1
-    for next_seq = first, min(first + next_events - 1, seq + lane_depth, MAX_SEQ) do
+    local first = max(min(have, key.last + policy.lane_depth), seq) + 1
+    for next_seq = first, min(first + policy.next_events - 1, seq + policy.lane_depth, MAX_SEQ) do
       want_held(key, next_seq, fields, seqs)
     end
   elseif op == OP.CLAIM then
-    for next_seq = key.last + 1, min(key.last + next_events, key.last + lane_depth, MAX_SEQ) do
+    for next_seq = key.last + 1, min(key.last + policy.next_events, key.last + policy.lane_depth, MAX_SEQ) do
       want_held(key, next_seq, fields, seqs)
     end
   end
@@ -131,7 +133,7 @@ local function report(verdict)
 end
 
 local function fill_payloads()
-  for place, body in ipairs(fetch(PAYLOADS, missing)) do answer[missing_at[place]] = body or '' end
+  for place, body in ipairs(fetch(AT.payloads, missing)) do answer[missing_at[place]] = body or '' end
 end
 
 load_batch()
@@ -143,5 +145,5 @@ for _, command in ipairs(commands) do
   report(verdict)
 end
 fill_payloads()
-if is_dry == 0 then save_batch() end
+if policy.is_dry == 0 then save_batch() end
 return answer

@@ -1,10 +1,9 @@
 -- Part of apply: a worker takes a key, and gives it back.
-function rare.claim()
 local DIED = 'the worker that ran it died or lost its lease, on the last of its attempts'
 local SKIP_GAPS, HALT_GAPS = 1, 2
 
 local function gap_is_over(key)
-  return key.gap > 0 and on_gap > 0 and key.gap + gap_after <= now
+  return key.gap > 0 and policy.on_gap > 0 and key.gap + policy.gap_after <= now
 end
 
 local function runnable(key)
@@ -38,10 +37,10 @@ end
 
 -- An event has not come for as long as the group waits.
 local function end_gap(key)
-  if on_gap == HALT_GAPS then
-    blame(key, 'seq ' .. digits(key.last + 1) .. ' has not come for ' .. gap_text)
+  if policy.on_gap == HALT_GAPS then
+    blame(key, 'seq ' .. digits(key.last + 1) .. ' has not come for ' .. policy.gap_text)
     key.phase, key.due = HALTED, 0
-  elseif on_gap == SKIP_GAPS then
+  elseif policy.on_gap == SKIP_GAPS then
     local first = protocol.held_between(key, 0, MAX_SEQ, 1)[1]
     if first then
       protocol.pass(key, first - 1)
@@ -82,5 +81,4 @@ function protocol.release(key, fence)
   end
   if fence == key.fence and not key.worker then return { SAY.RELEASED } end
   return { SAY.FENCED }
-end
 end

@@ -102,36 +102,39 @@ local function held_field(name, seq)
   return digits(seq) .. ':' .. name
 end
 
+-- Where held events and such as were put aside are listed in order.
+local places = {}
+
 -- Members of one key have one prefix that no other key's have, and sort by seq.
-local function order_prefix(name)
+function places.order_prefix(name)
   return #name .. ':' .. name
 end
 
 -- A number that sorts as text.
-local function sortable(number)
+function places.sortable(number)
   return string.format('%016.0f', number)
 end
 
-local function order_member(name, seq)
-  return order_prefix(name) .. sortable(seq)
+function places.order_member(name, seq)
+  return places.order_prefix(name) .. places.sortable(seq)
 end
 
 -- The place of an event that was put aside: as part of a field, and sortable.
-local function dead_field(name, epoch, seq)
+function places.dead_field(name, epoch, seq)
   return digits(epoch) .. ':' .. held_field(name, seq)
 end
 
-local function dead_place(epoch, seq)
-  return sortable(epoch) .. sortable(seq)
+function places.dead_place(epoch, seq)
+  return places.sortable(epoch) .. places.sortable(seq)
 end
 
-local function seq_of(place)
+function places.seq_of(place)
   return tonumber(string.sub(place, -16))
 end
 
 -- The members of a sorted set that begin with the prefix and lie between two places, without the prefix, in order.
 -- `changes` says which were added (true) or removed (false) and are not written yet.
-local function range_of(index, is_stored, prefix, from, to, most, changes)
+function places.range_of(index, is_stored, prefix, from, to, most, changes)
   local found = {}
   local start, stop, page = '[' .. prefix .. from, '[' .. prefix .. to, most + 16
   while is_stored and #found < most do

@@ -3,8 +3,8 @@
 -- The held events from a seq on, read ahead where they follow one another.
 local function read_ahead(key, seq, upto, count)
   if key.absent > 0 then return end
-  local most = max(upto - seq + 1, 0) + max(lane_depth - count, 0)
-  load_range(key, seq, min(seq + min(most, next_events) - 1, MAX_SEQ))
+  local most = max(upto - seq + 1, 0) + max(policy.lane_depth - count, 0)
+  load_range(key, seq, min(seq + min(most, policy.next_events) - 1, MAX_SEQ))
 end
 
 -- The events from the store that the worker may run: a replay, and what is held beyond `have`. Grants those that are
@@ -24,11 +24,11 @@ function protocol.next_of(key, have)
   if key.count == 0 then return found end
   local count, seq = #granted, following(key, min(max(have, key.last), upto))
   read_ahead(key, seq, upto, count)
-  while seq <= upto or count < lane_depth do
+  while seq <= upto or count < policy.lane_depth do
     local entry = held_at(key, seq)
     if entry then
       bytes = bytes + entry.size
-      if #found >= next_events or (bytes > next_bytes and #found > 0) then break end
+      if #found >= policy.next_events or (bytes > policy.next_bytes and #found > 0) then break end
       if seq > upto then
         count = count + 1
         grant(key, seq, entry.id)

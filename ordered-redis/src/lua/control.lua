@@ -1,5 +1,4 @@
 -- Part of apply: what producers and operators say of a key.
-function rare.control()
 local REFUSAL = { NOT_STOPPED = 1, NOTHING_TO_SKIP = 2, NOT_AHEAD = 3, NO_SUCH_EVENT = 4, RUNNING = 5, ALREADY = 6 }
 -- How many seqs an effect lists at the most, and how many replays one verb asks for.
 local MOST = 1000
@@ -173,5 +172,4 @@ function protocol.operate(key, verb, argument, another)
     for _, seq in ipairs(list) do verdict[#verdict + 1] = seq end
   end
   return verdict
-end
 end

@@ -70,9 +70,9 @@ local function done_at(key, seq)
 end
 
 local function remember(key, seq, id)
-  local by_id, by_seq, expiry = id_field(key.name, id), seq_field(key, seq), now + dedup_ttl
+  local by_id, by_seq, expiry = id_field(key.name, id), seq_field(key, seq), now + policy.dedup_ttl
   done_ids[by_id], done_seqs[by_seq] = expiry, { id, expiry }
-  if dedup_ttl == 0 then return end
+  if policy.dedup_ttl == 0 then return end
   local count = #records
   records[count + 1], records[count + 2] = by_id, digits(seq) .. ' ' .. digits(expiry)
   records[count + 3], records[count + 4] = by_seq, digits(expiry) .. ' ' .. id
@@ -82,10 +82,10 @@ end
 -- quarters, rounded up, are no less than the time-to-live. Never shortened: records of another time-to-live may be in it.
 local function save_done()
   if #records == 0 then return end
-  local width = max(1, math.ceil(dedup_ttl / 4))
+  local width = max(1, math.ceil(policy.dedup_ttl / 4))
   local turn = floor(now / width)
   local slot = RING[turn % 5 + 1]
-  local expires = (turn + 1) * width - 1 + dedup_ttl
+  local expires = (turn + 1) * width - 1 + policy.dedup_ttl
   local before = call('HGET', slot, 'x')
   send('HSET', slot, records)
   if not before or tonumber(before) < expires then

@@ -9,5 +9,5 @@ local name, seq = ARGV[1], tonumber(ARGV[2])
 local text = call('HGET', STATES, name)
 if not text then return {} end
 local payload = call('HGET', PAYLOADS, held_field(name, seq))
-if not payload then payload = call('HGET', DEAD, 'p' .. dead_field(name, unpack_state(text).epoch, seq)) end
+if not payload then payload = call('HGET', DEAD, 'p' .. places.dead_field(name, unpack_state(text).epoch, seq)) end
 return { payload or nil }

@@ -1,5 +1,4 @@
 -- Part of apply: runs of the handler that failed.
-function rare.failure()
 local function blame_front(key, seq, message)
   if seq > key.last then return blame(key, message) end
   local entry = dead_at(key, seq)
@@ -71,5 +70,4 @@ function protocol.dead_letter(key, seq, id, fence, number, message, size, payloa
     protocol.put_back(key, seq, message)
   end
   return protocol.go_on(key, fence, have)
-end
 end

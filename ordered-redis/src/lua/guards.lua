@@ -4,11 +4,11 @@ local CAUSE = { FAILED = 1, SKIPPED = 2, DISCARDED = 3, SUPERSEDED = 4 }
 local dead_entries = {} -- the events that were put aside, by field; false where it is known that there is none
 local dead_changes = {} -- { key, entry }
 
-local rare = {}
+local make_rare
 local protocol = setmetatable({}, { __index = function(made, name)
-  for part, make in pairs(rare) do
-    rare[part] = nil
-    make()
+  if make_rare then
+    make_rare()
+    make_rare = nil
   end
   return rawget(made, name)
 end })

@@ -13,7 +13,7 @@ end
 
 -- Reads what is known of the held events, all of them with one command.
 local function load_held(fields, seqs)
-  for place, meta in ipairs(fetch(HELD, fields)) do remember_entry(fields[place], seqs[place], meta) end
+  for place, meta in ipairs(fetch(AT.held, fields)) do remember_entry(fields[place], seqs[place], meta) end
 end
 
 local function want_held(key, seq, fields, seqs)
@@ -29,7 +29,7 @@ local function held_at(key, seq)
   if key.count == 0 then return nil end
   local field = held_field(key.name, seq)
   if held_entries[field] == nil then
-    remember_entry(field, seq, key.was.count > 0 and call('HGET', HELD, field))
+    remember_entry(field, seq, key.was.count > 0 and call('HGET', AT.held, field))
   end
   return held_entries[field] or nil
 end
@@ -51,7 +51,7 @@ local function change_held(key, entry, seq, was_stored)
   local field = held_field(key.name, seq)
   held_entries[field] = entry
   held_changes[#held_changes + 1] = { field, key.name, seq, was_stored }
-  held_moves(key)[sortable(seq)] = entry and true
+  held_moves(key)[places.sortable(seq)] = entry and true
 end
 
 local function add_totals(key, events, bytes)

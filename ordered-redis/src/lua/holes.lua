@@ -1,11 +1,10 @@
 -- Part of apply: what will never come, what was passed over, and so which seq comes after which.
 -- A list of ranges is flat: from, to, from, to, … (and until when it is remembered, for what was passed over).
-function rare.holes()
 local PASSED_RANGES = 64
 
 local function absent_of(key)
   if not key.holes then
-    local stored = key.absent > 0 and call('HGET', ABSENT, key.name)
+    local stored = key.absent > 0 and call('HGET', AT.absent, key.name)
     key.holes = stored and cmsgpack.unpack(stored) or {}
   end
   return key.holes
@@ -18,7 +17,7 @@ end
 local function passed_of(key)
   if not key.gone then
     key.gone = {}
-    local stored = key.passed > 0 and call('HGET', PASSED, key.name)
+    local stored = key.passed > 0 and call('HGET', AT.passed, key.name)
     local list = stored and cmsgpack.unpack(stored) or {}
     for place = 1, #list, 3 do
       if list[place + 2] > now then
@@ -69,12 +68,12 @@ end
 
 -- Moves the key to a seq without a commit. None of it is held.
 function protocol.pass(key, to)
-  if dedup_ttl > 0 then
+  if policy.dedup_ttl > 0 then
     local list = passed_of(key)
     if #list >= 3 * PASSED_RANGES then
       for _ = 1, 3 do table.remove(list, 1) end
     end
-    list[#list + 1], list[#list + 2], list[#list + 3] = key.last + 1, to, now + dedup_ttl
+    list[#list + 1], list[#list + 2], list[#list + 3] = key.last + 1, to, now + policy.dedup_ttl
     protocol.set_passed(key, list)
   end
   key.last, key.attempts = to, 0
@@ -112,5 +111,4 @@ function protocol.note_absent(key, from, to)
   before[#before + 1], before[#before + 2] = from, to
   for _, number in ipairs(behind) do before[#before + 1] = number end
   protocol.set_absent(key, before)
-end
 end

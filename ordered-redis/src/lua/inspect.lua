@@ -36,23 +36,24 @@ absent = absent and cmsgpack.unpack(absent) or {}
 push(#absent / 2)
 for _, number in ipairs(absent) do push(number) end
 
-local first, last = sortable(0), sortable(2 ^ 53)
-local seqs, fields = range_of(ORDER, key.count > 0, order_prefix(name), first, last, most, {}), {}
-for place, seq in ipairs(seqs) do fields[place] = held_field(name, seq_of(seq)) end
+local first, last = places.sortable(0), places.sortable(2 ^ 53)
+local seqs, fields = places.range_of(ORDER, key.count > 0, places.order_prefix(name), first, last, most, {}), {}
+for place, seq in ipairs(seqs) do fields[place] = held_field(name, places.seq_of(seq)) end
 push(#seqs)
 for place, meta in ipairs(fetch(HELD, fields)) do
   local entry = meta and unpack_meta(meta) or { id = '?', since = 0, size = 0 }
-  push(seq_of(seqs[place]), entry.id, entry.since, entry.size)
+  push(places.seq_of(seqs[place]), entry.id, entry.since, entry.size)
 end
 
-local places = range_of(DEAD_ORDER, key.dead > 0, 'd' .. order_prefix(name), first .. first, last .. last, most, {})
+local prefix = 'd' .. places.order_prefix(name)
+local aside = places.range_of(DEAD_ORDER, key.dead > 0, prefix, first .. first, last .. last, most, {})
 fields = {}
-for place, text in ipairs(places) do
-  fields[place] = 'm' .. dead_field(name, tonumber(string.sub(text, 1, 16)), seq_of(text))
+for place, text in ipairs(aside) do
+  fields[place] = 'm' .. places.dead_field(name, tonumber(string.sub(text, 1, 16)), places.seq_of(text))
 end
-push(#places)
+push(#aside)
 for place, meta in ipairs(fetch(DEAD, fields)) do
   local entry = meta and cmsgpack.unpack(meta) or { '?', 1, '', 0, 0, 0, 0 }
-  push(tonumber(string.sub(places[place], 1, 16)), seq_of(places[place]), unpack(entry, 1, 6))
+  push(tonumber(string.sub(aside[place], 1, 16)), places.seq_of(aside[place]), unpack(entry, 1, 6))
 end
 return answer

@@ -30,7 +30,7 @@ end
 -- Gives the key to the worker, to run this event first; one that has used up its attempts stops the key instead.
 local function take(key, seq, id)
   seize(key)
-  if attempts(key, seq) >= max_attempts then
+  if attempts(key, seq) >= policy.max_attempts then
     protocol.exhausted(key, seq)
     return WHY.HALTED
   end
@@ -45,7 +45,7 @@ local function obstacle(key, seq, id)
     if seq <= upto then return nil end
     if seq > following(key, upto) then return WHY.GAP end
     if is_paused(key) then return WHY.PAUSED end
-    if #key.granted >= lane_depth then return WHY.LANE_FULL end
+    if #key.granted >= policy.lane_depth then return WHY.LANE_FULL end
     return grant(key, seq, id)
   end
   if key.worker and alive[key.worker] then
@@ -59,11 +59,11 @@ end
 
 local function full(key, seq, size)
   if seq == key.last + 1 then return nil end
-  if key.count >= key_events then return FULL.KEY_EVENTS end
-  if key.bytes + size > key_bytes then return FULL.KEY_BYTES end
+  if key.count >= policy.key_events then return FULL.KEY_EVENTS end
+  if key.bytes + size > policy.key_bytes then return FULL.KEY_BYTES end
   local totals = bucket()
-  if totals.events >= bucket_events then return FULL.GROUP_EVENTS end
-  if totals.bytes + size > bucket_bytes then return FULL.GROUP_BYTES end
+  if totals.events >= policy.bucket_events then return FULL.GROUP_EVENTS end
+  if totals.bytes + size > policy.bucket_bytes then return FULL.GROUP_BYTES end
 end
 
 local function past(key, seq, id)

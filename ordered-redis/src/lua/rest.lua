@@ -1,5 +1,4 @@
 -- Part of apply: writes down what is held, stands still or was put aside.
-function rare.rest()
 local add, drop = {}, {}
 
 local function put(lists, name, ...)
@@ -18,10 +17,10 @@ local function collect_held()
     if entry then
       put(add, 'payloads', field, entry.payload)
       put(add, 'metas', field, pack_meta(entry))
-      put(add, 'order', '0', order_member(name, seq))
+      put(add, 'order', '0', places.order_member(name, seq))
     elseif was_stored then
       put(drop, 'fields', field)
-      put(drop, 'order', order_member(name, seq))
+      put(drop, 'order', places.order_member(name, seq))
     end
   end
 end
@@ -30,7 +29,7 @@ local function collect_dead()
   for _, change in ipairs(dead_changes) do
     local key, entry = change[1], change[2]
     local current = dead_entries[entry.field]
-    local place = order_prefix(key.name) .. dead_place(entry.epoch, entry.seq)
+    local place = places.order_prefix(key.name) .. places.dead_place(entry.epoch, entry.seq)
     if current == entry then
       local meta = { entry.id, entry.cause, entry.error, entry.attempts, entry.at, entry.replay, entry.size }
       put(add, 'dead', 'm' .. entry.field, cmsgpack.pack(meta))
@@ -110,27 +109,27 @@ local function move_payloads(moved)
   for first = 1, #moved, 50 do
     local fields, written = {}, {}
     for place = first, min(first + 49, #moved) do fields[#fields + 1] = moved[place].moved_from end
-    for place, payload in ipairs(fetch(PAYLOADS, fields)) do
+    for place, payload in ipairs(fetch(AT.payloads, fields)) do
       written[2 * place - 1], written[2 * place] = 'p' .. moved[first + place - 1].field, payload or ''
     end
-    send('HSET', DEAD, written)
+    send('HSET', AT.dead, written)
   end
 end
 
 function protocol.save_payloads()
   move_payloads(add.moved or {})
-  send('HSET', PAYLOADS, add.payloads or {})
+  send('HSET', AT.payloads, add.payloads or {})
 end
 
 -- What was passed over is remembered for the time-to-live; the hash goes with the youngest that is in it.
 local function save_passed()
-  send('HDEL', PASSED, drop.passed or {})
+  send('HDEL', AT.passed, drop.passed or {})
   if not add.passed then return end
-  send('HSET', PASSED, add.passed)
-  local expires, before = now + dedup_ttl, call('HGET', PASSED, '')
+  send('HSET', AT.passed, add.passed)
+  local expires, before = now + policy.dedup_ttl, call('HGET', AT.passed, '')
   if not before or tonumber(before) < expires then
-    call('HSET', PASSED, '', digits(expires))
-    call('PEXPIREAT', PASSED, digits(expires))
+    call('HSET', AT.passed, '', digits(expires))
+    call('PEXPIREAT', AT.passed, digits(expires))
   end
 end
 
@@ -138,35 +137,34 @@ function protocol.save_rest()
   local function write(command, structure, list)
     if list then send(command, structure, list) end
   end
-  write('HDEL', HELD, drop.fields)
-  write('HDEL', PAYLOADS, drop.fields)
-  write('ZREM', ORDER, drop.order)
-  write('HDEL', TROUBLES, drop.troubles)
-  write('ZREM', DUE, drop.due)
-  write('HSET', HELD, add.metas)
-  write('ZADD', ORDER, add.order)
-  write('HSET', TROUBLES, add.troubles)
-  write('ZADD', DUE, add.later)
+  write('HDEL', AT.held, drop.fields)
+  write('HDEL', AT.payloads, drop.fields)
+  write('ZREM', AT.order, drop.order)
+  write('HDEL', AT.troubles, drop.troubles)
+  write('ZREM', AT.due, drop.due)
+  write('HSET', AT.held, add.metas)
+  write('ZADD', AT.order, add.order)
+  write('HSET', AT.troubles, add.troubles)
+  write('ZADD', AT.due, add.later)
   -- A key that was due already keeps its place in the line.
   local due = add.due or {}
   for first = 1, #due, CHUNK do
-    call('ZADD', DUE, 'NX', unpack(due, first, min(first + CHUNK - 1, #due)))
+    call('ZADD', AT.due, 'NX', unpack(due, first, min(first + CHUNK - 1, #due)))
   end
-  write('HDEL', DEAD, drop.dead)
-  write('ZREM', DEAD_ORDER, drop.dead_order)
-  write('HSET', DEAD, add.dead)
-  write('ZADD', DEAD_ORDER, add.dead_order)
-  write('ZREM', GAPS, drop.gaps)
-  write('ZADD', GAPS, add.gaps)
-  write('ZREM', HALTS, drop.halts)
-  write('ZADD', HALTS, add.halts)
-  write('SREM', NOTED, drop.noted)
-  write('SADD', NOTED, add.noted)
-  write('HDEL', ABSENT, drop.absent)
-  write('HSET', ABSENT, add.absent)
+  write('HDEL', AT.dead, drop.dead)
+  write('ZREM', AT.dead_order, drop.dead_order)
+  write('HSET', AT.dead, add.dead)
+  write('ZADD', AT.dead_order, add.dead_order)
+  write('ZREM', AT.gaps, drop.gaps)
+  write('ZADD', AT.gaps, add.gaps)
+  write('ZREM', AT.halts, drop.halts)
+  write('ZADD', AT.halts, add.halts)
+  write('SREM', AT.noted, drop.noted)
+  write('SADD', AT.noted, add.noted)
+  write('HDEL', AT.absent, drop.absent)
+  write('HSET', AT.absent, add.absent)
   save_passed()
   if #held_changes > 0 then
-    call('HSET', TOTALS, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
+    call('HSET', AT.totals, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
   end
-end
 end

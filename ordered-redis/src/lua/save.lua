@@ -38,12 +38,12 @@ local function save_batch()
   end
   local has_rest = #rest > 0
   if has_rest then protocol.collect_rest(rest) end
-  if not takes_in() then call('HDEL', CLAIMS, '') end
+  if not takes_in() then call('HDEL', AT.claims, '') end
   if has_rest then protocol.save_payloads() end
-  send('HSET', STATES, states)
-  send('HDEL', STATES, fresh)
-  send('HDEL', CLAIMS, unclaimed)
-  send('HSET', CLAIMS, claims)
+  send('HSET', AT.states, states)
+  send('HDEL', AT.states, fresh)
+  send('HDEL', AT.claims, unclaimed)
+  send('HSET', AT.claims, claims)
   if has_rest then protocol.save_rest() end
   save_done()
 end

@@ -1,15 +1,21 @@
 -- Part of apply: the keys, claims, leases and troubles that the batch touches, and the bucket's totals, in memory.
-local STATES, CLAIMS, HELD, PAYLOADS, ORDER, TROUBLES, LEASES, TOTALS, DUE = unpack(KEYS, 1, 9)
-local ABSENT, PASSED, DEAD, DEAD_ORDER, GAPS, HALTS, NOTED = unpack(KEYS, 15, 21)
-
-local worker, given, first_seq, max_attempts, dedup_ttl, lane_depth, next_events, next_bytes,
-  key_events, key_bytes, bucket_events, bucket_bytes, on_gap, gap_after, gap_text, is_dry = unpack(cmsgpack.unpack(ARGV[1]))
+-- The structures of the bucket; the ring of what is remembered is in done.lua.
+local AT = {
+  states = KEYS[1], claims = KEYS[2], held = KEYS[3], payloads = KEYS[4], order = KEYS[5], troubles = KEYS[6],
+  leases = KEYS[7], totals = KEYS[8], due = KEYS[9], absent = KEYS[15], passed = KEYS[16], dead = KEYS[17],
+  dead_order = KEYS[18], gaps = KEYS[19], halts = KEYS[20], noted = KEYS[21],
+}
+local worker, given
+local policy = {}
+worker, given, policy.first_seq, policy.max_attempts, policy.dedup_ttl, policy.lane_depth, policy.next_events,
+  policy.next_bytes, policy.key_events, policy.key_bytes, policy.bucket_events, policy.bucket_bytes, policy.on_gap,
+  policy.gap_after, policy.gap_text, policy.is_dry = unpack(cmsgpack.unpack(ARGV[1]))
 local commands = cmsgpack.unpack(ARGV[2])
 local now = time(given)
 
 local keys, names = {}, {}
 local alive = {}
-local fresh_text = digits(first_seq - 1) .. ' 0'
+local fresh_text = digits(policy.first_seq - 1) .. ' 0'
 
 -- What a key was when the batch began.
 local NOTHING = { count = 0, troubled = 0, gap = 0, phase = OPEN, dead = 0, replays = 0, noted = false }
@@ -20,7 +26,7 @@ local function is_noted(key)
 end
 
 local function load_key(name, text, claim)
-  local key = text and unpack_state(text) or fresh_state(first_seq - 1)
+  local key = text and unpack_state(text) or fresh_state(policy.first_seq - 1)
   key.name, key.text = name, text or fresh_text
   key.was = key.at_rest and NOTHING or {
     count = key.count, troubled = key.troubled, gap = key.gap, phase = key.phase, dead = key.dead, replays = key.replays,
@@ -45,7 +51,7 @@ local function load_keys()
       names[#names + 1] = name
     end
   end
-  local texts, claims = fetch(STATES, names), fetch(CLAIMS, names)
+  local texts, claims = fetch(AT.states, names), fetch(AT.claims, names)
   local others = {}
   for place, name in ipairs(names) do
     local key = load_key(name, texts[place], claims[place])
@@ -55,7 +61,7 @@ local function load_keys()
       others[#others + 1] = key.worker
     end
   end
-  for place, expiry in ipairs(fetch(LEASES, others)) do
+  for place, expiry in ipairs(fetch(AT.leases, others)) do
     alive[others[place]] = expiry and tonumber(expiry) > now
   end
 end
@@ -85,7 +91,7 @@ end
 local totals
 local function bucket()
   if not totals then
-    local values = call('HMGET', TOTALS, 'events', 'bytes')
+    local values = call('HMGET', AT.totals, 'events', 'bytes')
     totals = { events = tonumber(values[1] or 0), bytes = tonumber(values[2] or 0) }
   end
   return totals
@@ -94,14 +100,14 @@ end
 local group_paused
 local function is_paused(key)
   if key.paused > 0 then return true end
-  if group_paused == nil then group_paused = call('HGET', TOTALS, 'paused') == '1' end
+  if group_paused == nil then group_paused = call('HGET', AT.totals, 'paused') == '1' end
   return group_paused
 end
 
 -- Why the event at the head is not done: error, first time, last time, worker.
 local function trouble_of(key)
   if not key.trouble and key.troubled > 0 then
-    local stored = call('HGET', TROUBLES, key.name)
+    local stored = call('HGET', AT.troubles, key.name)
     key.trouble = stored and cmsgpack.unpack(stored)
   end
   return key.trouble

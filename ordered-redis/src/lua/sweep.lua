@@ -24,8 +24,8 @@ end
 
 local function has_replay(name, key)
   if key.replays == 0 then return false end
-  local from, to = dead_place(key.epoch, 0), dead_place(key.epoch, key.last)
-  return range_of(DEAD_ORDER, true, 'r' .. order_prefix(name), from, to, 1, {})[1] ~= nil
+  local from, to = places.dead_place(key.epoch, 0), places.dead_place(key.epoch, key.last)
+  return places.range_of(DEAD_ORDER, true, 'r' .. places.order_prefix(name), from, to, 1, {})[1] ~= nil
 end
 
 local function is_free(key)

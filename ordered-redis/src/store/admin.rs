@@ -82,7 +82,7 @@ impl RedisStore {
         self.ask(vec![log]).await.map(drop)
     }
 
-    async fn time(&self) -> Result<u64, StoreError> {
+    pub(super) async fn time(&self) -> Result<u64, StoreError> {
         if let Some(clock) = &self.shared.clock {
             return Ok(clock.now());
         }

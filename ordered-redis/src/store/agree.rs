@@ -2,7 +2,7 @@
 
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{Group, StoreError};
-use redis::cmd;
+use redis::{Cmd, cmd};
 use serde::{Deserialize, Serialize};
 
 use super::RedisStore;
@@ -15,7 +15,12 @@ const LAYOUT: &str = "2";
 #[derive(Serialize, Deserialize)]
 pub(super) struct Enrolled {
     pub(super) version: String,
+    /// When it opened the group.
+    since: u64,
 }
+
+/// After how long a worker that has no lease any more is forgotten.
+const FORGET_AFTER: u64 = 60 * 60 * 1_000;
 
 impl RedisStore {
     /// Records the number of buckets at the first use of a group, and refuses another one from then on.
@@ -71,8 +76,12 @@ impl RedisStore {
             })
         };
         let policy = json(serde_json::to_string(group.policy()))?;
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let enrolled = json(serde_json::to_string(&Enrolled { version }))?;
+        let enrolled = Enrolled {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: self.time().await?,
+        };
+        let mut gone = self.gone(group, enrolled.since).await?;
+        let enrolled = json(serde_json::to_string(&enrolled))?;
         let mut rules = cmd("HSET");
         rules
             .arg(names.meta(group.name()))
@@ -85,6 +94,31 @@ impl RedisStore {
             .arg(names.workers(group.name()))
             .arg(worker.as_str())
             .arg(enrolled);
-        self.ask(vec![rules, known, present]).await.map(drop)
+        let mut commands = vec![rules, known, present];
+        commands.append(&mut gone);
+        self.ask(commands).await.map(drop)
+    }
+
+    /// The removal of workers that crashed long ago.
+    async fn gone(&self, group: &Group, now: u64) -> Result<Vec<Cmd>, StoreError> {
+        let names = &self.shared.names;
+        let (mut enrolled, mut leases) = (cmd("HGETALL"), cmd("HKEYS"));
+        enrolled.arg(names.workers(group.name()));
+        leases.arg(format!("{}:w", names.bucket(group, 0)));
+        let mut answers = self.ask(vec![enrolled, leases]).await?;
+        let leases = Answer::members(answers.remove(1))?;
+        let is_gone = |pair: &&[String]| {
+            let told = serde_json::from_str::<Enrolled>(&pair[1]);
+            let is_new = told.is_ok_and(|told| told.since.saturating_add(FORGET_AFTER) > now);
+            !is_new && !leases.contains(&pair[0])
+        };
+        let enrolled = Answer::members(answers.remove(0))?;
+        let gone: Vec<&[String]> = enrolled.chunks_exact(2).filter(is_gone).collect();
+        let removal = |pair: &[String]| {
+            let mut removal = cmd("HDEL");
+            removal.arg(names.workers(group.name())).arg(&pair[0]);
+            removal
+        };
+        Ok(gone.into_iter().map(removal).collect())
     }
 }
