@@ -46,7 +46,7 @@ const LASTING: [(&str, &str); 5] = [
     ),
     (
         "NOPERM",
-        "does not let this user do that: give it `~<prefix>:* ~{<prefix>:* +@read +@write +@scripting +info +config|get +ping`",
+        "does not let this user do that: give it `~<prefix>:* ~{<prefix>:* +@read +@write +@scripting +time +info +config|get +ping`",
     ),
     (
         "WRONGTYPE",
@@ -125,6 +125,11 @@ fn is_unknown_command(error: &RedisError) -> bool {
     error
         .detail()
         .is_some_and(|detail| detail.to_ascii_lowercase().contains("unknown command"))
+}
+
+/// Whether the server has no memory left for what was asked.
+pub(crate) fn is_out_of_memory(error: &RedisError) -> bool {
+    code(error) == Some("OOM")
 }
 
 /// Whether the server does not have the script, or has lost it.

@@ -40,7 +40,8 @@ impl Address {
 /// (`TCP_USER_TIMEOUT`, tcp(7)), by probes when nothing was.
 fn tcp_settings(timeout: Duration) -> TcpSettings {
     let probes = TcpKeepalive::new()
-        .with_time(timeout)
+        // The system counts whole seconds here.
+        .with_time(timeout.max(Duration::from_secs(1)))
         .with_interval(Duration::from_secs(2));
     let settings = TcpSettings::default()
         .set_nodelay(true)

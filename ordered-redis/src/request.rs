@@ -35,6 +35,15 @@ impl Portion {
         self.places.len() >= MAX_COMMANDS || self.bytes >= MAX_BYTES
     }
 
+    /// The commands at these places of a batch, all of one bucket.
+    pub(crate) fn of(commands: &[Command], places: impl Iterator<Item = usize>) -> Self {
+        let mut portion = Self::default();
+        for place in places {
+            portion.push(place, &commands[place]);
+        }
+        portion
+    }
+
     fn push(&mut self, place: usize, command: &Command) {
         self.places.push(place);
         let key = &command.key;
@@ -100,6 +109,11 @@ impl Portion {
             .number(self.payloads.len() as u64);
         self
     }
+}
+
+/// Whether a command brings something in, rather than settle what is at work already.
+pub(crate) fn takes_in(command: &Command) -> bool {
+    matches!(command.action, Action::Offer(_) | Action::Hold(..))
 }
 
 /// Parts a batch by bucket, in order. The first round has one portion for each bucket; only for what a single call

@@ -7,16 +7,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ordered_core::clock::Clock;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Command, KeyView, Verdict, WorkerId};
+use ordered_core::protocol::{Command, KeyView, QuotaLimit, Verdict, WorkerId};
 use ordered_core::store::{Group, Store, StoreError, StoreReport, bucket_of};
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, RedisResult, Value, cmd};
 
 use crate::answer::Answer;
 use crate::builder::RedisStoreBuilder;
-use crate::error::{is_no_script, store_error};
+use crate::error::{is_no_script, is_out_of_memory, store_error};
 use crate::link::Link;
 use crate::names::Names;
-use crate::request::{portions, situation};
+use crate::request::{Portion, portions, situation, takes_in};
 use crate::script::{ALL, APPLY, Call, HEARTBEAT, INSPECT, SWEEP};
 use crate::settings;
 
@@ -138,7 +138,7 @@ impl RedisStore {
         store_error(&self.shared.address, error)
     }
 
-    async fn send(&self, commands: Vec<Cmd>) -> Result<Vec<redis::RedisResult<Value>>, StoreError> {
+    async fn send(&self, commands: Vec<Cmd>) -> Result<Vec<RedisResult<Value>>, StoreError> {
         self.shared
             .link
             .send(commands)
@@ -147,7 +147,7 @@ impl RedisStore {
     }
 
     /// Runs the scripts, all at once. A server that was restarted, or told to forget its scripts, is given them again.
-    async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
+    async fn try_run(&self, calls: &[Call]) -> Result<Vec<RedisResult<Value>>, StoreError> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
@@ -163,10 +163,41 @@ impl RedisStore {
                 answers[place] = answer;
             }
         }
+        Ok(answers)
+    }
+
+    async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
+        let answers = self.try_run(calls).await?;
         answers
             .into_iter()
             .map(|answer| answer.map_err(|error| self.error(error)))
             .collect()
+    }
+
+    /// A server without memory refused a portion. If some of it settles what is at work, that is said without the
+    /// rest, so that what is held can drain; the rest is told that there is no room. Elsewise the store is away.
+    async fn settle_only(
+        &self,
+        batch: &Batch<'_>,
+        bucket: u32,
+        places: Vec<usize>,
+        error: redis::RedisError,
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<(), StoreError> {
+        let (refused, settling): (Vec<usize>, Vec<usize>) = places
+            .into_iter()
+            .partition(|place| takes_in(&batch.commands[*place]));
+        if settling.is_empty() || !is_out_of_memory(&error) {
+            return Err(self.error(error));
+        }
+        let portion = Portion::of(batch.commands, settling.into_iter());
+        let (places, arguments) = portion.finish(batch.situation.clone());
+        let call = self.call(&APPLY, batch.group, bucket, arguments);
+        read_verdicts(self.run(&[call]).await?.remove(0), places, verdicts)?;
+        for place in refused {
+            verdicts[place] = Some(Verdict::HoldFull(QuotaLimit::GroupBytes));
+        }
+        Ok(())
     }
 
     async fn load(&self) -> Result<(), StoreError> {
@@ -251,6 +282,25 @@ fn text(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
+/// What an `apply` is about.
+struct Batch<'a> {
+    group: &'a Group,
+    situation: Bytes,
+    commands: &'a [Command],
+}
+
+fn read_verdicts(
+    answer: Value,
+    places: Vec<usize>,
+    verdicts: &mut [Option<Verdict>],
+) -> Result<(), StoreError> {
+    let mut answer = Answer::new(answer)?;
+    for place in places {
+        verdicts[place] = Some(answer.verdict()?);
+    }
+    answer.finish()
+}
+
 #[async_trait]
 impl Store for RedisStore {
     async fn open(&self, group: &Group) -> Result<StoreReport, StoreError> {
@@ -270,20 +320,27 @@ impl Store for RedisStore {
         let share = group.policy().group_quota.share(self.buckets());
         let situation = situation(group.policy(), share, worker, self.given_time());
         let mut verdicts: Vec<Option<Verdict>> = commands.iter().map(|_| None).collect();
+        let batch = Batch {
+            group,
+            situation,
+            commands,
+        };
         for round in portions(commands, self.buckets()) {
-            let mut places = Vec::with_capacity(round.len());
+            let mut sent = Vec::with_capacity(round.len());
             let mut calls = Vec::with_capacity(round.len());
             for (bucket, portion) in round {
-                let (portion_places, arguments) = portion.finish(situation.clone());
-                places.push(portion_places);
+                let (places, arguments) = portion.finish(batch.situation.clone());
+                sent.push((bucket, places));
                 calls.push(self.call(&APPLY, group, bucket, arguments));
             }
-            for (places, answer) in places.into_iter().zip(self.run(&calls).await?) {
-                let mut answer = Answer::new(answer)?;
-                for place in places {
-                    verdicts[place] = Some(answer.verdict()?);
+            for ((bucket, places), answer) in sent.into_iter().zip(self.try_run(&calls).await?) {
+                match answer {
+                    Ok(answer) => read_verdicts(answer, places, &mut verdicts)?,
+                    Err(error) => {
+                        self.settle_only(&batch, bucket, places, error, &mut verdicts)
+                            .await?;
+                    }
                 }
-                answer.finish()?;
             }
         }
         Ok(verdicts.into_iter().flatten().collect())

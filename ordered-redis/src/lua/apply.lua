@@ -160,22 +160,31 @@ local function collect_keys(add, drop)
   end
 end
 
--- A server that is out of memory refuses the first write of a script if that write takes memory, and lets the others
--- pass. So what is to be held comes first and is refused whole; a batch that holds nothing more begins with what it
--- frees, and goes through.
+-- A server that is out of memory refuses the first write of a script if that write may take memory, and lets all
+-- others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a write,
+-- and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be, and goes
+-- through: what is held drains, and its memory is freed.
+local function takes_in()
+  for _, command in ipairs(commands) do
+    if command[1] <= HOLD then return true end
+  end
+  return false
+end
+
 local function save_batch()
   local add = { states = {}, claims = {}, payloads = {}, metas = {}, order = {}, troubles = {}, due = {}, later = {} }
   local drop = { claims = {}, fields = {}, order = {}, troubles = {}, due = {} }
   collect_held(add, drop)
-  send('HSET', PAYLOADS, add.payloads)
   collect_keys(add, drop)
+  if not takes_in() then call('HDEL', CLAIMS, '') end
+  send('HSET', PAYLOADS, add.payloads)
+  send('HSET', STATES, add.states)
   send('HDEL', CLAIMS, drop.claims)
   send('HDEL', HELD, drop.fields)
   send('HDEL', PAYLOADS, drop.fields)
   send('ZREM', ORDER, drop.order)
   send('HDEL', TROUBLES, drop.troubles)
   send('ZREM', DUE, drop.due)
-  send('HSET', STATES, add.states)
   send('HSET', CLAIMS, add.claims)
   send('HSET', HELD, add.metas)
   send('ZADD', ORDER, add.order)

@@ -2,3 +2,4 @@
 
 mod memory_transport;
 mod server;
+mod store;

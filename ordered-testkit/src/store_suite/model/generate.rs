@@ -12,7 +12,7 @@ const TEXTS: [&str; 14] = [
     "a", "b", "1:a", "a:1", "1", "{a}", "}:{", "a\nb", "\0", "a b", "😀", "%", "5:a", "x",
 ];
 /// A store may give time a meaning of its own (Redis expires keys), so it runs far ahead of the real one.
-pub(super) const START: u64 = 4_102_444_800_000;
+pub(in crate::store_suite) const START: u64 = 4_102_444_800_000;
 
 /// Times are multiples of this, so that they often meet exactly.
 const TICK: u64 = 10;

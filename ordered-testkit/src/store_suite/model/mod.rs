@@ -12,7 +12,8 @@ use ordered_core::clock::Clock;
 use ordered_core::protocol::Policy;
 use ordered_core::store::{Group, MemoryStore, Store};
 
-use self::generate::{Generator, START};
+use self::generate::Generator;
+pub(super) use self::generate::START;
 use self::step::{Reply, Step};
 use crate::unique;
 
