@@ -74,8 +74,8 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
 /// `memory://name`, which lives in this process.
 ///
 /// # Errors
-/// When the URL is of no known kind, its feature is off, or it cannot be read. That the broker answers is checked when
-/// the worker starts.
+/// When the URL is of no known kind, its feature is off, or it cannot be read. The broker is asked first
+/// when the worker starts.
 pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, ConnectError> {
     match scheme(url) {
         "memory" => Ok(Arc::new(
@@ -83,7 +83,7 @@ pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, Con
         )),
         #[cfg(feature = "amqp")]
         "amqp" | "amqps" => Ok(Arc::new(
-            ordered_amqp::Amqp::connect(url).await?.queue(queue),
+            ordered_amqp::Amqp::connect(url).queue(queue).await?,
         )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
@@ -104,7 +104,10 @@ pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, Conne
         "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, &format!("{url}/{queue}")))),
         #[cfg(feature = "amqp")]
         "amqp" | "amqps" => Ok(Arc::new(
-            ordered_amqp::AmqpPublisher::connect(url, queue).await?,
+            ordered_amqp::Amqp::connect(url)
+                .queue(queue)
+                .publisher()
+                .await?,
         )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),

@@ -20,6 +20,39 @@ pub use ordered_core::worker::{BuildError, Occurrence, WorkerBuilder, WorkerErro
 /// The parts for those who extend the framework: the protocol, and the traits of stores and transports.
 pub use ordered_core as core;
 
+/// Makes a handler of an async function; a unit test calls it as the function it was.
+///
+/// ```
+/// use ordered_events::{Handler, HandlerError, Permanent, State, ordered_handler};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct OrderEvent {
+///     order_id: String,
+///     seq: u64,
+///     amount: String,
+/// }
+///
+/// /// The prices of the shop, say.
+/// type Db = std::collections::HashMap<String, u32>;
+///
+/// #[ordered_handler(key = "order_id", seq = "seq", max_attempts = 3, dedup_ttl = "7d")]
+/// async fn apply_order(event: OrderEvent, State(db): State<Db>) -> Result<(), HandlerError> {
+///     let amount: u32 = event.amount.parse().permanent()?; // No further try will mend it.
+///     let price = db.get(&event.order_id).ok_or("the price is not known yet")?; // Tried again later.
+///     println!("order {} #{}: {}", event.order_id, event.seq, amount * price);
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let event = OrderEvent { order_id: "order-123".into(), seq: 1, amount: "two".into() };
+/// let error = apply_order(event, State(Db::new())).await.unwrap_err();
+/// assert!(error.is_permanent());
+///
+/// assert_eq!(apply_order.options().group, "apply_order");
+/// # }
+/// ```
 #[cfg(feature = "macros")]
 pub use ordered_macros::ordered_handler;
 

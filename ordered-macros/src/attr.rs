@@ -45,6 +45,8 @@ pub(crate) struct Options {
     pub(crate) lane_depth: Option<u64>,
     pub(crate) first_seq: Option<u64>,
     pub(crate) crate_path: Option<Path>,
+    /// Something was written that may have been meant as one of the options.
+    pub(crate) garbled: bool,
     given: Vec<(&'static str, Setting)>,
 }
 
@@ -64,7 +66,7 @@ impl Parse for Setting {
         let name = input.call(Ident::parse_any)?;
         let value = if input.parse::<Option<Token![=]>>()?.is_some() {
             if input.is_empty() || input.peek(Token![,]) {
-                return Err(input.error("expected a value"));
+                return Err(input.error(format!("expected a value, as in `{}`", example(&name))));
             }
             Some(input.parse()?)
         } else if input.is_empty() || input.peek(Token![,]) {
@@ -91,8 +93,13 @@ impl Options {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let settings = Punctuated::<Setting, Token![,]>::parse_terminated.parse2(tokens);
-        for setting in errors.keep(settings).into_iter().flatten() {
-            options.add(setting, errors);
+        match errors.keep(settings) {
+            Some(settings) => {
+                for setting in settings {
+                    options.add(setting, errors);
+                }
+            }
+            None => options.garbled = true,
         }
         options
     }
@@ -100,6 +107,7 @@ impl Options {
     fn add(&mut self, setting: Setting, errors: &mut Errors) {
         let given = setting.name.to_string();
         let Some((name, _)) = OPTIONS.iter().find(|(name, _)| *name == given) else {
+            self.garbled = true;
             let hint = suggest::closest(&given, OPTIONS.iter().map(|(name, _)| *name))
                 .map(|name| format!(", did you mean `{name}`?"))
                 .unwrap_or_default();

@@ -11,7 +11,7 @@ pub(crate) struct FieldPath {
 
 impl FieldPath {
     /// Reads the path. All its parts have the span of the literal, so that what rustc has to say about the fields
-    /// points there.
+    /// points there; with any other hygiene it would not list the fields there are.
     pub(crate) fn parse(literal: &LitStr) -> syn::Result<Self> {
         let text = literal.value();
         let members: Option<Vec<Member>> = text

@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
 use crate::attr::Setting;
@@ -17,6 +18,14 @@ pub(crate) fn text(setting: &Setting) -> syn::Result<LitStr> {
 pub(crate) fn field(setting: &Setting) -> syn::Result<FieldPath> {
     match literal(setting)? {
         Some(Lit::Str(text)) => FieldPath::parse(text),
+        None if matches!(setting.value, Some(Expr::Path(_) | Expr::Field(_))) => {
+            let path = setting.value.to_token_stream().to_string();
+            let (name, path) = (&setting.name, path.replace(' ', ""));
+            Err(syn::Error::new_spanned(
+                &setting.value,
+                format!("`{name}` takes the name of a field, in quotes: `{name} = \"{path}\"`"),
+            ))
+        }
         _ => wrong(setting, "takes the name of a field, in quotes"),
     }
 }

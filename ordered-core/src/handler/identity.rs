@@ -2,7 +2,6 @@ use std::any::type_name;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::event::{Envelope, EventId, InvalidId, InvalidKey, InvalidSeq, Key, Seq};
 
@@ -141,7 +140,7 @@ impl<T: fmt::Display + ?Sized> EventIdValue for T {
 ///
 /// # Errors
 /// When it is not JSON, or JSON of another shape; the message says where.
-pub fn json_event<E: DeserializeOwned>(envelope: &Envelope) -> Result<E, Malformed> {
+pub fn json_event<E: for<'de> Deserialize<'de>>(envelope: &Envelope) -> Result<E, Malformed> {
     if envelope.body.is_empty() {
         return Err(Malformed(
             "the body is empty, and must be a JSON event".into(),

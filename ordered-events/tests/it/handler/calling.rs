@@ -53,7 +53,7 @@ async fn a_unit_test_calls_the_function() {
 
 #[test]
 fn the_handler_is_a_plain_value() {
-    fn takes(_: impl Handler + Clone + Copy + std::fmt::Debug) {}
+    fn takes(_: impl Handler + Copy + std::fmt::Debug) {}
     takes(book);
     let boxed: Arc<dyn DynHandler> = Arc::new(book);
     assert_eq!(boxed.options().group, "book");

@@ -23,6 +23,28 @@ fn what_is_not_given_keeps_its_default() {
     assert_eq!(r#match.options(), HandlerOptions::new("match"));
 }
 
+/// The table in the documentation of the attribute says these.
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    #[ordered_handler(
+        key = "key",
+        seq = "seq",
+        group = "defaults",
+        timeout = "30s",
+        max_attempts = 5,
+        backoff = "100ms",
+        max_backoff = "10s",
+        dedup_ttl = "24h",
+        max_held = 10_000,
+        lane_depth = 32,
+        first_seq = 1,
+        crate = "::ordered_events"
+    )]
+    async fn documented(_event: Event) {}
+
+    assert_eq!(documented.options(), defaults.options());
+}
+
 #[ordered_handler(
     seq = "seq",
     key = "key",

@@ -1,128 +1,10 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{FnArg, PatType, PathArguments, ReturnType, Safety, Signature, Type};
+use syn::{FnArg, PatType, PathArguments, Signature, Type};
 
-use crate::attr::Options;
 use crate::errors::Errors;
 
-/// What no single option can tell.
-pub(crate) fn options(options: &Options, errors: &mut Errors) {
-    let missing: Vec<_> = [
-        ("key", "the field that says what an event belongs to"),
-        ("seq", "the field with its sequence number"),
-    ]
-    .into_iter()
-    .filter(|(name, _)| options.setting(name).is_none())
-    .collect();
-    // An attribute that cannot be read as a list says so, and no more.
-    if errors.is_empty() {
-        for (name, meaning) in missing {
-            errors.at_attribute(format!(
-                "`{name}`, {meaning}, is missing: `#[ordered_handler(key = \"order_id\", seq = \"seq\")]`"
-            ));
-        }
-    }
-
-    if let Some(group) = &options.group
-        && group.value().trim().is_empty()
-    {
-        errors.at(
-            group,
-            "the group is empty: leave it out, and the function's name is taken",
-        );
-    }
-    for (name, duration) in [
-        ("timeout", options.timeout),
-        ("dedup_ttl", options.dedup_ttl),
-    ] {
-        if duration.is_some_and(|duration| duration.is_zero()) {
-            let value = options.setting(name).map(|setting| &setting.value);
-            errors.at(value, format!("`{name}` must be longer than nothing"));
-        }
-    }
-    if let (Some(base), Some(cap)) = (options.backoff, options.max_backoff)
-        && cap < base
-    {
-        let value = options.setting("max_backoff").map(|setting| &setting.value);
-        errors.at(
-            value,
-            "`max_backoff` is shorter than `backoff`, the wait it bounds",
-        );
-    }
-    if let (Some(key), Some(seq)) = (&options.key, &options.seq)
-        && key == seq
-    {
-        errors.at(
-            seq,
-            "`key` and `seq` are one field: the key says what the event belongs to, the seq counts the events of one key",
-        );
-    }
-    if let (Some(key), Some(id)) = (&options.key, &options.id)
-        && key == id
-    {
-        errors.at(
-            id,
-            "`key` and `id` are one field: all events of a key would pass as one event, and its repetitions",
-        );
-    }
-}
-
-/// Whether a handler can be made of the function. Mends what can be mended, so that only the mistake itself is told.
-pub(crate) fn signature(sig: &mut Signature, errors: &mut Errors) -> bool {
-    if sig.asyncness.is_none() {
-        errors.at(
-            sig.fn_token,
-            format!("a handler is async: write `async fn {}`", sig.ident),
-        );
-        sig.asyncness = Some(Default::default());
-    }
-    if let Some(token) = sig.constness.take() {
-        errors.at(token, "a handler cannot be a `const fn`: leave `const` out");
-    }
-    if let Safety::Unsafe(_) | Safety::Safe(_) = sig.safety {
-        errors.at(
-            &sig.safety,
-            "a handler cannot be an `unsafe fn`: the worker calls it; put `unsafe { … }` into its body",
-        );
-        sig.safety = Safety::Default;
-    }
-    if let Some(abi) = sig.abi.take() {
-        errors.at(
-            abi,
-            "a handler cannot be an `extern` function: leave the ABI out",
-        );
-    }
-    arguments(sig, errors) & generics(sig, errors) & output(sig, errors)
-}
-
-fn generics(sig: &Signature, errors: &mut Errors) -> bool {
-    if sig.generics.params.is_empty() && sig.generics.where_clause.is_none() {
-        return true;
-    }
-    let message = "a handler cannot be generic: the worker has to know its types; write one handler for each type, \
-                   and let them call a generic function";
-    if sig.generics.params.is_empty() {
-        errors.at(&sig.generics.where_clause, message);
-    } else {
-        errors.at(&sig.generics, message);
-    }
-    false
-}
-
-fn output(sig: &Signature, errors: &mut Errors) -> bool {
-    if let ReturnType::Type(_, output) = &sig.output
-        && mentions_impl(output.to_token_stream())
-    {
-        errors.at(
-            output,
-            "a handler names the type it returns: `Result<(), HandlerError>`, `Result<(), E>` with any error type, or nothing",
-        );
-        return false;
-    }
-    true
-}
-
-fn arguments(sig: &Signature, errors: &mut Errors) -> bool {
+pub(super) fn arguments(sig: &Signature, errors: &mut Errors) -> bool {
     let mut sound = true;
     if sig.inputs.is_empty() {
         errors.at(
@@ -227,7 +109,7 @@ fn is_state(ty: &Type) -> bool {
         .is_some_and(|last| last.ident == "State" && !matches!(last.arguments, PathArguments::None))
 }
 
-fn mentions_impl(tokens: TokenStream) -> bool {
+pub(super) fn mentions_impl(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == "impl",
         TokenTree::Group(group) => mentions_impl(group.stream()),

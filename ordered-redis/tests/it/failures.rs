@@ -1,0 +1,135 @@
+use std::time::{Duration, Instant};
+
+use ordered_core::protocol::{QuotaLimit, Verdict, WorkerId};
+use ordered_core::store::{Store, StoreErrorKind};
+use ordered_redis::RedisStore;
+use ordered_testkit::eventually;
+use ordered_testkit::server::RedisServer;
+
+use crate::talk::{apply, ask, commit, group, hold, key, offer, process, raw};
+
+#[tokio::test]
+async fn a_server_that_forgot_its_scripts_is_given_them_again() {
+    let server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let group = group("flush");
+    let keys: Vec<_> = (0..50).map(|number| key(&format!("k{number}"))).collect();
+    let offers: Vec<_> = keys.iter().map(|key| offer(key, 1)).collect();
+    // Never loaded.
+    apply(&store, &group, &offers).await.unwrap();
+    let _: () = ask(&mut raw(&server).await, "SCRIPT FLUSH").await;
+    let verdicts = apply(&store, &group, &offers).await.unwrap();
+    assert!(
+        verdicts
+            .iter()
+            .all(|verdict| matches!(verdict, Verdict::Run(_)))
+    );
+}
+
+/// "The consumer's objects vanish with a Redis restart, and the error loops for ever."
+#[tokio::test]
+async fn a_power_cut_loses_nothing_and_the_store_goes_on() {
+    let mut server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let (group, key) = (group("power"), key("k"));
+    store.open(&group).await.unwrap();
+    process(&store, &group, &key, 5).await;
+    apply(&store, &group, &[hold(&key, 7, 10)]).await.unwrap();
+    let before = store.inspect(&group, &key).await.unwrap();
+    server.kill();
+    let error = apply(&store, &group, &[offer(&key, 6)]).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("127.0.0.1"), "{error}");
+    server.start_again().await.unwrap();
+    eventually("the store is back", async || {
+        store
+            .inspect(&group, &key)
+            .await
+            .is_ok_and(|view| view == before)
+    })
+    .await;
+    let verdicts = apply(&store, &group, &[offer(&key, 6), commit(&key, 6, 6)])
+        .await
+        .unwrap();
+    let Verdict::Committed { next, .. } = &verdicts[1] else {
+        panic!("{verdicts:?}");
+    };
+    assert_eq!(next.len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_unavailable_in_time_and_then_goes_on() {
+    let server = RedisServer::start().await.unwrap();
+    let timeout = Duration::from_millis(300);
+    let store = RedisStore::builder(server.url())
+        .timeout(timeout)
+        .connect()
+        .await
+        .unwrap();
+    let (group, key) = (group("pause"), key("k"));
+    apply(&store, &group, &[offer(&key, 1)]).await.unwrap();
+    server.pause();
+    let began = Instant::now();
+    let error = apply(&store, &group, &[commit(&key, 1, 1)])
+        .await
+        .unwrap_err();
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("in time"), "{error}");
+    server.resume();
+    eventually("the store is back", async || {
+        // What was sent before may have been executed: it is said again.
+        let verdicts = apply(&store, &group, &[commit(&key, 1, 1)]).await;
+        verdicts.is_ok_and(|verdicts| matches!(verdicts[0], Verdict::Committed { .. }))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_out_of_memory_takes_nothing_half_and_lets_the_rest_drain() {
+    let server = RedisServer::builder()
+        .no_persistence()
+        .start()
+        .await
+        .unwrap();
+    let store = RedisStore::builder(server.url())
+        .buckets(1)
+        .connect()
+        .await
+        .unwrap();
+    let mut admin = raw(&server).await;
+    let (group, key) = (group("memory"), key("k"));
+    let early: Vec<_> = (2..40).map(|seq| hold(&key, seq, 1_000)).collect();
+    apply(&store, &group, &early).await.unwrap();
+    apply(&store, &group, &[offer(&key, 1)]).await.unwrap();
+    let before = store.inspect(&group, &key).await.unwrap().unwrap();
+    let _: () = ask(&mut admin, "CONFIG SET maxmemory 1mb").await;
+    for taking in [hold(&key, 99, 1_000), offer(&crate::talk::key("new"), 1)] {
+        let error = apply(&store, &group, &[taking]).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert!(error.to_string().contains("out of memory"), "{error}");
+    }
+    assert_eq!(store.inspect(&group, &key).await.unwrap().unwrap(), before);
+    let (worker, lease) = (WorkerId::new("w"), Duration::from_secs(9));
+    store.heartbeat(&group, &worker, lease).await.unwrap();
+    let batch = [commit(&key, 1, 1), hold(&key, 99, 1_000)];
+    let verdicts = apply(&store, &group, &batch).await.unwrap();
+    assert!(matches!(&verdicts[0], Verdict::Committed { next, .. } if next.len() == 16));
+    assert_eq!(verdicts[1], Verdict::HoldFull(QuotaLimit::GroupBytes));
+    for seq in 2..40 {
+        let verdicts = apply(&store, &group, &[commit(&key, seq, 1)])
+            .await
+            .unwrap();
+        assert!(matches!(verdicts[0], Verdict::Committed { .. }), "{seq}");
+    }
+    let _: () = ask(&mut admin, "CONFIG SET maxmemory 0").await;
+    apply(&store, &group, &[hold(&key, 99, 1_000)])
+        .await
+        .unwrap();
+    let view = store.inspect(&group, &key).await.unwrap().unwrap();
+    assert_eq!((view.last_seq, view.held.len()), (39, 1));
+}

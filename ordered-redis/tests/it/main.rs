@@ -1,0 +1,11 @@
+//! The Redis store against real servers.
+
+#[cfg(feature = "cluster")]
+mod cluster;
+mod durability;
+mod failures;
+mod footprint;
+mod model;
+mod refusals;
+mod suite;
+mod talk;

@@ -1,0 +1,87 @@
+//! Shorthands of these tests.
+
+use ordered_core::event::{Envelope, EventId, Key, Seq};
+use ordered_core::protocol::{Action, Command, Event, Fence, Policy, Verdict, WorkerId};
+use ordered_core::store::{Group, Store, StoreError};
+use ordered_redis::RedisStore;
+use ordered_testkit::server::RedisServer;
+use ordered_testkit::unique;
+
+pub(crate) fn group(name: &str) -> Group {
+    Group::new(unique(name), Policy::default())
+}
+
+pub(crate) fn key(text: &str) -> Key {
+    Key::new(text).unwrap()
+}
+
+pub(crate) fn event(seq: u64) -> Event {
+    Event {
+        seq: Seq::new(seq).unwrap(),
+        id: EventId::new(format!("id-{seq}")).unwrap(),
+    }
+}
+
+pub(crate) fn offer(key: &Key, seq: u64) -> Command {
+    Command {
+        key: key.clone(),
+        action: Action::Offer(event(seq)),
+    }
+}
+
+pub(crate) fn hold(key: &Key, seq: u64, bytes: usize) -> Command {
+    Command {
+        key: key.clone(),
+        action: Action::Hold(event(seq), Envelope::new(vec![b'x'; bytes])),
+    }
+}
+
+pub(crate) fn commit(key: &Key, seq: u64, fence: u64) -> Command {
+    let action = Action::Commit {
+        event: event(seq),
+        fence: Fence(fence),
+        have: seq,
+    };
+    Command {
+        key: key.clone(),
+        action,
+    }
+}
+
+pub(crate) async fn apply(
+    store: &RedisStore,
+    group: &Group,
+    commands: &[Command],
+) -> Result<Vec<Verdict>, StoreError> {
+    store.apply(group, &WorkerId::new("w"), commands).await
+}
+
+/// One event after the other, each offered and committed.
+pub(crate) async fn process(store: &RedisStore, group: &Group, key: &Key, upto: u64) {
+    for seq in 1..=upto {
+        let verdicts = apply(store, group, &[offer(key, seq), commit(key, seq, seq)]).await;
+        assert!(
+            matches!(verdicts.unwrap()[1], Verdict::Committed { .. }),
+            "{key} {seq}"
+        );
+    }
+}
+
+/// A connection beside the store's, to look at the server or change it.
+pub(crate) async fn raw(server: &RedisServer) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(server.url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// A command in words.
+pub(crate) async fn ask<T: redis::FromRedisValue>(
+    connection: &mut redis::aio::MultiplexedConnection,
+    words: &str,
+) -> T {
+    let mut words = words.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command.query_async(connection).await.unwrap()
+}

@@ -1,0 +1,55 @@
+use ordered_core::protocol::{Fence, Obstacle, Verdict, WorkerId};
+use ordered_core::store::Store;
+
+use crate::store_suite::stage::{A, B, LEASE, Stage, committed, early, held, run};
+
+pub async fn a_worker_that_was_overtaken_can_commit_nothing(stage: Stage<impl Store>) {
+    stage.offer(A, 1).await;
+    stage.crash(A).await;
+    assert_eq!(stage.offer(B, 1).await, run(2, 2));
+    assert_eq!(stage.commit_under(A, 1, Fence(1)).await, Verdict::Fenced);
+    assert_eq!(stage.commit_under(A, 1, Fence(2)).await, Verdict::Fenced);
+    assert_eq!(stage.view().await.last_seq, 0);
+    committed(&stage.commit(B, 1).await);
+}
+
+pub async fn a_key_is_taken_over_when_the_lease_is_over_and_not_before(stage: Stage<impl Store>) {
+    stage.offer(A, 1).await;
+    stage.clock.advance(LEASE - 1);
+    assert_eq!(stage.offer(B, 1).await, early(1, Obstacle::Running));
+    stage.clock.advance(1);
+    assert_eq!(stage.offer(B, 1).await, run(2, 2));
+}
+
+pub async fn a_heartbeat_keeps_the_keys_of_a_worker(stage: Stage<impl Store>) {
+    stage.offer(A, 1).await;
+    for _ in 0..5 {
+        stage.clock.advance(LEASE - 1);
+        stage.beat(A).await;
+    }
+    assert_eq!(stage.offer(B, 1).await, early(1, Obstacle::Running));
+    let view = stage.view().await;
+    assert_eq!((view.worker.as_deref(), view.worker_alive), (Some(A), true));
+}
+
+pub async fn a_worker_that_leaves_gives_way_at_once(stage: Stage<impl Store>) {
+    stage.offer(A, 1).await;
+    let leave = stage.store.leave(&stage.group, &WorkerId::new(A)).await;
+    leave.expect("the store is there");
+    assert!(!stage.view().await.worker_alive);
+    assert_eq!(stage.offer(B, 1).await, run(2, 2));
+}
+
+pub async fn an_event_that_kills_its_workers_halts_the_key(stage: Stage<impl Store>) {
+    let stage = stage.with(|policy| policy.max_attempts = 2);
+    stage.offer(A, 1).await;
+    stage.crash(A).await;
+    assert_eq!(stage.offer(B, 1).await, run(2, 2));
+    stage.crash(B).await;
+    assert_eq!(stage.offer(A, 1).await, early(1, Obstacle::Halted));
+    assert_eq!(stage.hold(A, 1).await, held(1, Obstacle::Halted));
+    assert_eq!(stage.commit_under(B, 1, Fence(2)).await, Verdict::Fenced);
+    let view = stage.view().await;
+    assert_eq!(view.phase, "halted");
+    assert!(view.error.is_some_and(|error| error.contains("died")));
+}
