@@ -54,7 +54,9 @@ pub fn check(model: &Model, threads: usize) -> Report {
     }
     let graph = Graph::of(model, usize::MAX).expect("fewer than 2^32 states");
     assert_eq!(graph.states(), states, "two ways to explore the same graph");
-    let finding = graph.dead_end().map(|state| model.finding(NO_DEAD_END, &graph.way_to(model, state)));
+    let finding = graph
+        .dead_end()
+        .map(|state| model.finding(NO_DEAD_END, &graph.way_to(model, state)));
     Report {
         states,
         steps: graph.steps,
@@ -101,7 +103,11 @@ impl Model {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "“{}” is broken in the world “{}”:", self.property, self.bounds)?;
+        writeln!(
+            f,
+            "“{}” is broken in the world “{}”:",
+            self.property, self.bounds
+        )?;
         f.write_str(&self.story)
     }
 }

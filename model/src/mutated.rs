@@ -2,8 +2,7 @@
 
 use ordered_core::event::Envelope;
 use ordered_core::protocol::{
-    Action, Event, Held, KeyState, Phase, Policy, Quota, Situation, Verdict, decide,
-    runnable,
+    Action, Event, Held, KeyState, Phase, Policy, Quota, Situation, Verdict, decide, runnable,
 };
 
 use crate::event::{Slot, name};

@@ -58,10 +58,16 @@ impl Mutation {
     pub const fn words(self) -> &'static str {
         match self {
             Self::AckOnDelivery => "the worker acknowledges what it is delivered at once",
-            Self::AckOnStart => "the worker acknowledges when the handler starts, before the commit",
+            Self::AckOnStart => {
+                "the worker acknowledges when the handler starts, before the commit"
+            }
             Self::AckOnFailure => "the worker acknowledges when the handler fails",
-            Self::AckOfEarly => "the worker acknowledges what came too early, without having it held",
-            Self::LostReplyIsRefusal => "the worker takes a lost reply for a refusal, and does not repeat",
+            Self::AckOfEarly => {
+                "the worker acknowledges what came too early, without having it held"
+            }
+            Self::LostReplyIsRefusal => {
+                "the worker takes a lost reply for a refusal, and does not repeat"
+            }
             Self::StartsWithoutLease => "the worker starts a handler without looking at its lease",
             Self::GoesOnAfterLostLease => {
                 "the worker that gets its lease back goes on with what it was granted before"
@@ -73,7 +79,9 @@ impl Mutation {
             Self::ClientClock => "leases are judged by clocks of workers, which run ahead",
             Self::MarkBeforeHandle => "an event is marked as processed when it is granted",
             Self::HeldDroppedOnCommit => "commit drops the held event behind it",
-            Self::DuplicateBySeqOnly => "a duplicate is what has a seq that is known, whatever its id",
+            Self::DuplicateBySeqOnly => {
+                "a duplicate is what has a seq that is known, whatever its id"
+            }
             Self::LastWins => "a second event with the seq of a held one takes its place",
             Self::TakeoverBeforeLeaseEnd => "a key may be taken from a worker whose lease is good",
             Self::GrantOverGap => "an event is granted though an earlier one is missing",

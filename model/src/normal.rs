@@ -42,7 +42,9 @@ impl World {
             *until = (*until).max(NOW);
         }
         if bounds.remembered.is_none() {
-            key.done.values_mut().for_each(|done| done.expires = FOR_GOOD);
+            key.done
+                .values_mut()
+                .for_each(|done| done.expires = FOR_GOOD);
             let times = key.done_ids.values_mut().map(|(_, expires)| expires);
             times.for_each(|expires| *expires = FOR_GOOD);
         } else {
@@ -68,7 +70,10 @@ impl World {
         self.each_fence(|fence| known.push(*fence));
         known.sort_unstable();
         known.dedup();
-        if known.last().is_some_and(|last| *last + 1 == known.len() as u64) {
+        if known
+            .last()
+            .is_some_and(|last| *last + 1 == known.len() as u64)
+        {
             return;
         }
         self.each_fence(|fence| *fence = known.partition_point(|other| *other < *fence) as u64);

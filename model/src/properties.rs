@@ -15,11 +15,17 @@ pub(crate) fn properties() -> Vec<Property<Model>> {
         Property::always(order, |_, world: &World| world.keeps(Broken::Order)),
         Property::always(once, |_, world: &World| world.keeps(Broken::Once)),
         Property::always(lost, |model: &Model, world: &World| {
-            model.bounds.all().all(|which| model.is_somewhere(world, which))
+            model
+                .bounds
+                .all()
+                .all(|which| model.is_somewhere(world, which))
         }),
         Property::always(overlap, |_, world: &World| {
             let run = |stage: Stage| stage == Stage::Running { excused: false };
-            let lanes = world.workers.iter().filter_map(|worker| worker.lane.as_ref());
+            let lanes = world
+                .workers
+                .iter()
+                .filter_map(|worker| worker.lane.as_ref());
             lanes.filter(|lane| run(lane.stage)).count() <= 1
         }),
         Property::always(fencing, |_, world: &World| world.keeps(Broken::Fencing)),

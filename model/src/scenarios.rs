@@ -49,7 +49,10 @@ pub const FULL: &[Bounds] = &[PLAIN, LOST];
 const LOST: Bounds = Bounds {
     name: "lost replies",
     piecewise: true,
-    faults: Faults { lost_replies: true, ..CALM },
+    faults: Faults {
+        lost_replies: true,
+        ..CALM
+    },
     ..PLAIN
 };
 
@@ -80,26 +83,38 @@ const COPIES: Bounds = Bounds {
 
 const FAILING: Bounds = Bounds {
     name: "failing handlers",
-    faults: Faults { failures: true, ..CALM },
+    faults: Faults {
+        failures: true,
+        ..CALM
+    },
     ..PLAIN
 };
 
 const CRASHING: Bounds = Bounds {
     name: "crashes",
-    faults: Faults { crashes: true, ..CALM },
+    faults: Faults {
+        crashes: true,
+        ..CALM
+    },
     ..PLAIN
 };
 
 const ONE_PAUSED: Bounds = Bounds {
     name: "one event, pauses",
     events: ONE,
-    faults: Faults { pauses: true, ..CALM },
+    faults: Faults {
+        pauses: true,
+        ..CALM
+    },
     ..PLAIN
 };
 
 const PAUSED: Bounds = Bounds {
     name: "pauses",
-    faults: Faults { pauses: true, ..CALM },
+    faults: Faults {
+        pauses: true,
+        ..CALM
+    },
     ..PLAIN
 };
 
@@ -109,6 +124,9 @@ const ALONE: Bounds = Bounds {
     events: THREE,
     lane_depth: 3,
     next_events: 3,
-    faults: Faults { failures: true, ..CALM },
+    faults: Faults {
+        failures: true,
+        ..CALM
+    },
     ..PLAIN
 };

@@ -95,9 +95,7 @@ impl Ask {
     pub(crate) fn action(&self, bounds: &Bounds) -> Action {
         match self {
             Self::Offer(item) => Action::Offer(bounds.event(item.event)),
-            Self::Hold(item) => {
-                Action::Hold(bounds.event(item.event), bounds.envelope(item.event))
-            }
+            Self::Hold(item) => Action::Hold(bounds.event(item.event), bounds.envelope(item.event)),
             Self::Commit { event, fence, have } => Action::Commit {
                 event: bounds.event(*event),
                 fence: Fence(*fence),
@@ -107,9 +105,7 @@ impl Ask {
             Self::Postpone(tried) => {
                 Action::Postpone(tried.attempt(bounds), bounds.envelope(tried.event), TICK)
             }
-            Self::Halt(tried) => {
-                Action::Halt(tried.attempt(bounds), bounds.envelope(tried.event))
-            }
+            Self::Halt(tried) => Action::Halt(tried.attempt(bounds), bounds.envelope(tried.event)),
             Self::Release { fence } => Action::Release {
                 fence: Fence(*fence),
             },

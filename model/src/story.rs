@@ -37,10 +37,17 @@ impl Model {
         let name = |slot: Slot| char::from(b'A' + slot);
         match act {
             Act::Deliver(slot, which) => {
-                format!("the broker delivers {} to {}", self.called(which), name(slot))
+                format!(
+                    "the broker delivers {} to {}",
+                    self.called(which),
+                    name(slot)
+                )
             }
             Act::Duplicate(which) => {
-                format!("the broker puts {} into the queue once more", self.called(which))
+                format!(
+                    "the broker puts {} into the queue once more",
+                    self.called(which)
+                )
             }
             Act::LoseConnection(slot) => format!(
                 "the broker loses the connection to {}, and will deliver again",
@@ -51,14 +58,23 @@ impl Model {
             Act::LoseReply(slot) => format!("the reply to {} is lost", name(slot)),
             Act::Beat(slot) => format!("{} sends a heartbeat", name(slot)),
             Act::BeatUnheard(slot) => {
-                format!("{} sends a heartbeat, and does not hear that it came", name(slot))
+                format!(
+                    "{} sends a heartbeat, and does not hear that it came",
+                    name(slot)
+                )
             }
             Act::Sweep(slot) => format!("{} finds the key in a sweep", name(slot)),
             Act::Start(slot) => format!("{} starts {}", name(slot), self.running(before, slot)),
-            Act::Finish(slot) => format!("{} is done with {}", name(slot), self.running(before, slot)),
+            Act::Finish(slot) => {
+                format!("{} is done with {}", name(slot), self.running(before, slot))
+            }
             Act::Fail(slot) => format!("{} fails at {}", name(slot), self.running(before, slot)),
             Act::FailForGood(slot) => {
-                format!("{} fails for good at {}", name(slot), self.running(before, slot))
+                format!(
+                    "{} fails for good at {}",
+                    name(slot),
+                    self.running(before, slot)
+                )
             }
             Act::FailForLong(slot) => format!(
                 "{} fails at {}, to be tried again later",
@@ -99,7 +115,11 @@ impl Model {
                 Some(format!("{}: “{answer}”", self.asked(&ask)))
             })
             .collect();
-        format!("{} asks the store to {}", char::from(b'A' + slot), said.join(", "))
+        format!(
+            "{} asks the store to {}",
+            char::from(b'A' + slot),
+            said.join(", ")
+        )
     }
 
     fn asked(&self, ask: &Ask) -> String {
@@ -123,12 +143,20 @@ impl Model {
             called.join(" ")
         };
         match answer {
-            Answer::Run { fence, attempt, .. } => format!("run it under fence {fence}, attempt {attempt}"),
+            Answer::Run { fence, attempt, .. } => {
+                format!("run it under fence {fence}, attempt {attempt}")
+            }
             Answer::Committed { next, released } => {
-                let then = if *released { ", and the key is free" } else { "" };
+                let then = if *released {
+                    ", and the key is free"
+                } else {
+                    ""
+                };
                 format!("committed, next [{}]{then}", list(next))
             }
-            Answer::Claimed { fence, next, .. } => format!("yours under fence {fence}: [{}]", list(next)),
+            Answer::Claimed { fence, next, .. } => {
+                format!("yours under fence {fence}: [{}]", list(next))
+            }
             plain => format!("{plain:?}").to_lowercase(),
         }
     }

@@ -1,9 +1,13 @@
 //! What tests need that use `ordered`: private [servers](server), and the conformance suites with which the author of a
-//! transport or a store certifies it.
+//! transport or a store certifies it, and the [simulation], in which an application's handler meets every fault.
 
 mod eventually;
+#[cfg(feature = "history")]
+pub mod history;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod store_suite;
 pub mod transport_suite;
 mod unique;

@@ -143,7 +143,11 @@ impl Turn<'_> {
         else {
             return;
         };
-        let known = self.me().lane.as_ref().is_some_and(|lane| lane.fence == fence);
+        let known = self
+            .me()
+            .lane
+            .as_ref()
+            .is_some_and(|lane| lane.fence == fence);
         if known && self.is(Mutation::IgnoresClaimOfOwnLane) {
             return;
         }

@@ -6,7 +6,12 @@ use crate::store::Ask;
 
 impl Turn<'_> {
     pub(super) fn enter_lane(&mut self, fence: u64, item: Item) {
-        if self.me().lane.as_ref().is_some_and(|lane| lane.fence != fence) {
+        if self
+            .me()
+            .lane
+            .as_ref()
+            .is_some_and(|lane| lane.fence != fence)
+        {
             self.abandon();
         }
         let begins = self.me().lane.is_none();
@@ -55,7 +60,12 @@ impl Turn<'_> {
     }
 
     pub(super) fn fenced(&mut self, fence: u64) {
-        if self.me().lane.as_ref().is_some_and(|lane| lane.fence == fence) {
+        if self
+            .me()
+            .lane
+            .as_ref()
+            .is_some_and(|lane| lane.fence == fence)
+        {
             self.abandon();
         }
     }

@@ -85,7 +85,10 @@ impl Item {
 impl Worker {
     /// Every event that it has in memory.
     pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
-        let asks = self.outbox.iter().chain(self.batch.iter().map(|(ask, _)| ask));
+        let asks = self
+            .outbox
+            .iter()
+            .chain(self.batch.iter().map(|(ask, _)| ask));
         let lane = self.lane.iter().flat_map(|lane| &lane.queue);
         lane.chain(asks.filter_map(Ask::item))
     }
