@@ -1,1 +1,10 @@
-//! Part of ordered.
+//! What tests need that use `ordered`: private [servers](server), and the conformance suites with which the author of a
+//! transport or a store certifies it.
+
+mod eventually;
+#[cfg(feature = "server")]
+pub mod server;
+mod unique;
+
+pub use eventually::{eventually, eventually_within};
+pub use unique::unique;

@@ -1,0 +1,30 @@
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long [`eventually`] waits: long enough for a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until the answer is yes.
+///
+/// # Panics
+/// When it still is not after 30 seconds.
+pub async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
+    eventually_within(PATIENCE, what, holds).await;
+}
+
+/// Like [`eventually`], with a patience of its own.
+///
+/// # Panics
+/// When the answer still is not yes after that time.
+pub async fn eventually_within(
+    patience: Duration,
+    what: &str,
+    mut holds: impl AsyncFnMut() -> bool,
+) {
+    let deadline = Instant::now() + patience;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,25 @@
+//! Private servers for tests: each listens on free loopback ports, keeps its data in a temporary folder, and is gone
+//! with the process that started it, however that process ends.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), ordered_testkit::server::ServerError> {
+//! use ordered_testkit::server::RedisServer;
+//!
+//! let mut redis = RedisServer::start().await?;
+//! println!("{}", redis.url());
+//! redis.kill();
+//! redis.start_again().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod port;
+mod process;
+mod rabbit;
+mod redis;
+mod watchdog;
+
+pub use error::ServerError;
+pub use rabbit::{RabbitBuilder, RabbitServer};
+pub use redis::{RedisBuilder, RedisServer};

@@ -1,0 +1,242 @@
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use super::ServerError;
+use super::port::Port;
+use super::process::ServerProcess;
+
+const INSTALL: &str = "apt-get install rabbitmq-server";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Debian's program on the `PATH` changes the user; the one behind it runs as whoever starts it. Elsewhere the
+/// `PATH` leads to the latter.
+const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
+
+/// Tests share their few processors with the server.
+const ERLANG_ARGUMENTS: &str = "-noinput +B i +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none +stbt u \
+     -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}";
+
+/// A RabbitMQ server of the test's own, with a port mapper (epmd) of its own, so that any number of them run at once.
+#[derive(Debug)]
+pub struct RabbitServer {
+    process: ServerProcess,
+    amqp: Port,
+    distribution: Port,
+    epmd: Port,
+}
+
+/// Settings of a [`RabbitServer`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct RabbitBuilder {
+    settings: Vec<(String, String)>,
+}
+
+impl RabbitServer {
+    /// Starts a server without plugins; it takes about five seconds.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn start() -> Result<Self, ServerError> {
+        Self::builder().start().await
+    }
+
+    /// A server with other settings.
+    pub fn builder() -> RabbitBuilder {
+        let settings = Vec::new();
+        RabbitBuilder { settings }
+            .setting("disk_free_limit.absolute", "1MB")
+            .setting("raft.wal_max_size_bytes", "16777216")
+            .setting("log.console.level", "info")
+    }
+
+    /// The one server that the tests of this process share. Use [`unique`](crate::unique) names on it.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn shared() -> Result<&'static Self, ServerError> {
+        static SHARED: OnceCell<RabbitServer> = OnceCell::const_new();
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// `amqp://guest:guest@127.0.0.1:<port>/%2f`, the same after every restart.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port())
+    }
+
+    /// The port it listens on for AMQP, the same after every restart.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.amqp.number()
+    }
+
+    /// Ends it as a power cut would, with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Lets it shut down in order.
+    ///
+    /// # Errors
+    /// When it takes too long; it has been killed then.
+    pub async fn stop(&mut self) -> Result<(), ServerError> {
+        self.process.stop(PATIENCE).await
+    }
+
+    /// Starts it again with the same port and data; one that still runs is killed first.
+    ///
+    /// # Errors
+    /// When it does not come up, with the end of its log.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.process.kill();
+        let mut epmd = Command::new("epmd");
+        epmd.args(["-address", "127.0.0.1", "-port"])
+            .arg(self.epmd.number().to_string());
+        self.process.spawn(&mut epmd, INSTALL)?;
+        let port = self.epmd.number();
+        self.process
+            .ready(PATIENCE, async || connect(port).await.map(drop))
+            .await?;
+        let mut server = self.command("rabbitmq-server");
+        self.process.spawn(&mut server, INSTALL)?;
+        let port = self.port();
+        self.process
+            .ready(PATIENCE, async || greet(port).await)
+            .await
+    }
+
+    /// Stops it without ending it: connections stay open, and nothing answers.
+    pub fn pause(&self) {
+        self.process.signal_group(Signal::STOP);
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        self.process.signal_group(Signal::CONT);
+    }
+
+    /// Runs `rabbitmqctl` with these arguments and gives back what it printed; it takes a second or two.
+    ///
+    /// # Errors
+    /// When the command fails, with what it printed.
+    pub async fn ctl(&self, arguments: &[&str]) -> Result<String, ServerError> {
+        let mut command = self.command("rabbitmqctl");
+        command.arg("--quiet").args(arguments);
+        let words = format!("rabbitmqctl {}", arguments.join(" "));
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(ServerError::system("cannot run `rabbitmqctl`"))?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            Ok(printed)
+        } else {
+            Err(ServerError::Command {
+                command: words,
+                output: printed + &String::from_utf8_lossy(&output.stderr),
+            })
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let folder = self.process.folder();
+        let script = Path::new(SCRIPTS).join(program);
+        let mut command = if script.exists() {
+            Command::new(script)
+        } else {
+            Command::new(program)
+        };
+        command
+            .env("HOME", folder)
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("ERL_EPMD_PORT", self.epmd.number().to_string())
+            .env("RABBITMQ_NODENAME", self.node())
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.port().to_string())
+            .env("RABBITMQ_DIST_PORT", self.distribution.number().to_string())
+            .env("RABBITMQ_CONF_ENV_FILE", folder.join("none"))
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
+            .env(
+                "RABBITMQ_ADVANCED_CONFIG_FILE",
+                folder.join("advanced.config"),
+            )
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
+            .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
+            .env("RABBITMQ_LOG_BASE", folder.join("log"))
+            .env("RABBITMQ_LOGS", "-")
+            .env("RABBITMQ_PID_FILE", folder.join("pid"))
+            // Makes the script become the server, instead of a shell that waits for it: what is killed is the server.
+            .env("RABBITMQ_ALLOW_INPUT", "true")
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG_ARGUMENTS);
+        command
+    }
+
+    fn node(&self) -> String {
+        format!("rabbit{}@localhost", self.port())
+    }
+}
+
+impl RabbitBuilder {
+    /// A line of `rabbitmq.conf`, such as `("consumer_timeout", "1000")`. The last value of a setting counts.
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value.into()));
+        self
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn start(self) -> Result<RabbitServer, ServerError> {
+        let process = ServerProcess::new("rabbit")?;
+        let lines: String = self
+            .settings
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}\n"))
+            .collect();
+        let write = |name: &str, content: &str| {
+            std::fs::write(process.folder().join(name), content)
+                .map_err(ServerError::system("cannot write the server's settings"))
+        };
+        write("rabbitmq.conf", &lines)?;
+        write("plugins", "[].\n")?;
+        let mut server = RabbitServer {
+            process,
+            amqp: Port::claim()?,
+            distribution: Port::claim()?,
+            epmd: Port::claim()?,
+        };
+        server.start_again().await?;
+        Ok(server)
+    }
+}
+
+async fn connect(port: u16) -> io::Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
+}
+
+/// Says hello in AMQP 0-9-1 and waits for the `connection.start` of the server.
+async fn greet(port: u16) -> io::Result<()> {
+    const START: [u8; 4] = [0, 10, 0, 10];
+    let mut stream = connect(port).await?;
+    stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
+    let mut frame = [0; 11];
+    stream.read_exact(&mut frame).await?;
+    if frame[7..] == START {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("it answered {frame:?}")))
+    }
+}

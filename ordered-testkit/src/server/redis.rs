@@ -1,0 +1,160 @@
+use std::io;
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use super::ServerError;
+use super::port::Port;
+use super::process::ServerProcess;
+
+const INSTALL: &str = "apt-get install redis-server";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A Redis server of the test's own.
+#[derive(Debug)]
+pub struct RedisServer {
+    process: ServerProcess,
+    port: Port,
+    settings: Vec<(String, String)>,
+}
+
+/// Settings of a [`RedisServer`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct RedisBuilder {
+    settings: Vec<(String, String)>,
+}
+
+impl RedisServer {
+    /// Starts a server that writes everything to disk before it answers.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn start() -> Result<Self, ServerError> {
+        Self::builder().start().await
+    }
+
+    /// A server with other settings.
+    pub fn builder() -> RedisBuilder {
+        let settings = Vec::new();
+        RedisBuilder { settings }
+            .setting("appendonly", "yes")
+            .appendfsync("always")
+            .setting("save", "")
+    }
+
+    /// The one server that the tests of this process share. Use [`unique`](crate::unique) names on it.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn shared() -> Result<&'static Self, ServerError> {
+        static SHARED: OnceCell<RedisServer> = OnceCell::const_new();
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// `redis://127.0.0.1:<port>`, the same after every restart.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port())
+    }
+
+    /// The port it listens on, the same after every restart.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// Ends it as a power cut would, with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Lets it shut down in order.
+    ///
+    /// # Errors
+    /// When it takes too long; it has been killed then.
+    pub async fn stop(&mut self) -> Result<(), ServerError> {
+        self.process.stop(PATIENCE).await
+    }
+
+    /// Starts it again with the same port and data; one that still runs is killed first.
+    ///
+    /// # Errors
+    /// When it does not come up, with the end of its log.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.process.kill();
+        let port = self.port();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+        for (name, value) in &self.settings {
+            command.arg(format!("--{name}")).arg(value);
+        }
+        self.process.spawn(&mut command, INSTALL)?;
+        self.process
+            .ready(PATIENCE, async || ping(port).await)
+            .await
+    }
+
+    /// Stops it without ending it: connections stay open, and nothing answers.
+    pub fn pause(&self) {
+        self.process.signal_group(Signal::STOP);
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        self.process.signal_group(Signal::CONT);
+    }
+}
+
+impl RedisBuilder {
+    /// A line of `redis.conf`, such as `("maxmemory-policy", "allkeys-lru")`. The last value of a setting counts.
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value.into()));
+        self
+    }
+
+    /// How often the append-only file reaches the disk: `always` (the default), `everysec` or `no`.
+    pub fn appendfsync(self, policy: &str) -> Self {
+        self.setting("appendfsync", policy)
+    }
+
+    /// Nothing reaches the disk: a restart forgets everything.
+    pub fn no_persistence(self) -> Self {
+        self.setting("appendonly", "no")
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn start(self) -> Result<RedisServer, ServerError> {
+        let mut server = RedisServer {
+            process: ServerProcess::new("redis")?,
+            port: Port::claim()?,
+            settings: self.settings,
+        };
+        server.start_again().await?;
+        Ok(server)
+    }
+}
+
+async fn ping(port: u16) -> io::Result<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.write_all(b"PING\r\n").await?;
+    let mut answer = [0; 64];
+    let read = stream.read(&mut answer).await?;
+    // With a password set the server refuses to talk, and is ready all the same.
+    if answer.starts_with(b"+PONG") || answer.starts_with(b"-NOAUTH") {
+        Ok(())
+    } else {
+        let answer = String::from_utf8_lossy(&answer[..read]);
+        Err(io::Error::other(format!("it answered {answer:?}")))
+    }
+}

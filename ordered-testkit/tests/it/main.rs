@@ -1,0 +1,3 @@
+//! The testkit itself.
+
+mod server;

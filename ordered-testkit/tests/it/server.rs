@@ -1,0 +1,138 @@
+use std::process::Command;
+use std::time::Duration;
+
+use ordered_testkit::server::{RabbitServer, RedisServer, ServerError};
+use ordered_testkit::{eventually, unique};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+async fn redis(port: u16, command: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream
+        .write_all(format!("{command}\r\n").as_bytes())
+        .await?;
+    let mut answer = vec![0; 1024];
+    let read = stream.read(&mut answer).await?;
+    answer.truncate(read);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test]
+async fn redis_keeps_its_port_and_data_over_a_kill() {
+    let mut server = RedisServer::start().await.unwrap();
+    let port = server.port();
+    assert_eq!(redis(port, "SET a 1").await.unwrap(), "+OK\r\n");
+    server.kill();
+    assert!(redis(port, "GET a").await.is_err());
+    server.start_again().await.unwrap();
+    assert_eq!(redis(port, "GET a").await.unwrap(), "$1\r\n1\r\n");
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_eq!(redis(port, "GET a").await.unwrap(), "$1\r\n1\r\n");
+}
+
+#[tokio::test]
+async fn redis_without_persistence_forgets() {
+    let builder = RedisServer::builder().no_persistence();
+    let mut server = builder.start().await.unwrap();
+    redis(server.port(), "SET a 1").await.unwrap();
+    server.kill();
+    server.start_again().await.unwrap();
+    assert_eq!(redis(server.port(), "GET a").await.unwrap(), "$-1\r\n");
+}
+
+#[tokio::test]
+async fn a_paused_redis_answers_when_it_goes_on() {
+    let server = RedisServer::start().await.unwrap();
+    server.pause();
+    let port = server.port();
+    let asked = tokio::spawn(async move { redis(port, "PING").await });
+    let mut asked = std::pin::pin!(asked);
+    assert!(
+        timeout(Duration::from_millis(100), &mut asked)
+            .await
+            .is_err()
+    );
+    server.resume();
+    assert_eq!(asked.await.unwrap().unwrap(), "+PONG\r\n");
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_an_error_with_the_words_of_the_server() {
+    let builder = RedisServer::builder().setting("maxmemory-policy", "nonsense");
+    let error = builder.start().await.unwrap_err();
+    assert!(matches!(error, ServerError::NotReady { .. }), "{error}");
+    assert!(error.to_string().contains("maxmemory-policy"), "{error}");
+}
+
+#[tokio::test]
+async fn a_dropped_server_is_gone() {
+    let server = RedisServer::start().await.unwrap();
+    let port = server.port();
+    drop(server);
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+}
+
+#[tokio::test]
+async fn rabbit_comes_back_with_its_data_after_kill_and_stop() {
+    let mut server = RabbitServer::start().await.unwrap();
+    let port = server.port();
+    server.ctl(&["add_vhost", "kept"]).await.unwrap();
+    server.kill();
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    server.start_again().await.unwrap();
+    let vhosts = server.ctl(&["list_vhosts"]).await.unwrap();
+    assert!(vhosts.contains("kept"), "{vhosts}");
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
+    let error = server.ctl(&["no_such_command"]).await.unwrap_err();
+    assert!(matches!(error, ServerError::Command { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn several_rabbits_run_at_once() {
+    let (first, second) = tokio::join!(RabbitServer::start(), RabbitServer::shared());
+    assert_ne!(first.unwrap().url(), second.unwrap().url());
+}
+
+#[tokio::test]
+async fn eventually_waits_until_it_holds() {
+    let mut asked = 0;
+    eventually("asked three times", async || {
+        asked += 1;
+        asked == 3
+    })
+    .await;
+    assert_ne!(unique("queue"), unique("queue"));
+}
+
+/// Set in the process that [`a_server_dies_with_the_process_that_started_it`] starts.
+const ABORTING: &str = "ORDERED_TESTKIT_ABORTING";
+
+#[tokio::test]
+async fn helper_that_aborts_with_a_server_running() {
+    if std::env::var_os(ABORTING).is_some() {
+        let server = RedisServer::shared().await.unwrap();
+        println!("port={}", server.port());
+        std::process::abort();
+    }
+}
+
+#[tokio::test]
+async fn a_server_dies_with_the_process_that_started_it() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["helper_that_aborts", "--nocapture"])
+        .env(ABORTING, "yes");
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.unwrap().unwrap();
+    assert!(!output.status.success());
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (_, port) = printed.split_once("port=").expect(&printed);
+    let port = port.lines().next().unwrap().parse().unwrap();
+    eventually("the server is gone", async || {
+        TcpStream::connect(("127.0.0.1", port)).await.is_err()
+    })
+    .await;
+}
