@@ -4,6 +4,7 @@
 mod eventually;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod transport_suite;
 mod unique;
 
 pub use eventually::{eventually, eventually_within};

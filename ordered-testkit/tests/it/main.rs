@@ -1,3 +1,4 @@
 //! The testkit itself.
 
+mod memory_transport;
 mod server;
