@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use ordered_core::transport::{Intake, TransportError};
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use crate::calls::{self, Change};
+use crate::dead_letters::DeadLetters;
+use crate::facts::Facts;
+use crate::failure::Failure;
+use crate::ledger::{Entry, Ledger};
+use crate::link::Link;
+
+/// A consumer at work, shared by its tasks and the worker's calls.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) link: std::sync::Arc<Link>,
+    pub(crate) url: String,
+    pub(crate) facts: Facts,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) ledger: Ledger,
+    /// Held over a round of extensions, which takes calls: what sets a message's time in another way waits for the
+    /// end of the round, so that the extension does not overtake it.
+    pub(crate) extending: Mutex<()>,
+}
+
+impl Consumer {
+    /// Asks the broker about the queue, and says what it finds.
+    pub(crate) async fn open(
+        link: std::sync::Arc<Link>,
+        intake: Intake,
+    ) -> Result<Self, TransportError> {
+        let url = link.url().await?.to_owned();
+        let facts = Facts::ask(&link, &url).await?;
+        let dead_letters = DeadLetters::open(&link, &facts).await?;
+        facts.report(link.queue()?, link.region(), &dead_letters.queue);
+        Ok(Self {
+            link,
+            url,
+            facts,
+            dead_letters,
+            ledger: Ledger::new(intake.max_unsettled),
+            extending: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn visibility(&self) -> Duration {
+        self.facts.visibility
+    }
+
+    pub(crate) fn queue(&self) -> &str {
+        self.link.queue().unwrap_or_default()
+    }
+
+    pub(crate) async fn change(&self, changes: &[(String, Change)]) -> Vec<Result<(), Failure>> {
+        calls::change(&self.link.client, &self.url, changes).await
+    }
+
+    /// Lets others see these messages at once.
+    pub(crate) async fn give_back(&self, entries: Vec<Entry>) -> Result<(), Failure> {
+        let receipts = entries.into_iter().map(|entry| entry.message.receipt);
+        let changes: Vec<_> = receipts.map(|receipt| (receipt, Change::Hide(0))).collect();
+        let results = self.change(&changes).await;
+        let failures = results.into_iter().filter_map(Result::err);
+        match failures.into_iter().find(|failure| !failure.is_gone()) {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    /// Of a FIFO queue: gives back what waits here of these groups, for an earlier message of the group will come again.
+    pub(crate) async fn withdraw(&self, groups: &[String]) {
+        if groups.is_empty() {
+            return;
+        }
+        let is_withdrawn = |group: &str| groups.iter().any(|withdrawn| withdrawn == group);
+        let withdrawn = self.ledger.withdraw(is_withdrawn);
+        if let Err(failure) = self.give_back(withdrawn).await {
+            warn!(
+                queue = self.queue(),
+                reason = failure.words,
+                "could not give back what waits behind a deferred event; it comes again after the visibility timeout"
+            );
+        }
+    }
+}
