@@ -189,10 +189,11 @@ mod tests {
         let mut message = message("{}");
         message.envelope.published_at = Some(1);
         message.envelope.headers = (0..10).map(|n| (format!("h{n}"), "v".into())).collect();
-        let blob = MessageAttributeValue::builder().data_type("Binary").build();
-        message.binary = (0..5)
-            .map(|n| (format!("b{n}"), blob.clone().unwrap()))
-            .collect();
+        let blob = MessageAttributeValue::builder()
+            .data_type("Binary")
+            .build()
+            .unwrap();
+        message.binary = (0..5).map(|n| (format!("b{n}"), blob.clone())).collect();
         let letter = letter(&message, &reason("\u{1}why"), "q");
         assert_eq!(letter.attributes.len(), 10);
         let why = letter.attributes[names::REASON_TEXT]

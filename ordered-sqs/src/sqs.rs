@@ -57,6 +57,12 @@ impl Sqs {
         Self::new(self.link.with_queue(name.into()))
     }
 
+    /// Whether it is a FIFO queue: their names, and no others, end with `.fifo`.
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.link.is_fifo()
+    }
+
     fn running(&self) -> Result<&Running, TransportError> {
         let running = self.running.get();
         running.ok_or_else(|| TransportError::fatal("SQS: the consumer has not been started"))
