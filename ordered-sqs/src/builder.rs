@@ -1,18 +1,18 @@
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use ordered_core::transport::TransportError;
 
-use crate::Sqs;
 use crate::address::Address;
 use crate::client;
 use crate::link::Link;
 use crate::options::Options;
+use crate::{Sqs, SqsPublisher};
 
 /// A queue that is about to be connected to: choose, then `.await`.
-#[derive(Debug)]
 #[must_use = "nothing happens until it is awaited"]
 pub struct SqsBuilder {
     source: Source,
@@ -20,7 +20,7 @@ pub struct SqsBuilder {
     options: Options,
 }
 
-#[derive(Debug)]
+/// The URL may have a secret in it, so none of this is `Debug`.
 enum Source {
     Url(String),
     Client(Client),
@@ -111,31 +111,45 @@ impl SqsBuilder {
         self
     }
 
-    async fn connect(self) -> Result<Sqs, TransportError> {
-        let options = self.options.validated()?;
-        let link = match self.source {
-            Source::Client(client) => Link::new(client, self.queue, None, options),
-            Source::Url(url) => {
-                let address = Address::parse(&url)?;
-                let queue = self.queue.or_else(|| address.queue.clone());
-                let client = client::connect(&address).await?;
-                Link::new(client, queue, Some(address), options)
-            }
+    /// A publisher to the queue, without a consumer; the queue has been found when this returns.
+    ///
+    /// # Errors
+    /// As awaiting the builder.
+    pub async fn publisher(self) -> Result<SqsPublisher, TransportError> {
+        Ok(SqsPublisher::new(self.open().await?))
+    }
+
+    async fn open(self) -> Result<Arc<Link>, TransportError> {
+        let (client, address) = match self.source {
+            Source::Client(client) => (Some(client), Address::default()),
+            Source::Url(url) => (None, Address::parse(&url)?),
         };
-        Ok(Sqs::new(link))
+        let queue = self.queue.or_else(|| address.queue.clone());
+        let queue = queue.filter(|queue| !queue.is_empty()).ok_or_else(|| {
+            TransportError::fatal(
+                "SQS: no queue is named: write `sqs://QUEUE`, or add `.queue(\"…\")`",
+            )
+        })?;
+        let options = self.options.validated(&queue)?;
+        let client = match client {
+            Some(client) => client,
+            None => client::connect(&address).await?,
+        };
+        let (endpoint, account) = (address.endpoint, address.account.as_deref());
+        let link = Link::open(client, queue, endpoint, account, options).await?;
+        Ok(Arc::new(link))
     }
 }
 
-/// `.await` reads the configuration of the AWS environment. It calls no queue yet, so that a queue that is away is
-/// noticed at the start of the worker, or at the first publish.
+/// `.await` reads the configuration of the AWS environment and looks up the queue.
 ///
 /// # Errors
-/// When the URL or an option is wrong, or no region is known.
+/// When the URL or an option is wrong, no region is known, or the queue cannot be found, with what to do about it.
 impl IntoFuture for SqsBuilder {
     type Output = Result<Sqs, TransportError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.connect())
+        Box::pin(async { Ok(Sqs::new(self.open().await?)) })
     }
 }

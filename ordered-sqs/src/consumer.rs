@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use ordered_core::transport::{Intake, TransportError};
@@ -10,12 +11,12 @@ use crate::facts::Facts;
 use crate::failure::Failure;
 use crate::ledger::{Entry, Ledger};
 use crate::link::Link;
+use crate::message::Incoming;
 
 /// A consumer at work, shared by its tasks and the worker's calls.
 #[derive(Debug)]
 pub(crate) struct Consumer {
-    pub(crate) link: std::sync::Arc<Link>,
-    pub(crate) url: String,
+    pub(crate) link: Arc<Link>,
     pub(crate) facts: Facts,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) ledger: Ledger,
@@ -26,17 +27,12 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     /// Asks the broker about the queue, and says what it finds.
-    pub(crate) async fn open(
-        link: std::sync::Arc<Link>,
-        intake: Intake,
-    ) -> Result<Self, TransportError> {
-        let url = link.url().await?.to_owned();
-        let facts = Facts::ask(&link, &url).await?;
+    pub(crate) async fn open(link: Arc<Link>, intake: Intake) -> Result<Self, TransportError> {
+        let facts = Facts::ask(&link).await?;
         let dead_letters = DeadLetters::open(&link, &facts).await?;
-        facts.report(link.queue()?, link.region(), &dead_letters.queue);
+        facts.report(&link.queue, link.region(), &dead_letters.queue);
         Ok(Self {
             link,
-            url,
             facts,
             dead_letters,
             ledger: Ledger::new(intake.max_unsettled),
@@ -49,11 +45,17 @@ impl Consumer {
     }
 
     pub(crate) fn queue(&self) -> &str {
-        self.link.queue().unwrap_or_default()
+        &self.link.queue
+    }
+
+    /// The message group, where the queue keeps the order of groups.
+    pub(crate) fn group(&self, message: &Incoming) -> Option<String> {
+        let group = message.group().filter(|_| self.facts.is_fifo);
+        group.map(str::to_owned)
     }
 
     pub(crate) async fn change(&self, changes: &[(String, Change)]) -> Vec<Result<(), Failure>> {
-        calls::change(&self.link.client, &self.url, changes).await
+        calls::change(&self.link.client, &self.link.url, changes).await
     }
 
     /// Lets others see these messages at once.

@@ -34,7 +34,7 @@ impl DeadLetters {
             (Some(queue), _) => (queue.clone(), None, link.options.create_dead_letter_queue),
             (None, Some(redrive)) => (redrive.queue.clone(), redrive.account.as_deref(), false),
             (None, None) => {
-                let queue = names::dead_letter_queue(link.queue()?);
+                let queue = names::dead_letter_queue(&link.queue);
                 (queue, None, link.options.create_dead_letter_queue)
             }
         };
@@ -60,8 +60,7 @@ impl DeadLetters {
         message: &Incoming,
         reason: &Reason,
     ) -> Result<(), Failure> {
-        let Outgoing { body, attributes } =
-            letter(message, reason, link.queue().unwrap_or_default());
+        let Outgoing { body, attributes } = letter(message, reason, &link.queue);
         let mut call = link.client.send_message().queue_url(&self.url);
         if self.queue.ends_with(names::FIFO) {
             let group = message.group().unwrap_or("dead-letters");

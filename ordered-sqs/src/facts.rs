@@ -40,11 +40,11 @@ pub(crate) struct Redrive {
 }
 
 impl Facts {
-    pub(crate) async fn ask(link: &Link, url: &str) -> Result<Self, TransportError> {
+    pub(crate) async fn ask(link: &Link) -> Result<Self, TransportError> {
         let attributes = link
             .client
             .get_queue_attributes()
-            .queue_url(url)
+            .queue_url(&link.url)
             .attribute_names(Name::All)
             .send()
             .await

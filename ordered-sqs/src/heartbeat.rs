@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use ordered_core::transport::Token;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
@@ -22,53 +23,62 @@ pub(crate) async fn extend(consumer: &Consumer) {
         ticks.tick().await;
         let lost = consumer.ledger.forget_lost();
         if lost > 0 {
+            let queue = consumer.queue();
             warn!(
-                queue = consumer.queue(),
+                queue,
                 lost,
-                "the visibility timeout of messages has passed before it could be extended; they come again"
+                "the visibility timeout of messages passed before it could be extended; they come again"
             );
         }
+        let _round = consumer.extending.lock().await;
         let due = consumer.ledger.due(Instant::now() + period, visibility);
         if !due.is_empty() {
-            let _round = consumer.extending.lock().await;
-            // What is due may have been settled while this waited.
-            let due = consumer.ledger.due(Instant::now() + period, visibility);
-            let changes: Vec<_> = due
-                .iter()
-                .map(|(_, receipt)| (receipt.clone(), Change::Hide(seconds(visibility))))
-                .collect();
-            let asked = Instant::now();
-            let limit = (visibility / 3).min(MAX_ROUND);
-            match timeout(limit, consumer.change(&changes)).await {
-                Ok(results) => {
-                    let hold = Hold::new(asked, Instant::now(), visibility);
-                    let tokens = due.into_iter().map(|(token, _)| token);
-                    for (token, result) in tokens.zip(results) {
-                        match result {
-                            Ok(()) => consumer.ledger.renewed(token, hold),
-                            Err(failure) => on_failure(consumer, token, &failure),
-                        }
-                    }
-                }
-                Err(_) => debug!(queue = consumer.queue(), "no answer to an extension yet"),
-            }
+            round(consumer, due, visibility).await;
         }
     }
 }
 
-fn on_failure(consumer: &Consumer, token: ordered_core::transport::Token, failure: &Failure) {
-    if !failure.is_gone() {
-        debug!(
-            queue = consumer.queue(),
-            reason = failure.words,
-            "could not extend a message's time yet"
-        );
-    } else if let Some(entry) = consumer.ledger.forget(token) {
-        warn!(
-            queue = consumer.queue(),
-            id = entry.message.message_id,
-            reason = failure.words,
-            "a message is no longer ours; it comes again"
-        );
+async fn round(consumer: &Consumer, due: Vec<(Token, String)>, visibility: Duration) {
+    let queue = consumer.queue();
+    let change = Change::Hide(seconds(visibility));
+    let (tokens, changes): (Vec<_>, Vec<_>) = due
+        .into_iter()
+        .map(|(token, receipt)| (token, (receipt, change)))
+        .unzip();
+    let asked = Instant::now();
+    let limit = (visibility / 3).min(MAX_ROUND);
+    let Ok(results) = timeout(limit, consumer.change(&changes)).await else {
+        debug!(queue, "no answer to an extension yet");
+        return;
+    };
+    let hold = Hold::new(asked, Instant::now(), visibility);
+    let mut groups = Vec::new();
+    for (token, result) in tokens.into_iter().zip(results) {
+        match result {
+            Ok(()) => consumer.ledger.renewed(token, hold),
+            Err(failure) if failure.is_gone() => {
+                groups.extend(forget(consumer, token, &failure));
+            }
+            Err(Failure { words, .. }) => {
+                debug!(
+                    queue,
+                    reason = words,
+                    "could not extend a message's time yet"
+                );
+            }
+        }
     }
+    consumer.withdraw(&groups).await;
+}
+
+/// Forgets what is not ours, and says which group waits for it now.
+fn forget(consumer: &Consumer, token: Token, failure: &Failure) -> Option<String> {
+    let message = consumer.ledger.forget(token)?.message;
+    let (queue, id) = (consumer.queue(), &message.message_id);
+    let reason = &failure.words;
+    warn!(
+        queue,
+        id, reason, "a message is no longer ours; it comes again"
+    );
+    consumer.group(&message)
 }

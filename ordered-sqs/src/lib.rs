@@ -7,9 +7,10 @@
 //! // Region, credentials and endpoint as every tool of AWS finds them: environment, profile, role.
 //! let orders = Sqs::connect("sqs://order-events").await?;
 //!
-//! // All said, for an emulator.
-//! let local = Sqs::connect("sqs://test:test@order-events.fifo?region=us-east-1&endpoint=http://127.0.0.1:4566")
+//! // A producer, with all said for an emulator.
+//! let producer = Sqs::connect("sqs://test:test@order-events.fifo?region=us-east-1&endpoint=http://127.0.0.1:4566")
 //!     .message_group("order_id")
+//!     .publisher()
 //!     .await?;
 //! # Ok(())
 //! # }
@@ -74,8 +75,10 @@ pub mod names;
 mod options;
 mod polling;
 mod publish;
+mod publisher;
 mod settling;
 mod sqs;
 
 pub use builder::SqsBuilder;
+pub use publisher::SqsPublisher;
 pub use sqs::Sqs;

@@ -1,93 +1,60 @@
 use aws_sdk_sqs::Client;
 use ordered_core::transport::TransportError;
-use tokio::sync::OnceCell;
 
-use crate::address::Address;
 use crate::failure::{Failure, FailureKind};
 use crate::names;
 use crate::options::Options;
 
-/// A client, the name of a queue, and how it is to be used.
+/// A queue that is there, and how it is to be used.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) client: Client,
+    pub(crate) queue: String,
+    pub(crate) url: String,
     pub(crate) options: Options,
-    queue: Option<String>,
-    address: Address,
-    url: OnceCell<String>,
+    endpoint: Option<String>,
 }
 
 impl Link {
-    pub(crate) fn new(
+    /// Finds the queue, which is in another account than that of the credentials where one is given.
+    pub(crate) async fn open(
         client: Client,
-        queue: Option<String>,
-        address: Option<Address>,
+        queue: String,
+        endpoint: Option<String>,
+        account: Option<&str>,
         options: Options,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, TransportError> {
+        let mut link = Self {
             client,
-            options,
             queue,
-            address: address.unwrap_or_default(),
-            url: OnceCell::new(),
-        }
-    }
-
-    pub(crate) fn with_queue(&self, queue: String) -> Self {
-        Self {
-            client: self.client.clone(),
-            options: self.options.clone(),
-            queue: Some(queue),
-            address: self.address.clone(),
-            url: OnceCell::new(),
-        }
-    }
-
-    pub(crate) fn queue(&self) -> Result<&str, TransportError> {
-        self.queue.as_deref().ok_or_else(|| {
-            TransportError::fatal(
-                "SQS: no queue is named: write `sqs://QUEUE`, or add `.queue(\"…\")`",
-            )
-        })
+            url: String::new(),
+            options,
+            endpoint,
+        };
+        let found = link.url_of(&link.queue, account).await;
+        link.url = found.map_err(|failure| {
+            let doing = format!("look up the queue `{}` (sqs:GetQueueUrl)", link.queue);
+            link.at_start(failure, &doing)
+        })?;
+        Ok(link)
     }
 
     pub(crate) fn is_fifo(&self) -> bool {
-        let name = self.queue.as_deref();
-        name.is_some_and(|name| name.ends_with(names::FIFO))
-    }
-
-    /// The queue's URL, which is asked for once.
-    pub(crate) async fn url(&self) -> Result<&str, TransportError> {
-        let queue = self.queue()?;
-        let url = self.url.get_or_try_init(async || {
-            let account = self.address.account.as_deref();
-            self.url_of(queue, account).await.map_err(|failure| {
-                self.at_start(
-                    failure,
-                    &format!("look up the queue `{queue}` (sqs:GetQueueUrl)"),
-                )
-            })
-        });
-        Ok(url.await?.as_str())
+        self.queue.ends_with(names::FIFO)
     }
 
     /// The URL of any queue.
     pub(crate) async fn url_of(
         &self,
-        name: &str,
+        queue: &str,
         account: Option<&str>,
     ) -> Result<String, Failure> {
-        let output = self
-            .client
-            .get_queue_url()
-            .queue_name(name)
-            .set_queue_owner_aws_account_id(account.map(str::to_owned))
-            .send()
-            .await
-            .map_err(|error| Failure::of(&error))?;
-        output.queue_url.ok_or_else(|| Failure {
+        let call = self.client.get_queue_url().queue_name(queue);
+        let call = call.set_queue_owner_aws_account_id(account.map(str::to_owned));
+        let answer = call.send().await.map_err(|error| Failure::of(&error))?;
+        answer.queue_url.ok_or_else(|| Failure {
             kind: FailureKind::NoQueue,
-            words: format!("the answer about `{name}` has no URL in it"),
+            words: format!("the answer about `{queue}` has no URL in it"),
         })
     }
 
@@ -99,7 +66,7 @@ impl Link {
     /// What to do about a failure before anything has worked.
     pub(crate) fn at_start(&self, failure: Failure, doing: &str) -> TransportError {
         let region = self.region();
-        let place = match &self.address.endpoint {
+        let place = match &self.endpoint {
             Some(endpoint) => format!("{endpoint} (region {region})"),
             None => format!("region {region}"),
         };

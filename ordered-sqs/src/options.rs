@@ -31,7 +31,7 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(crate) fn validated(self) -> Result<Self, TransportError> {
+    pub(crate) fn validated(self, queue: &str) -> Result<Self, TransportError> {
         let wrong = |what: &str| Err(TransportError::fatal(format!("SQS: {what}")));
         if !(1..=20).contains(&self.wait.as_secs()) || self.wait.subsec_nanos() > 0 {
             return wrong("`wait` must be whole seconds, from 1 to 20");
@@ -44,6 +44,11 @@ impl Options {
                 || visibility.subsec_nanos() > 0)
         {
             return wrong("`visibility` must be whole seconds, from 1 second to 12 hours");
+        }
+        if self.dead_letter_queue.as_deref() == Some(queue) {
+            return wrong(
+                "`dead_letter_queue` is the queue itself, which would deliver its dead letters again and again",
+            );
         }
         Ok(self)
     }

@@ -88,7 +88,7 @@ async fn poll(consumer: &Consumer, count: usize) -> Result<usize, Failure> {
         .link
         .client
         .receive_message()
-        .queue_url(&consumer.url)
+        .queue_url(&consumer.link.url)
         .max_number_of_messages(i32::try_from(count).unwrap_or(1))
         .wait_time_seconds(seconds(wait))
         .message_system_attribute_names(MessageSystemAttributeName::All)

@@ -29,7 +29,6 @@ struct Letter {
 }
 
 pub(crate) async fn publish(link: &Link, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-    let url = link.url().await?;
     let mut batches: Vec<Vec<Letter>> = Vec::new();
     let mut bytes = 0;
     for envelope in envelopes {
@@ -47,7 +46,7 @@ pub(crate) async fn publish(link: &Link, envelopes: Vec<Envelope>) -> Result<(),
     let at_once = if link.is_fifo() { 1 } else { AT_ONCE };
     let mut sends = Vec::with_capacity(batches.len());
     for batch in batches {
-        sends.push(send(link, url, batch));
+        sends.push(send(link, batch));
     }
     let mut sends = stream::iter(sends).buffered(at_once);
     while let Some(sent) = sends.next().await {
@@ -57,11 +56,11 @@ pub(crate) async fn publish(link: &Link, envelopes: Vec<Envelope>) -> Result<(),
 }
 
 /// Sends a batch, and again what the answer leaves undone.
-async fn send(link: &Link, url: &str, batch: Vec<Letter>) -> Result<(), TransportError> {
+async fn send(link: &Link, batch: Vec<Letter>) -> Result<(), TransportError> {
     let mut entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect();
     let mut last = String::new();
     for tries in 0..TRIES {
-        let call = link.client.send_message_batch().queue_url(url);
+        let call = link.client.send_message_batch().queue_url(&link.url);
         let call = call.set_entries(Some(entries.clone()));
         let output = call
             .send()
@@ -91,7 +90,7 @@ async fn send(link: &Link, url: &str, batch: Vec<Letter>) -> Result<(), Transpor
 }
 
 fn failed(link: &Link, Failure { kind, words }: Failure) -> TransportError {
-    let queue = link.queue().unwrap_or_default();
+    let queue = &link.queue;
     let text = format!("SQS: the queue `{queue}` did not take all events: {words}");
     match kind {
         FailureKind::Passing | FailureKind::Unreachable => TransportError::unavailable(text),

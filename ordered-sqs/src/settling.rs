@@ -1,13 +1,14 @@
-use ordered_core::transport::{Fate, Reason, Settlement, TransportError};
 use std::time::Duration;
+
+use ordered_core::transport::{Fate, Reason, Settlement, TransportError};
 use tokio::time::Instant;
 use tracing::{debug, error};
 
 use crate::calls::Change;
 use crate::consumer::Consumer;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::ledger::Entry;
-use crate::options::MAX_VISIBILITY;
+use crate::options::{MAX_VISIBILITY, seconds};
 
 /// What to do with messages, sorted by kind.
 #[derive(Default)]
@@ -90,8 +91,7 @@ impl Plan {
                 Fate::Ack => plan.deletes.push((entry.message.receipt, Change::Delete)),
                 Fate::Defer(delay) => {
                     let hide = Change::Hide(hidden_for(delay, now - entry.received));
-                    let group = entry.message.group().filter(|_| consumer.facts.is_fifo);
-                    plan.deferred_groups.extend(group.map(str::to_owned));
+                    plan.deferred_groups.extend(consumer.group(&entry.message));
                     plan.hides.push((entry.message.receipt, hide));
                 }
                 Fate::DeadLetter(reason) => plan.dead.push((entry, reason)),
@@ -123,7 +123,7 @@ async fn put_aside(consumer: &Consumer, dead: Vec<(Entry, Reason)>) -> Vec<Resul
                     "could not put an event aside; it comes again"
                 );
                 results.push(Err(Failure {
-                    kind: crate::failure::FailureKind::Refused,
+                    kind: FailureKind::Refused,
                     ..failure
                 }));
             }
@@ -138,7 +138,7 @@ fn hidden_for(delay: Duration, since_received: Duration) -> i32 {
     // A second less, for what the clocks and the way there take.
     let left = MAX_VISIBILITY.saturating_sub(since_received + Duration::from_secs(1));
     let whole = Duration::from_secs(delay.as_secs() + u64::from(delay.subsec_nanos() > 0));
-    crate::options::seconds(whole.min(left))
+    seconds(whole.min(left))
 }
 
 #[cfg(test)]

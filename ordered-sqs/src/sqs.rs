@@ -2,8 +2,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ordered_core::event::Envelope;
-use ordered_core::transport::{Delivery, Intake, Publish, Settlement, Transport, TransportError};
+use ordered_core::transport::{Delivery, Intake, Settlement, Transport, TransportError};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::warn;
@@ -11,13 +10,16 @@ use tracing::warn;
 use crate::builder::SqsBuilder;
 use crate::consumer::Consumer;
 use crate::link::Link;
+use crate::publisher::SqsPublisher;
 use crate::settling;
-use crate::{heartbeat, polling, publish};
+use crate::{heartbeat, polling};
 
 /// How much longer than its wait the last call for messages may take.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
-/// A queue of SQS: one consumer of it, and a producer.
+/// A consumer of a queue of SQS.
+///
+/// See the [crate's page](crate) for what it does with the queue.
 #[derive(Debug)]
 pub struct Sqs {
     link: Arc<Link>,
@@ -44,17 +46,17 @@ impl Sqs {
         SqsBuilder::client(client)
     }
 
-    pub(crate) fn new(link: Link) -> Self {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
         Self {
-            link: Arc::new(link),
+            link,
             running: OnceLock::new(),
         }
     }
 
-    /// The same for another queue, not started.
+    /// A publisher to the same queue.
     #[must_use]
-    pub fn queue(&self, name: impl Into<String>) -> Self {
-        Self::new(self.link.with_queue(name.into()))
+    pub fn publisher(&self) -> SqsPublisher {
+        SqsPublisher::new(Arc::clone(&self.link))
     }
 
     /// Whether it is a FIFO queue: their names, and no others, end with `.fifo`.
@@ -132,9 +134,10 @@ impl Transport for Sqs {
                 );
             }
         }
+        // Between two rounds, so that no extension comes after this.
+        let _no_round = consumer.extending.lock().await;
         running.heartbeat.abort();
         let unsettled = consumer.ledger.drain();
-        drop(consumer.extending.lock().await);
         consumer.give_back(unsettled).await.map_err(|failure| {
             TransportError::unavailable(format!(
                 "SQS: could not give back what is unsettled; it comes again after {:?}: {}",
@@ -142,14 +145,6 @@ impl Transport for Sqs {
                 failure.words
             ))
         })
-    }
-}
-
-#[async_trait]
-impl Publish for Sqs {
-    /// In order, on a FIFO queue, unless the queue takes only a part of a call: the rest is then sent again, behind it.
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        publish::publish(&self.link, envelopes).await
     }
 }
 

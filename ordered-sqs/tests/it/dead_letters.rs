@@ -16,7 +16,7 @@ async fn puts_aside(queue: &Queue) {
     let worker = scribe
         .start(queue, &MemoryStore::new(), |worker| worker.id("w1"))
         .await;
-    let mut broken = Envelope::new("not an event");
+    let mut broken = Envelope::new("no event");
     broken.headers.insert("tenant".into(), "acme".into());
     let mut good = Envelope::new("k 1 k-1");
     if queue.name.ends_with(".fifo") {
@@ -33,7 +33,7 @@ async fn puts_aside(queue: &Queue) {
     worker.stop().await;
     let letters = queue.read_dead_letters().await;
     assert_eq!(letters.len(), 1, "{letters:?}");
-    assert_eq!(letters[0].envelope.body, "not an event");
+    assert_eq!(letters[0].envelope.body, "no event");
     assert_eq!(letters[0].envelope.headers["tenant"], "acme");
     assert_eq!(
         (&*letters[0].kind, &*letters[0].text),

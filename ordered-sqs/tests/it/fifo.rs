@@ -104,7 +104,7 @@ async fn the_group_is_taken_from_the_json_where_it_is_said() {
         .connect()
         .message_group("order_id")
         .message_deduplication("event_id");
-    let producer = producer.await.unwrap();
+    let producer = producer.publisher().await.unwrap();
     let envelope = || Envelope::new(r#"{"order_id":"o-1","seq":1,"event_id":"e-1"}"#);
     producer
         .publish(vec![envelope(), envelope()])
@@ -122,7 +122,7 @@ async fn the_group_is_taken_from_the_json_where_it_is_said() {
 #[tokio::test]
 async fn an_event_without_a_group_is_refused() {
     let queue = Queue::fifo("10").await;
-    let producer = queue.connect().await.unwrap();
+    let producer = queue.connect().publisher().await.unwrap();
     let error = producer
         .publish(vec![Envelope::new("x")])
         .await

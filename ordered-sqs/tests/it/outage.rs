@@ -45,7 +45,7 @@ async fn a_worker_goes_on_when_the_endpoint_is_back() {
     let handled = async |what: &str, count: usize| {
         eventually_within(PATIENCE, what, async || scribe.handled() >= count).await;
     };
-    let producer = connect(&server).await;
+    let producer = connect(&server).await.publisher();
     producer.publish(events(1, 4)).await.unwrap();
     handled("before", 20).await;
     server.stop().await.unwrap();

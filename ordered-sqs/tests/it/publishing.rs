@@ -19,7 +19,7 @@ async fn what_a_batch_leaves_undone_is_sent_again_and_nothing_else() {
         let fails = sends && counter.fetch_add(1, Ordering::Relaxed) < 2;
         fails.then(|| partly(call, "3", "InternalError", false))
     });
-    let producer = canned.connect("q").await.unwrap();
+    let producer = canned.connect("q").publisher().await.unwrap();
     producer.publish(numbered(12)).await.unwrap();
     let calls = canned.calls("SendMessageBatch");
     let mut sizes: Vec<_> = calls.iter().map(|call| call.entries().len()).collect();
@@ -33,7 +33,7 @@ async fn an_event_that_sqs_refuses_is_an_error_that_will_not_pass() {
         (call.action == "SendMessageBatch")
             .then(|| partly(call, "3", "InvalidMessageContents", true))
     });
-    let producer = canned.connect("q").await.unwrap();
+    let producer = canned.connect("q").publisher().await.unwrap();
     let failed = producer.publish(numbered(5)).await.unwrap_err();
     assert_eq!(failed.kind(), TransportErrorKind::Fatal);
     assert!(
@@ -48,7 +48,7 @@ async fn a_queue_that_never_takes_all_is_away() {
         "SendMessageBatch" => Some(error(500, "InternalError")),
         _ => None,
     });
-    let producer = canned.connect("q").await.unwrap();
+    let producer = canned.connect("q").publisher().await.unwrap();
     let failed = producer.publish(numbered(1)).await.unwrap_err();
     assert_eq!(failed.kind(), TransportErrorKind::Unavailable);
 }
@@ -56,7 +56,7 @@ async fn a_queue_that_never_takes_all_is_away() {
 #[tokio::test(start_paused = true)]
 async fn large_events_get_calls_of_their_own() {
     let canned = Canned::new(&[], |_| None);
-    let producer = canned.connect("q").await.unwrap();
+    let producer = canned.connect("q").publisher().await.unwrap();
     let large = || Envelope::new(vec![b'x'; 200_000]);
     producer
         .publish(vec![large(), large(), large()])

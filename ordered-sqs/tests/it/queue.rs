@@ -67,7 +67,7 @@ impl Queue {
     }
 
     pub(crate) async fn publish(&self, envelopes: Vec<Envelope>) {
-        let producer = self.connect().await.unwrap();
+        let producer = self.connect().publisher().await.unwrap();
         producer.publish(envelopes).await.unwrap();
     }
 

@@ -1,7 +1,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ordered_core::transport::{Intake, Publish, Transport, TransportError, TransportErrorKind};
+use ordered_core::transport::{Intake, Transport, TransportError, TransportErrorKind};
 use ordered_sqs::Sqs;
 use ordered_testkit::server::SqsServer;
 use ordered_testkit::unique;
@@ -34,9 +34,10 @@ async fn a_missing_queue_is_named_with_its_place() {
     let name = unique("nowhere");
     let error = start(&server.url(&name)).await;
     says(&error, &[&name, "no such queue", "us-east-1", "create it"]);
-    let producer = Sqs::connect(server.url(&name)).await.unwrap();
-    let envelope = ordered_core::event::Envelope::new("x");
-    let error = producer.publish(vec![envelope]).await.unwrap_err();
+    let error = Sqs::connect(server.url(&name))
+        .publisher()
+        .await
+        .unwrap_err();
     says(&error, &["no such queue"]);
 }
 
@@ -57,10 +58,10 @@ async fn no_queue_at_all_is_an_error_that_says_how_to_name_one() {
 }
 
 #[tokio::test]
-async fn a_queue_can_be_named_after_connecting() {
+async fn a_name_goes_before_that_of_the_url() {
     let queue = Queue::standard("10").await;
-    let other = Sqs::connect(queue.server.url("another")).await.unwrap();
-    let consumer = other.queue(&queue.name);
+    let other = Sqs::connect(queue.server.url("another")).queue(&queue.name);
+    let consumer = other.await.unwrap();
     consumer.start(Intake { max_unsettled: 1 }).await.unwrap();
     let again = consumer.start(Intake { max_unsettled: 1 }).await;
     says(&again.unwrap_err(), &["started before"]);
@@ -72,6 +73,7 @@ async fn wrong_options_are_errors() {
         Sqs::connect("sqs://q").wait(Duration::from_secs(21)),
         Sqs::connect("sqs://q").wait(Duration::from_millis(1_500)),
         Sqs::connect("sqs://q").receivers(0),
+        Sqs::connect("sqs://q").dead_letter_queue("q"),
         Sqs::connect("sqs://q").visibility(Duration::from_secs(43_201)),
     ];
     for builder in wrong {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ordered_core::event::Envelope;
 use ordered_core::transport::{Publish, Transport, TransportError};
-use ordered_sqs::names;
+use ordered_sqs::{SqsPublisher, names};
 use ordered_testkit::transport_suite::{DeadLetter, TransportFixture};
 use ordered_testkit::unique;
 
@@ -18,7 +18,11 @@ impl TransportFixture for Queue {
     }
 
     async fn publisher(&self) -> Arc<dyn Publish> {
-        Arc::new(Grouped(self.connect().await.unwrap()))
+        let sqs = self.connect().await.unwrap();
+        Arc::new(Grouped {
+            publisher: sqs.publisher(),
+            is_fifo: sqs.is_fifo(),
+        })
     }
 
     async fn dead_letters(&self) -> Vec<DeadLetter> {
@@ -36,18 +40,21 @@ impl TransportFixture for Queue {
 }
 
 /// Gives every event for a FIFO queue a message group of its own: the suite knows nothing of groups.
-struct Grouped(ordered_sqs::Sqs);
+struct Grouped {
+    publisher: SqsPublisher,
+    is_fifo: bool,
+}
 
 #[async_trait]
 impl Publish for Grouped {
     async fn publish(&self, mut envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        if self.0.is_fifo() {
+        if self.is_fifo {
             for envelope in &mut envelopes {
                 let group = (names::MESSAGE_GROUP_ID.to_owned(), unique("group"));
                 envelope.headers.extend([group]);
             }
         }
-        self.0.publish(envelopes).await
+        self.publisher.publish(envelopes).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every transport has to do, as tests: one body for memory, RabbitMQ, SQS, Kafka and yours.
 //!
-//! Implement [`TransportFixture`], then let [`transport_suite!`](crate::transport_suite) make a test of each check:
+//! Implement [`TransportFixture`], then let [`transport_suite!`](macro@crate::transport_suite) make a test of each check:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -78,7 +78,7 @@ pub struct DeadLetter {
     pub text: String,
 }
 
-/// The checks, for [`transport_suite!`](crate::transport_suite).
+/// The checks, for [`transport_suite!`](macro@crate::transport_suite).
 pub mod checks {
     pub use super::content::*;
     pub use super::dead_letter::*;
@@ -90,7 +90,7 @@ pub mod checks {
 
 /// Makes a `#[tokio::test]` of every check.
 ///
-/// The first argument is an async closure that makes a [`TransportFixture`](crate::transport_suite::TransportFixture);
+/// The first argument is an async closure that makes a [`TransportFixture`];
 /// the second, which may be left out, names the checks that the transport is excused from, each with the reason.
 /// The caller's crate needs `tokio` with the features `macros` and `rt`.
 #[macro_export]
