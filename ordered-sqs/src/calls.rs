@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureKind};
 pub(crate) const BATCH: usize = 10;
 
 /// How many calls of one kind are under way at a time.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// What is to become of a message that we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

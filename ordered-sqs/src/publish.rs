@@ -8,16 +8,15 @@ use ordered_core::transport::TransportError;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::calls::BATCH;
+use crate::calls::{AT_ONCE, BATCH};
 use crate::failure::{Failure, FailureKind};
 use crate::link::Link;
 use crate::message::{self, Outgoing, encode};
 use crate::names;
 
-/// What one call may carry: half of what partitions and emulators that have not followed to 1 MiB take would still do.
+/// What one call carries, but for a single event that is larger. SQS takes 1 MiB; before August 2025 it was this much, and
+/// not everything that speaks its protocol has followed.
 const BATCH_BYTES: usize = 256 << 10;
-/// How many calls are under way at a time, where the queue keeps no order.
-const AT_ONCE: usize = 8;
 /// How often what a call left undone is sent again.
 const TRIES: u32 = 6;
 const BACKOFF: Duration = Duration::from_millis(50);

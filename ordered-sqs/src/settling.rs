@@ -1,13 +1,15 @@
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use ordered_core::transport::{Fate, Reason, Settlement, TransportError};
 use tokio::time::Instant;
 use tracing::{debug, error};
 
-use crate::calls::Change;
+use crate::calls::{AT_ONCE, Change};
 use crate::consumer::Consumer;
 use crate::failure::{Failure, FailureKind};
 use crate::ledger::Entry;
+use crate::message::Incoming;
 use crate::options::{MAX_VISIBILITY, seconds};
 
 /// What to do with messages, sorted by kind.
@@ -103,34 +105,40 @@ impl Plan {
 
 /// Sends the dead letters and deletes the originals of those that were sent.
 async fn put_aside(consumer: &Consumer, dead: Vec<(Entry, Reason)>) -> Vec<Result<(), Failure>> {
-    let mut results = Vec::new();
-    let mut sent = Vec::new();
-    for (entry, reason) in dead {
-        let Entry { message, .. } = entry;
-        match consumer
-            .dead_letters
-            .send(&consumer.link, &message, &reason)
-            .await
-        {
-            Ok(()) => sent.push((message.receipt, Change::Delete)),
-            Err(failure) => {
-                // Gone would mean the receipt; here it is the letter that is refused.
-                error!(
-                    queue = consumer.queue(),
-                    dead_letters = consumer.dead_letters.queue,
-                    id = message.message_id,
-                    reason = failure.words,
-                    "could not put an event aside; it comes again"
-                );
-                results.push(Err(Failure {
-                    kind: FailureKind::Refused,
-                    ..failure
-                }));
-            }
+    let mut sends = Vec::with_capacity(dead.len());
+    for (Entry { message, .. }, reason) in dead {
+        sends.push(send(consumer, message, reason));
+    }
+    let sent: Vec<_> = stream::iter(sends).buffered(AT_ONCE).collect().await;
+    let (sent, failed): (Vec<_>, Vec<_>) = sent.into_iter().partition(Result::is_ok);
+    let deletes: Vec<_> = sent.into_iter().flatten().collect();
+    let mut results = consumer.change(&deletes).await;
+    results.extend(failed.into_iter().map(|result| result.map(drop)));
+    results
+}
+
+/// Sends one dead letter, and says how to delete the original.
+async fn send(
+    consumer: &Consumer,
+    message: Incoming,
+    reason: Reason,
+) -> Result<(String, Change), Failure> {
+    let dead_letters = &consumer.dead_letters;
+    match dead_letters.send(&consumer.link, &message, &reason).await {
+        Ok(()) => Ok((message.receipt, Change::Delete)),
+        Err(failure) => {
+            error!(
+                queue = consumer.queue(),
+                dead_letters = dead_letters.queue,
+                id = message.message_id,
+                reason = failure.words,
+                "could not put an event aside; it comes again"
+            );
+            // `Gone` would mean the receipt; here it is the letter that is refused.
+            let kind = FailureKind::Refused;
+            Err(Failure { kind, ..failure })
         }
     }
-    results.extend(consumer.change(&sent).await);
-    results
 }
 
 /// Whole seconds, never less than asked for, but for the twelve hours that a message can be out at the most.
