@@ -70,13 +70,17 @@ impl Consumer {
         }
     }
 
-    /// Of a FIFO queue: gives back what waits here of these groups, for an earlier message of the group will come again.
-    pub(crate) async fn withdraw(&self, groups: &[String]) {
+    /// Of a FIFO queue: takes back what waits here of these groups, for an earlier message of the group comes again.
+    pub(crate) fn withdraw(&self, groups: &[String]) -> Vec<Entry> {
         if groups.is_empty() {
-            return;
+            return Vec::new();
         }
         let is_withdrawn = |group: &str| groups.iter().any(|withdrawn| withdrawn == group);
-        let withdrawn = self.ledger.withdraw(is_withdrawn);
+        self.ledger.withdraw(is_withdrawn)
+    }
+
+    /// Gives back what was withdrawn, once what it must not overtake is where it should be.
+    pub(crate) async fn give_back_withdrawn(&self, withdrawn: Vec<Entry>) {
         if let Err(failure) = self.give_back(withdrawn).await {
             warn!(
                 queue = self.queue(),

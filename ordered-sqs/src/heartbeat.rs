@@ -68,7 +68,8 @@ async fn round(consumer: &Consumer, due: Vec<(Token, String)>, visibility: Durat
             }
         }
     }
-    consumer.withdraw(&groups).await;
+    let withdrawn = consumer.withdraw(&groups);
+    consumer.give_back_withdrawn(withdrawn).await;
 }
 
 /// Forgets what is not ours, and says which group waits for it now.

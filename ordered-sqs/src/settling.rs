@@ -39,6 +39,7 @@ pub(crate) async fn settle(
 ) -> Result<(), TransportError> {
     let plan = Plan::new(consumer, settlements);
     let _settling = Settling(consumer, plan.taken);
+    let withdrawn = consumer.withdraw(&plan.deferred_groups);
     if !plan.hides.is_empty() {
         drop(consumer.extending.lock().await);
     }
@@ -47,7 +48,7 @@ pub(crate) async fn settle(
         consumer.change(&plan.hides),
         put_aside(consumer, plan.dead),
     );
-    consumer.withdraw(&plan.deferred_groups).await;
+    consumer.give_back_withdrawn(withdrawn).await;
     let mut failures = Vec::new();
     let mut lost = plan.lost;
     for result in deleted.into_iter().chain(hidden).chain(put_aside) {
