@@ -1,1 +1,1 @@
-//! Examples.
+//! The examples of `ordered` are programs: `cargo run --example orders -- --help`.

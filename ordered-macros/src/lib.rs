@@ -1,9 +1,111 @@
-//! The attribute of `ordered`.
+//! The attribute of `ordered`. Applications use it through the facade, `ordered-events`, which re-exports it.
+//!
+//! The way of an annotated function: it is read (`attr`, `function`), put together (`model`), checked (`valid`), and
+//! made a handler (`expand`). What cannot be one is made an item of the same name all the same (`fallback`), so that one
+//! mistake gives one message.
 
-use proc_macro::TokenStream;
+mod attr;
+mod duration;
+mod errors;
+mod expand;
+mod fallback;
+mod field;
+mod function;
+mod model;
+mod suggest;
+mod valid;
+mod value;
 
-/// Makes a handler of an async function.
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::FnArg;
+
+use crate::attr::Options;
+use crate::errors::Errors;
+use crate::function::Function;
+use crate::model::Model;
+
+/// The function is async and free-standing. Its first argument is the event, by value, of any type that implements
+/// `Deserialize` and is `Send + 'static`. Every other argument is taken from the worker: a `State<T>`, the `Context`, or
+/// a type of yours that implements `FromContext`. It returns nothing or a `Result<(), E>` with any error type.
+///
+/// # Options
+///
+/// | Option | Value | Meaning | Default |
+/// |---|---|---|---|
+/// | `key` | field | What the event belongs to: events of one key run in order. Of any type that implements `Display`. | required |
+/// | `seq` | field | The event's place among those of its key: 1, 2, 3, … Of any integer type. | required |
+/// | `id` | field | What makes it this event: a repetition has the same id. Of any type that implements `Display`. | the `event_id` at the top level of the JSON; without one, key and seq |
+/// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
+/// | `timeout` | duration | How long one run may take before it is cancelled and counted as a failed attempt. | `"30s"` |
+/// | `max_attempts` | integer, from 1 | How often an event is tried, crashes of workers included, before its key is halted. | `5` |
+/// | `backoff` | duration | The longest wait before the second attempt; it doubles with each further one. `"0s"`: no wait. | `"100ms"` |
+/// | `max_backoff` | duration | The longest wait before any attempt. | `"10s"`, or `backoff` if that is longer |
+/// | `dedup_ttl` | duration | How long a processed event is remembered by its id. | `"24h"` |
+/// | `max_held` | integer, from 1 | How many events of one key may wait in the store for their turn. | `10_000` |
+/// | `lane_depth` | integer, from 1 | How many events of one key a worker takes on at a time; the others are held in the store. | `32` |
+/// | `first_seq` | integer, 1 to 2^53-1 | The seq that a key begins with. | `1` |
+/// | `crate` | path | Where `ordered_events` is found, for crates that re-export it: `crate = "my_crate::ordered_events"`. | `"::ordered_events"` |
+///
+/// A **field** is named in quotes, as in Rust: `"order_id"`, `"order.id"` for a field of a field, `"0.id"` for one of a
+/// tuple. Where serde renames a field (`#[serde(rename = "orderId")] order_id`), it is the Rust name, `order_id`, that
+/// counts here. An enum has no fields: put what its events have in common into a struct around it.
+///
+/// A **duration** is written in quotes with the units `d`, `h`, `m`, `s` and `ms`, the longest first: `"250ms"`,
+/// `"24h"`, `"1m30s"`. The longest is ten years.
+///
+/// # What is made of the function
+///
+/// A unit struct of its name, with its visibility and its documentation, that is `Copy` and implements `Handler`: the
+/// value for `.handler(apply_order)`. It dereferences to a function pointer with the function's own arguments, so
+/// `apply_order(event, State(db)).await` calls the function, without a worker, for instance in a unit test.
+///
+/// Three things differ from a function:
+/// - No module beside it may have the same name, and no variable where it is in scope: `let apply_order = …` would be
+///   taken for a comparison with the struct.
+/// - The event's type must be as visible as the handler: a `pub` handler wants a `pub` event.
+/// - It cannot be generic.
+///
+/// An event is read as JSON. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
+/// 1 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
+///
+/// # Compile errors
+///
+/// Every mistake in the attribute or the signature is told where it stands and with what is allowed instead. Of the
+/// compiler's own messages, four need a hint:
+/// - `` no field `x` on type `OrderEvent` `` under an option: see above on fields. Where the compiler proposes a
+///   name, write it in quotes.
+/// - `future cannot be sent between threads safely`: the function keeps a value across an `.await` that must stay on its
+///   thread, such as an `Rc` or the guard of a mutex; the note names it.
+/// - `private type in public interface`: the event's type is less visible than the handler.
+/// - `is interpreted as a unit struct, not a new binding`: a variable has the name of a handler.
 #[proc_macro_attribute]
-pub fn ordered_handler(_options: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn ordered_handler(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    attribute(options.into(), item.into()).into()
+}
+
+fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let options = Options::parse(options, &mut errors);
+    let Some(mut function) = errors.keep(Function::parse(item.clone())) else {
+        return quote!(#errors #item);
+    };
+    valid::options(&options, &mut errors);
+    let can_be_made = valid::signature(&mut function.sig, &mut errors);
+    if matches!(function.sig.inputs.first(), Some(FnArg::Receiver(_))) {
+        // It stands in an impl, where no struct can.
+        return quote!(#errors #item);
+    }
+    let model = Model::new(function, options);
+    let handler = match (&model.options.key, &model.options.seq) {
+        _ if !can_be_made => fallback::handler(&model),
+        (Some(key), Some(seq)) if errors.is_empty() => {
+            expand::handler(&model, &expand::decode(&model, key, seq))
+        }
+        _ => expand::handler(&model, &fallback::decode(&model)),
+    };
+    quote!(#errors #handler)
 }

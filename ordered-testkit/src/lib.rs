@@ -4,6 +4,7 @@
 mod eventually;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod store_suite;
 pub mod transport_suite;
 mod unique;
 

@@ -2,7 +2,6 @@ use std::any::type_name;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::event::{Envelope, EventId, InvalidId, InvalidKey, InvalidSeq, Key, Seq};
 
@@ -78,7 +77,10 @@ macro_rules! nonzeros_are_seqs {
     )*};
 }
 
-nonzeros_are_seqs!(std::num::NonZeroU32 std::num::NonZeroU64 std::num::NonZeroI32 std::num::NonZeroI64);
+nonzeros_are_seqs!(
+    std::num::NonZeroU8 std::num::NonZeroU16 std::num::NonZeroU32 std::num::NonZeroU64 std::num::NonZeroUsize
+    std::num::NonZeroI8 std::num::NonZeroI16 std::num::NonZeroI32 std::num::NonZeroI64 std::num::NonZeroIsize
+);
 
 impl SeqValue for Seq {
     fn to_seq(&self) -> Result<Seq, InvalidSeq> {
@@ -92,18 +94,60 @@ impl<T: SeqValue + ?Sized> SeqValue for &T {
     }
 }
 
+/// A field that can be a key: everything that has a text form.
+#[diagnostic::on_unimplemented(
+    message = "the key of an event must have a text form, and a `{Self}` has none",
+    label = "does not implement `Display`",
+    note = "a key may be of any type that implements `Display`: a String, an integer, a Uuid, a type of yours"
+)]
+pub trait KeyValue {
+    /// The key.
+    ///
+    /// # Errors
+    /// When the text is empty or too long.
+    fn to_key(&self) -> Result<Key, InvalidKey>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display + ?Sized> KeyValue for T {
+    fn to_key(&self) -> Result<Key, InvalidKey> {
+        Key::new(self.to_string())
+    }
+}
+
+/// A field that can be an event id: everything that has a text form.
+#[diagnostic::on_unimplemented(
+    message = "the id of an event must have a text form, and a `{Self}` has none",
+    label = "does not implement `Display`",
+    note = "an id may be of any type that implements `Display`: a Uuid, a String, an integer, a type of yours"
+)]
+pub trait EventIdValue {
+    /// The id.
+    ///
+    /// # Errors
+    /// When the text is empty or too long.
+    fn to_event_id(&self) -> Result<EventId, InvalidId>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display + ?Sized> EventIdValue for T {
+    fn to_event_id(&self) -> Result<EventId, InvalidId> {
+        EventId::new(self.to_string())
+    }
+}
+
 /// Reads the body as JSON.
 ///
 /// # Errors
 /// When it is not JSON, or JSON of another shape; the message says where.
-pub fn json_event<E: DeserializeOwned>(envelope: &Envelope) -> Result<E, Malformed> {
+pub fn json_event<E: for<'de> Deserialize<'de>>(envelope: &Envelope) -> Result<E, Malformed> {
     if envelope.body.is_empty() {
         return Err(Malformed(
             "the body is empty, and must be a JSON event".into(),
         ));
     }
     serde_json::from_slice(&envelope.body).map_err(|error| {
-        let event = type_name::<E>().rsplit("::").next().unwrap_or_default();
+        let event = short_name::<E>();
         Malformed(match error.classify() {
             serde_json::error::Category::Data => {
                 format!("the body is JSON, but not a valid {event}: {error}")
@@ -111,6 +155,15 @@ pub fn json_event<E: DeserializeOwned>(envelope: &Envelope) -> Result<E, Malform
             _ => format!("the body is not JSON: {error}"),
         })
     })
+}
+
+/// The name of the type, without its path and its parameters.
+fn short_name<T>() -> &'static str {
+    let path = type_name::<T>().split('<').next().unwrap_or_default();
+    if path.starts_with(['(', '[']) {
+        return "event";
+    }
+    path.rsplit("::").next().unwrap_or_default()
 }
 
 /// The id of an event whose handler names no `id` field: the top-level `event_id` of its JSON, where there is one, else
@@ -122,6 +175,10 @@ pub fn json_field_as_id(envelope: &Envelope, key: &Key, seq: Seq) -> Result<Even
     #[derive(Deserialize)]
     struct Probe {
         event_id: Option<IdValue>,
+    }
+    // Serde reads an array into a struct, too: its first item would be taken for the id.
+    if envelope.body.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(EventId::of_position(key, seq));
     }
     let probe: Probe = serde_json::from_slice(&envelope.body)
         .map_err(|error| Malformed(format!("the event's `event_id` cannot be its id: {error}")))?;

@@ -47,7 +47,8 @@ pub enum Action {
         event: Event,
         /// The fence it ran under.
         fence: Fence,
-        /// The last seq that the worker has in memory for the key: the verdict hands back what is held beyond it.
+        /// The last seq of the key that the worker was granted and has in memory: the verdict hands back what is held
+        /// beyond it.
         have: u64,
     },
     /// The handler failed, and the worker is going to try again itself.

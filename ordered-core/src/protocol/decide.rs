@@ -195,17 +195,17 @@ impl Step<'_> {
             self.advance(event);
         }
         let next = self.next(have);
+        self.end_idle_claim();
         let released = !self.owns(fence);
         Verdict::Committed { next, released }
     }
 
-    /// Moves the key past the event at its head, and ends the claim if nothing more is granted or held.
+    /// Moves the key past the event at its head.
     fn advance(&mut self, event: &Event) {
         let seq = event.seq.get();
         self.drop_held(seq);
         self.key.last_seq = seq;
         self.key.trouble = None;
-        self.key.attempts = 0;
         let expires = self.at.now.saturating_add(millis(self.at.policy.dedup_ttl));
         self.key.done.insert(
             seq,
@@ -215,34 +215,38 @@ impl Step<'_> {
             },
         );
         self.key.done_ids.insert(event.id.clone(), (seq, expires));
-        let head = self
-            .key
-            .held
-            .get(&self.key.head())
-            .map(|held| held.id.clone());
         if let Some(claim) = &mut self.key.claim {
             claim.granted.pop_front();
-            if claim.granted.is_empty() {
-                claim.granted.extend(head);
-            }
-            if claim.granted.is_empty() {
-                self.key.claim = None;
-            } else {
-                self.key.attempts = 1;
-            }
+            self.key.attempts = 1;
         }
     }
 
-    /// The held events beyond `have` that the worker may run; grants those that are not granted yet.
+    /// A claim ends with the last of what was granted.
+    fn end_idle_claim(&mut self) {
+        if self
+            .key
+            .claim
+            .as_ref()
+            .is_some_and(|claim| claim.granted.is_empty())
+        {
+            self.key.claim = None;
+            self.key.attempts = 0;
+        }
+    }
+
+    /// The held events beyond `have` that the worker may run; grants those that are not granted yet. A worker has
+    /// nothing that it was not granted, so the first event handed back is never beyond the next one to grant.
     fn next(&mut self, have: u64) -> Vec<Next> {
         let upto = self.key.granted_upto();
-        let depth = u64::from(self.at.policy.lane_depth);
+        // At least one of each, or a key with held events would stop here.
+        let depth = u64::from(self.at.policy.lane_depth.max(1));
+        let most = u64::from(self.at.policy.next_events.max(1));
         let mut next = Vec::new();
         let mut bytes = 0;
         if self.key.claim.is_none() {
             return next;
         }
-        let first = have.max(self.key.last_seq) + 1;
+        let first = have.clamp(self.key.last_seq, upto) + 1;
         for seq in first..=self.key.last_seq + depth {
             let Some(held) = self.key.held.get(&seq) else {
                 if seq > upto {
@@ -251,7 +255,7 @@ impl Step<'_> {
                 continue;
             };
             bytes += held.envelope.size();
-            let enough = next.len() as u64 >= u64::from(self.at.policy.next_events);
+            let enough = next.len() as u64 >= most;
             if enough || (bytes > self.at.policy.next_bytes && !next.is_empty()) {
                 break;
             }

@@ -23,6 +23,12 @@ pub struct KeyView {
     pub due: Option<Millis>,
     /// The last error of the event at the head.
     pub error: Option<String>,
+    /// When that event failed first.
+    pub failing_since: Option<Millis>,
+    /// When it failed last.
+    pub failed_at: Option<Millis>,
+    /// The worker on which it failed last.
+    pub failed_on: Option<String>,
     /// The events that wait, in order.
     pub held: Vec<HeldView>,
     /// The sum of their sizes.
@@ -45,6 +51,7 @@ impl KeyView {
     #[must_use]
     pub fn of(bucket: &BucketState, key: &KeyState, now: Millis) -> Self {
         let worker = key.claim.as_ref().map(|claim| &claim.worker);
+        let trouble = key.trouble.as_ref();
         let held = key.held.iter().map(|(seq, held)| HeldView {
             seq: *seq,
             id: held.id.as_str().to_owned(),
@@ -62,7 +69,10 @@ impl KeyView {
                 Phase::BackingOff { until } => Some(until),
                 Phase::Open | Phase::Halted => None,
             },
-            error: key.trouble.as_ref().map(|trouble| trouble.error.clone()),
+            error: trouble.map(|trouble| trouble.error.clone()),
+            failing_since: trouble.map(|trouble| trouble.first_at),
+            failed_at: trouble.map(|trouble| trouble.last_at),
+            failed_on: trouble.map(|trouble| trouble.worker.as_str().to_owned()),
             held: held.collect(),
             held_bytes: key.held_bytes,
         }

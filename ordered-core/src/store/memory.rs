@@ -52,6 +52,13 @@ impl MemoryStore {
         }
     }
 
+    /// Spreads the keys over another number of buckets, as long as nothing was put in.
+    #[must_use]
+    pub fn buckets(mut self, buckets: u32) -> Self {
+        self.buckets = buckets.max(1);
+        self
+    }
+
     fn lock(&self) -> MutexGuard<'_, Groups> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,11 +107,15 @@ impl Store for MemoryStore {
         Ok(self.with_buckets(group, |buckets| {
             let apply = |command: &Command| {
                 let bucket = &mut buckets[self.place(&command.key)];
-                let key = bucket
-                    .keys
-                    .entry(command.key.clone())
-                    .or_insert_with(|| KeyState::new(group.policy().first_seq));
-                decide(&mut bucket.state, key, situation, &command.action)
+                let fresh = || KeyState::new(group.policy().first_seq);
+                let key = bucket.keys.entry(command.key.clone());
+                let key = key.or_insert_with(fresh);
+                let verdict = decide(&mut bucket.state, key, situation, &command.action);
+                // Asking about a key does not make it known.
+                if *key == fresh() {
+                    bucket.keys.remove(&command.key);
+                }
+                verdict
             };
             commands.iter().map(apply).collect()
         }))

@@ -238,8 +238,8 @@ impl Queue {
     }
 }
 
-/// Moves each item by at most `window` places.
-fn shuffle_within<T>(items: &mut Vec<T>, window: usize, random: &mut fastrand::Rng) {
+/// Moves each item by at most `window` places, as the random numbers decide.
+pub fn shuffle_within<T>(items: &mut Vec<T>, window: usize, random: &mut fastrand::Rng) {
     if window == 0 {
         return;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use error::{TransportError, TransportErrorKind};
-pub use memory::{Faults, MemoryBroker, MemoryTransport};
+pub use memory::{Faults, MemoryBroker, MemoryTransport, shuffle_within};
 
 use crate::event::Envelope;
 

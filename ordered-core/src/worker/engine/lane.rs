@@ -50,6 +50,13 @@ impl Lane {
         }
     }
 
+    /// Whether the event is there already: the broker delivered it again.
+    pub(super) fn holds(&self, item: &Item) -> bool {
+        self.queue
+            .binary_search_by_key(&item.seq(), Item::seq)
+            .is_ok()
+    }
+
     /// Puts the event in its place, or its tokens to the event that is there already.
     pub(super) fn insert(&mut self, item: Item) {
         match self.queue.binary_search_by_key(&item.seq(), Item::seq) {

@@ -1,5 +1,4 @@
 use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
 
 use super::item::Item;
 use super::lane::{Lane, Stage};
@@ -16,16 +15,23 @@ impl Engine {
             // A grant with another fence says that the old one is over, though the worker was not told yet.
             self.abandon(&key);
         }
-        match self.lanes.entry(key.clone()) {
-            Entry::Occupied(mut lane) => lane.get_mut().insert(item),
-            Entry::Vacant(place) => {
-                place.insert(Lane::new(fence)).insert(item);
-                if self.draining {
-                    self.release(&key);
-                } else {
-                    self.ready.push_back(key);
-                }
-            }
+        let begins = !self.lanes.contains_key(&key);
+        let lane = self
+            .lanes
+            .entry(key.clone())
+            .or_insert_with(|| Lane::new(fence));
+        if lane.holds(&item) {
+            self.observe(&Occurrence::Duplicate {
+                event: item.place(),
+            });
+        }
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.insert(item);
+        }
+        if begins && self.draining {
+            self.release(&key);
+        } else if begins {
+            self.ready.push_back(key);
         }
     }
 

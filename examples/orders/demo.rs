@@ -1,0 +1,168 @@
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ordered_events::core::transport::Faults;
+use ordered_events::{Envelope, MemoryBroker, MemoryStore, Occurrence, Publish, Worker};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::event::{self, OrderEvent};
+use crate::handler::apply_order;
+use crate::ledger::Ledger;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What decides the order of arrival and the duplicates.
+    #[arg(long, default_value_t = 17)]
+    seed: u64,
+    /// How many orders.
+    #[arg(long, default_value_t = 4)]
+    keys: u64,
+    /// How many events for each.
+    #[arg(long, default_value_t = 5)]
+    events: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 17,
+            keys: 4,
+            events: 5,
+        }
+    }
+}
+
+/// What happened, as the observer saw it.
+struct Story {
+    payloads: HashMap<Uuid, String>,
+    arrived: usize,
+    held: usize,
+    duplicates: usize,
+    handled: BTreeMap<String, Vec<u64>>,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let faults = Faults {
+        seed: options.seed,
+        shuffle: 9,
+        duplicate: 25,
+        delay: Duration::from_millis(40),
+        ..Faults::default()
+    };
+    let broker = MemoryBroker::with_faults(faults);
+    let events = event::all(
+        options.keys,
+        options.events,
+        &mut fastrand::Rng::with_seed(options.seed),
+    );
+    println!(
+        "{} orders with {} events each, moved by up to {} places and {} % of them sent twice (seed {}).\n",
+        options.keys, options.events, faults.shuffle, faults.duplicate, options.seed
+    );
+    broker
+        .publish(events.iter().map(envelope).collect::<Result<_, _>>()?)
+        .await?;
+    let total = broker.backlog();
+
+    let story = Arc::new(Mutex::new(Story::new(&events)));
+    let (teller, done) = (Arc::clone(&story), Arc::new(Notify::new()));
+    let finished = Arc::clone(&done);
+    let expected = events.len();
+    Worker::builder()
+        .store(MemoryStore::new())
+        .transport(broker.consumer())
+        .state(Ledger::open(None, Duration::from_millis(2))?)
+        .handler(apply_order)
+        .observe(move |occurrence| {
+            let Ok(mut story) = teller.lock() else { return };
+            story.tell(occurrence);
+            if story.arrived == total
+                && story.handled.values().map(Vec::len).sum::<usize>() == expected
+            {
+                finished.notify_one();
+            }
+        })
+        .run_until(async move { done.notified().await })
+        .await?;
+    let story = story.lock().map_err(|_| "the observer panicked")?;
+    story.summarize(options)
+}
+
+fn envelope(event: &OrderEvent) -> Result<Envelope, serde_json::Error> {
+    serde_json::to_vec(event).map(Envelope::new)
+}
+
+impl Story {
+    fn new(events: &[OrderEvent]) -> Self {
+        let payloads = events
+            .iter()
+            .map(|event| (event.event_id, event.payload.to_string()))
+            .collect();
+        Self {
+            payloads,
+            arrived: 0,
+            held: 0,
+            duplicates: 0,
+            handled: BTreeMap::new(),
+        }
+    }
+
+    fn tell(&mut self, occurrence: &Occurrence<'_>) {
+        match occurrence {
+            Occurrence::Received { event, .. } => {
+                self.arrived += 1;
+                let id: Uuid = event.id.as_str().parse().unwrap_or_default();
+                let payload = self.payloads.get(&id).map_or("", String::as_str);
+                println!("arrived    {} #{}  {payload}", event.key, event.seq);
+            }
+            Occurrence::Held { event, waiting } => {
+                self.held += 1;
+                println!("held       {} #{}  because {waiting}", event.key, event.seq);
+            }
+            Occurrence::Duplicate { event } => {
+                self.duplicates += 1;
+                println!("dropped    {} #{}  a duplicate", event.key, event.seq);
+            }
+            Occurrence::Committed { event, .. } => {
+                self.handled
+                    .entry(event.key.to_string())
+                    .or_default()
+                    .push(event.seq.get());
+                println!("handled    {} #{}", event.key, event.seq);
+            }
+            _ => {}
+        }
+    }
+
+    fn summarize(&self, options: &Options) -> Result<(), Box<dyn Error>> {
+        println!("\nIn the order in which they were handled:");
+        let expected: Vec<u64> = (1..=options.events).collect();
+        let mut wrong = Vec::new();
+        for (key, seqs) in &self.handled {
+            let right = *seqs == expected;
+            println!(
+                "  {key}: {seqs:?}  {}",
+                if right {
+                    "in order, once each"
+                } else {
+                    "WRONG"
+                }
+            );
+            if !right {
+                wrong.push(key.as_str());
+            }
+        }
+        println!(
+            "\n{} events arrived; {} came too early and were held; {} came again and were dropped.",
+            self.arrived, self.held, self.duplicates
+        );
+        if wrong.is_empty() && self.handled.len() as u64 == options.keys {
+            Ok(())
+        } else {
+            Err(format!("the order was wrong for: {}", wrong.join(", ")).into())
+        }
+    }
+}

@@ -1,0 +1,44 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordered_events::Context;
+
+use crate::event::OrderEvent;
+
+/// Where the handler writes what it did: one line `key seq event_id worker_id` for each event.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    sink: Option<Arc<File>>,
+    work: Duration,
+}
+
+impl Ledger {
+    /// Appends to the file, each line in one write, so that several processes can share it.
+    pub(crate) fn open(path: Option<&Path>, work: Duration) -> io::Result<Self> {
+        let open = |path| OpenOptions::new().create(true).append(true).open(path);
+        Ok(Self {
+            sink: path.map(open).transpose()?.map(Arc::new),
+            work,
+        })
+    }
+
+    pub(crate) async fn write(&self, event: &OrderEvent, context: &Context) -> io::Result<()> {
+        if !self.work.is_zero() {
+            tokio::time::sleep(self.work).await;
+        }
+        if let Some(file) = &self.sink {
+            let line = format!(
+                "{} {} {} {}\n",
+                event.order_id,
+                event.seq,
+                event.event_id,
+                context.worker()
+            );
+            (&**file).write_all(line.as_bytes())?;
+        }
+        Ok(())
+    }
+}

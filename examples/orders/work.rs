@@ -1,0 +1,62 @@
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ordered_events::{Worker, shutdown_signal};
+
+use crate::handler::apply_order;
+use crate::ledger::Ledger;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Where the events come from: amqp://…, memory://…
+    #[arg(long)]
+    transport: String,
+    /// The queue they are in.
+    #[arg(long)]
+    queue: String,
+    /// Where the state is: redis://…, memory://…
+    #[arg(long)]
+    store: String,
+    /// The group: workers of one group share the events, each group sees them all.
+    #[arg(long, default_value = "orders")]
+    group: String,
+    /// A file that gets a line `key seq event_id worker_id` for each handled event.
+    #[arg(long)]
+    log: Option<PathBuf>,
+    /// How long each event takes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    work_ms: u64,
+    /// How many events are handled at a time.
+    #[arg(long, default_value_t = 64)]
+    concurrency: usize,
+    /// How long after this worker's death others take over, in milliseconds.
+    #[arg(long, default_value_t = 15_000)]
+    lease_ms: u64,
+    /// How often to look for keys that nobody runs, in milliseconds.
+    #[arg(long, default_value_t = 1_000)]
+    sweep_ms: u64,
+    /// The name of this worker; one that is unique is made up by default.
+    #[arg(long)]
+    id: Option<String>,
+}
+
+pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let ledger = Ledger::open(
+        options.log.as_deref(),
+        Duration::from_millis(options.work_ms),
+    )?;
+    let mut worker = Worker::connect(&options.transport, &options.queue, &options.store)
+        .await?
+        .group(options.group)
+        .concurrency(options.concurrency)
+        .lease(Duration::from_millis(options.lease_ms))
+        .sweep_interval(Duration::from_millis(options.sweep_ms))
+        .state(ledger)
+        .handler(apply_order);
+    if let Some(id) = options.id {
+        worker = worker.id(id);
+    }
+    worker.run_until(shutdown_signal()).await?;
+    Ok(())
+}

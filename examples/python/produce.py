@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Publishes the events of orders to RabbitMQ, as a producer in another language: the same events, options and output as
+`cargo run --example orders -- produce`. Needs pika (`pip install pika`)."""
+
+import argparse
+import json
+import random
+import sys
+import time
+import uuid
+
+import pika
+
+# How many events are published, and confirmed, at a time.
+BATCH = 1_000
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--transport", required=True, help="where the events go: amqp://…")
+    parser.add_argument("--queue", required=True, help="the queue; it must exist, or is declared as the worker does")
+    parser.add_argument("--keys", type=int, default=100, help="how many orders")
+    parser.add_argument("--events", type=int, default=10, help="how many events for each")
+    parser.add_argument("--shuffle", type=int, default=0, help="each event is moved by up to this many places")
+    parser.add_argument("--duplicates", type=int, default=0, help="this many percent of the events are published twice")
+    parser.add_argument("--seed", type=int, help="what decides ids, places and duplicates")
+    return parser.parse_args()
+
+
+def payload(seq):
+    typical = {
+        1: {"type": "OrderCreated", "customer": "Ada", "amount_cents": 4200},
+        2: {"type": "PaymentCaptured", "amount_cents": 4200},
+        3: {"type": "OrderPacked", "parcel": "P-1"},
+        4: {"type": "OrderShipped", "carrier": "Hermes"},
+        5: {"type": "OrderDelivered"},
+    }
+    return typical.get(seq, {"type": "NoteAdded", "text": f"note {seq - 5}"})
+
+
+def events(keys, count, chance):
+    for seq in range(1, count + 1):
+        for key in range(1, keys + 1):
+            event_id = uuid.UUID(int=chance.getrandbits(128), version=4)
+            yield {"order_id": f"order-{key}", "seq": seq, "payload": payload(seq), "event_id": str(event_id)}
+
+
+def moved(items, window, chance):
+    """Each item moved by at most `window` places."""
+    keyed = [(place + chance.randint(0, window), item) for place, item in enumerate(items)]
+    return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def publish(connection, queue, bodies):
+    """Publishes the bodies in transactions of `BATCH`: a confirmation for each would take a round trip for each."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue, passive=True)
+    except pika.exceptions.ChannelClosedByBroker:
+        sys.exit(f"error: there is no queue {queue}: start a worker on it first")
+    channel.tx_select()
+    properties = pika.BasicProperties(content_type="application/json", delivery_mode=pika.DeliveryMode.Persistent)
+    for start in range(0, len(bodies), BATCH):
+        for body in bodies[start : start + BATCH]:
+            channel.basic_publish("", queue, body.encode(), properties)
+        channel.tx_commit()
+
+
+def main():
+    options = arguments()
+    seed = options.seed if options.seed is not None else random.getrandbits(32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    bodies = []
+    for event in events(options.keys, options.events, chance):
+        twice = chance.randrange(100) < options.duplicates
+        bodies.extend([json.dumps(event)] * (2 if twice else 1))
+    bodies = moved(bodies, options.shuffle, chance)
+
+    begun = time.monotonic()
+    try:
+        connection = pika.BlockingConnection(pika.URLParameters(options.transport))
+    except pika.exceptions.AMQPConnectionError as error:
+        sys.exit(f"error: RabbitMQ does not answer there: {error!r}")
+    try:
+        publish(connection, options.queue, bodies)
+    finally:
+        connection.close()
+    print(
+        f"published and confirmed {len(bodies)} events for {options.keys} orders, "
+        f"{len(bodies) - options.keys * options.events} of them duplicates, in {time.monotonic() - begun:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+mod failing;
+mod holding;
+mod invariants;
+mod leases;
+mod lost_replies;
+mod once;
+mod order;
+mod scene;

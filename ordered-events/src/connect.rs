@@ -1,0 +1,143 @@
+//! From a URL to a part: the one place that knows which parts are compiled in.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use ordered_core::store::{MemoryStore, Store, StoreError};
+use ordered_core::transport::{MemoryBroker, Publish, Transport, TransportError};
+
+/// Why a URL did not become a part of a worker.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// A variable of the environment is missing.
+    #[error("the environment variable {name} is not set")]
+    NotSet {
+        /// Its name.
+        name: &'static str,
+    },
+    /// Nothing goes by this scheme.
+    #[error("there is no {part} for `{scheme}://`; there are: {known}")]
+    UnknownScheme {
+        /// `transport` or `store`.
+        part: &'static str,
+        /// The scheme of the URL.
+        scheme: String,
+        /// The schemes that there are.
+        known: &'static str,
+    },
+    /// The part exists, but not in this build.
+    #[error(
+        "`{scheme}://` needs the feature `{feature}` of ordered-events, which this program was built without: \
+         add it to the features in Cargo.toml, or build with `--features {feature}`"
+    )]
+    FeatureOff {
+        /// The scheme of the URL.
+        scheme: String,
+        /// The feature to turn on.
+        feature: &'static str,
+    },
+    /// The store does not work like this.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    /// The transport does not work like this.
+    #[error("the transport: {0}")]
+    Transport(#[from] TransportError),
+}
+
+const STORES: &str = "redis://, rediss://, memory://";
+const TRANSPORTS: &str = "amqp://, amqps://, memory://";
+
+/// The store at a URL: `redis://[[user]:password@]host[:port][/db]` and `rediss://` (feature `redis`), or
+/// `memory://name`, which lives in this process and is the same for all who name it.
+///
+/// # Errors
+/// When the URL is of no known kind, its feature is off, or the store does not answer.
+pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
+    match scheme(url) {
+        "memory" => Ok(Arc::new(named(&MEMORY_STORES, url))),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "unix" => {
+            Ok(Arc::new(ordered_redis::RedisStore::connect(url).await?))
+        }
+        #[cfg(not(feature = "redis"))]
+        scheme @ ("redis" | "rediss" | "redis+unix" | "unix") => Err(feature_off(scheme, "redis")),
+        scheme => Err(ConnectError::UnknownScheme {
+            part: "store",
+            scheme: scheme.into(),
+            known: STORES,
+        }),
+    }
+}
+
+/// A consumer of a queue at a URL: `amqp://[user:password@]host[:port][/vhost]` and `amqps://` (feature `amqp`), or
+/// `memory://name`, which lives in this process.
+///
+/// # Errors
+/// When the URL is of no known kind, its feature is off, or it cannot be read. The broker is asked first
+/// when the worker starts.
+pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, ConnectError> {
+    match scheme(url) {
+        "memory" => Ok(Arc::new(
+            named(&MEMORY_BROKERS, &format!("{url}/{queue}")).consumer(),
+        )),
+        #[cfg(feature = "amqp")]
+        "amqp" | "amqps" => Ok(Arc::new(
+            ordered_amqp::Amqp::connect(url).queue(queue).await?,
+        )),
+        #[cfg(not(feature = "amqp"))]
+        scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
+        scheme => Err(ConnectError::UnknownScheme {
+            part: "transport",
+            scheme: scheme.into(),
+            known: TRANSPORTS,
+        }),
+    }
+}
+
+/// A publisher into a queue at a URL, of the same kinds as [`transport`].
+///
+/// # Errors
+/// As [`transport`], and when the broker does not answer.
+pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, ConnectError> {
+    match scheme(url) {
+        "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, &format!("{url}/{queue}")))),
+        #[cfg(feature = "amqp")]
+        "amqp" | "amqps" => Ok(Arc::new(
+            ordered_amqp::Amqp::connect(url)
+                .queue(queue)
+                .publisher()
+                .await?,
+        )),
+        #[cfg(not(feature = "amqp"))]
+        scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
+        scheme => Err(ConnectError::UnknownScheme {
+            part: "transport",
+            scheme: scheme.into(),
+            known: TRANSPORTS,
+        }),
+    }
+}
+
+fn scheme(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(scheme, _)| scheme)
+}
+
+#[allow(dead_code, reason = "not called when all features are on")]
+fn feature_off(scheme: &str, feature: &'static str) -> ConnectError {
+    ConnectError::FeatureOff {
+        scheme: scheme.into(),
+        feature,
+    }
+}
+
+type Named<T> = LazyLock<Mutex<HashMap<String, T>>>;
+
+static MEMORY_STORES: Named<MemoryStore> = LazyLock::new(Mutex::default);
+static MEMORY_BROKERS: Named<MemoryBroker> = LazyLock::new(Mutex::default);
+
+/// What goes by this name in this process; a new one for a name that is new.
+fn named<T: Clone + Default>(all: &Named<T>, name: &str) -> T {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    all.entry(name.to_owned()).or_default().clone()
+}

@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use ordered_core::handler::HandlerOptions;
+use ordered_events::{Handler, ordered_handler};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Event {
+    key: String,
+    seq: u64,
+}
+
+#[ordered_handler(key = "key", seq = "seq")]
+async fn defaults(_event: Event) {}
+
+#[ordered_handler(key = "key", seq = "seq")]
+async fn r#match(_event: Event) {}
+
+#[test]
+fn what_is_not_given_keeps_its_default() {
+    assert_eq!(defaults.options(), HandlerOptions::new("defaults"));
+    assert_eq!(r#match.options(), HandlerOptions::new("match"));
+}
+
+/// The table in the documentation of the attribute says these.
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    #[ordered_handler(
+        key = "key",
+        seq = "seq",
+        group = "defaults",
+        timeout = "30s",
+        max_attempts = 5,
+        backoff = "100ms",
+        max_backoff = "10s",
+        dedup_ttl = "24h",
+        max_held = 10_000,
+        lane_depth = 32,
+        first_seq = 1,
+        crate = "::ordered_events"
+    )]
+    async fn documented(_event: Event) {}
+
+    assert_eq!(documented.options(), defaults.options());
+}
+
+#[ordered_handler(
+    seq = "seq",
+    key = "key",
+    group = "billing",
+    timeout = "1m30s",
+    backoff = "250ms",
+    max_backoff = "5m",
+    max_attempts = 9,
+    dedup_ttl = "7d",
+    max_held = 1_000,
+    lane_depth = 4,
+    first_seq = 9007199254740991
+)]
+async fn all(_event: Event) {}
+
+#[test]
+fn every_option_ends_up_in_its_place() {
+    let mut expected = HandlerOptions::new("billing");
+    expected.timeout = Duration::from_secs(90);
+    expected.backoff.base = Duration::from_millis(250);
+    expected.backoff.cap = Duration::from_secs(5 * 60);
+    expected.policy.max_attempts = 9;
+    expected.policy.dedup_ttl = Duration::from_secs(7 * 24 * 60 * 60);
+    expected.policy.key_quota.events = 1_000;
+    expected.policy.lane_depth = 4;
+    expected.policy.first_seq = 9_007_199_254_740_991;
+    assert_eq!(all.options(), expected);
+}
+
+/// One handler for each option alone, so that none sets another's field.
+macro_rules! alone {
+    ($($name:ident: $option:tt = $value:literal => |$expected:ident| $change:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            #[ordered_handler(key = "key", seq = "seq", $option = $value)]
+            async fn handler(_event: Event) {}
+
+            let mut $expected = HandlerOptions::new("handler");
+            $change;
+            assert_eq!(handler.options(), $expected);
+        }
+    )*};
+}
+
+alone! {
+    group: group = "größe 1" => |o| o.group = "größe 1".into();
+    timeout: timeout = "5m" => |o| o.timeout = Duration::from_secs(300);
+    dedup_ttl: dedup_ttl = "24h" => |o| o.policy.dedup_ttl = Duration::from_secs(86_400);
+    backoff: backoff = "1s" => |o| o.backoff.base = Duration::from_secs(1);
+    no_backoff: backoff = "0s" => |o| o.backoff.base = Duration::ZERO;
+    max_backoff: max_backoff = "1h" => |o| o.backoff.cap = Duration::from_secs(3600);
+    max_attempts: max_attempts = 1 => |o| o.policy.max_attempts = 1;
+    most_attempts: max_attempts = 4_294_967_295 => |o| o.policy.max_attempts = u32::MAX;
+    max_held: max_held = 1 => |o| o.policy.key_quota.events = 1;
+    lane_depth: lane_depth = 1u32 => |o| o.policy.lane_depth = 1;
+    first_seq: first_seq = 5 => |o| o.policy.first_seq = 5;
+}
+
+#[test]
+fn a_backoff_beyond_the_default_bound_raises_it() {
+    #[ordered_handler(key = "key", seq = "seq", backoff = "1m")]
+    async fn slow(_event: Event) {}
+
+    let backoff = slow.options().backoff;
+    assert_eq!(backoff.cap, Duration::from_secs(60));
+}

@@ -1,0 +1,4 @@
+//! The facade as an application uses it.
+
+mod handler;
+mod ui;

@@ -1,0 +1,20 @@
+use ordered_events::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct OrderEvent {
+    order_id: String,
+    seq: u64,
+}
+
+struct Db;
+
+#[ordered_handler(key = "order_id", seq = "seq")]
+async fn apply_order(event: OrderEvent, State(_): State<Db>) {
+    drop((event.order_id, event.seq));
+}
+
+fn main() {
+    fn is_handler(_: impl Handler) {}
+    is_handler(apply_order);
+}

@@ -1,0 +1,18 @@
+use ordered_events::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct OrderEvent<'a> {
+    order_id: &'a str,
+    seq: u64,
+}
+
+#[ordered_handler(key = "order_id", seq = "seq")]
+async fn apply_order(event: OrderEvent<'_>) {
+    let _ = (event.order_id, event.seq);
+}
+
+fn main() {
+    fn is_handler(_: impl Handler) {}
+    is_handler(apply_order);
+}

@@ -1,0 +1,11 @@
+use ordered_events::*;
+
+#[ordered_handler(key = "order_id", seq = "seq")]
+async fn apply_order(event: OrdrEvent) {
+    drop(event);
+}
+
+fn main() {
+    fn is_handler(_: impl Handler) {}
+    is_handler(apply_order);
+}

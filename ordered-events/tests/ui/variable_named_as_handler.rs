@@ -1,0 +1,17 @@
+use ordered_events::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct OrderEvent {
+    order_id: String,
+    seq: u64,
+}
+
+#[ordered_handler(key = "order_id", seq = "seq")]
+async fn order(event: OrderEvent) {
+    drop((event.order_id, event.seq));
+}
+
+fn main() {
+    let order = 5;
+}

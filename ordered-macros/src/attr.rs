@@ -1,0 +1,190 @@
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Ident, LitStr, Path, Token};
+
+use crate::errors::Errors;
+use crate::field::FieldPath;
+use crate::{suggest, value};
+
+/// Every option, with an example of its use.
+const OPTIONS: [(&str, &str); 13] = [
+    ("key", "key = \"order_id\""),
+    ("seq", "seq = \"seq\""),
+    ("id", "id = \"event_id\""),
+    ("group", "group = \"billing\""),
+    ("timeout", "timeout = \"30s\""),
+    ("backoff", "backoff = \"100ms\""),
+    ("max_backoff", "max_backoff = \"10s\""),
+    ("max_attempts", "max_attempts = 5"),
+    ("dedup_ttl", "dedup_ttl = \"24h\""),
+    ("max_held", "max_held = 10_000"),
+    ("lane_depth", "lane_depth = 32"),
+    ("first_seq", "first_seq = 1"),
+    ("crate", "crate = \"my_crate::ordered_events\""),
+];
+
+const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// The options of the attribute, as far as they were given and could be read.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) key: Option<FieldPath>,
+    pub(crate) seq: Option<FieldPath>,
+    pub(crate) id: Option<FieldPath>,
+    pub(crate) group: Option<LitStr>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) backoff: Option<Duration>,
+    pub(crate) max_backoff: Option<Duration>,
+    pub(crate) max_attempts: Option<u64>,
+    pub(crate) dedup_ttl: Option<Duration>,
+    pub(crate) max_held: Option<u64>,
+    pub(crate) lane_depth: Option<u64>,
+    pub(crate) first_seq: Option<u64>,
+    pub(crate) crate_path: Option<Path>,
+    /// Something was written that may have been meant as one of the options.
+    pub(crate) garbled: bool,
+    given: Vec<(&'static str, Setting)>,
+}
+
+/// `name = value`, or what was written of it.
+pub(crate) struct Setting {
+    pub(crate) name: Ident,
+    pub(crate) value: Option<Expr>,
+    /// How the option is written.
+    pub(crate) example: &'static str,
+}
+
+impl Parse for Setting {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error(format!("expected an option: {}", all())));
+        }
+        let name = input.call(Ident::parse_any)?;
+        let value = if input.parse::<Option<Token![=]>>()?.is_some() {
+            if input.is_empty() || input.peek(Token![,]) {
+                return Err(input.error(format!("expected a value, as in `{}`", example(&name))));
+            }
+            Some(input.parse()?)
+        } else if input.is_empty() || input.peek(Token![,]) {
+            None
+        } else {
+            return Err(input.error(format!("expected `=`, as in `{}`", example(&name))));
+        };
+        Ok(Self {
+            example: example(&name),
+            name,
+            value,
+        })
+    }
+}
+
+impl Options {
+    /// The setting that gave this option.
+    pub(crate) fn setting(&self, name: &str) -> Option<&Setting> {
+        self.given
+            .iter()
+            .find_map(|(given, setting)| (*given == name).then_some(setting))
+    }
+
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Self::default();
+        let settings = Punctuated::<Setting, Token![,]>::parse_terminated.parse2(tokens);
+        match errors.keep(settings) {
+            Some(settings) => {
+                for setting in settings {
+                    options.add(setting, errors);
+                }
+            }
+            None => options.garbled = true,
+        }
+        options
+    }
+
+    fn add(&mut self, setting: Setting, errors: &mut Errors) {
+        let given = setting.name.to_string();
+        let Some((name, _)) = OPTIONS.iter().find(|(name, _)| *name == given) else {
+            self.garbled = true;
+            let hint = suggest::closest(&given, OPTIONS.iter().map(|(name, _)| *name))
+                .map(|name| format!(", did you mean `{name}`?"))
+                .unwrap_or_default();
+            errors.at(
+                &setting.name,
+                format!("unknown option `{given}`{hint}\n{}", all()),
+            );
+            return;
+        };
+        if self.setting(name).is_some() {
+            errors.at(&setting.name, format!("`{name}` is given twice"));
+            return;
+        }
+        let read = self.read(name, &setting);
+        errors.keep(read);
+        self.given.push((name, setting));
+    }
+
+    fn read(&mut self, name: &str, setting: &Setting) -> syn::Result<()> {
+        const U32: u64 = u32::MAX as u64;
+        match name {
+            "key" => self.key = Some(value::field(setting)?),
+            "seq" => self.seq = Some(value::field(setting)?),
+            "id" => self.id = Some(value::field(setting)?),
+            "group" => self.group = Some(value::text(setting)?),
+            "timeout" => self.timeout = Some(value::duration(setting)?),
+            "backoff" => self.backoff = Some(value::duration(setting)?),
+            "max_backoff" => self.max_backoff = Some(value::duration(setting)?),
+            "max_attempts" => self.max_attempts = Some(value::integer(setting, 1..=U32)?),
+            "dedup_ttl" => self.dedup_ttl = Some(value::duration(setting)?),
+            "max_held" => self.max_held = Some(value::integer(setting, 1..=MAX_SEQ)?),
+            "lane_depth" => self.lane_depth = Some(value::integer(setting, 1..=U32)?),
+            "first_seq" => self.first_seq = Some(value::integer(setting, 1..=MAX_SEQ)?),
+            "crate" => self.crate_path = Some(value::path(setting)?),
+            _ => unreachable!("`{name}` is in OPTIONS, and has no place in Options"),
+        }
+        Ok(())
+    }
+}
+
+fn all() -> String {
+    format!(
+        "the options are {}",
+        OPTIONS.map(|(name, _)| format!("`{name}`")).join(", ")
+    )
+}
+
+fn example(name: &Ident) -> &'static str {
+    OPTIONS
+        .iter()
+        .find(|(option, _)| name == option)
+        .map_or("key = \"order_id\"", |(_, example)| example)
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    #[test]
+    fn every_option_can_be_given_as_its_example_says() {
+        let examples: Vec<TokenStream> = OPTIONS
+            .iter()
+            .map(|(_, example)| example.parse().unwrap())
+            .collect();
+        let mut errors = Errors::default();
+        let options = Options::parse(quote!(#(#examples),*), &mut errors);
+        assert_eq!(errors.messages(), [""; 0]);
+        assert_eq!(options.given.len(), OPTIONS.len());
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let mut errors = Errors::default();
+        let tokens = quote!(kee = "a", seq = 5, timeout = "1", seq = "b", group);
+        Options::parse(tokens, &mut errors);
+        assert_eq!(errors.messages().len(), 5, "{:?}", errors.messages());
+    }
+}

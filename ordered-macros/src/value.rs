@@ -1,0 +1,94 @@
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use quote::ToTokens;
+use syn::{Expr, ExprLit, Lit, LitStr, Path};
+
+use crate::attr::Setting;
+use crate::duration;
+use crate::field::FieldPath;
+
+pub(crate) fn text(setting: &Setting) -> syn::Result<LitStr> {
+    match literal(setting)? {
+        Some(Lit::Str(text)) => Ok(text.clone()),
+        _ => wrong(setting, "takes text in quotes"),
+    }
+}
+
+pub(crate) fn field(setting: &Setting) -> syn::Result<FieldPath> {
+    match literal(setting)? {
+        Some(Lit::Str(text)) => FieldPath::parse(text),
+        None if matches!(setting.value, Some(Expr::Path(_) | Expr::Field(_))) => {
+            let path = setting.value.to_token_stream().to_string();
+            let (name, path) = (&setting.name, path.replace(' ', ""));
+            Err(syn::Error::new_spanned(
+                &setting.value,
+                format!("`{name}` takes the name of a field, in quotes: `{name} = \"{path}\"`"),
+            ))
+        }
+        _ => wrong(setting, "takes the name of a field, in quotes"),
+    }
+}
+
+pub(crate) fn duration(setting: &Setting) -> syn::Result<Duration> {
+    match literal(setting)? {
+        Some(Lit::Str(text)) => {
+            duration::parse(&text.value()).map_err(|why| syn::Error::new_spanned(text, why))
+        }
+        _ => wrong(setting, "takes a duration, in quotes and with its unit"),
+    }
+}
+
+pub(crate) fn integer(setting: &Setting, range: RangeInclusive<u64>) -> syn::Result<u64> {
+    let number = match literal(setting)? {
+        Some(Lit::Int(number)) => number.base10_parse().ok(),
+        _ => None,
+    };
+    match number {
+        Some(number) if range.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = (range.start(), range.end());
+            wrong(
+                setting,
+                &format!("takes a whole number from {least} to {most}"),
+            )
+        }
+    }
+}
+
+pub(crate) fn path(setting: &Setting) -> syn::Result<Path> {
+    match literal(setting)? {
+        Some(Lit::Str(text)) => text
+            .parse_with(Path::parse_mod_style)
+            .or_else(|_| wrong(setting, "takes the path of a module, in quotes")),
+        _ => wrong(setting, "takes the path of a module, in quotes"),
+    }
+}
+
+/// The literal that stands as the value, if it is one. Values that come through a `macro_rules` macro are wrapped in
+/// invisible groups.
+fn literal(setting: &Setting) -> syn::Result<Option<&Lit>> {
+    let Some(mut value) = setting.value.as_ref() else {
+        return Err(syn::Error::new_spanned(
+            &setting.name,
+            format!(
+                "`{}` needs a value: write `{}`",
+                setting.name, setting.example
+            ),
+        ));
+    };
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    match value {
+        Expr::Lit(ExprLit { lit, .. }) => Ok(Some(lit)),
+        _ => Ok(None),
+    }
+}
+
+fn wrong<T>(setting: &Setting, takes: &str) -> syn::Result<T> {
+    Err(syn::Error::new_spanned(
+        &setting.value,
+        format!("`{}` {takes}: `{}`", setting.name, setting.example),
+    ))
+}

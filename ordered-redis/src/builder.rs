@@ -1,0 +1,143 @@
+use std::time::Duration;
+
+use ordered_core::store::StoreError;
+use redis::ErrorKind;
+
+use crate::error::store_error;
+use crate::link::{Address, Link};
+use crate::names::Names;
+use crate::store::RedisStore;
+
+/// Settings of a [`RedisStore`].
+#[derive(Clone)]
+#[must_use]
+pub struct RedisStoreBuilder {
+    url: String,
+    prefix: String,
+    buckets: u32,
+    strict: bool,
+    timeout: Duration,
+    cluster: bool,
+}
+
+impl RedisStoreBuilder {
+    pub(crate) fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "ordered".into(),
+            buckets: RedisStore::BUCKETS,
+            strict: false,
+            timeout: Duration::from_secs(5),
+            cluster: false,
+        }
+    }
+
+    /// What every name in Redis begins with. Default `ordered`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Into how many buckets the keys of a group are spread. Default 16.
+    ///
+    /// Each bucket that a batch touches costs one script call, and on a cluster each lies on one node. It is recorded
+    /// in Redis when a group is first opened; from then on a worker with another number is refused.
+    pub fn buckets(mut self, buckets: u32) -> Self {
+        self.buckets = buckets;
+        self
+    }
+
+    /// Whether to refuse a server that may lose what it acknowledged. Default `false`: then it is only reported.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// How long to wait for a connection, and for an answer. Default 5 seconds.
+    ///
+    /// It should be well below the lease of the worker: a heartbeat that takes longer comes too late.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether the address is that of a Redis Cluster. It may then be several, separated by commas. Default `false`.
+    #[cfg(feature = "cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cluster")))]
+    pub fn cluster(mut self, cluster: bool) -> Self {
+        self.cluster = cluster;
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// When a setting or the address is wrong, or the server cannot be reached or refuses the user; the message says
+    /// which, and never the password.
+    pub async fn connect(self) -> Result<RedisStore, StoreError> {
+        if !(1..=4096).contains(&self.buckets) {
+            return Err(StoreError::refused(format!(
+                "`buckets` is {}, and must be from 1 to 4096; 16 is plenty for most groups",
+                self.buckets
+            )));
+        }
+        if self.timeout.is_zero() {
+            return Err(StoreError::refused(
+                "`timeout` is zero: nothing would ever answer in time",
+            ));
+        }
+        let address = Address::parse(&self.url).map_err(|error| {
+            StoreError::refused(format!(
+                "the address of Redis cannot be used ({}): write it as \
+                 redis://[user:password@]host[:port][/database], rediss://… for TLS (feature `tls`), \
+                 or redis+unix:///path/of/socket",
+                error.detail().map_or_else(|| error.to_string(), str::to_owned),
+            ))
+        })?;
+        if address.nodes.len() > 1 && !self.cluster {
+            return Err(StoreError::refused(
+                "several addresses of Redis, and it is not said to be a cluster: \
+                 give one, or say `.cluster(true)` (feature `cluster`)",
+            ));
+        }
+        let link = self.link(&address).await.map_err(|error| {
+            let at = &address.shown;
+            if error.kind() == ErrorKind::Io {
+                StoreError::unavailable(format!(
+                    "Redis at {at} cannot be reached: is it running, and is this its address?"
+                ))
+                .with_source(error)
+            } else {
+                store_error(at, error)
+            }
+        })?;
+        Ok(RedisStore::new(
+            link,
+            address.shown,
+            Names::new(&self.prefix),
+            self.buckets,
+            self.strict,
+        ))
+    }
+
+    async fn link(&self, address: &Address) -> redis::RedisResult<Link> {
+        #[cfg(feature = "cluster")]
+        if self.cluster {
+            return Link::cluster(address, self.timeout).await;
+        }
+        Link::single(address, self.timeout).await
+    }
+}
+
+/// Without the address, which may have a password in it.
+impl std::fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisStoreBuilder")
+            .field("prefix", &self.prefix)
+            .field("buckets", &self.buckets)
+            .field("strict", &self.strict)
+            .field("timeout", &self.timeout)
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
+    }
+}

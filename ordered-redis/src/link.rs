@@ -1,0 +1,111 @@
+//! The connection, to one server or to a cluster.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{Client, Cmd, IntoConnectionInfo, RedisError, RedisResult, Value, pipe};
+
+/// A connection that many tasks share and that comes back by itself. Clones are the same connection.
+#[derive(Clone)]
+pub(crate) enum Link {
+    Single(ConnectionManager),
+    #[cfg(feature = "cluster")]
+    Cluster(redis::cluster_async::ClusterConnection),
+}
+
+/// Where to connect, without what must not be shown.
+pub(crate) struct Address {
+    pub(crate) nodes: Vec<redis::ConnectionInfo>,
+    /// Hosts and ports.
+    pub(crate) shown: String,
+}
+
+impl Address {
+    /// One URL, or several separated by commas.
+    pub(crate) fn parse(urls: &str) -> RedisResult<Self> {
+        let nodes = urls
+            .split(',')
+            .map(|url| url.trim().into_connection_info())
+            .collect::<RedisResult<Vec<_>>>()?;
+        let shown: Vec<String> = nodes.iter().map(|node| node.addr().to_string()).collect();
+        Ok(Self {
+            nodes,
+            shown: shown.join(","),
+        })
+    }
+}
+
+/// A peer that vanished without a word is noticed within seconds: by its silence when something was sent
+/// (`TCP_USER_TIMEOUT`, tcp(7)), by probes when nothing was.
+fn tcp_settings(timeout: Duration) -> TcpSettings {
+    let probes = TcpKeepalive::new()
+        .with_time(timeout)
+        .with_interval(Duration::from_secs(2));
+    let settings = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(probes);
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(timeout * 2);
+    settings
+}
+
+impl Link {
+    pub(crate) async fn single(address: &Address, timeout: Duration) -> RedisResult<Self> {
+        let node = address.nodes[0]
+            .clone()
+            .set_tcp_settings(tcp_settings(timeout));
+        // The worker repeats what fails, so one more try is enough here and keeps every call bounded.
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout))
+            .set_number_of_retries(1);
+        let manager = ConnectionManager::new_with_config(Client::open(node)?, config).await?;
+        Ok(Self::Single(manager))
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn cluster(address: &Address, timeout: Duration) -> RedisResult<Self> {
+        let client = redis::cluster::ClusterClient::builder(address.nodes.clone())
+            .tcp_settings(tcp_settings(timeout))
+            .connection_timeout(timeout)
+            .response_timeout(timeout)
+            .retries(3)
+            .build()?;
+        Ok(Self::Cluster(client.get_async_connection().await?))
+    }
+
+    /// Sends the commands at once, in one pipeline where there is one server, and answers each by itself.
+    ///
+    /// # Errors
+    /// When there is no connection. What the server refuses is among the answers.
+    pub(crate) async fn send(&self, commands: Vec<Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
+        match self {
+            Self::Single(manager) => {
+                let mut pipeline = pipe();
+                for command in commands {
+                    pipeline.add_command(command);
+                }
+                pipeline.ignore_errors();
+                let values: Vec<Value> = pipeline.query_async(&mut manager.clone()).await?;
+                Ok(values.into_iter().map(server_error).collect())
+            }
+            #[cfg(feature = "cluster")]
+            Self::Cluster(connection) => {
+                // The buckets lie on different nodes; commands of one bucket never go out together.
+                let answers = commands.into_iter().map(|command| {
+                    let mut connection = connection.clone();
+                    async move { command.query_async(&mut connection).await }
+                });
+                Ok(futures_util::future::join_all(answers).await)
+            }
+        }
+    }
+}
+
+fn server_error(value: Value) -> RedisResult<Value> {
+    match value {
+        Value::ServerError(error) => Err(RedisError::from(error)),
+        value => Ok(value),
+    }
+}

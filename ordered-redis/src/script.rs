@@ -1,0 +1,126 @@
+//! The Lua operations and how they are called.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use redis::{Cmd, Script, cmd};
+
+/// One operation: a script, and what its header says of it.
+pub(crate) struct Operation {
+    /// The structures of the bucket that it is given as `KEYS`, in order.
+    pub(crate) keys: &'static [&'static str],
+    /// What it is given as `ARGV`, in order; the last may stand for any number.
+    #[cfg_attr(not(test), expect(dead_code, reason = "held against the header"))]
+    pub(crate) arguments: &'static [&'static str],
+    text: &'static str,
+    sha: LazyLock<String>,
+}
+
+macro_rules! operation {
+    ($name:ident($($argument:literal),*) on $($key:literal),* = $($file:literal),*) => {
+        pub(crate) static $name: Operation = {
+            const TEXT: &str = concat!($(include_str!($file), "\n"),*);
+            Operation {
+                keys: &[$($key),*],
+                arguments: &[$($argument),*],
+                text: TEXT,
+                sha: LazyLock::new(|| Script::new(TEXT).get_hash().to_owned()),
+            }
+        };
+    };
+}
+
+operation!(APPLY("situation", "commands", "payload...")
+    on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "d3", "d4"
+    = "lua/codec.lua", "lua/state.lua", "lua/held.lua", "lua/done.lua", "lua/decide.lua", "lua/apply.lua");
+operation!(HEARTBEAT("worker", "lease", "given_time")
+    on "w"
+    = "lua/codec.lua", "lua/heartbeat.lua");
+operation!(SWEEP("limit", "cursor", "count", "given_time")
+    on "k", "c", "h", "w", "due"
+    = "lua/codec.lua", "lua/sweep.lua");
+operation!(INSPECT("key", "after_seq", "page", "given_time")
+    on "k", "c", "h", "q", "e", "w"
+    = "lua/codec.lua", "lua/inspect.lua");
+
+pub(crate) static ALL: [&Operation; 4] = [&APPLY, &HEARTBEAT, &SWEEP, &INSPECT];
+
+/// One operation on one bucket.
+pub(crate) struct Call {
+    pub(crate) operation: &'static Operation,
+    /// The bucket's hash tag.
+    pub(crate) tag: String,
+    pub(crate) arguments: Vec<Bytes>,
+}
+
+impl Operation {
+    pub(crate) fn load(&self) -> Cmd {
+        let mut load = cmd("SCRIPT");
+        load.arg("LOAD").arg(self.text);
+        load
+    }
+}
+
+impl Call {
+    /// By its hash: the text goes to the server once, not with every call.
+    pub(crate) fn command(&self) -> Cmd {
+        let mut command = cmd("EVALSHA");
+        command
+            .arg(self.operation.sha.as_str())
+            .arg(self.operation.keys.len());
+        let mut name = format!("{}:", self.tag);
+        let start = name.len();
+        for structure in self.operation.keys {
+            name.push_str(structure);
+            command.arg(&name);
+            name.truncate(start);
+        }
+        for argument in &self.arguments {
+            command.arg(argument.as_ref());
+        }
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'a>(file: &'a str, title: &str) -> Vec<&'a str> {
+        let line = file.lines().find_map(|line| {
+            line.strip_prefix("-- ")?
+                .strip_prefix(title)?
+                .strip_prefix(": ")
+        });
+        line.unwrap_or_else(|| panic!("no `-- {title}:` in the header"))
+            .split(' ')
+            .collect()
+    }
+
+    #[test]
+    fn headers_say_what_the_wrappers_send() {
+        let files = [
+            (&APPLY, include_str!("lua/apply.lua")),
+            (&HEARTBEAT, include_str!("lua/heartbeat.lua")),
+            (&SWEEP, include_str!("lua/sweep.lua")),
+            (&INSPECT, include_str!("lua/inspect.lua")),
+        ];
+        for (operation, file) in files {
+            assert_eq!(header(file, "KEYS"), operation.keys);
+            assert_eq!(header(file, "ARGV"), operation.arguments);
+            assert!(!header(file, "Returns").is_empty());
+        }
+    }
+
+    #[test]
+    fn every_structure_of_a_call_has_the_hash_tag_of_its_bucket() {
+        let call = Call {
+            operation: &SWEEP,
+            tag: "{a:b:3}".into(),
+            arguments: Vec::new(),
+        };
+        let command = String::from_utf8(call.command().get_packed_command()).unwrap();
+        assert_eq!(command.matches("{a:b:3}:").count(), SWEEP.keys.len());
+        assert!(command.contains("{a:b:3}:due\r\n"));
+    }
+}

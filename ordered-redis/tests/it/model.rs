@@ -1,0 +1,31 @@
+use ordered_redis::RedisStore;
+use ordered_testkit::server::RedisServer;
+use ordered_testkit::store_suite::equals_the_model;
+
+/// How many random sequences are run; `ORDERED_SEQUENCES` asks for another number.
+fn sequences() -> u64 {
+    let asked = std::env::var("ORDERED_SEQUENCES").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(10_000)
+}
+
+#[tokio::test]
+async fn the_scripts_say_what_the_protocol_says() {
+    let server = RedisServer::builder()
+        .no_persistence()
+        .start()
+        .await
+        .unwrap();
+    let store = RedisStore::builder(server.url())
+        .buckets(2)
+        .connect()
+        .await
+        .unwrap();
+    let first = fastrand::u64(..u64::MAX / 2);
+    println!("seeds from {first}");
+    equals_the_model(
+        |clock| store.with_clock(clock),
+        2,
+        first..first + sequences(),
+    )
+    .await;
+}

@@ -1,0 +1,5 @@
+//! The suite with which a store is certified.
+
+mod model;
+
+pub use model::equals_the_model;
