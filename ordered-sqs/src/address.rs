@@ -3,7 +3,7 @@ use std::fmt;
 use ordered_core::transport::TransportError;
 use url::Url;
 
-const PARAMETERS: &str = "`region`, `endpoint` and `account`";
+const PARAMETERS: &str = "`region`, `endpoint`, `account` and `message_group`";
 
 /// What a `sqs://` URL says.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct Address {
     pub(crate) endpoint: Option<String>,
     /// The account that the queue belongs to, where it is another than that of the credentials.
     pub(crate) account: Option<String>,
+    /// Which header or field of its JSON is the message group of a published event, on a FIFO queue.
+    pub(crate) message_group: Option<String>,
     /// Access key and secret.
     pub(crate) keys: Option<(String, String)>,
 }
@@ -53,6 +55,7 @@ impl Address {
                 "region" => &mut address.region,
                 "endpoint" => &mut address.endpoint,
                 "account" => &mut address.account,
+                "message_group" => &mut address.message_group,
                 _ => {
                     let what = format!("it has no parameter `{name}`, only {PARAMETERS}");
                     return Err(wrong(&what));
@@ -88,6 +91,7 @@ impl fmt::Debug for Address {
             .field("region", &self.region)
             .field("endpoint", &self.endpoint)
             .field("account", &self.account)
+            .field("message_group", &self.message_group)
             .finish_non_exhaustive()
     }
 }
@@ -137,7 +141,7 @@ mod tests {
             ("sqs://SECRET@q", "no secret"),
             (
                 "sqs://key:SECRET@q?regoin=x",
-                "only `region`, `endpoint` and `account`",
+                "only `region`, `endpoint`, `account` and `message_group`",
             ),
             ("sqs://key:SECRET@q?region=", "`region` must be given once"),
             ("sqs://key:SECRET@q?endpoint=127.0.0.1", "`http://`"),

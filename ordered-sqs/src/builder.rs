@@ -130,7 +130,10 @@ impl SqsBuilder {
                 "SQS: no queue is named: write `sqs://QUEUE`, or add `.queue(\"…\")`",
             )
         })?;
-        let options = self.options.validated(&queue)?;
+        let mut options = self.options.validated(&queue)?;
+        options.message_group = options
+            .message_group
+            .or_else(|| address.message_group.clone());
         let client = match client {
             Some(client) => client,
             None => client::connect(&address).await?,

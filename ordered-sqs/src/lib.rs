@@ -18,9 +18,9 @@
 //!
 //! # The URL
 //!
-//! `sqs://[KEY:SECRET@]QUEUE[?region=…][&endpoint=…][&account=…]`, with everything optional: the queue may be given with
-//! [`SqsBuilder::queue`], `account` is that of a queue of somebody else, and key and secret (percent-encoded) are meant
-//! for emulators. Elsewhere leave them to the [usual chain][chain], which also knows `AWS_ENDPOINT_URL_SQS`. Profiles of
+//! `sqs://[KEY:SECRET@]QUEUE[?region=…][&endpoint=…][&account=…][&message_group=…]`, with everything optional: the queue may
+//! be given with [`SqsBuilder::queue`], `account` is that of a queue of somebody else, `message_group` is what
+//! [`SqsBuilder::message_group`] says, and key and secret (percent-encoded) are meant for emulators. Elsewhere leave them to the [usual chain][chain], which also knows `AWS_ENDPOINT_URL_SQS`. Profiles of
 //! `aws sso login` need this crate's feature `sso`.
 //!
 //! # What becomes of an event
