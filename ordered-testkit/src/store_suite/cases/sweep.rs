@@ -26,7 +26,11 @@ pub async fn a_sweep_finds_what_is_due_and_changes_nothing(stage: Stage<impl Sto
     stage.clock.advance(1);
     let view = stage.view().await;
     assert_eq!(stage.swept().await, vec![stage.key.clone()]);
-    assert_eq!(stage.swept().await, vec![stage.key.clone()], "nobody took it");
+    assert_eq!(
+        stage.swept().await,
+        vec![stage.key.clone()],
+        "nobody took it"
+    );
     assert_eq!(stage.view().await, view);
     stage.beat(B).await;
     assert_eq!(claimed(&stage.say(B, Action::Claim).await), (vec![1], 2));
