@@ -139,6 +139,8 @@ async fn two_brokers_feed_one_group() {
     let sqs = setting("both", false).await;
     let rabbit = RabbitServer::shared().await.unwrap();
     let mut amqp = Setting::new("both-amqp", rabbit.url(), sqs.store.clone());
+    // The queue is there before three programs want it at once: RabbitMQ refuses events while it makes a quorum queue.
+    amqp.produce(&["--keys", "0"]);
     // One group and one log.
     amqp.group.clone_from(&sqs.group);
     amqp.log.clone_from(&sqs.log);
