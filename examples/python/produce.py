@@ -11,6 +11,9 @@ import uuid
 
 import pika
 
+# How many events are published, and confirmed, at a time.
+BATCH = 1_000
+
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -48,6 +51,21 @@ def moved(items, window, chance):
     return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
 
 
+def publish(connection, queue, bodies):
+    """Publishes the bodies in transactions of `BATCH`: a confirmation for each would take a round trip for each."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue, passive=True)
+    except pika.exceptions.ChannelClosedByBroker:
+        sys.exit(f"error: there is no queue {queue}: start a worker on it first")
+    channel.tx_select()
+    properties = pika.BasicProperties(content_type="application/json", delivery_mode=pika.DeliveryMode.Persistent)
+    for start in range(0, len(bodies), BATCH):
+        for body in bodies[start : start + BATCH]:
+            channel.basic_publish("", queue, body.encode(), properties)
+        channel.tx_commit()
+
+
 def main():
     options = arguments()
     seed = options.seed if options.seed is not None else random.getrandbits(32)
@@ -60,15 +78,12 @@ def main():
     bodies = moved(bodies, options.shuffle, chance)
 
     begun = time.monotonic()
-    connection = pika.BlockingConnection(pika.URLParameters(options.transport))
-    channel = connection.channel()
-    channel.confirm_delivery()
-    properties = pika.BasicProperties(content_type="application/json", delivery_mode=pika.DeliveryMode.Persistent)
     try:
-        for body in bodies:
-            channel.basic_publish("", options.queue, body.encode(), properties, mandatory=True)
-    except pika.exceptions.UnroutableError:
-        sys.exit(f"error: there is no queue {options.queue}: start a worker on it first, or declare it")
+        connection = pika.BlockingConnection(pika.URLParameters(options.transport))
+    except pika.exceptions.AMQPConnectionError as error:
+        sys.exit(f"error: RabbitMQ does not answer there: {error!r}")
+    try:
+        publish(connection, options.queue, bodies)
     finally:
         connection.close()
     print(

@@ -1,1 +1,87 @@
-//! Part of ordered.
+//! RabbitMQ as a transport of `ordered`.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), ordered_core::transport::TransportError> {
+//! use ordered_amqp::Amqp;
+//!
+//! let transport = Amqp::connect("amqp://guest:guest@localhost/%2f").queue("order-events").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Queues
+//!
+//! | queue | holds | declared as |
+//! |---|---|---|
+//! | `order-events` | the events | used as it is; if it is missing, a durable quorum queue |
+//! | `order-events.dead` | dead letters | likewise |
+//! | `order-events.defer.<ms>` | events deferred by so many milliseconds | a durable quorum queue, when first needed |
+//!
+//! A quorum queue that is declared here has `order-events.dead` as its dead-letter queue, because RabbitMQ 4 drops
+//! what it has delivered [20 times](https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling) otherwise.
+//! Give one that you declare yourself a dead-letter queue too, or no delivery limit.
+//!
+//! # What becomes of a delivery
+//!
+//! - *Acknowledged*: acknowledgements are coalesced, one frame for all that lie before the oldest unsettled delivery.
+//!   Those behind it go out after 20 ms, or once a quarter of the prefetch is kept back.
+//! - *Deferred*: a copy waits in a queue whose messages expire back into the original queue. The delay is rounded up:
+//!   to 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3 600 or 21 600 seconds, beyond that to whole days, 49 at most.
+//!   These queues stay when they are empty: RabbitMQ would delete an expiring queue [with its
+//!   messages](https://www.rabbitmq.com/docs/ttl#queue-ttl).
+//! - *Dead letter*: a copy goes to the queue of dead letters, with the headers `x-ordered-reason` (the kind),
+//!   `x-ordered-reason-text`, `x-ordered-queue`, `x-ordered-exchange` and `x-ordered-routing-key`.
+//!
+//! A copy has the body, the headers and the properties of the original, except `expiration`, `user_id`, `CC` and
+//! `BCC`, which would make it expire, be refused, or go elsewhere. The original is acknowledged once the broker has
+//! confirmed the copy. Nothing is ever rejected or requeued.
+//!
+//! A copy that the broker does not take is sent again for as long as the original is out, and `settle` waits for it
+//! (also when its future is dropped, it goes on). Acknowledgements in the same call do not wait.
+//!
+//! # Events
+//!
+//! Headers that are text, numbers or flags are in [`Envelope::headers`](ordered_core::event::Envelope), as text.
+//! [`published_at`](ordered_core::event::Envelope) is the header `timestamp_in_ms`, else the property `timestamp`,
+//! which has seconds.
+//!
+//! # When the broker is away
+//!
+//! Starting fails with what to do about it. Later on the transport reconnects for ever; what was unsettled is
+//! delivered again, and tokens of the old connection settle nothing. Consuming and publishing have a connection each,
+//! so that acknowledgements get through while a broker that is short of memory [takes
+//! nothing](https://www.rabbitmq.com/docs/alarms#effects-on-publishers).
+//!
+//! RabbitMQ 3.10 or later.
+//!
+//! # Features
+//!
+//! - `tls`: `amqps://` addresses, with rustls and the certificates of the system.
+
+mod ack_window;
+mod address;
+mod backoff;
+mod broker;
+mod builder;
+mod copies;
+mod delay;
+mod driver;
+mod envelope;
+mod failure;
+mod headers;
+mod names;
+mod original;
+mod outgoing;
+mod outlet;
+mod outlet_link;
+mod publisher;
+mod received;
+mod session;
+mod shared;
+mod topology;
+mod transport;
+
+pub use builder::{AmqpAddress, AmqpBuilder};
+pub use publisher::AmqpPublisher;
+pub use topology::QueueKind;
+pub use transport::Amqp;

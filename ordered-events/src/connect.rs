@@ -46,7 +46,7 @@ pub enum ConnectError {
 }
 
 const STORES: &str = "redis://, rediss://, memory://";
-const TRANSPORTS: &str = "amqp://, amqps://, memory://";
+const TRANSPORTS: &str = "amqp://, amqps://, sqs://, memory://";
 
 /// The store at a URL: `redis://[[user]:password@]host[:port][/db]` and `rediss://` (feature `redis`), or
 /// `memory://name`, which lives in this process and is the same for all who name it.
@@ -70,12 +70,12 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
     }
 }
 
-/// A consumer of a queue at a URL: `amqp://[user:password@]host[:port][/vhost]` and `amqps://` (feature `amqp`), or
-/// `memory://name`, which lives in this process.
+/// A consumer of a queue at a URL: `amqp://[user:password@]host[:port][/vhost]` and `amqps://` (feature `amqp`),
+/// `sqs://[?region=…&endpoint=…]` (feature `sqs`), or `memory://name`, which lives in this process.
 ///
 /// # Errors
-/// When the URL is of no known kind, its feature is off, or it cannot be read. That the broker answers is checked when
-/// the worker starts.
+/// When the URL is of no known kind, its feature is off, or it cannot be read. The broker is asked first
+/// when the worker starts.
 pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, ConnectError> {
     match scheme(url) {
         "memory" => Ok(Arc::new(
@@ -83,10 +83,14 @@ pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, Con
         )),
         #[cfg(feature = "amqp")]
         "amqp" | "amqps" => Ok(Arc::new(
-            ordered_amqp::Amqp::connect(url).await?.queue(queue),
+            ordered_amqp::Amqp::connect(url).queue(queue).await?,
         )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
+        #[cfg(feature = "sqs")]
+        "sqs" => Ok(Arc::new(ordered_sqs::Sqs::connect(url).queue(queue).await?)),
+        #[cfg(not(feature = "sqs"))]
+        scheme @ "sqs" => Err(feature_off(scheme, "sqs")),
         scheme => Err(ConnectError::UnknownScheme {
             part: "transport",
             scheme: scheme.into(),
@@ -104,10 +108,22 @@ pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, Conne
         "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, &format!("{url}/{queue}")))),
         #[cfg(feature = "amqp")]
         "amqp" | "amqps" => Ok(Arc::new(
-            ordered_amqp::AmqpPublisher::connect(url, queue).await?,
+            ordered_amqp::Amqp::connect(url)
+                .queue(queue)
+                .publisher()
+                .await?,
         )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
+        #[cfg(feature = "sqs")]
+        "sqs" => Ok(Arc::new(
+            ordered_sqs::Sqs::connect(url)
+                .queue(queue)
+                .publisher()
+                .await?,
+        )),
+        #[cfg(not(feature = "sqs"))]
+        scheme @ "sqs" => Err(feature_off(scheme, "sqs")),
         scheme => Err(ConnectError::UnknownScheme {
             part: "transport",
             scheme: scheme.into(),

@@ -5,6 +5,7 @@ mod eventually;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod store_suite;
+pub mod transport_suite;
 mod unique;
 
 pub use eventually::{eventually, eventually_within};

@@ -31,6 +31,8 @@ pub struct RabbitServer {
     amqp: Port,
     distribution: Port,
     epmd: Port,
+    /// Where it listens for TLS, if it does.
+    amqps: Option<Port>,
 }
 
 /// Settings of a [`RabbitServer`].
@@ -38,6 +40,7 @@ pub struct RabbitServer {
 #[must_use]
 pub struct RabbitBuilder {
     settings: Vec<(String, String)>,
+    tls: bool,
 }
 
 impl RabbitServer {
@@ -51,14 +54,14 @@ impl RabbitServer {
 
     /// A server with other settings.
     pub fn builder() -> RabbitBuilder {
-        let settings = Vec::new();
-        RabbitBuilder { settings }
+        let (settings, tls) = (Vec::new(), false);
+        RabbitBuilder { settings, tls }
             .setting("disk_free_limit.absolute", "1MB")
             .setting("raft.wal_max_size_bytes", "16777216")
             .setting("log.console.level", "info")
     }
 
-    /// The one server that the tests of this process share. Use [`unique`](crate::unique) names on it.
+    /// The one server that the tests of this process share. Use [`unique`](fn@crate::unique) names on it.
     ///
     /// # Errors
     /// When it is not installed or does not come up, with the end of its log.
@@ -71,6 +74,13 @@ impl RabbitServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port())
+    }
+
+    /// `amqps://guest:guest@127.0.0.1:<port>/%2f`, for a server that [listens for TLS](RabbitBuilder::tls).
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        let port = self.amqps.as_ref()?.number();
+        Some(format!("amqps://guest:guest@127.0.0.1:{port}/%2f"))
     }
 
     /// The port it listens on for AMQP, the same after every restart.
@@ -195,11 +205,27 @@ impl RabbitBuilder {
         self
     }
 
+    /// It listens for TLS, too, with this certificate and its key, both paths of PEM files.
+    pub fn tls(self, certificate: &str, key: &str) -> Self {
+        let mut builder = self
+            .setting("ssl_options.certfile", certificate)
+            .setting("ssl_options.keyfile", key)
+            .setting("ssl_options.verify", "verify_none")
+            .setting("ssl_options.fail_if_no_peer_cert", "false");
+        builder.tls = true;
+        builder
+    }
+
     /// Starts the server.
     ///
     /// # Errors
     /// When it is not installed or does not come up, with the end of its log.
-    pub async fn start(self) -> Result<RabbitServer, ServerError> {
+    pub async fn start(mut self) -> Result<RabbitServer, ServerError> {
+        let amqps = self.tls.then(Port::claim).transpose()?;
+        if let Some(port) = &amqps {
+            let listener = format!("127.0.0.1:{}", port.number());
+            self = self.setting("listeners.ssl.1", listener);
+        }
         let process = ServerProcess::new("rabbit")?;
         let lines: String = self
             .settings
@@ -217,6 +243,7 @@ impl RabbitBuilder {
             amqp: Port::claim()?,
             distribution: Port::claim()?,
             epmd: Port::claim()?,
+            amqps,
         };
         server.start_again().await?;
         Ok(server)

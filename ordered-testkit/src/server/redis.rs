@@ -48,7 +48,7 @@ impl RedisServer {
             .setting("save", "")
     }
 
-    /// The one server that the tests of this process share. Use [`unique`](crate::unique) names on it.
+    /// The one server that the tests of this process share. Use [`unique`](fn@crate::unique) names on it.
     ///
     /// # Errors
     /// When it is not installed or does not come up, with the end of its log.

@@ -1,4 +1,5 @@
 //! The testkit itself.
 
+mod memory_transport;
 mod server;
 mod store;

@@ -1,0 +1,9 @@
+//! The example as its users run it: real processes, a real RabbitMQ and a real Redis.
+
+mod bad_input;
+mod orders;
+mod outages;
+#[cfg(feature = "sqs")]
+mod sqs;
+mod steady;
+mod workers;

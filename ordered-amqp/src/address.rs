@@ -1,0 +1,148 @@
+use std::fmt;
+use std::time::Duration;
+
+use lapin::uri::{AMQPScheme, AMQPUri};
+use ordered_core::transport::TransportError;
+
+/// Seconds; RabbitMQ's documentation calls 5 to 20 the optimum: <https://www.rabbitmq.com/docs/heartbeats>.
+const HEARTBEAT: u16 = 15;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where the broker is. Shown without the password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    uri: AMQPUri,
+}
+
+impl Address {
+    pub(crate) fn parse(text: &str) -> Result<Self, TransportError> {
+        let mut uri: AMQPUri = text.parse().map_err(|reason: String| {
+            // Some reasons repeat the address, and with it the password.
+            let reason = if reason.contains(text) {
+                "it is no URL"
+            } else {
+                &reason
+            };
+            TransportError::fatal(format!(
+                "the address of RabbitMQ cannot be used ({reason}); it has the form \
+                 amqp://user:password@host:port/vhost, with the vhost `/` written %2f or left out"
+            ))
+        })?;
+        if let Some(host) = ipv6_host(text) {
+            host.clone_into(&mut uri.authority.host);
+        }
+        if uri.scheme == AMQPScheme::AMQPS && !cfg!(feature = "tls") {
+            return Err(TransportError::fatal(
+                "the address begins with amqps://, and TLS is not compiled in: \
+                 turn on the feature `tls` of `ordered-amqp`",
+            ));
+        }
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        let timeout = u64::try_from(CONNECT_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+        uri.query.connection_timeout.get_or_insert(timeout);
+        Ok(Self { uri })
+    }
+
+    pub(crate) fn uri(&self) -> AMQPUri {
+        self.uri.clone()
+    }
+
+    /// How long the whole of connecting may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        let millis = self.uri.query.connection_timeout;
+        millis.map_or(CONNECT_TIMEOUT, Duration::from_millis)
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        &self.uri.authority.userinfo.username
+    }
+
+    pub(crate) fn vhost(&self) -> &str {
+        &self.uri.vhost
+    }
+}
+
+/// What stands in the brackets of `amqp://[::1]:5672`; the URI parser of lapin passes it over.
+fn ipv6_host(text: &str) -> Option<&str> {
+    let authority = text.split_once("://")?.1.split(['/', '?']).next()?;
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    host.strip_prefix('[')?
+        .split_once(']')
+        .map(|(host, _)| host)
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AMQPUri {
+            scheme, authority, ..
+        } = &self.uri;
+        let (host, port) = (&authority.host, authority.port);
+        let vhost = match self.vhost() {
+            "/" => "%2f",
+            vhost => vhost,
+        };
+        let user = self.user();
+        if host.contains(':') {
+            write!(f, "{scheme}://{user}:***@[{host}]:{port}/{vhost}")
+        } else {
+            write!(f, "{scheme}://{user}:***@{host}:{port}/{vhost}")
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let address = Address::parse("amqp://me:s3cret@broker:1234/orders").unwrap();
+        assert_eq!(address.to_string(), "amqp://me:***@broker:1234/orders");
+        assert!(!format!("{address:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_address_without_a_vhost_means_the_default_one() {
+        let vhost = |text| Address::parse(text).unwrap().vhost().to_owned();
+        assert_eq!(vhost("amqp://me:s3cret@broker"), "/");
+        assert_eq!(vhost("amqp://broker/%2f"), "/");
+        assert_eq!(vhost("amqp://broker/"), "");
+    }
+
+    #[test]
+    fn an_ipv6_address_is_kept() {
+        let address = Address::parse("amqp://me:s3cret@[::1]:1234").unwrap();
+        assert_eq!(address.to_string(), "amqp://me:***@[::1]:1234/%2f");
+    }
+
+    #[test]
+    fn settings_come_from_the_query() {
+        let uri = |text| Address::parse(text).unwrap().uri().query;
+        let given = uri("amqp://b?heartbeat=7&channel_max=9&connection_timeout=2000");
+        assert_eq!(given.heartbeat, Some(7));
+        assert_eq!(given.channel_max, Some(9));
+        assert_eq!(given.connection_timeout, Some(2_000));
+        assert_eq!(uri("amqp://b").heartbeat, Some(HEARTBEAT));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_repeating_the_password() {
+        for text in [
+            "me:s3cret@broker",
+            "http://me:s3cret@broker",
+            "amqp://b?heartbeat=s3cret",
+        ] {
+            let error = Address::parse(text).unwrap_err().to_string();
+            assert!(error.contains("amqp://user:password@host"), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+}

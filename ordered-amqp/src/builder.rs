@@ -1,0 +1,243 @@
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::time::Duration;
+
+use ordered_core::transport::TransportError;
+
+use crate::address::Address;
+use crate::broker::Broker;
+use crate::names;
+use crate::outgoing::Places;
+use crate::publisher::AmqpPublisher;
+use crate::topology::{QueueKind, Topology};
+use crate::transport::Amqp;
+
+const NAME: &str = "ordered";
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// The address of a broker; [`queue`](AmqpAddress::queue) says what to consume there.
+#[derive(Clone)]
+#[must_use = "call `.queue(…)` to say what to consume"]
+pub struct AmqpAddress {
+    url: String,
+}
+
+impl AmqpAddress {
+    pub(crate) fn new(url: String) -> Self {
+        Self { url }
+    }
+
+    /// The queue to consume.
+    pub fn queue(self, queue: impl Into<String>) -> AmqpBuilder {
+        AmqpBuilder {
+            url: self.url,
+            queue: queue.into(),
+            kind: None,
+            declare: true,
+            dead_letters: None,
+            defer_prefix: None,
+            consumer_tag: String::new(),
+            name: NAME.to_owned(),
+            certificates: None,
+            backoff: BACKOFF,
+        }
+    }
+
+    /// A publisher to an exchange, which has to exist; it is connected when this returns.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or refuses, with what to do about it.
+    pub async fn exchange(
+        self,
+        exchange: impl Into<String>,
+        routing_key: impl Into<String>,
+    ) -> Result<AmqpPublisher, TransportError> {
+        let (exchange, routing_key) = (exchange.into(), routing_key.into());
+        for (what, name) in [("exchange", &exchange), ("routing_key", &routing_key)] {
+            if name.len() > names::MAX_NAME {
+                let error = format!("`{what}` is longer than 255 bytes");
+                return Err(TransportError::fatal(error));
+            }
+        }
+        let broker = Broker {
+            address: Address::parse(&self.url)?,
+            name: NAME.to_owned(),
+            certificates: None,
+            backoff: BACKOFF,
+        };
+        let publisher = AmqpPublisher::new(broker, exchange.into(), routing_key.into(), None);
+        publisher.connected().await
+    }
+}
+
+/// Settings of an [`Amqp`] transport. Awaiting it connects and checks the settings against the broker.
+#[derive(Clone)]
+#[must_use = "await it to connect"]
+pub struct AmqpBuilder {
+    url: String,
+    queue: String,
+    kind: Option<QueueKind>,
+    declare: bool,
+    dead_letters: Option<String>,
+    defer_prefix: Option<String>,
+    consumer_tag: String,
+    name: String,
+    certificates: Option<String>,
+    backoff: (Duration, Duration),
+}
+
+impl AmqpBuilder {
+    /// Declares the queue as this kind, and fails if there is one with other arguments.
+    ///
+    /// Left out, a queue that is there is used as it is, and one that is not is declared as a quorum queue.
+    pub fn kind(mut self, kind: QueueKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Whether queues that are missing are declared: the queue, the one for its dead letters, and those for delays.
+    /// The default is yes; without it, the user needs no permission to configure.
+    pub fn declare(mut self, declare: bool) -> Self {
+        self.declare = declare;
+        self
+    }
+
+    /// Where dead letters go; the default is `<queue>.dead`.
+    pub fn dead_letter_queue(mut self, queue: impl Into<String>) -> Self {
+        self.dead_letters = Some(queue.into());
+        self
+    }
+
+    /// What the names of the queues of deferred events begin with; the default is `<queue>.defer`, which makes
+    /// `<queue>.defer.<milliseconds>`.
+    pub fn defer_queue_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.defer_prefix = Some(prefix.into());
+        self
+    }
+
+    /// The consumer tag, as RabbitMQ's tools show it; left out, RabbitMQ makes one up.
+    pub fn consumer_tag(mut self, tag: impl Into<String>) -> Self {
+        self.consumer_tag = tag.into();
+        self
+    }
+
+    /// The name of the connections, as RabbitMQ's tools show it.
+    pub fn connection_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The first and the longest pause between attempts to reconnect; it doubles in between, and is shortened at
+    /// random. The default is 100 milliseconds and 30 seconds.
+    pub fn reconnect_backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.backoff = (first, longest);
+        self
+    }
+
+    /// Certificates in PEM that are trusted besides those of the system, for `amqps://`.
+    #[cfg(feature = "tls")]
+    pub fn ca_certificates(mut self, pem: impl Into<String>) -> Self {
+        self.certificates = Some(pem.into());
+        self
+    }
+
+    /// A publisher to the queue, without a consumer; it is connected, and the queue declared, when this returns.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or refuses, with what to do about it.
+    pub async fn publisher(self) -> Result<AmqpPublisher, TransportError> {
+        let (broker, topology, _) = self.validate()?;
+        AmqpPublisher::to_queue(broker, topology).connected().await
+    }
+
+    pub(crate) fn validate(self) -> Result<(Broker, Topology, String), TransportError> {
+        let address = Address::parse(&self.url)?;
+        let dead_letters = self
+            .dead_letters
+            .unwrap_or_else(|| names::dead_letter_queue(&self.queue));
+        let defer_prefix = self
+            .defer_prefix
+            .unwrap_or_else(|| names::defer_prefix(&self.queue));
+        check_name("queue", &self.queue, 0)?;
+        check_name("dead_letter_queue", &dead_letters, 0)?;
+        check_name("defer_queue_prefix", &defer_prefix, names::DELAY_SUFFIX)?;
+        if self.consumer_tag.len() > names::MAX_NAME {
+            return Err(TransportError::fatal(
+                "`consumer_tag` is longer than 255 bytes",
+            ));
+        }
+        if dead_letters == self.queue {
+            return Err(TransportError::fatal(
+                "`dead_letter_queue` is the queue itself, which would deliver its dead letters again and again",
+            ));
+        }
+        let broker = Broker {
+            address,
+            name: self.name,
+            certificates: self.certificates,
+            backoff: self.backoff,
+        };
+        let places = Places {
+            queue: self.queue.into(),
+            dead_letters: dead_letters.into(),
+            defer_prefix,
+        };
+        let topology = Topology {
+            places,
+            kind: self.kind,
+            declare: self.declare,
+        };
+        Ok((broker, topology, self.consumer_tag))
+    }
+}
+
+impl IntoFuture for AmqpBuilder {
+    type Output = Result<Amqp, TransportError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(Amqp::open(self))
+    }
+}
+
+/// A queue name of AMQP has 1 to 255 bytes; a suffix may have to fit in, too.
+pub(crate) fn check_name(setting: &str, name: &str, suffix: usize) -> Result<(), TransportError> {
+    let most = names::MAX_NAME - suffix;
+    if name.is_empty() {
+        return Err(TransportError::fatal(format!("`{setting}` is empty")));
+    }
+    if name.len() > most {
+        let length = name.len();
+        return Err(TransportError::fatal(format!(
+            "`{setting}` has {length} bytes, and may have {most} at most"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(builder: AmqpBuilder) -> String {
+        builder
+            .validate()
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    }
+
+    fn builder(queue: &str) -> AmqpBuilder {
+        Amqp::connect("amqp://broker").queue(queue)
+    }
+
+    #[test]
+    fn names_that_amqp_cannot_carry_are_refused_with_the_setting() {
+        assert!(refused(builder("")).contains("`queue` is empty"));
+        assert!(refused(builder(&"q".repeat(256))).contains("`queue` has 256 bytes"));
+        assert!(refused(builder("q").dead_letter_queue("q")).contains("`dead_letter_queue`"));
+        let long = "d".repeat(250);
+        assert!(refused(builder("q").defer_queue_prefix(long)).contains("`defer_queue_prefix`"));
+        assert_eq!(refused(builder("q")), "");
+    }
+}

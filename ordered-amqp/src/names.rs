@@ -1,0 +1,31 @@
+//! The headers and queue names that this transport makes up.
+
+/// Header of a dead letter: the kind of the reason.
+pub(crate) const REASON: &str = "x-ordered-reason";
+/// Header of a dead letter: the reason in a sentence.
+pub(crate) const REASON_TEXT: &str = "x-ordered-reason-text";
+/// Header of a dead letter: the queue it was consumed from.
+pub(crate) const QUEUE: &str = "x-ordered-queue";
+/// Header of a dead letter: the exchange it was published to.
+pub(crate) const EXCHANGE: &str = "x-ordered-exchange";
+/// Header of a dead letter: the routing key it was published with.
+pub(crate) const ROUTING_KEY: &str = "x-ordered-routing-key";
+
+/// Milliseconds beside the `timestamp` property, which has seconds. The name is that of RabbitMQ's own timestamp
+/// interceptor: <https://www.rabbitmq.com/docs/message-interceptors>.
+pub(crate) const TIMESTAMP_MS: &str = "timestamp_in_ms";
+
+/// The longest queue name, in bytes: a short string of AMQP.
+pub(crate) const MAX_NAME: usize = 255;
+/// What the name of a delay queue adds to the prefix, at most: a dot and ten digits.
+pub(crate) const DELAY_SUFFIX: usize = 11;
+
+/// The dead letter queue of a queue, unless it is given another name.
+pub(crate) fn dead_letter_queue(queue: &str) -> String {
+    format!("{queue}.dead")
+}
+
+/// What the names of the delay queues of a queue begin with, unless they are given another.
+pub(crate) fn defer_prefix(queue: &str) -> String {
+    format!("{queue}.defer")
+}

@@ -1,0 +1,203 @@
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{MaybeDone, maybe_done};
+use futures_util::poll;
+use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
+use lapin::{Channel, Confirmation, Connection};
+use tokio::time::timeout;
+
+use crate::broker::Broker;
+use crate::outgoing::Outgoing;
+use crate::outlet_link::Link;
+use crate::topology::Topology;
+
+/// How many messages may wait for their confirms in one call.
+const UNCONFIRMED: usize = 1_000;
+/// After this it is said aloud that the broker does not confirm.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// A connection that only publishes, made when it is needed.
+///
+/// Apart from the one that consumes, because the broker stops reading from connections that publish while it is short
+/// of memory or disk, and acknowledgements must get through (<https://www.rabbitmq.com/docs/alarms#effects-on-publishers>).
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    broker: Broker,
+    /// Where delay queues lead back to; a publisher needs none.
+    topology: Option<Topology>,
+    purpose: &'static str,
+    // tokio's mutex: it is held while connecting, so that many callers make one connection.
+    link: tokio::sync::Mutex<Option<Arc<Link>>>,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone)]
+pub(crate) enum NotSent {
+    /// The connection or the channel failed before the broker confirmed.
+    Lost(lapin::Error),
+    /// No queue takes it.
+    Unroutable,
+    /// The broker refused it, as a full queue does.
+    Refused,
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(error) => write!(f, "the connection failed: {error}"),
+            Self::Unroutable => f.write_str("no queue takes the message"),
+            Self::Refused => f.write_str("the queue refused the message"),
+        }
+    }
+}
+
+impl Outlet {
+    pub(crate) fn new(broker: Broker, topology: Option<Topology>, purpose: &'static str) -> Self {
+        Self {
+            broker,
+            topology,
+            purpose,
+            link: tokio::sync::Mutex::new(None),
+        }
+    }
+
+    /// Takes a connection that has been made already.
+    pub(crate) async fn adopt(&self, connection: Connection) {
+        *self.link.lock().await = Some(Arc::new(Link::over(connection)));
+    }
+
+    /// Publishes, in order, and waits for all the confirms; says of each what became of it.
+    pub(crate) async fn send(&self, messages: &[Outgoing]) -> Vec<Result<(), NotSent>> {
+        match self.try_send(messages).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => messages
+                .iter()
+                .map(|_| Err(NotSent::Lost(error.clone())))
+                .collect(),
+        }
+    }
+
+    async fn try_send(&self, messages: &[Outgoing]) -> lapin::Result<Vec<Result<(), NotSent>>> {
+        let link = self.link().await?;
+        let channel = link.channel().await?;
+        for delay in messages.iter().filter_map(|message| message.delay) {
+            if let Some(topology) = &self.topology {
+                link.ensure(&channel, delay, topology).await?;
+            }
+        }
+        let fates = send_all(&link, &channel, messages).await;
+        let returned: HashSet<Route> = fates
+            .iter()
+            .filter_map(|fate| fate.as_ref().ok()?.clone())
+            .collect();
+        if !returned.is_empty() {
+            self.repair(&link).await;
+        }
+        link.give_back(channel);
+        let outcomes = messages.iter().zip(fates).map(|(message, fate)| {
+            fate?;
+            // By the route and not by the confirm: lapin hands a returned message to whichever confirm comes next.
+            let route = (message.exchange.clone(), message.routing_key.clone());
+            if returned.contains(&route) {
+                return Err(NotSent::Unroutable);
+            }
+            Ok(())
+        });
+        Ok(outcomes.collect())
+    }
+
+    /// Somebody has deleted a queue, perhaps: the next attempt finds it declared.
+    async fn repair(&self, link: &Link) {
+        link.forget_declared();
+        let Some(topology) = &self.topology else {
+            return;
+        };
+        let repaired = topology.ensure(link.connection(), &self.broker.address);
+        if let Err(error) = repaired.await {
+            tracing::warn!(%error, "a queue is missing");
+        }
+    }
+
+    async fn link(&self) -> lapin::Result<Arc<Link>> {
+        let mut link = self.link.lock().await;
+        if let Some(link) = link.as_ref().filter(|link| link.is_connected()) {
+            return Ok(Arc::clone(link));
+        }
+        let connection = self.broker.connect(self.purpose).await?;
+        Ok(Arc::clone(link.insert(Arc::new(Link::over(connection)))))
+    }
+
+    /// Says goodbye, if there is anybody to say it to.
+    pub(crate) async fn close(&self) {
+        let link = self.link.lock().await.take();
+        if let Some(link) = link {
+            link.close().await;
+        }
+    }
+}
+
+type Route = (ShortString, ShortString);
+/// Confirmed, perhaps with a message that came back.
+type Fate = Result<Option<Route>, NotSent>;
+
+async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<Fate> {
+    let mut fates = Vec::with_capacity(messages.len());
+    let mut waiting = VecDeque::new();
+    for message in messages {
+        if waiting.len() == UNCONFIRMED
+            && let Some(oldest) = waiting.pop_front()
+        {
+            fates.push(confirmed(link, oldest).await);
+        }
+        let mut published = Box::pin(maybe_done(publish(channel, message)));
+        // The first poll puts the frames in line, which keeps the order; nobody waits until they are on the wire.
+        let _ = poll!(published.as_mut());
+        waiting.push_back(published);
+    }
+    for published in waiting {
+        fates.push(confirmed(link, published).await);
+    }
+    fates
+}
+
+async fn confirmed(
+    link: &Link,
+    mut published: std::pin::Pin<Box<MaybeDone<impl Future<Output = Fate>>>>,
+) -> Fate {
+    while timeout(SILENCE, published.as_mut()).await.is_err() {
+        let blocked = link.is_blocked();
+        tracing::warn!(blocked, "RabbitMQ has not confirmed yet; waiting");
+    }
+    let fate = published.as_mut().take_output();
+    fate.expect("it is done, and its output is taken once")
+}
+
+async fn publish(channel: &Channel, message: &Outgoing) -> Fate {
+    let options = BasicPublishOptions {
+        // Without a queue it comes back, instead of vanishing.
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let confirm = channel
+        .basic_publish(
+            message.exchange.clone(),
+            message.routing_key.clone(),
+            options,
+            &message.body,
+            message.properties.clone(),
+        )
+        .await
+        .map_err(NotSent::Lost)?;
+    match confirm.await.map_err(NotSent::Lost)? {
+        Confirmation::Ack(None) => Ok(None),
+        Confirmation::Ack(Some(returned)) => Ok(Some((
+            returned.exchange.clone(),
+            returned.routing_key.clone(),
+        ))),
+        Confirmation::Nack(_) | Confirmation::NotRequested => Err(NotSent::Refused),
+    }
+}

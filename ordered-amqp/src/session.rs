@@ -1,0 +1,231 @@
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{FutureExt, Stream};
+use lapin::message::Delivery as Message;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, Consumer};
+use ordered_core::transport::{Delivery, Intake, Token};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use crate::ack_window::{Ack, AckWindow};
+use crate::received::Received;
+
+/// How long a broker may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A connection that consumes, from its opening to its end.
+pub(crate) struct Session {
+    connection: Connection,
+    channel: Channel,
+    // A std mutex: it is held while the stream is polled, and never over an await.
+    consumer: Mutex<Consumer>,
+    // A std mutex: it is held for a few map accesses a delivery.
+    window: Mutex<Window>,
+    /// Tokens of this session are delivery tags plus this: the last token of the session before.
+    base: u64,
+    /// With more acknowledgements kept back than this they are flushed at once.
+    keep_at_most: usize,
+    defer_prefix: String,
+    died: watch::Sender<bool>,
+    /// Acknowledgements are kept back, and somebody has to flush them in a while.
+    kept: Notify,
+}
+
+#[derive(Default)]
+struct Window {
+    acks: AckWindow,
+    /// Nothing is entered any more, because the next session counts on from here.
+    retired: bool,
+}
+
+impl Session {
+    pub(crate) async fn consume(
+        connection: Connection,
+        queue: &str,
+        consumer_tag: &str,
+        defer_prefix: &str,
+        intake: Intake,
+        base: u64,
+    ) -> lapin::Result<Self> {
+        let channel = connection.create_channel().await?;
+        // A prefetch of 0 means no limit.
+        let prefetch = u16::try_from(intake.max_unsettled.max(1)).unwrap_or(u16::MAX);
+        channel
+            .basic_qos(prefetch, BasicQosOptions::default())
+            .await?;
+        let options = BasicConsumeOptions::default();
+        let (queue, tag) = (queue.into(), consumer_tag.into());
+        let consumer = channel
+            .basic_consume(queue, tag, options, FieldTable::default())
+            .await?;
+        Ok(Self {
+            connection,
+            channel,
+            consumer: Mutex::new(consumer),
+            window: Mutex::default(),
+            base,
+            keep_at_most: usize::from(prefetch) / 4,
+            defer_prefix: defer_prefix.to_owned(),
+            died: watch::Sender::new(false),
+            kept: Notify::new(),
+        })
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Waits for a delivery and takes those that are there; `None` when there will be no more.
+    ///
+    /// # Cancel safety
+    /// Deliveries are taken in the poll that returns them.
+    pub(crate) async fn receive(&self, max: usize) -> Option<Vec<Delivery>> {
+        let mut died = self.died.subscribe();
+        tokio::select! {
+            biased;
+            _ = died.wait_for(|died| *died) => None,
+            received = poll_fn(|context| self.poll_receive(max, context)) => received,
+        }
+    }
+
+    fn poll_receive(&self, max: usize, context: &mut Context<'_>) -> Poll<Option<Vec<Delivery>>> {
+        let mut consumer = lock(&self.consumer);
+        let mut next = || Pin::new(&mut *consumer).poll_next(context);
+        let mut messages = match ready!(next()) {
+            Some(Ok(message)) => vec![message],
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the consumer failed");
+                self.die();
+                return Poll::Ready(None);
+            }
+            None => {
+                self.die();
+                return Poll::Ready(None);
+            }
+        };
+        while messages.len() < max {
+            match next() {
+                Poll::Ready(Some(Ok(message))) => messages.push(message),
+                Poll::Ready(Some(Err(_)) | None) => {
+                    self.die();
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        // Still under the lock of the consumer, so that the tags are entered in order.
+        Poll::Ready(self.enter(messages))
+    }
+
+    fn enter(&self, messages: Vec<Message>) -> Option<Vec<Delivery>> {
+        let messages: Vec<_> = messages
+            .into_iter()
+            .map(|message| Received::read(message, &self.defer_prefix))
+            .collect();
+        let mut window = lock(&self.window);
+        if window.retired {
+            return None;
+        }
+        let deliveries = messages.into_iter().map(|message| {
+            window.acks.enter(message.tag, message.original);
+            Delivery {
+                token: Token(self.base + message.tag),
+                envelope: message.envelope,
+                redelivered: message.redelivered,
+            }
+        });
+        Some(deliveries.collect())
+    }
+
+    /// The delivery tag, if the token is one of this session's.
+    pub(crate) fn tag(&self, token: Token) -> Option<u64> {
+        token.0.checked_sub(self.base).filter(|tag| *tag > 0)
+    }
+
+    /// Settles under one lock, then sends what can be acknowledged.
+    pub(crate) fn settle<T>(&self, settle: impl FnOnce(&mut AckWindow) -> T) -> T {
+        let mut window = lock(&self.window);
+        let settled = settle(&mut window.acks);
+        let acks = &mut window.acks;
+        if acks.kept() > 0 {
+            // Under the lock, because an acknowledgement must not overtake one that covers it.
+            acks.prefix().into_iter().for_each(|ack| self.send(ack));
+            if acks.kept() > self.keep_at_most {
+                acks.flush().into_iter().for_each(|ack| self.send(ack));
+            } else if acks.kept() > 0 {
+                self.kept.notify_one();
+            }
+        }
+        settled
+    }
+
+    /// Sends every acknowledgement that is kept back.
+    pub(crate) fn flush(&self) {
+        let mut window = lock(&self.window);
+        window
+            .acks
+            .flush()
+            .into_iter()
+            .for_each(|ack| self.send(ack));
+    }
+
+    /// Hands the frame to lapin's thread, and does not wait until it is on its way. If it fails, so does the channel,
+    /// and the broker delivers again.
+    fn send(&self, Ack { tag, multiple }: Ack) {
+        let sent = self.channel.basic_ack(tag, BasicAckOptions { multiple });
+        let _ = sent.now_or_never();
+    }
+
+    /// Resolves once acknowledgements have been kept back.
+    pub(crate) async fn acks_are_kept(&self) {
+        self.kept.notified().await;
+    }
+
+    /// Marks the session as over.
+    pub(crate) fn die(&self) {
+        self.died.send_replace(true);
+    }
+
+    /// Resolves when the session is over.
+    pub(crate) async fn died(&self) {
+        let mut died = self.died.subscribe();
+        // It cannot fail: the sender is in `self`.
+        let _ = died.wait_for(|died| *died).await;
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        *self.died.borrow()
+    }
+
+    /// Gives out no more tokens, and says what the last one was.
+    pub(crate) fn retire(&self) -> u64 {
+        self.die();
+        let mut window = lock(&self.window);
+        window.retired = true;
+        self.base + window.acks.last()
+    }
+
+    /// Sends what is kept back and says goodbye.
+    pub(crate) async fn close(&self) -> lapin::Result<()> {
+        self.retire();
+        self.flush();
+        // In the same order on the wire, so that the broker has the acknowledgements when it closes.
+        let close = async {
+            self.channel.close(200, "bye".into()).await?;
+            self.connection.close(200, "bye".into()).await
+        };
+        timeout(FAREWELL, close)
+            .await
+            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

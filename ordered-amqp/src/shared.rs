@@ -1,0 +1,121 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ordered_core::transport::{Intake, TransportError};
+use tokio::sync::watch;
+
+use crate::broker::Broker;
+use crate::failure::{Stage, away, explain};
+use crate::outlet::Outlet;
+use crate::session::Session;
+use crate::topology::Topology;
+
+/// What the transport, its driver and the copies on their way have in common.
+pub(crate) struct Shared {
+    pub(crate) broker: Broker,
+    pub(crate) topology: Topology,
+    pub(crate) consumer_tag: String,
+    pub(crate) outlet: Outlet,
+    /// The session that consumes now. A watch, because `receive` waits for the next one.
+    pub(crate) session: watch::Sender<Option<Arc<Session>>>,
+    pub(crate) closing: watch::Sender<bool>,
+    // A std mutex: it is held to look and to set.
+    phase: Mutex<Phase>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Started,
+    Closed,
+}
+
+impl Shared {
+    pub(crate) fn new(broker: Broker, topology: Topology, consumer_tag: String) -> Self {
+        let outlet = Outlet::new(
+            broker.clone(),
+            Some(topology.clone()),
+            "dead letters and deferred",
+        );
+        Self {
+            broker,
+            topology,
+            consumer_tag,
+            outlet,
+            session: watch::Sender::new(None),
+            closing: watch::Sender::new(false),
+            phase: Mutex::new(Phase::Idle),
+        }
+    }
+
+    /// Connects, sees to it that the queues are there, and leaves.
+    pub(crate) async fn check(&self) -> Result<(), TransportError> {
+        let address = &self.broker.address;
+        let connection = self.broker.open("check").await?;
+        self.topology.ensure(&connection, address).await?;
+        let closed = connection.close(200, "checked".into()).await;
+        closed.map_err(|error| away(address, error))
+    }
+
+    /// Connects and consumes, once.
+    pub(crate) async fn open(&self, intake: Intake, base: u64) -> Result<Session, TransportError> {
+        let address = &self.broker.address;
+        let connection = self.broker.open("consumer").await?;
+        self.topology.ensure(&connection, address).await?;
+        let places = &self.topology.places;
+        let queue = places.queue.as_str();
+        let (tag, defer) = (&self.consumer_tag, &places.defer_prefix);
+        Session::consume(connection, queue, tag, defer, intake, base)
+            .await
+            .map_err(|error| explain(address, Stage::Queue(queue), error))
+    }
+
+    pub(crate) fn current(&self) -> Option<Arc<Session>> {
+        self.session.borrow().clone()
+    }
+
+    /// Resolves when the transport is closed or dropped.
+    pub(crate) async fn closing(&self) {
+        let mut closing = self.closing.subscribe();
+        // It cannot fail: the sender is in `self`.
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+
+    pub(crate) fn begin(&self) -> Result<(), TransportError> {
+        let mut phase = self.phase();
+        match *phase {
+            Phase::Idle => *phase = Phase::Started,
+            Phase::Started => {
+                return Err(TransportError::fatal(
+                    "the transport is started already: give each worker its own",
+                ));
+            }
+            Phase::Closed => return Err(closed()),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn begin_again(&self) {
+        *self.phase() = Phase::Idle;
+    }
+
+    pub(crate) fn end(&self) {
+        *self.phase() = Phase::Closed;
+        self.closing.send_replace(true);
+    }
+
+    pub(crate) fn ensure_started(&self) -> Result<(), TransportError> {
+        match *self.phase() {
+            Phase::Started => Ok(()),
+            Phase::Idle => Err(TransportError::fatal("the transport is not started")),
+            Phase::Closed => Err(closed()),
+        }
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed() -> TransportError {
+    TransportError::fatal("the transport is closed")
+}

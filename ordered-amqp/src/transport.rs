@@ -1,0 +1,168 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
+use tokio::task::JoinHandle;
+
+use crate::builder::{AmqpAddress, AmqpBuilder};
+use crate::publisher::AmqpPublisher;
+use crate::shared::Shared;
+use crate::{copies, driver};
+
+/// A consumer of one queue of RabbitMQ.
+///
+/// See the [crate's page](crate) for what it does with the queue.
+pub struct Amqp {
+    shared: Arc<Shared>,
+    // A std mutex: it is held to put the handle in and to take it out.
+    driver: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Amqp {
+    /// Where the broker is: `amqp://user:password@host:port/vhost`, with the vhost `/` written `%2f` or left out.
+    ///
+    /// The query may set `heartbeat` (seconds), `channel_max`, `frame_max`, `connection_timeout` (milliseconds) and
+    /// `auth_mechanism`, see <https://www.rabbitmq.com/docs/uri-query-parameters>. `amqps://` needs the feature `tls`.
+    pub fn connect(url: impl Into<String>) -> AmqpAddress {
+        AmqpAddress::new(url.into())
+    }
+
+    pub(crate) async fn open(builder: AmqpBuilder) -> Result<Self, TransportError> {
+        let (broker, topology, consumer_tag) = builder.validate()?;
+        let shared = Arc::new(Shared::new(broker, topology, consumer_tag));
+        shared.check().await?;
+        let driver = Mutex::new(None);
+        Ok(Self { shared, driver })
+    }
+
+    /// A publisher for the same queue, with a connection of its own that is made when it is first needed.
+    #[must_use]
+    pub fn publisher(&self) -> AmqpPublisher {
+        let Shared {
+            broker, topology, ..
+        } = &*self.shared;
+        AmqpPublisher::to_queue(broker.clone(), topology.clone())
+    }
+
+    fn driver(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Transport for Amqp {
+    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+        self.shared.begin()?;
+        let opened = self.shared.open(intake, 0).await;
+        let session = Arc::new(opened.inspect_err(|_| self.shared.begin_again())?);
+        let (shared, first) = (Arc::clone(&self.shared), Arc::clone(&session));
+        // Here and not only in the driver, so that `receive` and `settle` find it at once.
+        self.shared.session.send_replace(Some(session));
+        *self.driver() = Some(tokio::spawn(driver::drive(shared, intake, first)));
+        tracing::info!(
+            address = %self.shared.broker.address,
+            queue = self.shared.topology.places.queue.as_str(),
+            "consuming"
+        );
+        Ok(())
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        loop {
+            self.shared.ensure_started()?;
+            let mut sessions = self.shared.session.subscribe();
+            let session = sessions.borrow_and_update().clone();
+            if let Some(session) = session
+                && let Some(deliveries) = session.receive(max).await
+            {
+                return Ok(deliveries);
+            }
+            tokio::select! {
+                // It cannot fail: the sender is in `self`.
+                _ = sessions.changed() => {}
+                () = self.shared.closing() => {}
+            }
+        }
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), TransportError> {
+        // Without a session every token is one of a connection that is gone.
+        let Some(session) = self.shared.current() else {
+            return Ok(());
+        };
+        let places = &self.shared.topology.places;
+        let copies = session.settle(|acks| {
+            let mut copies = Vec::new();
+            for Settlement { token, fate } in settlements {
+                let Some(tag) = session.tag(token) else {
+                    continue;
+                };
+                let copy = match fate {
+                    Fate::Ack => {
+                        acks.ack(tag);
+                        continue;
+                    }
+                    Fate::Defer(time) => acks.take(tag).map(|it| places.deferred(&it, time)),
+                    Fate::DeadLetter(reason) => {
+                        acks.take(tag).map(|it| places.dead_letter(&it, &reason))
+                    }
+                };
+                copies.extend(copy.map(|copy| (tag, copy)));
+            }
+            copies
+        });
+        if copies.is_empty() || session.is_dead() {
+            return Ok(());
+        }
+        // A task, so that a caller who drops this future does not leave deliveries neither here nor there.
+        let sending = copies::send(Arc::clone(&self.shared), session, copies);
+        tokio::spawn(sending).await.unwrap_or_else(|error| {
+            Err(TransportError::unavailable("the runtime is shutting down").with_source(error))
+        })
+    }
+
+    async fn close(&self) -> Result<(), TransportError> {
+        self.shared.end();
+        let driver = self.driver().take();
+        if let Some(driver) = driver {
+            // It ends by itself; an error would be its panic, which has been reported.
+            let _ = driver.await;
+        }
+        let session = self.shared.session.send_replace(None);
+        self.shared.outlet.close().await;
+        let Some(session) = session else {
+            return Ok(());
+        };
+        let address = &self.shared.broker.address;
+        let closed = session.close().await;
+        tracing::info!(%address, "consuming has ended");
+        closed.map_err(|error| crate::failure::away(address, error))
+    }
+}
+
+/// What is not settled goes back to the broker, as after a crash.
+impl Drop for Amqp {
+    fn drop(&mut self) {
+        self.shared.end();
+        if let Some(driver) = self.driver().take() {
+            driver.abort();
+        }
+        if let Some(session) = self.shared.session.send_replace(None) {
+            session.flush();
+            session.retire();
+        }
+    }
+}
+
+impl fmt::Debug for Amqp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Amqp")
+            .field("address", &self.shared.broker.address)
+            .field("queue", &self.shared.topology.places.queue.as_str())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! The RabbitMQ transport against real servers.
+
+mod faults;
+mod messages;
+mod queues;
+mod settling;
+mod start;
+mod suite;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;

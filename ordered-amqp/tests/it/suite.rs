@@ -1,0 +1,17 @@
+//! The transport suite, for both kinds of queues.
+
+mod classic {
+    use ordered_amqp::QueueKind;
+
+    use crate::support::Queue;
+
+    ordered_testkit::transport_suite!(async || Queue::of(QueueKind::Classic).await);
+}
+
+mod quorum {
+    use ordered_amqp::QueueKind;
+
+    use crate::support::Queue;
+
+    ordered_testkit::transport_suite!(async || Queue::of(QueueKind::Quorum).await);
+}

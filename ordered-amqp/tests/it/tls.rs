@@ -1,0 +1,38 @@
+//! `amqps://`, with certificates made for this test.
+
+use ordered_amqp::Amqp;
+use ordered_core::transport::{Fate, Intake, Publish, Reason, ReasonKind, Transport};
+use ordered_testkit::server::RabbitServer;
+use ordered_testkit::unique;
+
+use crate::support::{numbered, settle, take};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls");
+const AUTHORITY: &str = include_str!("tls/authority.pem");
+
+#[tokio::test]
+async fn everything_goes_over_tls_and_a_strange_certificate_is_refused() {
+    let (certificate, key) = (
+        format!("{FOLDER}/server.pem"),
+        format!("{FOLDER}/server.key"),
+    );
+    let builder = RabbitServer::builder().tls(&certificate, &key);
+    let server = builder.start().await.unwrap();
+    let url = server.tls_url().unwrap();
+    let untrusted = Amqp::connect(&url).queue("q").await.err().unwrap();
+    let message = untrusted.to_string();
+    assert!(message.contains("certificate"), "{message}");
+    let builder = Amqp::connect(&url)
+        .queue(unique("events"))
+        .ca_certificates(AUTHORITY);
+    let transport = builder.await.unwrap();
+    transport.publisher().publish(numbered(3)).await.unwrap();
+    transport.start(Intake { max_unsettled: 10 }).await.unwrap();
+    let deliveries = take(&transport, 3).await;
+    let reason = Reason {
+        kind: ReasonKind::Malformed,
+        text: "no".into(),
+    };
+    settle(&transport, &deliveries[0], Fate::DeadLetter(reason)).await;
+    transport.close().await.unwrap();
+}
