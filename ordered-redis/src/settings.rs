@@ -40,6 +40,14 @@ pub(crate) fn report(
     strict: bool,
     answers: &[RedisResult<Value>],
 ) -> Result<StoreReport, StoreError> {
+    // Who is not let in at all learns that, and not that the settings are unknown.
+    let shut_out = answers.iter().find_map(|answer| {
+        let error = answer.as_ref().err()?;
+        (error.code() == Some("NOAUTH")).then(|| error.clone())
+    });
+    if let Some(error) = shut_out {
+        return Err(store_error(address, error));
+    }
     let info = answers
         .first()
         .and_then(|answer| text(answer.as_ref().ok()?));
