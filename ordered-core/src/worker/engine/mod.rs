@@ -191,3 +191,6 @@ fn payload_bytes(action: &Action) -> u64 {
         | Action::Claim => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

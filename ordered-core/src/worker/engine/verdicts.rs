@@ -172,7 +172,7 @@ impl Engine {
 
     fn on_release(&mut self, key: &Key, fence: Fence) {
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
-            self.lanes.remove(key);
+            self.end_lane(key);
         }
     }
 
@@ -186,7 +186,9 @@ impl Engine {
             return;
         };
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
-            return;
+            // An offer was granted since the sweep. The claim has granted what is held behind it too: to drop that
+            // would leave a hole in the lane, over which a later offer would run.
+            return self.extend_lane(key, next);
         }
         tracing::info!(%key, %fence, attempt, events = next.len(), "took over a key");
         self.enter_claimed(key, fence, attempt, next);
