@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where the events come from: amqp://…, memory://…
+    /// Where the events come from: amqp://…, sqs://…, memory://…
     #[arg(long)]
     transport: String,
     /// The queue they are in.

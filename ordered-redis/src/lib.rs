@@ -22,15 +22,20 @@
 //! them expires in large pieces.
 
 mod answer;
+mod apply;
 mod builder;
 mod error;
+mod inspect;
 mod link;
+mod meta;
 mod names;
 mod pack;
 mod request;
 mod script;
 mod settings;
+mod shared;
 mod store;
+mod sweep;
 
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;

@@ -1,31 +1,24 @@
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use ordered_core::clock::Clock;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Command, KeyView, QuotaLimit, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError, StoreReport, bucket_of};
-use redis::{Cmd, RedisResult, Value, cmd};
+use ordered_core::protocol::{Command, KeyView, Verdict, WorkerId};
+use ordered_core::store::{Group, Store, StoreError, StoreReport};
+use redis::cmd;
 
-use crate::answer::Answer;
+use crate::apply::apply;
 use crate::builder::RedisStoreBuilder;
-use crate::error::{is_no_script, is_out_of_memory, store_error};
+use crate::inspect::inspect;
 use crate::link::Link;
+use crate::meta::agree;
 use crate::names::Names;
-use crate::request::{Portion, portions, situation, takes_in};
-use crate::script::{ALL, APPLY, Call, HEARTBEAT, INSPECT, SWEEP};
+use crate::script::{Call, HEARTBEAT};
 use crate::settings;
-
-/// How the names and values of this version are laid out in Redis. Another number is another version's.
-const LAYOUT: &str = "1";
-/// How many claims one sweep of a bucket looks at; Redis takes it as a hint.
-const SWEEP_CLAIMS: &str = "512";
-/// How many held events one call of `inspect` reads.
-const PAGE: usize = 1_000;
+use crate::shared::{Shared, number, text};
+use crate::sweep::sweep;
 
 /// A store in Redis or Valkey, on one server or on a cluster.
 ///
@@ -33,26 +26,6 @@ const PAGE: usize = 1_000;
 #[derive(Clone)]
 pub struct RedisStore {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    link: Link,
-    address: String,
-    names: Names,
-    buckets: u32,
-    strict: bool,
-    clock: Option<Clock>,
-    // A std mutex: held for a lookup, and never over an await.
-    cursors: Mutex<HashMap<String, Cursors>>,
-}
-
-/// How far the sweeps of a group have come.
-#[derive(Clone)]
-struct Cursors {
-    /// The bucket that the next sweep begins with, so that the limit does not always favour the same ones.
-    first: u32,
-    /// In each bucket, where the scan over the claims goes on.
-    scans: Vec<String>,
 }
 
 impl RedisStore {
@@ -79,16 +52,17 @@ impl RedisStore {
         buckets: u32,
         strict: bool,
     ) -> Self {
+        let shared = Shared {
+            link,
+            address,
+            names,
+            buckets,
+            strict,
+            clock: None,
+            cursors: Mutex::default(),
+        };
         Self {
-            shared: Arc::new(Shared {
-                link,
-                address,
-                names,
-                buckets,
-                strict,
-                clock: None,
-                cursors: Mutex::default(),
-            }),
+            shared: Arc::new(shared),
         }
     }
 
@@ -97,217 +71,28 @@ impl RedisStore {
     #[doc(hidden)]
     #[must_use]
     pub fn with_clock(&self, clock: Clock) -> Self {
-        let shared = &self.shared;
-        Self {
-            shared: Arc::new(Shared {
-                link: shared.link.clone(),
-                address: shared.address.clone(),
-                names: shared.names.clone(),
-                buckets: shared.buckets,
-                strict: shared.strict,
-                clock: Some(clock),
-                cursors: Mutex::default(),
-            }),
-        }
-    }
-
-    fn buckets(&self) -> u32 {
-        self.shared.buckets
-    }
-
-    /// The time that a test brings; 0 is the server's own.
-    fn given_time(&self) -> u64 {
-        self.shared.clock.as_ref().map_or(0, Clock::now)
-    }
-
-    fn call(
-        &self,
-        operation: &'static crate::script::Operation,
-        group: &Group,
-        bucket: u32,
-        arguments: Vec<Bytes>,
-    ) -> Call {
-        Call {
-            operation,
-            tag: self.shared.names.bucket(group, bucket),
-            arguments,
-        }
-    }
-
-    fn error(&self, error: redis::RedisError) -> StoreError {
-        store_error(&self.shared.address, error)
-    }
-
-    async fn send(&self, commands: Vec<Cmd>) -> Result<Vec<RedisResult<Value>>, StoreError> {
-        self.shared
-            .link
-            .send(commands)
-            .await
-            .map_err(|error| self.error(error))
-    }
-
-    /// Runs the scripts, all at once. A server that was restarted, or told to forget its scripts, is given them again.
-    async fn try_run(&self, calls: &[Call]) -> Result<Vec<RedisResult<Value>>, StoreError> {
-        if calls.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut answers = self.send(calls.iter().map(Call::command).collect()).await?;
-        let unknown: Vec<usize> = (0..calls.len())
-            .filter(|place| answers[*place].as_ref().is_err_and(is_no_script))
-            .collect();
-        if !unknown.is_empty() {
-            self.load().await?;
-            let again = unknown.iter().map(|place| calls[*place].command());
-            let repeated = self.send(again.collect()).await?;
-            for (place, answer) in unknown.into_iter().zip(repeated) {
-                answers[place] = answer;
-            }
-        }
-        Ok(answers)
-    }
-
-    async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
-        let answers = self.try_run(calls).await?;
-        answers
-            .into_iter()
-            .map(|answer| answer.map_err(|error| self.error(error)))
-            .collect()
-    }
-
-    /// A server without memory refused a portion. If some of it settles what is at work, that is said without the
-    /// rest, so that what is held can drain; the rest is told that there is no room. Elsewise the store is away.
-    async fn settle_only(
-        &self,
-        batch: &Batch<'_>,
-        bucket: u32,
-        places: Vec<usize>,
-        error: redis::RedisError,
-        verdicts: &mut [Option<Verdict>],
-    ) -> Result<(), StoreError> {
-        let (refused, settling): (Vec<usize>, Vec<usize>) = places
-            .into_iter()
-            .partition(|place| takes_in(&batch.commands[*place]));
-        if settling.is_empty() || !is_out_of_memory(&error) {
-            return Err(self.error(error));
-        }
-        let portion = Portion::of(batch.commands, settling.into_iter());
-        let (places, arguments) = portion.finish(batch.situation.clone());
-        let call = self.call(&APPLY, batch.group, bucket, arguments);
-        read_verdicts(self.run(&[call]).await?.remove(0), places, verdicts)?;
-        for place in refused {
-            verdicts[place] = Some(Verdict::HoldFull(QuotaLimit::GroupBytes));
-        }
-        Ok(())
-    }
-
-    async fn load(&self) -> Result<(), StoreError> {
-        let loads = ALL.iter().map(|operation| operation.load()).collect();
-        for answer in self.send(loads).await? {
-            answer.map_err(|error| self.error(error))?;
-        }
-        Ok(())
-    }
-
-    /// Records the number of buckets at the first use of a group, and refuses another one from then on.
-    async fn agree(&self, group: &Group) -> Result<(), StoreError> {
-        let meta = self.shared.names.meta(group);
-        let ours = self.buckets().to_string();
-        let record = |field: &str, value: &str| {
-            let mut command = cmd("HSETNX");
-            command.arg(&meta).arg(field).arg(value);
-            command
+        let shared = Shared {
+            link: self.shared.link.clone(),
+            address: self.shared.address.clone(),
+            names: self.shared.names.clone(),
+            buckets: self.shared.buckets,
+            strict: self.shared.strict,
+            clock: Some(clock),
+            cursors: Mutex::default(),
         };
-        let mut read = cmd("HMGET");
-        read.arg(&meta).arg("buckets").arg("layout");
-        // One after the other: on a cluster, commands that go out together come in any order.
-        self.send(vec![record("buckets", &ours)])
-            .await?
-            .remove(0)
-            .map_err(|error| self.error(error))?;
-        self.send(vec![record("layout", LAYOUT)])
-            .await?
-            .remove(0)
-            .map_err(|error| self.error(error))?;
-        let answer = self
-            .send(vec![read])
-            .await?
-            .remove(0)
-            .map_err(|error| self.error(error))?;
-        let mut answer = Answer::new(answer)?;
-        let (buckets, layout) = (answer.text()?, answer.text()?);
-        if layout != LAYOUT {
-            return Err(StoreError::refused(format!(
-                "the group `{}` was written to Redis by another version of this store (layout {layout}, and this is \
-                 {LAYOUT}): run the same version in all workers",
-                group.name()
-            )));
+        Self {
+            shared: Arc::new(shared),
         }
-        if buckets != ours {
-            return Err(StoreError::refused(format!(
-                "the group `{}` is spread over {buckets} buckets in Redis, and this worker is set to {ours}: set \
-                 `.buckets({buckets})`, or use another group",
-                group.name()
-            )));
-        }
-        Ok(())
     }
-
-    fn cursors(&self, group: &Group) -> Cursors {
-        let cursors = self.shared.cursors.lock();
-        let cursors = cursors.unwrap_or_else(PoisonError::into_inner);
-        cursors
-            .get(group.name())
-            .cloned()
-            .unwrap_or_else(|| Cursors {
-                first: 0,
-                scans: vec!["0".to_owned(); self.buckets() as usize],
-            })
-    }
-
-    fn keep_cursors(&self, group: &Group, cursors: Cursors) {
-        let mut all = self
-            .shared
-            .cursors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.insert(group.name().to_owned(), cursors);
-    }
-}
-
-fn number(number: u64) -> Bytes {
-    number.to_string().into()
-}
-
-fn text(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
-}
-
-/// What an `apply` is about.
-struct Batch<'a> {
-    group: &'a Group,
-    situation: Bytes,
-    commands: &'a [Command],
-}
-
-fn read_verdicts(
-    answer: Value,
-    places: Vec<usize>,
-    verdicts: &mut [Option<Verdict>],
-) -> Result<(), StoreError> {
-    let mut answer = Answer::new(answer)?;
-    for place in places {
-        verdicts[place] = Some(answer.verdict()?);
-    }
-    answer.finish()
 }
 
 #[async_trait]
 impl Store for RedisStore {
     async fn open(&self, group: &Group) -> Result<StoreReport, StoreError> {
-        let answers = self.send(settings::questions()).await?;
+        let answers = self.shared.send(settings::questions()).await?;
         let report = settings::report(&self.shared.address, self.shared.strict, &answers)?;
-        self.agree(group).await?;
-        self.load().await?;
+        agree(&self.shared, group).await?;
+        self.shared.load().await?;
         Ok(report)
     }
 
@@ -317,33 +102,7 @@ impl Store for RedisStore {
         worker: &WorkerId,
         commands: &[Command],
     ) -> Result<Vec<Verdict>, StoreError> {
-        let share = group.policy().group_quota.share(self.buckets());
-        let situation = situation(group.policy(), share, worker, self.given_time());
-        let mut verdicts: Vec<Option<Verdict>> = commands.iter().map(|_| None).collect();
-        let batch = Batch {
-            group,
-            situation,
-            commands,
-        };
-        for round in portions(commands, self.buckets()) {
-            let mut sent = Vec::with_capacity(round.len());
-            let mut calls = Vec::with_capacity(round.len());
-            for (bucket, portion) in round {
-                let (places, arguments) = portion.finish(batch.situation.clone());
-                sent.push((bucket, places));
-                calls.push(self.call(&APPLY, group, bucket, arguments));
-            }
-            for ((bucket, places), answer) in sent.into_iter().zip(self.try_run(&calls).await?) {
-                match answer {
-                    Ok(answer) => read_verdicts(answer, places, &mut verdicts)?,
-                    Err(error) => {
-                        self.settle_only(&batch, bucket, places, error, &mut verdicts)
-                            .await?;
-                    }
-                }
-            }
-        }
-        Ok(verdicts.into_iter().flatten().collect())
+        apply(&self.shared, group, worker, commands).await
     }
 
     async fn heartbeat(
@@ -352,99 +111,41 @@ impl Store for RedisStore {
         worker: &WorkerId,
         lease: Duration,
     ) -> Result<(), StoreError> {
-        let lease = u64::try_from(lease.as_millis())
-            .unwrap_or(u64::MAX)
-            .min(1 << 52);
+        // Beyond 2^52 a script would no longer add exactly; that is some hundred thousand years.
+        let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         let arguments = vec![
             text(worker.as_str()),
-            number(lease),
-            number(self.given_time()),
+            number(lease.min(1 << 52)),
+            number(self.shared.given_time()),
         ];
-        let calls: Vec<Call> = (0..self.buckets())
-            .map(|bucket| self.call(&HEARTBEAT, group, bucket, arguments.clone()))
+        let calls: Vec<Call> = (0..self.shared.buckets)
+            .map(|bucket| {
+                self.shared
+                    .call(&HEARTBEAT, group, bucket, arguments.clone())
+            })
             .collect();
-        self.run(&calls).await.map(drop)
+        self.shared.run(&calls).await.map(drop)
     }
 
     async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        let removals = (0..self.buckets()).map(|bucket| {
+        let removals = (0..self.shared.buckets).map(|bucket| {
             let mut removal = cmd("HDEL");
-            removal.arg(format!("{}:w", self.shared.names.bucket(group, bucket)));
-            removal.arg(worker.as_str());
+            let leases = format!("{}:w", self.shared.names.bucket(group, bucket));
+            removal.arg(leases).arg(worker.as_str());
             removal
         });
-        for answer in self.send(removals.collect()).await? {
-            answer.map_err(|error| self.error(error))?;
+        for answer in self.shared.send(removals.collect()).await? {
+            answer.map_err(|error| self.shared.error(error))?;
         }
         Ok(())
     }
 
     async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let mut cursors = self.cursors(group);
-        let first = cursors.first;
-        cursors.first = (first + 1) % self.buckets();
-        let order: Vec<u32> = (0..self.buckets())
-            .map(|step| (first + step) % self.buckets())
-            .collect();
-        let calls: Vec<Call> = order
-            .iter()
-            .map(|bucket| {
-                let scan = &cursors.scans[*bucket as usize];
-                let arguments = vec![
-                    number(limit as u64),
-                    text(scan),
-                    text(SWEEP_CLAIMS),
-                    number(self.given_time()),
-                ];
-                self.call(&SWEEP, group, *bucket, arguments)
-            })
-            .collect();
-        let mut found = Vec::new();
-        for (bucket, answer) in order.into_iter().zip(self.run(&calls).await?) {
-            let mut answer = Answer::new(answer)?;
-            let scan = answer.text()?;
-            let mut keys = Vec::new();
-            while !answer.is_empty() {
-                keys.push(answer.key()?);
-            }
-            // What is beyond the limit is found again: the queue of due keys still has it, and the scan stays.
-            if found.is_empty() || found.len() + keys.len() <= limit {
-                found.extend(keys);
-                cursors.scans[bucket as usize] = scan;
-            }
-        }
-        self.keep_cursors(group, cursors);
-        Ok(found)
+        sweep(&self.shared, group, limit).await
     }
 
     async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError> {
-        let bucket = bucket_of(key.as_str(), self.buckets());
-        let mut view: Option<KeyView> = None;
-        loop {
-            let after = view
-                .as_ref()
-                .and_then(|view| view.held.last())
-                .map_or(0, |held| held.seq);
-            let arguments = vec![
-                text(key.as_str()),
-                number(after),
-                number(PAGE as u64),
-                number(self.given_time()),
-            ];
-            let call = self.call(&INSPECT, group, bucket, arguments);
-            let mut answer = Answer::new(self.run(&[call]).await?.remove(0))?;
-            if answer.is_empty() {
-                return Ok(view);
-            }
-            let latest = answer.view()?;
-            let page = answer.held()?;
-            let is_last = page.len() < PAGE;
-            let view = view.get_or_insert(latest);
-            view.held.extend(page);
-            if is_last {
-                return Ok(Some(view.clone()));
-            }
-        }
+        inspect(&self.shared, group, key).await
     }
 }
 

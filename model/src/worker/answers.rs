@@ -89,7 +89,7 @@ impl Turn<'_> {
         if released {
             self.end_lane();
         } else {
-            self.go_on();
+            self.go_on(item.event);
         }
     }
 

@@ -42,12 +42,16 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn go_on(&mut self) {
+    pub(super) fn go_on(&mut self, committed: Which) {
+        let bounds = self.model.bounds;
         let draining = self.me().draining;
+        let skips = self.is(Mutation::IgnoresClaimOfOwnLane);
         let Some(lane) = &mut self.me().lane else {
             return;
         };
-        if draining || lane.queue.is_empty() {
+        let next = lane.queue.first().map(|item| bounds.seq(item.event));
+        let whole = next == Some(bounds.seq(committed) + 1) || (skips && next.is_some());
+        if draining || !whole {
             return self.release();
         }
         lane.stage = Stage::Ready;
@@ -72,6 +76,10 @@ impl Turn<'_> {
 
     /// Ends the lane, and its run with it.
     fn abandon(&mut self) {
+        if let Some(lane) = &self.me().lane {
+            let fence = lane.fence;
+            self.tell(Ask::Release { fence });
+        }
         self.end_lane();
     }
 

@@ -20,188 +20,177 @@
 
 local OFFER, HOLD, COMMIT, RETRY, POSTPONE, HALT, RELEASE, CLAIM = 1, 2, 3, 4, 5, 6, 7, 8
 
--- The held events that a command is likely to look at.
-local function want_for(command, key, fields, seqs)
-  local op, seq = command[1], command[3]
-  if op == OFFER or op == HOLD or op == POSTPONE or op == HALT then want_held(key, seq, fields, seqs) end
-  if op == COMMIT then
-    want_held(key, seq, fields, seqs)
-    local first = max(command[6], seq) + 1
-    for next_seq = first, min(first + next_events - 1, seq + lane_depth, MAX_SEQ) do
-      want_held(key, next_seq, fields, seqs)
+-- Read: the held events that a command is likely to look at (its own, the head, and the first that it may hand out),
+-- then the ids and, for what lies in the past, the seqs that are remembered. What turns out to be missing is read when
+-- it is asked for.
+local known = {} -- for each offer and hold, the field of its id among what is remembered
+local takes_in = false
+do
+  local fields, seqs, nexts, ids = {}, {}, {}, {}
+  for place, command in ipairs(commands) do
+    local op, key, seq = command[1], keys[command[2]], command[3]
+    if op <= HOLD then
+      takes_in = true
+      known[place] = want_done_id(key.name, command[4], ids)
     end
-  elseif op == CLAIM then
-    for next_seq = key.last + 1, min(key.last + next_events, key.last + lane_depth, MAX_SEQ) do
-      want_held(key, next_seq, fields, seqs)
+    if key.was_held > 0 then
+      if op < RELEASE then want_held(key, seq, fields, seqs) end
+      if op > OFFER then want_held(key, key.last + 1, fields, seqs) end
+      if op == COMMIT or op == CLAIM then
+        local next_seq = op == CLAIM and key.last + 1 or min(max(command[6], seq) + 1, MAX_SEQ)
+        want_held(key, next_seq, fields, seqs)
+        nexts[#nexts + 1], nexts[#nexts + 2] = held_field(key.name, next_seq), key.name
+      end
     end
-  end
-  if op ~= OFFER then want_held(key, key.last + 1, fields, seqs) end
-end
-
-local function load_batch()
-  load_keys()
-  local fields, seqs, ids = {}, {}, {}
-  for _, command in ipairs(commands) do
-    local key = keys[command[2]]
-    if key.was_held > 0 then want_for(command, key, fields, seqs) end
-    if command[1] <= HOLD then want_done_id(key.name, command[4], ids) end
   end
   load_held(fields, seqs)
-  for place, field in ipairs(fields) do
-    local entry = held_entries[field]
-    if entry then want_done_id(string.sub(field, #digits(seqs[place]) + 2), entry.id, ids) end
+  for place = 1, #nexts, 2 do
+    local entry = held_entries[nexts[place]]
+    if entry then want_done_id(nexts[place + 1], entry.id, ids) end
   end
   load_done_ids(ids)
   local pasts = {}
-  for _, command in ipairs(commands) do
-    if command[1] <= HOLD then
-      local key, seq = keys[command[2]], command[3]
-      if seq <= key.last and not is_repeat(key, command[4]) then pasts[#pasts + 1] = seq_field(key.name, seq) end
-    end
+  for place, field in pairs(known) do
+    local name, seq = commands[place][2], commands[place][3]
+    if seq <= keys[name].last and not is_repeat(field) then pasts[#pasts + 1] = seq_field(name, seq) end
   end
   load_done_seqs(pasts)
 end
 
-local function payload(place)
-  return ARGV[place + 2]
-end
-
-local function decide(command)
-  local op, key = command[1], keys[command[2]]
-  if op == RELEASE then return release(key, command[3]) end
-  if op == CLAIM then return claim(key) end
-  local seq, id = command[3], command[4]
-  if op == OFFER then return offer(key, seq, id) end
-  if op == HOLD then return offer(key, seq, id, command[5], payload(command[6])) end
-  local fence, number, message = command[5], command[6], command[7]
-  if op == COMMIT then return commit(key, seq, id, fence, number) end
-  if op == RETRY then return retry(key, seq, id, fence, number, message) end
-  local size, body = command[8], payload(command[9])
-  if op == POSTPONE then return postpone(key, seq, id, fence, number, message, size, body, command[10]) end
-  return halt(key, seq, id, fence, number, message, size, body)
-end
-
+-- Decide. Verdicts go to one flat list; payloads that have to be read come in afterwards, all together.
 local answer, length = {}, 0
-local missing, missing_at = {}, {}
-
-local function push(value)
-  length = length + 1
-  answer[length] = value
+do
+  local missing, missing_at = {}, {}
+  for place, command in ipairs(commands) do
+    local op, key, seq, id = command[1], keys[command[2]], command[3], command[4]
+    local verdict
+    if op == OFFER then
+      verdict = offer(key, seq, id, known[place])
+    elseif op == COMMIT then
+      verdict = commit(key, seq, id, command[5], command[6])
+    elseif op == HOLD then
+      verdict = offer(key, seq, id, known[place], command[5], ARGV[command[6] + 2])
+    elseif op == RETRY then
+      verdict = retry(key, seq, id, command[5], command[6], command[7])
+    elseif op == POSTPONE then
+      verdict = postpone(key, seq, id, command[5], command[6], command[7], command[8], ARGV[command[9] + 2], command[10])
+    elseif op == HALT then
+      verdict = halt(key, seq, id, command[5], command[6], command[7], command[8], ARGV[command[9] + 2])
+    elseif op == RELEASE then
+      verdict = release(key, command[3])
+    else
+      verdict = claim(key)
+    end
+    for part, value in ipairs(verdict) do answer[length + part] = value end
+    length = length + #verdict
+    local found = verdict.next
+    if found then
+      local ids, repeats = {}, {}
+      for part, entry in ipairs(found) do repeats[part] = want_done_id(key.name, entry.id, ids) end
+      load_done_ids(ids)
+      answer[length + 1] = #found
+      length = length + 1
+      for part, entry in ipairs(found) do
+        answer[length + 1], answer[length + 2] = entry.seq, entry.id
+        answer[length + 3], answer[length + 4] = is_repeat(repeats[part]) and 1 or 0, entry.payload or ''
+        length = length + 4
+        if not entry.payload then
+          missing[#missing + 1], missing_at[#missing_at + 1] = held_field(key.name, entry.seq), length
+        end
+      end
+    end
+  end
+  for place, payload in ipairs(fetch(PAYLOADS, missing)) do answer[missing_at[place]] = payload or '' end
 end
 
--- Writes a verdict down. Payloads that have to be read come later, all together.
-local function report(verdict)
-  for _, value in ipairs(verdict) do push(value) end
-  if not verdict.next then return end
-  push(#verdict.next)
-  for _, entry in ipairs(verdict.next) do
-    push(entry.seq)
-    push(entry.id)
-    push(is_repeat(verdict.key, entry.id) and 1 or 0)
-    push(entry.payload or '')
-    if not entry.payload then
-      missing[#missing + 1] = held_field(verdict.key.name, entry.seq)
-      missing_at[#missing_at + 1] = length
+-- Collect what has changed.
+local add = { states = {}, claims = {}, payloads = {}, metas = {}, order = {}, troubles = {}, due = {}, later = {} }
+local drop = { claims = {}, fields = {}, order = {}, troubles = {}, due = {} }
+
+for _, change in ipairs(held_changes) do
+  local field, name, seq, was_stored = change[1], change[2], change[3], change[4]
+  local entry = held_entries[field]
+  if entry then
+    add.payloads[#add.payloads + 1], add.payloads[#add.payloads + 2] = field, entry.payload
+    add.metas[#add.metas + 1], add.metas[#add.metas + 2] = field, pack_meta(entry)
+    add.order[#add.order + 1], add.order[#add.order + 2] = '0', order_member(name, seq)
+  elseif was_stored then
+    drop.fields[#drop.fields + 1] = field
+    drop.order[#drop.order + 1] = order_member(name, seq)
+  end
+end
+
+for _, name in ipairs(names) do
+  local key = keys[name]
+  local text = pack_state(key)
+  local changed = text ~= key.text
+  if changed then
+    local states = add.states
+    states[#states + 1], states[#states + 2] = name, text
+  end
+  if key.claim_changed and key.worker then
+    local claims, packed = add.claims, { key.worker, key.since }
+    for place, id in ipairs(key.granted) do packed[place + 2] = id end
+    claims[#claims + 1], claims[#claims + 2] = name, cmsgpack.pack(packed)
+  elseif key.claim_changed and key.was_claimed then
+    drop.claims[#drop.claims + 1] = name
+  end
+  if key.trouble then
+    add.troubles[#add.troubles + 1], add.troubles[#add.troubles + 2] = name, cmsgpack.pack(key.trouble)
+  elseif key.was_troubled and not key.troubled then
+    drop.troubles[#drop.troubles + 1] = name
+  end
+  -- A key is due while nobody has it, its head is held and it is not halted.
+  if (changed or key.claim_changed) and (key.count > 0 or key.was_held > 0) then
+    local waits = not key.worker and key.phase ~= PHASE.HALTED and held_at(key, key.last + 1)
+    if waits and key.phase == PHASE.BACKING_OFF then
+      add.later[#add.later + 1], add.later[#add.later + 2] = digits(key.due), name
+    elseif waits then
+      add.due[#add.due + 1], add.due[#add.due + 2] = digits(now), name
+    elseif not key.was_claimed and key.was_held > 0 then
+      drop.due[#drop.due + 1] = name
     end
   end
 end
 
-local function fill_payloads()
-  for place, body in ipairs(fetch(PAYLOADS, missing)) do answer[missing_at[place]] = body or '' end
-end
-
-local function collect_held(add, drop)
-  for _, change in ipairs(held_changes) do
-    local field, name, seq, was_stored = change[1], change[2], change[3], change[4]
-    local entry = held_entries[field]
-    if entry then
-      add.payloads[#add.payloads + 1], add.payloads[#add.payloads + 2] = field, entry.payload
-      add.metas[#add.metas + 1], add.metas[#add.metas + 2] = field, pack_meta(entry)
-      add.order[#add.order + 1], add.order[#add.order + 2] = '0', order_member(name, seq)
-    elseif was_stored then
-      drop.fields[#drop.fields + 1] = field
-      drop.order[#drop.order + 1] = order_member(name, seq)
-    end
-  end
-end
-
--- A key is due while nobody has it, its head is held and it is not halted.
-local function collect_due(key, add, drop)
-  if key.count == 0 and key.was_held == 0 then return end
-  local waits = not key.worker and key.phase ~= HALTED and held_at(key, key.last + 1)
-  if waits and key.phase == BACKING_OFF then
-    add.later[#add.later + 1], add.later[#add.later + 2] = digits(key.due), key.name
-  elseif waits then
-    add.due[#add.due + 1], add.due[#add.due + 2] = digits(now), key.name
-  elseif not key.was_claimed and key.was_held > 0 then
-    drop.due[#drop.due + 1] = key.name
-  end
-end
-
-local function collect_keys(add, drop)
-  for _, name in ipairs(names) do
-    local key = keys[name]
-    local text = pack_state(key)
-    local changed = text ~= key.text
-    if changed then add.states[#add.states + 1], add.states[#add.states + 2] = name, text end
-    if key.claim_changed and key.worker then
-      local claim = { key.worker, key.since }
-      for place, id in ipairs(key.granted) do claim[place + 2] = id end
-      add.claims[#add.claims + 1], add.claims[#add.claims + 2] = name, cmsgpack.pack(claim)
-    elseif key.claim_changed and key.was_claimed then
-      drop.claims[#drop.claims + 1] = name
-    end
-    if key.trouble then
-      add.troubles[#add.troubles + 1], add.troubles[#add.troubles + 2] = name, cmsgpack.pack(key.trouble)
-    elseif key.was_troubled and not key.troubled then
-      drop.troubles[#drop.troubles + 1] = name
-    end
-    if changed or key.claim_changed then collect_due(key, add, drop) end
-  end
-end
-
--- A server that is out of memory refuses the first write of a script if that write may take memory, and lets all
--- others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a write,
--- and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be, and goes
--- through: what is held drains, and its memory is freed.
-local function takes_in()
-  for _, command in ipairs(commands) do
-    if command[1] <= HOLD then return true end
-  end
-  return false
-end
-
-local function save_batch()
-  local add = { states = {}, claims = {}, payloads = {}, metas = {}, order = {}, troubles = {}, due = {}, later = {} }
-  local drop = { claims = {}, fields = {}, order = {}, troubles = {}, due = {} }
-  collect_held(add, drop)
-  collect_keys(add, drop)
-  if not takes_in() then call('HDEL', CLAIMS, '') end
-  send('HSET', PAYLOADS, add.payloads)
-  send('HSET', STATES, add.states)
-  send('HDEL', CLAIMS, drop.claims)
+-- Write. A server that is out of memory refuses the first write of a script if that write may take memory, and lets
+-- all others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a
+-- write, and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be, and
+-- goes through: what is held drains, and its memory is freed.
+if not takes_in then call('HDEL', CLAIMS, '') end
+send('HSET', PAYLOADS, add.payloads)
+send('HSET', STATES, add.states)
+send('HDEL', CLAIMS, drop.claims)
+send('HSET', CLAIMS, add.claims)
+if #held_changes > 0 then
   send('HDEL', HELD, drop.fields)
   send('HDEL', PAYLOADS, drop.fields)
   send('ZREM', ORDER, drop.order)
-  send('HDEL', TROUBLES, drop.troubles)
-  send('ZREM', DUE, drop.due)
-  send('HSET', CLAIMS, add.claims)
   send('HSET', HELD, add.metas)
   send('ZADD', ORDER, add.order)
-  send('HSET', TROUBLES, add.troubles)
-  send('ZADD', DUE, add.later)
-  -- A key that was due already keeps its place in the line.
-  for first = 1, #add.due, CHUNK do
-    call('ZADD', DUE, 'NX', unpack(add.due, first, min(first + CHUNK - 1, #add.due)))
-  end
-  if #held_changes > 0 then
-    call('HSET', TOTALS, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
-  end
-  save_done()
+  call('HSET', TOTALS, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
+end
+send('HDEL', TROUBLES, drop.troubles)
+send('HSET', TROUBLES, add.troubles)
+send('ZREM', DUE, drop.due)
+send('ZADD', DUE, add.later)
+-- A key that was due already keeps its place in the line.
+for first = 1, #add.due, CHUNK do
+  call('ZADD', DUE, 'NX', unpack(add.due, first, min(first + CHUNK - 1, #add.due)))
 end
 
-load_batch()
-for _, command in ipairs(commands) do report(decide(command)) end
-fill_payloads()
-save_batch()
+-- The hash of the ring lives until the youngest record that it can take is over. That is before its next turn, since
+-- four quarters, rounded up, are no less than the time-to-live. Never shortened: records of another time-to-live may
+-- be in it.
+if #records > 0 then
+  local width = max(1, math.ceil(dedup_ttl / 4))
+  local turn = floor(now / width)
+  local slot, expires = RING[turn % 5 + 1], (turn + 1) * width - 1 + dedup_ttl
+  local before = call('HGET', slot, 'x')
+  send('HSET', slot, records)
+  if not before or tonumber(before) < expires then
+    call('HSET', slot, 'x', digits(expires))
+    call('PEXPIREAT', slot, digits(expires))
+  end
+end
 return answer

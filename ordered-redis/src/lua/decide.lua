@@ -1,10 +1,12 @@
 -- Part of apply: the protocol, as protocol/decide.rs in ordered-core has it, function by function. That file is the
 -- specification; the differential test holds this one equal to it.
-local RUN, EARLY, HOLDS, HOLD_FULL, DUPLICATE, STALE, CONFLICT, COMMITTED, POSTPONED, IS_HALTED, RELEASED, CLAIMED,
-  IDLE, FENCED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
-local GAP, RUNNING, LANE_FULL, OBSTACLE_BACKING_OFF, OBSTACLE_HALTED = 1, 2, 3, 4, 5
+local VERDICT = {
+  RUN = 1, EARLY = 2, HELD = 3, HOLD_FULL = 4, DUPLICATE = 5, STALE = 6, CONFLICT = 7, COMMITTED = 8, POSTPONED = 9,
+  HALTED = 10, RELEASED = 11, CLAIMED = 12, IDLE = 13, FENCED = 14,
+}
+local OBSTACLE = { GAP = 1, RUNNING = 2, LANE_FULL = 3, BACKING_OFF = 4, HALTED = 5 }
+local QUOTA = { KEY_EVENTS = 1, KEY_BYTES = 2, GROUP_EVENTS = 3, GROUP_BYTES = 4 }
 local MAX_SEQ = 9007199254740991
-local FULL_KEY_EVENTS, FULL_KEY_BYTES, FULL_GROUP_EVENTS, FULL_GROUP_BYTES = 1, 2, 3, 4
 
 local function owns(key, fence)
   return fence == key.fence and key.worker == worker
@@ -30,7 +32,7 @@ local function attempt_at(key, seq)
 end
 
 local function is_open(key)
-  return key.phase == OPEN or (key.phase == BACKING_OFF and key.due <= now)
+  return key.phase == PHASE.OPEN or (key.phase == PHASE.BACKING_OFF and key.due <= now)
 end
 
 local function runnable(key)
@@ -39,8 +41,8 @@ local function runnable(key)
 end
 
 local function blocked(key)
-  if key.phase == HALTED then return OBSTACLE_HALTED end
-  if not is_open(key) then return OBSTACLE_BACKING_OFF end
+  if key.phase == PHASE.HALTED then return OBSTACLE.HALTED end
+  if not is_open(key) then return OBSTACLE.BACKING_OFF end
 end
 
 local function take(key, id)
@@ -48,65 +50,66 @@ local function take(key, id)
   if key.attempts >= max_attempts then
     blame(key, 'the worker that ran it died or lost its lease, on the last of its attempts')
     set_claim(key, nil)
-    key.phase, key.due = HALTED, 0
-    return OBSTACLE_HALTED
+    key.phase, key.due = PHASE.HALTED, 0
+    return OBSTACLE.HALTED
   end
   key.attempts = key.attempts + 1
-  key.phase, key.due = OPEN, 0
+  key.phase, key.due = PHASE.OPEN, 0
   set_claim(key, { id })
 end
 
 local function obstacle(key, seq, id)
   local upto = granted_upto(key)
   if key.worker == worker then
-    if seq > upto + 1 then return GAP end
+    if seq > upto + 1 then return OBSTACLE.GAP end
     if seq == upto + 1 then
-      if #key.granted >= lane_depth then return LANE_FULL end
+      if #key.granted >= lane_depth then return OBSTACLE.LANE_FULL end
       grant(key, id)
     end
     return nil
   end
   if key.worker and alive[key.worker] then
-    return seq > upto + 1 and GAP or RUNNING
+    return seq > upto + 1 and OBSTACLE.GAP or OBSTACLE.RUNNING
   end
   local why = blocked(key)
   if why then return why end
-  if seq > key.last + 1 then return GAP end
+  if seq > key.last + 1 then return OBSTACLE.GAP end
   return take(key, id)
 end
 
 local function full(key, seq, size)
   if seq == key.last + 1 then return nil end
-  if key.count >= key_events then return FULL_KEY_EVENTS end
-  if key.bytes + size > key_bytes then return FULL_KEY_BYTES end
+  if key.count >= key_events then return QUOTA.KEY_EVENTS end
+  if key.bytes + size > key_bytes then return QUOTA.KEY_BYTES end
   local totals = bucket()
-  if totals.events >= bucket_events then return FULL_GROUP_EVENTS end
-  if totals.bytes + size > bucket_bytes then return FULL_GROUP_BYTES end
+  if totals.events >= bucket_events then return QUOTA.GROUP_EVENTS end
+  if totals.bytes + size > bucket_bytes then return QUOTA.GROUP_BYTES end
 end
 
-local function past(key, seq, id)
-  if is_repeat(key, id) then return { DUPLICATE } end
+-- `known` is the field of the id among what is remembered.
+local function past(key, seq, id, known)
+  if is_repeat(known) then return { VERDICT.DUPLICATE } end
   local recorded = done_at(key, seq)
-  if not recorded then return { STALE } end
-  if recorded == id then return { DUPLICATE } end
-  return { CONFLICT, recorded }
+  if not recorded then return { VERDICT.STALE } end
+  if recorded == id then return { VERDICT.DUPLICATE } end
+  return { VERDICT.CONFLICT, recorded }
 end
 
-local function offer(key, seq, id, size, payload)
-  if seq <= key.last then return past(key, seq, id) end
+local function offer(key, seq, id, known, size, payload)
+  if seq <= key.last then return past(key, seq, id, known) end
   local recorded = pending_id(key, seq)
-  if recorded and recorded ~= id then return { CONFLICT, recorded } end
+  if recorded and recorded ~= id then return { VERDICT.CONFLICT, recorded } end
   local why = obstacle(key, seq, id)
   if not why then
-    return { RUN, key.fence, attempt_at(key, seq), is_repeat(key, id) and 1 or 0 }
+    return { VERDICT.RUN, key.fence, attempt_at(key, seq), is_repeat(known) and 1 or 0 }
   end
   local head = key.last + 1
-  if held_at(key, seq) then return { HOLDS, head, why } end
-  if not payload then return { EARLY, head, why } end
+  if held_at(key, seq) then return { VERDICT.HELD, head, why } end
+  if not payload then return { VERDICT.EARLY, head, why } end
   local limit = full(key, seq, size)
-  if limit then return { HOLD_FULL, limit } end
+  if limit then return { VERDICT.HOLD_FULL, limit } end
   keep(key, seq, id, size, payload)
-  return { HOLDS, head, why }
+  return { VERDICT.HELD, head, why }
 end
 
 -- The held events beyond `have` that the worker may run; grants those that are not granted yet.
@@ -116,6 +119,7 @@ local function next_of(key, have)
   local upto = granted_upto(key)
   -- Beyond the largest seq a double counts no further, and the walk would not end.
   local first, last = min(max(have, key.last), upto) + 1, min(key.last + lane_depth, MAX_SEQ)
+  if first > last or (first > upto and not held_at(key, first)) then return found end
   load_range(key, first, min(last, first + next_events - 1))
   for seq = first, last do
     local entry = held_at(key, seq)
@@ -149,23 +153,23 @@ local function end_idle_claim(key)
 end
 
 local function commit(key, seq, id, fence, have)
-  if fence ~= key.fence then return { FENCED } end
+  if fence ~= key.fence then return { VERDICT.FENCED } end
   if seq > key.last then
-    if not owns_head(key, seq, id, fence) then return { FENCED } end
+    if not owns_head(key, seq, id, fence) then return { VERDICT.FENCED } end
     advance(key, seq, id)
   end
   local found = next_of(key, have)
   end_idle_claim(key)
-  return { COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
+  return { VERDICT.COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
 end
 
 local function retry(key, seq, id, fence, number, message)
-  if not owns_head(key, seq, id, fence) then return { FENCED } end
+  if not owns_head(key, seq, id, fence) then return { VERDICT.FENCED } end
   if number >= key.attempts then
     blame(key, message)
     key.attempts = number + 1
   end
-  return { RUN, fence, key.attempts, 0 }
+  return { VERDICT.RUN, fence, key.attempts, 0 }
 end
 
 local function set_aside(key, seq, id, number, message, size, payload, phase, due)
@@ -181,18 +185,18 @@ end
 
 local function postpone(key, seq, id, fence, number, message, size, payload, delay)
   if owns_head(key, seq, id, fence) then
-    set_aside(key, seq, id, number, message, size, payload, BACKING_OFF, now + delay)
+    set_aside(key, seq, id, number, message, size, payload, PHASE.BACKING_OFF, now + delay)
   end
-  if is_set_aside(key, seq, fence, BACKING_OFF) then return { POSTPONED, key.due } end
-  return { FENCED }
+  if is_set_aside(key, seq, fence, PHASE.BACKING_OFF) then return { VERDICT.POSTPONED, key.due } end
+  return { VERDICT.FENCED }
 end
 
 local function halt(key, seq, id, fence, number, message, size, payload)
   if owns_head(key, seq, id, fence) then
-    set_aside(key, seq, id, number, message, size, payload, HALTED, 0)
+    set_aside(key, seq, id, number, message, size, payload, PHASE.HALTED, 0)
   end
-  if is_set_aside(key, seq, fence, HALTED) then return { IS_HALTED } end
-  return { FENCED }
+  if is_set_aside(key, seq, fence, PHASE.HALTED) then return { VERDICT.HALTED } end
+  return { VERDICT.FENCED }
 end
 
 local function release(key, fence)
@@ -200,15 +204,15 @@ local function release(key, fence)
     set_claim(key, nil)
     key.attempts = max(key.attempts - 1, 0)
   end
-  if fence == key.fence and not key.worker then return { RELEASED } end
-  return { FENCED }
+  if fence == key.fence and not key.worker then return { VERDICT.RELEASED } end
+  return { VERDICT.FENCED }
 end
 
 local function claim(key)
   if not owns(key, key.fence) then
-    if not runnable(key) then return { IDLE } end
-    if take(key, held_at(key, key.last + 1).id) then return { IDLE } end
+    if not runnable(key) then return { VERDICT.IDLE } end
+    if take(key, held_at(key, key.last + 1).id) then return { VERDICT.IDLE } end
   end
   local found = next_of(key, key.last)
-  return { CLAIMED, key.fence, key.attempts, next = found, key = key }
+  return { VERDICT.CLAIMED, key.fence, key.attempts, next = found, key = key }
 end

@@ -36,6 +36,7 @@ local function want_done_id(name, id, fields)
     done_ids[field] = false
     fields[#fields + 1] = field
   end
+  return field
 end
 
 local function load_done_seqs(fields)
@@ -50,8 +51,7 @@ local function load_done_seqs(fields)
   end
 end
 
-local function is_repeat(key, id)
-  local field = id_field(key.name, id)
+local function is_repeat(field)
   if done_ids[field] == nil then
     done_ids[field] = false
     load_done_ids({ field })
@@ -67,27 +67,14 @@ local function done_at(key, seq)
   return record and record[2] > now and record[1]
 end
 
+local expiry, expiry_text = now + dedup_ttl, digits(now + dedup_ttl)
+
 local function remember(key, seq, id)
-  local by_id, by_seq, expiry = id_field(key.name, id), seq_field(key.name, seq), now + dedup_ttl
+  local by_id, place = id_field(key.name, id), digits(seq)
+  local by_seq = 's' .. place .. ':' .. key.name
   done_ids[by_id], done_seqs[by_seq] = expiry, { id, expiry }
   if dedup_ttl == 0 then return end
   local count = #records
-  records[count + 1], records[count + 2] = by_id, digits(seq) .. ' ' .. digits(expiry)
-  records[count + 3], records[count + 4] = by_seq, digits(expiry) .. ' ' .. id
-end
-
--- The hash lives until the youngest record that it can take is over. That is before its next turn, since four
--- quarters, rounded up, are no less than the time-to-live. Never shortened: records of another time-to-live may be in it.
-local function save_done()
-  if #records == 0 then return end
-  local width = max(1, math.ceil(dedup_ttl / 4))
-  local turn = floor(now / width)
-  local slot = RING[turn % 5 + 1]
-  local expires = (turn + 1) * width - 1 + dedup_ttl
-  local before = call('HGET', slot, 'x')
-  send('HSET', slot, records)
-  if not before or tonumber(before) < expires then
-    call('HSET', slot, 'x', digits(expires))
-    call('PEXPIREAT', slot, digits(expires))
-  end
+  records[count + 1], records[count + 2] = by_id, place .. ' ' .. expiry_text
+  records[count + 3], records[count + 4] = by_seq, expiry_text .. ' ' .. id
 end

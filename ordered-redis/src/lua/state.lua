@@ -9,26 +9,8 @@ local now = time(given)
 local keys, names = {}, {}
 local alive = {}
 
-local function load_key(name, text, claim)
-  local key
-  if text then
-    key = unpack_state(text)
-  else
-    key = { last = first_seq - 1, fence = 0, attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0, troubled = false }
-  end
-  key.name, key.text, key.was_held, key.was_troubled = name, text or pack_state(key), key.count, key.troubled
-  if claim then
-    local granted = cmsgpack.unpack(claim)
-    key.worker, key.since = granted[1], granted[2]
-    table.remove(granted, 1)
-    table.remove(granted, 1)
-    key.granted, key.was_claimed = granted, true
-  end
-  return key
-end
-
 -- Reads the state of every key of the batch with a few commands.
-local function load_keys()
+do
   for _, command in ipairs(commands) do
     local name = command[2]
     if not keys[name] then
@@ -36,14 +18,21 @@ local function load_keys()
       names[#names + 1] = name
     end
   end
-  local texts, claims = fetch(STATES, names), fetch(CLAIMS, names)
-  local others = {}
+  local texts, claims, others = fetch(STATES, names), fetch(CLAIMS, names), {}
   for place, name in ipairs(names) do
-    local key = load_key(name, texts[place], claims[place])
+    local text, claim = texts[place], claims[place]
+    local key = unpack_state(text or digits(first_seq - 1) .. ' 0')
+    key.name, key.text, key.was_held, key.was_troubled = name, text or pack_state(key), key.count, key.troubled
     keys[name] = key
-    if key.worker and key.worker ~= worker and alive[key.worker] == nil then
-      alive[key.worker] = false
-      others[#others + 1] = key.worker
+    if claim then
+      local granted = cmsgpack.unpack(claim)
+      key.worker, key.since, key.granted, key.was_claimed = granted[1], granted[2], granted, true
+      table.remove(granted, 1)
+      table.remove(granted, 1)
+      if key.worker ~= worker and alive[key.worker] == nil then
+        alive[key.worker] = false
+        others[#others + 1] = key.worker
+      end
     end
   end
   for place, expiry in ipairs(fetch(LEASES, others)) do

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use super::item::Item;
 use super::lane::{Lane, Stage};
 use super::{Engine, Then};
-use crate::event::Key;
+use crate::event::{Key, Seq};
 use crate::protocol::{Action, Fence};
 use crate::worker::Occurrence;
 
@@ -35,12 +35,15 @@ impl Engine {
         }
     }
 
-    /// After a commit: the next event of the lane gets ready.
-    pub(super) fn go_on(&mut self, key: &Key) {
+    /// After a commit: the next event of the lane gets ready. If the lane has none, or not the next one, the store has
+    /// granted what this worker was not told of (a call that it gave up reached the store late), and the key is given
+    /// back.
+    pub(super) fn go_on(&mut self, key: &Key, committed: Seq) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        if self.draining || lane.queue.is_empty() {
+        let next = lane.queue.front().map(|item| item.seq().get());
+        if self.draining || next != Some(committed.get() + 1) {
             return self.release(key);
         }
         lane.stage = Stage::Ready;
@@ -71,6 +74,9 @@ impl Engine {
             });
         }
         self.stop_run(&lane);
+        // If the claim is this worker's after all, nobody else would ever take the key up.
+        let fence = lane.fence;
+        self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));
         self.ask_again(lane.queue);
     }
 

@@ -98,7 +98,7 @@ impl Engine {
         if released {
             self.end_lane(key)
         } else {
-            self.go_on(key)
+            self.go_on(key, item.seq())
         }
     }
 
