@@ -82,6 +82,30 @@ impl Bounds {
         policy
     }
 
+    /// What may go wrong, in words.
+    #[must_use]
+    pub fn wrongs(&self) -> String {
+        let faults = self.faults;
+        let wrongs = [
+            (self.copies > 1, "duplicates in flight"),
+            (faults.crashes, "crashes"),
+            (faults.stops, "restarts"),
+            (faults.pauses, "pauses"),
+            (faults.lost_replies && !self.piecewise, "lost replies"),
+            (
+                faults.lost_replies && self.piecewise,
+                "lost replies, batches half applied",
+            ),
+            (faults.lost_connections, "lost connections"),
+            (faults.failures, "failing handlers"),
+            (faults.clock_steps, "clock steps"),
+            (self.remembered.is_some(), "forgotten ids"),
+        ];
+        let happens = wrongs.into_iter().filter(|(happens, _)| *happens);
+        let words: Vec<_> = happens.map(|(_, words)| words).collect();
+        words.join(", ")
+    }
+
     pub(crate) fn last_seq(&self) -> u64 {
         self.events
             .iter()

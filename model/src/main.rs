@@ -1,69 +1,81 @@
-//! x
-use model::*;
-fn main() {
-    let arg: Vec<String> = std::env::args().collect();
-    if arg.get(1).is_some_and(|a| a == "hunt") {
-        for m in Mutation::ALL {
-            if arg.len() > 2 && !arg[2..].contains(&format!("{m:?}")) {
-                continue;
-            }
-            let t = std::time::Instant::now();
-            match hunt(m, HUNTING) {
-                Some(f) => println!("{m:?} {:?} {f}", t.elapsed()),
-                None => println!("{m:?} NOT FOUND {:?}", t.elapsed()),
-            }
-        }
-        return;
+//! `cargo run --release -p model` explores every world and hunts every mistake. `… -- worlds`, `… -- mistakes` do the one
+//! or the other, `… -- mistakes no-fence` what has that in its name.
+
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use model::{Bounds, FULL, HUNTING, Model, Mutation, PROPERTIES, check, hunt};
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let what = words.next().unwrap_or_default();
+    let name = words.next().unwrap_or_default();
+    let sound = what == "mistakes" || worlds(&name);
+    let caught = what == "worlds" || mistakes(&name);
+    if sound && caught {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
-    let mut b = model::FULL[0];
-    let f = &mut b.faults;
-    for a in &arg[1..] {
-        match a.as_str() {
-            "crash" => f.crashes = true,
-            "stop" => f.stops = true,
-            "lost" => f.lost_replies = true,
-            "conn" => f.lost_connections = true,
-            "pause" => f.pauses = true,
-            "fail" => f.failures = true,
-            "step" => f.clock_steps = true,
-            "copies2" => b.copies = 2,
-            "lease2" => b.lease = 2,
-            "w3" => b.workers = 3,
-            "w1" => b.workers = 1,
-            "e3" => {
-                b.events = &[
-                    Published { seq: 1, id: 'a' },
-                    Published { seq: 2, id: 'b' },
-                    Published { seq: 3, id: 'c' },
-                ]
-            }
-            "e1" => b.events = &[Published { seq: 1, id: 'a' }],
-            "coll" => {
-                b.events = &[
-                    Published { seq: 1, id: 'a' },
-                    Published { seq: 1, id: 'b' },
-                    Published { seq: 2, id: 'c' },
-                ]
-            }
-            "rep" => b.events = &[Published { seq: 1, id: 'a' }, Published { seq: 2, id: 'a' }],
-            "a3" => b.attempts = 3,
-            "q1" => b.quota = 1,
-            "ttl" => b.remembered = Some(1),
-            "d1" => b.lane_depth = 1,
-            "n1" => b.next_events = 1,
-            x => panic!("{x}"),
-        }
-    }
-    let report = check(&Model::new(b), 2);
+}
+
+/// Whether no promise is broken in any world.
+fn worlds(name: &str) -> bool {
+    let threads = available_parallelism().map_or(1, usize::from);
     println!(
-        "{:?} states {} steps {} depth {} took {:?}",
-        &arg[1..],
-        report.states,
-        report.steps,
-        report.depth,
-        report.took
+        "In every state: {}. Over the graph: no dead end.",
+        PROPERTIES.join(", ")
     );
-    if let Some(f) = report.finding {
-        println!("{f}");
+    println!();
+    println!("| world | workers | events | what may go wrong | states | steps | depth | seconds |");
+    println!("|---|--:|--:|---|--:|--:|--:|--:|");
+    let (mut states, mut steps, mut broken) = (0, 0, Vec::new());
+    for bounds in FULL.iter().filter(|bounds| bounds.name.contains(name)) {
+        let report = check(&Model::new(*bounds), threads);
+        let Bounds {
+            name,
+            workers,
+            events,
+            ..
+        } = bounds;
+        println!(
+            "| {name} | {workers} | {} | {} | {} | {} | {} | {:.0} |",
+            events.len(),
+            bounds.wrongs(),
+            report.states,
+            report.steps,
+            report.depth,
+            report.took.as_secs_f64()
+        );
+        states += report.states;
+        steps += report.steps;
+        broken.extend(report.finding);
     }
+    println!("| all | | | | {states} | {steps} | | |");
+    println!();
+    for finding in &broken {
+        println!("{finding}");
+    }
+    broken.is_empty()
+}
+
+/// Whether every mistake is found.
+fn mistakes(name: &str) -> bool {
+    let mut all = true;
+    for mutation in Mutation::ALL {
+        if !mutation.name().contains(name) {
+            continue;
+        }
+        let begun = Instant::now();
+        let finding = hunt(mutation, HUNTING);
+        let took = begun.elapsed().as_secs_f64();
+        println!("{}: {} ({took:.1} s)", mutation.name(), mutation.words());
+        all &= finding.is_some();
+        match finding {
+            Some(finding) => println!("{finding}"),
+            None => println!("NOT FOUND\n"),
+        }
+    }
+    all
 }

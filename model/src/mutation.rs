@@ -92,4 +92,17 @@ impl Mutation {
             Self::RetryCommits => "a retry takes the event for done",
         }
     }
+
+    /// The mistake in a word: `no-fence-at-commit`.
+    #[must_use]
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
 }

@@ -14,13 +14,19 @@ use crate::history::{Event, History};
 #[must_use]
 pub struct App {
     pub(super) group: String,
-    pub(super) equip: Box<dyn Fn(WorkerBuilder, &Recorder) -> WorkerBuilder>,
-    pub(super) read: Box<dyn Fn(&Envelope) -> Option<Event>>,
+    pub(super) equip: Equip,
+    pub(super) read: Read,
     pub(super) changes: Vec<Box<dyn Fn(WorkerBuilder) -> WorkerBuilder>>,
     pub(super) checks: Vec<Check>,
     pub(super) wrap_store: Option<Wrap<dyn Store>>,
     pub(super) wrap_transport: Option<Wrap<dyn Transport>>,
 }
+
+/// Gives a worker the handler, watched.
+pub(super) type Equip = Box<dyn Fn(WorkerBuilder, &Recorder) -> WorkerBuilder>;
+
+/// Reads an event as the handler does.
+pub(super) type Read = Box<dyn Fn(&Envelope) -> Option<Event>>;
 
 pub(super) type Check = Box<dyn Fn(&History) -> Result<(), String>>;
 

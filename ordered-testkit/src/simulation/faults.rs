@@ -26,7 +26,8 @@ pub struct Faults {
     /// Percent of the calls of the store that fail without having been applied.
     pub lost_calls: u8,
     /// Percent of the calls of the store that fail for the worker, and reach the store up to a lease later, after
-    /// others of the same worker: packets of a connection that it has given up. Not part of [`Faults::all`].
+    /// others of the same worker: packets of a connection that it has given up. Not part of [`Faults::all`], since a
+    /// store has to keep such calls out: nothing in the protocol does, and a key can then wait until a worker ends.
     pub stragglers: u8,
     /// Percent of the runs of the handler that fail before, or after, they did what they do.
     pub failures: u8,

@@ -125,15 +125,3 @@ fn three_workers_collide_and_repeat() {
     let simulation = Simulation::new(keeper).events(events).runs(30);
     simulation.assert();
 }
-
-#[test]
-#[ignore = "x"]
-fn stragglers() {
-    let mut faults = Faults::all();
-    faults.stragglers = 5;
-    let failure = everything().faults(faults).runs(1000).run();
-    match failure {
-        Ok(s) => println!("{s:?}"),
-        Err(f) => println!("{f}"),
-    }
-}
