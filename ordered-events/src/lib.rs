@@ -1,4 +1,12 @@
-#![doc = include_str!("../../README.md")]
+// The README shows them all together, and its examples are tests.
+#![cfg_attr(
+    all(feature = "macros", feature = "redis", feature = "amqp"),
+    doc = include_str!("../../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "macros", feature = "redis", feature = "amqp")),
+    doc = "Consume events in order per key, and once, from transports that guarantee neither."
+)]
 
 mod connect;
 mod signal;

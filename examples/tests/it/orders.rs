@@ -183,6 +183,39 @@ impl Setting {
         }
     }
 
+    /// Waits until every key that the killed worker had at that moment goes on with others, and says how long that took.
+    pub(crate) async fn go_on_without(&self, dead: &str, killed: Instant, events: u64) -> Duration {
+        let left_behind: BTreeMap<String, u64> = self
+            .by_key()
+            .into_iter()
+            .filter_map(|(key, handled)| {
+                Some((key, handled.last().filter(|last| last.worker == dead)?.seq))
+            })
+            .filter(|(_, seq)| *seq < events)
+            .collect();
+        assert!(!left_behind.is_empty(), "the killed worker had keys");
+        eventually_within(
+            Duration::from_secs(60),
+            "the dead worker's keys go on",
+            async || {
+                let by_key = self.by_key();
+                let goes_on = |(key, seq): (&String, &u64)| {
+                    by_key[key]
+                        .iter()
+                        .any(|handled| handled.seq > *seq && handled.worker != dead)
+                };
+                left_behind.iter().all(goes_on)
+            },
+        )
+        .await;
+        let took = killed.elapsed();
+        println!(
+            "{} keys went on within {took:?} of the kill",
+            left_behind.len()
+        );
+        took
+    }
+
     /// For every key 1..=events in order, nothing missing; an event that was handled twice was in flight in the killed
     /// worker.
     pub(crate) fn assert_repeated_only_by(&self, killed: &str, events: u64) {

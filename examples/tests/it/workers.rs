@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ordered_testkit::eventually_within;
@@ -85,36 +84,7 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
     .await;
     dying.kill();
     let killed = Instant::now();
-    let left_behind: BTreeMap<String, u64> = setting
-        .by_key()
-        .into_iter()
-        .filter_map(|(key, handled)| {
-            handled
-                .last()
-                .filter(|last| last.worker == "w1")
-                .map(|last| (key, last.seq))
-        })
-        .filter(|(_, seq)| *seq < 100)
-        .collect();
-    assert!(!left_behind.is_empty(), "the killed worker had keys");
-    eventually_within(
-        Duration::from_secs(60),
-        "the dead worker's keys go on",
-        async || {
-            let by_key = setting.by_key();
-            left_behind.iter().all(|(key, seq)| {
-                by_key[key]
-                    .iter()
-                    .any(|handled| handled.seq > *seq && handled.worker != "w1")
-            })
-        },
-    )
-    .await;
-    let took = killed.elapsed();
-    println!(
-        "{} keys went on within {took:?} of the kill",
-        left_behind.len()
-    );
+    let took = setting.go_on_without("w1", killed, 100).await;
     assert!(took < LEASE + SWEEP + MARGIN, "{took:?}");
     setting.finished(200, 100).await;
     for worker in others {

@@ -20,7 +20,7 @@ use crate::event::Key;
 use crate::store::{Group, StoreError};
 use crate::transport::{Delivery, Settlement};
 
-/// After the drain timeout, how long the store has to take what the worker gives back.
+/// How long the store has to take what the worker gives back after the drain timeout, and the broker the settlements.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// How many pieces of news are taken at a time.
@@ -138,8 +138,15 @@ impl Running {
         self.tasks.shutdown().await;
         self.engine.stop_runs();
         drop(self.settle);
-        if self.settler.await.is_err() {
-            warn!("the settler panicked");
+        // A broker that takes no dead letter now will deliver the event again; the worker does not wait for it forever.
+        if tokio::time::timeout(GIVE_UP, &mut self.settler)
+            .await
+            .is_err()
+        {
+            warn!(
+                "the broker did not take all settlements in time; it will deliver those events again"
+            );
+            self.settler.abort();
         }
         self.asker.leave().await;
         info!(worker = %self.asker.worker, "the worker has stopped");
