@@ -14,3 +14,8 @@ mod unique;
 
 pub use eventually::{eventually, eventually_within};
 pub use unique::unique;
+
+/// The examples of the guide are tests.
+#[cfg(all(doctest, feature = "simulation"))]
+#[doc = include_str!("../../docs/testing-your-handlers.md")]
+struct Guide;
