@@ -73,7 +73,7 @@ impl Mutation {
                 "the worker that gets its lease back goes on with what it was granted before"
             }
             Self::IgnoresClaimOfOwnLane => {
-                "the worker drops what a claim hands it for a key that it has a lane for"
+                "the worker drops what a claim hands it for a key that it has a lane for, and runs over the hole"
             }
             Self::NoFenceAtCommit => "commit does not look at the fence",
             Self::ClientClock => "leases are judged by clocks of workers, which run ahead",
