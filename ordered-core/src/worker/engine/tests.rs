@@ -156,3 +156,27 @@ fn after_a_lost_lease_nothing_that_was_granted_before_begins() {
     assert_eq!(bench.engine.take_settlements().len(), 1);
     assert!(bench.engine.is_idle());
 }
+
+#[test]
+fn a_worker_that_lost_track_of_a_grant_gives_the_key_back() {
+    let mut bench = Bench::new();
+    bench.lease("w", Duration::from_secs(60));
+    // A call that the worker had given up reaches the store late: 1 is granted, and the worker does not know.
+    bench.hold("w", 1);
+    bench.deliver(2);
+    bench.exchange();
+    assert_eq!(bench.starts(), Some(2));
+    bench.finish(2);
+    for _ in 0..4 {
+        bench.exchange();
+    }
+    assert!(bench.engine.is_idle(), "2 is held, and the key is free");
+    bench.deliver(1);
+    bench.exchange();
+    for seq in 1..=2 {
+        assert_eq!(bench.starts(), Some(seq));
+        bench.finish(seq);
+        bench.exchange();
+    }
+    assert!(bench.engine.is_idle());
+}
