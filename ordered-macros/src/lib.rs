@@ -51,6 +51,10 @@ use crate::model::Model;
 /// tuple. Where serde renames a field (`#[serde(rename = "orderId")] order_id`), it is the Rust name, `order_id`, that
 /// counts here. An enum has no fields: put what its events have in common into a struct around it.
 ///
+/// Where the broker carries the key, the seq or the id beside the body, write `"header:"` and the header's name in place of
+/// a field: on a FIFO queue of SQS `key = "header:sqs.message_group_id"` and
+/// `id = "header:sqs.message_deduplication_id"`; with message attributes or AMQP headers, their names.
+///
 /// A **duration** is written in quotes with the units `d`, `h`, `m`, `s` and `ms`, the longest first: `"250ms"`,
 /// `"24h"`, `"1m30s"`. The longest is ten years.
 ///

@@ -35,7 +35,8 @@ impl Engine {
         }
     }
 
-    /// After a commit: the next event of the lane gets ready.
+    /// After a commit: the next event of the lane gets ready. If the lane has none, the store has granted what this worker
+    /// was not told of (a call that it gave up reached the store late), and the key is given back.
     pub(super) fn go_on(&mut self, key: &Key) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
@@ -71,6 +72,9 @@ impl Engine {
             });
         }
         self.stop_run(&lane);
+        // If the claim is this worker's after all, nobody else would ever take the key up.
+        let fence = lane.fence;
+        self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));
         self.ask_again(lane.queue);
     }
 

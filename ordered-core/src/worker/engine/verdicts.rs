@@ -275,7 +275,8 @@ impl Engine {
             return;
         };
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
-            // The key was claimed while an offer of it was under way. What the store has granted now, the lane must have.
+            // An offer was granted since the sweep. The claim has granted what is held behind it too: to drop that
+            // would leave a hole in the lane, over which a later offer would run.
             return self.extend_lane(key, next);
         }
         self.enter_claimed(key, fence, attempt, next);
