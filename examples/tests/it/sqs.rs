@@ -39,15 +39,29 @@ async fn setting(name: &str, fifo: bool) -> Setting {
     setting
 }
 
-async fn three_workers(name: &str, fifo: bool) {
+/// The same as over RabbitMQ.
+const FULL_LOAD: [&str; 10] = [
+    "--keys",
+    "200",
+    "--events",
+    "100",
+    "--shuffle",
+    "500",
+    "--duplicates",
+    "10",
+    "--seed",
+    "3",
+];
+
+async fn three_workers(name: &str, fifo: bool, load: &[&str], keys: usize, events: u64) {
     let setting = setting(name, fifo).await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.produce(&LOAD);
-    setting.finished(50, 40).await;
+    setting.produce(load);
+    setting.finished(keys, events).await;
     for worker in workers {
         worker.stop().await;
     }
-    setting.assert_in_order_once(50, 40);
+    setting.assert_in_order_once(keys, events);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,12 +115,12 @@ async fn a_killed_worker(name: &str, fifo: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_handle_every_key_of_a_standard_queue_in_order_and_once() {
-    three_workers("sqs-three", false).await;
+    three_workers("sqs-three", false, &FULL_LOAD, 200, 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_handle_every_key_of_a_fifo_queue_in_order_and_once() {
-    three_workers("sqs-three", true).await;
+    three_workers("sqs-three", true, &LOAD, 50, 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
