@@ -76,6 +76,7 @@ mod options;
 mod polling;
 mod publish;
 mod publisher;
+mod report;
 mod settling;
 mod sqs;
 

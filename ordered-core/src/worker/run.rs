@@ -63,6 +63,10 @@ impl Worker {
         let intake = transport::Intake {
             max_unsettled: self.settings.read_ahead,
         };
+        self.transport.introduce(transport::WorkerFacts::new(
+            self.options.timeout,
+            self.options.policy.max_attempts,
+        ));
         self.transport
             .start(intake)
             .await
