@@ -11,6 +11,7 @@ mod produce;
 mod work;
 
 use std::error::Error;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +50,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(log.unwrap_or(default))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let outcome = match arguments
         .command

@@ -12,7 +12,7 @@ const BATCH: usize = 1_000;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where the events go: amqp://…, memory://…
+    /// Where the events go: amqp://…, sqs://…, memory://…
     #[arg(long)]
     transport: String,
     /// The queue.
@@ -30,9 +30,24 @@ pub(crate) struct Options {
     /// This many percent of the events are published twice.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     duplicates: u8,
+    /// Publishes only every other event: two brokers can then feed one group, each with its half.
+    #[arg(long)]
+    half: Option<Half>,
     /// What decides ids, places and duplicates; printed, so that a run can be repeated.
     #[arg(long)]
     seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Half {
+    Odd,
+    Even,
+}
+
+impl Half {
+    fn has(self, place: usize) -> bool {
+        (place % 2 == 1) == matches!(self, Self::Odd)
+    }
 }
 
 pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -40,7 +55,15 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut envelopes = Vec::new();
-    for event in event::all(options.keys, options.events, &mut random) {
+    let events = event::all(options.keys, options.events, &mut random);
+    let wanted = |place| options.half.is_none_or(|half| half.has(place));
+    let events: Vec<_> = (0..)
+        .zip(events)
+        .filter(|(place, _)| wanted(*place))
+        .map(|(_, event)| event)
+        .collect();
+    let distinct = events.len();
+    for event in events {
         let envelope = Envelope::new(serde_json::to_vec(&event)?);
         if random.u8(0..100) < options.duplicates {
             envelopes.push(envelope.clone());
@@ -67,7 +90,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if progress {
         eprintln!();
     }
-    let duplicates = total as u64 - options.keys * options.events;
+    let duplicates = total - distinct;
     println!(
         "published and confirmed {total} events for {} orders, {duplicates} of them duplicates, in {:.1} s",
         options.keys,

@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where the events come from: amqp://…, memory://…
+    /// Where the events come from: amqp://…, sqs://…, memory://…
     #[arg(long)]
     transport: String,
     /// The queue they are in.
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Where the state is: redis://…, memory://…
     #[arg(long)]
     store: String,
-    /// The group: workers of one group share the events, each group sees them all.
+    /// The group: workers of one group share their progress. Another group needs another queue.
     #[arg(long, default_value = "orders")]
     group: String,
     /// A file that gets a line `key seq event_id worker_id` for each handled event.

@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
-"""Publishes the events of orders to RabbitMQ, as a producer in another language: the same events, options and output as
-`cargo run --example orders -- produce`. Needs pika (`pip install pika`)."""
+"""Publishes the events of orders to RabbitMQ or SQS, as a producer in another language: the same events, options and output
+as `cargo run --example orders -- produce`. Needs pika for amqp:// and boto3 for sqs:// (`pip install pika boto3`)."""
 
 import argparse
 import json
 import random
 import sys
 import time
+import urllib.parse
 import uuid
 
-import pika
+# How many events are published, and confirmed, at a time.
+BATCH = 1_000
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--transport", required=True, help="where the events go: amqp://…")
-    parser.add_argument("--queue", required=True, help="the queue; it must exist, or is declared as the worker does")
+    parser.add_argument("--transport", required=True, help="where the events go: amqp://… or sqs://…")
+    parser.add_argument("--queue", required=True, help="the queue; it must exist: a worker declares it when it starts")
     parser.add_argument("--keys", type=int, default=100, help="how many orders")
     parser.add_argument("--events", type=int, default=10, help="how many events for each")
     parser.add_argument("--shuffle", type=int, default=0, help="each event is moved by up to this many places")
@@ -48,6 +50,55 @@ def moved(items, window, chance):
     return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
 
 
+def to_rabbitmq(url, queue, bodies):
+    """In transactions of `BATCH`: a confirmation for each event would take a round trip for each."""
+    import pika
+
+    try:
+        connection = pika.BlockingConnection(pika.URLParameters(url))
+    except pika.exceptions.AMQPConnectionError as error:
+        sys.exit(f"error: RabbitMQ does not answer there: {error!r}")
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue, passive=True)
+    except pika.exceptions.ChannelClosedByBroker:
+        sys.exit(f"error: there is no queue {queue}: start a worker on it first")
+    channel.tx_select()
+    properties = pika.BasicProperties(content_type="application/json", delivery_mode=pika.DeliveryMode.Persistent)
+    for start in range(0, len(bodies), BATCH):
+        for body in bodies[start : start + BATCH]:
+            channel.basic_publish("", queue, body.encode(), properties)
+        channel.tx_commit()
+    connection.close()
+
+
+def to_sqs(url, queue, bodies):
+    """In batches of ten, the most that SQS takes. On a FIFO queue an order is a message group."""
+    import boto3
+
+    address = urllib.parse.urlsplit(url)
+    said = dict(urllib.parse.parse_qsl(address.query))
+    keys = {}
+    if address.username:
+        keys = {
+            "aws_access_key_id": urllib.parse.unquote(address.username),
+            "aws_secret_access_key": urllib.parse.unquote(address.password),
+        }
+    client = boto3.client("sqs", region_name=said.get("region"), endpoint_url=said.get("endpoint"), **keys)
+    queue_url = client.get_queue_url(QueueName=queue)["QueueUrl"]
+    for start in range(0, len(bodies), 10):
+        entries = []
+        for place, body in enumerate(bodies[start : start + 10]):
+            entry = {"Id": str(place), "MessageBody": body}
+            if queue.endswith(".fifo"):
+                entry["MessageGroupId"] = json.loads(body)["order_id"]
+                entry["MessageDeduplicationId"] = str(uuid.uuid4())
+            entries.append(entry)
+        failed = client.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed")
+        if failed:
+            sys.exit(f"error: SQS refused events: {failed}")
+
+
 def main():
     options = arguments()
     seed = options.seed if options.seed is not None else random.getrandbits(32)
@@ -60,17 +111,10 @@ def main():
     bodies = moved(bodies, options.shuffle, chance)
 
     begun = time.monotonic()
-    connection = pika.BlockingConnection(pika.URLParameters(options.transport))
-    channel = connection.channel()
-    channel.confirm_delivery()
-    properties = pika.BasicProperties(content_type="application/json", delivery_mode=pika.DeliveryMode.Persistent)
-    try:
-        for body in bodies:
-            channel.basic_publish("", options.queue, body.encode(), properties, mandatory=True)
-    except pika.exceptions.UnroutableError:
-        sys.exit(f"error: there is no queue {options.queue}: start a worker on it first, or declare it")
-    finally:
-        connection.close()
+    publish = {"amqp": to_rabbitmq, "amqps": to_rabbitmq, "sqs": to_sqs}.get(options.transport.split("://")[0])
+    if not publish:
+        sys.exit("error: --transport begins with amqp://, amqps:// or sqs://")
+    publish(options.transport, options.queue, bodies)
     print(
         f"published and confirmed {len(bodies)} events for {options.keys} orders, "
         f"{len(bodies) - options.keys * options.events} of them duplicates, in {time.monotonic() - begun:.1f} s"

@@ -46,7 +46,7 @@ pub enum ConnectError {
 }
 
 const STORES: &str = "redis://, rediss://, memory://";
-const TRANSPORTS: &str = "amqp://, amqps://, memory://";
+const TRANSPORTS: &str = "amqp://, amqps://, sqs://, memory://";
 
 /// The store at a URL: `redis://[[user]:password@]host[:port][/db]` and `rediss://` (feature `redis`), or
 /// `memory://name`, which lives in this process and is the same for all who name it.
@@ -70,8 +70,8 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
     }
 }
 
-/// A consumer of a queue at a URL: `amqp://[user:password@]host[:port][/vhost]` and `amqps://` (feature `amqp`), or
-/// `memory://name`, which lives in this process.
+/// A consumer of a queue at a URL: `amqp://[user:password@]host[:port][/vhost]` and `amqps://` (feature `amqp`),
+/// `sqs://[?region=…&endpoint=…]` (feature `sqs`), or `memory://name`, which lives in this process.
 ///
 /// # Errors
 /// When the URL is of no known kind, its feature is off, or it cannot be read. The broker is asked first
@@ -87,6 +87,10 @@ pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, Con
         )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
+        #[cfg(feature = "sqs")]
+        "sqs" => Ok(Arc::new(ordered_sqs::Sqs::connect(url).queue(queue).await?)),
+        #[cfg(not(feature = "sqs"))]
+        scheme @ "sqs" => Err(feature_off(scheme, "sqs")),
         scheme => Err(ConnectError::UnknownScheme {
             part: "transport",
             scheme: scheme.into(),
@@ -111,6 +115,15 @@ pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, Conne
         )),
         #[cfg(not(feature = "amqp"))]
         scheme @ ("amqp" | "amqps") => Err(feature_off(scheme, "amqp")),
+        #[cfg(feature = "sqs")]
+        "sqs" => Ok(Arc::new(
+            ordered_sqs::Sqs::connect(url)
+                .queue(queue)
+                .publisher()
+                .await?,
+        )),
+        #[cfg(not(feature = "sqs"))]
+        scheme @ "sqs" => Err(feature_off(scheme, "sqs")),
         scheme => Err(ConnectError::UnknownScheme {
             part: "transport",
             scheme: scheme.into(),

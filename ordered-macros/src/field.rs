@@ -3,24 +3,36 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Ident, Index, LitStr, Member};
 
-/// A path to a field of the event, such as `order.id` or `0.seq`.
+/// Where the key, the seq or the id of an event is: a field, such as `order.id` or `0.seq`, or `header:` and the name of a
+/// header that the broker delivers beside the body.
 pub(crate) struct FieldPath {
-    members: Vec<Member>,
+    place: Place,
     literal: LitStr,
 }
+
+#[derive(PartialEq)]
+enum Place {
+    Field(Vec<Member>),
+    Header(String),
+}
+
+const HEADER: &str = "header:";
 
 impl FieldPath {
     /// Reads the path. All its parts have the span of the literal, so that what rustc has to say about the fields
     /// points there; with any other hygiene it would not list the fields there are.
     pub(crate) fn parse(literal: &LitStr) -> syn::Result<Self> {
         let text = literal.value();
+        if let Some(name) = text.strip_prefix(HEADER) {
+            return Self::header(literal, name);
+        }
         let members: Option<Vec<Member>> = text
             .split('.')
             .map(|part| member(part, literal.span()))
             .collect();
         match members {
             Some(members) => Ok(Self {
-                members,
+                place: Place::Field(members),
                 literal: literal.clone(),
             }),
             None => Err(syn::Error::new_spanned(
@@ -32,11 +44,33 @@ impl FieldPath {
         }
     }
 
-    /// The field of this value.
-    pub(crate) fn of(&self, value: &str) -> TokenStream {
-        let value = Ident::new(value, Span::mixed_site().located_at(self.literal.span()));
-        let members = &self.members;
-        quote!(#value #(.#members)*)
+    fn header(literal: &LitStr, name: &str) -> syn::Result<Self> {
+        if name.trim() != name || name.is_empty() {
+            return Err(syn::Error::new_spanned(
+                literal,
+                "after `header:` comes the name of a header, such as \"header:sqs.message_group_id\"",
+            ));
+        }
+        Ok(Self {
+            place: Place::Header(name.to_owned()),
+            literal: literal.clone(),
+        })
+    }
+
+    /// What is there, in this event or in the headers of this envelope.
+    pub(crate) fn of(
+        &self,
+        event: &str,
+        envelope: &TokenStream,
+        private: &TokenStream,
+    ) -> TokenStream {
+        match &self.place {
+            Place::Field(members) => {
+                let event = Ident::new(event, Span::mixed_site().located_at(self.literal.span()));
+                quote!(#event #(.#members)*)
+            }
+            Place::Header(name) => quote!(#private::header(#envelope, #name)?),
+        }
     }
 
     pub(crate) fn span(&self) -> Span {
@@ -46,7 +80,7 @@ impl FieldPath {
 
 impl PartialEq for FieldPath {
     fn eq(&self, other: &Self) -> bool {
-        self.members == other.members
+        self.place == other.place
     }
 }
 
@@ -88,7 +122,8 @@ mod tests {
 
     fn parse(text: &str) -> Result<String, String> {
         FieldPath::parse(&LitStr::new(text, Span::call_site()))
-            .map(|path| path.of("event").to_string().replace(' ', ""))
+            .map(|path| path.of("event", &quote!(envelope), &quote!(x)))
+            .map(|tokens| tokens.to_string().replace(' ', ""))
             .map_err(|error| error.to_string())
     }
 
@@ -105,8 +140,20 @@ mod tests {
             ("async.await", "event.r#async.r#await"),
             ("_id", "event._id"),
             ("größe", "event.größe"),
+            ("header:x-order", "x::header(envelope,\"x-order\")?"),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(field), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_has_a_name() {
+        for text in ["header:", "header: order", "header:order "] {
+            let error = parse(text).unwrap_err();
+            assert!(
+                error.starts_with("after `header:` comes the name"),
+                "{text}: {error}"
+            );
         }
     }
 

@@ -3,6 +3,8 @@
 use ordered_core::store::{Durability, StoreError, StoreReport};
 use redis::{Cmd, RedisResult, Value, cmd};
 
+use crate::error::store_error;
+
 /// The settings that say what outlives a crash and what may be evicted.
 ///
 /// Sources: <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/> and
@@ -38,6 +40,14 @@ pub(crate) fn report(
     strict: bool,
     answers: &[RedisResult<Value>],
 ) -> Result<StoreReport, StoreError> {
+    // Who is not let in at all learns that, and not that the settings are unknown.
+    let shut_out = answers.iter().find_map(|answer| {
+        let error = answer.as_ref().err()?;
+        (error.code() == Some("NOAUTH")).then(|| error.clone())
+    });
+    if let Some(error) = shut_out {
+        return Err(store_error(address, error));
+    }
     let info = answers
         .first()
         .and_then(|answer| text(answer.as_ref().ok()?));
@@ -45,8 +55,9 @@ pub(crate) fn report(
     if let Some(version) = field(&info, "redis_version") {
         check_version(address, version)?;
     }
-    let settings: Option<Vec<String>> = answers[1..]
+    let settings: Option<Vec<String>> = answers
         .iter()
+        .skip(1)
         .map(|answer| setting(answer.as_ref().ok()?))
         .collect();
     let (durability, reason) = match settings.as_deref() {

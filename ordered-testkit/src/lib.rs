@@ -1,12 +1,21 @@
 //! What tests need that use `ordered`: private [servers](server), and the conformance suites with which the author of a
-//! transport or a store certifies it.
+//! transport or a store certifies it, and the [simulation], in which an application's handler meets every fault.
 
 mod eventually;
+#[cfg(feature = "history")]
+pub mod history;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod store_suite;
 pub mod transport_suite;
 mod unique;
 
 pub use eventually::{eventually, eventually_within};
 pub use unique::unique;
+
+/// The examples of the guide are tests.
+#[cfg(all(doctest, feature = "simulation"))]
+#[doc = include_str!("../../docs/testing-your-handlers.md")]
+struct Guide;

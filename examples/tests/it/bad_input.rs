@@ -37,7 +37,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             event(&large, "1"),
             "the key has 10000 bytes, and a key may have 512 at most",
         ),
-        ("seq missing", without("\"seq\"").to_vec(), "expected"),
+        ("seq missing", without("seq"), "missing field `seq`"),
         (
             "seq zero",
             event("\"k\"", "0"),
@@ -84,24 +84,41 @@ async fn bad_input_ends_in_the_dead_letter_queue_and_the_worker_goes_on() {
         RedisServer::shared().await.unwrap(),
     );
     let setting = Setting::new("bad", rabbit.url(), redis.url());
+    is_dead_lettered(&setting, &format!("{}.dead", setting.queue), |_| true, &[]).await;
+}
+
+/// Publishes what is bad, as far as the broker takes it, with these headers, and good events behind it.
+pub(crate) async fn is_dead_lettered(
+    setting: &Setting,
+    dead: &str,
+    is_taken: impl Fn(&[u8]) -> bool,
+    headers: &[(&str, &str)],
+) {
+    let bad: Vec<_> = bad()
+        .into_iter()
+        .filter(|(_, body, _)| is_taken(body))
+        .collect();
+    let headers: BTreeMap<_, _> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let envelope = |body: &Vec<u8>| Envelope {
+        headers: headers.clone(),
+        ..Envelope::new(body.clone())
+    };
     let publisher = ordered_events::publisher(&setting.transport, &setting.queue)
         .await
         .unwrap();
     let worker = setting.work("w1", &[]);
     publisher
-        .publish(
-            bad()
-                .into_iter()
-                .map(|(_, body, _)| Envelope::new(body))
-                .collect(),
-        )
+        .publish(bad.iter().map(|(_, body, _)| envelope(body)).collect())
         .await
         .unwrap();
     setting.produce(&["--keys", "3", "--events", "5"]);
     setting.finished(3, 5).await;
 
     let mut letters = BTreeMap::<Vec<u8>, String>::new();
-    let dead = ordered_events::transport(&setting.transport, &format!("{}.dead", setting.queue))
+    let dead = ordered_events::transport(&setting.transport, dead)
         .await
         .unwrap();
     dead.start(Intake { max_unsettled: 100 }).await.unwrap();
@@ -120,10 +137,10 @@ async fn bad_input_ends_in_the_dead_letter_queue_and_the_worker_goes_on() {
             .await
             .unwrap();
         }
-        letters.len() == bad().len()
+        letters.len() == bad.len()
     })
     .await;
-    for (what, body, reason) in bad() {
+    for (what, body, reason) in bad {
         let said = letters
             .get(&body)
             .unwrap_or_else(|| panic!("{what}: the original bytes are not there"));

@@ -3,5 +3,7 @@
 mod bad_input;
 mod orders;
 mod outages;
+#[cfg(feature = "sqs")]
+mod sqs;
 mod steady;
 mod workers;

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ordered_testkit::eventually_within;
@@ -85,63 +84,11 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
     .await;
     dying.kill();
     let killed = Instant::now();
-    let left_behind: BTreeMap<String, u64> = setting
-        .by_key()
-        .into_iter()
-        .filter_map(|(key, handled)| {
-            handled
-                .last()
-                .filter(|last| last.worker == "w1")
-                .map(|last| (key, last.seq))
-        })
-        .filter(|(_, seq)| *seq < 100)
-        .collect();
-    assert!(!left_behind.is_empty(), "the killed worker had keys");
-    eventually_within(
-        Duration::from_secs(60),
-        "the dead worker's keys go on",
-        async || {
-            let by_key = setting.by_key();
-            left_behind.iter().all(|(key, seq)| {
-                by_key[key]
-                    .iter()
-                    .any(|handled| handled.seq > *seq && handled.worker != "w1")
-            })
-        },
-    )
-    .await;
-    let took = killed.elapsed();
-    println!(
-        "{} keys went on within {took:?} of the kill",
-        left_behind.len()
-    );
+    let took = setting.go_on_without("w1", killed, 100).await;
     assert!(took < LEASE + SWEEP + MARGIN, "{took:?}");
     setting.finished(200, 100).await;
     for worker in others {
         worker.stop().await;
     }
-    assert_repeated_only_by_the_killed(&setting);
-}
-
-/// In order, nothing missing; an event that was handled twice was in flight in the killed worker.
-fn assert_repeated_only_by_the_killed(setting: &Setting) {
-    let mut repeated = 0;
-    for (key, handled) in setting.by_key() {
-        let mut next = 1;
-        for (place, one) in handled.iter().enumerate() {
-            if one.seq == next {
-                next += 1;
-            } else {
-                assert_eq!(one.seq, next - 1, "{key} is out of order: {handled:?}");
-                assert_eq!(
-                    handled[place - 1].worker,
-                    "w1",
-                    "{key}: only what was in flight is repeated"
-                );
-                repeated += 1;
-            }
-        }
-        assert_eq!(next, 101, "{key}: nothing is lost");
-    }
-    println!("{repeated} events were in flight in the killed worker");
+    setting.assert_repeated_only_by("w1", 100);
 }

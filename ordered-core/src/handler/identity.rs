@@ -136,6 +136,32 @@ impl<T: fmt::Display + ?Sized> EventIdValue for T {
     }
 }
 
+/// The text of a header, as a key, a seq or an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeaderText<'a>(&'a str);
+
+impl fmt::Display for HeaderText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl SeqValue for HeaderText<'_> {
+    fn to_seq(&self) -> Result<Seq, InvalidSeq> {
+        let seq = self.0.parse().ok().and_then(|number| Seq::new(number).ok());
+        seq.ok_or_else(|| InvalidSeq(format!("{:?}", self.0)))
+    }
+}
+
+/// A header of the event, for a handler whose key, seq or id is there.
+///
+/// # Errors
+/// When there is no such header.
+pub fn header<'a>(envelope: &'a Envelope, name: &str) -> Result<HeaderText<'a>, Malformed> {
+    let value = envelope.headers.get(name).map(|value| HeaderText(value));
+    value.ok_or_else(|| Malformed(format!("the event has no header `{name}`")))
+}
+
 /// Reads the body as JSON.
 ///
 /// # Errors

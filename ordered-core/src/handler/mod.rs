@@ -15,7 +15,8 @@ pub use erased::{DynHandler, Invocation};
 pub use error::{HandlerError, IntoOutcome, Permanent};
 pub use extract::FromContext;
 pub use identity::{
-    Decoded, EventIdValue, IdValue, KeyValue, Malformed, SeqValue, json_event, json_field_as_id,
+    Decoded, EventIdValue, HeaderText, IdValue, KeyValue, Malformed, SeqValue, header, json_event,
+    json_field_as_id,
 };
 pub use options::{Backoff, HandlerOptions, OnExhausted, OnLate};
 pub use state::{MissingState, State, States};

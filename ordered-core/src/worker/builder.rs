@@ -127,6 +127,12 @@ impl WorkerBuilder {
         self
     }
 
+    /// How many keys the worker runs at a time. See [`Settings::max_lanes`].
+    pub fn max_lanes(mut self, keys: usize) -> Self {
+        self.settings.max_lanes = keys;
+        self
+    }
+
     /// How many keys one sweep takes over. See [`Settings::sweep_limit`].
     pub fn sweep_limit(mut self, keys: usize) -> Self {
         self.settings.sweep_limit = keys;

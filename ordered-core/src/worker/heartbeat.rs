@@ -12,11 +12,22 @@ use crate::store::{Group, Store};
 /// The worker's lease as the worker itself can be sure of it: counted on its own monotonic clock, from before the
 /// heartbeat was sent. It ends no later than the store thinks.
 #[derive(Debug, Clone)]
-pub(super) struct Lease(watch::Receiver<Option<Instant>>);
+pub(super) struct Lease(watch::Receiver<Term>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Term {
+    end: Option<Instant>,
+    lapses: u64,
+}
 
 impl Lease {
     pub(super) fn is_good(&self) -> bool {
-        self.0.borrow().is_some_and(|end| Instant::now() < end)
+        self.0.borrow().end.is_some_and(|end| Instant::now() < end)
+    }
+
+    /// How often the lease ended and was begun again. What was granted before the last time may be another worker's.
+    pub(super) fn lapses(&self) -> u64 {
+        self.0.borrow().lapses
     }
 
     /// Waits for the next heartbeat that reached the store.
@@ -41,11 +52,11 @@ pub(super) struct Heart {
 impl Heart {
     /// The lease, and the beating that keeps it good for as long as it is polled.
     pub(super) fn beating(self) -> (Lease, impl Future<Output = ()> + Send) {
-        let (sender, receiver) = watch::channel(None);
+        let (sender, receiver) = watch::channel(Term::default());
         (Lease(receiver), self.beat(sender))
     }
 
-    async fn beat(mut self, sender: watch::Sender<Option<Instant>>) {
+    async fn beat(mut self, sender: watch::Sender<Term>) {
         loop {
             let before = Instant::now();
             match self
@@ -58,7 +69,11 @@ impl Heart {
                         info!("the store got a heartbeat again");
                     }
                     self.tries.succeeded();
-                    sender.send_replace(Some(before + self.lease));
+                    sender.send_modify(|term| {
+                        let now = Instant::now();
+                        term.lapses += u64::from(term.end.is_some_and(|end| end <= now));
+                        term.end = Some(before + self.lease);
+                    });
                     tokio::time::sleep(self.interval).await;
                 }
                 Err(error) => {

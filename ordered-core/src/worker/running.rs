@@ -19,7 +19,7 @@ use super::{Settings, Worker, WorkerError, settler};
 use crate::store::{Group, StoreError, Swept};
 use crate::transport::{Delivery, Settlement};
 
-/// After the drain timeout, how long the store has to take what the worker gives back.
+/// How long the store has to take what the worker gives back after the drain timeout, and the broker the settlements.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// How many pieces of news are taken at a time.
@@ -46,6 +46,9 @@ pub(super) struct Running {
 /// What is under way in the loop.
 struct Course {
     asked: Option<Call<Answer>>,
+    /// How often the lease had lapsed when `asked` went out, and when the engine was last told.
+    asked_under: u64,
+    known_lapses: u64,
     sweeping: Option<Call<Result<Swept, StoreError>>>,
     sweep_at: Instant,
     /// Set once the shutdown was asked for: when the handlers that still run are stopped.
@@ -136,8 +139,15 @@ impl Running {
         self.tasks.shutdown().await;
         self.engine.stop_runs();
         drop(self.settle);
-        if self.settler.await.is_err() {
-            warn!("the settler panicked");
+        // A broker that takes no dead letter now will deliver the event again; the worker does not wait for it forever.
+        if tokio::time::timeout(GIVE_UP, &mut self.settler)
+            .await
+            .is_err()
+        {
+            warn!(
+                "the broker did not take all settlements in time; it will deliver those events again"
+            );
+            self.settler.abort();
         }
         self.asker.leave().await;
         info!(worker = %self.asker.worker, "the worker has stopped");
@@ -149,11 +159,14 @@ impl Running {
         let mut shutdown = std::pin::pin!(shutdown);
         // Claims count only while the lease is good, so the first heartbeat comes before the first offer.
         tokio::select! {
-            () = self.lease.renewed() => {}
+            biased;
             () = &mut shutdown => return Ok(()),
+            () = self.lease.renewed() => {}
         }
         let mut course = Course {
             asked: None,
+            asked_under: 0,
+            known_lapses: 0,
             sweeping: None,
             sweep_at: Instant::now() + self.until_sweep(),
             drain_until: None,
@@ -161,32 +174,16 @@ impl Running {
         };
         let mut news = Vec::with_capacity(NEWS);
         loop {
-            self.set_going(&mut course.asked);
+            self.set_going(&mut course);
             let draining = course.drain_until.is_some();
             if draining && course.asked.is_none() && self.engine.is_idle() {
                 return Ok(());
             }
             let blocked = self.engine.has_ready() && !self.lease.is_good();
+            // In this order, so that a seed repeats a run. Nothing can starve what stands behind it: verdicts follow
+            // from what comes later in the list, and deliveries are bounded by what may be unsettled.
             tokio::select! {
-                (commands, thens, verdicts) = maybe(&mut course.asked) => {
-                    course.asked = None;
-                    self.engine.on_verdicts(commands, thens, verdicts.map_err(WorkerError::Store)?);
-                }
-                _ = self.news.recv_many(&mut news, NEWS) => news.drain(..).for_each(|news| self.on_news(news)),
-                Some(batch) = self.deliveries.recv(), if !draining => self.engine.on_deliveries(batch),
-                swept = maybe(&mut course.sweeping) => {
-                    course.sweeping = None;
-                    course.sweep_at = Instant::now() + self.on_swept(swept);
-                }
-                () = tokio::time::sleep_until(course.sweep_at), if course.sweeping.is_none() && !draining => {
-                    course.sweeping = self.sweep();
-                    course.sweep_at = Instant::now() + self.until_sweep();
-                }
-                () = self.lease.renewed(), if blocked => {}
-                Some(ended) = self.tasks.join_next() => match ended {
-                    Ok(outcome) => outcome?,
-                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-                },
+                biased;
                 () = &mut shutdown, if !draining => {
                     info!(worker = %self.asker.worker, keys = self.engine.lanes(), "the worker drains");
                     course.drain_until = Some(Box::pin(tokio::time::sleep(self.settings.drain_timeout)));
@@ -200,12 +197,39 @@ impl Running {
                     course.stopped = true;
                     course.drain_until = Some(Box::pin(tokio::time::sleep(GIVE_UP)));
                 }
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(outcome) => outcome?,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                },
+                swept = maybe(&mut course.sweeping) => {
+                    course.sweeping = None;
+                    course.sweep_at = Instant::now() + self.on_swept(swept);
+                }
+                () = tokio::time::sleep_until(course.sweep_at), if course.sweeping.is_none() && !draining => {
+                    course.sweeping = self.sweep();
+                    course.sweep_at = Instant::now() + self.until_sweep();
+                }
+                () = self.lease.renewed(), if blocked => {}
+                (commands, thens, verdicts) = maybe(&mut course.asked) => {
+                    course.asked = None;
+                    self.engine.on_verdicts(commands, thens, verdicts.map_err(WorkerError::Store)?);
+                    if course.asked_under != self.lease.lapses() {
+                        self.engine.on_lapse();
+                    }
+                }
+                Some(batch) = self.deliveries.recv(), if !draining => self.engine.on_deliveries(batch),
+                _ = self.news.recv_many(&mut news, NEWS) => news.drain(..).for_each(|news| self.on_news(news)),
             }
         }
     }
 
     /// Starts, sends and settles what the engine has ready.
-    fn set_going(&mut self, asked: &mut Option<Call<Answer>>) {
+    fn set_going(&mut self, course: &mut Course) {
+        let lapses = self.lease.lapses();
+        if course.known_lapses != lapses {
+            course.known_lapses = lapses;
+            self.engine.on_lapse();
+        }
         if self.engine.has_ready() && self.lease.is_good() {
             while let Some(start) = self.engine.next_start() {
                 match start.run {
@@ -227,10 +251,11 @@ impl Running {
             // The settler ends only after this sender is gone.
             let _ = self.settle.send(settlements);
         }
-        if asked.is_none() {
+        if course.asked.is_none() {
             let (commands, thens) = self.engine.take_batch();
             if !commands.is_empty() {
-                *asked = Some(self.asker.ask(commands, thens));
+                course.asked = Some(self.asker.ask(commands, thens));
+                course.asked_under = lapses;
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "nobody runs 2^52 lanes")]

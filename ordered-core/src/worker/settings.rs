@@ -17,6 +17,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How often the worker looks for keys that nobody runs. Default 1 second.
     pub sweep_interval: Duration,
+    /// How many keys the worker runs at a time; it takes over no more than that. Default 1,024.
+    pub max_lanes: usize,
     /// How many keys one sweep takes over at the most. Default 256.
     pub sweep_limit: usize,
     /// How long handlers may still run after the shutdown was asked for. Default 30 seconds.
@@ -39,6 +41,7 @@ impl Default for Settings {
             lease: Duration::from_secs(15),
             heartbeat: Duration::from_secs(2),
             sweep_interval: Duration::from_secs(1),
+            max_lanes: 1024,
             sweep_limit: 256,
             drain_timeout: Duration::from_secs(30),
             max_body_bytes: 1 << 20,
@@ -53,6 +56,7 @@ impl Settings {
     pub(super) fn validated(mut self) -> Result<Self, BuildError> {
         let positive = [
             ("concurrency", self.concurrency),
+            ("max_lanes", self.max_lanes),
             ("sweep_limit", self.sweep_limit),
             ("max_body_bytes", self.max_body_bytes),
             ("batch_commands", self.batch_commands),

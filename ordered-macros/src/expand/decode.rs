@@ -11,12 +11,12 @@ pub(crate) fn decode(model: &Model, key: &FieldPath, seq: &FieldPath) -> TokenSt
     let ty = &model.types[0];
     let event = Ident::new("__event", Span::mixed_site());
     let field = |path: &FieldPath, read: TokenStream| {
-        let value = path.of("__event");
         // A wrong `crate` path gives one message as long as it has one place.
         let private = match model.options.crate_path {
             Some(_) => private.clone(),
             None => located(private.clone(), path.span()),
         };
+        let value = path.of("__event", &quote!(__envelope), &private);
         let read = located(quote!(::#read(&#value)?), path.span());
         quote!(#private #read)
     };

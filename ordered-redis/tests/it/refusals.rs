@@ -62,7 +62,8 @@ async fn a_wrong_password_and_a_missing_one_are_told_and_not_shown() {
     assert_eq!(error.kind(), StoreErrorKind::Refused);
     assert!(error.to_string().contains("password"), "{error}");
     assert!(!whole(&error).contains("hunter2"));
-    let error = match RedisStore::connect(server.url()).await {
+    let strict = RedisStore::builder(server.url()).strict(true);
+    let error = match strict.connect().await {
         Ok(store) => open(&store, &group("none")).await.unwrap_err(),
         Err(error) => error,
     };

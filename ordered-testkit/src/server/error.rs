@@ -8,7 +8,7 @@ use std::io;
 #[non_exhaustive]
 pub enum ServerError {
     /// Its program is not installed.
-    #[error("`{program}` is not installed; on Debian and Ubuntu: {install}")]
+    #[error("`{program}` is not installed; install it: {install}")]
     NotInstalled {
         /// What was looked for.
         program: String,

@@ -18,8 +18,10 @@ mod port;
 mod process;
 mod rabbit;
 mod redis;
+mod sqs;
 mod watchdog;
 
 pub use error::ServerError;
 pub use rabbit::{RabbitBuilder, RabbitServer};
 pub use redis::{RedisBuilder, RedisServer};
+pub use sqs::SqsServer;

@@ -7,7 +7,8 @@ use super::support::{Consumer, publish, text};
 async fn comes_back(fixture: &impl TransportFixture, envelope: Envelope) {
     publish(fixture, [envelope.clone()]).await;
     let consumer = Consumer::start(fixture, 10).await;
-    let came = consumer.one().await.envelope;
+    let mut came = consumer.one().await.envelope;
+    came.headers.retain(|name, _| !fixture.is_brokers_own(name));
     assert_eq!(came.body, envelope.body);
     assert_eq!(came.headers, envelope.headers);
     if envelope.published_at.is_some() {

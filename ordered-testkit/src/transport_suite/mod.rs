@@ -60,6 +60,11 @@ pub trait TransportFixture: Send + Sync {
 
     /// What is in the place for dead letters now.
     fn dead_letters(&self) -> impl Future<Output = Vec<DeadLetter>> + Send;
+
+    /// Whether the broker gives every event a header of this name by itself; the checks pass over it.
+    fn is_brokers_own(&self, _header: &str) -> bool {
+        false
+    }
 }
 
 /// An event in the place for dead letters.

@@ -2,4 +2,5 @@
 
 mod memory_transport;
 mod server;
+mod simulation;
 mod store;

@@ -1,7 +1,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ordered_testkit::server::{RabbitServer, RedisServer, ServerError};
+use ordered_testkit::server::{RabbitServer, RedisServer, ServerError, SqsServer};
 use ordered_testkit::{eventually, unique};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -135,4 +135,19 @@ async fn a_server_dies_with_the_process_that_started_it() {
         TcpStream::connect(("127.0.0.1", port)).await.is_err()
     })
     .await;
+}
+
+#[tokio::test]
+async fn sqs_keeps_its_queues_over_a_stop() {
+    let mut server = SqsServer::start().await.unwrap();
+    let attributes = [("VisibilityTimeout", "7")];
+    server.create_queue("q", &attributes).await.unwrap();
+    server.stop().await.unwrap();
+    let port = server.port();
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    server.start_again().await.unwrap();
+    let url = server.call("GetQueueUrl", r#"{"QueueName":"q"}"#).await;
+    assert!(url.unwrap().contains("/q"));
+    let error = server.call("GetQueueUrl", r#"{"QueueName":"none"}"#).await;
+    assert!(matches!(error, Err(ServerError::Command { .. })));
 }

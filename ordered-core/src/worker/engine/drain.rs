@@ -9,6 +9,12 @@ impl Engine {
         self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff));
     }
 
+    /// The lease had ended, and is good again: what was granted before may be another worker's by now, whose handler
+    /// runs. What has not begun is given back, and asked for again; what runs finds out when it commits.
+    pub(in crate::worker) fn on_lapse(&mut self) {
+        self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff));
+    }
+
     /// Stops the handlers that still run, and gives their keys back.
     pub(in crate::worker) fn stop_runs(&mut self) {
         for key in self.release_where(|stage| matches!(stage, Stage::Running(_))) {
@@ -44,7 +50,10 @@ impl Engine {
 /// A worker that is dropped in the middle stops its handlers, as a crash would.
 impl Drop for Engine {
     fn drop(&mut self) {
-        for lane in self.lanes.values() {
+        let mut lanes: Vec<_> = self.lanes.iter().collect();
+        // In an order that a seed can repeat.
+        lanes.sort_unstable_by_key(|(key, _)| *key);
+        for (_, lane) in lanes {
             if let Stage::Running(Some(handle)) = &lane.stage {
                 handle.abort();
             }

@@ -154,13 +154,16 @@ impl Engine {
         !self.ready.is_empty()
     }
 
-    /// How many more keys the worker could take over now.
+    /// How many more keys the worker could take over now. Keys share the handler slots in turn, so that one more makes the
+    /// others slower, but a key that nobody runs stands still.
     pub(super) fn spare_lanes(&self) -> usize {
-        let wanted = self.parts.settings.concurrency.saturating_mul(2);
         if self.draining {
             0
         } else {
-            wanted.saturating_sub(self.lanes.len())
+            self.parts
+                .settings
+                .max_lanes
+                .saturating_sub(self.lanes.len())
         }
     }
 
@@ -215,3 +218,6 @@ fn payload_bytes(action: &Action) -> u64 {
         | Action::Operate(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

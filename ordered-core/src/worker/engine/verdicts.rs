@@ -103,11 +103,11 @@ impl Engine {
     fn on_grant(&mut self, mut item: Item, grant: Grant) {
         item.attempt = grant.attempt;
         item.repeat = grant.repeat;
-        self.enter_lane(grant.fence, item);
+        self.enter_lane(grant.fence, grant.front, item);
     }
 
     fn on_commit(&mut self, key: &Key, fence: Fence, verdict: Verdict) {
-        let Verdict::Committed { next, released } = verdict else {
+        let Verdict::Committed { next, front } = verdict else {
             return self.fenced(key, fence);
         };
         if let Some(item) = self.leave_front(key, fence) {
@@ -118,12 +118,12 @@ impl Engine {
                 event: item.place(),
                 repeat: item.repeat,
             });
-            self.after_front(key, &item, next, released);
+            self.after_front(key, &item, next, front);
         }
     }
 
     fn on_dead_letter(&mut self, key: &Key, failure: &Failure, verdict: Verdict) {
-        let Verdict::Committed { next, released } = verdict else {
+        let Verdict::Committed { next, front } = verdict else {
             return self.fenced(key, failure.fence);
         };
         if let Some(item) = self.leave_front(key, failure.fence) {
@@ -133,7 +133,7 @@ impl Engine {
                 attempts: *attempt,
                 error,
             });
-            self.after_front(key, &item, next, released);
+            self.after_front(key, &item, next, front);
         }
     }
 
@@ -145,13 +145,12 @@ impl Engine {
         Some(item)
     }
 
-    fn after_front(&mut self, key: &Key, item: &Item, next: Vec<Next>, released: bool) {
+    fn after_front(&mut self, key: &Key, item: &Item, next: Vec<Next>, front: Option<u64>) {
         self.settle(item, &Fate::Ack);
         self.extend_lane(key, next);
-        if released {
-            self.end_lane(key);
-        } else {
-            self.go_on(key);
+        match front {
+            Some(front) => self.go_on(key, front),
+            None => self.end_lane(key),
         }
     }
 
@@ -275,7 +274,8 @@ impl Engine {
             return;
         };
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
-            // The key was claimed while an offer of it was under way. What the store has granted now, the lane must have.
+            // An offer was granted since the sweep. The claim has granted what is held behind it too: to drop that
+            // would leave a hole in the lane, over which a later offer would run.
             return self.extend_lane(key, next);
         }
         self.enter_claimed(key, fence, attempt, next);
@@ -291,7 +291,9 @@ impl Engine {
 
     fn enter_claimed(&mut self, key: &Key, fence: Fence, attempt: u32, next: Vec<Next>) {
         let mut items = self.items_from_store(key, next);
+        let mut front = 0;
         if let Some(first) = items.first_mut() {
+            front = first.seq().get();
             first.attempt = attempt;
             self.observe(&Occurrence::TakenOver {
                 event: first.place(),
@@ -301,7 +303,7 @@ impl Engine {
         }
         items
             .into_iter()
-            .for_each(|item| self.enter_lane(fence, item));
+            .for_each(|item| self.enter_lane(fence, front, item));
     }
 
     fn items_from_store(&self, key: &Key, next: Vec<Next>) -> Vec<Item> {

@@ -155,3 +155,48 @@ fn the_id_defaults_to_event_id_and_then_to_the_position() {
     let event = json!({"key": "a", "seq": 1, "meta": {"event_id": "deeper"}});
     assert_eq!(identity(text_key::on, event).2, "a#1");
 }
+
+handler!(from_headers, (key = "header:sqs.message_group_id", seq = "header:seq", id = "header:id"), { text: String });
+
+#[test]
+fn key_seq_and_id_may_come_from_headers() {
+    use ordered_events::{Envelope, Handler};
+
+    let with = |headers: &[(&str, &str)]| Envelope {
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..Envelope::new(r#"{"text": "hello"}"#)
+    };
+    let read = |headers: &[(&str, &str)]| {
+        let decoded = from_headers::on.decode(&with(headers));
+        decoded
+            .map(|decoded| {
+                (
+                    decoded.key.to_string(),
+                    decoded.seq.get(),
+                    decoded.id.to_string(),
+                )
+            })
+            .map_err(|error| error.0)
+    };
+    let (group, id) = (("sqs.message_group_id", "order-1"), ("id", "e-7"));
+    assert_eq!(
+        read(&[group, ("seq", "7"), id]),
+        Ok(("order-1".into(), 7, "e-7".into()))
+    );
+    assert_eq!(
+        read(&[("seq", "7"), id]),
+        Err("the event has no header `sqs.message_group_id`".into())
+    );
+    for wrong in ["0", "-1", "1.5", "seven", "9007199254740992"] {
+        let error = read(&[group, ("seq", wrong), id]).unwrap_err();
+        assert_eq!(
+            error,
+            format!(
+                "seq is {wrong:?}, and must be a whole number from 1 to 9007199254740991 (2^53-1)"
+            )
+        );
+    }
+}

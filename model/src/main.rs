@@ -1,0 +1,81 @@
+//! `cargo run --release -p model` explores every world and hunts every mistake. `… -- worlds`, `… -- mistakes` do the one
+//! or the other, `… -- mistakes no-fence` what has that in its name.
+
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use model::{Bounds, FULL, HUNTING, Model, Mutation, PROPERTIES, check, hunt};
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let what = words.next().unwrap_or_default();
+    let name = words.next().unwrap_or_default();
+    let sound = what == "mistakes" || worlds(&name);
+    let caught = what == "worlds" || mistakes(&name);
+    if sound && caught {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Whether no promise is broken in any world.
+fn worlds(name: &str) -> bool {
+    let threads = available_parallelism().map_or(1, usize::from);
+    println!(
+        "In every state: {}. Over the graph: no dead end.",
+        PROPERTIES.join(", ")
+    );
+    println!();
+    println!("| world | workers | events | what may go wrong | states | steps | depth | seconds |");
+    println!("|---|--:|--:|---|--:|--:|--:|--:|");
+    let (mut states, mut steps, mut broken) = (0, 0, Vec::new());
+    for bounds in FULL.iter().filter(|bounds| bounds.name.contains(name)) {
+        let report = check(&Model::new(*bounds), threads);
+        let Bounds {
+            name,
+            workers,
+            events,
+            ..
+        } = bounds;
+        println!(
+            "| {name} | {workers} | {} | {} | {} | {} | {} | {:.0} |",
+            events.len(),
+            bounds.wrongs(),
+            report.states,
+            report.steps,
+            report.depth,
+            report.took.as_secs_f64()
+        );
+        states += report.states;
+        steps += report.steps;
+        broken.extend(report.finding);
+    }
+    println!("| all | | | | {states} | {steps} | | |");
+    println!();
+    for finding in &broken {
+        println!("{finding}");
+    }
+    broken.is_empty()
+}
+
+/// Whether every mistake is found.
+fn mistakes(name: &str) -> bool {
+    let mut all = true;
+    for mutation in Mutation::ALL {
+        if !mutation.name().contains(name) {
+            continue;
+        }
+        let begun = Instant::now();
+        let finding = hunt(mutation, HUNTING);
+        let took = begun.elapsed().as_secs_f64();
+        println!("{}: {} ({took:.1} s)", mutation.name(), mutation.words());
+        all &= finding.is_some();
+        match finding {
+            Some(finding) => println!("{finding}"),
+            None => println!("NOT FOUND\n"),
+        }
+    }
+    all
+}

@@ -1,0 +1,186 @@
+//! The engine by hand: what comes from where, in an order that is hard to meet from outside.
+
+use futures_util::FutureExt;
+
+use super::*;
+use crate::handler::Handler;
+use crate::store::{Group, MemoryStore, Store};
+use crate::transport::{Delivery, Token};
+
+struct Nothing;
+
+impl Handler for Nothing {
+    type Event = ();
+
+    fn options(&self) -> HandlerOptions {
+        HandlerOptions::new("test")
+    }
+
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<()>, Malformed> {
+        let seq: u64 = String::from_utf8_lossy(&envelope.body).parse().unwrap();
+        Ok(Decoded {
+            key: Key::new("k")?,
+            seq: Seq::new(seq)?,
+            id: crate::event::EventId::new(seq.to_string())?,
+            event: (),
+        })
+    }
+
+    async fn call(&self, (): (), _: Context) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+struct Bench {
+    engine: Engine,
+    store: MemoryStore,
+    group: Group,
+    tokens: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let options = HandlerOptions::new("test");
+        let group = Group::new("test", options.policy.clone());
+        let engine = Engine::new(Parts {
+            handler: Arc::new(Nothing),
+            options,
+            settings: Settings::default(),
+            states: Arc::default(),
+            worker: WorkerId::new("w"),
+            observers: Vec::new(),
+            stuck_hooks: Vec::new(),
+            telemetry: Arc::new(Telemetry::new(&Arc::from("test"))),
+            random: fastrand::Rng::with_seed(1),
+        });
+        Self {
+            engine,
+            store: MemoryStore::new(),
+            group,
+            tokens: 0,
+        }
+    }
+
+    fn deliver(&mut self, seq: u64) {
+        self.tokens += 1;
+        self.engine.on_deliveries(vec![Delivery {
+            token: Token(self.tokens),
+            envelope: Envelope::new(seq.to_string()),
+            redelivered: false,
+        }]);
+    }
+
+    /// One round trip to the store.
+    fn exchange(&mut self) {
+        let (commands, thens) = self.engine.take_batch();
+        let verdicts = self.say("w", &commands);
+        self.engine.on_verdicts(commands, thens, verdicts);
+    }
+
+    fn say(&self, worker: &str, commands: &[Command]) -> Vec<crate::protocol::Verdict> {
+        let worker = WorkerId::new(worker);
+        let answer = self.store.apply(&self.group, &worker, commands);
+        answer.now_or_never().unwrap().unwrap()
+    }
+
+    fn hold(&self, worker: &str, seq: u64) {
+        let envelope = Envelope::new(seq.to_string());
+        let Decoded { key, seq, id, .. } = Handler::decode(&Nothing, &envelope).unwrap();
+        let event = crate::protocol::Event {
+            seq,
+            id,
+            epoch: None,
+        };
+        let action = Action::Hold(event, envelope);
+        self.say(worker, &[Command { key, action }]);
+    }
+
+    fn lease(&self, worker: &str, lease: Duration) {
+        let worker = WorkerId::new(worker);
+        let beat = self.store.heartbeat(&self.group, &worker, lease);
+        beat.now_or_never().unwrap().unwrap();
+    }
+
+    fn starts(&mut self) -> Option<u64> {
+        self.engine.next_start().map(|start| start.name.seq.get())
+    }
+
+    fn finish(&mut self, seq: u64) {
+        let key = Key::new("k").unwrap();
+        let name = RunName {
+            fence: self.engine.lanes[&key].fence,
+            key,
+            seq: Seq::new(seq).unwrap(),
+        };
+        self.engine.on_finished(&name, Ok(()));
+    }
+}
+
+#[test]
+fn what_a_claim_grants_beside_an_offer_is_not_jumped_over() {
+    let mut bench = Bench::new();
+    // A worker that is gone has left 1 and 2 with the store.
+    bench.lease("gone", Duration::from_secs(60));
+    bench.hold("gone", 1);
+    bench.hold("other", 1);
+    bench.hold("other", 2);
+    bench.lease("gone", Duration::ZERO);
+    bench.lease("w", Duration::from_secs(60));
+    // The broker delivers 1 once more while a sweep finds the key.
+    bench.deliver(1);
+    bench.engine.on_swept_keys(vec![Key::new("k").unwrap()]);
+    bench.exchange();
+    bench.deliver(3);
+    bench.exchange();
+    for seq in 1..=3 {
+        assert_eq!(bench.starts(), Some(seq));
+        bench.finish(seq);
+        bench.exchange();
+    }
+    assert!(bench.engine.is_idle());
+}
+
+#[test]
+fn after_a_lost_lease_nothing_that_was_granted_before_begins() {
+    let mut bench = Bench::new();
+    bench.lease("w", Duration::from_secs(60));
+    bench.deliver(1);
+    bench.exchange();
+    // The worker sleeps past its lease, and another takes the key over and runs 1.
+    bench.lease("w", Duration::ZERO);
+    bench.lease("other", Duration::from_secs(60));
+    bench.hold("other", 1);
+    bench.lease("w", Duration::from_secs(60));
+    bench.engine.on_lapse();
+    assert_eq!(bench.starts(), None);
+    // What the broker waits for is asked about again, and held.
+    bench.exchange();
+    bench.exchange();
+    bench.exchange();
+    assert_eq!(bench.starts(), None);
+    assert_eq!(bench.engine.take_settlements().len(), 1);
+    assert!(bench.engine.is_idle());
+}
+
+#[test]
+fn a_worker_that_lost_track_of_a_grant_gives_the_key_back() {
+    let mut bench = Bench::new();
+    bench.lease("w", Duration::from_secs(60));
+    // A call that the worker had given up reaches the store late: 1 is granted, and the worker does not know.
+    bench.hold("w", 1);
+    bench.deliver(2);
+    bench.exchange();
+    assert_eq!(bench.starts(), None, "it would run over 1");
+    for _ in 0..4 {
+        bench.exchange();
+    }
+    assert!(bench.engine.is_idle(), "2 is held, and the key is free");
+    bench.deliver(1);
+    bench.exchange();
+    for seq in 1..=2 {
+        assert_eq!(bench.starts(), Some(seq));
+        bench.finish(seq);
+        bench.exchange();
+    }
+    assert!(bench.engine.is_idle());
+}

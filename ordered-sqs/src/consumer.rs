@@ -1,0 +1,92 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordered_core::transport::{Intake, TransportError};
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use crate::calls::{self, Change};
+use crate::dead_letters::DeadLetters;
+use crate::facts::Facts;
+use crate::failure::Failure;
+use crate::ledger::{Entry, Ledger};
+use crate::link::Link;
+use crate::message::Incoming;
+
+/// A consumer at work, shared by its tasks and the worker's calls.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) link: Arc<Link>,
+    pub(crate) facts: Facts,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) ledger: Ledger,
+    /// Held over a round of extensions, which takes calls: what sets a message's time in another way waits for the
+    /// end of the round, so that the extension does not overtake it.
+    pub(crate) extending: Mutex<()>,
+}
+
+impl Consumer {
+    /// Asks the broker about the queue, and says what it finds.
+    pub(crate) async fn open(link: Arc<Link>, intake: Intake) -> Result<Self, TransportError> {
+        let facts = Facts::ask(&link).await?;
+        let dead_letters = DeadLetters::open(&link, &facts).await?;
+        facts.report(&link.queue, link.region(), &dead_letters.queue);
+        Ok(Self {
+            link,
+            facts,
+            dead_letters,
+            ledger: Ledger::new(intake.max_unsettled),
+            extending: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn visibility(&self) -> Duration {
+        self.facts.visibility
+    }
+
+    pub(crate) fn queue(&self) -> &str {
+        &self.link.queue
+    }
+
+    /// The message group, where the queue keeps the order of groups.
+    pub(crate) fn group(&self, message: &Incoming) -> Option<String> {
+        let group = message.group().filter(|_| self.facts.is_fifo);
+        group.map(str::to_owned)
+    }
+
+    pub(crate) async fn change(&self, changes: &[(String, Change)]) -> Vec<Result<(), Failure>> {
+        calls::change(&self.link.client, &self.link.url, changes).await
+    }
+
+    /// Lets others see these messages at once.
+    pub(crate) async fn give_back(&self, entries: Vec<Entry>) -> Result<(), Failure> {
+        let receipts = entries.into_iter().map(|entry| entry.message.receipt);
+        let changes: Vec<_> = receipts.map(|receipt| (receipt, Change::Hide(0))).collect();
+        let results = self.change(&changes).await;
+        let failures = results.into_iter().filter_map(Result::err);
+        match failures.into_iter().find(|failure| !failure.is_gone()) {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    /// Of a FIFO queue: takes back what waits here of these groups, for an earlier message of the group comes again.
+    pub(crate) fn withdraw(&self, groups: &[String]) -> Vec<Entry> {
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        let is_withdrawn = |group: &str| groups.iter().any(|withdrawn| withdrawn == group);
+        self.ledger.withdraw(is_withdrawn)
+    }
+
+    /// Gives back what was withdrawn, once what it must not overtake is where it should be.
+    pub(crate) async fn give_back_withdrawn(&self, withdrawn: Vec<Entry>) {
+        if let Err(failure) = self.give_back(withdrawn).await {
+            warn!(
+                queue = self.queue(),
+                reason = failure.words,
+                "could not give back what waits behind a deferred event; it comes again after the visibility timeout"
+            );
+        }
+    }
+}

@@ -1,0 +1,175 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName as Name;
+use ordered_core::transport::TransportError;
+use serde::Deserialize;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::failure::Failure;
+use crate::link::Link;
+
+/// Of a queue without a usable visibility timeout.
+const DEFAULT_VISIBILITY: Duration = Duration::from_secs(30);
+
+/// Below this, deferring alone can use up the receives that a redrive policy allows.
+const MANY_RECEIVES: u64 = 100;
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// What the attributes of a queue say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// How long a message is out of sight at a time.
+    pub(crate) visibility: Duration,
+    /// Whether that is not what the queue does by itself.
+    pub(crate) is_visibility_ours: bool,
+    pub(crate) is_fifo: bool,
+    pub(crate) redrive: Option<Redrive>,
+    retention_seconds: u64,
+    backlog: u64,
+}
+
+/// Where the queue puts messages by itself, and after how many receives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Redrive {
+    pub(crate) account: Option<String>,
+    pub(crate) queue: String,
+    pub(crate) max_receives: u64,
+}
+
+impl Facts {
+    pub(crate) async fn ask(link: &Link) -> Result<Self, TransportError> {
+        let attributes = link
+            .client
+            .get_queue_attributes()
+            .queue_url(&link.url)
+            .attribute_names(Name::All)
+            .send()
+            .await
+            .map_err(|error| {
+                let doing = "read the queue's attributes (sqs:GetQueueAttributes)";
+                link.at_start(Failure::of(&error), doing)
+            })?
+            .attributes
+            .unwrap_or_default();
+        Ok(Self::read(&attributes, link))
+    }
+
+    fn read(attributes: &HashMap<Name, String>, link: &Link) -> Self {
+        let number = |name| attributes.get(&name).and_then(|text| text.parse().ok());
+        let own = number(Name::VisibilityTimeout).map(Duration::from_secs);
+        // With none at all a message would be everybody's at once.
+        let own = own.filter(|visibility| !visibility.is_zero());
+        let chosen = link.options.visibility;
+        Self {
+            visibility: chosen.or(own).unwrap_or(DEFAULT_VISIBILITY),
+            is_visibility_ours: chosen.is_some() || own.is_none(),
+            is_fifo: link.is_fifo(),
+            redrive: attributes
+                .get(&Name::RedrivePolicy)
+                .and_then(|text| Redrive::read(text)),
+            retention_seconds: number(Name::MessageRetentionPeriod).unwrap_or(4 * DAY),
+            backlog: number(Name::ApproximateNumberOfMessages).unwrap_or_default(),
+        }
+    }
+
+    /// Says what the attributes mean.
+    pub(crate) fn report(&self, queue: &str, region: &str, dead_letters: &str) {
+        let (kind, meaning) = if self.is_fifo {
+            (
+                "FIFO",
+                "a group waits while one of its messages is out or deferred",
+            )
+        } else {
+            (
+                "standard",
+                "in any order and sometimes twice: the seq puts them in order",
+            )
+        };
+        info!(
+            queue,
+            region,
+            kind,
+            backlog = self.backlog,
+            dead_letters,
+            "SQS queue: {meaning}"
+        );
+        info!(
+            queue, visibility = ?self.visibility, queues_own = !self.is_visibility_ours,
+            "the visibility timeout is extended for as long as a handler takes; after a crash it is the time until the \
+             event is delivered again"
+        );
+        if self.retention_seconds < DAY {
+            warn!(
+                queue,
+                seconds = self.retention_seconds,
+                "the queue forgets what waits longer than this (MessageRetentionPeriod): an event lost so is a gap"
+            );
+        }
+        match &self.redrive {
+            None => info!(
+                queue,
+                "no redrive policy: only the worker puts events aside"
+            ),
+            Some(redrive) if redrive.max_receives < MANY_RECEIVES => warn!(
+                queue,
+                max_receive_count = redrive.max_receives,
+                target_queue = redrive.queue,
+                "the queue puts an event aside by itself after so many receives, also one that was only deferred or was \
+                 with a worker that crashed; its key then waits for it: set maxReceiveCount to {MANY_RECEIVES} or more"
+            ),
+            Some(redrive) => info!(
+                queue,
+                max_receive_count = redrive.max_receives,
+                target_queue = redrive.queue,
+                "the queue puts an event aside by itself after so many receives"
+            ),
+        }
+    }
+}
+
+impl Redrive {
+    /// Reads `{"deadLetterTargetArn": "arn:aws:sqs:region:account:queue", "maxReceiveCount": 5}`; the count may be text.
+    fn read(policy: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Policy {
+            dead_letter_target_arn: String,
+            max_receive_count: Value,
+        }
+        let policy: Policy = serde_json::from_str(policy).ok()?;
+        let mut parts = policy.dead_letter_target_arn.rsplit(':');
+        let queue = parts.next().filter(|queue| !queue.is_empty())?.to_owned();
+        let account = parts.next().filter(|account| !account.is_empty());
+        let count = &policy.max_receive_count;
+        let text = count.as_str().and_then(|text| text.parse().ok());
+        Some(Self {
+            account: account.map(str::to_owned),
+            queue,
+            max_receives: count.as_u64().or(text)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redrive_policy_is_read_with_a_number_or_text() {
+        for count in ["5", "\"5\""] {
+            let policy = format!(
+                r#"{{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:123456789012:orders-dlq","maxReceiveCount":{count}}}"#
+            );
+            let redrive = Redrive::read(&policy).unwrap();
+            assert_eq!(redrive.account.as_deref(), Some("123456789012"));
+            assert_eq!(
+                (redrive.queue.as_str(), redrive.max_receives),
+                ("orders-dlq", 5)
+            );
+        }
+        assert_eq!(Redrive::read("{}"), None);
+    }
+}

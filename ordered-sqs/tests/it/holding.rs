@@ -1,0 +1,214 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ordered_core::transport::{Fate, Intake, Transport};
+use tokio::time::sleep;
+
+use crate::canned::{Canned, Log, error, partly, settle, take};
+
+#[tokio::test(start_paused = true)]
+async fn what_is_with_the_worker_is_extended_when_a_third_has_passed() {
+    let canned = Canned::new(&["a"], |_| None);
+    let consumer = canned.start().await;
+    let deliveries = take(&consumer, 1).await;
+    let received = canned.calls("ReceiveMessage")[0].at;
+    sleep(Duration::from_secs(100)).await;
+    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    let extensions = canned.calls("ChangeMessageVisibilityBatch");
+    let mut last = received;
+    for extension in &extensions {
+        let passed = extension.at - last;
+        // The queue's 30 seconds are looked after every 5.
+        assert!(passed >= Duration::from_secs(5), "{passed:?}");
+        assert!(passed <= Duration::from_secs(10), "{passed:?}");
+        assert_eq!(extension.body["Entries"][0]["VisibilityTimeout"], 30);
+        last = extension.at;
+    }
+    assert!(extensions.len() >= 9, "{}", extensions.len());
+    assert_eq!(canned.calls("DeleteMessageBatch").len(), 1);
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(
+        canned.calls("ChangeMessageVisibilityBatch").len(),
+        extensions.len()
+    );
+}
+
+/// What nobody has taken yet is held as well: its time runs from the call that received it.
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_taken_is_extended_too() {
+    let canned = Canned::new(&["a", "b"], |_| None);
+    let consumer = canned.start().await;
+    take(&consumer, 1).await;
+    sleep(Duration::from_secs(60)).await;
+    let extensions = canned.calls("ChangeMessageVisibilityBatch");
+    assert!(
+        extensions
+            .iter()
+            .all(|call| call.entries().contains(&"r-b")),
+        "{extensions:?}"
+    );
+    assert!(extensions.len() >= 5);
+    assert_eq!(take(&consumer, 1).await[0].envelope.body, "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_says_is_not_ours_is_not_settled() {
+    let canned = Canned::new(&["a", "b"], |call| {
+        let extension = call.action == "ChangeMessageVisibilityBatch";
+        extension.then(|| partly(call, "r-a", "ReceiptHandleIsInvalid", true))
+    });
+    let log = Log::new();
+    let consumer = canned.start().await;
+    let deliveries = take(&consumer, 2).await;
+    sleep(Duration::from_secs(60)).await;
+    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    let deleted = canned.calls("DeleteMessageBatch");
+    assert_eq!(deleted.len(), 1);
+    assert_eq!(deleted[0].entries(), ["r-b"]);
+    let text = log.text();
+    assert!(
+        text.contains("no longer ours") && text.contains("id-a"),
+        "{text}"
+    );
+}
+
+/// While nobody answers the time passes, and with it the right to settle.
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_extended_in_time_is_not_settled() {
+    let away = Arc::new(AtomicBool::new(true));
+    let is_away = Arc::clone(&away);
+    let canned = Canned::new(&["a", "b"], move |call| {
+        let fails = is_away.load(Ordering::Relaxed) && call.action.starts_with("Change");
+        fails.then(|| error(500, "InternalError"))
+    });
+    let log = Log::new();
+    let consumer = canned.start().await;
+    let deliveries = take(&consumer, 1).await;
+    sleep(Duration::from_secs(40)).await;
+    away.store(false, Ordering::Relaxed);
+    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    assert!(canned.calls("DeleteMessageBatch").is_empty());
+    assert!(
+        log.text().contains("passed before it could be extended"),
+        "{}",
+        log.text()
+    );
+    // Nor is the one handed out that nobody had taken.
+    let receive = consumer.receive(10);
+    let received = tokio::time::timeout(Duration::from_secs(60), receive).await;
+    assert!(received.is_err(), "{received:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chosen_visibility_goes_with_every_receive() {
+    let canned = Canned::new(&["a"], |_| None);
+    let builder = canned.connect("q").visibility(Duration::from_secs(90));
+    let consumer = builder.await.unwrap();
+    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    take(&consumer, 1).await;
+    let received = &canned.calls("ReceiveMessage")[0].body;
+    assert_eq!(received["VisibilityTimeout"], 90);
+    assert_eq!(received["MaxNumberOfMessages"], 5);
+    assert_eq!(received["WaitTimeSeconds"], 5);
+    sleep(Duration::from_secs(60)).await;
+    let extension = &canned.calls("ChangeMessageVisibilityBatch")[0];
+    assert_eq!(extension.body["Entries"][0]["VisibilityTimeout"], 90);
+}
+
+/// Throttling and failures of the other side pass; the consumer says so once, and goes on.
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let canned = Canned::new(&["a"], move |call| {
+        let fails = call.action == "ReceiveMessage" && counter.fetch_add(1, Ordering::Relaxed) < 40;
+        fails.then(|| error(400, "RequestThrottled"))
+    });
+    let log = Log::new();
+    let consumer = canned.start().await;
+    assert_eq!(take(&consumer, 1).await[0].envelope.body, "a");
+    let text = log.text();
+    assert_eq!(text.matches("cannot receive from SQS").count(), 1, "{text}");
+    assert_eq!(text.matches("SQS answers again").count(), 1, "{text}");
+    let calls = canned.calls("ReceiveMessage");
+    assert!(
+        calls[calls.len() - 1].at > Duration::from_secs(10),
+        "it backs off"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_start_says_what_the_attributes_mean() {
+    let policy =
+        r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:target.fifo","maxReceiveCount":3}"#;
+    let canned = Canned::new(&[], |_| None).attributes([
+        ("VisibilityTimeout", "45"),
+        ("RedrivePolicy", policy),
+        ("MessageRetentionPeriod", "3600"),
+        ("ApproximateNumberOfMessages", "17"),
+        ("FifoQueue", "true"),
+    ]);
+    let log = Log::new();
+    let consumer = canned.connect("orders.fifo").await.unwrap();
+    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    let text = log.text();
+    for part in [
+        "kind=\"FIFO\"",
+        "backlog=17",
+        "visibility=45s",
+        "dead_letters=\"target.fifo\"",
+        "WARN",
+        "max_receive_count=3",
+        "set maxReceiveCount to 100 or more",
+        "seconds=3600",
+        "eu-central-1",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_at_the_start_say_what_to_do() {
+    for (action, code, word) in [
+        ("GetQueueUrl", "InvalidClientTokenId", "AWS_PROFILE"),
+        (
+            "GetQueueUrl",
+            "QueueDoesNotExist",
+            "no such queue in region eu-central-1",
+        ),
+        (
+            "GetQueueAttributes",
+            "AccessDenied",
+            "sqs:GetQueueAttributes",
+        ),
+    ] {
+        let canned = Canned::new(&[], move |call| {
+            (call.action == action).then(|| error(400, code))
+        });
+        let failed = match canned.connect("q").await {
+            Ok(consumer) => consumer
+                .start(Intake { max_unsettled: 5 })
+                .await
+                .unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(failed.to_string().contains(word), "{failed}");
+    }
+    let canned = Canned::new(&[], |call| match call.action.as_str() {
+        "GetQueueUrl" if call.body["QueueName"] == "q-dead" => {
+            Some(error(400, "QueueDoesNotExist"))
+        }
+        "CreateQueue" => Some(error(403, "AccessDenied")),
+        _ => None,
+    });
+    let consumer = canned.connect("q").await.unwrap();
+    let failed = consumer
+        .start(Intake { max_unsettled: 5 })
+        .await
+        .unwrap_err();
+    for part in ["`q-dead`", "sqs:CreateQueue", ".dead_letter_queue(…)"] {
+        assert!(failed.to_string().contains(part), "{failed}");
+    }
+}

@@ -1,0 +1,14 @@
+//! SQS, against an emulator and against canned answers.
+
+mod canned;
+mod dead_letters;
+mod fifo;
+mod holding;
+mod outage;
+mod publishing;
+mod queue;
+mod scribe;
+mod settling;
+mod start;
+mod suite;
+mod worker;

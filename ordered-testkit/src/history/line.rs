@@ -1,0 +1,93 @@
+use serde::{Deserialize, Serialize};
+
+/// One line of a history: what happened, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Milliseconds, on whichever clock; for people. The checks go by the order of the lines.
+    #[serde(default)]
+    pub at: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// Which event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Event {
+    /// Its key.
+    pub key: String,
+    /// Its seq.
+    pub seq: u64,
+    /// Its id.
+    pub id: String,
+}
+
+/// What happened. The field `line` of the JSON names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum What {
+    /// The event was given to the broker, and the broker has it.
+    Published {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+    },
+    /// A handler started on it. Without these lines order and overlap are checked less closely.
+    Started {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+        /// On which worker.
+        worker: String,
+    },
+    /// A handler ended. Written before the handler returns, so that it comes before the commit.
+    Handled {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+        /// On which worker.
+        worker: String,
+        /// How it ended.
+        #[serde(default)]
+        outcome: Outcome,
+    },
+    /// The event was committed.
+    Committed {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+        /// By which worker.
+        worker: String,
+    },
+    /// The event was put aside.
+    DeadLettered {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+        /// Why.
+        reason: String,
+    },
+    /// The worker's lease has ended: others may run what it was granted, beside what it runs now.
+    Lapsed {
+        /// The worker.
+        worker: String,
+    },
+    /// The worker is dead; so are its handlers.
+    Gone {
+        /// The worker.
+        worker: String,
+    },
+}
+
+/// How a run of a handler ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It got done.
+    #[default]
+    Done,
+    /// It failed.
+    Failed,
+    /// It was stopped in the middle.
+    Stopped,
+}

@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ordered_core::clock::Clock;
+use ordered_core::event::{Envelope, Key};
+use ordered_core::store::{Admin, Group, MemoryStore};
+use ordered_core::transport::{MemoryBroker, Publish};
+use tokio::time::{Instant, sleep};
+
+use super::app::App;
+use super::faults::Faults;
+use super::fleet::{Fleet, Process};
+use super::recorder::Recorder;
+use super::{Trouble, weather};
+use crate::history::{Event, History, What};
+
+/// How long, after the bad weather, everything may take to come to its end: several leases, sweeps and backoffs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// One run, from its seed.
+pub(super) struct Run<'a> {
+    pub(super) app: App,
+    pub(super) events: &'a [Envelope],
+    pub(super) faults: Faults,
+    pub(super) workers: usize,
+    pub(super) seed: u64,
+}
+
+/// How a run went.
+pub(super) struct Outcome {
+    pub(super) history: History,
+    pub(super) troubles: Vec<Trouble>,
+    /// How much simulated time it took.
+    pub(super) took: Duration,
+}
+
+impl Run<'_> {
+    pub(super) fn go(self) -> Outcome {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O can be built");
+        runtime.block_on(self.in_paused_time())
+    }
+
+    async fn in_paused_time(self) -> Outcome {
+        let begun = Instant::now();
+        let recorder = Recorder::new(self.faults, self.seed);
+        let mut fleet = Fleet {
+            store: MemoryStore::with_clock(Clock::tokio()),
+            broker: MemoryBroker::with_faults(self.faults.of_broker(recorder.number())),
+            recorder: recorder.clone(),
+            app: self.app,
+            started: 0,
+        };
+        let mut workers: Vec<Process> = (0..self.workers).map(|_| fleet.start()).collect();
+        let expected = publish(&fleet, self.events).await;
+        let mut leaving = weather::storm(&mut fleet, &mut workers).await;
+        while let Some(left) = leaving.join_next().await {
+            left.expect("no worker panics");
+        }
+        let mut troubles: Vec<_> = wait_for_the_end(&fleet, &expected)
+            .await
+            .into_iter()
+            .collect();
+        for worker in workers {
+            worker.stop().await;
+        }
+        for (envelope, reason) in fleet.broker.dead_letters() {
+            if let Some(event) = (fleet.app.read)(&envelope) {
+                let reason = reason.to_string();
+                recorder.write(What::DeadLettered { event, reason });
+            }
+        }
+        let history = recorder.take();
+        troubles.extend(history.violations().into_iter().map(Trouble::Broken));
+        let checks = fleet.app.checks.iter().map(|check| check(&history));
+        troubles.extend(checks.filter_map(Result::err).map(Trouble::Application));
+        Outcome {
+            history,
+            troubles,
+            took: begun.elapsed(),
+        }
+    }
+}
+
+/// Gives everything to the broker, which delays and shuffles it; returns the last seq of each key.
+async fn publish(fleet: &Fleet, events: &[Envelope]) -> BTreeMap<Key, u64> {
+    let mut last = BTreeMap::new();
+    for event in events
+        .iter()
+        .filter_map(|envelope| (fleet.app.read)(envelope))
+    {
+        let Event { key, seq, .. } = &event;
+        let key = Key::new(key).expect("the handler read it as a key");
+        let known = last.entry(key).or_insert(*seq);
+        *known = (*known).max(*seq);
+        fleet.recorder.write(What::Published { event });
+    }
+    let published = fleet.broker.publish(events.to_vec()).await;
+    published.expect("a queue in memory takes everything");
+    last
+}
+
+/// Until the broker has nothing left, and every key is at its last seq.
+async fn wait_for_the_end(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Option<Trouble> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let behind = behind(fleet, expected).await;
+        if fleet.broker.backlog() == 0 && behind.is_empty() {
+            return None;
+        }
+        if Instant::now() > end {
+            let backlog = fleet.broker.backlog();
+            let keys = behind.join("; ");
+            return Some(Trouble::Stalled(format!("{backlog} at the broker; {keys}")));
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn behind(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Vec<String> {
+    let mut behind = Vec::new();
+    let group = Group::new(fleet.group(), ordered_core::protocol::Policy::default());
+    for (key, last) in expected {
+        let view = fleet.store.inspect(&group, key).await.ok().flatten();
+        if view.as_ref().is_none_or(|view| view.last_seq < *last) {
+            behind.push(format!("{key} should be at {last}, and is {view:?}"));
+        }
+    }
+    behind
+}

@@ -1,0 +1,98 @@
+use std::sync::Arc;
+
+use ordered_core::event::Envelope;
+use ordered_core::handler::{
+    Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, MissingState, States,
+};
+
+use super::recorder::Recorder;
+use crate::history::{Event, Outcome, What};
+
+/// A handler that is written down, and made to fail.
+pub(super) struct Watched<H> {
+    inner: Arc<H>,
+    recorder: Recorder,
+}
+
+impl<H> Watched<H> {
+    pub(super) fn new(inner: Arc<H>, recorder: Recorder) -> Self {
+        Self { inner, recorder }
+    }
+}
+
+impl<H: Handler> Handler for Watched<H> {
+    type Event = H::Event;
+
+    fn options(&self) -> HandlerOptions {
+        self.inner.options()
+    }
+
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
+        self.inner.decode(envelope)
+    }
+
+    fn check(&self, states: &States) -> Result<(), MissingState> {
+        self.inner.check(states)
+    }
+
+    async fn call(&self, event: H::Event, context: Context) -> Result<(), HandlerError> {
+        let (recorder, faults) = (&self.recorder, *self.recorder.faults());
+        let mut run = Run::start(recorder.clone(), &context);
+        if recorder.chance(faults.hangs) {
+            std::future::pending::<()>().await;
+        }
+        recorder.dawdle(faults.slow_handler).await;
+        let fails = recorder.chance(faults.failures);
+        if fails && recorder.pick(2) == 0 {
+            run.outcome = Outcome::Failed;
+            return Err(HandlerError::transient("simulated: failed before"));
+        }
+        let outcome = self.inner.call(event, context).await;
+        if fails || outcome.is_err() {
+            run.outcome = Outcome::Failed;
+            outcome?;
+            return Err(HandlerError::transient("simulated: failed after"));
+        }
+        run.outcome = Outcome::Done;
+        Ok(())
+    }
+}
+
+/// One run of the handler, whose end is written down however it ends.
+struct Run {
+    recorder: Recorder,
+    event: Event,
+    worker: String,
+    outcome: Outcome,
+}
+
+impl Run {
+    fn start(recorder: Recorder, context: &Context) -> Self {
+        let event = Event {
+            key: context.key().as_str().to_owned(),
+            seq: context.seq().get(),
+            id: context.event_id().as_str().to_owned(),
+        };
+        let worker = context.worker().as_str().to_owned();
+        recorder.write(What::Started {
+            event: event.clone(),
+            worker: worker.clone(),
+        });
+        Self {
+            recorder,
+            event,
+            worker,
+            outcome: Outcome::Stopped,
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.recorder.write(What::Handled {
+            event: self.event.clone(),
+            worker: self.worker.clone(),
+            outcome: self.outcome,
+        });
+    }
+}
