@@ -9,7 +9,7 @@ use ordered_core::event::{Key, Seq};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused, or there is no such group, key or event; nothing was changed
+  1  refused, or there is no such group, key or event, and nothing was changed; `verify`: a promise was broken
   2  the command line cannot be used like this
   3  the store cannot be reached; whether a verb was done is then not known
   4  the store refuses: the password, the address, or another version of `ordered`
@@ -114,6 +114,9 @@ pub(crate) enum Command {
     /// Writes what is held and what was put aside, whole, as NDJSON: one event a line
     #[command(after_help = "Example:\n  ordered export order-17 > order-17.ndjson")]
     Export(Export),
+    /// Holds a history of a run (NDJSON, as the testkit writes it) against the promises: a line for each that is broken
+    #[command(after_help = "Example:\n  ordered verify history.ndjson")]
+    Verify(Verify),
 }
 
 /// How to show something.
@@ -279,6 +282,15 @@ pub(crate) struct Export {
     /// The key; all that have something where it is left out
     #[arg(value_parser = key)]
     pub(crate) key: Option<Key>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The file; `-` is the standard input
+    pub(crate) history: PathBuf,
+    /// One JSON document on one line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn key(text: &str) -> Result<Key, String> {

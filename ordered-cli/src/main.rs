@@ -38,8 +38,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
+    if let Command::Verify(command) = &command {
+        return commands::verify::run(command);
+    }
     let session = Session::connect(&target).await?;
     match command {
+        Command::Verify(command) => commands::verify::run(&command),
         Command::Status(command) => commands::status::run(&session, &command).await,
         Command::Keys(command) => commands::keys::run(&session, &command).await,
         Command::Held(command) => commands::held::run(&session, &command).await,

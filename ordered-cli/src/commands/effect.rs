@@ -16,16 +16,17 @@ pub(crate) struct Deed {
     last_seq: u64,
     /// What may run now, in order; at most a thousand.
     released: Vec<u64>,
-    /// What was put aside, or deleted if it was aside already.
+    /// What was put aside, or deleted.
     removed: Vec<u64>,
-    #[serde(skip)]
+    /// Whether what was removed was put aside, or deleted for good.
     removal: Removal,
     #[serde(skip)]
     note: Option<String>,
 }
 
 /// What becomes of what a verb removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Removal {
     /// It can be replayed.
     PutAside,

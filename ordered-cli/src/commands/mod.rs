@@ -11,6 +11,7 @@ pub(crate) mod pause;
 pub(crate) mod replay;
 pub(crate) mod status;
 pub(crate) mod verbs;
+pub(crate) mod verify;
 pub(crate) mod workers;
 
 mod effect;

@@ -49,9 +49,11 @@ pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), 
 pub(crate) async fn set_last(session: &Session, command: &SetLast) -> Result<(), Failure> {
     let plan = Plan::new(session, &command.key, &command.acting).await?;
     let verb = Verb::SetLast { to: command.last };
-    let mut deed = plan.look(&verb, Removal::PutAside).await?;
+    let deed = plan.look(&verb, Removal::PutAside).await?;
     if let Some(back) = deed.goes_back() {
-        deed = deed.with_note(back);
+        return plan.ask_and_carry_out(&verb, deed.with_note(back)).await;
     }
-    plan.ask_and_carry_out(&verb, deed).await
+    // Upwards it is a skip, which is refused where the key is past it by then; to set the last seq would go back.
+    let to = Seq::new(command.last).ok();
+    plan.ask_and_carry_out(&Verb::Skip { to }, deed).await
 }

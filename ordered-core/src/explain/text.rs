@@ -244,8 +244,11 @@ impl Facts<'_> {
             text += &format!(" of epoch {}", dead.epoch);
         }
         text += &format!(" ({} at {}", dead.cause, moment(dead.at, self.view.now));
+        if dead.attempts > 0 {
+            text += &format!(", {}", attempts(dead.attempts));
+        }
         if !dead.error.is_empty() {
-            text += &format!(", {}: {}", attempts(dead.attempts), excerpt(&dead.error));
+            text += &format!(": {}", excerpt(&dead.error));
         }
         if dead.replay {
             text += ", to be run again";
