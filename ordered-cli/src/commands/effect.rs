@@ -94,7 +94,7 @@ impl Deed {
         parts.extend(self.removal());
         parts.extend(self.passed());
         parts.extend(self.moved());
-        parts.push(self.release());
+        parts.extend(self.release());
         let would = if self.dry_run { " would" } else { "" };
         format!(
             "{}: {verb}{would}: {}",
@@ -142,7 +142,7 @@ impl Deed {
         })
     }
 
-    fn release(&self) -> String {
+    fn release(&self) -> Option<String> {
         let again: Vec<u64> = self.up_to_last(true);
         let next: Vec<u64> = self.up_to_last(false);
         let mut parts = Vec::new();
@@ -153,12 +153,13 @@ impl Deed {
             parts.push(format!("release {}", every(&next)));
         }
         if parts.is_empty() {
-            return "release nothing".into();
+            // Where something else was said, nothing has to be said of this.
+            return self.note.is_none().then(|| "release nothing".into());
         }
         if self.released.len() == Effect::MOST {
             parts.push("and more behind these".into());
         }
-        parts.join("; ")
+        Some(parts.join("; "))
     }
 
     fn up_to_last(&self, wanted: bool) -> Vec<u64> {

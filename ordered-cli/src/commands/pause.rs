@@ -24,7 +24,12 @@ pub(crate) async fn run(session: &Session, command: &Pause, paused: bool) -> Res
     };
     let plan = Plan::new(session, key, &command.acting).await?;
     let verb = if paused { Verb::Pause } else { Verb::Resume };
-    let deed = plan.look(&verb, Removal::PutAside).await?;
+    let mut deed = plan.look(&verb, Removal::PutAside).await?;
+    if paused {
+        deed = deed.with_note(
+            "grant nothing more of it until it is resumed; what runs is finished".into(),
+        );
+    }
     plan.carry_out(&verb, deed).await
 }
 

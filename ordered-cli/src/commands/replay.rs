@@ -1,5 +1,5 @@
 use ordered_core::event::Key;
-use ordered_core::explain::printable;
+use ordered_core::explain::{printable, ranges};
 use ordered_core::protocol::{Effect, KeyView, Verb};
 use ordered_core::store::{Group, KeyFilter};
 use serde::Serialize;
@@ -70,6 +70,14 @@ async fn replay(
     };
     let verb = Verb::Replay { seq: command.seq };
     let mut deed = plan.look(&verb, Removal::PutAside).await?;
+    let ahead = view.dead.iter().filter(|dead| {
+        let wanted = command.seq.is_none_or(|seq| seq.get() == dead.seq);
+        wanted && dead.epoch == view.epoch && dead.seq > view.last_seq
+    });
+    let ahead = ranges(ahead.map(|dead| dead.seq), usize::MAX);
+    if !ahead.is_empty() {
+        deed = deed.with_note(format!("run {ahead} again once the key has come past it"));
+    }
     if !command.acting.dry_run {
         deed.done(plan.say(&verb, false).await?);
         // A verb marks a bounded number of events at a time.

@@ -1,4 +1,4 @@
-use ordered_core::explain::{grouped, moment, printable, size, span};
+use ordered_core::explain::{events, grouped, moment, printable, size, span};
 use ordered_core::store::{GroupView, KeyCounts, WorkerView};
 use serde::Serialize;
 
@@ -104,21 +104,22 @@ fn text(view: &GroupView) -> String {
          keys          {all}: {active} active, {held} with held events, {gap} in a gap, {backing_off} backing off, \
          {halted} halted, {paused} paused\n  \
          oldest gap    {oldest}\n  \
-         held          {} events, {}\n  \
+         held          {}, {}\n  \
          dead letters  {}\n  \
          workers       {alive} alive",
         printable(&view.name),
-        grouped(view.held_events),
+        events(view.held_events),
         size(view.held_bytes),
         grouped(view.dead_events),
     );
     for worker in &view.workers {
         text += &format!(
-            "\n                {}: {}, version {}, {} keys",
+            "\n                {}: {}, version {}, {} key{}",
             printable(&worker.id),
             lease(worker, view.now),
             printable(&worker.version),
-            grouped(worker.keys)
+            grouped(worker.keys),
+            if worker.keys == 1 { "" } else { "s" }
         );
     }
     text

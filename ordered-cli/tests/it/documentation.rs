@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use ordered_core::explain::{Standing, explain};
+
 use crate::world::{Act, Running, World, masked};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command-line.md");
@@ -48,6 +50,19 @@ async fn trouble() -> (World, Running) {
             .await;
     }
     (world, worker)
+}
+
+/// Waits until no key is on its way, so that what a command says does not depend on how fast the worker is.
+async fn at_rest(world: &World) {
+    for key in ["order-17", "order-18", "order-19", "order-20"] {
+        let moving = [Standing::Running, Standing::Abandoned, Standing::Ready];
+        world
+            .until(key, "at rest", |view| {
+                let standing = explain(key, Some(view), &world.group, None).standing;
+                !moving.contains(&standing)
+            })
+            .await;
+    }
 }
 
 /// The output, but for what is different every time.
@@ -110,6 +125,7 @@ async fn the_documentation_shows_what_the_commands_say() {
         let shown = block.lines().skip(1).collect::<Vec<_>>().join("\n");
         let command = line.strip_prefix("$ ordered ").expect("a command");
         let command = command.replace("mended.json", mended.to_str().unwrap());
+        at_rest(&world).await;
         let real = said(&world, &command).await;
         written += &format!("{before}```console\n{line}\n{real}\n```");
         if std::env::var("ORDERED_DOCS").as_deref() != Ok("write") {

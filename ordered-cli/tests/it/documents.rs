@@ -142,7 +142,7 @@ async fn tables_are_for_people() {
         "group orders\n",
         "keys          2: 0 active, 1 with held events, 1 in a gap, 0 backing off, 0 halted, 0 paused\n",
         "oldest gap    gap since T (D)\n",
-        "held          1 events, 17 B\n",
+        "held          1 event, 19 B\n",
         "dead letters  1\n",
         "workers       1 alive\n",
         "w1: lease until T (in D), version ",

@@ -129,7 +129,7 @@ async fn edit_mends_the_event_itself() {
             .run(&["edit", "order-17", "2", "--payload", body.path(), "--yes"])
             .await
             .ok(),
-        "order-17: edit: give seq 2 a body of 28 B for one of 29 B; release nothing"
+        "order-17: edit: give seq 2 a body of 28 B for one of 29 B"
     );
     world.ordered("retry order-17").await.ok();
     world.until_done("order-17", 52).await;

@@ -66,7 +66,7 @@ async fn set_last_moves_a_key_both_ways() {
     assert_eq!(
         world.ordered("set-last k 0 --dry-run").await.ok(),
         "k: set-last would: begin the numbering again, so that 1 to 4 are handled again if they come again; move the last \
-         seq from 4 to 0; release nothing"
+         seq from 4 to 0"
     );
     world.ordered("set-last k 0 --yes").await.ok();
     let view = world.view("k").await.unwrap();
@@ -88,7 +88,7 @@ async fn pause_and_resume_stop_a_key_and_a_group() {
     assert!(!world.view("k").await.unwrap().paused);
     assert_eq!(
         world.ordered("pause k").await.ok(),
-        "k: pause: release nothing"
+        "k: pause: grant nothing more of it until it is resumed; what runs is finished"
     );
     assert_eq!(
         world.ordered("pause k").await.fails(1),

@@ -282,6 +282,10 @@ impl Drop for Scratch {
 
 /// The text with its times and spans made the same every time: `T` for a moment, `D` for a duration.
 pub(crate) fn masked(text: &str) -> String {
+    text.lines().map(masked_line).collect::<Vec<_>>().join("\n")
+}
+
+fn masked_line(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     let is_time = |word: &str| word.len() == 8 && word.split(':').count() == 3;
     let is_date = |word: &str| word.len() == 10 && word.split('-').count() == 3;

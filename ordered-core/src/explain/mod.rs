@@ -26,7 +26,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub use standing::Standing;
-pub use words::{grouped, moment, printable, ranges, shell_word, size, span};
+pub use words::{events, grouped, moment, printable, ranges, shell_word, size, span};
 
 use crate::protocol::{KeyView, Millis};
 use crate::store::{Group, WorkerView};

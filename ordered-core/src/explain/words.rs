@@ -82,7 +82,8 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// `1 event`, `2 events`; thousands apart.
-pub(super) fn events(count: u64) -> String {
+#[must_use]
+pub fn events(count: u64) -> String {
     format!(
         "{} event{}",
         grouped(count),
