@@ -33,9 +33,7 @@ pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), 
     let is_aside = view.is_some_and(|view| {
         let seq = command.seq.get();
         let is_held = view.held.iter().any(|held| held.seq == seq);
-        let is_dead =
-            |dead: &ordered_core::protocol::DeadView| dead.seq == seq && dead.epoch == view.epoch;
-        !is_held && view.dead.iter().any(is_dead)
+        !is_held && view.dead.iter().any(|dead| dead.seq == seq)
     });
     let removal = if is_aside {
         Removal::Delete
