@@ -51,6 +51,9 @@ operation!(INSPECT("key", "most", "given_time")
 operation!(EVENT("key", "seq")
     on "k", "p", "x", "xq"
     = "lua/codec.lua", "lua/event.lua");
+operation!(STORED("key", "aside", "epoch", "seq", "most", "bytes")
+    on "k", "h", "p", "q", "x", "xq"
+    = "lua/codec.lua", "lua/stored.lua");
 operation!(SUMMARY("given_time")
     on "k", "c", "w", "m", "g", "halt"
     = "lua/codec.lua", "lua/summary.lua");
@@ -61,8 +64,8 @@ operation!(OWNERS("cursor", "count")
     on "c"
     = "lua/codec.lua", "lua/owners.lua");
 
-pub(crate) static ALL: [&Operation; 9] = [
-    &APPLY, &PAUSE, &HEARTBEAT, &SWEEP, &INSPECT, &EVENT, &SUMMARY, &SURVEY, &OWNERS,
+pub(crate) static ALL: [&Operation; 10] = [
+    &APPLY, &PAUSE, &HEARTBEAT, &SWEEP, &INSPECT, &EVENT, &STORED, &SUMMARY, &SURVEY, &OWNERS,
 ];
 
 /// One operation on one bucket.
@@ -126,6 +129,7 @@ mod tests {
             (&SWEEP, include_str!("lua/sweep.lua")),
             (&INSPECT, include_str!("lua/inspect.lua")),
             (&EVENT, include_str!("lua/event.lua")),
+            (&STORED, include_str!("lua/stored.lua")),
             (&SUMMARY, include_str!("lua/summary.lua")),
             (&SURVEY, include_str!("lua/survey.lua")),
             (&OWNERS, include_str!("lua/owners.lua")),

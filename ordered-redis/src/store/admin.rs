@@ -3,7 +3,8 @@ use bytes::Bytes;
 use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::protocol::{Action, Command, KeyView, Policy, Verb, Verdict, WorkerId};
 use ordered_core::store::{
-    Admin, AuditEntry, Group, GroupView, KeyFilter, KeyPage, Operator, StoreError, bucket_of,
+    Admin, AuditEntry, Group, GroupView, KeyFilter, KeyPage, Operator, Place, Shelf, StoreError,
+    StoredEvent, WorkersView, bucket_of,
 };
 use redis::cmd;
 
@@ -30,7 +31,7 @@ impl RedisStore {
             .unwrap_or(self.shared.buckets))
     }
 
-    async fn call_of(
+    pub(super) async fn call_of(
         &self,
         operation: &'static crate::script::Operation,
         group: &Group,
@@ -136,6 +137,10 @@ impl Admin for RedisStore {
         self.look_over(group).await
     }
 
+    async fn workers(&self, group: &Group) -> Result<WorkersView, StoreError> {
+        self.look_at_workers(group).await
+    }
+
     async fn keys(
         &self,
         group: &Group,
@@ -146,7 +151,7 @@ impl Admin for RedisStore {
         let tag = self.shared.names.bucket(group, bucket);
         let mut page = match filter {
             KeyFilter::All => cmd("HSCAN"),
-            KeyFilter::Stuck => cmd("SSCAN"),
+            KeyFilter::Stuck | KeyFilter::Kept => cmd("SSCAN"),
         };
         let structure = if filter == KeyFilter::All { "k" } else { "n" };
         page.arg(format!("{tag}:{structure}")).arg(scan);
@@ -162,7 +167,11 @@ impl Admin for RedisStore {
         names.sort();
         names.dedup();
         let mut keys = self.views(group, bucket, names).await?;
-        keys.retain(|view| filter == KeyFilter::All || is_stuck(view));
+        keys.retain(|view| match filter {
+            KeyFilter::All => true,
+            KeyFilter::Stuck => is_stuck(view),
+            KeyFilter::Kept => view.held_events + view.dead_events > 0,
+        });
         let cursor = match next.as_str() {
             "0" if bucket + 1 >= self.buckets_of(group).await? => None,
             "0" => Some(format!("{}:0", bucket + 1)),
@@ -194,6 +203,16 @@ impl Admin for RedisStore {
             return Ok(None);
         }
         answer.envelope().map(Some)
+    }
+
+    async fn stored(
+        &self,
+        group: &Group,
+        key: &Key,
+        shelf: Shelf,
+        after: Option<Place>,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.page_of_stored(group, key, shelf, after).await
     }
 
     async fn operate(

@@ -2,6 +2,7 @@ mod admin;
 mod agree;
 mod audit;
 mod overview;
+mod stored;
 mod sweeping;
 
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ use crate::names::Names;
 use crate::request::{Portion, portions, situation, takes_in};
 use crate::script::{ALL, APPLY, Call, HEARTBEAT};
 use crate::settings;
+
+pub(crate) use stored::cause;
 
 /// A store in Redis or Valkey, on one server or on a cluster.
 ///

@@ -79,6 +79,9 @@ macro_rules! store_suite {
             admin a_paused_group_grants_nothing_until_it_is_resumed,
             admin an_overview_counts_the_keys_by_what_they_do,
             admin pages_list_every_key_once_or_more,
+            stored what_is_kept_is_read_whole_and_page_by_page,
+            stored keys_of_which_events_are_kept_are_listed,
+            stored the_workers_are_told_by_themselves,
         );
     };
     (@tests $store:path: $($module:ident $case:ident,)*) => {
