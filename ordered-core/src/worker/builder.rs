@@ -1,8 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BuildError, Observer, Occurrence, Settings, Worker};
-use crate::handler::{Backoff, DynHandler, Handler, HandlerOptions, States};
+use super::{BuildError, Observer, Occurrence, Settings, SpanHook, Worker};
+use crate::handler::{Backoff, Context, DynHandler, Handler, HandlerOptions, States};
 use crate::protocol::WorkerId;
 use crate::store::Store;
 use crate::transport::Transport;
@@ -20,6 +20,7 @@ pub struct WorkerBuilder {
     settings: Settings,
     states: States,
     observers: Vec<Observer>,
+    span_hooks: Vec<SpanHook>,
     id: Option<String>,
     seed: Option<u64>,
 }
@@ -174,6 +175,16 @@ impl WorkerBuilder {
         self
     }
 
+    /// Is given the span of each run of the handler, to tie it to the trace of the producer. See [`SpanHook`]. With the
+    /// feature `opentelemetry` of `ordered-events` that is done already.
+    pub fn on_span(
+        mut self,
+        hook: impl Fn(&tracing::Span, &Context) + Send + Sync + 'static,
+    ) -> Self {
+        self.span_hooks.push(Arc::new(hook));
+        self
+    }
+
     /// The worker's name in logs, in the store and in the handler's context. It must be unique among all runs of all
     /// workers of the group. Default: host name, process id and a random part.
     pub fn id(mut self, id: impl Into<String>) -> Self {
@@ -214,6 +225,7 @@ impl WorkerBuilder {
             settings: self.settings.validated()?,
             states: Arc::new(self.states),
             observers: self.observers,
+            span_hooks: self.span_hooks.into(),
             id: WorkerId::new(self.id.unwrap_or_else(unique_name)),
             random: self
                 .seed

@@ -18,6 +18,7 @@ mod run;
 mod running;
 mod settings;
 mod settler;
+mod span;
 mod tasks;
 mod telemetry;
 
@@ -26,3 +27,5 @@ pub use error::{BuildError, WorkerError};
 pub use observe::{Observer, Occurrence, Place};
 pub use run::Worker;
 pub use settings::Settings;
+pub use span::SpanHook;
+pub use telemetry::{METRICS, Metric, MetricKind, Outcome};

@@ -1,4 +1,6 @@
 //! The facade as an application uses it.
 
 mod handler;
+#[cfg(feature = "opentelemetry")]
+mod trace;
 mod ui;

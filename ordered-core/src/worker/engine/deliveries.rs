@@ -3,7 +3,7 @@ use super::{Engine, Then};
 use crate::clock::wall_clock;
 use crate::protocol::Action;
 use crate::transport::{Delivery, Fate, Reason, ReasonKind, Settlement, Token};
-use crate::worker::Occurrence;
+use crate::worker::{Occurrence, Outcome};
 
 impl Engine {
     /// Takes what the broker delivered. While draining it is left unsettled, so that the broker delivers it elsewhere.
@@ -52,6 +52,8 @@ impl Engine {
             text,
         };
         self.observe(&Occurrence::Malformed { reason: &reason });
+        let ledger = &self.parts.telemetry.deliveries;
+        ledger.settled(Outcome::Malformed, 1);
         self.settlements.push(Settlement {
             token,
             fate: Fate::DeadLetter(reason),

@@ -18,6 +18,8 @@ pub(in crate::worker) struct Item {
     /// Its id was committed under another seq: it is committed without the handler.
     pub(super) repeat: bool,
     pub(super) received_at: Millis,
+    /// Since when the store has it, for what came from there.
+    pub(super) held: bool,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,10 @@ impl Tokens {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Token> + '_ {
         self.first.into_iter().chain(self.others.iter().copied())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -73,6 +79,7 @@ impl Item {
             attempt: 1,
             repeat: false,
             received_at,
+            held: false,
         }
     }
 
@@ -97,6 +104,7 @@ impl Item {
             attempt: 1,
             repeat,
             received_at,
+            held: true,
         }
     }
 

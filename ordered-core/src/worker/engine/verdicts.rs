@@ -5,7 +5,7 @@ use crate::clock::wall_clock;
 use crate::event::Key;
 use crate::protocol::{Command, Fence, Grant, Next, Verdict};
 use crate::transport::{Reason, ReasonKind};
-use crate::worker::Occurrence;
+use crate::worker::{Occurrence, Outcome};
 
 impl Engine {
     /// Takes the answers of the store, one for each command of the batch, in its order.
@@ -30,11 +30,20 @@ impl Engine {
     fn on_placed(&mut self, item: Item, verdict: Verdict) {
         let event = item.place();
         match verdict {
-            Verdict::Run(grant) => return self.on_grant(item, grant),
-            Verdict::Early(_) => return self.hold(item),
-            Verdict::Held(waiting) => self.observe(&Occurrence::Held { event, waiting }),
-            Verdict::Duplicate => self.observe(&Occurrence::Duplicate { event }),
-            Verdict::Stale => self.observe(&Occurrence::Stale { event }),
+            Verdict::Run(grant) => self.on_grant(item, grant),
+            Verdict::Early(_) => self.hold(item),
+            Verdict::Held(waiting) => {
+                self.observe(&Occurrence::Held { event, waiting });
+                self.acknowledge(&item, Outcome::Held);
+            }
+            Verdict::Duplicate => {
+                self.observe(&Occurrence::Duplicate { event });
+                self.acknowledge(&item, Outcome::Duplicate);
+            }
+            Verdict::Stale => {
+                self.observe(&Occurrence::Stale { event });
+                self.acknowledge(&item, Outcome::Stale);
+            }
             Verdict::HoldFull(limit) => {
                 let delay = self.parts.settings.defer;
                 self.observe(&Occurrence::Deferred {
@@ -42,7 +51,7 @@ impl Engine {
                     limit,
                     delay,
                 });
-                return self.settle(&item, &Fate::Defer(delay));
+                self.settle(&item, Outcome::Deferred, &Fate::Defer(delay));
             }
             Verdict::Conflict { recorded } => {
                 self.observe(&Occurrence::Conflict {
@@ -60,11 +69,10 @@ impl Engine {
                     kind: ReasonKind::Conflict,
                     text,
                 };
-                return self.settle(&item, &Fate::DeadLetter(reason));
+                self.settle(&item, Outcome::Conflict, &Fate::DeadLetter(reason));
             }
-            unforeseen => return self.confused(&item, &unforeseen),
+            unforeseen => self.confused(&item, &unforeseen),
         }
-        self.settle(&item, &Fate::Ack);
     }
 
     /// A store that answers what the protocol does not foresee is broken; what it was asked about stays unsettled.
@@ -93,7 +101,7 @@ impl Engine {
             event: item.place(),
             repeat: item.repeat,
         });
-        self.settle(&item, &Fate::Ack);
+        self.acknowledge(&item, Outcome::Committed);
         self.extend_lane(key, next);
         if released {
             self.end_lane(key)
@@ -165,7 +173,7 @@ impl Engine {
                 attempts: *attempt,
                 error,
             });
-            self.settle(&item, &Fate::Ack);
+            self.acknowledge(&item, Outcome::Halted);
         }
         self.followers_to_store(lane.queue);
     }

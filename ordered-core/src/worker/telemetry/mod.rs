@@ -1,0 +1,120 @@
+//! What the worker measures, and which log line an occurrence is worth.
+
+mod label;
+mod ledger;
+mod log;
+mod metric;
+
+use std::array;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, SharedString, counter, gauge, histogram};
+
+pub use self::label::Outcome;
+use self::label::Step;
+pub(super) use self::label::StoreCall;
+use self::ledger::Ledger;
+pub use self::metric::{METRICS, Metric, MetricKind};
+use super::Occurrence;
+
+/// Handles to the metrics of one worker, looked up once.
+pub(super) struct Telemetry {
+    pub(super) deliveries: Ledger,
+    steps: [Counter; Step::VALUES.len()],
+    pub(super) handler_seconds: Histogram,
+    store_seconds: [Histogram; StoreCall::VALUES.len()],
+    store_failures: [Counter; StoreCall::VALUES.len()],
+    pub(super) batch_commands: Histogram,
+    store_up: Gauge,
+    pub(super) lapses: Counter,
+    lanes: Gauge,
+    /// What this worker has put into `lanes`, which it shares with the other workers of the process.
+    lanes_told: AtomicU64,
+}
+
+impl Telemetry {
+    pub(super) fn new(group: &Arc<str>) -> Self {
+        METRICS.iter().for_each(Metric::describe);
+        let label = || SharedString::from(Arc::clone(group));
+        let of = |call: usize| StoreCall::VALUES[call];
+        Self {
+            deliveries: Ledger::new(&label),
+            steps: array::from_fn(
+                |step| counter!(metric::EVENTS.name, "group" => label(), "step" => Step::VALUES[step]),
+            ),
+            handler_seconds: histogram!(metric::HANDLER_SECONDS.name, "group" => label()),
+            store_seconds: array::from_fn(
+                |call| histogram!(metric::STORE_SECONDS.name, "group" => label(), "call" => of(call)),
+            ),
+            store_failures: array::from_fn(
+                |call| counter!(metric::STORE_FAILURES.name, "group" => label(), "call" => of(call)),
+            ),
+            batch_commands: histogram!(metric::BATCH_COMMANDS.name, "group" => label()),
+            store_up: gauge!(metric::STORE_UP.name, "group" => label()),
+            lapses: counter!(metric::LAPSES.name, "group" => label()),
+            lanes: gauge!(metric::LANES.name, "group" => label()),
+            lanes_told: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn record(&self, occurrence: &Occurrence<'_>) {
+        if let Some(step) = step(occurrence) {
+            self.steps[step as usize].increment(1);
+        }
+        log::line(occurrence);
+    }
+
+    /// The store has answered, or refused, after this time.
+    pub(super) fn store_answered(&self, call: StoreCall, took: Duration) {
+        self.store_up.set(1.0);
+        self.store_seconds[call as usize].record(took);
+    }
+
+    pub(super) fn store_failed(&self, call: StoreCall) {
+        self.store_up.set(0.0);
+        self.store_failures[call as usize].increment(1);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "nobody runs 2^52 lanes")]
+    pub(super) fn lanes(&self, now: usize) {
+        let now = now as u64;
+        let told = self.lanes_told.swap(now, Ordering::Relaxed);
+        if told != now {
+            self.lanes.increment(now as f64 - told as f64);
+        }
+    }
+
+    /// The worker is at its end: nothing of it is at work, and what it did not settle the broker delivers again.
+    pub(super) fn end(&self) {
+        self.deliveries.close();
+        self.lanes(0);
+    }
+}
+
+/// A worker whose future is dropped has no other end. The last of its tasks has this, so that nothing is taken in after.
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The step that an occurrence is. What becomes of a delivery is counted where it is settled.
+fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
+    match occurrence {
+        Occurrence::Started { .. } => Some(Step::Started),
+        Occurrence::Committed { repeat: false, .. } => Some(Step::Committed),
+        Occurrence::Committed { repeat: true, .. } => Some(Step::Repeated),
+        Occurrence::Retrying { .. } => Some(Step::Retried),
+        Occurrence::Halted { .. } => Some(Step::Halted),
+        Occurrence::Fenced { .. } => Some(Step::Fenced),
+        Occurrence::Received { .. }
+        | Occurrence::Malformed { .. }
+        | Occurrence::Held { .. }
+        | Occurrence::Deferred { .. }
+        | Occurrence::Duplicate { .. }
+        | Occurrence::Stale { .. }
+        | Occurrence::Conflict { .. } => None,
+    }
+}
