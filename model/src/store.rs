@@ -59,6 +59,7 @@ pub(crate) enum Answer {
     },
     Idle,
     Fenced,
+    Late,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,6 +165,10 @@ impl Answer {
             },
             Verdict::Idle => Self::Idle,
             Verdict::Fenced => Self::Fenced,
+            Verdict::Late => Self::Late,
+            Verdict::NotYet | Verdict::Noted | Verdict::Operated(_) | Verdict::Refused(_) => {
+                unreachable!("nobody in the model says what is answered like this")
+            }
         }
     }
 

@@ -63,7 +63,7 @@ impl Turn<'_> {
             Answer::Early if self.is(Mutation::AckOfEarly) => self.settle(&item, Fate::Ack),
             Answer::Early => self.tell(Ask::Hold(item)),
             Answer::HoldFull => self.settle(&item, Fate::Defer),
-            Answer::Conflict => self.settle(&item, Fate::DeadLetter),
+            Answer::Conflict | Answer::Late => self.settle(&item, Fate::DeadLetter),
             Answer::Held | Answer::Duplicate | Answer::Stale => self.settle(&item, Fate::Ack),
             _ => self.leave_unsettled(&item),
         }
@@ -89,7 +89,7 @@ impl Turn<'_> {
         if released {
             self.end_lane();
         } else {
-            self.go_on(item.event);
+            self.go_on();
         }
     }
 

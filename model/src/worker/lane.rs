@@ -42,16 +42,12 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn go_on(&mut self, committed: Which) {
-        let bounds = self.model.bounds;
+    pub(super) fn go_on(&mut self) {
         let draining = self.me().draining;
-        let skips = self.is(Mutation::IgnoresClaimOfOwnLane);
         let Some(lane) = &mut self.me().lane else {
             return;
         };
-        let next = lane.queue.first().map(|item| bounds.seq(item.event));
-        let whole = next == Some(bounds.seq(committed) + 1) || (skips && next.is_some());
-        if draining || !whole {
+        if draining || lane.queue.is_empty() {
             return self.release();
         }
         lane.stage = Stage::Ready;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::running::Running;
-use super::{Observer, Settings, SpanHook, WorkerBuilder, WorkerError};
+use super::{Observer, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, HandlerOptions, States};
 use crate::protocol::WorkerId;
 use crate::store::{Group, Store};
@@ -19,6 +19,7 @@ pub struct Worker {
     pub(super) states: Arc<States>,
     pub(super) observers: Vec<Observer>,
     pub(super) span_hooks: Arc<[SpanHook]>,
+    pub(super) stuck_hooks: Vec<StuckHook>,
     pub(super) id: WorkerId,
     pub(super) random: fastrand::Rng,
 }
@@ -51,7 +52,11 @@ impl Worker {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), WorkerError> {
         let group = Group::new(&self.options.group, self.options.policy.clone());
-        let report = self.store.open(&group).await.map_err(WorkerError::Store)?;
+        let report = self
+            .store
+            .open(&group, &self.id)
+            .await
+            .map_err(WorkerError::Store)?;
         info!(
             worker = %self.id, group = group.name(), guarantee = %report.durability, reason = report.reason,
             "the worker starts"

@@ -6,7 +6,7 @@ use ordered_core::protocol::{
     Action, Attempt, Command, Event, Fence, Grant, KeyView, Obstacle, Policy, Verdict, Waiting,
     WorkerId,
 };
-use ordered_core::store::{Group, Store};
+use ordered_core::store::{Admin, Group, Store};
 
 use super::model::START;
 use crate::unique;
@@ -32,6 +32,7 @@ pub(crate) fn event(seq: u64, id: &str) -> Event {
     Event {
         seq: Seq::new(seq).expect("it is in bounds"),
         id: EventId::new(id).expect("it is neither empty nor long"),
+        epoch: None,
     }
 }
 
@@ -83,7 +84,7 @@ impl Stage<()> {
     }
 }
 
-impl<S: Store> Stage<S> {
+impl<S: Store + Admin> Stage<S> {
     /// A group that is opened, with two workers alive.
     ///
     /// # Panics
@@ -97,7 +98,7 @@ impl<S: Store> Stage<S> {
         };
         stage
             .store
-            .open(&stage.group)
+            .open(&stage.group, &WorkerId::new(A))
             .await
             .expect("the group opens");
         stage.beat(A).await;
@@ -213,7 +214,7 @@ impl<S: Store> Stage<S> {
         let mut all = Vec::new();
         loop {
             let found = self.store.sweep(&self.group, 1_000).await;
-            let found = found.expect("the store is there");
+            let found = found.expect("the store is there").runnable;
             let new: Vec<Key> = found.into_iter().filter(|key| !all.contains(key)).collect();
             if new.is_empty() {
                 all.sort();

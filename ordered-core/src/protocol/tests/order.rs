@@ -207,7 +207,7 @@ fn a_worker_that_says_it_has_more_than_it_was_granted_is_handed_what_comes_next(
         .unwrap()
         .granted
         .iter()
-        .map(|id| id.as_str())
+        .map(|granted| granted.id.as_str())
         .collect();
     assert_eq!(granted, ["id-2", "id-3", "id-4"]);
 }

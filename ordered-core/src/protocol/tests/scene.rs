@@ -23,6 +23,7 @@ pub(super) fn event(seq: u64, id: &str) -> Event {
     Event {
         seq: Seq::new(seq).unwrap(),
         id: EventId::new(id).unwrap(),
+        epoch: None,
     }
 }
 
@@ -193,6 +194,6 @@ impl Scene {
     }
 
     pub(super) fn swept(&self) -> bool {
-        runnable(&self.bucket, &self.key, self.now)
+        runnable(&self.bucket, &self.key, &self.policy, self.now)
     }
 }

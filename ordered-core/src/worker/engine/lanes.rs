@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use super::item::Item;
 use super::lane::{Lane, Stage};
 use super::{Engine, Then};
-use crate::event::{Key, Seq};
+use crate::event::Key;
 use crate::protocol::{Action, Fence};
 use crate::worker::Occurrence;
 
@@ -35,15 +35,13 @@ impl Engine {
         }
     }
 
-    /// After a commit: the next event of the lane gets ready. If the lane has none, or not the next one, the store has
-    /// granted what this worker was not told of (a call that it gave up reached the store late), and the key is given
-    /// back.
-    pub(super) fn go_on(&mut self, key: &Key, committed: Seq) {
+    /// After a commit: the next event of the lane gets ready. If the lane has none, the store has granted what this worker
+    /// was not told of (a call that it gave up reached the store late), and the key is given back.
+    pub(super) fn go_on(&mut self, key: &Key) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        let next = lane.queue.front().map(|item| item.seq().get());
-        if self.draining || next != Some(committed.get() + 1) {
+        if self.draining || lane.queue.is_empty() {
             return self.release(key);
         }
         lane.stage = Stage::Ready;
@@ -82,11 +80,15 @@ impl Engine {
 
     /// Ends the run of a lane that is given up.
     pub(super) fn stop_run(&mut self, lane: &Lane) {
-        if let Stage::Running(handle) = &lane.stage {
-            self.running -= 1;
-            if let Some(handle) = handle {
-                handle.abort();
+        match &lane.stage {
+            Stage::Running(handle) => {
+                self.running -= 1;
+                if let Some(handle) = handle {
+                    handle.abort();
+                }
             }
+            Stage::BackingOff => self.waiting -= 1,
+            Stage::Ready | Stage::Asking => {}
         }
     }
 
@@ -114,6 +116,9 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
+        if let Stage::BackingOff = lane.stage {
+            self.waiting -= 1;
+        }
         lane.stage = Stage::Asking;
         let fence = lane.fence;
         self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));

@@ -2,10 +2,11 @@ use super::item::Item;
 use super::lane::Stage;
 use super::{Engine, Failure, Fate, Pause, RunName, Then};
 use crate::clock::wall_clock;
-use crate::event::Key;
+use crate::event::{EventId, Key};
+use crate::handler::OnLate;
 use crate::protocol::{Command, Fence, Grant, Next, Verdict};
-use crate::transport::{Reason, ReasonKind};
-use crate::worker::{Occurrence, Outcome};
+use crate::transport::{Reason, ReasonKind, Settlement, Token};
+use crate::worker::{Control, Deferral, Occurrence, Outcome, StuckBecause};
 
 impl Engine {
     /// Takes the answers of the store, one for each command of the batch, in its order.
@@ -20,9 +21,14 @@ impl Engine {
                 Then::Place(item) => self.on_placed(item, verdict),
                 Then::Commit(fence) => self.on_commit(&command.key, fence, verdict),
                 Then::Retry(failure) => self.on_retry(&command.key, failure, verdict),
+                Then::Postpone(failure) => self.on_postpone(&command.key, &failure, &verdict),
+                Then::DeadLetter(failure) => self.on_dead_letter(&command.key, &failure, verdict),
                 Then::Halt(failure) => self.on_halt(&command.key, failure, verdict),
                 Then::Release(fence) => self.on_release(&command.key, fence),
                 Then::Claim => self.on_claim(&command.key, verdict),
+                Then::Control(control, token) => {
+                    self.on_control(command.key, &control, token, &verdict)
+                }
             }
         }
     }
@@ -45,34 +51,63 @@ impl Engine {
                 self.acknowledge(&item, Outcome::Stale);
             }
             Verdict::HoldFull(limit) => {
-                let delay = self.parts.settings.defer;
-                self.observe(&Occurrence::Deferred {
-                    event,
-                    limit,
-                    delay,
-                });
-                self.settle(&item, Outcome::Deferred, &Fate::Defer(delay));
+                self.report_stuck(&item.key, item.seq().get(), StuckBecause::Full(limit));
+                self.defer(&item, Deferral::Full(limit));
             }
-            Verdict::Conflict { recorded } => {
-                self.observe(&Occurrence::Conflict {
-                    event,
-                    recorded: &recorded,
-                });
-                let text = format!(
-                    "seq {} of key {} belongs to event {recorded}, and this is event {}: two producers numbered \
-                     the same key",
-                    item.seq(),
-                    item.key,
-                    item.id(),
-                );
-                let reason = Reason {
-                    kind: ReasonKind::Conflict,
-                    text,
-                };
-                self.settle(&item, Outcome::Conflict, &Fate::DeadLetter(reason));
-            }
+            Verdict::NotYet => self.defer(&item, Deferral::NotYet),
+            Verdict::Late => self.on_late(&item),
+            Verdict::Conflict { recorded } => self.on_conflict(&item, &recorded),
             unforeseen => self.confused(&item, &unforeseen),
         }
+    }
+
+    fn on_late(&mut self, item: &Item) {
+        self.observe(&Occurrence::Late {
+            event: item.place(),
+        });
+        if self.parts.options.on_late != OnLate::DeadLetter {
+            return self.acknowledge(item, Outcome::Late);
+        }
+        let text = format!(
+            "seq {} of key {} was passed over before this event came: {}",
+            item.seq(),
+            item.key,
+            "it was skipped, or its producer said that it would never come"
+        );
+        let reason = Reason {
+            kind: ReasonKind::Late,
+            text,
+        };
+        self.settle(item, Outcome::Late, &Fate::DeadLetter(reason));
+    }
+
+    fn on_conflict(&mut self, item: &Item, recorded: &EventId) {
+        self.observe(&Occurrence::Conflict {
+            event: item.place(),
+            recorded,
+        });
+        let text = format!(
+            "seq {} of key {} belongs to event {recorded}, and this is event {}: two producers numbered \
+             the same key",
+            item.seq(),
+            item.key,
+            item.id(),
+        );
+        let reason = Reason {
+            kind: ReasonKind::Conflict,
+            text,
+        };
+        self.settle(item, Outcome::Conflict, &Fate::DeadLetter(reason));
+    }
+
+    fn defer(&mut self, item: &Item, why: Deferral) {
+        let delay = self.parts.settings.defer;
+        self.observe(&Occurrence::Deferred {
+            event: item.place(),
+            why,
+            delay,
+        });
+        self.settle(item, Outcome::Deferred, &Fate::Defer(delay));
     }
 
     /// A store that answers what the protocol does not foresee is broken; what it was asked about stays unsettled.
@@ -90,23 +125,51 @@ impl Engine {
         let Verdict::Committed { next, released } = verdict else {
             return self.fenced(key, fence);
         };
-        let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.fence == fence) else {
-            return;
+        if let Some(item) = self.leave_front(key, fence) {
+            self.parts.telemetry.committed(
+                item.received_at,
+                item.envelope.published_at,
+                item.held_since,
+            );
+            self.observe(&Occurrence::Committed {
+                event: item.place(),
+                repeat: item.repeat,
+            });
+            self.acknowledge(&item, Outcome::Committed);
+            self.after_front(key, next, released);
+        }
+    }
+
+    fn on_dead_letter(&mut self, key: &Key, failure: &Failure, verdict: Verdict) {
+        let Verdict::Committed { next, released } = verdict else {
+            return self.fenced(key, failure.fence);
         };
-        let Some(item) = lane.queue.pop_front() else {
-            return;
-        };
+        if let Some(item) = self.leave_front(key, failure.fence) {
+            let Failure { attempt, error, .. } = failure;
+            self.observe(&Occurrence::DeadLettered {
+                event: item.place(),
+                attempts: *attempt,
+                error,
+            });
+            self.acknowledge(&item, Outcome::DeadLettered);
+            self.after_front(key, next, released);
+        }
+    }
+
+    /// Takes the first event out of the lane, if the lane is still the one that the command was about.
+    fn leave_front(&mut self, key: &Key, fence: Fence) -> Option<Item> {
+        let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
+        let item = lane.queue.pop_front()?;
         lane.committed(item.id());
-        self.observe(&Occurrence::Committed {
-            event: item.place(),
-            repeat: item.repeat,
-        });
-        self.acknowledge(&item, Outcome::Committed);
+        Some(item)
+    }
+
+    fn after_front(&mut self, key: &Key, next: Vec<Next>, released: bool) {
         self.extend_lane(key, next);
         if released {
-            self.end_lane(key)
+            self.end_lane(key);
         } else {
-            self.go_on(key, item.seq())
+            self.go_on(key);
         }
     }
 
@@ -114,11 +177,6 @@ impl Engine {
         let Verdict::Run(grant) = verdict else {
             return self.fenced(key, failure.fence);
         };
-        let wait = self
-            .parts
-            .options
-            .backoff
-            .wait(failure.attempt, &mut self.parts.random);
         let Some(lane) = self
             .lanes
             .get_mut(key)
@@ -131,57 +189,99 @@ impl Engine {
         };
         item.attempt = grant.attempt;
         lane.stage = Stage::BackingOff;
+        self.waiting += 1;
         let name = RunName {
             key: key.clone(),
             fence: grant.fence,
             seq: item.seq(),
         };
-        self.pauses.push(Pause { name, wait });
-        let Some(item) = self.lanes.get(key).and_then(|lane| lane.queue.front()) else {
-            return;
-        };
-        let Failure { attempt, error, .. } = &failure;
-        self.observe(&Occurrence::Retrying {
-            event: item.place(),
-            attempt: *attempt,
-            error,
-            wait,
+        self.pauses.push(Pause {
+            name,
+            wait: failure.wait,
         });
+        self.observe_retry(key, &failure);
         if self.draining {
             self.release(key);
         }
+    }
+
+    fn observe_retry(
+        &self,
+        key: &Key,
+        Failure {
+            attempt,
+            error,
+            wait,
+            ..
+        }: &Failure,
+    ) {
+        if let Some(item) = self.lanes.get(key).and_then(|lane| lane.queue.front()) {
+            let event = item.place();
+            self.observe(&Occurrence::Retrying {
+                event,
+                attempt: *attempt,
+                error,
+                wait: *wait,
+            });
+        }
+    }
+
+    fn on_postpone(&mut self, key: &Key, failure: &Failure, verdict: &Verdict) {
+        let Verdict::Postponed { .. } = verdict else {
+            return self.fenced(key, failure.fence);
+        };
+        self.observe_retry(key, failure);
+        self.close_lane(key, failure.fence, Outcome::Postponed);
     }
 
     fn on_halt(&mut self, key: &Key, failure: Failure, verdict: Verdict) {
         let Verdict::Halted = verdict else {
             return self.fenced(key, failure.fence);
         };
-        if self
-            .lanes
-            .get(key)
-            .is_none_or(|lane| lane.fence != failure.fence)
-        {
-            return;
-        }
-        let Some(mut lane) = self.lanes.remove(key) else {
-            return;
-        };
-        if let Some(item) = lane.queue.pop_front() {
-            let Failure { attempt, error, .. } = &failure;
+        let Failure {
+            attempt,
+            error,
+            fence,
+            ..
+        } = &failure;
+        if let Some(item) = self.close_lane(key, *fence, Outcome::Halted) {
             self.observe(&Occurrence::Halted {
                 event: item.place(),
                 attempts: *attempt,
                 error,
             });
-            self.acknowledge(&item, Outcome::Halted);
+            self.report_stuck(key, item.seq().get(), StuckBecause::Halted { error });
+        }
+    }
+
+    /// Ends a lane whose first event the store keeps; what is behind it goes to the store too.
+    fn close_lane(&mut self, key: &Key, fence: Fence, outcome: Outcome) -> Option<Item> {
+        self.lanes.get(key).filter(|lane| lane.fence == fence)?;
+        let mut lane = self.lanes.remove(key)?;
+        let item = lane.queue.pop_front();
+        if let Some(item) = &item {
+            self.acknowledge(item, outcome);
         }
         self.followers_to_store(lane.queue);
+        item
     }
 
     fn on_release(&mut self, key: &Key, fence: Fence) {
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
             self.end_lane(key);
         }
+    }
+
+    /// What was said may have opened the way for events that are held.
+    fn on_control(&mut self, key: Key, control: &Control, token: Token, verdict: &Verdict) {
+        let (outcome, fate) = match verdict {
+            Verdict::Noted => (Outcome::Control, Fate::Ack),
+            _ => (Outcome::Deferred, Fate::Defer(self.parts.settings.defer)),
+        };
+        self.parts.telemetry.deliveries.settled(outcome, 1);
+        self.observe(&Occurrence::Controlled { key: &key, control });
+        self.settlements.push(Settlement { token, fate });
+        self.on_swept_keys(vec![key]);
     }
 
     fn on_claim(&mut self, key: &Key, verdict: Verdict) {
@@ -198,7 +298,6 @@ impl Engine {
             // would leave a hole in the lane, over which a later offer would run.
             return self.extend_lane(key, next);
         }
-        tracing::info!(%key, %fence, attempt, events = next.len(), "took over a key");
         self.enter_claimed(key, fence, attempt, next);
     }
 
@@ -214,6 +313,11 @@ impl Engine {
         let mut items = self.items_from_store(key, next);
         if let Some(first) = items.first_mut() {
             first.attempt = attempt;
+            self.observe(&Occurrence::TakenOver {
+                event: first.place(),
+                attempt,
+                fence,
+            });
         }
         items
             .into_iter()

@@ -67,7 +67,9 @@ label! {
         Repeated = "repeated",
         Retried = "retried",
         Halted = "halted",
+        DeadLettered = "dead_lettered",
         Fenced = "fenced",
+        TakenOver = "taken_over",
     }
 }
 

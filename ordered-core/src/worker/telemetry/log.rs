@@ -1,4 +1,4 @@
-use tracing::{debug, error, trace, warn};
+use tracing::{debug, error, info, trace, warn};
 
 use crate::worker::Occurrence;
 
@@ -11,12 +11,8 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
         Occurrence::Conflict { event, recorded } => {
             warn!(key = %event.key, seq = %event.seq, id = %event.id, %recorded, "dead-lettered an event: another one has its seq");
         }
-        Occurrence::Deferred {
-            event,
-            limit,
-            delay,
-        } => {
-            warn!(key = %event.key, seq = %event.seq, %limit, ?delay, "deferred an event: no room to hold it");
+        Occurrence::Deferred { event, why, delay } => {
+            warn!(key = %event.key, seq = %event.seq, ?why, ?delay, "deferred an event: it stays with the broker");
         }
         Occurrence::Retrying {
             event,
@@ -32,6 +28,26 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
             error,
         } => {
             error!(key = %event.key, seq = %event.seq, attempts, error, "the key is halted: the handler failed for good");
+        }
+        Occurrence::DeadLettered {
+            event,
+            attempts,
+            error,
+        } => {
+            warn!(key = %event.key, seq = %event.seq, attempts, error, "put an event aside: the handler failed for good");
+        }
+        Occurrence::Late { event } => {
+            warn!(key = %event.key, seq = %event.seq, id = %event.id, "an event came after its seq was passed over");
+        }
+        Occurrence::Controlled { key, control } => {
+            info!(%key, ?control, "a producer said what will not come")
+        }
+        Occurrence::TakenOver {
+            event,
+            attempt,
+            fence,
+        } => {
+            info!(key = %event.key, seq = %event.seq, attempt, %fence, "took over a key");
         }
         Occurrence::Fenced { event } => {
             warn!(key = %event.key, seq = %event.seq, "not committed: another worker has the key");

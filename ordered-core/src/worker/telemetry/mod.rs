@@ -18,12 +18,17 @@ pub(super) use self::label::StoreCall;
 use self::ledger::Ledger;
 pub use self::metric::{METRICS, Metric, MetricKind};
 use super::Occurrence;
+use crate::clock::wall_clock;
+use crate::protocol::Millis;
+use crate::store::Swept;
 
 /// Handles to the metrics of one worker, looked up once.
 pub(super) struct Telemetry {
     pub(super) deliveries: Ledger,
     steps: [Counter; Step::VALUES.len()],
     pub(super) handler_seconds: Histogram,
+    held_seconds: Histogram,
+    queue_seconds: Histogram,
     store_seconds: [Histogram; StoreCall::VALUES.len()],
     store_failures: [Counter; StoreCall::VALUES.len()],
     pub(super) batch_commands: Histogram,
@@ -32,6 +37,8 @@ pub(super) struct Telemetry {
     lanes: Gauge,
     /// What this worker has put into `lanes`, which it shares with the other workers of the process.
     lanes_told: AtomicU64,
+    halted: Gauge,
+    oldest_gap: Gauge,
 }
 
 impl Telemetry {
@@ -45,6 +52,8 @@ impl Telemetry {
                 |step| counter!(metric::EVENTS.name, "group" => label(), "step" => Step::VALUES[step]),
             ),
             handler_seconds: histogram!(metric::HANDLER_SECONDS.name, "group" => label()),
+            held_seconds: histogram!(metric::HELD_SECONDS.name, "group" => label()),
+            queue_seconds: histogram!(metric::QUEUE_SECONDS.name, "group" => label()),
             store_seconds: array::from_fn(
                 |call| histogram!(metric::STORE_SECONDS.name, "group" => label(), "call" => of(call)),
             ),
@@ -56,6 +65,8 @@ impl Telemetry {
             lapses: counter!(metric::LAPSES.name, "group" => label()),
             lanes: gauge!(metric::LANES.name, "group" => label()),
             lanes_told: AtomicU64::new(0),
+            halted: gauge!(metric::HALTED.name, "group" => label()),
+            oldest_gap: gauge!(metric::OLDEST_GAP.name, "group" => label()),
         }
     }
 
@@ -64,6 +75,30 @@ impl Telemetry {
             self.steps[step as usize].increment(1);
         }
         log::line(occurrence);
+    }
+
+    /// How long a committed event waited: in the store until this worker got it, and in all.
+    pub(super) fn committed(
+        &self,
+        received_at: Millis,
+        published_at: Option<Millis>,
+        held_since: Option<Millis>,
+    ) {
+        if let Some(since) = held_since {
+            self.held_seconds.record(seconds(since, received_at));
+        }
+        if let Some(since) = published_at {
+            self.queue_seconds.record(seconds(since, wall_clock()));
+        }
+    }
+
+    /// What a sweep saw of the whole group.
+    pub(super) fn swept(&self, swept: &Swept) {
+        #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 keys")]
+        self.halted.set(swept.halted as f64);
+        let now = wall_clock();
+        let gap = swept.oldest_gap.map_or(0.0, |since| seconds(since, now));
+        self.oldest_gap.set(gap);
     }
 
     /// The store has answered, or refused, after this time.
@@ -90,6 +125,9 @@ impl Telemetry {
     pub(super) fn end(&self) {
         self.deliveries.close();
         self.lanes(0);
+        // What this worker saw last is no news for long. Another one of the process says it again with its next sweep.
+        self.halted.set(0.0);
+        self.oldest_gap.set(0.0);
     }
 }
 
@@ -100,6 +138,11 @@ impl Drop for Telemetry {
     }
 }
 
+/// The clocks of several machines are in it: what seems to end before it began took no time.
+fn seconds(since: Millis, now: Millis) -> f64 {
+    Duration::from_millis(now.saturating_sub(since)).as_secs_f64()
+}
+
 /// The step that an occurrence is. What becomes of a delivery is counted where it is settled.
 fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
     match occurrence {
@@ -108,13 +151,17 @@ fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
         Occurrence::Committed { repeat: true, .. } => Some(Step::Repeated),
         Occurrence::Retrying { .. } => Some(Step::Retried),
         Occurrence::Halted { .. } => Some(Step::Halted),
+        Occurrence::DeadLettered { .. } => Some(Step::DeadLettered),
         Occurrence::Fenced { .. } => Some(Step::Fenced),
+        Occurrence::TakenOver { .. } => Some(Step::TakenOver),
         Occurrence::Received { .. }
         | Occurrence::Malformed { .. }
         | Occurrence::Held { .. }
         | Occurrence::Deferred { .. }
         | Occurrence::Duplicate { .. }
         | Occurrence::Stale { .. }
+        | Occurrence::Late { .. }
+        | Occurrence::Controlled { .. }
         | Occurrence::Conflict { .. } => None,
     }
 }
