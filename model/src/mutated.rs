@@ -115,7 +115,7 @@ fn after(
             key.claim = None;
             Verdict::Committed {
                 next: Vec::new(),
-                released: true,
+                front: None,
             }
         }
         (Mutation::DuplicateBySeqOnly, Verdict::Conflict { .. }) => Verdict::Duplicate,

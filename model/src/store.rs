@@ -36,6 +36,7 @@ pub(crate) struct Tried {
 pub(crate) enum Answer {
     Run {
         fence: u64,
+        front: u64,
         attempt: u32,
         repeat: bool,
     },
@@ -47,7 +48,7 @@ pub(crate) enum Answer {
     Conflict,
     Committed {
         next: Vec<Next>,
-        released: bool,
+        front: Option<u64>,
     },
     Postponed,
     Halted,
@@ -138,6 +139,7 @@ impl Answer {
         match verdict {
             Verdict::Run(grant) => Self::Run {
                 fence: grant.fence.0,
+                front: grant.front,
                 attempt: grant.attempt,
                 repeat: grant.repeat,
             },
@@ -147,9 +149,9 @@ impl Answer {
             Verdict::Duplicate => Self::Duplicate,
             Verdict::Stale => Self::Stale,
             Verdict::Conflict { .. } => Self::Conflict,
-            Verdict::Committed { next, released } => Self::Committed {
+            Verdict::Committed { next, front } => Self::Committed {
                 next: small(next),
-                released,
+                front,
             },
             Verdict::Postponed { .. } => Self::Postponed,
             Verdict::Halted => Self::Halted,

@@ -127,6 +127,7 @@ impl Answer {
         Ok(match self.number()? {
             1 => Verdict::Run(Grant {
                 fence: Fence(self.number()?),
+                front: self.number()?,
                 attempt: self.small()?,
                 repeat: self.flag()?,
             }),
@@ -139,9 +140,9 @@ impl Answer {
                 recorded: self.id()?,
             },
             8 => {
-                let released = self.flag()?;
+                let front = Some(self.number()?).filter(|front| *front > 0);
                 let next = self.next()?;
-                Verdict::Committed { next, released }
+                Verdict::Committed { next, front }
             }
             9 => Verdict::Postponed {
                 until: self.number()?,

@@ -5,7 +5,8 @@ use crate::mutation::Mutation;
 use crate::store::Ask;
 
 impl Turn<'_> {
-    pub(super) fn enter_lane(&mut self, fence: u64, item: Item) {
+    pub(super) fn enter_lane(&mut self, fence: u64, front: u64, item: Item) {
+        let has_front = self.model.bounds.seq(item.event) == front;
         if self
             .me()
             .lane
@@ -22,7 +23,7 @@ impl Turn<'_> {
         };
         self.me().lane.get_or_insert(lane);
         self.insert(item);
-        if begins && self.me().draining {
+        if begins && (self.me().draining || !has_front) {
             self.release();
         }
     }
@@ -42,12 +43,16 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn go_on(&mut self) {
+    pub(super) fn go_on(&mut self, front: u64) {
+        let bounds = self.model.bounds;
+        let blind = self.is(Mutation::IgnoresClaimOfOwnLane);
         let draining = self.me().draining;
         let Some(lane) = &mut self.me().lane else {
             return;
         };
-        if draining || lane.queue.is_empty() {
+        let next = lane.queue.first().map(|item| bounds.seq(item.event));
+        let whole = next == Some(front) || (blind && next.is_some());
+        if draining || !whole {
             return self.release();
         }
         lane.stage = Stage::Ready;

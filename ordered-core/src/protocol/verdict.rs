@@ -31,8 +31,9 @@ pub enum Verdict {
     Committed {
         /// What the worker may run next, beyond what it has: held events, in order.
         next: Vec<Next>,
-        /// Whether the claim ended with this commit, because nothing more is granted.
-        released: bool,
+        /// The seq of what the worker runs next; `None` when the claim ended with this commit, because nothing more is
+        /// granted. A worker that does not have that event was not told of a grant, and gives the key back.
+        front: Option<u64>,
     },
     /// The event waits in the store until then.
     Postponed {
@@ -117,6 +118,9 @@ impl Refusal {
 pub struct Grant {
     /// The fence of the grant.
     pub fence: Fence,
+    /// The seq of what the worker runs first under this fence. A worker that does not have that event was not told of a
+    /// grant, and gives the key back.
+    pub front: u64,
     /// Which attempt at the event this is, from 1.
     pub attempt: u32,
     /// The id was committed under another seq: commit the event without handling it. The worker sets this itself for

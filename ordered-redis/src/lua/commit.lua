@@ -44,7 +44,7 @@ end
 
 local function committed(key, fence, have)
   local found = protocol.next_of(key, have)
-  return { SAY.COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
+  return { SAY.COMMITTED, owns(key, fence) and key.granted[1] or 0, next = found, key = key }
 end
 
 -- The front of the claim is done with: the claim goes on, or ends.
@@ -57,7 +57,7 @@ function protocol.go_on(key, fence, have)
   local found = protocol.next_of(key, have)
   if key.worker and not key.granted[1] then drop_claim(key) end
   begin_front(key)
-  return { SAY.COMMITTED, owns(key, fence) and 0 or 1, next = found, key = key }
+  return { SAY.COMMITTED, owns(key, fence) and key.granted[1] or 0, next = found, key = key }
 end
 
 function protocol.commit(key, seq, id, fence, have)

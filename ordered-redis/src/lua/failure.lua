@@ -13,7 +13,7 @@ function protocol.retry(key, seq, id, fence, number, message)
     blame_front(key, seq, message)
     set_attempts(key, seq, number + 1)
   end
-  return { SAY.RUN, fence, attempts(key, seq), 0 }
+  return { SAY.RUN, fence, seq, attempts(key, seq), 0 }
 end
 
 -- The failed event stays at the head, kept whatever the quota says, and the claim ends. One that was replayed is in the

@@ -88,7 +88,7 @@ local function place_of(key, seq, id, size, payload)
   local why = obstacle(key, seq, id)
   if not why then
     local attempt = key.granted[1] == seq and key.attempts or 1
-    return { SAY.RUN, key.fence, attempt, is_repeat(key, id) and 1 or 0 }
+    return { SAY.RUN, key.fence, key.granted[1], attempt, is_repeat(key, id) and 1 or 0 }
   end
   local head = key.last + 1
   if held_at(key, seq) then return { SAY.HOLDS, head, why } end

@@ -87,7 +87,7 @@ async fn a_key_that_is_done_leaves_its_two_numbers_and_what_is_remembered() {
     let rest = [say(postpone), claim, commit(&key, 2, 2), commit(&key, 3, 2)];
     let verdicts = apply(&store, &group, &rest).await.unwrap();
     assert!(
-        matches!(verdicts[3], Verdict::Committed { released: true, .. }),
+        matches!(verdicts[3], Verdict::Committed { front: None, .. }),
         "{verdicts:?}"
     );
     store.leave(&group, &worker).await.unwrap();

@@ -41,9 +41,15 @@ pub(crate) fn plain(seq: u64) -> Event {
     event(seq, &format!("id-{seq}"))
 }
 
+/// Leave to run an event that stands behind 1, or is it.
 pub(crate) fn run(fence: u64, attempt: u32) -> Verdict {
+    run_from(1, fence, attempt)
+}
+
+pub(crate) fn run_from(front: u64, fence: u64, attempt: u32) -> Verdict {
     Verdict::Run(Grant {
         fence: Fence(fence),
+        front,
         attempt,
         repeat: false,
     })
@@ -60,8 +66,9 @@ pub(crate) fn held(for_seq: u64, why: Obstacle) -> Verdict {
 /// What a verdict hands out, and whether the claim ended.
 pub(crate) fn committed(verdict: &Verdict) -> (Vec<u64>, bool) {
     match verdict {
-        Verdict::Committed { next, released } => {
-            (next.iter().map(|next| next.seq.get()).collect(), *released)
+        Verdict::Committed { next, front } => {
+            let next = next.iter().map(|next| next.seq.get());
+            (next.collect(), front.is_none())
         }
         other => panic!("not committed: {other:?}"),
     }

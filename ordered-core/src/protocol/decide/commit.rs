@@ -19,7 +19,7 @@ impl Step<'_> {
         let next = self.next(have);
         Verdict::Committed {
             next,
-            released: !self.owns(fence),
+            front: self.front_of(fence),
         }
     }
 
@@ -70,7 +70,7 @@ impl Step<'_> {
         self.begin_front();
         Verdict::Committed {
             next,
-            released: !self.owns(fence),
+            front: self.front_of(fence),
         }
     }
 

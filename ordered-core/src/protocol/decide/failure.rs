@@ -16,6 +16,7 @@ impl Step<'_> {
         }
         Verdict::Run(Grant {
             fence: attempt.fence,
+            front: seq,
             attempt: *self.attempts(seq),
             repeat: false,
         })

@@ -133,6 +133,12 @@ impl Step<'_> {
             && front.is_some_and(|front| front.seq == event.seq.get() && front.id == event.id)
     }
 
+    /// The seq of what the worker runs next, while the grant with this fence is its own.
+    fn front_of(&self, fence: Fence) -> Option<u64> {
+        let claim = self.key.claim.as_ref().filter(|_| self.owns(fence))?;
+        claim.granted.front().map(|front| front.seq)
+    }
+
     /// How often the event was started: the one at the head, or one that is replayed.
     fn attempts(&mut self, seq: u64) -> &mut u32 {
         if seq <= self.key.last_seq

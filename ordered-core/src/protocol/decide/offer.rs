@@ -43,6 +43,7 @@ impl Step<'_> {
         let Some(why) = self.obstacle(event) else {
             return Verdict::Run(Grant {
                 fence: self.key.fence,
+                front: self.front_of(self.key.fence).unwrap_or(seq),
                 attempt: self.attempt_at(seq),
                 repeat: self.is_repeat(&event.id),
             });

@@ -8,9 +8,12 @@ use crate::protocol::{Action, Fence};
 use crate::worker::Occurrence;
 
 impl Engine {
-    /// Puts a granted event into the lane of its key, which begins or goes on.
-    pub(super) fn enter_lane(&mut self, fence: Fence, item: Item) {
+    /// Puts a granted event into the lane of its key, which begins or goes on. One that would not begin with the event
+    /// at the front of the grant is given back: the worker was not told of that one (a call that it gave up reached the
+    /// store late), and must not run over it.
+    pub(super) fn enter_lane(&mut self, fence: Fence, front: u64, item: Item) {
         let key = item.key.clone();
+        let has_front = item.seq().get() == front;
         if self.lanes.get(&key).is_some_and(|lane| lane.fence != fence) {
             // A grant with another fence says that the old one is over, though the worker was not told yet.
             self.abandon(&key);
@@ -28,20 +31,21 @@ impl Engine {
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.insert(item);
         }
-        if begins && self.draining {
+        if begins && (self.draining || !has_front) {
             self.release(&key);
         } else if begins {
             self.ready.push_back(key);
         }
     }
 
-    /// After a commit: the next event of the lane gets ready. If the lane has none, the store has granted what this worker
-    /// was not told of (a call that it gave up reached the store late), and the key is given back.
-    pub(super) fn go_on(&mut self, key: &Key) {
+    /// After a commit: the next event of the lane gets ready. If it is not the one that the store has at the front of the
+    /// grant, this worker was not told of that one, and the key is given back.
+    pub(super) fn go_on(&mut self, key: &Key, front: u64) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        if self.draining || lane.queue.is_empty() {
+        let next = lane.queue.front().map(|item| item.seq().get());
+        if self.draining || next != Some(front) {
             return self.release(key);
         }
         lane.stage = Stage::Ready;

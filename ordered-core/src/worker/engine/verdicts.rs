@@ -118,11 +118,11 @@ impl Engine {
     fn on_grant(&mut self, mut item: Item, grant: Grant) {
         item.attempt = grant.attempt;
         item.repeat = grant.repeat;
-        self.enter_lane(grant.fence, item);
+        self.enter_lane(grant.fence, grant.front, item);
     }
 
     fn on_commit(&mut self, key: &Key, fence: Fence, verdict: Verdict) {
-        let Verdict::Committed { next, released } = verdict else {
+        let Verdict::Committed { next, front } = verdict else {
             return self.fenced(key, fence);
         };
         if let Some(item) = self.leave_front(key, fence) {
@@ -136,12 +136,12 @@ impl Engine {
                 repeat: item.repeat,
             });
             self.acknowledge(&item, Outcome::Committed);
-            self.after_front(key, next, released);
+            self.after_front(key, next, front);
         }
     }
 
     fn on_dead_letter(&mut self, key: &Key, failure: &Failure, verdict: Verdict) {
-        let Verdict::Committed { next, released } = verdict else {
+        let Verdict::Committed { next, front } = verdict else {
             return self.fenced(key, failure.fence);
         };
         if let Some(item) = self.leave_front(key, failure.fence) {
@@ -152,7 +152,7 @@ impl Engine {
                 error,
             });
             self.acknowledge(&item, Outcome::DeadLettered);
-            self.after_front(key, next, released);
+            self.after_front(key, next, front);
         }
     }
 
@@ -164,12 +164,11 @@ impl Engine {
         Some(item)
     }
 
-    fn after_front(&mut self, key: &Key, next: Vec<Next>, released: bool) {
+    fn after_front(&mut self, key: &Key, next: Vec<Next>, front: Option<u64>) {
         self.extend_lane(key, next);
-        if released {
-            self.end_lane(key);
-        } else {
-            self.go_on(key);
+        match front {
+            Some(front) => self.go_on(key, front),
+            None => self.end_lane(key),
         }
     }
 
@@ -311,7 +310,9 @@ impl Engine {
 
     fn enter_claimed(&mut self, key: &Key, fence: Fence, attempt: u32, next: Vec<Next>) {
         let mut items = self.items_from_store(key, next);
+        let mut front = 0;
         if let Some(first) = items.first_mut() {
+            front = first.seq().get();
             first.attempt = attempt;
             self.observe(&Occurrence::TakenOver {
                 event: first.place(),
@@ -321,7 +322,7 @@ impl Engine {
         }
         items
             .into_iter()
-            .for_each(|item| self.enter_lane(fence, item));
+            .for_each(|item| self.enter_lane(fence, front, item));
     }
 
     fn items_from_store(&self, key: &Key, next: Vec<Next>) -> Vec<Item> {

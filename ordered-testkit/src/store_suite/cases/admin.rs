@@ -160,7 +160,7 @@ pub async fn a_paused_group_grants_nothing_until_it_is_resumed(stage: Stage<impl
     let paused = pause(true).await;
     assert!(paused.expect("the store is there"));
     let verdict = stage.commit(A, 1).await;
-    assert!(matches!(verdict, Verdict::Committed { released: true, .. }));
+    assert!(matches!(verdict, Verdict::Committed { front: None, .. }));
     assert_eq!(stage.offer(A, 2).await, held(2, Obstacle::Paused));
     let other = key("another");
     let offer = Action::Offer(plain(1));

@@ -2,7 +2,9 @@ use ordered_core::event::Envelope;
 use ordered_core::protocol::{Action, Command, Fence, Obstacle, Verdict};
 use ordered_core::store::{Admin, Group, Store};
 
-use crate::store_suite::stage::{A, B, Stage, claimed, committed, early, held, key, plain, run};
+use crate::store_suite::stage::{
+    A, B, Stage, claimed, committed, early, held, key, plain, run, run_from,
+};
 use crate::unique;
 
 pub async fn an_event_that_comes_too_early_waits_for_the_one_before_it(
@@ -51,9 +53,9 @@ pub async fn a_batch_is_applied_in_order_and_answered_in_order(stage: Stage<impl
             ],
         )
         .await;
-    let none = |released| Verdict::Committed {
+    let none = |front| Verdict::Committed {
         next: Vec::new(),
-        released,
+        front,
     };
     assert_eq!(
         verdicts,
@@ -61,12 +63,12 @@ pub async fn a_batch_is_applied_in_order_and_answered_in_order(stage: Stage<impl
             run(1, 1),
             held(1, Obstacle::Gap),
             run(1, 1),
-            none(false),
+            none(Some(2)),
             run(1, 1),
-            none(true),
+            none(None),
             Verdict::Duplicate,
             Verdict::Released,
-            run(2, 1),
+            run_from(3, 2, 1),
         ]
     );
 }

@@ -4,7 +4,9 @@ use ordered_core::event::{Envelope, Seq};
 use ordered_core::protocol::{Action, GapPolicy, Obstacle, Verb, Verdict};
 use ordered_core::store::{Admin, Store, Stuck};
 
-use crate::store_suite::stage::{A, B, Stage, claimed, committed, early, event, held, run};
+use crate::store_suite::stage::{
+    A, B, Stage, claimed, committed, early, event, held, run, run_from,
+};
 
 fn seq(number: u64) -> Seq {
     Seq::new(number).expect("it is in bounds")
@@ -46,7 +48,7 @@ pub async fn a_dead_letter_lets_the_key_go_on_and_is_replayed_before_the_head(
     assert_eq!(claimed(&verdict), (vec![1], 1));
     assert_eq!(committed(&stage.commit(B, 1).await), (vec![], true));
     assert_eq!(stage.view().await.dead_events, 0);
-    assert_eq!(stage.offer(A, 3).await, run(3, 1));
+    assert_eq!(stage.offer(A, 3).await, run_from(3, 3, 1));
 }
 
 pub async fn a_gap_is_skipped_after_its_time_and_what_comes_then_is_late(
