@@ -1,5 +1,6 @@
 mod admin;
 mod agree;
+mod audit;
 mod overview;
 mod sweeping;
 
@@ -248,7 +249,7 @@ impl Store for RedisStore {
         commands: &[Command],
     ) -> Result<Vec<Verdict>, StoreError> {
         let share = group.policy().group_quota.share(self.buckets());
-        let situation = situation(group.policy(), share, worker, self.given_time(), false);
+        let situation = situation(group.policy(), share, worker, self.given_time(), false, "");
         let mut verdicts: Vec<Option<Verdict>> = commands.iter().map(|_| None).collect();
         let batch = Batch {
             group,
