@@ -1,6 +1,8 @@
 //! The example as its users run it: real processes, a real RabbitMQ and a real Redis.
 
 mod bad_input;
+#[cfg(feature = "prometheus")]
+mod metrics;
 mod orders;
 mod outages;
 #[cfg(feature = "sqs")]

@@ -130,6 +130,12 @@ impl Setting {
         print!("{}", String::from_utf8_lossy(&output.stdout));
     }
 
+    /// What a worker wrote to its log of messages so far.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn said(&self, id: &str) -> String {
+        fs::read_to_string(self.folder.join(format!("{id}.err"))).unwrap()
+    }
+
     /// What was handled so far. A line that is being written is left out.
     pub(crate) fn handled(&self) -> Vec<Handled> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
