@@ -9,6 +9,10 @@
 )]
 
 mod connect;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod signal;
 mod worker;
 

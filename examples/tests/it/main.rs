@@ -4,6 +4,8 @@ mod bad_input;
 mod handled;
 mod killed;
 mod load;
+#[cfg(feature = "prometheus")]
+mod metrics;
 mod orders;
 mod outages;
 #[cfg(feature = "sqs")]

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::backoff::Tries;
 use super::engine::Then;
-use super::telemetry::Telemetry;
+use super::telemetry::{StoreCall, Telemetry};
 use crate::protocol::{Command, Verdict, WorkerId};
 use crate::store::{Group, Store, StoreError, StoreErrorKind, Swept};
 
@@ -41,9 +41,9 @@ impl Asker {
                 let before = Instant::now();
                 match store.apply(&group, &worker, &commands).await {
                     Err(error) if error.kind() == StoreErrorKind::Unavailable => {
+                        telemetry.store_failed(StoreCall::Apply);
                         if tries.is_fresh() {
                             warn!(%error, "the store is away: nothing is acknowledged until it is back");
-                            telemetry.store_up.set(0.0);
                         }
                         tokio::time::sleep(tries.failed()).await;
                     }
@@ -51,8 +51,7 @@ impl Asker {
                         if !tries.is_fresh() && answer.is_ok() {
                             info!("the store is back");
                         }
-                        telemetry.store_up.set(1.0);
-                        telemetry.store_seconds.record(before.elapsed());
+                        telemetry.store_answered(StoreCall::Apply, before.elapsed());
                         return (commands, thens, answer);
                     }
                 }
@@ -63,7 +62,16 @@ impl Asker {
     /// Looks for keys that nobody runs.
     pub(super) fn sweep(&self, limit: usize) -> Call<Result<Swept, StoreError>> {
         let (store, group) = (Arc::clone(&self.store), self.group.clone());
-        Box::pin(async move { store.sweep(&group, limit).await })
+        let telemetry = Arc::clone(&self.telemetry);
+        Box::pin(async move {
+            let before = Instant::now();
+            let swept = store.sweep(&group, limit).await;
+            match &swept {
+                Ok(_) => telemetry.store_answered(StoreCall::Sweep, before.elapsed()),
+                Err(_) => telemetry.store_failed(StoreCall::Sweep),
+            }
+            swept
+        })
     }
 
     /// Ends the worker's lease.

@@ -7,8 +7,10 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use super::engine::{Pause, RunName};
+use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
 use crate::handler::{Context, HandlerError, Invocation};
 
@@ -22,6 +24,7 @@ pub(super) enum News {
 pub(super) struct Spawner {
     pub(super) tell: mpsc::UnboundedSender<News>,
     pub(super) timeout: Duration,
+    pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
 }
 
@@ -34,11 +37,13 @@ impl Spawner {
     ) -> AbortHandle {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
+        let hooks = Arc::clone(&self.span_hooks);
         let task = tokio::spawn(async move {
+            let span = span::of_run(&context, &hooks);
             let begun = Instant::now();
             // The call itself is inside, so that a panic before the first await is caught too.
             let run = AssertUnwindSafe(async move { invocation(context).await }).catch_unwind();
-            let outcome = match timeout(limit, run).await {
+            let outcome = match timeout(limit, run.instrument(span.clone())).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(HandlerError::transient(format!(
                     "the handler panicked: {}",
@@ -49,6 +54,7 @@ impl Spawner {
                 ))),
             };
             telemetry.handler_seconds.record(begun.elapsed());
+            span::ended(&span, &outcome);
             // Nobody listens once the worker is gone; the event is then run again elsewhere.
             let _ = tell.send(News::Finished(name, outcome));
         });
