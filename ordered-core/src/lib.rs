@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod event;
 pub mod handler;
+mod panics;
 pub mod protocol;
 pub mod store;
 pub mod transport;

@@ -4,6 +4,8 @@
 mod eventually;
 #[cfg(feature = "history")]
 pub mod history;
+#[cfg(feature = "hostile")]
+pub mod hostile;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "simulation")]

@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::engine::{Pause, RunName};
 use super::telemetry::Telemetry;
 use crate::handler::{Context, HandlerError, Invocation};
+use crate::panics::words;
 
 /// What a spawned task tells the worker.
 pub(super) enum News {
@@ -63,10 +63,4 @@ impl Spawner {
             let _ = tell.send(News::PauseOver(name));
         });
     }
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without words")
 }

@@ -41,6 +41,7 @@ impl Handler for Scribe {
     fn decode(&self, envelope: &Envelope) -> Result<Decoded<()>, Malformed> {
         let text =
             std::str::from_utf8(&envelope.body).map_err(|error| Malformed(error.to_string()))?;
+        assert!(text != "panic", "asked to");
         let mut words = text.split(' ');
         let (Some(key), Some(seq), Some(id)) = (words.next(), words.next(), words.next()) else {
             return Err(Malformed("not `key seq id`".into()));

@@ -3,3 +3,4 @@
 mod bench;
 mod failures;
 mod faults;
+mod hostile;

@@ -1,4 +1,5 @@
 //! The facade as an application uses it.
 
 mod handler;
+mod hostile;
 mod ui;
