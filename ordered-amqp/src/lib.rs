@@ -69,6 +69,8 @@ mod driver;
 mod envelope;
 mod failure;
 mod headers;
+#[cfg(test)]
+mod hostile;
 mod names;
 mod original;
 mod outgoing;
