@@ -173,8 +173,16 @@ fn addresses() -> impl Strategy<Value = String> {
         "amqp://:s3cr3t@broker/a%00b",
     ];
     let parts = (
-        select(&["amqp://", "amqps://", "amqp:", "amqp:/", "http://", "://", ""][..]),
-        select(&["me:", ":", "me@x:", "m%zz:", "me:56", "me:56/", "me:5?a=", "me:5#"][..]),
+        select(
+            &[
+                "amqp://", "amqps://", "amqp:", "amqp:/", "http://", "://", "",
+            ][..],
+        ),
+        select(
+            &[
+                "me:", ":", "me@x:", "m%zz:", "me:56", "me:56/", "me:5?a=", "me:5#",
+            ][..],
+        ),
         select(&["s3cr3t", "%73s3cr3t", "s3cr3t%ff", "s3cr3t/x", "s3cr3t?x"][..]),
         select(&["@", "", "@@", "@[", "@:"][..]),
         select(&["broker", "[::1]", "b:1", "b:99999", "", "127.0.0.1/v"][..]),
@@ -184,9 +192,19 @@ fn addresses() -> impl Strategy<Value = String> {
         format!("{scheme}{user}{password}{at}{host}/{rest}")
     });
     let query = select(
-        &["heartbeat=", "channel_max=", "frame_max=", "connection_timeout=", "auth_mechanism=", "x="][..],
+        &[
+            "heartbeat=",
+            "channel_max=",
+            "frame_max=",
+            "connection_timeout=",
+            "auth_mechanism=",
+            "x=",
+        ][..],
     );
-    let query = (query, select(&["s3cr3t", "5", "-1", "99999999999999999999", ""][..]))
+    let query = (
+        query,
+        select(&["s3cr3t", "5", "-1", "99999999999999999999", ""][..]),
+    )
         .prop_map(|(name, value)| format!("amqp://me:s3cr3t@broker/?{name}{value}"));
     prop_oneof![mutated_text(&whole), parts, query, text()]
 }
@@ -224,7 +242,9 @@ fn any_name_of_a_queue_is_taken_or_refused() {
             .defer_queue_prefix(prefix.clone())
             .consumer_tag(prefix);
         if let Ok((_, topology, _)) = builder.validate() {
-            topology.places.deferred(&Original::default(), Duration::MAX);
+            topology
+                .places
+                .deferred(&Original::default(), Duration::MAX);
         }
     });
 }
