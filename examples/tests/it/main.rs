@@ -3,6 +3,7 @@
 mod bad_input;
 mod orders;
 mod outages;
+mod secrets;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod steady;
