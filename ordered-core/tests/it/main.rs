@@ -4,3 +4,5 @@ mod bench;
 mod failures;
 mod faults;
 mod hostile;
+mod gaps;
+mod operators;

@@ -1,14 +1,19 @@
-use std::collections::{BTreeMap, HashMap};
+mod admin;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Durability, Group, Store, StoreError, StoreReport, bucket_of};
+use super::{
+    AuditEntry, Durability, Group, Store, StoreError, StoreReport, Stuck, Swept, bucket_of,
+};
 use crate::clock::Clock;
 use crate::event::Key;
 use crate::protocol::{
-    BucketState, Command, KeyState, KeyView, Situation, Verdict, WorkerId, decide, runnable,
+    BucketState, Command, KeyState, Phase, Situation, Verdict, WorkerId, decide, runnable,
+    stuck_since,
 };
 
 /// A store in the memory of this process: [`decide`] behind a lock.
@@ -23,7 +28,14 @@ pub struct MemoryStore {
     buckets: u32,
 }
 
-type Groups = HashMap<String, Vec<Bucket>>;
+type Groups = BTreeMap<String, GroupState>;
+
+#[derive(Debug)]
+struct GroupState {
+    group: Group,
+    buckets: Vec<Bucket>,
+    audit: Vec<AuditEntry>,
+}
 
 #[derive(Debug, Default)]
 struct Bucket {
@@ -63,12 +75,29 @@ impl MemoryStore {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with_buckets<T>(&self, group: &Group, act: impl FnOnce(&mut [Bucket]) -> T) -> T {
+    fn with_group<T>(&self, group: &Group, act: impl FnOnce(&mut GroupState) -> T) -> T {
         let mut groups = self.lock();
-        let buckets = groups
+        let state = groups
             .entry(group.name().to_owned())
-            .or_insert_with(|| (0..self.buckets).map(|_| Bucket::default()).collect());
-        act(buckets)
+            .or_insert_with(|| GroupState {
+                group: group.clone(),
+                buckets: (0..self.buckets).map(|_| Bucket::default()).collect(),
+                audit: Vec::new(),
+            });
+        act(state)
+    }
+
+    fn with_buckets<T>(&self, group: &Group, act: impl FnOnce(&mut [Bucket]) -> T) -> T {
+        self.with_group(group, |group| act(&mut group.buckets))
+    }
+
+    fn situation<'a>(&self, group: &'a Group, worker: &'a WorkerId) -> Situation<'a> {
+        Situation {
+            policy: group.policy(),
+            bucket_quota: group.policy().group_quota.share(self.buckets),
+            worker,
+            now: self.clock.now(),
+        }
     }
 
     fn place(&self, key: &Key) -> usize {
@@ -84,7 +113,8 @@ impl Default for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn open(&self, _: &Group) -> Result<StoreReport, StoreError> {
+    async fn open(&self, group: &Group, _: &WorkerId) -> Result<StoreReport, StoreError> {
+        self.with_group(group, |state| state.group = group.clone());
         Ok(StoreReport {
             durability: Durability::Volatile,
             reason: "the store is in this process' memory: its state is gone when the process ends"
@@ -98,12 +128,7 @@ impl Store for MemoryStore {
         worker: &WorkerId,
         commands: &[Command],
     ) -> Result<Vec<Verdict>, StoreError> {
-        let situation = Situation {
-            policy: group.policy(),
-            bucket_quota: group.policy().group_quota.share(self.buckets),
-            worker,
-            now: self.clock.now(),
-        };
+        let situation = self.situation(group, worker);
         Ok(self.with_buckets(group, |buckets| {
             let apply = |command: &Command| {
                 let bucket = &mut buckets[self.place(&command.key)];
@@ -146,30 +171,32 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let now = self.clock.now();
+    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
+        let (now, policy) = (self.clock.now(), group.policy());
         Ok(self.with_buckets(group, |buckets| {
-            let found = buckets.iter().flat_map(|bucket| {
-                let runnable =
-                    move |(_, key): &(&Key, &KeyState)| runnable(&bucket.state, key, now);
-                bucket
-                    .keys
-                    .iter()
-                    .filter(runnable)
-                    .map(|(key, _)| key.clone())
-            });
-            found.take(limit).collect()
-        }))
-    }
-
-    async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError> {
-        let now = self.clock.now();
-        Ok(self.with_buckets(group, |buckets| {
-            let bucket = &buckets[self.place(key)];
-            bucket
-                .keys
-                .get(key)
-                .map(|state| KeyView::of(&bucket.state, state, now))
+            let mut swept = Swept::default();
+            for bucket in buckets {
+                for (key, state) in &bucket.keys {
+                    swept.halted += u64::from(state.phase == Phase::Halted);
+                    swept.oldest_gap = [swept.oldest_gap, state.gap_since]
+                        .into_iter()
+                        .flatten()
+                        .min();
+                    if swept.runnable.len() < limit && runnable(&bucket.state, state, policy, now) {
+                        swept.runnable.push(key.clone());
+                    }
+                    if let Some(since) =
+                        stuck_since(state, policy, now).filter(|_| swept.stuck.len() < limit)
+                    {
+                        swept.stuck.push(Stuck {
+                            key: key.clone(),
+                            seq: state.head(),
+                            since,
+                        });
+                    }
+                }
+            }
+            swept
         }))
     }
 }
