@@ -223,8 +223,11 @@ fn any_address_is_taken_or_refused_without_its_password() {
     });
 }
 
-/// Whether the secret is between a `:` and an `@`, and not in the name of the user as well.
+/// Whether the secret is between a `:` and an `@`, and nowhere else.
 fn has_password(text: &str) -> bool {
+    if text.matches(SECRET).count() > 1 {
+        return false;
+    }
     let rest = text.split_once(":/").map_or(text, |(_, rest)| rest);
     let Some((user, rest)) = rest.split_once(':') else {
         return false;

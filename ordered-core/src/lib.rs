@@ -7,8 +7,8 @@
 pub mod clock;
 pub mod event;
 pub mod handler;
-mod panics;
 pub mod protocol;
 pub mod store;
 pub mod transport;
+mod words;
 pub mod worker;

@@ -208,8 +208,11 @@ fn any_address_is_taken_or_refused_without_its_secret() {
     });
 }
 
-/// Whether the secret is between a `:` and an `@`, and not in the access key as well.
+/// Whether the secret is between a `:` and an `@`, and nowhere else.
 fn has_secret(text: &str) -> bool {
+    if text.matches(SECRET).count() > 1 {
+        return false;
+    }
     let rest = text.split_once(":/").map_or(text, |(_, rest)| rest);
     let Some((key, rest)) = rest.split_once(':') else {
         return false;

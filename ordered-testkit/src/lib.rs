@@ -11,6 +11,7 @@ pub mod server;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod store_suite;
+mod texts;
 pub mod transport_suite;
 mod unique;
 

@@ -6,7 +6,7 @@ use super::{
     Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, MissingState, States,
 };
 use crate::event::Envelope;
-use crate::panics::words;
+use crate::words::{of_panic, shortened};
 
 /// A reason longer than this is cut: it may quote the event, and ends up in a log line and in a header.
 const LONGEST_REASON: usize = 1_000;
@@ -46,7 +46,8 @@ impl<H: Handler> DynHandler for H {
             seq,
             id,
             event,
-        } = read(&*self, envelope).map_err(shortened)?;
+        } = read(&*self, envelope)
+            .map_err(|Malformed(text)| Malformed(shortened(text, LONGEST_REASON)))?;
         let event: Invocation =
             Box::new(move |context| Box::pin(async move { self.call(event, context).await }));
         Ok(Decoded {
@@ -65,17 +66,9 @@ impl<H: Handler> DynHandler for H {
 fn read<H: Handler>(handler: &H, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
     let read = catch_unwind(AssertUnwindSafe(|| handler.decode(envelope)));
     read.unwrap_or_else(|panic| {
-        let words = words(&*panic);
+        let words = of_panic(&*panic);
         Err(Malformed(format!(
             "the handler panicked while it read the event: {words}"
         )))
     })
-}
-
-fn shortened(Malformed(mut text): Malformed) -> Malformed {
-    if text.len() > LONGEST_REASON {
-        text.truncate(text.floor_char_boundary(LONGEST_REASON));
-        text.push('…');
-    }
-    Malformed(text)
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::engine::{Pause, RunName};
 use super::telemetry::Telemetry;
 use crate::handler::{Context, HandlerError, Invocation};
-use crate::panics::words;
+use crate::words::of_panic;
 
 /// What a spawned task tells the worker.
 pub(super) enum News {
@@ -42,7 +42,7 @@ impl Spawner {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(HandlerError::transient(format!(
                     "the handler panicked: {}",
-                    words(&*panic)
+                    of_panic(&*panic)
                 ))),
                 Err(_) => Err(HandlerError::transient(format!(
                     "the handler was not done after its timeout of {limit:?}"

@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Succeed,
     Fail,
     FailForGood,
+    /// Fails for good, at length.
+    Rant,
     Panic,
     Hang,
 }
@@ -63,6 +65,7 @@ impl Handler for Scribe {
             Act::Succeed => {}
             Act::Fail => return Err(HandlerError::transient("no luck")),
             Act::FailForGood => return Err(HandlerError::permanent("never")),
+            Act::Rant => return Err(HandlerError::permanent("never ".repeat(100_000))),
             Act::Panic => panic!("oh no"),
             Act::Hang => std::future::pending().await,
         }

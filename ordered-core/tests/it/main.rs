@@ -3,6 +3,7 @@
 mod bench;
 mod failures;
 mod faults;
-mod hostile;
 mod gaps;
+mod hostile;
 mod operators;
+mod pitfalls;

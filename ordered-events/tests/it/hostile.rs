@@ -168,3 +168,18 @@ fn bytes_that_were_an_envelope_are_one_or_are_refused() {
         }
     });
 }
+
+#[test]
+fn an_event_without_a_key_is_malformed_and_belongs_to_none() {
+    for body in [
+        r#"{"seq": 1}"#,
+        r#"{"order_id": null, "seq": 1}"#,
+        r#"{"order_id": "", "seq": 1}"#,
+        r#"{"Order_id": "a", "seq": 1}"#,
+    ] {
+        let malformed = plain.decode(&Envelope::new(body)).map(|it| it.key);
+        assert!(malformed.is_err(), "{body}: {malformed:?}");
+    }
+    let without = in_headers.decode(&Envelope::new("null")).map(|it| it.key);
+    assert!(without.unwrap_err().to_string().contains("no header `key`"));
+}

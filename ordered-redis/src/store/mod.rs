@@ -1,5 +1,7 @@
 mod admin;
 mod agree;
+#[cfg(test)]
+mod hostile;
 mod overview;
 mod sweeping;
 

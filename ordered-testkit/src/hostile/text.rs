@@ -1,49 +1,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Texts that a careless join of names, a pattern, a line or a C string would mix up.
-pub const TEXTS: [&str; 40] = [
-    "a",
-    "1:a",
-    "a:1",
-    "1",
-    "1:1",
-    "2:1:1",
-    "{a}",
-    "{",
-    "}",
-    "}:{",
-    ":",
-    "::",
-    "a\nb",
-    "\n",
-    "\r\n",
-    "\0",
-    "a\0",
-    "a\0b",
-    "😀",
-    "%7B",
-    "*",
-    "a 1",
-    " ",
-    "\u{202e}",
-    "\t",
-    "\u{200b}",
-    "\u{feff}",
-    "\u{a0}",
-    "e\u{301}",
-    "é",
-    "aa",
-    "ab",
-    "[a]",
-    "?",
-    "\\",
-    "\\u0000",
-    "\"",
-    "'",
-    "\u{7f}",
-    "\u{10ffff}",
-];
+pub use crate::texts::TEXTS;
 
 /// Any text, with a liking for those that break things: separators, controls, what looks empty, very long ones.
 pub fn text() -> impl Strategy<Value = String> {

@@ -123,7 +123,9 @@ async fn works_and_outlives_its_store(amqp: &str, store: &str, redis: &mut Redis
                 committed.notify_one();
             }
         })
-        .handler(nothing);
+        .handler(nothing)
+        .build()
+        .unwrap();
     let worker = tokio::spawn(worker.run_until(async move { stopped.notified().await }));
     done.notified().await;
     redis.kill();
@@ -150,10 +152,9 @@ async fn no_secret_key_of_sqs_is_in_a_log_an_error_or_what_is_shown_of_a_type() 
     let queue = unique("secrets");
     server.create_queue(&queue, &[]).await.unwrap();
     let url = |endpoint: &str| {
-        format!("sqs://AKIAEXAMPLE:{IN_URLS}@?region=us-east-1&endpoint={endpoint}")
+        format!("sqs://AKIAEXAMPLE:{IN_URLS}@{queue}?region=us-east-1&endpoint={endpoint}")
     };
-    let transport = Sqs::connect(url(&server.endpoint())).queue(&queue);
-    let transport = transport.await.unwrap();
+    let transport = Sqs::connect(url(&server.endpoint())).await.unwrap();
     let max_unsettled = 10;
     transport.start(Intake { max_unsettled }).await.unwrap();
     shows_nothing(&transport);
