@@ -11,4 +11,5 @@ pub mod handler;
 pub mod protocol;
 pub mod store;
 pub mod transport;
+mod words;
 pub mod worker;

@@ -68,6 +68,8 @@ mod facts;
 mod failure;
 mod heartbeat;
 mod hold;
+#[cfg(test)]
+mod hostile;
 mod ledger;
 mod link;
 mod message;

@@ -4,11 +4,14 @@
 mod eventually;
 #[cfg(feature = "history")]
 pub mod history;
+#[cfg(feature = "hostile")]
+pub mod hostile;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod store_suite;
+mod texts;
 pub mod transport_suite;
 mod unique;
 

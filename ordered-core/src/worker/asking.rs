@@ -16,6 +16,17 @@ pub(super) type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// A batch, and what the store said to it.
 pub(super) type Answer = (Vec<Command>, Vec<Then>, Result<Vec<Verdict>, StoreError>);
 
+/// An event without an answer would be neither settled nor asked about again.
+fn complete(commands: &[Command], verdicts: Vec<Verdict>) -> Result<Vec<Verdict>, StoreError> {
+    if commands.len() == verdicts.len() {
+        return Ok(verdicts);
+    }
+    let (asked, given) = (commands.len(), verdicts.len());
+    Err(StoreError::refused(format!(
+        "the store gave {given} answers to {asked} commands: it is broken"
+    )))
+}
+
 /// Asks the store on behalf of the worker.
 pub(super) struct Asker {
     pub(super) store: Arc<dyn Store>,
@@ -48,6 +59,7 @@ impl Asker {
                         tokio::time::sleep(tries.failed()).await;
                     }
                     answer => {
+                        let answer = answer.and_then(|verdicts| complete(&commands, verdicts));
                         if !tries.is_fresh() && answer.is_ok() {
                             info!("the store is back");
                         }

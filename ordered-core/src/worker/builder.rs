@@ -251,6 +251,12 @@ impl WorkerBuilder {
             .into_iter()
             .for_each(|change| change(&mut options));
         validate(&options)?;
+        if self.id.as_deref() == Some("") {
+            return Err(BuildError::setting(
+                "id",
+                "is empty: leave it out, and one is made up",
+            ));
+        }
         Ok(Worker {
             store,
             transport,

@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use super::engine::{Pause, RunName};
 use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
 use crate::handler::{Context, HandlerError, Invocation};
+use crate::words::of_panic;
 
 /// What a spawned task tells the worker.
 pub(super) enum News {
@@ -47,7 +47,7 @@ impl Spawner {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(HandlerError::transient(format!(
                     "the handler panicked: {}",
-                    words(&*panic)
+                    of_panic(&*panic)
                 ))),
                 Err(_) => Err(HandlerError::transient(format!(
                     "the handler was not done after its timeout of {limit:?}"
@@ -69,10 +69,4 @@ impl Spawner {
             let _ = tell.send(News::PauseOver(name));
         });
     }
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without words")
 }

@@ -1,6 +1,8 @@
 mod admin;
 mod agree;
 mod audit;
+#[cfg(test)]
+mod hostile;
 mod overview;
 mod stored;
 mod sweeping;

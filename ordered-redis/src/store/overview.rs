@@ -93,10 +93,10 @@ impl RedisStore {
         // A scan may tell of a key twice.
         let noted: HashMap<String, [u64; 4]> = noted.await?.into_iter().collect();
         for [held, backing_off, paused, dead] in noted.into_values() {
-            view.keys.held += held;
-            view.keys.backing_off += backing_off;
-            view.keys.paused += paused;
-            view.dead_events += dead;
+            add(&mut view.keys.held, held);
+            add(&mut view.keys.backing_off, backing_off);
+            add(&mut view.keys.paused, paused);
+            add(&mut view.dead_events, dead);
         }
         Ok(())
     }
@@ -134,15 +134,19 @@ impl RedisStore {
     }
 }
 
-fn add_bucket(view: &mut GroupView, mut answer: Answer) -> Result<(), StoreError> {
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
+pub(super) fn add_bucket(view: &mut GroupView, mut answer: Answer) -> Result<(), StoreError> {
     let is_first = view.now == 0;
     view.now = answer.number()?;
-    view.keys.all += answer.number()?;
-    view.keys.active += answer.number()?;
-    view.keys.gap += answer.number()?;
-    view.keys.halted += answer.number()?;
-    view.held_events += answer.number()?;
-    view.held_bytes += answer.number()?;
+    add(&mut view.keys.all, answer.number()?);
+    add(&mut view.keys.active, answer.number()?);
+    add(&mut view.keys.gap, answer.number()?);
+    add(&mut view.keys.halted, answer.number()?);
+    add(&mut view.held_events, answer.number()?);
+    add(&mut view.held_bytes, answer.number()?);
     view.paused &= answer.flag()?;
     let (since, key) = (answer.number()?, answer.text()?);
     let oldest = view.oldest_gap.as_ref();

@@ -60,6 +60,8 @@ macro_rules! store_suite {
             hostile no_key_or_id_is_taken_for_another,
             hostile the_longest_key_and_id_are_kept,
             hostile no_group_is_taken_for_another,
+            hostile keys_that_differ_in_one_byte_share_nothing,
+            hostile an_id_is_remembered_for_its_own_key_alone,
             inspect an_unknown_key_is_unknown_even_after_it_was_asked_about,
             inspect a_view_says_all_that_is_known,
             inspect a_view_lists_no_more_than_fit_a_page,

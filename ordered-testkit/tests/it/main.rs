@@ -1,5 +1,6 @@
 //! The testkit itself.
 
+mod documents;
 mod memory_transport;
 mod server;
 mod simulation;
