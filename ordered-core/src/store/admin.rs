@@ -45,7 +45,7 @@ pub trait Admin: Send + Sync + 'static {
     /// When the store cannot be reached.
     async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError>;
 
-    /// A held event, or one that was put aside, whole.
+    /// A held event, or one that was put aside, whole; of an earlier numbering of the key where this one has none.
     ///
     /// # Errors
     /// When the store cannot be reached.

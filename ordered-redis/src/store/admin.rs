@@ -7,14 +7,13 @@ use ordered_core::store::{
 };
 use redis::cmd;
 
+use super::audit::said;
 use super::{RedisStore, number, text};
 use crate::answer::Answer;
 use crate::request::{Portion, situation};
 use crate::script::{APPLY, Call, EVENT, INSPECT};
 use crate::view::key_view;
 
-/// How many entries the audit log of a group keeps, about.
-const AUDIT_ENTRIES: usize = 10_000;
 /// How many keys a page lists, about.
 const PAGE: usize = 200;
 
@@ -69,17 +68,6 @@ impl RedisStore {
             }
         }
         Ok(views)
-    }
-
-    async fn write_down(&self, group: &Group, entry: &AuditEntry) -> Result<(), StoreError> {
-        let mut log = cmd("XADD");
-        log.arg(self.shared.names.audit(group.name()));
-        log.arg("MAXLEN").arg("~").arg(AUDIT_ENTRIES).arg("*");
-        let json = serde_json::to_string(entry).map_err(|error| {
-            StoreError::refused("the audit log cannot be written").with_source(error)
-        })?;
-        log.arg("entry").arg(json);
-        self.ask(vec![log]).await.map(drop)
     }
 
     pub(super) async fn time(&self) -> Result<u64, StoreError> {
@@ -221,25 +209,16 @@ impl Admin for RedisStore {
             .policy()
             .group_quota
             .share(self.buckets_of(group).await?);
-        let situation = situation(group.policy(), share, &nobody, self.given_time(), dry_run);
+        let said = said(operator, Some(key), verb)?;
+        let said = if dry_run { "" } else { &said };
+        let time = self.given_time();
+        let situation = situation(group.policy(), share, &nobody, time, dry_run, said);
         let command = Command {
             key: key.clone(),
             action: Action::Operate(verb.clone()),
         };
         let (_, arguments) = Portion::of(&[command], 0..1).finish(situation);
-        let mut answer = self.call_of(&APPLY, group, key, arguments).await?;
-        let verdict = answer.verdict()?;
-        if let (Verdict::Operated(effect), false) = (&verdict, dry_run) {
-            let entry = AuditEntry {
-                at: self.time().await?,
-                operator: operator.clone(),
-                key: Some(key.to_string()),
-                verb: verb.to_string(),
-                outcome: effect.to_string(),
-            };
-            self.write_down(group, &entry).await?;
-        }
-        Ok(verdict)
+        self.call_of(&APPLY, group, key, arguments).await?.verdict()
     }
 
     async fn pause_group(
@@ -248,46 +227,10 @@ impl Admin for RedisStore {
         paused: bool,
         operator: &Operator,
     ) -> Result<bool, StoreError> {
-        let changes = (0..self.buckets_of(group).await?).map(|bucket| {
-            let mut change = cmd(if paused { "HSET" } else { "HDEL" });
-            change.arg(format!("{}:m", self.shared.names.bucket(group, bucket)));
-            change.arg("paused");
-            if paused {
-                change.arg("1");
-            }
-            change
-        });
-        let changed = self.ask(changes.collect()).await?.into_iter();
-        if !changed.clone().any(|answer| answer == redis::Value::Int(1)) {
-            return Ok(false);
-        }
-        let verb = if paused { Verb::Pause } else { Verb::Resume };
-        let entry = AuditEntry {
-            at: self.time().await?,
-            operator: operator.clone(),
-            key: None,
-            verb: verb.to_string(),
-            outcome: "the whole group".into(),
-        };
-        self.write_down(group, &entry).await?;
-        Ok(true)
+        self.pause(group, paused, operator).await
     }
 
     async fn audit(&self, group: &Group, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
-        let mut read = cmd("XREVRANGE");
-        read.arg(self.shared.names.audit(group.name()))
-            .arg("+")
-            .arg("-");
-        read.arg("COUNT").arg(limit);
-        let entries = Answer::stream(self.ask(vec![read]).await?.remove(0))?;
-        entries
-            .iter()
-            .map(|json| {
-                serde_json::from_str(json).map_err(|error| {
-                    StoreError::refused("the audit log was written by another version")
-                        .with_source(error)
-                })
-            })
-            .collect()
+        self.written_down(group, limit).await
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use redis::Value;
 
-use super::{overview, sweeping};
+use super::{apply, overview, sweeping};
 use crate::answer::Answer;
 use crate::view::key_view;
 
@@ -161,7 +161,7 @@ fn a_reply_in_another_shape_is_an_error() {
 fn verdicts_for_another_number_of_commands_are_an_error() {
     check(500, (list(), 0..5_usize), |(value, count)| {
         let mut verdicts = vec![None; count];
-        if super::read_verdicts(value, (0..count).collect(), &mut verdicts).is_ok() {
+        if apply::read_verdicts(value, (0..count).collect(), &mut verdicts).is_ok() {
             assert!(verdicts.iter().all(Option::is_some));
         }
     });

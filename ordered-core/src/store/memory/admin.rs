@@ -92,13 +92,17 @@ impl Admin for MemoryStore {
         Ok(self.with_buckets(group, |buckets| {
             let state = buckets[self.place(key)].keys.get(key)?;
             let held = state.held.get(&seq.get()).map(|held| &held.envelope);
-            held.or_else(|| {
-                state
-                    .dead
-                    .get(&(state.epoch, seq.get()))
-                    .map(|dead| &dead.envelope)
-            })
-            .cloned()
+            let aside = || {
+                let here = state.dead_at(seq.get());
+                here.map(|(_, dead)| &dead.envelope).or_else(|| {
+                    let epoch = state.older_dead(seq.get())?;
+                    state
+                        .dead
+                        .get(&(epoch, seq.get()))
+                        .map(|dead| &dead.envelope)
+                })
+            };
+            held.or_else(aside).cloned()
         }))
     }
 
