@@ -211,7 +211,7 @@ fn addresses() -> impl Strategy<Value = String> {
 
 #[test]
 fn any_address_is_taken_or_refused_without_its_password() {
-    check(3_000, addresses(), |text| {
+    check(1_000, addresses(), |text| {
         let said = match Address::parse(&text) {
             Ok(address) => {
                 assert!(address.vhost().len() <= 255);

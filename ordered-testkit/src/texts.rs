@@ -1,5 +1,5 @@
 /// Texts that a careless join of names, a pattern, a line or a C string would mix up.
-pub const TEXTS: [&str; 40] = [
+pub(crate) const TEXTS: [&str; 40] = [
     "a",
     "1:a",
     "a:1",

@@ -18,7 +18,7 @@ struct Batch<'a> {
     commands: &'a [Command],
 }
 
-fn read_verdicts(
+pub(super) fn read_verdicts(
     answer: Value,
     places: Vec<usize>,
     verdicts: &mut [Option<Verdict>],

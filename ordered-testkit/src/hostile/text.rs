@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-pub use crate::texts::TEXTS;
+/// Texts that a careless join of names, a pattern, a line or a C string would mix up.
+pub const TEXTS: [&str; 40] = crate::texts::TEXTS;
 
 /// Any text, with a liking for those that break things: separators, controls, what looks empty, very long ones.
 pub fn text() -> impl Strategy<Value = String> {

@@ -15,6 +15,7 @@ use ordered_testkit::server::{RabbitServer, RedisServer};
 use ordered_testkit::{eventually, unique};
 use serde::Deserialize;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 /// What must be seen nowhere. Around it there are characters that URLs write in another way.
 const SECRET: &str = "S3CR3T";
@@ -51,13 +52,15 @@ fn says_nothing(error: &(dyn Error + 'static)) {
 }
 
 async fn refused(transport: &str, store: &str) -> ConnectError {
-    match Worker::connect(transport, "a-queue", store).await {
-        Ok(_) => panic!("{transport} and {store} are taken"),
-        Err(error) => {
-            says_nothing(&error);
-            error
-        }
-    }
+    let taken = match ordered_events::store(store).await {
+        Ok(_) => ordered_events::transport(transport, "a-queue")
+            .await
+            .map(drop),
+        Err(error) => Err(error),
+    };
+    let error = taken.expect_err("they cannot be used");
+    says_nothing(&error);
+    error
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,17 +89,26 @@ async fn no_password_is_in_a_log_an_error_or_what_is_shown_of_a_type() {
     redis.start_again().await.unwrap();
 
     // The secret is a wrong password, or there is nobody to tell it to.
+    let memory = || "memory://".to_owned();
     let wrong = |url: &str| url.replace("p%40", "wrong");
-    refused(&wrong(&amqp), "memory://").await;
-    refused("memory://", &wrong(&store)).await;
-    refused("memory://", &store.replace("redis://:", "redis://nobody:")).await;
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = silent.local_addr().unwrap();
-    for host in ["127.0.0.1:1", &silent.to_string()] {
-        let amqp = format!("amqp://me:{IN_URLS}@{host}/%2f?connection_timeout=300");
-        refused(&amqp, "memory://").await;
-        refused("memory://", &format!("redis://me:{IN_URLS}@{host}")).await;
+    let nobody = store.replace("redis://:", "redis://nobody:");
+    let mut refusals = JoinSet::new();
+    for (transport, store) in [
+        (wrong(&amqp), memory()),
+        (memory(), wrong(&store)),
+        (memory(), nobody),
+    ] {
+        refusals.spawn(async move { refused(&transport, &store).await });
     }
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_at = silent.local_addr().unwrap();
+    for host in ["127.0.0.1:1", &silent_at.to_string()] {
+        let amqp = format!("amqp://me:{IN_URLS}@{host}/%2f?connection_timeout=300");
+        let store = format!("redis://me:{IN_URLS}@{host}");
+        refusals.spawn(async move { refused(&amqp, "memory://").await });
+        refusals.spawn(async move { refused("memory://", &store).await });
+    }
+    refusals.join_all().await;
     let heard = ear::heard();
     assert!(heard.contains("ordered_amqp") && heard.contains("TRACE ordered_core"));
     for line in heard.lines() {
