@@ -12,7 +12,7 @@ use crate::handled::Log;
 use crate::load::Load;
 
 /// How long a run may take on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What the workers and producers of one test have in common.
 pub(crate) struct Setting {
@@ -106,8 +106,8 @@ impl Setting {
         self.begin_to_produce_with(&nothing).finished().await;
     }
 
-    /// Runs the Python producer to its end, in the environment that `scripts/install-servers` makes.
-    pub(crate) async fn produce_with_python(&self, load: &Load) {
+    /// Starts the Python producer, in the environment that `scripts/install-servers` makes.
+    pub(crate) fn begin_to_produce_with_python(&self, load: &Load) -> Producer {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = here.join("../target/python/bin/python");
         assert!(
@@ -116,11 +116,10 @@ impl Setting {
         );
         let program = here.join("python/produce.py");
         let program = program.to_str().expect("a path of text");
-        let producer = self.producer(
+        self.producer(
             self.command(&mut Command::new(python), program),
             &load.arguments(),
-        );
-        producer.finished().await;
+        )
     }
 
     fn producer(&self, command: &mut Command, arguments: &[String]) -> Producer {
@@ -206,6 +205,10 @@ impl Worker {
 }
 
 impl Producer {
+    pub(crate) fn has_finished(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
     /// Waits until it has published everything.
     pub(crate) async fn finished(mut self) {
         let ended = ended(&mut self.0, "all is published").await;

@@ -14,8 +14,8 @@ const FULL_LOAD: Load = Load {
     seed: 3,
 };
 
-/// Less than over RabbitMQ: the emulator of SQS delivers some hundred messages a second from a FIFO queue.
-const LOAD: Load = Load {
+/// For what is about something else than the load.
+const SMALL_LOAD: Load = Load {
     keys: 50,
     events: 40,
     seed: 3,
@@ -24,11 +24,13 @@ const LOAD: Load = Load {
 /// The queue's visibility timeout: short, so that what a killed worker had comes back soon.
 const VISIBILITY: Duration = Duration::from_secs(3);
 
-async fn setting(name: &str, fifo: bool) -> Setting {
-    let (sqs, redis) = (
-        SqsServer::shared().await.unwrap(),
-        RedisServer::shared().await.unwrap(),
-    );
+/// A queue of the emulator that the tests share.
+async fn shared(name: &str, fifo: bool) -> Setting {
+    setting(SqsServer::shared().await.unwrap(), name, fifo).await
+}
+
+async fn setting(sqs: &SqsServer, name: &str, fifo: bool) -> Setting {
+    let redis = RedisServer::shared().await.unwrap();
     let mut setting = Setting::new(name, String::new(), redis.url());
     if fifo {
         setting.queue.push_str(".fifo");
@@ -41,67 +43,74 @@ async fn setting(name: &str, fifo: bool) -> Setting {
     setting
 }
 
-async fn three_workers(name: &str, fifo: bool, load: &Load) {
-    let setting = setting(name, fifo).await;
+/// With an emulator of its own, which does one thing at a time.
+async fn three_workers(fifo: bool) {
+    let sqs = SqsServer::start().await.unwrap();
+    let setting = setting(&sqs, "sqs-three", fifo).await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.produce(load).await;
-    setting.finished(load).await;
+    setting.produce(&FULL_LOAD).await;
+    setting.finished(&FULL_LOAD).await;
     for worker in workers {
         worker.stop().await;
     }
-    setting.log.assert_in_order_once(load);
+    setting.log.assert_in_order_once(&FULL_LOAD);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_producer_in_python_is_as_good_on_either_kind_of_queue() {
     for fifo in [false, true] {
-        let setting = setting("sqs-python", fifo).await;
+        let setting = shared("sqs-python", fifo).await;
         let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-        setting.produce_with_python(&LOAD).await;
-        setting.finished(&LOAD).await;
+        let producer = setting.begin_to_produce_with_python(&SMALL_LOAD);
+        producer.finished().await;
+        setting.finished(&SMALL_LOAD).await;
         for worker in workers {
             worker.stop().await;
         }
-        setting.log.assert_in_order_once(&LOAD);
+        setting.log.assert_in_order_once(&SMALL_LOAD);
     }
 }
 
-async fn a_killed_worker(name: &str, fifo: bool) {
+/// The full load once more, from Python this time.
+async fn a_killed_worker(fifo: bool) {
     /// For processes that wait for their turn on a busy machine, one of them the emulator.
     const MARGIN: Duration = Duration::from_secs(4);
     let killing = Killing {
-        load: LOAD,
-        work: Duration::from_millis(50),
-        concurrency: 4,
+        load: FULL_LOAD,
+        work: Duration::from_millis(30),
+        concurrency: 10,
+        in_python: true,
         // What the dead worker had received and not handled is out of sight for the visibility timeout.
         within: VISIBILITY.max(LEASE + SWEEP) + MARGIN,
     };
-    killed::one_of_three_workers_may_be_killed(&setting(name, fifo).await, &killing).await;
+    let sqs = SqsServer::start().await.unwrap();
+    let setting = setting(&sqs, "sqs-killed", fifo).await;
+    killed::one_of_three_workers_may_be_killed(&setting, &killing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_handle_every_key_of_a_standard_queue_in_order_and_once() {
-    three_workers("sqs-three", false, &FULL_LOAD).await;
+    three_workers(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_handle_every_key_of_a_fifo_queue_in_order_and_once() {
-    three_workers("sqs-three", true, &LOAD).await;
+    three_workers(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_on_a_standard_queue_may_be_killed() {
-    a_killed_worker("sqs-killed", false).await;
+    a_killed_worker(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_on_a_fifo_queue_may_be_killed() {
-    a_killed_worker("sqs-killed", true).await;
+    a_killed_worker(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_on_a_standard_queue_is_dead_lettered() {
-    let setting = setting("sqs-bad", false).await;
+    let setting = shared("sqs-bad", false).await;
     let dead = format!("{}-dead", setting.queue);
     bad_input::is_dead_lettered(
         &setting,
@@ -114,7 +123,7 @@ async fn bad_input_on_a_standard_queue_is_dead_lettered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_on_a_fifo_queue_is_dead_lettered() {
-    let setting = setting("sqs-bad", true).await;
+    let setting = shared("sqs-bad", true).await;
     let dead = setting.queue.replace(".fifo", "-dead.fifo");
     bad_input::is_dead_lettered(
         &setting,
@@ -133,7 +142,7 @@ fn sqs_takes(body: &[u8]) -> bool {
 /// Events of the same keys, half over RabbitMQ and half over SQS, at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_brokers_feed_one_group() {
-    let sqs = setting("both", false).await;
+    let sqs = shared("both", false).await;
     let rabbit = RabbitServer::shared().await.unwrap();
     let mut amqp = Setting::new("both-amqp", rabbit.url(), sqs.store.clone());
     // The queue is there before three programs want it at once: RabbitMQ refuses events while it makes a quorum queue.
@@ -149,7 +158,7 @@ async fn two_brokers_feed_one_group() {
     ];
     // The same seed makes the same events on both sides, and each publishes the half that the other leaves out.
     let half = |which: &str| {
-        let mut arguments = LOAD.arguments();
+        let mut arguments = SMALL_LOAD.arguments();
         arguments.extend(["--half".to_owned(), which.to_owned()]);
         arguments
     };
@@ -158,9 +167,9 @@ async fn two_brokers_feed_one_group() {
         sqs.begin_to_produce_with(&half("even")),
     );
     tokio::join!(odd.finished(), even.finished());
-    sqs.finished(&LOAD).await;
+    sqs.finished(&SMALL_LOAD).await;
     for worker in workers {
         worker.stop().await;
     }
-    sqs.log.assert_in_order_once(&LOAD);
+    sqs.log.assert_in_order_once(&SMALL_LOAD);
 }

@@ -38,7 +38,7 @@ async fn a_producer_in_python_is_as_good() {
     // The queue is declared by whoever comes first; this producer leaves that to others.
     setting.declare().await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.produce_with_python(&LOAD).await;
+    setting.begin_to_produce_with_python(&LOAD).finished().await;
     setting.finished(&LOAD).await;
     for worker in workers {
         worker.stop().await;
@@ -53,7 +53,8 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
     let killing = Killing {
         load: LOAD,
         work: Duration::from_millis(20),
-        concurrency: 16,
+        concurrency: 12,
+        in_python: false,
         within: LEASE + SWEEP + MARGIN,
     };
     let setting = setting("killed").await;
