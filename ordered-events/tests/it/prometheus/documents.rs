@@ -51,7 +51,9 @@ fn mistake(mention: &Mention<'_>) -> Option<String> {
         return Some(format!("there is no metric {}", mention.name));
     };
     let matchers = mention.matchers.split(", ").filter(|one| !one.is_empty());
-    matchers.map(|matcher| wrong_matcher(metric, matcher)).find_map(|wrong| wrong)
+    matchers
+        .map(|matcher| wrong_matcher(metric, matcher))
+        .find_map(|wrong| wrong)
 }
 
 fn wrong_matcher(metric: &Metric, matcher: &str) -> Option<String> {
@@ -81,7 +83,9 @@ fn assert_right(text: &str) {
 fn queries() -> Vec<String> {
     let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array());
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
     targets
         .flatten()
         .map(|target| target["expr"].as_str().unwrap().to_owned())
