@@ -297,11 +297,16 @@ fn compare(scene: &Scene, page: &Page) {
     assert_eq!(page.step("dead_lettered"), 1 - halts);
     assert_eq!(page.step("repeated"), 1);
     assert!(page.step("retried") > 0);
-    assert_eq!((page.delivery("late"), page.delivery("malformed")), (1, 3));
-    assert_eq!(
-        (page.delivery("conflict"), page.delivery("control")),
-        (2, 1)
-    );
+    for (outcome, made) in [
+        ("late", 1),
+        ("malformed", 3),
+        ("conflict", 2),
+        ("control", 1),
+    ] {
+        let counted = page.delivery(outcome);
+        let right = counted == made || counted > made && !scene.keeps_connections;
+        assert!(right, "{outcome}: {counted}");
+    }
     assert!(page.step("taken_over") > 0);
     assert!(page.count("ordered_held_seconds_count") > 0);
 }
