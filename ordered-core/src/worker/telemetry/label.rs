@@ -23,9 +23,9 @@ label! {
     pub enum Outcome {
         /// Its event was committed; acknowledged.
         Committed = "committed",
-        /// The store keeps its event until its turn; acknowledged.
+        /// The store keeps its event until its turn; acknowledged. So is one that comes again while it is kept.
         Held = "held",
-        /// Its event is in the store, at work or committed already; acknowledged.
+        /// Its event is at work in this worker, or committed already; acknowledged.
         Duplicate = "duplicate",
         /// Its seq was committed so long ago that nothing is remembered of it; acknowledged.
         Stale = "stale",

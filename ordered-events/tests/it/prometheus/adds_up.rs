@@ -1,5 +1,6 @@
 //! Every delivery is in exactly one outcome: the page, held against what the broker's side and the handlers saw.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ use super::witness::{Tally, Watched};
 const EVENTS: u64 = 30;
 const KEYS: u64 = 12;
 
+/// How many different events are taken in: good, failing and poisoned, behind a hole, twice under an id, too many, and the
+/// one on which a worker dies.
+const DISTINCT: u64 = KEYS * EVENTS + 12 + 4 + 2 + 5 + 5 * EVENTS + 1;
+
 /// A broker, a store, and what happens between them.
 struct Scene {
     group: String,
@@ -28,6 +33,8 @@ struct Scene {
     broker: Arc<dyn Publish>,
     connect: Box<dyn AsyncConnect>,
     exhausted: OnExhausted,
+    /// Else the broker delivers again what was settled over a connection that broke.
+    keeps_connections: bool,
     load: Load,
     tally: Tally,
     server: MetricsServer,
@@ -75,7 +82,8 @@ impl Scene {
             .lane_backoff(Duration::from_millis(15))
             .options(|options| options.policy.key_quota.events = 4 * EVENTS)
             .defer(Duration::from_millis(200))
-            .lease(Duration::from_millis(1_500))
+            // Short where the others wait for its end; long where a busy machine must not end it.
+            .lease(Duration::from_secs(if name == DYING { 1 } else { 30 }))
             .sweep_interval(Duration::from_millis(100))
             .id(name)
             .observe(move |occurrence| tally.see(occurrence))
@@ -149,9 +157,7 @@ async fn everything_adds_up(scene: Scene) {
     scene.done("fails", 4).await;
     scene.done("hole", 1).await;
     scene.done("again", 4).await;
-    // These speak of what is committed, or passed over, by now.
-    let passed_over = ["late"].map(|key| never(key, 2));
-    scene.publish(passed_over.to_vec()).await;
+    scene.publish(vec![never("late", 2)]).await;
     scene.done("late", 2).await;
     scene.publish(afterwards()).await;
     // What there was no room for can come in once the key goes on.
@@ -189,13 +195,13 @@ fn orderly_and_not() -> Vec<Envelope> {
     events.extend([1, 2, 3, 5].map(|seq| event("again", seq)));
     events.push(event_with_id("again", 4, "again-2"));
     events.extend((2..=5 * EVENTS).map(|seq| event("flood", seq)));
-    events.extend(["garbage", "k x y", "k 0 zero"].map(Envelope::new));
     let twice: Vec<Envelope> = events
         .iter()
         .filter(|_| random.u8(0..10) == 0)
         .cloned()
         .collect();
     events.extend(twice);
+    events.extend(["garbage", "k x y", "k 0 zero"].map(Envelope::new));
     shuffle_within(&mut events, 40, &mut random);
     events
 }
@@ -245,8 +251,23 @@ fn compare(scene: &Scene, page: &Page) {
         .sum();
     assert_eq!(acked, tally.of("acked"));
     assert_eq!(page.delivery("control"), seen("control"));
-    // Everything published ended, once.
-    assert_eq!(tally.finals(), tally.of("published"));
+    // Each event that was taken in was so by one delivery, or by several while it was held.
+    let kept = ["held", "postponed", "halted", "dead_lettered"];
+    let taken_in: u64 = kept.map(|outcome| page.delivery(outcome)).iter().sum();
+    let committed = page.delivery("committed");
+    assert!(committed + taken_in >= DISTINCT, "{page:?}");
+    assert!(committed <= page.step("committed") + page.step("repeated"));
+    // Everything published ended: once, where no acknowledgement can get lost with a connection.
+    let (finals, published) = (tally.finals(), tally.of("published"));
+    if scene.keeps_connections {
+        assert_eq!(finals, published);
+    } else {
+        assert!(finals >= published, "{finals} of {published}");
+        println!(
+            "{} came again after they had been settled",
+            finals - published
+        );
+    }
     // The steps, by what observers and handlers saw.
     for step in [
         "started",
@@ -263,7 +284,8 @@ fn compare(scene: &Scene, page: &Page) {
     let runs = scene.load.runs.lock().unwrap();
     assert_eq!(page.step("started"), runs.begun);
     assert_eq!(page.count("ordered_handler_seconds_count"), runs.ended);
-    let done: u64 = runs.done.values().map(|seqs| seqs.len() as u64).sum();
+    let distinct = |seqs: &Vec<u64>| seqs.iter().collect::<BTreeSet<_>>().len() as u64;
+    let done: u64 = runs.done.values().map(distinct).sum();
     assert_eq!(page.step("committed"), done);
     assert_eq!(
         page.count("ordered_queue_to_commit_seconds_count"),
@@ -273,12 +295,18 @@ fn compare(scene: &Scene, page: &Page) {
     let halts = u64::from(scene.exhausted == OnExhausted::Halt);
     assert_eq!(page.step("halted"), halts);
     assert_eq!(page.step("dead_lettered"), 1 - halts);
-    assert_eq!((page.step("retried"), page.step("repeated")), (3, 1));
-    assert_eq!((page.delivery("late"), page.delivery("malformed")), (1, 3));
-    assert_eq!(
-        (page.delivery("conflict"), page.delivery("control")),
-        (2, 1)
-    );
+    assert_eq!(page.step("repeated"), 1);
+    assert!(page.step("retried") > 0);
+    for (outcome, made) in [
+        ("late", 1),
+        ("malformed", 3),
+        ("conflict", 2),
+        ("control", 1),
+    ] {
+        let counted = page.delivery(outcome);
+        let right = counted == made || counted > made && !scene.keeps_connections;
+        assert!(right, "{outcome}: {counted}");
+    }
     assert!(page.step("taken_over") > 0);
     assert!(page.count("ordered_held_seconds_count") > 0);
 }
@@ -301,6 +329,7 @@ async fn in_memory(exhausted: OnExhausted) -> Scene {
         broker: Arc::new(broker.clone()),
         connect: Box::new(InMemory(broker)),
         exhausted,
+        keeps_connections: true,
         load: Load::new(&group),
         tally: Tally::default(),
         group,
@@ -351,6 +380,7 @@ mod real {
                 name: group.clone(),
             }),
             exhausted,
+            keeps_connections: false,
             load: Load::new(&group),
             tally: Tally::default(),
             group,

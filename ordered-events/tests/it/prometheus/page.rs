@@ -14,10 +14,6 @@ pub(crate) fn prometheus() -> &'static Prometheus {
 pub(crate) struct Page(BTreeMap<String, f64>);
 
 impl Page {
-    pub(crate) fn of(group: &str) -> Self {
-        Self::read(&prometheus().page(), group)
-    }
-
     /// Of each line `name{group="…",label="value"} number`, the number by `name` or `name value`.
     pub(crate) fn read(page: &str, group: &str) -> Self {
         let own = format!("group=\"{group}\"");
