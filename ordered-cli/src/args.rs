@@ -65,18 +65,31 @@ pub(crate) struct Target {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Each group as a whole: keys by what they do, the oldest gap, what is held, dead letters, workers
+    #[command(
+        after_help = "Examples:\n  ordered status\n  ordered status --watch\n  ordered status --json --group orders"
+    )]
     Status(Viewing),
     /// The keys and what each of them does
+    #[command(
+        after_help = "Examples:\n  ordered keys --stuck\n  ordered keys --stuck --json --limit 100"
+    )]
     Keys(Keys),
     /// The events of a key that wait
+    #[command(after_help = "Examples:\n  ordered held order-17\n  ordered held order-17 --watch 5")]
     Held(OfKey),
     /// The events that were put aside, of one key or of all
+    #[command(after_help = "Examples:\n  ordered dead\n  ordered dead order-17 --json")]
     Dead(OfKeys),
     /// The workers, their leases and versions
+    #[command(after_help = "Example:\n  ordered workers --watch")]
     Workers(Viewing),
     /// What operators did, newest first
+    #[command(after_help = "Example:\n  ordered audit --limit 100")]
     Audit(Audit),
     /// Why a key does what it does, what will happen by itself, and what you can do
+    #[command(
+        after_help = "Examples:\n  ordered explain order-17\n  ordered explain order-17 --json"
+    )]
     Explain(OfKey),
     /// Lets a key that is halted or backs off try its failed event again now, with all its attempts
     #[command(after_help = "Example:\n  ordered retry order-17 --dry-run")]
@@ -105,6 +118,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  ordered pause order-17\n  ordered pause --group orders")]
     Pause(Pause),
     /// Ends a pause of a key, or of the whole group
+    #[command(after_help = "Examples:\n  ordered resume order-17\n  ordered resume --group orders")]
     Resume(Pause),
     /// Runs again what was put aside, in order, before what comes next: of one key, or of all
     #[command(

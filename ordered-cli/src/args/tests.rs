@@ -30,6 +30,9 @@ fn every_command_and_option_has_a_help_text() {
     for command in Arguments::command().get_subcommands() {
         let name = command.get_name();
         assert!(command.get_about().is_some(), "{name}");
+        let examples = command.get_after_help().map(ToString::to_string);
+        let shows = examples.is_some_and(|examples| examples.contains(&format!("ordered {name}")));
+        assert!(shows, "{name} has no example");
         for argument in command.get_arguments() {
             assert!(
                 argument.get_help().is_some(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use ordered_core::worker::Occurrence;
 use ordered_testkit::eventually_within;
+use ordered_testkit::server::RedisServer;
 use serde_json::Value;
 
 use crate::world::{Act, Running, Scratch, World};
@@ -33,6 +34,10 @@ struct Race {
     /// When each run of a handler got done, by event and fence.
     runs: Arc<Mutex<Vec<(Which, u64)>>>,
     calmed: Arc<AtomicBool>,
+    /// What ends the last pause: the next thing to say, so that workers are busy most of the time.
+    resume: Option<Vec<String>>,
+    // Gone with the race.
+    _server: RedisServer,
 }
 
 fn seed() -> u64 {
@@ -70,8 +75,13 @@ impl Race {
             log.lock().unwrap().push(((key, seq), context.fence().0));
             Act::Succeed
         };
+        // It is order that is at stake here, not what outlives the server; and the disk would set the pace.
+        let server = RedisServer::builder().no_persistence().start();
+        let server = server.await.unwrap();
         Self {
-            world: World::new(script).await,
+            world: World::at(server.url(), script).await,
+            resume: None,
+            _server: server,
             random: fastrand::Rng::with_seed(seed),
             seen: Arc::default(),
             runs,
@@ -102,16 +112,18 @@ impl Race {
         })
     }
 
-    /// The next event of each key, in any order; sometimes one comes a step late.
+    /// The next two events of each key, in any order.
     async fn publish(&mut self, step: u64) {
         let mut keys: Vec<u64> = (0..KEYS).collect();
         self.random.shuffle(&mut keys);
         for number in keys {
-            let (from, to) = match (self.random.u32(..4), step % 2) {
-                (0, 1) => (2 * step - 1, 2 * step),
-                _ => (2 * step, 2 * step - 1),
+            let (earlier, later) = (step - 1, step);
+            let pair = if self.random.bool() {
+                [later, earlier]
+            } else {
+                [earlier, later]
             };
-            self.world.publish(&key(number), [from, to]).await;
+            self.world.publish(&key(number), pair).await;
         }
     }
 
@@ -121,22 +133,25 @@ impl Race {
         let last = self.world.view(&key).await.map_or(0, |view| view.last_seq);
         let near = (last + self.random.u64(..4)).max(1).to_string();
         let body = Scratch::new(&format!("{key} {near} {key}-{near} edited"));
+        if let Some(words) = self.resume.take() {
+            return (key, words, body);
+        }
         let words: Vec<&str> = match self.random.u32(..11) {
-            0 | 1 => vec!["retry", &key],
-            2 => vec!["skip", &key, "--yes"],
-            3 => vec!["skip", &key, "--to", &near, "--yes"],
-            4 | 5 => vec!["discard", &key, &near, "--yes"],
-            6 => vec!["edit", &key, &near, "--payload", body.path(), "--yes"],
-            7 => vec!["pause", &key],
-            8 => vec!["resume", &key],
-            9 => vec![if self.random.bool() {
-                "pause"
-            } else {
-                "resume"
-            }],
+            0..=2 => vec!["retry", &key],
+            3 => vec!["skip", &key, "--yes"],
+            4 => vec!["skip", &key, "--to", &near, "--yes"],
+            5 | 6 => vec!["discard", &key, &near, "--yes"],
+            7 => vec!["edit", &key, &near, "--payload", body.path(), "--yes"],
+            8 => vec!["pause", &key],
+            9 => vec!["pause"],
             _ => vec!["replay", &key],
         };
-        let words = words.iter().map(ToString::to_string).collect();
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        if words[0] == "pause" {
+            let mut resume = words.clone();
+            resume[0] = "resume".into();
+            self.resume = Some(resume);
+        }
         (key.clone(), words, body)
     }
 
@@ -203,7 +218,7 @@ impl Race {
             accounted.insert((key, words.next().unwrap().parse().unwrap()));
         }
         for number in 0..KEYS {
-            for seq in 1..=2 * VERBS {
+            for seq in 1..=VERBS {
                 let which = (key(number), seq);
                 assert!(accounted.contains(&which), "{which:?} is lost");
             }
@@ -233,9 +248,13 @@ async fn a_hundred_random_verbs_break_no_promise() {
     let mut race = Race::new(seed()).await;
     let workers = ["w1", "w2", "w3"].map(|name| race.start(name));
     for step in 1..=VERBS {
-        race.publish(step).await;
+        if step % 2 == 0 {
+            race.publish(step).await;
+        }
         race.operate().await;
     }
+    let handled = race.runs.lock().unwrap().len();
+    eprintln!("{handled} runs of handlers while operators were at it");
     race.settle().await;
     for worker in workers {
         worker.stop().await;
@@ -252,5 +271,5 @@ async fn a_hundred_random_verbs_break_no_promise() {
         seen.codes.get(&0).is_some_and(|done| *done >= 20),
         "hardly a verb was done"
     );
-    assert!(seen.committed.len() > 800, "hardly an event was committed");
+    assert!(seen.committed.len() > 600, "hardly an event was committed");
 }

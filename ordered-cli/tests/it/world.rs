@@ -136,7 +136,14 @@ impl World {
     pub(crate) async fn new(
         script: impl Fn(&Context, &str) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let url = RedisServer::shared().await.unwrap().url();
+        Self::at(RedisServer::shared().await.unwrap().url(), script).await
+    }
+
+    /// The same on a server of its own.
+    pub(crate) async fn at(
+        url: String,
+        script: impl Fn(&Context, &str) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let prefix = unique("cli");
         let store = RedisStore::builder(&url).prefix(&prefix);
         Self {
