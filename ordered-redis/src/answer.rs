@@ -21,6 +21,10 @@ pub(crate) fn misshaped(expected: &str) -> StoreError {
     ))
 }
 
+fn overtaken() -> StoreError {
+    StoreError::unavailable("a later call of this worker came to Redis before this one")
+}
+
 impl Answer {
     pub(crate) fn new(value: Value) -> Result<Self, StoreError> {
         match value {
@@ -171,6 +175,7 @@ impl Answer {
                 removed: self.numbers()?,
             }),
             19 => Verdict::Refused(self.refusal()?),
+            20 => return Err(overtaken()),
             _ => return Err(misshaped("verdict")),
         })
     }

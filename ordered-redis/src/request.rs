@@ -214,6 +214,7 @@ pub(crate) fn situation(
     given_time: u64,
     is_dry: bool,
     said: &str,
+    (run, call): (&str, u64),
 ) -> Bytes {
     let (on_gap, after) = match policy.on_gap {
         GapPolicy::Wait => (0, Duration::ZERO),
@@ -221,7 +222,7 @@ pub(crate) fn situation(
         GapPolicy::Halt { after } => (2, after),
     };
     Packer::default()
-        .list(17)
+        .list(19)
         .text(worker.as_str())
         .number(given_time)
         .number(policy.first_seq.max(1))
@@ -239,5 +240,7 @@ pub(crate) fn situation(
         .text(&format!("{after:?}"))
         .number(is_dry.into())
         .text(said)
+        .text(run)
+        .number(call)
         .finish()
 }

@@ -32,8 +32,8 @@ macro_rules! operation {
 
 operation!(APPLY("situation", "commands", "payload...")
     on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "d3", "d4",
-        "a", "late", "x", "xq", "g", "halt", "n", "log"
-    = "lua/codec.lua", "lua/state.lua", "lua/guards.lua", "lua/held.lua", "lua/done.lua", "lua/offer.lua",
+        "a", "late", "x", "xq", "g", "halt", "n", "log", "s"
+    = "lua/codec.lua", "lua/state.lua", "lua/calls.lua", "lua/guards.lua", "lua/held.lua", "lua/done.lua", "lua/offer.lua",
         "lua/commit.lua", "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua",
         "lua/control.lua", "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/audit.lua", "lua/apply.lua");
 operation!(PAUSE("paused", "said", "changed", "given_time")
@@ -43,7 +43,7 @@ operation!(HEARTBEAT("worker", "lease", "given_time")
     on "w"
     = "lua/codec.lua", "lua/heartbeat.lua");
 operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "given_time")
-    on "k", "c", "w", "m", "due", "xq", "g", "halt"
+    on "k", "c", "w", "m", "due", "xq", "g", "halt", "s"
     = "lua/codec.lua", "lua/sweep.lua");
 operation!(INSPECT("key", "most", "given_time")
     on "k", "c", "h", "q", "e", "w", "m", "a", "x", "xq"

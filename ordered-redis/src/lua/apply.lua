@@ -1,8 +1,9 @@
 -- Applies a batch of commands to the keys of one bucket, in order, each as protocol/decide of ordered-core says.
 --
--- KEYS: k c h p q e w m due d0 d1 d2 d3 d4 a late x xq g halt n log
+-- KEYS: k c h p q e w m due d0 d1 d2 d3 d4 a late x xq g halt n log s
 -- ARGV: situation commands payload...
--- Returns: the verdicts one after the other, each its code and what belongs to it, all in one flat list.
+-- Returns: the verdicts one after the other, each its code and what belongs to it, all in one flat list; the code OVERTAKEN
+-- alone for a call that came too late.
 --
 --   k    hash   key → its state as numbers, see codec.lua; what all others say of a key is said here to be there
 --   c    hash   key → the claim, packed: worker, since, and seq and id of each event granted; only while a worker has it
@@ -22,6 +23,7 @@
 --   halt zset   keys that are halted; score: since when
 --   log  stream what operators did, see audit.lua
 --   n    set    keys that hold events, stand still or have events aside
+--   s    hash   worker → the last call of it that was carried out, see calls.lua
 --
 -- It reads what the batch touches with a few variadic commands, decides on what it read, then writes with a few
 -- variadic commands: the number of commands does not grow with the batch where events come in order.
@@ -137,6 +139,7 @@ local function fill_payloads()
   for place, body in ipairs(fetch(AT.payloads, missing)) do answer[missing_at[place]] = body or '' end
 end
 
+if is_overtaken() then return { SAY.OVERTAKEN } end
 load_batch()
 for _, command in ipairs(commands) do
   local key = keys[command[2]]
@@ -146,7 +149,10 @@ for _, command in ipairs(commands) do
   report(verdict)
 end
 fill_payloads()
-if policy.is_dry == 0 then save_batch() end
+if policy.is_dry == 0 then
+  save_batch()
+  note_call()
+end
 -- An operator's verb comes alone, so that its verdict is the whole answer.
 if policy.said ~= '' and answer[1] == SAY.OPERATED then
   write_down(AT.log, now, policy.said, { answer[2], answer[3], answer[4 + answer[3]] })

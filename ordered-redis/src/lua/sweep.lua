@@ -1,10 +1,10 @@
 -- Finds keys of one bucket that have something to run and nobody to run it, and such as wait too long. Changes no key.
 --
--- KEYS: k c w m due xq g halt
+-- KEYS: k c w m due xq g halt s
 -- ARGV: limit cursor count stuck_after gap_after given_time
 -- Returns: the next cursor of the scan over the claims, how many keys are halted, since when the oldest gap is (0 if there
 -- is none), how many keys are stuck, each of those with the seq it waits for and since when, then the keys to run.
-local STATES, CLAIMS, LEASES, TOTALS, DUE, DEAD_ORDER, GAPS, HALTS = unpack(KEYS)
+local STATES, CLAIMS, LEASES, TOTALS, DUE, DEAD_ORDER, GAPS, HALTS, CALLS = unpack(KEYS)
 local limit, cursor, count, now = tonumber(ARGV[1]), ARGV[2], ARGV[3], time(tonumber(ARGV[6]))
 local stuck_after, gap_after = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -19,6 +19,7 @@ local function load_leases()
     if expiry + FORGET_AFTER < now then gone[#gone + 1] = stored[place] end
   end
   send('HDEL', LEASES, gone)
+  send('HDEL', CALLS, gone)
   return alive
 end
 

@@ -9,6 +9,7 @@ use ordered_core::store::{
 use redis::cmd;
 
 use super::audit::said;
+use super::calls::NOT_NUMBERED;
 use super::{RedisStore, number, text};
 use crate::answer::Answer;
 use crate::request::{Portion, situation};
@@ -231,7 +232,15 @@ impl Admin for RedisStore {
         let said = said(operator, Some(key), verb)?;
         let said = if dry_run { "" } else { &said };
         let time = self.given_time();
-        let situation = situation(group.policy(), share, &nobody, time, dry_run, said);
+        let situation = situation(
+            group.policy(),
+            share,
+            &nobody,
+            time,
+            dry_run,
+            said,
+            NOT_NUMBERED,
+        );
         let command = Command {
             key: key.clone(),
             action: Action::Operate(verb.clone()),

@@ -38,7 +38,9 @@ impl RedisStore {
         commands: &[Command],
     ) -> Result<Vec<Verdict>, StoreError> {
         let share = group.policy().group_quota.share(self.buckets());
-        let situation = situation(group.policy(), share, worker, self.given_time(), false, "");
+        let call = self.shared.calls.number();
+        let time = self.given_time();
+        let situation = situation(group.policy(), share, worker, time, false, "", call);
         let mut verdicts: Vec<Option<Verdict>> = commands.iter().map(|_| None).collect();
         let batch = Batch {
             group,

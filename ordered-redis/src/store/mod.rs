@@ -2,6 +2,7 @@ mod admin;
 mod agree;
 mod apply;
 mod audit;
+mod calls;
 #[cfg(test)]
 mod hostile;
 mod overview;
@@ -19,6 +20,7 @@ use ordered_core::protocol::{Command, Verdict, WorkerId};
 use ordered_core::store::{Group, Store, StoreError, StoreReport, Swept};
 use redis::cmd;
 
+use self::calls::Calls;
 use self::shared::{Shared, number, text};
 use crate::builder::RedisStoreBuilder;
 use crate::link::Link;
@@ -68,6 +70,7 @@ impl RedisStore {
                 buckets,
                 strict,
                 clock: None,
+                calls: Calls::new(),
                 cursors: Mutex::default(),
             }),
         }
@@ -87,6 +90,7 @@ impl RedisStore {
                 buckets: shared.buckets,
                 strict: shared.strict,
                 clock: Some(clock),
+                calls: Calls::new(),
                 cursors: Mutex::default(),
             }),
         }
@@ -135,8 +139,11 @@ impl Store for RedisStore {
 
     async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
         let names = &self.shared.names;
-        let leases = (0..self.buckets()).map(|bucket| format!("{}:w", names.bucket(group, bucket)));
-        let removals = leases.chain([names.workers(group.name())]).map(|hash| {
+        let own = (0..self.buckets()).flat_map(|bucket| {
+            let tag = names.bucket(group, bucket);
+            [format!("{tag}:w"), format!("{tag}:s")]
+        });
+        let removals = own.chain([names.workers(group.name())]).map(|hash| {
             let mut removal = cmd("HDEL");
             removal.arg(hash).arg(worker.as_str());
             removal

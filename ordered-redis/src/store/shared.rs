@@ -8,6 +8,7 @@ use ordered_core::clock::Clock;
 use ordered_core::store::{Group, StoreError};
 use redis::{Cmd, RedisError, RedisResult, Value};
 
+use super::calls::Calls;
 use super::{RedisStore, sweeping};
 use crate::error::{is_no_script, store_error};
 use crate::link::Link;
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub(super) buckets: u32,
     pub(super) strict: bool,
     pub(super) clock: Option<Clock>,
+    pub(super) calls: Calls,
     // A std mutex: held for a lookup, and never over an await.
     pub(super) cursors: Mutex<HashMap<String, sweeping::Cursors>>,
 }
