@@ -1,6 +1,8 @@
 //! The testkit itself.
 
+mod history;
 mod memory_transport;
+mod proxy;
 mod server;
 mod simulation;
 mod store;
