@@ -55,6 +55,7 @@ struct Check<'a> {
     keys: BTreeMap<&'a str, KeyHistory<'a>>,
     /// Until when the leases are good that end by themselves.
     leases: BTreeMap<&'a str, u64>,
+    /// Whose lease has ended at least once, or who is dead.
     lapsed: BTreeSet<&'a str>,
     found: Vec<Violation>,
 }
@@ -90,10 +91,9 @@ impl<'a> Check<'a> {
                     event,
                     worker,
                     fence: *fence,
-                    lapsed: self.lapsed.contains(worker.as_str()),
                 };
                 let key = keys.entry(&event.key).or_default();
-                key.started(start, commits, &mut broken);
+                key.started(start, &self.lapsed, commits, &mut broken);
             }
             What::Handled {
                 event,
@@ -119,6 +119,7 @@ impl<'a> Check<'a> {
             }
             What::Gone { worker } => {
                 self.leases.remove(worker.as_str());
+                self.lapsed.insert(worker);
                 keys.values_mut().for_each(|key| key.gone(worker));
             }
             What::Standing { key, last_seq } => keys.entry(key).or_default().stands(*last_seq),

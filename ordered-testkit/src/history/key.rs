@@ -14,7 +14,8 @@ pub(super) struct KeyHistory<'a> {
     /// By seq, the id.
     committed: BTreeMap<u64, &'a str>,
     committed_ids: BTreeSet<&'a str>,
-    handled: BTreeMap<u64, BTreeSet<&'a str>>,
+    /// By seq and id, who got its handler done last.
+    handled: BTreeMap<u64, BTreeMap<&'a str, &'a str>>,
     dead: BTreeSet<&'a Event>,
     runs: Vec<Run<'a>>,
     first_seq: Option<u64>,
@@ -38,8 +39,6 @@ pub(super) struct Start<'a> {
     pub(super) event: &'a Event,
     pub(super) worker: &'a str,
     pub(super) fence: Option<u64>,
-    /// The worker's lease has ended at least once.
-    pub(super) lapsed: bool,
 }
 
 impl<'a> KeyHistory<'a> {
@@ -55,6 +54,7 @@ impl<'a> KeyHistory<'a> {
     pub(super) fn started(
         &mut self,
         start: Start<'a>,
+        lapsed: &BTreeSet<&str>,
         commits: Commits,
         broken: &mut impl FnMut(Promise, String),
     ) {
@@ -62,7 +62,7 @@ impl<'a> KeyHistory<'a> {
         let Event { key, seq, .. } = event;
         // It woke up with a grant of long ago: it may run beside others, and can commit nothing.
         let stale = commits == Commits::Reported
-            && start.lapsed
+            && lapsed.contains(worker)
             && start.fence.is_some_and(|fence| fence < self.fence);
         if !self.may_start(*seq, commits) {
             let text = format!("{key} {seq} started, and the one before it had not committed");
@@ -70,6 +70,14 @@ impl<'a> KeyHistory<'a> {
         }
         if commits == Commits::Reported && self.has_passed(*seq) && !stale {
             let text = format!("{key} {seq} started on {worker}, and it had committed");
+            broken(Promise::Once, text);
+        }
+        if commits == Commits::Reported
+            && let Some(before) = self.done_by(event)
+            && !lapsed.contains(before)
+        {
+            let text =
+                format!("{key} {seq} started on {worker}, and {before} had got it done and kept its lease");
             broken(Promise::Once, text);
         }
         let other = self.runs.iter().find(|run| !run.excused && !stale);
@@ -89,13 +97,14 @@ impl<'a> KeyHistory<'a> {
         });
     }
 
-    pub(super) fn handled(&mut self, event: &'a Event, worker: &str, done: bool) {
+    pub(super) fn handled(&mut self, event: &'a Event, worker: &'a str, done: bool) {
         let run = |run: &Run<'_>| run.seq == event.seq && run.worker == worker;
         if let Some(place) = self.runs.iter().position(run) {
             self.runs.remove(place);
         }
         if done {
-            self.handled.entry(event.seq).or_default().insert(&event.id);
+            let ids = self.handled.entry(event.seq).or_default();
+            ids.insert(&event.id, worker);
         }
     }
 
@@ -110,7 +119,7 @@ impl<'a> KeyHistory<'a> {
         if let Some(before) = self.committed.get(seq) {
             let text = format!("{key} {seq} committed as {id}, and before as {before}");
             broken(Promise::Once, text);
-        } else if !repeat && !self.is_handled(event) {
+        } else if !repeat && self.done_by(event).is_none() {
             let text = format!("{key} {seq} committed, and its handler had not got done");
             broken(Promise::Once, text);
         }
@@ -144,7 +153,7 @@ impl<'a> KeyHistory<'a> {
         let lost = |event: &&&Event| {
             let committed = self.committed_ids.contains(event.id.as_str());
             let stands = self.standing.is_some_and(|last| event.seq <= last);
-            let done = committed || stands && self.is_handled(event);
+            let done = committed || stands && self.done_by(event).is_some();
             !done && !self.dead.contains(*event)
         };
         self.published.iter().filter(lost).copied()
@@ -157,9 +166,9 @@ impl<'a> KeyHistory<'a> {
         Some((*last, standing))
     }
 
-    fn is_handled(&self, event: &Event) -> bool {
-        let ids = self.handled.get(&event.seq);
-        ids.is_some_and(|ids| ids.contains(event.id.as_str()))
+    fn done_by(&self, event: &Event) -> Option<&'a str> {
+        let ids = self.handled.get(&event.seq)?;
+        ids.get(event.id.as_str()).copied()
     }
 
     fn may_start(&self, seq: u64, commits: Commits) -> bool {

@@ -114,6 +114,23 @@ fn what_has_committed_is_run_again_only_under_a_fence_of_long_ago() {
 }
 
 #[test]
+fn what_was_done_is_run_again_only_where_a_lease_has_ended() {
+    let again = |at: u64| {
+        let again = format!("started key=k seq=1 id=a worker=w2 at={at} fence=2");
+        after_publishing(&[
+            "leased worker=w1 until=5 at=1",
+            "handled key=k seq=1 id=a worker=w1 at=2",
+            &again,
+            "handled key=k seq=1 id=a worker=w2 at=6",
+            "handled key=k seq=2 id=b worker=w2 at=6",
+            "standing key=k last_seq=2 at=8",
+        ])
+    };
+    assert_eq!(again(5), Vec::<String>::new());
+    assert_eq!(again(4), ["line 5: once: k 1 started on w2, and w1 had got it done and kept its lease"]);
+}
+
+#[test]
 fn handlers_overlap_only_where_a_lease_has_ended() {
     let second = |at: u64| {
         let second = format!("started key=k seq=1 id=a worker=w2 fence=2 at={at}");
