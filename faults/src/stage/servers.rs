@@ -35,8 +35,15 @@ impl Servers {
     }
 
     /// A new Redis in place of the one before, on this disk.
-    pub(crate) async fn renew_redis(&mut self, disk: Option<&Disk>) -> Result<(), Error> {
+    pub(crate) async fn renew_redis(
+        &mut self,
+        disk: Option<&Disk>,
+        careless: bool,
+    ) -> Result<(), Error> {
         let mut builder = RedisServer::builder();
+        if careless {
+            builder = builder.no_persistence();
+        }
         if let Some(disk) = disk {
             builder = builder.setting("dir", disk.path().to_string_lossy());
         }
