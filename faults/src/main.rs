@@ -147,6 +147,7 @@ async fn run_all(faults: Vec<&Fault>, options: &Options) -> Result<bool, Error> 
                     println!("  {problem}");
                 }
                 reports.push(report);
+                keep(&reports, options)?;
             }
             Err(error) => {
                 println!("| {} | not run: {error} |", fault.name);
@@ -155,8 +156,13 @@ async fn run_all(faults: Vec<&Fault>, options: &Options) -> Result<bool, Error> 
         }
     }
     summarize(&reports, &left_out, seed);
+    Ok(left_out.is_empty() && reports.iter().all(Report::is_good))
+}
+
+/// After each fault, so that a run that is broken off leaves what it has.
+fn keep(reports: &[Report], options: &Options) -> Result<(), Error> {
     if let Some(path) = &options.json {
-        std::fs::write(path, serde_json::to_string_pretty(&reports)?)?;
+        std::fs::write(path, serde_json::to_string_pretty(reports)?)?;
     }
     if let Some(path) = &options.document {
         let build = if cfg!(debug_assertions) {
@@ -164,9 +170,9 @@ async fn run_all(faults: Vec<&Fault>, options: &Options) -> Result<bool, Error> 
         } else {
             "release build"
         };
-        write_document(path, &reports, build)?;
+        write_document(path, reports, build)?;
     }
-    Ok(left_out.is_empty() && reports.iter().all(Report::is_good))
+    Ok(())
 }
 
 fn summarize(reports: &[Report], left_out: &[&str], seed: u64) {

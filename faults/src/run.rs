@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use ordered_events::core::protocol::Policy;
-use ordered_events::core::store::{Group, Store};
+use ordered_events::core::store::{Admin, Group};
 use ordered_events::core::transport::{Intake, Transport};
 use ordered_events::{Amqp, Key, RedisStore};
 use ordered_testkit::history::{Event, What};
@@ -61,11 +61,13 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
         disk: disk.map(Mutex::new),
         names,
     };
-    let mut facts = Facts::new(fault, plan);
+    let mut facts = Facts::new(plan);
     let begun = Instant::now();
     let outcome = unfold(&stage, fault, plan, random, &mut facts).await;
     if let Err(error) = &outcome {
         facts.problems.push(error.to_string());
+        // A blow that was broken off has left something lying.
+        stage.servers.revive().await?;
     }
     facts.problems.extend(stage.fleet.stop().await?);
     facts.took = begun.elapsed();

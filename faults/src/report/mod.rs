@@ -16,6 +16,7 @@ use crate::fault::{Fault, Part};
 use crate::run::Plan;
 use crate::schedule::Fallen;
 use crate::stage::Tail;
+use crate::worker::Temper;
 use count::Counts;
 
 /// Beyond what explains a stall: machines are busy with other things, too.
@@ -38,15 +39,10 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn new(fault: &Fault, plan: &Plan) -> Self {
-        let count = fault.temper.expected(plan.events);
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             seed: plan.seed,
             events: plan.events,
-            fallen: Fallen {
-                count,
-                longest: Duration::ZERO,
-            },
             ..Self::default()
         }
     }
@@ -62,7 +58,7 @@ pub struct Report {
     pub what: String,
     /// What decided it.
     pub seed: u64,
-    /// How often it was injected.
+    /// How often it was injected; failed, panicked and stopped runs of the handler count where they are the fault.
     pub injected: usize,
     /// How many events there were.
     pub events: usize,
@@ -109,6 +105,13 @@ impl Report {
         let broken = |promise| violations.iter().filter(|it| it.promise == promise).count();
         let counts = Counts::of(&history);
         let (explained_by, explained) = explain(fault.stall, facts.fallen.longest);
+        // What the handler did wrong counts, where it is meant to.
+        let by_handler = if fault.temper == Temper::default() {
+            0
+        } else {
+            counts.failed + facts.died.len()
+        };
+        let injected = facts.fallen.count + by_handler;
         let mut problems = facts.problems;
         let words = violations.iter().take(WORDS).map(ToString::to_string);
         problems.extend(words);
@@ -132,7 +135,7 @@ impl Report {
             fault: fault.name.into(),
             what: fault.what.into(),
             seed: facts.seed,
-            injected: facts.fallen.count,
+            injected,
             events: facts.events,
             published: facts.delivered,
             refused: facts.refused,

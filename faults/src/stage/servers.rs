@@ -53,6 +53,13 @@ impl Servers {
         Ok(())
     }
 
+    /// Starts both again, in whatever state they are.
+    pub(crate) async fn revive(&self) -> Result<(), Error> {
+        self.redis.lock().await.start_again().await?;
+        self.rabbit.lock().await.start_again().await?;
+        Ok(())
+    }
+
     pub(crate) fn redis_port(&self) -> u16 {
         self.redis_port
     }

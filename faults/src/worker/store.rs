@@ -2,10 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ordered_events::Key;
 use ordered_events::WorkerId;
-use ordered_events::core::protocol::{Command, KeyView, Verdict};
-use ordered_events::core::store::{Group, Store, StoreError, StoreReport};
+use ordered_events::core::protocol::{Command, Verdict};
+use ordered_events::core::store::{Group, Store, StoreError, StoreReport, Swept};
 use ordered_testkit::history::What;
 
 use crate::journal::{self, Journal};
@@ -18,8 +17,8 @@ pub(super) struct Watched {
 
 #[async_trait]
 impl Store for Watched {
-    async fn open(&self, group: &Group) -> Result<StoreReport, StoreError> {
-        self.inner.open(group).await
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+        self.inner.open(group, worker).await
     }
 
     async fn apply(
@@ -51,11 +50,7 @@ impl Store for Watched {
         self.inner.leave(group, worker).await
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError> {
+    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
         self.inner.sweep(group, limit).await
-    }
-
-    async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError> {
-        self.inner.inspect(group, key).await
     }
 }

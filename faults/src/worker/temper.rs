@@ -57,10 +57,4 @@ impl Temper {
     pub(crate) fn may_abort(&self) -> bool {
         self.aborts > 0
     }
-
-    /// The expected number of events on which the handler goes wrong.
-    pub(crate) fn expected(&self, events: usize) -> usize {
-        let of = self.hangs + self.fails + self.panics + self.aborts;
-        events * of as usize / 100_000
-    }
 }

@@ -41,7 +41,7 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
         "kill-redis",
         "mute-redis",
         "cut-rabbit",
-        "handler-aborts",
+        "handler-panics",
     ];
     for report in run(&names, &plan()).await {
         assert!(report.is_good(), "{report:#?}");
