@@ -39,9 +39,18 @@ pub(crate) struct Options {
     /// The name of this worker; one that is unique is made up by default.
     #[arg(long)]
     id: Option<String>,
+    /// Where to serve metrics for Prometheus, at /metrics: 127.0.0.1:9464.
+    #[cfg(feature = "prometheus")]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<std::net::SocketAddr>,
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    #[cfg(feature = "prometheus")]
+    let _server = match options.metrics {
+        Some(address) => Some(serve_metrics(address).await?),
+        None => None,
+    };
     let ledger = Ledger::open(
         options.log.as_deref(),
         Duration::from_millis(options.work_ms),
@@ -59,4 +68,15 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
     worker.run_until(shutdown_signal()).await?;
     Ok(())
+}
+
+/// Comes before the worker, which looks its metrics up when it starts.
+#[cfg(feature = "prometheus")]
+async fn serve_metrics(
+    address: std::net::SocketAddr,
+) -> Result<ordered_events::prometheus::MetricsServer, Box<dyn Error>> {
+    let prometheus = ordered_events::prometheus::Prometheus::install()?;
+    let server = prometheus.serve(address).await?;
+    tracing::info!(at = %format_args!("http://{}/metrics", server.address()), "metrics");
+    Ok(server)
 }

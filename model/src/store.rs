@@ -9,7 +9,7 @@ use crate::worker::Item;
 
 /// An [`Action`].
 ///
-/// An operator's verbs, once `decide` has them, belong beside these: said by an operator who is no worker, at any
+/// An operator's verbs belong beside these, once somebody in the model says them: said by an operator who is no worker, at any
 /// moment, as steps of their own in `act.rs`. Until then a halted key is an end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Ask {

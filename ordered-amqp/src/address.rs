@@ -6,6 +6,8 @@ use ordered_core::transport::TransportError;
 
 /// Seconds; RabbitMQ's documentation calls 5 to 20 the optimum: <https://www.rabbitmq.com/docs/heartbeats>.
 const HEARTBEAT: u16 = 15;
+/// A short string of AMQP.
+const MAX_VHOST: usize = 255;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where the broker is. Shown without the password.
@@ -16,18 +18,24 @@ pub(crate) struct Address {
 
 impl Address {
     pub(crate) fn parse(text: &str) -> Result<Self, TransportError> {
-        let mut uri: AMQPUri = text.parse().map_err(|reason: String| {
-            // Some reasons repeat the address, and with it the password.
-            let reason = if reason.contains(text) {
-                "it is no URL"
-            } else {
-                &reason
-            };
+        let wrong = |reason: &str| {
             TransportError::fatal(format!(
                 "the address of RabbitMQ cannot be used ({reason}); it has the form \
                  amqp://user:password@host:port/vhost, with the vhost `/` written %2f or left out"
             ))
+        };
+        check_form(text).map_err(wrong)?;
+        let mut uri: AMQPUri = text.parse().map_err(|reason: String| {
+            // These repeat a part of the address.
+            if reason.starts_with("Invalid") {
+                wrong("it is no URL, or has a parameter that is unknown")
+            } else {
+                wrong(&reason)
+            }
         })?;
+        if uri.vhost.len() > MAX_VHOST {
+            return Err(wrong("the vhost is longer than 255 bytes"));
+        }
         if let Some(host) = ipv6_host(text) {
             host.clone_into(&mut uri.authority.host);
         }
@@ -59,6 +67,24 @@ impl Address {
 
     pub(crate) fn vhost(&self) -> &str {
         &self.uri.vhost
+    }
+}
+
+/// Refuses what would be read as an address of another form than was meant, with a part of the password as the host,
+/// the port or the vhost, which are shown.
+fn check_form(text: &str) -> Result<(), &'static str> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err("it does not begin with amqp:// or amqps://");
+    };
+    if !["amqp", "amqps"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Err("it does not begin with amqp:// or amqps://");
+    }
+    match rest.find(['/', '?', '#']) {
+        Some(end) if rest[end..].contains('@') => Err(
+            "there is a `/`, `?` or `#` before the `@`: in a user or a password they are written %2f, %3f and %23, and \
+             an `@` anywhere else is written %40",
+        ),
+        _ => Ok(()),
     }
 }
 
@@ -124,6 +150,14 @@ mod tests {
     }
 
     #[test]
+    fn a_vhost_that_amqp_cannot_carry_is_refused() {
+        let address = |length| Address::parse(&format!("amqp://b/{}", "v".repeat(length)));
+        assert!(address(255).is_ok());
+        let error = address(256).unwrap_err().to_string();
+        assert!(error.contains("longer than 255 bytes"), "{error}");
+    }
+
+    #[test]
     fn settings_come_from_the_query() {
         let uri = |text| Address::parse(text).unwrap().uri().query;
         let given = uri("amqp://b?heartbeat=7&channel_max=9&connection_timeout=2000");
@@ -139,6 +173,10 @@ mod tests {
             "me:s3cret@broker",
             "http://me:s3cret@broker",
             "amqp://b?heartbeat=s3cret",
+            "amqp://b?auth_mechanism=s3cret",
+            "amqp:/me:s3cret@broker",
+            "amqp://me:5/s3cret@broker",
+            "amqp://me:5?s3cret@broker",
         ] {
             let error = Address::parse(text).unwrap_err().to_string();
             assert!(error.contains("amqp://user:password@host"), "{error}");

@@ -18,7 +18,7 @@ impl Backoff {
 
     pub(crate) fn next(&mut self) -> Duration {
         let whole = self.next;
-        self.next = (whole * 2).min(self.most);
+        self.next = whole.saturating_mul(2).min(self.most);
         whole.mul_f64(1.0 - fastrand::f64() / 2.0)
     }
 
@@ -41,5 +41,13 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next() <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn the_longest_there_is_does_not_overflow() {
+        let mut backoff = Backoff::new(Duration::MAX / 2, Duration::MAX);
+        for _ in 0..3 {
+            assert!(backoff.next() >= Duration::MAX / 4);
+        }
     }
 }

@@ -33,7 +33,8 @@
 //!   `x-ordered-reason-text`, `x-ordered-queue`, `x-ordered-exchange` and `x-ordered-routing-key`.
 //!
 //! A copy has the body, the headers and the properties of the original, except `expiration`, `user_id`, `CC` and
-//! `BCC`, which would make it expire, be refused, or go elsewhere. The original is acknowledged once the broker has
+//! `BCC`, which would make it expire, be refused, or go elsewhere. Where the headers do not all fit into a frame with
+//! those that are added, the largest are left out. The original is acknowledged once the broker has
 //! confirmed the copy. Nothing is ever rejected or requeued.
 //!
 //! A copy that the broker does not take is sent again for as long as the original is out, and `settle` waits for it
@@ -68,7 +69,10 @@ mod delay;
 mod driver;
 mod envelope;
 mod failure;
+mod frame;
 mod headers;
+#[cfg(test)]
+mod hostile;
 mod names;
 mod original;
 mod outgoing;

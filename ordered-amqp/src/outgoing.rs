@@ -22,6 +22,8 @@ pub(crate) struct Outgoing {
     pub(crate) body: Bytes,
     /// It goes to the queue of this delay, which may have to be declared first.
     pub(crate) delay: Option<Delay>,
+    /// It is a copy of a message that came in: headers for which there is no room may be left out.
+    pub(crate) is_copy: bool,
 }
 
 /// Where the copies of a queue's messages go.
@@ -42,6 +44,7 @@ impl Places {
             properties: self.properties(original, self.headers(original)),
             body: original.body.clone(),
             delay: Some(delay),
+            is_copy: true,
         }
     }
 
@@ -64,6 +67,7 @@ impl Places {
             properties: self.properties(original, headers),
             body: original.body.clone(),
             delay: None,
+            is_copy: true,
         }
     }
 

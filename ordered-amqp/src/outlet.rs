@@ -11,6 +11,7 @@ use lapin::{Channel, Confirmation, Connection};
 use tokio::time::timeout;
 
 use crate::broker::Broker;
+use crate::frame::{Room, TooLarge};
 use crate::outgoing::Outgoing;
 use crate::outlet_link::Link;
 use crate::topology::Topology;
@@ -43,6 +44,8 @@ pub(crate) enum NotSent {
     Unroutable,
     /// The broker refused it, as a full queue does.
     Refused,
+    /// Its headers do not fit into a frame.
+    TooLarge(TooLarge),
 }
 
 impl fmt::Display for NotSent {
@@ -51,6 +54,7 @@ impl fmt::Display for NotSent {
             Self::Lost(error) => write!(f, "the connection failed: {error}"),
             Self::Unroutable => f.write_str("no queue takes the message"),
             Self::Refused => f.write_str("the queue refused the message"),
+            Self::TooLarge(_) => f.write_str("its headers do not fit into a frame"),
         }
     }
 }
@@ -147,13 +151,14 @@ type Fate = Result<Option<Route>, NotSent>;
 async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<Fate> {
     let mut fates = Vec::with_capacity(messages.len());
     let mut waiting = VecDeque::new();
+    let room = link.room_for_headers();
     for message in messages {
         if waiting.len() == UNCONFIRMED
             && let Some(oldest) = waiting.pop_front()
         {
             fates.push(confirmed(link, oldest).await);
         }
-        let mut published = Box::pin(maybe_done(publish(channel, message)));
+        let mut published = Box::pin(maybe_done(publish(channel, message, room)));
         // The first poll puts the frames in line, which keeps the order; nobody waits until they are on the wire.
         let _ = poll!(published.as_mut());
         waiting.push_back(published);
@@ -176,7 +181,13 @@ async fn confirmed(
     fate.expect("it is done, and its output is taken once")
 }
 
-async fn publish(channel: &Channel, message: &Outgoing) -> Fate {
+async fn publish(channel: &Channel, message: &Outgoing, room: Room) -> Fate {
+    let mut properties = message.properties.clone();
+    if message.is_copy {
+        properties = room.fitted(properties);
+    } else {
+        room.check(&properties).map_err(NotSent::TooLarge)?;
+    }
     let options = BasicPublishOptions {
         // Without a queue it comes back, instead of vanishing.
         mandatory: true,
@@ -188,7 +199,7 @@ async fn publish(channel: &Channel, message: &Outgoing) -> Fate {
             message.routing_key.clone(),
             options,
             &message.body,
-            message.properties.clone(),
+            properties,
         )
         .await
         .map_err(NotSent::Lost)?;

@@ -7,6 +7,7 @@ use lapin::{Channel, Connection};
 use tokio::time::timeout;
 
 use crate::delay::Delay;
+use crate::frame::Room;
 use crate::topology::Topology;
 
 /// How long a broker may take to say goodbye.
@@ -39,6 +40,10 @@ impl Link {
 
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.status().connected()
+    }
+
+    pub(crate) fn room_for_headers(&self) -> Room {
+        Room::of_frame(self.connection.configuration().frame_max())
     }
 
     /// Whether the broker is short of memory or disk, and takes nothing.

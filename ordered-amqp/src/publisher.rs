@@ -8,6 +8,7 @@ use ordered_core::transport::{Publish, TransportError};
 use crate::broker::Broker;
 use crate::envelope;
 use crate::failure::away;
+use crate::frame::TooLarge;
 use crate::outgoing::Outgoing;
 use crate::outlet::{NotSent, Outlet};
 use crate::topology::Topology;
@@ -68,6 +69,10 @@ impl AmqpPublisher {
                 "no queue takes what is published to the exchange {exchange:?} with the routing key {key:?}: \
                  declare the queue, or bind it"
             )),
+            NotSent::TooLarge(TooLarge { bytes, limit }) => TransportError::fatal(format!(
+                "the headers of an event have {bytes} bytes, and {limit} fit into a frame of RabbitMQ: put what is \
+                 large into the body"
+            )),
             NotSent::Refused => TransportError::unavailable(format!(
                 "the queue behind the exchange {exchange:?} and the routing key {key:?} refused an event, as a full \
                  one does"
@@ -88,6 +93,7 @@ impl Publish for AmqpPublisher {
                     properties: envelope::to_properties(&envelope)?,
                     body: envelope.body,
                     delay: None,
+                    is_copy: false,
                 })
             })
             .collect();

@@ -6,8 +6,10 @@
 
 pub mod clock;
 pub mod event;
+pub mod explain;
 pub mod handler;
 pub mod protocol;
 pub mod store;
 pub mod transport;
+mod words;
 pub mod worker;

@@ -16,6 +16,14 @@ pub enum ConnectError {
         /// Its name.
         name: &'static str,
     },
+    /// It does not begin with a scheme. It is not quoted: there may be a password in it.
+    #[error("this is not the URL of a {part}: it does not begin with one of {known}")]
+    NoScheme {
+        /// `transport` or `store`.
+        part: &'static str,
+        /// The schemes that there are.
+        known: &'static str,
+    },
     /// Nothing goes by this scheme.
     #[error("there is no {part} for `{scheme}://`; there are: {known}")]
     UnknownScheme {
@@ -54,8 +62,8 @@ const TRANSPORTS: &str = "amqp://, amqps://, sqs://, memory://";
 /// # Errors
 /// When the URL is of no known kind, its feature is off, or the store does not answer.
 pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
-    match scheme(url) {
-        "memory" => Ok(Arc::new(named(&MEMORY_STORES, url))),
+    match scheme(url, "store", STORES)? {
+        "memory" => Ok(Arc::new(named(&MEMORY_STORES, (url, "")))),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+unix" | "unix" => {
             Ok(Arc::new(ordered_redis::RedisStore::connect(url).await?))
@@ -77,10 +85,8 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
 /// When the URL is of no known kind, its feature is off, or it cannot be read. The broker is asked first
 /// when the worker starts.
 pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, ConnectError> {
-    match scheme(url) {
-        "memory" => Ok(Arc::new(
-            named(&MEMORY_BROKERS, &format!("{url}/{queue}")).consumer(),
-        )),
+    match scheme(url, "transport", TRANSPORTS)? {
+        "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, (url, queue)).consumer())),
         #[cfg(feature = "amqp")]
         "amqp" | "amqps" => Ok(Arc::new(
             ordered_amqp::Amqp::connect(url).queue(queue).await?,
@@ -104,8 +110,8 @@ pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, Con
 /// # Errors
 /// As [`transport`], and when the broker does not answer.
 pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, ConnectError> {
-    match scheme(url) {
-        "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, &format!("{url}/{queue}")))),
+    match scheme(url, "transport", TRANSPORTS)? {
+        "memory" => Ok(Arc::new(named(&MEMORY_BROKERS, (url, queue)))),
         #[cfg(feature = "amqp")]
         "amqp" | "amqps" => Ok(Arc::new(
             ordered_amqp::Amqp::connect(url)
@@ -132,8 +138,16 @@ pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, Conne
     }
 }
 
-fn scheme(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(scheme, _)| scheme)
+fn scheme<'a>(
+    url: &'a str,
+    part: &'static str,
+    known: &'static str,
+) -> Result<&'a str, ConnectError> {
+    let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    url.split_once("://")
+        .map(|(scheme, _)| scheme)
+        .filter(|scheme| !scheme.is_empty() && scheme.bytes().all(of_scheme))
+        .ok_or(ConnectError::NoScheme { part, known })
 }
 
 #[allow(dead_code, reason = "not called when all features are on")]
@@ -144,13 +158,14 @@ fn feature_off(scheme: &str, feature: &'static str) -> ConnectError {
     }
 }
 
-type Named<T> = LazyLock<Mutex<HashMap<String, T>>>;
+type Named<T> = LazyLock<Mutex<HashMap<(String, String), T>>>;
 
 static MEMORY_STORES: Named<MemoryStore> = LazyLock::new(Mutex::default);
 static MEMORY_BROKERS: Named<MemoryBroker> = LazyLock::new(Mutex::default);
 
 /// What goes by this name in this process; a new one for a name that is new.
-fn named<T: Clone + Default>(all: &Named<T>, name: &str) -> T {
+fn named<T: Clone + Default>(all: &Named<T>, (url, queue): (&str, &str)) -> T {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    all.entry(name.to_owned()).or_default().clone()
+    let name = (url.to_owned(), queue.to_owned());
+    all.entry(name).or_default().clone()
 }

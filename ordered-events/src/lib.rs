@@ -9,6 +9,10 @@
 )]
 
 mod connect;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod signal;
 mod worker;
 
@@ -17,6 +21,7 @@ pub use signal::shutdown_signal;
 pub use worker::Worker;
 
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
+pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
     Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnLate, Permanent, State,
 };

@@ -19,6 +19,9 @@ impl Worker {
 
     /// A worker that is put together by hand.
     pub fn builder() -> WorkerBuilder {
+        #[cfg(feature = "opentelemetry")]
+        return WorkerBuilder::default().on_span(crate::opentelemetry::continue_trace);
+        #[cfg(not(feature = "opentelemetry"))]
         WorkerBuilder::default()
     }
 

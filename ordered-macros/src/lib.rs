@@ -11,6 +11,8 @@ mod expand;
 mod fallback;
 mod field;
 mod function;
+#[cfg(test)]
+mod hostile;
 mod model;
 mod suggest;
 mod valid;

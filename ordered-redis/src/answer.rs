@@ -56,13 +56,19 @@ impl Answer {
         Ok((cursor, Self::members(members)?))
     }
 
-    /// The entries of a stream, each of which is one field.
-    pub(crate) fn stream(value: Value) -> Result<Vec<String>, StoreError> {
+    /// The entries of a stream: of each the values of its fields, in their order.
+    pub(crate) fn stream(value: Value) -> Result<Vec<Vec<String>>, StoreError> {
         let mut entries = Vec::new();
         for entry in Self::new(value)?.values {
             let mut entry = Self::new(entry)?.values.skip(1);
             let fields = entry.next().ok_or_else(|| misshaped("entry"))?;
-            entries.extend(Self::members(fields)?.into_iter().skip(1).take(1));
+            entries.push(
+                Self::members(fields)?
+                    .into_iter()
+                    .skip(1)
+                    .step_by(2)
+                    .collect(),
+            );
         }
         Ok(entries)
     }
@@ -177,6 +183,7 @@ impl Answer {
             4 => Refusal::NoSuchEvent,
             5 => Refusal::Running,
             6 => Refusal::Already,
+            7 => Refusal::Superseded,
             _ => return Err(misshaped("refusal")),
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{Client, Cmd, IntoConnectionInfo, RedisError, RedisResult, Value, pipe};
+use redis::{Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value, pipe};
 
 /// A connection that many tasks share and that comes back by itself. Clones are the same connection.
 #[derive(Clone)]
@@ -26,13 +26,31 @@ impl Address {
     pub(crate) fn parse(urls: &str) -> RedisResult<Self> {
         let nodes = urls
             .split(',')
-            .map(|url| url.trim().into_connection_info())
+            .map(|url| {
+                check_form(url)?;
+                url.trim().into_connection_info()
+            })
             .collect::<RedisResult<Vec<_>>>()?;
         let shown: Vec<String> = nodes.iter().map(|node| node.addr().to_string()).collect();
         Ok(Self {
             nodes,
             shown: shown.join(","),
         })
+    }
+}
+
+/// Refuses what would be read with a part of the password as the host, the port or the database, which are shown.
+fn check_form(url: &str) -> RedisResult<()> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Ok(());
+    };
+    match rest.find(['/', '?', '#']) {
+        Some(end) if !scheme.contains("unix") && rest[end..].contains('@') => Err((
+            ErrorKind::InvalidClientConfig,
+            "there is a `/`, `?` or `#` before the `@`: in a user or a password they are written %2F, %3F and %23",
+        )
+            .into()),
+        _ => Ok(()),
     }
 }
 
@@ -47,7 +65,7 @@ fn tcp_settings(timeout: Duration) -> TcpSettings {
         .set_nodelay(true)
         .set_keepalive(probes);
     #[cfg(target_os = "linux")]
-    let settings = settings.set_user_timeout(timeout * 2);
+    let settings = settings.set_user_timeout(timeout.saturating_mul(2));
     settings
 }
 

@@ -35,11 +35,6 @@ impl Names {
         format!("{}:{}:workers", self.prefix, escape(group))
     }
 
-    /// What operators did to the group.
-    pub(crate) fn audit(&self, group: &str) -> String {
-        format!("{}:{}:audit", self.prefix, escape(group))
-    }
-
     /// The groups. No group can have this name: theirs have a part more.
     pub(crate) fn groups(&self) -> String {
         format!("{}:groups", self.prefix)

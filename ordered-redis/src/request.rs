@@ -205,13 +205,15 @@ fn count(argument: Option<u64>) -> u32 {
     u32::from(argument.is_some())
 }
 
-/// Who asks, when, and by which rules; a time of 0 is the server's own. A dry run writes nothing.
+/// Who asks, when, and by which rules; a time of 0 is the server's own. A dry run writes nothing. What is said goes to the
+/// log of what operators did.
 pub(crate) fn situation(
     policy: &Policy,
     bucket_quota: Quota,
     worker: &WorkerId,
     given_time: u64,
     is_dry: bool,
+    said: &str,
 ) -> Bytes {
     let (on_gap, after) = match policy.on_gap {
         GapPolicy::Wait => (0, Duration::ZERO),
@@ -219,7 +221,7 @@ pub(crate) fn situation(
         GapPolicy::Halt { after } => (2, after),
     };
     Packer::default()
-        .list(16)
+        .list(17)
         .text(worker.as_str())
         .number(given_time)
         .number(policy.first_seq.max(1))
@@ -236,5 +238,6 @@ pub(crate) fn situation(
         .millis(after)
         .text(&format!("{after:?}"))
         .number(is_dry.into())
+        .text(said)
         .finish()
 }

@@ -32,22 +32,28 @@ macro_rules! operation {
 
 operation!(APPLY("situation", "commands", "payload...")
     on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "d3", "d4",
-        "a", "late", "x", "xq", "g", "halt", "n"
+        "a", "late", "x", "xq", "g", "halt", "n", "log"
     = "lua/codec.lua", "lua/state.lua", "lua/guards.lua", "lua/held.lua", "lua/done.lua", "lua/offer.lua",
         "lua/commit.lua", "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua",
-        "lua/control.lua", "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/apply.lua");
+        "lua/control.lua", "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/audit.lua", "lua/apply.lua");
+operation!(PAUSE("paused", "said", "changed", "given_time")
+    on "m", "log"
+    = "lua/codec.lua", "lua/audit.lua", "lua/pause.lua");
 operation!(HEARTBEAT("worker", "lease", "given_time")
     on "w"
     = "lua/codec.lua", "lua/heartbeat.lua");
 operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "given_time")
-    on "k", "c", "h", "w", "m", "due", "xq", "g", "halt"
+    on "k", "c", "w", "m", "due", "xq", "g", "halt"
     = "lua/codec.lua", "lua/sweep.lua");
 operation!(INSPECT("key", "most", "given_time")
     on "k", "c", "h", "q", "e", "w", "m", "a", "x", "xq"
     = "lua/codec.lua", "lua/inspect.lua");
 operation!(EVENT("key", "seq")
-    on "k", "p", "x"
+    on "k", "p", "x", "xq"
     = "lua/codec.lua", "lua/event.lua");
+operation!(STORED("key", "aside", "epoch", "seq", "most", "bytes")
+    on "k", "h", "p", "q", "x", "xq"
+    = "lua/codec.lua", "lua/stored.lua");
 operation!(SUMMARY("given_time")
     on "k", "c", "w", "m", "g", "halt"
     = "lua/codec.lua", "lua/summary.lua");
@@ -58,8 +64,8 @@ operation!(OWNERS("cursor", "count")
     on "c"
     = "lua/codec.lua", "lua/owners.lua");
 
-pub(crate) static ALL: [&Operation; 8] = [
-    &APPLY, &HEARTBEAT, &SWEEP, &INSPECT, &EVENT, &SUMMARY, &SURVEY, &OWNERS,
+pub(crate) static ALL: [&Operation; 10] = [
+    &APPLY, &PAUSE, &HEARTBEAT, &SWEEP, &INSPECT, &EVENT, &STORED, &SUMMARY, &SURVEY, &OWNERS,
 ];
 
 /// One operation on one bucket.
@@ -118,10 +124,12 @@ mod tests {
     fn headers_say_what_the_wrappers_send() {
         let files = [
             (&APPLY, include_str!("lua/apply.lua")),
+            (&PAUSE, include_str!("lua/pause.lua")),
             (&HEARTBEAT, include_str!("lua/heartbeat.lua")),
             (&SWEEP, include_str!("lua/sweep.lua")),
             (&INSPECT, include_str!("lua/inspect.lua")),
             (&EVENT, include_str!("lua/event.lua")),
+            (&STORED, include_str!("lua/stored.lua")),
             (&SUMMARY, include_str!("lua/summary.lua")),
             (&SURVEY, include_str!("lua/survey.lua")),
             (&OWNERS, include_str!("lua/owners.lua")),

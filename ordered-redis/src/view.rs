@@ -1,11 +1,10 @@
 //! What `inspect.lua` says of a key.
 
-use ordered_core::protocol::{
-    ClaimView, DeadCause, DeadView, HeldView, KeyView, Phase, TroubleView,
-};
+use ordered_core::protocol::{ClaimView, DeadView, HeldView, KeyView, Phase, TroubleView};
 use ordered_core::store::StoreError;
 
 use crate::answer::{Answer, misshaped};
+use crate::store::cause;
 
 pub(crate) fn key_view(name: &str, answer: &mut Answer) -> Result<KeyView, StoreError> {
     let now = answer.number()?;
@@ -110,15 +109,7 @@ fn dead(answer: &mut Answer) -> Result<Vec<DeadView>, StoreError> {
                 epoch: answer.number()?,
                 seq: answer.number()?,
                 id: answer.text()?,
-                cause: match answer.number()? {
-                    1 => DeadCause::Failed,
-                    2 => DeadCause::Skipped,
-                    3 => DeadCause::Discarded,
-                    4 => DeadCause::Superseded,
-                    _ => return Err(misshaped("cause")),
-                }
-                .as_str()
-                .to_owned(),
+                cause: cause(answer)?.as_str().to_owned(),
                 error: answer.text()?,
                 attempts: answer.small()?,
                 at: answer.number()?,

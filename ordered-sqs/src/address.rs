@@ -56,11 +56,23 @@ impl Address {
                 "endpoint" => &mut address.endpoint,
                 "account" => &mut address.account,
                 "message_group" => &mut address.message_group,
+                // Behind a `?` in a secret comes more of it.
+                _ if text.contains('?') && text.rfind('@') > text.find('?') => {
+                    return Err(wrong(
+                        "in a secret, `?`, `/` and `#` are written %3f, %2f and %23",
+                    ));
+                }
                 _ => {
                     let what = format!("it has no parameter `{name}`, only {PARAMETERS}");
                     return Err(wrong(&what));
                 }
             };
+            // They are shown, and where there is an `@` there may be a secret before it.
+            if value.contains('@') {
+                return Err(wrong(&format!(
+                    "`{name}` has an `@` in it: keys stand before the queue, `sqs://key:secret@queue`"
+                )));
+            }
             if value.is_empty() || place.replace(value.into_owned()).is_some() {
                 return Err(wrong(&format!("`{name}` must be given once, with a value")));
             }
@@ -146,6 +158,8 @@ mod tests {
             ("sqs://key:SECRET@q?region=", "`region` must be given once"),
             ("sqs://key:SECRET@q?endpoint=127.0.0.1", "`http://`"),
             ("key:SECRET", "scheme"),
+            ("sqs://key:?SECRET@q", "%3f"),
+            ("sqs://q?endpoint=http://me:SECRET@h", "before the queue"),
         ] {
             let error = Address::parse(url).unwrap_err().to_string();
             assert!(error.contains(word), "{url}: {error}");

@@ -51,10 +51,21 @@ impl SqsBuilder {
 
     /// How long one call waits for messages, in whole seconds up to 20. Default 5 seconds.
     ///
-    /// An idle consumer makes one call in this time, and closing a consumer takes up to this time: a call that waits
-    /// cannot be taken back, and what it would bring would be out of sight for the visibility timeout.
+    /// An idle consumer makes one call in this time, and closing it takes up to this time, unless
+    /// [`close_within`](SqsBuilder::close_within) says otherwise.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.options.wait = wait;
+        self
+    }
+
+    /// How long closing waits at the most for the call for messages that is under way. Default: until it is answered,
+    /// within the [`wait`](SqsBuilder::wait).
+    ///
+    /// What is unsettled is shown to others before that, so that only this process waits. With less time, or none, the
+    /// call is cut off; a message that SQS gives it nevertheless is not lost, but out of sight of all for the visibility
+    /// timeout, and on a FIFO queue its group with it.
+    pub fn close_within(mut self, time: Duration) -> Self {
+        self.options.close_within = Some(time);
         self
     }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordered_core::transport::{Intake, TransportError};
+use ordered_core::transport::{Intake, TransportError, WorkerFacts};
 use tokio::sync::Mutex;
 use tracing::warn;
 
@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::ledger::{Entry, Ledger};
 use crate::link::Link;
 use crate::message::Incoming;
+use crate::report::Report;
 
 /// A consumer at work, shared by its tasks and the worker's calls.
 #[derive(Debug)]
@@ -27,10 +28,21 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     /// Asks the broker about the queue, and says what it finds.
-    pub(crate) async fn open(link: Arc<Link>, intake: Intake) -> Result<Self, TransportError> {
+    pub(crate) async fn open(
+        link: Arc<Link>,
+        intake: Intake,
+        worker: Option<WorkerFacts>,
+    ) -> Result<Self, TransportError> {
         let facts = Facts::ask(&link).await?;
         let dead_letters = DeadLetters::open(&link, &facts).await?;
-        facts.report(&link.queue, link.region(), &dead_letters.queue);
+        let report = Report {
+            queue: &link.queue,
+            region: link.region(),
+            dead_letters: &dead_letters.queue,
+            facts: &facts,
+            worker,
+        };
+        report.log();
         Ok(Self {
             link,
             facts,

@@ -106,7 +106,7 @@ async fn create(link: &Link, queue: &str) -> Result<String, TransportError> {
 }
 
 /// The message with the reason; where all of it is too large, with less about it.
-fn letter(message: &Incoming, reason: &Reason, queue: &str) -> Outgoing {
+pub(crate) fn letter(message: &Incoming, reason: &Reason, queue: &str) -> Outgoing {
     let mut attributes = HashMap::from([
         (
             names::REASON.to_owned(),
@@ -128,7 +128,10 @@ fn letter(message: &Incoming, reason: &Reason, queue: &str) -> Outgoing {
         .headers
         .retain(|name, _| !attributes.contains_key(name));
     let mut complete = attributes.clone();
-    let binary = message.binary.iter().take(MAX_BINARY);
+    // One that has a name of ours does not take its place.
+    let binary = message.binary.iter();
+    let binary = binary.filter(|(name, _)| !attributes.contains_key(*name));
+    let binary = binary.take(MAX_BINARY);
     complete.extend(binary.map(|(name, value)| (name.clone(), value.clone())));
     let whole = encode(&envelope, complete);
     if whole.size() <= message::MAX_BYTES && message.binary.len() <= MAX_BINARY {

@@ -5,7 +5,6 @@ use aws_sdk_sqs::types::QueueAttributeName as Name;
 use ordered_core::transport::TransportError;
 use serde::Deserialize;
 use serde_json::Value;
-use tracing::{info, warn};
 
 use crate::failure::Failure;
 use crate::link::Link;
@@ -13,10 +12,7 @@ use crate::link::Link;
 /// Of a queue without a usable visibility timeout.
 const DEFAULT_VISIBILITY: Duration = Duration::from_secs(30);
 
-/// Below this, deferring alone can use up the receives that a redrive policy allows.
-const MANY_RECEIVES: u64 = 100;
-
-const DAY: u64 = 24 * 60 * 60;
+pub(crate) const DAY: u64 = 24 * 60 * 60;
 
 /// What the attributes of a queue say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +23,8 @@ pub(crate) struct Facts {
     pub(crate) is_visibility_ours: bool,
     pub(crate) is_fifo: bool,
     pub(crate) redrive: Option<Redrive>,
-    retention_seconds: u64,
-    backlog: u64,
+    pub(crate) retention_seconds: u64,
+    pub(crate) backlog: u64,
 }
 
 /// Where the queue puts messages by itself, and after how many receives.
@@ -72,60 +68,6 @@ impl Facts {
                 .and_then(|text| Redrive::read(text)),
             retention_seconds: number(Name::MessageRetentionPeriod).unwrap_or(4 * DAY),
             backlog: number(Name::ApproximateNumberOfMessages).unwrap_or_default(),
-        }
-    }
-
-    /// Says what the attributes mean.
-    pub(crate) fn report(&self, queue: &str, region: &str, dead_letters: &str) {
-        let (kind, meaning) = if self.is_fifo {
-            (
-                "FIFO",
-                "a group waits while one of its messages is out or deferred",
-            )
-        } else {
-            (
-                "standard",
-                "in any order and sometimes twice: the seq puts them in order",
-            )
-        };
-        info!(
-            queue,
-            region,
-            kind,
-            backlog = self.backlog,
-            dead_letters,
-            "SQS queue: {meaning}"
-        );
-        info!(
-            queue, visibility = ?self.visibility, queues_own = !self.is_visibility_ours,
-            "the visibility timeout is extended for as long as a handler takes; after a crash it is the time until the \
-             event is delivered again"
-        );
-        if self.retention_seconds < DAY {
-            warn!(
-                queue,
-                seconds = self.retention_seconds,
-                "the queue forgets what waits longer than this (MessageRetentionPeriod): an event lost so is a gap"
-            );
-        }
-        match &self.redrive {
-            None => info!(
-                queue,
-                "no redrive policy: only the worker puts events aside"
-            ),
-            Some(redrive) if redrive.max_receives < MANY_RECEIVES => warn!(
-                queue,
-                max_receive_count = redrive.max_receives,
-                target_queue = redrive.queue,
-                "the queue puts an event aside by itself after so many receives, also one that was only deferred or was \
-                 with a worker that crashed; its key then waits for it: set maxReceiveCount to {MANY_RECEIVES} or more"
-            ),
-            Some(redrive) => info!(
-                queue,
-                max_receive_count = redrive.max_receives,
-                target_queue = redrive.queue,
-                "the queue puts an event aside by itself after so many receives"
-            ),
         }
     }
 }

@@ -68,6 +68,8 @@ mod facts;
 mod failure;
 mod heartbeat;
 mod hold;
+#[cfg(test)]
+mod hostile;
 mod ledger;
 mod link;
 mod message;
@@ -76,6 +78,7 @@ mod options;
 mod polling;
 mod publish;
 mod publisher;
+mod report;
 mod settling;
 mod sqs;
 

@@ -6,6 +6,8 @@ use ordered_core::transport::TransportError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) wait: Duration,
+    /// `None`: as long as a call takes.
+    pub(crate) close_within: Option<Duration>,
     pub(crate) receivers: usize,
     pub(crate) visibility: Option<Duration>,
     pub(crate) dead_letter_queue: Option<String>,
@@ -19,6 +21,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             wait: Duration::from_secs(5),
+            close_within: None,
             receivers: 4,
             visibility: None,
             dead_letter_queue: None,

@@ -2,7 +2,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ordered_core::transport::{Delivery, Intake, Settlement, Transport, TransportError};
+use ordered_core::transport::{
+    Delivery, Intake, Settlement, Transport, TransportError, WorkerFacts,
+};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::warn;
@@ -23,6 +25,8 @@ const LAST_ANSWER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Sqs {
     link: Arc<Link>,
+    /// Who is going to consume, where somebody has said so.
+    worker: OnceLock<WorkerFacts>,
     running: OnceLock<Running>,
 }
 
@@ -49,6 +53,7 @@ impl Sqs {
     pub(crate) fn new(link: Arc<Link>) -> Self {
         Self {
             link,
+            worker: OnceLock::new(),
             running: OnceLock::new(),
         }
     }
@@ -65,6 +70,25 @@ impl Sqs {
         self.link.is_fifo()
     }
 
+    /// Waits for the end of the call for messages that is under way, or cuts it off.
+    async fn last_answer(&self, mut polling: JoinHandle<()>) {
+        let options = &self.link.options;
+        let patience = options.close_within.unwrap_or(options.wait + LAST_ANSWER);
+        if timeout(patience, &mut polling).await.is_ok() {
+            return;
+        }
+        polling.abort();
+        // The last entries that it has made are in the ledger once it has ended.
+        let _ = polling.await;
+        let queue = &self.link.queue;
+        if options.close_within.is_none() {
+            warn!(
+                queue,
+                "SQS does not answer; what it would have given comes again"
+            );
+        }
+    }
+
     fn running(&self) -> Result<&Running, TransportError> {
         let running = self.running.get();
         running.ok_or_else(|| TransportError::fatal("SQS: the consumer has not been started"))
@@ -73,9 +97,16 @@ impl Sqs {
 
 #[async_trait]
 impl Transport for Sqs {
+    fn introduce(&self, worker: WorkerFacts) {
+        // A second worker would fail to start, and the first one's words stand.
+        let _ = self.worker.set(worker);
+    }
+
     /// Reads the queue's attributes, says in the log what they mean, and finds or makes the queue for dead letters.
     async fn start(&self, intake: Intake) -> Result<(), TransportError> {
-        let consumer = Arc::new(Consumer::open(Arc::clone(&self.link), intake).await?);
+        let link = Arc::clone(&self.link);
+        let worker = self.worker.get().copied();
+        let consumer = Arc::new(Consumer::open(link, intake, worker).await?);
         let polling = Arc::clone(&consumer);
         let heartbeat = Arc::clone(&consumer);
         let running = Running {
@@ -115,30 +146,24 @@ impl Transport for Sqs {
         settling::settle(&self.running()?.consumer, settlements).await
     }
 
-    /// Waits for the call for messages that is under way, then shows others what is not settled.
+    /// Shows others at once what is not settled, then waits for the call for messages that is under way, as long as
+    /// [`close_within`](SqsBuilder::close_within) says, and shows what that has brought.
     async fn close(&self) -> Result<(), TransportError> {
         let Some(running) = self.running.get() else {
             return Ok(());
         };
         let consumer = &running.consumer;
         consumer.ledger.close();
-        let polling = running.take_polling();
-        if let Some(mut polling) = polling {
-            let patience = self.link.options.wait + LAST_ANSWER;
-            if timeout(patience, &mut polling).await.is_err() {
-                polling.abort();
-                let queue = consumer.queue();
-                warn!(
-                    queue,
-                    "SQS does not answer; what it would have given comes again"
-                );
-            }
-        }
         // Between two rounds, so that no extension comes after this.
-        let _no_round = consumer.extending.lock().await;
+        let no_round = consumer.extending.lock().await;
         running.heartbeat.abort();
-        let unsettled = consumer.ledger.drain();
-        consumer.give_back(unsettled).await.map_err(|failure| {
+        drop(no_round);
+        let shown = consumer.give_back(consumer.ledger.drain()).await;
+        if let Some(polling) = running.take_polling() {
+            self.last_answer(polling).await;
+        }
+        let shown_last = consumer.give_back(consumer.ledger.drain()).await;
+        shown.and(shown_last).map_err(|failure| {
             TransportError::unavailable(format!(
                 "SQS: could not give back what is unsettled; it comes again after {:?}: {}",
                 consumer.visibility(),

@@ -5,6 +5,8 @@
 mod eventually;
 #[cfg(feature = "history")]
 pub mod history;
+#[cfg(feature = "hostile")]
+pub mod hostile;
 #[cfg(feature = "server")]
 pub mod proxy;
 #[cfg(feature = "server")]
@@ -12,6 +14,7 @@ pub mod server;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod store_suite;
+mod texts;
 pub mod transport_suite;
 mod unique;
 

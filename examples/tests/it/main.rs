@@ -4,8 +4,11 @@ mod bad_input;
 mod handled;
 mod killed;
 mod load;
+#[cfg(feature = "prometheus")]
+mod metrics;
 mod orders;
 mod outages;
+mod secrets;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod steady;

@@ -130,6 +130,12 @@ impl Setting {
         Producer(command.spawn().unwrap())
     }
 
+    /// What a worker wrote to its log of messages so far.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn said(&self, id: &str) -> String {
+        fs::read_to_string(self.said_by(id)).unwrap()
+    }
+
     /// The program with what all of them are told.
     fn command<'a>(&self, command: &'a mut Command, verb: &str) -> &'a mut Command {
         command

@@ -1,6 +1,7 @@
 //! The RabbitMQ transport against real servers.
 
 mod faults;
+mod hostile;
 mod messages;
 mod queues;
 mod settling;

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -5,6 +6,10 @@ use super::{
     Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, MissingState, States,
 };
 use crate::event::Envelope;
+use crate::words::{of_panic, shortened};
+
+/// A reason longer than this is cut: it may quote the event, and ends up in a log line and in a header.
+const LONGEST_REASON: usize = 1_000;
 
 /// One decoded event, ready to be handled.
 pub type Invocation = Box<
@@ -19,7 +24,8 @@ pub trait DynHandler: Send + Sync + 'static {
     /// As [`Handler::decode`]; in place of the event stands the call that handles it.
     ///
     /// # Errors
-    /// As [`Handler::decode`].
+    /// As [`Handler::decode`], in at most about a thousand characters; also where it panics: an event that no worker can
+    /// read must not end them one after the other.
     fn decode(self: Arc<Self>, envelope: &Envelope) -> Result<Decoded<Invocation>, Malformed>;
 
     /// As [`Handler::check`].
@@ -40,7 +46,8 @@ impl<H: Handler> DynHandler for H {
             seq,
             id,
             event,
-        } = Handler::decode(&*self, envelope)?;
+        } = read(&*self, envelope)
+            .map_err(|Malformed(text)| Malformed(shortened(text, LONGEST_REASON)))?;
         let event: Invocation =
             Box::new(move |context| Box::pin(async move { self.call(event, context).await }));
         Ok(Decoded {
@@ -54,4 +61,14 @@ impl<H: Handler> DynHandler for H {
     fn check(&self, states: &States) -> Result<(), MissingState> {
         Handler::check(self, states)
     }
+}
+
+fn read<H: Handler>(handler: &H, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
+    let read = catch_unwind(AssertUnwindSafe(|| handler.decode(envelope)));
+    read.unwrap_or_else(|panic| {
+        let words = of_panic(&*panic);
+        Err(Malformed(format!(
+            "the handler panicked while it read the event: {words}"
+        )))
+    })
 }

@@ -103,7 +103,7 @@ pub enum Verb {
         /// The last seq to pass over.
         to: Option<Seq>,
     },
-    /// Take one held event out, or delete one that was put aside.
+    /// Take one held event out, or delete one that was put aside, of an earlier numbering where this one has none.
     Discard {
         /// Its place.
         seq: Seq,

@@ -313,6 +313,14 @@ impl KeyState {
         self.dead.get(&(self.epoch, seq)).map(|dead| (seq, dead))
     }
 
+    /// The latest earlier numbering of which an event with this seq was put aside.
+    pub(crate) fn older_dead(&self, seq: u64) -> Option<u64> {
+        let mut older = self.dead.range(..(self.epoch, 0)).rev();
+        older
+            .find(|((_, other), _)| *other == seq)
+            .map(|((epoch, _), _)| *epoch)
+    }
+
     /// The committed event under this seq, while it is remembered.
     pub(crate) fn done_at(&self, seq: u64, now: Millis) -> Option<&Done> {
         self.done.get(&seq).filter(|done| done.expires > now)

@@ -79,6 +79,12 @@ pub struct Effect {
 impl Effect {
     /// How many seqs an effect lists at the most.
     pub const MOST: usize = 1_000;
+
+    /// As the audit log writes it.
+    #[must_use]
+    pub fn sentence(last_seq: u64, released: u64, removed: u64) -> String {
+        format!("last seq {last_seq}, {released} released, {removed} removed")
+    }
 }
 
 /// Why an operator's verb cannot be done.
@@ -96,6 +102,8 @@ pub enum Refusal {
     Running,
     /// It is so already.
     Already,
+    /// The event belongs to an earlier numbering of its key.
+    Superseded,
 }
 
 impl Refusal {
@@ -109,6 +117,7 @@ impl Refusal {
             Self::NoSuchEvent => "no_such_event",
             Self::Running => "running",
             Self::Already => "already",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -249,6 +258,8 @@ impl fmt::Display for Refusal {
             Self::NoSuchEvent => "no such event is held or was put aside",
             Self::Running => "a worker runs that event at this moment: pause the key first, and wait until it is done",
             Self::Already => "it is so already",
+            Self::Superseded => "the numbering of the key was begun again since, and an event of the old one has no place in the new: \
+                export it, and publish it again with a seq of the new numbering, or discard it",
         })
     }
 }
@@ -256,12 +267,7 @@ impl fmt::Display for Refusal {
 /// As the audit log writes it.
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "last seq {}, {} released, {} removed",
-            self.last_seq,
-            self.released.len(),
-            self.removed.len()
-        )
+        let (released, removed) = (self.released.len() as u64, self.removed.len() as u64);
+        f.write_str(&Self::sentence(self.last_seq, released, removed))
     }
 }

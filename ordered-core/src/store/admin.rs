@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Group, StoreError};
+use super::{Group, Place, Shelf, StoreError, StoredEvent};
 use crate::event::{Envelope, Key, Seq};
 use crate::protocol::{DeadView, KeyView, Millis, Verb, Verdict};
 
@@ -27,6 +27,16 @@ pub trait Admin: Send + Sync + 'static {
     /// When the store cannot be reached.
     async fn overview(&self, group: &Group) -> Result<GroupView, StoreError>;
 
+    /// The workers that have a lease, good or over, sorted by name.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn workers(&self, group: &Group) -> Result<WorkersView, StoreError> {
+        // What a store can tell without looking at its keys it tells itself.
+        let GroupView { workers, now, .. } = self.overview(group).await?;
+        Ok(WorkersView { workers, now })
+    }
+
     /// Some of the keys that the filter lets through. Begin with an empty cursor, and go on with the page's until that is
     /// `None`. A key may be on two pages if it changes meanwhile.
     ///
@@ -45,7 +55,7 @@ pub trait Admin: Send + Sync + 'static {
     /// When the store cannot be reached.
     async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError>;
 
-    /// A held event, or one that was put aside, whole.
+    /// A held event, or one that was put aside, whole; of an earlier numbering of the key where this one has none.
     ///
     /// # Errors
     /// When the store cannot be reached.
@@ -55,6 +65,19 @@ pub trait Admin: Send + Sync + 'static {
         key: &Key,
         seq: Seq,
     ) -> Result<Option<Envelope>, StoreError>;
+
+    /// The events that are kept of a key, whole and in order: the first page of those behind the place `after`. A page has
+    /// at most [`StoredEvent::MOST`] events, and ends after [`StoredEvent::BYTES`]; an empty one is the end.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    async fn stored(
+        &self,
+        group: &Group,
+        key: &Key,
+        shelf: Shelf,
+        after: Option<Place>,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Does the verb to the key, atomically, and writes it to the audit log; or, with `dry_run`, says what it would do.
     /// The verdict is [`Verdict::Operated`] or [`Verdict::Refused`].
@@ -96,6 +119,8 @@ pub enum KeyFilter {
     /// Those that do not go on by themselves: halted, paused, backing off, waiting for an event that has not come, or
     /// with events that were put aside.
     Stuck,
+    /// Those of which the store keeps events: such as wait, or such as were put aside.
+    Kept,
 }
 
 /// Some keys.
@@ -162,6 +187,15 @@ pub struct WorkerView {
     pub version: String,
     /// How many keys it has.
     pub keys: u64,
+}
+
+/// The workers of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkersView {
+    /// The workers.
+    pub workers: Vec<WorkerView>,
+    /// The time of the store when it was asked.
+    pub now: Millis,
 }
 
 /// An event that was put aside.

@@ -4,6 +4,7 @@ mod admin;
 mod bucket;
 mod error;
 mod memory;
+mod stored;
 mod swept;
 
 use std::fmt;
@@ -14,10 +15,12 @@ use async_trait::async_trait;
 
 pub use admin::{
     Admin, AuditEntry, DeadEntry, GroupView, KeyCounts, KeyFilter, KeyPage, Operator, WorkerView,
+    WorkersView,
 };
 pub use bucket::bucket_of;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
+pub use stored::{Aside, Place, Shelf, StoredEvent};
 pub use swept::{Stuck, Swept};
 
 use crate::protocol::{Command, Policy, Verdict, WorkerId};

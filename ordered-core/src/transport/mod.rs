@@ -94,6 +94,27 @@ pub struct Intake {
     pub max_unsettled: usize,
 }
 
+/// What a worker does with deliveries, as far as it may not fit the settings of a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerFacts {
+    /// How long the handler may take for one event.
+    pub handler_timeout: Duration,
+    /// How often the handler is started for one event at the most.
+    pub max_attempts: u32,
+}
+
+impl WorkerFacts {
+    /// All of them.
+    #[must_use]
+    pub const fn new(handler_timeout: Duration, max_attempts: u32) -> Self {
+        Self {
+            handler_timeout,
+            max_attempts,
+        }
+    }
+}
+
 /// A source of events: a queue of a broker.
 ///
 /// A transport delivers at least once, in any order it likes, and never decides about order itself. It reconnects by
@@ -107,6 +128,10 @@ pub struct Intake {
     note = "use `MemoryTransport`, the `Amqp` of the feature `amqp`, or implement `ordered_core::transport::Transport`"
 )]
 pub trait Transport: Send + Sync + 'static {
+    /// Hears, before `start`, of the worker that is going to consume. A transport that knows how the broker is set says
+    /// in the log what does not fit; it changes nothing else.
+    fn introduce(&self, _worker: WorkerFacts) {}
+
     /// Begins to consume. Called once, before the first `receive`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::backoff::Tries;
 use super::engine::Then;
-use super::telemetry::Telemetry;
+use super::telemetry::{StoreCall, Telemetry};
 use crate::protocol::{Command, Verdict, WorkerId};
 use crate::store::{Group, Store, StoreError, StoreErrorKind, Swept};
 
@@ -15,6 +15,17 @@ pub(super) type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A batch, and what the store said to it.
 pub(super) type Answer = (Vec<Command>, Vec<Then>, Result<Vec<Verdict>, StoreError>);
+
+/// An event without an answer would be neither settled nor asked about again.
+fn complete(commands: &[Command], verdicts: Vec<Verdict>) -> Result<Vec<Verdict>, StoreError> {
+    if commands.len() == verdicts.len() {
+        return Ok(verdicts);
+    }
+    let (asked, given) = (commands.len(), verdicts.len());
+    Err(StoreError::refused(format!(
+        "the store gave {given} answers to {asked} commands: it is broken"
+    )))
+}
 
 /// Asks the store on behalf of the worker.
 pub(super) struct Asker {
@@ -41,18 +52,18 @@ impl Asker {
                 let before = Instant::now();
                 match store.apply(&group, &worker, &commands).await {
                     Err(error) if error.kind() == StoreErrorKind::Unavailable => {
+                        telemetry.store_failed(StoreCall::Apply);
                         if tries.is_fresh() {
                             warn!(%error, "the store is away: nothing is acknowledged until it is back");
-                            telemetry.store_up.set(0.0);
                         }
                         tokio::time::sleep(tries.failed()).await;
                     }
                     answer => {
+                        let answer = answer.and_then(|verdicts| complete(&commands, verdicts));
                         if !tries.is_fresh() && answer.is_ok() {
                             info!("the store is back");
                         }
-                        telemetry.store_up.set(1.0);
-                        telemetry.store_seconds.record(before.elapsed());
+                        telemetry.store_answered(StoreCall::Apply, before.elapsed());
                         return (commands, thens, answer);
                     }
                 }
@@ -63,7 +74,16 @@ impl Asker {
     /// Looks for keys that nobody runs.
     pub(super) fn sweep(&self, limit: usize) -> Call<Result<Swept, StoreError>> {
         let (store, group) = (Arc::clone(&self.store), self.group.clone());
-        Box::pin(async move { store.sweep(&group, limit).await })
+        let telemetry = Arc::clone(&self.telemetry);
+        Box::pin(async move {
+            let before = Instant::now();
+            let swept = store.sweep(&group, limit).await;
+            match &swept {
+                Ok(_) => telemetry.store_answered(StoreCall::Sweep, before.elapsed()),
+                Err(_) => telemetry.store_failed(StoreCall::Sweep),
+            }
+            swept
+        })
     }
 
     /// Ends the worker's lease.

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BuildError, Observer, Occurrence, Settings, StuckHook, StuckKey, Worker};
-use crate::handler::{Backoff, DynHandler, Handler, HandlerOptions, OnExhausted, OnLate, States};
+use super::{BuildError, Observer, Occurrence, Settings, SpanHook, StuckHook, StuckKey, Worker};
+use crate::handler::{
+    Backoff, Context, DynHandler, Handler, HandlerOptions, OnExhausted, OnLate, States,
+};
 use crate::protocol::{GapPolicy, WorkerId};
 use crate::store::Store;
 use crate::transport::Transport;
@@ -20,6 +22,7 @@ pub struct WorkerBuilder {
     settings: Settings,
     states: States,
     observers: Vec<Observer>,
+    span_hooks: Vec<SpanHook>,
     stuck_hooks: Vec<StuckHook>,
     id: Option<String>,
     seed: Option<u64>,
@@ -175,6 +178,16 @@ impl WorkerBuilder {
         self
     }
 
+    /// Is given the span of each run of the handler, to tie it to the trace of the producer. See [`SpanHook`]. With the
+    /// feature `opentelemetry` of `ordered-events` that is done already.
+    pub fn on_span(
+        mut self,
+        hook: impl Fn(&tracing::Span, &Context) + Send + Sync + 'static,
+    ) -> Self {
+        self.span_hooks.push(Arc::new(hook));
+        self
+    }
+
     /// Is told of keys that do not go on by themselves, so that it can call a person. See [`StuckHook`].
     pub fn on_stuck(mut self, hook: impl Fn(&StuckKey<'_>) + Send + Sync + 'static) -> Self {
         self.stuck_hooks.push(Arc::new(hook));
@@ -238,6 +251,12 @@ impl WorkerBuilder {
             .into_iter()
             .for_each(|change| change(&mut options));
         validate(&options)?;
+        if self.id.as_deref() == Some("") {
+            return Err(BuildError::setting(
+                "id",
+                "is empty: leave it out, and one is made up",
+            ));
+        }
         Ok(Worker {
             store,
             transport,
@@ -246,6 +265,7 @@ impl WorkerBuilder {
             settings: self.settings.validated()?,
             states: Arc::new(self.states),
             observers: self.observers,
+            span_hooks: self.span_hooks.into(),
             stuck_hooks: self.stuck_hooks,
             id: WorkerId::new(self.id.unwrap_or_else(unique_name)),
             random: self

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::backoff::Tries;
+use super::telemetry::{StoreCall, Telemetry};
 use crate::protocol::WorkerId;
 use crate::store::{Group, Store};
 
@@ -47,6 +48,7 @@ pub(super) struct Heart {
     pub(super) lease: Duration,
     pub(super) interval: Duration,
     pub(super) tries: Tries,
+    pub(super) telemetry: Arc<Telemetry>,
 }
 
 impl Heart {
@@ -69,14 +71,20 @@ impl Heart {
                         info!("the store got a heartbeat again");
                     }
                     self.tries.succeeded();
+                    self.telemetry
+                        .store_answered(StoreCall::Heartbeat, before.elapsed());
                     sender.send_modify(|term| {
                         let now = Instant::now();
-                        term.lapses += u64::from(term.end.is_some_and(|end| end <= now));
+                        if term.end.is_some_and(|end| end <= now) {
+                            term.lapses += 1;
+                            self.telemetry.lapses.increment(1);
+                        }
                         term.end = Some(before + self.lease);
                     });
                     tokio::time::sleep(self.interval).await;
                 }
                 Err(error) => {
+                    self.telemetry.store_failed(StoreCall::Heartbeat);
                     if self.tries.is_fresh() {
                         warn!(%error, "the store did not get the heartbeat; trying again");
                     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
+use super::telemetry::Telemetry;
 use crate::transport::{Delivery, Transport, TransportError};
 
 /// Takes deliveries from the transport while there is room, and never more than there is room for.
@@ -10,6 +11,7 @@ pub(super) struct Intake {
     /// One permit for each delivery that may still be taken; given back when one is settled.
     pub(super) room: Arc<Semaphore>,
     pub(super) deliveries: mpsc::Sender<Vec<Delivery>>,
+    pub(super) telemetry: Arc<Telemetry>,
 }
 
 impl Intake {
@@ -29,6 +31,7 @@ impl Intake {
                 None => 1,
             };
             let deliveries = self.transport.receive(room).await?;
+            self.telemetry.deliveries.received(deliveries.len());
             self.room.add_permits(room.saturating_sub(deliveries.len()));
             if self.deliveries.send(deliveries).await.is_err() {
                 break;

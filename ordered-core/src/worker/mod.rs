@@ -19,6 +19,7 @@ mod run;
 mod running;
 mod settings;
 mod settler;
+mod span;
 mod tasks;
 mod telemetry;
 
@@ -28,3 +29,5 @@ pub use error::{BuildError, WorkerError};
 pub use observe::{Deferral, Observer, Occurrence, Place, StuckBecause, StuckHook, StuckKey};
 pub use run::Worker;
 pub use settings::Settings;
+pub use span::SpanHook;
+pub use telemetry::{METRICS, Metric, MetricKind, Outcome};

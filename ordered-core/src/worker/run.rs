@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::running::Running;
-use super::{Observer, Settings, StuckHook, WorkerBuilder, WorkerError};
+use super::{Observer, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, HandlerOptions, States};
 use crate::protocol::WorkerId;
 use crate::store::{Group, Store};
@@ -18,6 +18,7 @@ pub struct Worker {
     pub(super) settings: Settings,
     pub(super) states: Arc<States>,
     pub(super) observers: Vec<Observer>,
+    pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) stuck_hooks: Vec<StuckHook>,
     pub(super) id: WorkerId,
     pub(super) random: fastrand::Rng,
@@ -63,6 +64,10 @@ impl Worker {
         let intake = transport::Intake {
             max_unsettled: self.settings.read_ahead,
         };
+        self.transport.introduce(transport::WorkerFacts::new(
+            self.options.timeout,
+            self.options.policy.max_attempts,
+        ));
         self.transport
             .start(intake)
             .await

@@ -67,6 +67,7 @@ impl Running {
             settings,
             states,
             observers,
+            span_hooks,
             stuck_hooks,
             id,
             mut random,
@@ -79,6 +80,7 @@ impl Running {
             lease: settings.lease,
             interval: settings.heartbeat,
             tries: Tries::new(random.fork()),
+            telemetry: Arc::clone(&telemetry),
         };
         let (lease, beating) = heart.beating();
         let room = Arc::new(Semaphore::new(settings.read_ahead));
@@ -88,6 +90,7 @@ impl Running {
             transport: Arc::clone(&transport),
             room: Arc::clone(&room),
             deliveries: sender,
+            telemetry: Arc::clone(&telemetry),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(beating.map(Ok));
@@ -98,6 +101,7 @@ impl Running {
             spawner: Spawner {
                 tell,
                 timeout: options.timeout,
+                span_hooks,
                 telemetry: Arc::clone(&telemetry),
             },
             engine: Engine::new(Parts {
@@ -138,6 +142,7 @@ impl Running {
         let worked = self.work(shutdown).await;
         self.tasks.shutdown().await;
         self.engine.stop_runs();
+        self.telemetry.end();
         drop(self.settle);
         // A broker that takes no dead letter now will deliver the event again; the worker does not wait for it forever.
         if tokio::time::timeout(GIVE_UP, &mut self.settler)
@@ -258,8 +263,7 @@ impl Running {
                 course.asked_under = lapses;
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "nobody runs 2^52 lanes")]
-        self.telemetry.lanes.set(self.engine.lanes() as f64);
+        self.telemetry.lanes(self.engine.lanes());
     }
 
     fn on_news(&mut self, news: News) {

@@ -1,6 +1,11 @@
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::BuildError;
+
+/// More is a slip: for so long nobody would notice a crashed worker.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How one worker process works. Every setting has a method of its name on the builder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +69,14 @@ impl Settings {
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(BuildError::setting(name, "must be at least 1"));
         }
+        let bounded = [
+            ("lease", self.lease),
+            ("heartbeat", self.heartbeat),
+            ("sweep_interval", self.sweep_interval),
+        ];
+        if let Some((name, _)) = bounded.into_iter().find(|(_, value)| *value > A_DAY) {
+            return Err(BuildError::setting(name, "must be at most a day"));
+        }
         if self.heartbeat.is_zero() || self.heartbeat * 3 > self.lease {
             return Err(BuildError::setting(
                 "lease",
@@ -82,6 +95,7 @@ impl Settings {
         if self.read_ahead == 0 {
             self.read_ahead = self.concurrency.saturating_mul(8);
         }
+        self.read_ahead = self.read_ahead.min(Semaphore::MAX_PERMITS);
         Ok(self)
     }
 }

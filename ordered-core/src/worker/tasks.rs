@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +6,13 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use super::engine::{Pause, RunName};
+use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
 use crate::handler::{Context, HandlerError, Invocation};
+use crate::words::of_panic;
 
 /// What a spawned task tells the worker.
 pub(super) enum News {
@@ -22,6 +24,7 @@ pub(super) enum News {
 pub(super) struct Spawner {
     pub(super) tell: mpsc::UnboundedSender<News>,
     pub(super) timeout: Duration,
+    pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
 }
 
@@ -34,21 +37,24 @@ impl Spawner {
     ) -> AbortHandle {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
+        let hooks = Arc::clone(&self.span_hooks);
         let task = tokio::spawn(async move {
+            let span = span::of_run(&context, &hooks);
             let begun = Instant::now();
             // The call itself is inside, so that a panic before the first await is caught too.
             let run = AssertUnwindSafe(async move { invocation(context).await }).catch_unwind();
-            let outcome = match timeout(limit, run).await {
+            let outcome = match timeout(limit, run.instrument(span.clone())).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(HandlerError::transient(format!(
                     "the handler panicked: {}",
-                    words(&*panic)
+                    of_panic(&*panic)
                 ))),
                 Err(_) => Err(HandlerError::transient(format!(
                     "the handler was not done after its timeout of {limit:?}"
                 ))),
             };
             telemetry.handler_seconds.record(begun.elapsed());
+            span::ended(&span, &outcome);
             // Nobody listens once the worker is gone; the event is then run again elsewhere.
             let _ = tell.send(News::Finished(name, outcome));
         });
@@ -63,10 +69,4 @@ impl Spawner {
             let _ = tell.send(News::PauseOver(name));
         });
     }
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without words")
 }

@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Succeed,
     Fail,
     FailForGood,
+    /// Fails for good, at length.
+    Rant,
     Panic,
     Hang,
 }
@@ -41,6 +43,7 @@ impl Handler for Scribe {
     fn decode(&self, envelope: &Envelope) -> Result<Decoded<()>, Malformed> {
         let text =
             std::str::from_utf8(&envelope.body).map_err(|error| Malformed(error.to_string()))?;
+        assert!(text != "panic", "asked to");
         let mut words = text.split(' ');
         let (Some(key), Some(seq), Some(id)) = (words.next(), words.next(), words.next()) else {
             return Err(Malformed("not `key seq id`".into()));
@@ -62,6 +65,7 @@ impl Handler for Scribe {
             Act::Succeed => {}
             Act::Fail => return Err(HandlerError::transient("no luck")),
             Act::FailForGood => return Err(HandlerError::permanent("never")),
+            Act::Rant => return Err(HandlerError::permanent("never ".repeat(100_000))),
             Act::Panic => panic!("oh no"),
             Act::Hang => std::future::pending().await,
         }

@@ -4,4 +4,6 @@ mod bench;
 mod failures;
 mod faults;
 mod gaps;
+mod hostile;
 mod operators;
+mod pitfalls;

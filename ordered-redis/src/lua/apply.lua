@@ -1,6 +1,6 @@
 -- Applies a batch of commands to the keys of one bucket, in order, each as protocol/decide of ordered-core says.
 --
--- KEYS: k c h p q e w m due d0 d1 d2 d3 d4 a late x xq g halt n
+-- KEYS: k c h p q e w m due d0 d1 d2 d3 d4 a late x xq g halt n log
 -- ARGV: situation commands payload...
 -- Returns: the verdicts one after the other, each its code and what belongs to it, all in one flat list.
 --
@@ -20,6 +20,7 @@
 --   xq   zset   "d<length of key>:<key><epoch><seq>", each in 16 digits: those events in order; "r…": those to replay
 --   g    zset   keys that wait for an event that has not come; score: since when
 --   halt zset   keys that are halted; score: since when
+--   log  stream what operators did, see audit.lua
 --   n    set    keys that hold events, stand still or have events aside
 --
 -- It reads what the batch touches with a few variadic commands, decides on what it read, then writes with a few
@@ -146,4 +147,8 @@ for _, command in ipairs(commands) do
 end
 fill_payloads()
 if policy.is_dry == 0 then save_batch() end
+-- An operator's verb comes alone, so that its verdict is the whole answer.
+if policy.said ~= '' and answer[1] == SAY.OPERATED then
+  write_down(AT.log, now, policy.said, { answer[2], answer[3], answer[4 + answer[3]] })
+end
 return answer

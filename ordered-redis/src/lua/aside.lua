@@ -8,14 +8,18 @@ local function unpack_dead(name, field, epoch, seq, text)
   }
 end
 
--- The event of this numbering that was put aside from this seq.
-function protocol.find_dead(key, seq)
-  local field = places.dead_field(key.name, key.epoch, seq)
+local function find_in(key, epoch, seq)
+  local field = places.dead_field(key.name, epoch, seq)
   if dead_entries[field] == nil then
     local text = key.was.dead > 0 and call('HGET', AT.dead, 'm' .. field)
-    dead_entries[field] = text and unpack_dead(key.name, field, key.epoch, seq, text)
+    dead_entries[field] = text and unpack_dead(key.name, field, epoch, seq, text)
   end
   return dead_entries[field] or nil
+end
+
+-- The event of this numbering that was put aside from this seq.
+function protocol.find_dead(key, seq)
+  return find_in(key, key.epoch, seq)
 end
 
 local function dead_moves(key, index)
@@ -33,6 +37,13 @@ function protocol.change_dead(key, entry)
   local is_there = dead_entries[entry.field] == entry
   dead_moves(key, 'd')[place] = is_there
   dead_moves(key, 'r')[place] = is_there and entry.replay == 1
+end
+
+-- The event with this seq of the latest earlier numbering that has one.
+function protocol.older_dead(key, seq)
+  if key.dead == 0 or key.epoch == 0 then return nil end
+  local epoch = places.older_epoch(AT.dead_order, key.was.dead > 0, key.name, key.epoch, seq, dead_moves(key, 'd'))
+  return epoch and find_in(key, epoch, seq)
 end
 
 function protocol.put_aside(key, entry)

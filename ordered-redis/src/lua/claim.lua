@@ -9,7 +9,8 @@ end
 local function runnable(key)
   if key.worker and alive[key.worker] then return false end
   if is_paused(key) or not is_open(key) then return false end
-  return held_at(key, key.last + 1) ~= nil or first_replay(key) ~= nil or gap_is_over(key)
+  local left_behind = key.worker and key.count > 0
+  return left_behind or held_at(key, key.last + 1) ~= nil or first_replay(key) ~= nil or gap_is_over(key)
 end
 
 -- What waits in the store and may be granted: a replay before the head.
@@ -49,6 +50,16 @@ local function end_gap(key)
   end
 end
 
+-- The event at the head is not there: it was granted to a worker that is gone, or has not come for too long.
+local function end_what_is_over(key)
+  if key.worker then
+    seize(key)
+    pass_absent(key)
+    if waiting(key) or policy.gap_after > 0 then return end
+  end
+  end_gap(key)
+end
+
 local function front_is_stored(key)
   local seq = key.granted[1]
   return seq <= key.last or held_at(key, seq) ~= nil
@@ -60,7 +71,7 @@ function protocol.claim(key)
   else
     -- A worker that is not alive, or is this one under an old fence, is in nobody's way.
     if not runnable(key) then return { SAY.IDLE } end
-    if not waiting(key) then end_gap(key) end
+    if not waiting(key) then end_what_is_over(key) end
     local first = waiting(key)
     if not first then return { SAY.IDLE } end
     local is_replay = first.seq <= key.last

@@ -3,9 +3,12 @@ local call, unpack, floor, max, min = redis.call, unpack, math.floor, math.max, 
 
 local OPEN, BACKING_OFF, HALTED = 0, 1, 2
 
--- A whole number as text. Lua has doubles, exact up to 2^53; tostring() would print the large ones as 9.0072e+15.
+-- A whole number as text. Lua has doubles, exact up to 2^53; tostring() would print the large ones as 9.0072e+15. %d is
+-- the faster way where C's long has 64 bits.
+local format = string.format
+local WHOLE = format('%d', 2 ^ 40) == '1099511627776' and '%d' or '%.0f'
 local function digits(number)
-  return string.format('%.0f', number)
+  return format(WHOLE, number)
 end
 
 -- The server's time in milliseconds, unless a test brings its own.
@@ -130,6 +133,15 @@ end
 
 function places.seq_of(place)
   return tonumber(string.sub(place, -16))
+end
+
+-- The latest numbering before this one of which the event with this seq was put aside. `changes` as below.
+function places.older_epoch(index, is_stored, name, epoch, seq, changes)
+  local prefix, from, to = 'd' .. places.order_prefix(name), places.dead_place(0, 0), places.dead_place(epoch - 1, 2 ^ 53)
+  local found = places.range_of(index, is_stored, prefix, from, to, 10000, changes)
+  for place = #found, 1, -1 do
+    if places.seq_of(found[place]) == seq then return tonumber(string.sub(found[place], 1, 16)) end
+  end
 end
 
 -- The members of a sorted set that begin with the prefix and lie between two places, without the prefix, in order.

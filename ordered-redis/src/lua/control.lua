@@ -1,5 +1,6 @@
 -- Part of apply: what producers and operators say of a key.
-local REFUSAL = { NOT_STOPPED = 1, NOTHING_TO_SKIP = 2, NOT_AHEAD = 3, NO_SUCH_EVENT = 4, RUNNING = 5, ALREADY = 6 }
+local REFUSAL = { NOT_STOPPED = 1, NOTHING_TO_SKIP = 2, NOT_AHEAD = 3, NO_SUCH_EVENT = 4, RUNNING = 5, ALREADY = 6,
+  SUPERSEDED = 7 }
 -- How many seqs an effect lists at the most, and how many replays one verb asks for.
 local MOST = 1000
 -- How many ranges of absent seqs are noted for a key.
@@ -59,6 +60,13 @@ end
 
 local verbs = {}
 
+-- Why there is no event with this seq, or none at all, to be run.
+local function no_such_event(key, seq)
+  local superseded = key.dead > 0
+  if seq then superseded = protocol.older_dead(key, seq) ~= nil end
+  return superseded and REFUSAL.SUPERSEDED or REFUSAL.NO_SUCH_EVENT
+end
+
 function verbs.retry(key)
   if key.phase == OPEN then return REFUSAL.NOT_STOPPED end
   open_phase(key)
@@ -95,7 +103,9 @@ function verbs.discard(key, seq)
     protocol.drop_dead(key, entry)
     if key.troubled == 0 and key.phase ~= HALTED then open_phase(key) end
   else
-    return REFUSAL.NO_SUCH_EVENT
+    local older = protocol.older_dead(key, seq)
+    if not older then return REFUSAL.NO_SUCH_EVENT end
+    protocol.drop_dead(key, older)
   end
   return nil, { seq }
 end
@@ -112,7 +122,7 @@ function verbs.edit(key, seq, place)
     change_held(key, held, seq, held.stored)
     add_totals(key, 0, held.size - before)
   else
-    return REFUSAL.NO_SUCH_EVENT
+    return no_such_event(key, seq)
   end
   return nil, {}
 end
@@ -137,7 +147,7 @@ function verbs.resume(key) return set_paused(key, 0) end
 
 function verbs.replay(key, only)
   local seqs = protocol.dead_between(key, 'd', only or 0, only or MAX_SEQ, key.replays + MOST)
-  if #seqs == 0 then return REFUSAL.NO_SUCH_EVENT end
+  if #seqs == 0 then return no_such_event(key, only) end
   local marked = 0
   for _, seq in ipairs(seqs) do
     local entry = dead_at(key, seq)

@@ -69,13 +69,15 @@ local function done_at(key, seq)
   return record and record[2] > now and record[1]
 end
 
+local expiry, expiry_text = now + policy.dedup_ttl, digits(now + policy.dedup_ttl)
+
 local function remember(key, seq, id)
-  local by_id, by_seq, expiry = id_field(key.name, id), seq_field(key, seq), now + policy.dedup_ttl
+  local by_id, by_seq = id_field(key.name, id), seq_field(key, seq)
   done_ids[by_id], done_seqs[by_seq] = expiry, { id, expiry }
   if policy.dedup_ttl == 0 then return end
   local count = #records
-  records[count + 1], records[count + 2] = by_id, digits(seq) .. ' ' .. digits(expiry)
-  records[count + 3], records[count + 4] = by_seq, digits(expiry) .. ' ' .. id
+  records[count + 1], records[count + 2] = by_id, digits(seq) .. ' ' .. expiry_text
+  records[count + 3], records[count + 4] = by_seq, expiry_text .. ' ' .. id
 end
 
 -- The hash lives until the youngest record that it can take is over. That is before its next turn, since four

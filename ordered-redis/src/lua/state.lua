@@ -4,12 +4,13 @@ local AT = {
   states = KEYS[1], claims = KEYS[2], held = KEYS[3], payloads = KEYS[4], order = KEYS[5], troubles = KEYS[6],
   leases = KEYS[7], totals = KEYS[8], due = KEYS[9], absent = KEYS[15], passed = KEYS[16], dead = KEYS[17],
   dead_order = KEYS[18], gaps = KEYS[19], halts = KEYS[20], noted = KEYS[21],
+  log = KEYS[22],
 }
 local worker, given
 local policy = {}
 worker, given, policy.first_seq, policy.max_attempts, policy.dedup_ttl, policy.lane_depth, policy.next_events,
   policy.next_bytes, policy.key_events, policy.key_bytes, policy.bucket_events, policy.bucket_bytes, policy.on_gap,
-  policy.gap_after, policy.gap_text, policy.is_dry = unpack(cmsgpack.unpack(ARGV[1]))
+  policy.gap_after, policy.gap_text, policy.is_dry, policy.said = unpack(cmsgpack.unpack(ARGV[1]))
 local commands = cmsgpack.unpack(ARGV[2])
 local now = time(given)
 

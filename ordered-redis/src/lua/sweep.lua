@@ -1,10 +1,10 @@
 -- Finds keys of one bucket that have something to run and nobody to run it, and such as wait too long. Changes no key.
 --
--- KEYS: k c h w m due xq g halt
+-- KEYS: k c w m due xq g halt
 -- ARGV: limit cursor count stuck_after gap_after given_time
 -- Returns: the next cursor of the scan over the claims, how many keys are halted, since when the oldest gap is (0 if there
 -- is none), how many keys are stuck, each of those with the seq it waits for and since when, then the keys to run.
-local STATES, CLAIMS, HELD, LEASES, TOTALS, DUE, DEAD_ORDER, GAPS, HALTS = unpack(KEYS)
+local STATES, CLAIMS, LEASES, TOTALS, DUE, DEAD_ORDER, GAPS, HALTS = unpack(KEYS)
 local limit, cursor, count, now = tonumber(ARGV[1]), ARGV[2], ARGV[3], time(tonumber(ARGV[6]))
 local stuck_after, gap_after = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -32,7 +32,7 @@ local function is_free(key)
   return key.paused == 0 and (key.phase == OPEN or key.phase == BACKING_OFF and key.due <= now)
 end
 
--- The keys of this page of the claims whose worker is dead and of which something may run.
+-- The keys of this page of the claims whose worker is dead and of which something is stored.
 local function abandoned(page, alive)
   local names, found, seen = {}, {}, {}
   for place = 1, #page, 2 do
@@ -44,8 +44,7 @@ local function abandoned(page, alive)
   for place, text in ipairs(fetch(STATES, names)) do
     local key, name = text and unpack_state(text), names[place]
     if key and is_free(key) then
-      local head = key.count > 0 and call('HEXISTS', HELD, held_field(name, key.last + 1)) == 1
-      if head or has_replay(name, key) then found[#found + 1] = name end
+      if key.count > 0 or has_replay(name, key) then found[#found + 1] = name end
     end
   end
   return found

@@ -3,18 +3,18 @@ use bytes::Bytes;
 use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::protocol::{Action, Command, KeyView, Policy, Verb, Verdict, WorkerId};
 use ordered_core::store::{
-    Admin, AuditEntry, Group, GroupView, KeyFilter, KeyPage, Operator, StoreError, bucket_of,
+    Admin, AuditEntry, Group, GroupView, KeyFilter, KeyPage, Operator, Place, Shelf, StoreError,
+    StoredEvent, WorkersView, bucket_of,
 };
 use redis::cmd;
 
+use super::audit::said;
 use super::{RedisStore, number, text};
 use crate::answer::Answer;
 use crate::request::{Portion, situation};
 use crate::script::{APPLY, Call, EVENT, INSPECT};
 use crate::view::key_view;
 
-/// How many entries the audit log of a group keeps, about.
-const AUDIT_ENTRIES: usize = 10_000;
 /// How many keys a page lists, about.
 const PAGE: usize = 200;
 
@@ -31,7 +31,7 @@ impl RedisStore {
             .unwrap_or(self.shared.buckets))
     }
 
-    async fn call_of(
+    pub(super) async fn call_of(
         &self,
         operation: &'static crate::script::Operation,
         group: &Group,
@@ -69,17 +69,6 @@ impl RedisStore {
             }
         }
         Ok(views)
-    }
-
-    async fn write_down(&self, group: &Group, entry: &AuditEntry) -> Result<(), StoreError> {
-        let mut log = cmd("XADD");
-        log.arg(self.shared.names.audit(group.name()));
-        log.arg("MAXLEN").arg("~").arg(AUDIT_ENTRIES).arg("*");
-        let json = serde_json::to_string(entry).map_err(|error| {
-            StoreError::refused("the audit log cannot be written").with_source(error)
-        })?;
-        log.arg("entry").arg(json);
-        self.ask(vec![log]).await.map(drop)
     }
 
     pub(super) async fn time(&self) -> Result<u64, StoreError> {
@@ -148,6 +137,10 @@ impl Admin for RedisStore {
         self.look_over(group).await
     }
 
+    async fn workers(&self, group: &Group) -> Result<WorkersView, StoreError> {
+        self.look_at_workers(group).await
+    }
+
     async fn keys(
         &self,
         group: &Group,
@@ -158,7 +151,7 @@ impl Admin for RedisStore {
         let tag = self.shared.names.bucket(group, bucket);
         let mut page = match filter {
             KeyFilter::All => cmd("HSCAN"),
-            KeyFilter::Stuck => cmd("SSCAN"),
+            KeyFilter::Stuck | KeyFilter::Kept => cmd("SSCAN"),
         };
         let structure = if filter == KeyFilter::All { "k" } else { "n" };
         page.arg(format!("{tag}:{structure}")).arg(scan);
@@ -174,7 +167,11 @@ impl Admin for RedisStore {
         names.sort();
         names.dedup();
         let mut keys = self.views(group, bucket, names).await?;
-        keys.retain(|view| filter == KeyFilter::All || is_stuck(view));
+        keys.retain(|view| match filter {
+            KeyFilter::All => true,
+            KeyFilter::Stuck => is_stuck(view),
+            KeyFilter::Kept => view.held_events + view.dead_events > 0,
+        });
         let cursor = match next.as_str() {
             "0" if bucket + 1 >= self.buckets_of(group).await? => None,
             "0" => Some(format!("{}:0", bucket + 1)),
@@ -208,6 +205,16 @@ impl Admin for RedisStore {
         answer.envelope().map(Some)
     }
 
+    async fn stored(
+        &self,
+        group: &Group,
+        key: &Key,
+        shelf: Shelf,
+        after: Option<Place>,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.page_of_stored(group, key, shelf, after).await
+    }
+
     async fn operate(
         &self,
         group: &Group,
@@ -221,25 +228,16 @@ impl Admin for RedisStore {
             .policy()
             .group_quota
             .share(self.buckets_of(group).await?);
-        let situation = situation(group.policy(), share, &nobody, self.given_time(), dry_run);
+        let said = said(operator, Some(key), verb)?;
+        let said = if dry_run { "" } else { &said };
+        let time = self.given_time();
+        let situation = situation(group.policy(), share, &nobody, time, dry_run, said);
         let command = Command {
             key: key.clone(),
             action: Action::Operate(verb.clone()),
         };
         let (_, arguments) = Portion::of(&[command], 0..1).finish(situation);
-        let mut answer = self.call_of(&APPLY, group, key, arguments).await?;
-        let verdict = answer.verdict()?;
-        if let (Verdict::Operated(effect), false) = (&verdict, dry_run) {
-            let entry = AuditEntry {
-                at: self.time().await?,
-                operator: operator.clone(),
-                key: Some(key.to_string()),
-                verb: verb.to_string(),
-                outcome: effect.to_string(),
-            };
-            self.write_down(group, &entry).await?;
-        }
-        Ok(verdict)
+        self.call_of(&APPLY, group, key, arguments).await?.verdict()
     }
 
     async fn pause_group(
@@ -248,46 +246,10 @@ impl Admin for RedisStore {
         paused: bool,
         operator: &Operator,
     ) -> Result<bool, StoreError> {
-        let changes = (0..self.buckets_of(group).await?).map(|bucket| {
-            let mut change = cmd(if paused { "HSET" } else { "HDEL" });
-            change.arg(format!("{}:m", self.shared.names.bucket(group, bucket)));
-            change.arg("paused");
-            if paused {
-                change.arg("1");
-            }
-            change
-        });
-        let changed = self.ask(changes.collect()).await?.into_iter();
-        if !changed.clone().any(|answer| answer == redis::Value::Int(1)) {
-            return Ok(false);
-        }
-        let verb = if paused { Verb::Pause } else { Verb::Resume };
-        let entry = AuditEntry {
-            at: self.time().await?,
-            operator: operator.clone(),
-            key: None,
-            verb: verb.to_string(),
-            outcome: "the whole group".into(),
-        };
-        self.write_down(group, &entry).await?;
-        Ok(true)
+        self.pause(group, paused, operator).await
     }
 
     async fn audit(&self, group: &Group, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
-        let mut read = cmd("XREVRANGE");
-        read.arg(self.shared.names.audit(group.name()))
-            .arg("+")
-            .arg("-");
-        read.arg("COUNT").arg(limit);
-        let entries = Answer::stream(self.ask(vec![read]).await?.remove(0))?;
-        entries
-            .iter()
-            .map(|json| {
-                serde_json::from_str(json).map_err(|error| {
-                    StoreError::refused("the audit log was written by another version")
-                        .with_source(error)
-                })
-            })
-            .collect()
+        self.written_down(group, limit).await
     }
 }

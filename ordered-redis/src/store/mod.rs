@@ -1,28 +1,32 @@
 mod admin;
 mod agree;
+mod apply;
+mod audit;
+#[cfg(test)]
+mod hostile;
 mod overview;
+mod shared;
+mod stored;
 mod sweeping;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use ordered_core::clock::Clock;
-use ordered_core::protocol::{Command, QuotaLimit, Verdict, WorkerId};
+use ordered_core::protocol::{Command, Verdict, WorkerId};
 use ordered_core::store::{Group, Store, StoreError, StoreReport, Swept};
-use redis::{Cmd, RedisResult, Value, cmd};
+use redis::cmd;
 
-use crate::answer::Answer;
+use self::shared::{Shared, number, text};
 use crate::builder::RedisStoreBuilder;
-use crate::error::{is_no_script, is_out_of_memory, store_error};
 use crate::link::Link;
 use crate::names::Names;
-use crate::request::{Portion, portions, situation, takes_in};
-use crate::script::{ALL, APPLY, Call, HEARTBEAT};
+use crate::script::{Call, HEARTBEAT};
 use crate::settings;
+
+pub(crate) use stored::cause;
 
 /// A store in Redis or Valkey, on one server or on a cluster.
 ///
@@ -30,17 +34,6 @@ use crate::settings;
 #[derive(Clone)]
 pub struct RedisStore {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    link: Link,
-    address: String,
-    names: Names,
-    buckets: u32,
-    strict: bool,
-    clock: Option<Clock>,
-    // A std mutex: held for a lookup, and never over an await.
-    cursors: Mutex<HashMap<String, sweeping::Cursors>>,
 }
 
 impl RedisStore {
@@ -98,136 +91,6 @@ impl RedisStore {
             }),
         }
     }
-
-    fn buckets(&self) -> u32 {
-        self.shared.buckets
-    }
-
-    /// The time that a test brings; 0 is the server's own.
-    fn given_time(&self) -> u64 {
-        self.shared.clock.as_ref().map_or(0, Clock::now)
-    }
-
-    fn call(
-        &self,
-        operation: &'static crate::script::Operation,
-        group: &Group,
-        bucket: u32,
-        arguments: Vec<Bytes>,
-    ) -> Call {
-        Call {
-            operation,
-            tag: self.shared.names.bucket(group, bucket),
-            arguments,
-        }
-    }
-
-    fn error(&self, error: redis::RedisError) -> StoreError {
-        store_error(&self.shared.address, error)
-    }
-
-    async fn send(&self, commands: Vec<Cmd>) -> Result<Vec<RedisResult<Value>>, StoreError> {
-        self.shared
-            .link
-            .send(commands)
-            .await
-            .map_err(|error| self.error(error))
-    }
-
-    /// Runs the scripts, all at once. A server that was restarted, or told to forget its scripts, is given them again.
-    async fn try_run(&self, calls: &[Call]) -> Result<Vec<RedisResult<Value>>, StoreError> {
-        if calls.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut answers = self.send(calls.iter().map(Call::command).collect()).await?;
-        let unknown: Vec<usize> = (0..calls.len())
-            .filter(|place| answers[*place].as_ref().is_err_and(is_no_script))
-            .collect();
-        if !unknown.is_empty() {
-            self.load().await?;
-            let again = unknown.iter().map(|place| calls[*place].command());
-            let repeated = self.send(again.collect()).await?;
-            for (place, answer) in unknown.into_iter().zip(repeated) {
-                answers[place] = answer;
-            }
-        }
-        Ok(answers)
-    }
-
-    async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
-        let answers = self.try_run(calls).await?;
-        answers
-            .into_iter()
-            .map(|answer| answer.map_err(|error| self.error(error)))
-            .collect()
-    }
-
-    /// A server without memory refused a portion. If some of it settles what is at work, that is said without the
-    /// rest, so that what is held can drain; the rest is told that there is no room. Elsewise the store is away.
-    async fn settle_only(
-        &self,
-        batch: &Batch<'_>,
-        bucket: u32,
-        places: Vec<usize>,
-        error: redis::RedisError,
-        verdicts: &mut [Option<Verdict>],
-    ) -> Result<(), StoreError> {
-        let (refused, settling): (Vec<usize>, Vec<usize>) = places
-            .into_iter()
-            .partition(|place| takes_in(&batch.commands[*place]));
-        if settling.is_empty() || !is_out_of_memory(&error) {
-            return Err(self.error(error));
-        }
-        let portion = Portion::of(batch.commands, settling.into_iter());
-        let (places, arguments) = portion.finish(batch.situation.clone());
-        let call = self.call(&APPLY, batch.group, bucket, arguments);
-        read_verdicts(self.run(&[call]).await?.remove(0), places, verdicts)?;
-        for place in refused {
-            verdicts[place] = Some(Verdict::HoldFull(QuotaLimit::GroupBytes));
-        }
-        Ok(())
-    }
-
-    async fn load(&self) -> Result<(), StoreError> {
-        let loads = ALL.iter().map(|operation| operation.load()).collect();
-        self.ask(loads).await.map(drop)
-    }
-
-    /// Plain commands, each of which has to succeed.
-    async fn ask(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
-        let answers = self.send(commands).await?;
-        answers
-            .into_iter()
-            .map(|answer| answer.map_err(|error| self.error(error)))
-            .collect()
-    }
-}
-
-fn number(number: u64) -> Bytes {
-    number.to_string().into()
-}
-
-fn text(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
-}
-
-/// What an `apply` is about.
-struct Batch<'a> {
-    group: &'a Group,
-    situation: Bytes,
-    commands: &'a [Command],
-}
-
-fn read_verdicts(
-    answer: Value,
-    places: Vec<usize>,
-    verdicts: &mut [Option<Verdict>],
-) -> Result<(), StoreError> {
-    let mut answer = Answer::new(answer)?;
-    for place in places {
-        verdicts[place] = Some(answer.verdict()?);
-    }
-    answer.finish()
 }
 
 #[async_trait]
@@ -247,33 +110,7 @@ impl Store for RedisStore {
         worker: &WorkerId,
         commands: &[Command],
     ) -> Result<Vec<Verdict>, StoreError> {
-        let share = group.policy().group_quota.share(self.buckets());
-        let situation = situation(group.policy(), share, worker, self.given_time(), false);
-        let mut verdicts: Vec<Option<Verdict>> = commands.iter().map(|_| None).collect();
-        let batch = Batch {
-            group,
-            situation,
-            commands,
-        };
-        for round in portions(commands, self.buckets()) {
-            let mut sent = Vec::with_capacity(round.len());
-            let mut calls = Vec::with_capacity(round.len());
-            for (bucket, portion) in round {
-                let (places, arguments) = portion.finish(batch.situation.clone());
-                sent.push((bucket, places));
-                calls.push(self.call(&APPLY, group, bucket, arguments));
-            }
-            for ((bucket, places), answer) in sent.into_iter().zip(self.try_run(&calls).await?) {
-                match answer {
-                    Ok(answer) => read_verdicts(answer, places, &mut verdicts)?,
-                    Err(error) => {
-                        self.settle_only(&batch, bucket, places, error, &mut verdicts)
-                            .await?;
-                    }
-                }
-            }
-        }
-        Ok(verdicts.into_iter().flatten().collect())
+        self.apply_all(group, worker, commands).await
     }
 
     async fn heartbeat(

@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use ordered_core::store::{Group, GroupView, KeyCounts, StoreError, WorkerView};
+use ordered_core::store::{Group, GroupView, KeyCounts, StoreError, WorkerView, WorkersView};
 use redis::cmd;
 
 use super::agree::Enrolled;
 use super::{RedisStore, number, text};
-use crate::answer::Answer;
+use crate::answer::{Answer, misshaped};
 use crate::script::{OWNERS, Operation, SUMMARY, SURVEY};
 
 /// How many keys one call looks at; Redis takes it as a hint.
@@ -34,8 +34,25 @@ impl RedisStore {
         for bucket in 0..buckets {
             self.add_noted(group, bucket, &mut view).await?;
         }
-        self.add_workers(group, buckets, &mut view).await?;
+        self.add_workers(group, buckets, &mut view.workers).await?;
         Ok(view)
+    }
+
+    /// The workers by themselves: every worker has a lease in every bucket, as good as at the same time.
+    pub(super) async fn look_at_workers(&self, group: &Group) -> Result<WorkersView, StoreError> {
+        let now = self.time().await?;
+        let mut read = cmd("HGETALL");
+        read.arg(format!("{}:w", self.shared.names.bucket(group, 0)));
+        let leases = Answer::members(self.ask(vec![read]).await?.remove(0))?;
+        let mut workers = Vec::new();
+        for lease in leases.chunks_exact(2) {
+            let until = lease[1].parse().map_err(|_| misshaped("lease"))?;
+            workers.push(worker(lease[0].clone(), until, now));
+        }
+        workers.sort_by(|one, other| one.id.cmp(&other.id));
+        let buckets = self.buckets_of(group).await?;
+        self.add_workers(group, buckets, &mut workers).await?;
+        Ok(WorkersView { workers, now })
     }
 
     /// All pages of a scan that a script makes.
@@ -76,10 +93,10 @@ impl RedisStore {
         // A scan may tell of a key twice.
         let noted: HashMap<String, [u64; 4]> = noted.await?.into_iter().collect();
         for [held, backing_off, paused, dead] in noted.into_values() {
-            view.keys.held += held;
-            view.keys.backing_off += backing_off;
-            view.keys.paused += paused;
-            view.dead_events += dead;
+            add(&mut view.keys.held, held);
+            add(&mut view.keys.backing_off, backing_off);
+            add(&mut view.keys.paused, paused);
+            add(&mut view.dead_events, dead);
         }
         Ok(())
     }
@@ -88,7 +105,7 @@ impl RedisStore {
         &self,
         group: &Group,
         buckets: u32,
-        view: &mut GroupView,
+        workers: &mut [WorkerView],
     ) -> Result<(), StoreError> {
         let mut read = cmd("HGETALL");
         read.arg(self.shared.names.workers(group.name()));
@@ -107,7 +124,7 @@ impl RedisStore {
                 *owned.entry(worker).or_default() += 1;
             }
         }
-        for worker in &mut view.workers {
+        for worker in workers {
             let told = enrolled.get(&worker.id);
             let told = told.and_then(|json| serde_json::from_str::<Enrolled>(json).ok());
             worker.version = told.map(|told| told.version).unwrap_or_default();
@@ -117,15 +134,19 @@ impl RedisStore {
     }
 }
 
-fn add_bucket(view: &mut GroupView, mut answer: Answer) -> Result<(), StoreError> {
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
+pub(super) fn add_bucket(view: &mut GroupView, mut answer: Answer) -> Result<(), StoreError> {
     let is_first = view.now == 0;
     view.now = answer.number()?;
-    view.keys.all += answer.number()?;
-    view.keys.active += answer.number()?;
-    view.keys.gap += answer.number()?;
-    view.keys.halted += answer.number()?;
-    view.held_events += answer.number()?;
-    view.held_bytes += answer.number()?;
+    add(&mut view.keys.all, answer.number()?);
+    add(&mut view.keys.active, answer.number()?);
+    add(&mut view.keys.gap, answer.number()?);
+    add(&mut view.keys.halted, answer.number()?);
+    add(&mut view.held_events, answer.number()?);
+    add(&mut view.held_bytes, answer.number()?);
     view.paused &= answer.flag()?;
     let (since, key) = (answer.number()?, answer.text()?);
     let oldest = view.oldest_gap.as_ref();
@@ -136,15 +157,19 @@ fn add_bucket(view: &mut GroupView, mut answer: Answer) -> Result<(), StoreError
         let (id, lease_until) = (answer.text()?, answer.number()?);
         // Every worker has a lease in every bucket, as good as at the same time.
         if is_first {
-            view.workers.push(WorkerView {
-                id,
-                lease_until,
-                alive: lease_until > view.now,
-                version: String::new(),
-                keys: 0,
-            });
+            view.workers.push(worker(id, lease_until, view.now));
         }
     }
     view.workers.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(())
+}
+
+fn worker(id: String, lease_until: u64, now: u64) -> WorkerView {
+    WorkerView {
+        id,
+        lease_until,
+        alive: lease_until > now,
+        version: String::new(),
+        keys: 0,
+    }
 }

@@ -89,12 +89,12 @@ impl RedisStore {
 }
 
 /// Adds what one bucket says to what was found, but for the keys that may run.
-fn read(
+pub(super) fn read(
     mut answer: Answer,
     swept: &mut Swept,
     limit: usize,
 ) -> Result<Vec<ordered_core::event::Key>, StoreError> {
-    swept.halted += answer.number()?;
+    swept.halted = swept.halted.saturating_add(answer.number()?);
     let oldest = Some(answer.number()?).filter(|since| *since > 0);
     swept.oldest_gap = [swept.oldest_gap, oldest].into_iter().flatten().min();
     for _ in 0..answer.number()? {

@@ -6,6 +6,7 @@ mod durability;
 mod failures;
 mod footprint;
 mod model;
+mod namespace;
 mod refusals;
 mod suite;
 mod talk;

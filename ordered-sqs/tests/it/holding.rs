@@ -139,37 +139,6 @@ async fn throttling_is_waited_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_start_says_what_the_attributes_mean() {
-    let policy =
-        r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:target.fifo","maxReceiveCount":3}"#;
-    let canned = Canned::new(&[], |_| None).attributes([
-        ("VisibilityTimeout", "45"),
-        ("RedrivePolicy", policy),
-        ("MessageRetentionPeriod", "3600"),
-        ("ApproximateNumberOfMessages", "17"),
-        ("FifoQueue", "true"),
-    ]);
-    let log = Log::new();
-    let consumer = canned.connect("orders.fifo").await.unwrap();
-    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
-    let text = log.text();
-    for part in [
-        "kind=\"FIFO\"",
-        "backlog=17",
-        "visibility=45s",
-        "dead_letters=\"target.fifo\"",
-        "WARN",
-        "max_receive_count=3",
-        "set maxReceiveCount to 100 or more",
-        "seconds=3600",
-        "eu-central-1",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    assert!(!text.contains("secret"), "{text}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn refusals_at_the_start_say_what_to_do() {
     for (action, code, word) in [
         ("GetQueueUrl", "InvalidClientTokenId", "AWS_PROFILE"),

@@ -1,12 +1,14 @@
 //! SQS, against an emulator and against canned answers.
 
 mod canned;
+mod closing;
 mod dead_letters;
 mod fifo;
 mod holding;
 mod outage;
 mod publishing;
 mod queue;
+mod report;
 mod scribe;
 mod settling;
 mod start;

@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ const PROGRAM: &str = "ministack";
 /// Where the line above puts the program, seen from the folder of the workspace.
 const PLACE: &str = "target/servers/ministack/bin/ministack";
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Python reads a module of this name at its start.
+const CUSTOMIZED: &str = include_str!("sitecustomize.py");
 
 /// A server of the test's own that speaks SQS: `MiniStack`.
 ///
@@ -131,8 +134,13 @@ impl SqsServer {
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         self.process.kill();
         let folder = self.process.folder().to_owned();
+        let modules = folder.join("modules");
+        fs::create_dir_all(&modules)
+            .and_then(|()| fs::write(modules.join("sitecustomize.py"), CUSTOMIZED))
+            .map_err(ServerError::system("cannot write into the server's folder"))?;
         let mut command = Command::new(program());
         command
+            .env("PYTHONPATH", modules)
             .env("HOME", &folder)
             .env("TMPDIR", &folder)
             .env("SERVICES", "sqs")

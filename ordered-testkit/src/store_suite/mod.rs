@@ -60,14 +60,18 @@ macro_rules! store_suite {
             hostile no_key_or_id_is_taken_for_another,
             hostile the_longest_key_and_id_are_kept,
             hostile no_group_is_taken_for_another,
+            hostile keys_that_differ_in_one_byte_share_nothing,
+            hostile an_id_is_remembered_for_its_own_key_alone,
             inspect an_unknown_key_is_unknown_even_after_it_was_asked_about,
             inspect a_view_says_all_that_is_known,
             inspect a_view_lists_no_more_than_fit_a_page,
             trouble a_dead_letter_lets_the_key_go_on_and_is_replayed_before_the_head,
             trouble a_gap_is_skipped_after_its_time_and_what_comes_then_is_late,
             trouble a_gap_halts_the_key_after_its_time,
+            trouble what_waits_behind_an_event_that_died_with_its_worker_is_a_gap,
             trouble what_will_never_come_is_passed_over_and_what_comes_all_the_same_is_handled,
             trouble a_new_numbering_begins_again_and_keeps_the_old_apart,
+            trouble an_event_of_an_old_numbering_cannot_be_run_again_and_can_be_discarded,
             trouble a_paused_key_stands_still,
             admin a_group_is_found_with_the_rules_it_was_opened_with,
             admin a_dry_run_says_the_same_and_changes_nothing,
@@ -77,6 +81,9 @@ macro_rules! store_suite {
             admin a_paused_group_grants_nothing_until_it_is_resumed,
             admin an_overview_counts_the_keys_by_what_they_do,
             admin pages_list_every_key_once_or_more,
+            stored what_is_kept_is_read_whole_and_page_by_page,
+            stored keys_of_which_events_are_kept_are_listed,
+            stored the_workers_are_told_by_themselves,
         );
     };
     (@tests $store:path: $($module:ident $case:ident,)*) => {

@@ -1,4 +1,4 @@
-use super::{Step, runnable};
+use super::{Step, millis, runnable};
 use crate::protocol::{Claim, Fence, GapPolicy, Granted, Obstacle, Phase, Verdict};
 
 impl Step<'_> {
@@ -14,7 +14,7 @@ impl Step<'_> {
                 return Verdict::Idle;
             }
             if self.waiting().is_none() {
-                self.end_gap();
+                self.end_what_is_over();
             }
             let Some(first) = self.waiting() else {
                 return Verdict::Idle;
@@ -80,6 +80,25 @@ impl Step<'_> {
             self.put_back(seq, DIED);
             self.pass_absent();
         }
+    }
+
+    /// The event at the head is not there. If it was granted to a worker that is gone, the grant is over, and from now on
+    /// the key waits for the event to come again; else it has waited for as long as the group does.
+    fn end_what_is_over(&mut self) {
+        if self.key.claim.is_some() {
+            self.seize();
+            self.pass_absent();
+            let at_once = self
+                .at
+                .policy
+                .on_gap
+                .after()
+                .is_some_and(|after| millis(after) == 0);
+            if self.waiting().is_some() || !at_once {
+                return;
+            }
+        }
+        self.end_gap();
     }
 
     /// An event has not come for as long as the group waits.

@@ -64,15 +64,17 @@ pub fn decide(
     verdict
 }
 
-/// Whether a sweep should point a worker at this key: something of it may run, or its gap has lasted too long, and nobody
-/// alive has it.
+/// Whether a sweep should point a worker at this key: nobody alive has it, and something of it may run, or its gap has
+/// lasted too long, or it waits behind what a worker was granted that is gone.
 #[must_use]
 pub fn runnable(bucket: &BucketState, key: &KeyState, policy: &Policy, now: Millis) -> bool {
     let free = key
         .claim
         .as_ref()
         .is_none_or(|claim| !bucket.is_alive(&claim.worker, now));
-    let ready = key.held.contains_key(&key.head())
+    let left_behind = key.claim.is_some() && !key.held.is_empty();
+    let ready = left_behind
+        || key.held.contains_key(&key.head())
         || key.replay().is_some()
         || key.gap_is_over(policy.on_gap, now);
     free && ready && !key.paused && !bucket.paused && key.phase.is_open(now)

@@ -69,6 +69,8 @@ impl Step<'_> {
             if self.key.trouble.is_none() && self.key.phase != Phase::Halted {
                 self.key.phase = Phase::Open;
             }
+        } else if let Some(epoch) = self.key.older_dead(seq) {
+            self.key.dead.remove(&(epoch, seq));
         } else {
             return Err(Refusal::NoSuchEvent);
         }
@@ -83,13 +85,27 @@ impl Step<'_> {
             dead.envelope.body = body.clone();
             return Ok(Vec::new());
         }
-        let held = self.key.held.get_mut(&seq).ok_or(Refusal::NoSuchEvent)?;
+        let absent = self.no_such_event(Some(seq));
+        let held = self.key.held.get_mut(&seq).ok_or(absent)?;
         let before = held.envelope.size();
         held.envelope.body = body.clone();
         let after = held.envelope.size();
         self.key.held_bytes = self.key.held_bytes - before + after;
         self.bucket.held_bytes = self.bucket.held_bytes - before + after;
         Ok(Vec::new())
+    }
+
+    /// Why there is no event with this seq, or none at all, to be run.
+    fn no_such_event(&self, seq: Option<u64>) -> Refusal {
+        let superseded = match seq {
+            Some(seq) => self.key.older_dead(seq).is_some(),
+            None => !self.key.dead.is_empty(),
+        };
+        if superseded {
+            Refusal::Superseded
+        } else {
+            Refusal::NoSuchEvent
+        }
     }
 
     fn is_granted(&self, seq: u64) -> bool {
@@ -125,7 +141,7 @@ impl Step<'_> {
         let (from, to) = only.map_or((0, u64::MAX), |only| (only, only));
         let here = (self.key.epoch, from)..=(self.key.epoch, to);
         if self.key.dead.range(here.clone()).next().is_none() {
-            return Err(Refusal::NoSuchEvent);
+            return Err(self.no_such_event(only));
         }
         let aside = self
             .key

@@ -2,10 +2,12 @@ use async_trait::async_trait;
 
 use super::{Bucket, MemoryStore};
 use crate::event::{Envelope, Key, Seq};
-use crate::protocol::{Action, KeyState, KeyView, Phase, Verb, Verdict, WorkerId, decide};
+use crate::protocol::{
+    Action, Dead, Held, KeyState, KeyView, Phase, Verb, Verdict, WorkerId, decide,
+};
 use crate::store::{
-    Admin, AuditEntry, Group, GroupView, KeyCounts, KeyFilter, KeyPage, Operator, StoreError,
-    WorkerView,
+    Admin, Aside, AuditEntry, Group, GroupView, KeyCounts, KeyFilter, KeyPage, Operator, Place,
+    Shelf, StoreError, StoredEvent, WorkerView,
 };
 
 #[async_trait]
@@ -58,8 +60,10 @@ impl Admin for MemoryStore {
             let mut keys: Vec<KeyView> = buckets
                 .iter()
                 .flat_map(|bucket| {
-                    let wanted = move |(_, state): &(&Key, &KeyState)| {
-                        filter == KeyFilter::All || is_stuck(bucket, state)
+                    let wanted = move |(_, state): &(&Key, &KeyState)| match filter {
+                        KeyFilter::All => true,
+                        KeyFilter::Stuck => is_stuck(bucket, state),
+                        KeyFilter::Kept => !state.held.is_empty() || !state.dead.is_empty(),
                     };
                     let view = move |(key, state): (&Key, &KeyState)| {
                         KeyView::of(key.as_str(), &bucket.state, state, now)
@@ -92,13 +96,35 @@ impl Admin for MemoryStore {
         Ok(self.with_buckets(group, |buckets| {
             let state = buckets[self.place(key)].keys.get(key)?;
             let held = state.held.get(&seq.get()).map(|held| &held.envelope);
-            held.or_else(|| {
-                state
-                    .dead
-                    .get(&(state.epoch, seq.get()))
-                    .map(|dead| &dead.envelope)
-            })
-            .cloned()
+            let aside = || {
+                let here = state.dead_at(seq.get());
+                here.map(|(_, dead)| &dead.envelope).or_else(|| {
+                    let epoch = state.older_dead(seq.get())?;
+                    state
+                        .dead
+                        .get(&(epoch, seq.get()))
+                        .map(|dead| &dead.envelope)
+                })
+            };
+            held.or_else(aside).cloned()
+        }))
+    }
+
+    async fn stored(
+        &self,
+        group: &Group,
+        key: &Key,
+        shelf: Shelf,
+        after: Option<Place>,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(self.with_buckets(group, |buckets| {
+            let key = buckets[self.place(key)].keys.get(key);
+            let all: Vec<StoredEvent> = match (key, shelf) {
+                (None, _) => Vec::new(),
+                (Some(key), Shelf::Held) => key.held.iter().map(waiting).collect(),
+                (Some(key), Shelf::Dead) => key.dead.iter().map(aside).collect(),
+            };
+            page(all, after)
         }))
     }
 
@@ -185,6 +211,44 @@ impl Admin for MemoryStore {
 fn is_stuck(bucket: &Bucket, state: &KeyState) -> bool {
     let waits = state.paused || bucket.state.paused && !state.held.is_empty();
     waits || state.phase != Phase::Open || state.gap_since.is_some() || !state.dead.is_empty()
+}
+
+fn waiting((seq, held): (&u64, &Held)) -> StoredEvent {
+    StoredEvent {
+        place: (0, *seq),
+        id: held.id.as_str().to_owned(),
+        since: held.since,
+        aside: None,
+        envelope: held.envelope.clone(),
+    }
+}
+
+fn aside((place, dead): (&Place, &Dead)) -> StoredEvent {
+    StoredEvent {
+        place: *place,
+        id: dead.id.as_str().to_owned(),
+        since: dead.at,
+        aside: Some(Aside {
+            cause: dead.cause,
+            error: dead.error.clone(),
+            attempts: dead.attempts,
+            replay: dead.replay,
+        }),
+        envelope: dead.envelope.clone(),
+    }
+}
+
+fn page(all: Vec<StoredEvent>, after: Option<Place>) -> Vec<StoredEvent> {
+    let mut bytes = 0;
+    all.into_iter()
+        .filter(|event| after.is_none_or(|after| event.place > after))
+        .take(StoredEvent::MOST)
+        .take_while(|event| {
+            let room = bytes < StoredEvent::BYTES;
+            bytes += event.envelope.size();
+            room
+        })
+        .collect()
 }
 
 fn workers(buckets: &[Bucket], now: u64) -> Vec<WorkerView> {

@@ -152,7 +152,8 @@ impl Store for MemoryStore {
         worker: &WorkerId,
         lease: Duration,
     ) -> Result<(), StoreError> {
-        let expiry = self.clock.now() + u64::try_from(lease.as_millis()).unwrap_or(u64::MAX / 2);
+        let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        let expiry = self.clock.now().saturating_add(lease);
         self.with_buckets(group, |buckets| {
             for bucket in buckets {
                 bucket.state.leases.insert(worker.clone(), expiry);

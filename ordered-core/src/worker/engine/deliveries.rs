@@ -5,7 +5,7 @@ use crate::event::{Envelope, Key};
 use crate::handler::Malformed;
 use crate::protocol::{Action, Millis};
 use crate::transport::{Delivery, Fate, Reason, ReasonKind, Settlement, Token};
-use crate::worker::{Control, Occurrence, control};
+use crate::worker::{Control, Occurrence, Outcome, control};
 
 /// What a delivery turned out to be.
 enum Read {
@@ -82,6 +82,8 @@ impl Engine {
             text,
         };
         self.observe(&Occurrence::Malformed { reason: &reason });
+        let ledger = &self.parts.telemetry.deliveries;
+        ledger.settled(Outcome::Malformed, 1);
         self.settlements.push(Settlement {
             token,
             fate: Fate::DeadLetter(reason),

@@ -48,6 +48,10 @@ impl Tokens {
         self.first.into_iter().chain(self.others.iter().copied())
     }
 
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_none()
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use self::item::Item;
 use self::lane::Lane;
 use super::telemetry::Telemetry;
-use super::{Control, Observer, Occurrence, Settings, StuckBecause, StuckHook, StuckKey};
+use super::{Control, Observer, Occurrence, Outcome, Settings, StuckBecause, StuckHook, StuckKey};
 use crate::event::{Envelope, Key, Seq};
 use crate::handler::{
     Context, Decoded, DynHandler, HandlerError, HandlerOptions, Invocation, Malformed, States,
@@ -175,12 +175,27 @@ impl Engine {
         self.outbox.push_back((Command { key, action }, then));
     }
 
-    fn settle(&mut self, item: &Item, fate: &Fate) {
+    /// Settles the deliveries of an event, of which this became. Where they are acknowledged, one of them alone has brought
+    /// the event, or none where it came from the store; the others are duplicates.
+    fn settle(&mut self, item: &Item, outcome: Outcome, fate: &Fate) {
         let settlements = item.tokens.iter().map(|token| Settlement {
             token,
             fate: fate.clone(),
         });
         self.settlements.extend(settlements);
+        let all = item.tokens.len() as u64;
+        let first = match fate {
+            Fate::Ack if item.held_since.is_some() => 0,
+            Fate::Ack => all.min(1),
+            _ => all,
+        };
+        let ledger = &self.parts.telemetry.deliveries;
+        ledger.settled(outcome, first);
+        ledger.settled(Outcome::Duplicate, all - first);
+    }
+
+    fn acknowledge(&mut self, item: &Item, outcome: Outcome) {
+        self.settle(item, outcome, &Fate::Ack);
     }
 
     fn observe(&self, occurrence: &Occurrence<'_>) {

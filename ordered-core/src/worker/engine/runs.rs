@@ -8,7 +8,11 @@ use super::{Context, Engine, Failure, HandlerError, Key, RunName, Start, Then};
 use crate::handler::{ContextParts, OnExhausted};
 use crate::protocol::{Action, Attempt};
 use crate::store::{Stuck, Swept};
+use crate::words::shortened;
 use crate::worker::{Occurrence, StuckBecause};
+
+/// What a handler says may quote the event, and is kept by the store and logged.
+const LONGEST_ERROR: usize = 4_000;
 
 impl Engine {
     /// The next run to start, while there are slots. The caller makes sure that the worker's lease is good.
@@ -175,7 +179,7 @@ impl Engine {
             event: item.event.clone(),
             fence,
             number,
-            error: error.to_string(),
+            error: shortened(error.to_string(), LONGEST_ERROR),
         };
         let wait = options.backoff.wait(number, &mut self.parts.random);
         let failure = Failure {

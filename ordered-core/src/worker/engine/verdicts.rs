@@ -2,11 +2,11 @@ use super::item::Item;
 use super::lane::Stage;
 use super::{Engine, Failure, Fate, Pause, RunName, Then};
 use crate::clock::wall_clock;
-use crate::event::Key;
+use crate::event::{EventId, Key};
 use crate::handler::OnLate;
 use crate::protocol::{Command, Fence, Grant, Next, Verdict};
 use crate::transport::{Reason, ReasonKind, Settlement, Token};
-use crate::worker::{Control, Deferral, Occurrence, StuckBecause};
+use crate::worker::{Control, Deferral, Occurrence, Outcome, StuckBecause};
 
 impl Engine {
     /// Takes the answers of the store, one for each command of the batch, in its order.
@@ -36,53 +36,68 @@ impl Engine {
     fn on_placed(&mut self, item: Item, verdict: Verdict) {
         let event = item.place();
         match verdict {
-            Verdict::Run(grant) => return self.on_grant(item, grant),
-            Verdict::Early(_) => return self.hold(item),
-            Verdict::Held(waiting) => self.observe(&Occurrence::Held { event, waiting }),
-            Verdict::Duplicate => self.observe(&Occurrence::Duplicate { event }),
-            Verdict::Stale => self.observe(&Occurrence::Stale { event }),
+            Verdict::Run(grant) => self.on_grant(item, grant),
+            Verdict::Early(_) => self.hold(item),
+            Verdict::Held(waiting) => {
+                self.observe(&Occurrence::Held { event, waiting });
+                self.acknowledge(&item, Outcome::Held);
+            }
+            Verdict::Duplicate => {
+                self.observe(&Occurrence::Duplicate { event });
+                self.acknowledge(&item, Outcome::Duplicate);
+            }
+            Verdict::Stale => {
+                self.observe(&Occurrence::Stale { event });
+                self.acknowledge(&item, Outcome::Stale);
+            }
             Verdict::HoldFull(limit) => {
                 self.report_stuck(&item.key, item.seq().get(), StuckBecause::Full(limit));
-                return self.defer(&item, Deferral::Full(limit));
+                self.defer(&item, Deferral::Full(limit));
             }
-            Verdict::NotYet => return self.defer(&item, Deferral::NotYet),
-            Verdict::Late => {
-                self.observe(&Occurrence::Late { event });
-                if self.parts.options.on_late == OnLate::DeadLetter {
-                    let text = format!(
-                        "seq {} of key {} was passed over before this event came: {}",
-                        item.seq(),
-                        item.key,
-                        "it was skipped, or its producer said that it would never come"
-                    );
-                    let reason = Reason {
-                        kind: ReasonKind::Late,
-                        text,
-                    };
-                    return self.settle(&item, &Fate::DeadLetter(reason));
-                }
-            }
-            Verdict::Conflict { recorded } => {
-                self.observe(&Occurrence::Conflict {
-                    event,
-                    recorded: &recorded,
-                });
-                let text = format!(
-                    "seq {} of key {} belongs to event {recorded}, and this is event {}: two producers numbered \
-                     the same key",
-                    item.seq(),
-                    item.key,
-                    item.id(),
-                );
-                let reason = Reason {
-                    kind: ReasonKind::Conflict,
-                    text,
-                };
-                return self.settle(&item, &Fate::DeadLetter(reason));
-            }
-            unforeseen => return self.confused(&item, &unforeseen),
+            Verdict::NotYet => self.defer(&item, Deferral::NotYet),
+            Verdict::Late => self.on_late(&item),
+            Verdict::Conflict { recorded } => self.on_conflict(&item, &recorded),
+            unforeseen => self.confused(&item, &unforeseen),
         }
-        self.settle(&item, &Fate::Ack);
+    }
+
+    fn on_late(&mut self, item: &Item) {
+        self.observe(&Occurrence::Late {
+            event: item.place(),
+        });
+        if self.parts.options.on_late != OnLate::DeadLetter {
+            return self.acknowledge(item, Outcome::Late);
+        }
+        let text = format!(
+            "seq {} of key {} was passed over before this event came: {}",
+            item.seq(),
+            item.key,
+            "it was skipped, or its producer said that it would never come"
+        );
+        let reason = Reason {
+            kind: ReasonKind::Late,
+            text,
+        };
+        self.settle(item, Outcome::Late, &Fate::DeadLetter(reason));
+    }
+
+    fn on_conflict(&mut self, item: &Item, recorded: &EventId) {
+        self.observe(&Occurrence::Conflict {
+            event: item.place(),
+            recorded,
+        });
+        let text = format!(
+            "seq {} of key {} belongs to event {recorded}, and this is event {}: two producers numbered \
+             the same key",
+            item.seq(),
+            item.key,
+            item.id(),
+        );
+        let reason = Reason {
+            kind: ReasonKind::Conflict,
+            text,
+        };
+        self.settle(item, Outcome::Conflict, &Fate::DeadLetter(reason));
     }
 
     fn defer(&mut self, item: &Item, why: Deferral) {
@@ -92,7 +107,7 @@ impl Engine {
             why,
             delay,
         });
-        self.settle(item, &Fate::Defer(delay));
+        self.settle(item, Outcome::Deferred, &Fate::Defer(delay));
     }
 
     /// A store that answers what the protocol does not foresee is broken; what it was asked about stays unsettled.
@@ -111,14 +126,17 @@ impl Engine {
             return self.fenced(key, fence);
         };
         if let Some(item) = self.leave_front(key, fence) {
-            self.parts
-                .telemetry
-                .committed(item.envelope.published_at, item.held_since);
+            self.parts.telemetry.committed(
+                item.received_at,
+                item.envelope.published_at,
+                item.held_since,
+            );
             self.observe(&Occurrence::Committed {
                 event: item.place(),
                 repeat: item.repeat,
             });
-            self.after_front(key, &item, next, front);
+            self.acknowledge(&item, Outcome::Committed);
+            self.after_front(key, next, front);
         }
     }
 
@@ -133,7 +151,8 @@ impl Engine {
                 attempts: *attempt,
                 error,
             });
-            self.after_front(key, &item, next, front);
+            self.acknowledge(&item, Outcome::DeadLettered);
+            self.after_front(key, next, front);
         }
     }
 
@@ -145,8 +164,7 @@ impl Engine {
         Some(item)
     }
 
-    fn after_front(&mut self, key: &Key, item: &Item, next: Vec<Next>, front: Option<u64>) {
-        self.settle(item, &Fate::Ack);
+    fn after_front(&mut self, key: &Key, next: Vec<Next>, front: Option<u64>) {
         self.extend_lane(key, next);
         match front {
             Some(front) => self.go_on(key, front),
@@ -212,7 +230,7 @@ impl Engine {
             return self.fenced(key, failure.fence);
         };
         self.observe_retry(key, failure);
-        self.close_lane(key, failure.fence);
+        self.close_lane(key, failure.fence, Outcome::Postponed);
     }
 
     fn on_halt(&mut self, key: &Key, failure: Failure, verdict: Verdict) {
@@ -225,7 +243,7 @@ impl Engine {
             fence,
             ..
         } = &failure;
-        if let Some(item) = self.close_lane(key, *fence) {
+        if let Some(item) = self.close_lane(key, *fence, Outcome::Halted) {
             self.observe(&Occurrence::Halted {
                 event: item.place(),
                 attempts: *attempt,
@@ -236,12 +254,12 @@ impl Engine {
     }
 
     /// Ends a lane whose first event the store keeps; what is behind it goes to the store too.
-    fn close_lane(&mut self, key: &Key, fence: Fence) -> Option<Item> {
+    fn close_lane(&mut self, key: &Key, fence: Fence, outcome: Outcome) -> Option<Item> {
         self.lanes.get(key).filter(|lane| lane.fence == fence)?;
         let mut lane = self.lanes.remove(key)?;
         let item = lane.queue.pop_front();
         if let Some(item) = &item {
-            self.settle(item, &Fate::Ack);
+            self.acknowledge(item, outcome);
         }
         self.followers_to_store(lane.queue);
         item
@@ -255,10 +273,11 @@ impl Engine {
 
     /// What was said may have opened the way for events that are held.
     fn on_control(&mut self, key: Key, control: &Control, token: Token, verdict: &Verdict) {
-        let fate = match verdict {
-            Verdict::Noted => Fate::Ack,
-            _ => Fate::Defer(self.parts.settings.defer),
+        let (outcome, fate) = match verdict {
+            Verdict::Noted => (Outcome::Control, Fate::Ack),
+            _ => (Outcome::Deferred, Fate::Defer(self.parts.settings.defer)),
         };
+        self.parts.telemetry.deliveries.settled(outcome, 1);
         self.observe(&Occurrence::Controlled { key: &key, control });
         self.settlements.push(Settlement { token, fate });
         self.on_swept_keys(vec![key]);

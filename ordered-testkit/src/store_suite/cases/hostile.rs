@@ -5,13 +5,8 @@ use ordered_core::protocol::{Action, Command, Event, Fence, Obstacle, Verdict};
 use ordered_core::store::{Admin, Group, Store};
 
 use crate::store_suite::stage::{A, B, Stage, event, held, key, plain, run};
+use crate::texts::TEXTS;
 use crate::unique;
-
-/// Texts that a careless join of names, a pattern, a line or a C string would mix up.
-const TEXTS: [&str; 24] = [
-    "a", "1:a", "a:1", "1", "1:1", "2:1:1", "{a}", "{", "}", "}:{", ":", "::", "a\nb", "\n",
-    "\r\n", "\0", "a\0", "a\0b", "😀", "%7B", "*", "a 1", " ", "\u{202e}",
-];
 
 pub async fn no_key_or_id_is_taken_for_another(stage: Stage<impl Store + Admin>) {
     let keys: Vec<Key> = TEXTS.iter().map(|text| key(text)).collect();
@@ -126,6 +121,82 @@ pub async fn no_group_is_taken_for_another(stage: Stage<impl Store + Admin>) {
                 verdicts.expect("the store is there"),
                 [run(1, 1)],
                 "{name:?}"
+            );
+        }
+    }
+}
+
+/// Each key with as many events as its place says, and nothing of another's.
+pub async fn keys_that_differ_in_one_byte_share_nothing(stage: Stage<impl Store + Admin>) {
+    let long = "k".repeat(Key::MAX_BYTES - 1);
+    let mut keys: Vec<Key> = (0..=127_u8)
+        .map(|byte| key(&format!("a{}b", char::from(byte))))
+        .collect();
+    keys.extend(["a", "ab", "aa", "b"].map(key));
+    for (first, last) in [("x", ""), ("y", ""), ("", "x"), ("", "y"), ("", "")] {
+        keys.push(key(&format!("{first}{long}{last}")));
+    }
+    let count = |place: usize| place as u64 % 3 + 1;
+    for (place, key) in keys.iter().enumerate() {
+        for seq in 1..=count(place) {
+            let offered = stage.say_of(key, A, Action::Offer(plain(seq))).await;
+            assert!(matches!(offered, Verdict::Run(_)), "{key:?}: {offered:?}");
+            let (event, fence, have) = (plain(seq), Fence(seq), seq);
+            let commit = Action::Commit { event, fence, have };
+            let committed = stage.say_of(key, A, commit).await;
+            let is_committed = matches!(committed, Verdict::Committed { .. });
+            assert!(is_committed, "{key:?}: {committed:?}");
+        }
+    }
+    for (place, key) in keys.iter().enumerate() {
+        let view = stage.view_of(key).await.expect("the key is known");
+        assert_eq!(view.last_seq, count(place), "{key:?}");
+        assert_eq!((view.fence, view.held.len()), (count(place), 0), "{key:?}");
+        let beyond = Action::Offer(plain(count(place)));
+        let verdict = stage.say_of(key, B, beyond).await;
+        assert_eq!(verdict, Verdict::Duplicate, "{key:?}");
+    }
+}
+
+/// The same id in another key is another event, also where key and id joined are the same text.
+pub async fn an_id_is_remembered_for_its_own_key_alone(stage: Stage<impl Store + Admin>) {
+    let pairs = [
+        ("a", "bc"),
+        ("ab", "c"),
+        ("1", "1:x"),
+        ("1:1", "x"),
+        ("1:", "1x"),
+        ("b", "\0b"),
+        ("b\0", "b"),
+        ("k", "2:k"),
+        ("2:k", "k"),
+        ("s1", "k"),
+        ("i1", "k"),
+        ("1.1", "k"),
+        (" ", " 1"),
+    ];
+    for (name, id) in pairs {
+        let (key, first) = (key(name), event(1, id));
+        let offered = stage.say_of(&key, A, Action::Offer(first.clone())).await;
+        assert_eq!(offered, run(1, 1), "{name:?} {id:?}");
+        let (event, fence, have) = (first, Fence(1), 1);
+        let commit = Action::Commit { event, fence, have };
+        assert!(matches!(
+            stage.say_of(&key, A, commit).await,
+            Verdict::Committed { .. }
+        ));
+    }
+    for (name, id) in pairs {
+        let key = key(name);
+        let again = stage.say_of(&key, B, Action::Offer(event(1, id))).await;
+        assert_eq!(again, Verdict::Duplicate, "{name:?} {id:?}");
+        for (_, other) in pairs.iter().filter(|(_, other)| *other != id) {
+            let verdict = stage.say_of(&key, B, Action::Offer(event(1, other))).await;
+            let recorded = EventId::new(id).expect("it is not empty");
+            assert_eq!(
+                verdict,
+                Verdict::Conflict { recorded },
+                "{name:?} {other:?}"
             );
         }
     }

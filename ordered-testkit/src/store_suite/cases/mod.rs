@@ -8,5 +8,6 @@ pub mod inspect;
 pub mod leases;
 pub mod once;
 pub mod order;
+pub mod stored;
 pub mod sweep;
 pub mod trouble;

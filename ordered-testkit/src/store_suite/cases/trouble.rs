@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::event::{Envelope, Seq};
-use ordered_core::protocol::{Action, GapPolicy, Obstacle, Verb, Verdict};
+use ordered_core::protocol::{Action, Effect, GapPolicy, Obstacle, Refusal, Verb, Verdict};
 use ordered_core::store::{Admin, Store, Stuck};
 
 use crate::store_suite::stage::{
@@ -143,4 +143,63 @@ pub async fn a_paused_key_stands_still(stage: Stage<impl Store + Admin>) {
     assert_eq!(stage.swept().await, []);
     verb(Verb::Resume).await;
     assert_eq!(stage.swept().await, vec![stage.key.clone()]);
+}
+
+/// A worker was granted 1, and died; the broker has lost it too.
+pub async fn what_waits_behind_an_event_that_died_with_its_worker_is_a_gap(
+    stage: Stage<impl Store + Admin>,
+) {
+    let after = Duration::from_millis(300);
+    let stage = stage.with(|policy| policy.on_gap = GapPolicy::Skip { after });
+    stage.offer(A, 1).await;
+    stage.hold(B, 2).await;
+    assert_eq!(stage.swept().await, []);
+    stage.crash(A).await;
+    assert_eq!(stage.view().await.gap_since, None);
+    assert_eq!(stage.swept().await, vec![stage.key.clone()]);
+    assert_eq!(stage.say(B, Action::Claim).await, Verdict::Idle);
+    let view = stage.view().await;
+    assert_eq!((view.claim, view.attempts), (None, 1));
+    assert_eq!(view.gap_since, Some(stage.clock.now()));
+    assert_eq!(stage.swept().await, []);
+    stage.clock.advance(300);
+    stage.beat(B).await;
+    assert_eq!(stage.swept().await, vec![stage.key.clone()]);
+    assert_eq!(claimed(&stage.say(B, Action::Claim).await), (vec![2], 1));
+}
+
+pub async fn an_event_of_an_old_numbering_cannot_be_run_again_and_can_be_discarded(
+    stage: Stage<impl Store + Admin>,
+) {
+    stage.process(A, 2).await;
+    stage.hold(A, 4).await;
+    for epoch in [3, 5] {
+        let (at, epoch) = (seq(1), Some(epoch));
+        stage.say(B, Action::Reset { at, epoch }).await;
+    }
+    let kept = stage.store.event(&stage.group, &stage.key, seq(4)).await;
+    assert!(
+        kept.expect("the store is there").is_some(),
+        "to be exported"
+    );
+    let operate = |verb| stage.say("operator", Action::Operate(verb));
+    let body = "x".into();
+    for verb in [
+        Verb::Replay { seq: None },
+        Verb::Replay { seq: Some(seq(4)) },
+        Verb::Edit { seq: seq(4), body },
+    ] {
+        let verdict = operate(verb).await;
+        assert_eq!(verdict, Verdict::Refused(Refusal::Superseded));
+    }
+    let discard = Verb::Discard { seq: seq(4) };
+    let gone = Verdict::Operated(Effect {
+        last_seq: 0,
+        released: vec![],
+        removed: vec![4],
+    });
+    assert_eq!(operate(discard.clone()).await, gone);
+    let none = Verdict::Refused(Refusal::NoSuchEvent);
+    assert_eq!(operate(discard).await, none);
+    assert_eq!(stage.view().await.dead_events, 0);
 }

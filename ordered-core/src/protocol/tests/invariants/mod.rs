@@ -57,9 +57,12 @@ impl Ledger {
                 self.taken.insert(attempt.event.id.clone());
             }
             (Action::Operate(Verb::Discard { seq }), Verdict::Operated(_)) => {
-                if let Some((_, dead)) = before.dead_at(seq.get()) {
-                    self.discarded.insert(dead.id.clone());
-                }
+                let epoch = match before.dead_at(seq.get()) {
+                    Some(_) => Some(before.epoch),
+                    None => before.older_dead(seq.get()),
+                };
+                let dead = epoch.and_then(|epoch| before.dead.get(&(epoch, seq.get())));
+                self.discarded.extend(dead.map(|dead| dead.id.clone()));
             }
             _ => {}
         }

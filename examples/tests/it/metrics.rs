@@ -1,0 +1,66 @@
+//! The page of a worker process.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use ordered_testkit::eventually;
+use ordered_testkit::server::{RabbitServer, RedisServer};
+
+use crate::load::Load;
+use crate::orders::Setting;
+
+/// The page at an address `127.0.0.1:9464`.
+fn fetch(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_serves_what_it_did() {
+    let (rabbit, redis) = (
+        RabbitServer::shared().await.unwrap(),
+        RedisServer::shared().await.unwrap(),
+    );
+    let setting = Setting::new("page", rabbit.url(), redis.url());
+    let worker = setting.work("w1", &["--metrics", "127.0.0.1:0"]);
+    let load = Load {
+        keys: 20,
+        events: 10,
+        seed: 1,
+    };
+    // Without duplicates, so that what was received is known.
+    let arguments = ["--keys", "20", "--events", "10", "--shuffle", "50"].map(str::to_owned);
+    let producer = setting.begin_to_produce_with(&arguments);
+    producer.finished().await;
+    setting.finished(&load).await;
+    let said = setting.said("w1");
+    let address = said
+        .split_once("http://")
+        .and_then(|(_, rest)| rest.split_once("/metrics"))
+        .unwrap_or_else(|| panic!("no address in {said}"))
+        .0;
+    let group = &setting.group;
+    let line = |step: &str, count: u64| {
+        format!("ordered_events_total{{group=\"{group}\",step=\"{step}\"}} {count}\n")
+    };
+    // The line in the log comes before the commit.
+    eventually("200 are committed", async || {
+        fetch(address).contains(&line("committed", 200))
+    })
+    .await;
+    let page = fetch(address);
+    assert!(page.contains(&line("started", 200)), "{page}");
+    assert!(page.contains(&line("halted", 0)), "{page}");
+    assert!(
+        page.contains(&format!(
+            "ordered_received_total{{group=\"{group}\"}} 200\n"
+        )),
+        "{page}"
+    );
+    worker.stop().await;
+}

@@ -1,0 +1,316 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use ordered_core::event::{Key, Seq};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused, or there is no such group, key or event, and nothing was changed; `verify`: a promise was broken
+  2  the command line cannot be used like this
+  3  the store cannot be reached; whether a verb was done is then not known
+  4  the store refuses: the password, the address, or another version of `ordered`
+  5  the output cannot be written, or an input file cannot be read
+
+Examples:
+  export ORDERED_STORE=redis://127.0.0.1:6379 ORDERED_GROUP=orders
+  ordered status --watch
+  ordered keys --stuck
+  ordered explain order-17
+  ordered retry order-17 --why 'the price list is there again'";
+
+/// Shows what the keys of a group do and why, and lets an operator do something about it.
+///
+/// Works on the store that the workers share, and needs nothing from the workers themselves.
+#[derive(Debug, Parser)]
+#[command(name = "ordered", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where to look.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Target {
+    /// The store: redis://[user:password@]host[:port][/db], rediss://… with TLS, or redis+unix:///path
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "ORDERED_STORE",
+        hide_env_values = true
+    )]
+    pub(crate) store: Option<String>,
+    /// The group; not needed where the store has only one
+    #[arg(long, global = true, value_name = "NAME", env = "ORDERED_GROUP")]
+    pub(crate) group: Option<String>,
+    /// What the names in Redis begin with, as in the builder of the workers' store
+    #[arg(long, global = true, env = "ORDERED_PREFIX", default_value = "ordered")]
+    pub(crate) prefix: String,
+    /// The store is a Redis Cluster; its URL may then be several, with commas between
+    #[cfg(feature = "cluster")]
+    #[arg(long, global = true)]
+    pub(crate) cluster: bool,
+    /// How many seconds to wait for the store
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Each group as a whole: keys by what they do, the oldest gap, what is held, dead letters, workers
+    Status(Viewing),
+    /// The keys and what each of them does
+    Keys(Keys),
+    /// The events of a key that wait
+    Held(OfKey),
+    /// The events that were put aside, of one key or of all
+    Dead(OfKeys),
+    /// The workers, their leases and versions
+    Workers(Viewing),
+    /// What operators did, newest first
+    Audit(Audit),
+    /// Why a key does what it does, what will happen by itself, and what you can do
+    Explain(OfKey),
+    /// Lets a key that is halted or backs off try its failed event again now, with all its attempts
+    #[command(after_help = "Example:\n  ordered retry order-17 --dry-run")]
+    Retry(Retry),
+    /// Passes over what stands in the way of a key: the event that failed, or the gap. What is held of it is put aside, and
+    /// can be replayed
+    #[command(
+        after_help = "Examples:\n  ordered skip order-17 --dry-run\n  ordered skip order-17 --to 44 --yes"
+    )]
+    Skip(Skip),
+    /// Takes a held event out and puts it aside; or deletes for good one that was put aside before
+    #[command(after_help = "Example:\n  ordered discard order-17 42 --why 'a test order'")]
+    Discard(Discard),
+    /// Gives an event that waits, or was put aside, another body
+    #[command(
+        after_help = "Examples:\n  ordered edit order-17 42 --payload mended.json\n  jq .payload.price=3 old.json | ordered edit order-17 42 --payload - --yes"
+    )]
+    Edit(Edit),
+    /// Says which seq of a key was the last. Downwards the numbering begins again, and events that were handled are
+    /// handled again if they are sent again
+    #[command(
+        after_help = "Example:\n  ordered set-last order-17 1200 --why 'moved from the old system'"
+    )]
+    SetLast(SetLast),
+    /// Grants nothing more of a key, or of the whole group, until it is resumed; a handler that runs finishes its event
+    #[command(after_help = "Examples:\n  ordered pause order-17\n  ordered pause --group orders")]
+    Pause(Pause),
+    /// Ends a pause of a key, or of the whole group
+    Resume(Pause),
+    /// Runs again what was put aside, in order, before what comes next: of one key, or of all
+    #[command(
+        after_help = "Examples:\n  ordered replay order-17 --seq 42\n  ordered replay --dry-run"
+    )]
+    Replay(Replay),
+    /// Writes what is held and what was put aside, whole, as NDJSON: one event a line
+    #[command(after_help = "Example:\n  ordered export order-17 > order-17.ndjson")]
+    Export(Export),
+    /// Holds a history of a run (NDJSON, as the testkit writes it) against the promises: a line for each that is broken
+    #[command(after_help = "Example:\n  ordered verify history.ndjson")]
+    Verify(Verify),
+}
+
+/// How to show something.
+#[derive(Debug, Args)]
+pub(crate) struct Viewing {
+    /// One JSON document on one line; with --watch one line each time
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show it again and again, every so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    /// Only those that do not go on by themselves: halted, paused, backing off, in a gap, or with events put aside
+    #[arg(long)]
+    pub(crate) stuck: bool,
+    /// Not more than so many
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) viewing: Viewing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfKey {
+    /// The key
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+    #[command(flatten)]
+    pub(crate) viewing: Viewing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfKeys {
+    /// The key; all that have some where it is left out
+    #[arg(value_parser = key)]
+    pub(crate) key: Option<Key>,
+    #[command(flatten)]
+    pub(crate) viewing: Viewing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Not more than so many
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) viewing: Viewing,
+}
+
+/// How to do something.
+#[derive(Debug, Args)]
+pub(crate) struct Acting {
+    /// Say what it would do, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Who does it, for the audit log [default: user@host]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) who: Option<String>,
+    /// Why, for the audit log
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) why: String,
+    /// One JSON document on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    /// The key
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Skip {
+    /// The key
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+    /// The last seq to pass over [default: the event that failed, or the whole gap]
+    #[arg(long, value_name = "SEQ", value_parser = seq)]
+    pub(crate) to: Option<Seq>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Discard {
+    /// The key
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+    /// The event
+    #[arg(value_parser = seq)]
+    pub(crate) seq: Seq,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Edit {
+    /// The key
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+    /// The event
+    #[arg(value_parser = seq)]
+    pub(crate) seq: Seq,
+    /// The file with the new body; `-` is the standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) payload: PathBuf,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetLast {
+    /// The key
+    #[arg(value_parser = key)]
+    pub(crate) key: Key,
+    /// The last seq; 0 for none
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=MAX_SEQ))]
+    pub(crate) last: u64,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+const MAX_SEQ: u64 = (1 << 53) - 1;
+
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// The key; the whole group where it is left out
+    #[arg(value_parser = key)]
+    pub(crate) key: Option<Key>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The key; all that have some where it is left out
+    #[arg(value_parser = key)]
+    pub(crate) key: Option<Key>,
+    /// Only this event
+    #[arg(long, value_name = "SEQ", value_parser = seq, requires = "key")]
+    pub(crate) seq: Option<Seq>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The key; all that have something where it is left out
+    #[arg(value_parser = key)]
+    pub(crate) key: Option<Key>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The file; `-` is the standard input
+    pub(crate) history: PathBuf,
+    /// One JSON document on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn key(text: &str) -> Result<Key, String> {
+    Key::new(text).map_err(|error| error.to_string())
+}
+
+fn seq(text: &str) -> Result<Seq, String> {
+    let number = text
+        .parse()
+        .map_err(|_| "a seq is a whole number".to_owned())?;
+    Seq::new(number).map_err(|error| error.to_string())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    seconds
+        .filter(|seconds| (0.01..=86_400.0).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "seconds are a number from 0.01 to 86400".into())
+}
+
+#[cfg(test)]
+mod tests;

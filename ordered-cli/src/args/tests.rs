@@ -1,0 +1,110 @@
+use clap::{CommandFactory, Parser};
+
+use super::{Arguments, Command};
+
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(line.split(' '))
+}
+
+#[track_caller]
+fn command(line: &str) -> Command {
+    parse(line)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .command
+}
+
+#[track_caller]
+fn message(line: &str) -> String {
+    let error = parse(line).expect_err("it cannot be used");
+    assert_eq!(error.exit_code(), 2);
+    error.to_string()
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn every_command_and_option_has_a_help_text() {
+    for command in Arguments::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(command.get_about().is_some(), "{name}");
+        for argument in command.get_arguments() {
+            assert!(
+                argument.get_help().is_some(),
+                "{name} {}",
+                argument.get_id()
+            );
+        }
+    }
+    let help = Arguments::command().render_long_help().to_string();
+    for said in ["Exit codes:", "3  the store cannot be reached", "Examples:"] {
+        assert!(help.contains(said), "{help}");
+    }
+}
+
+#[test]
+fn where_to_look_can_stand_before_or_behind_the_command() {
+    for line in [
+        "ordered --store redis://h --group g --prefix p keys --stuck",
+        "ordered keys --stuck --group g --store redis://h --prefix p",
+    ] {
+        let target = parse(line).unwrap().target;
+        assert_eq!(
+            (
+                target.store.as_deref(),
+                target.group.as_deref(),
+                &*target.prefix
+            ),
+            (Some("redis://h"), Some("g"), "p")
+        );
+    }
+}
+
+#[test]
+fn watching_has_a_pace() {
+    let pace = |line| match command(line) {
+        Command::Status(viewing) => viewing.watch.map(|watch| watch.as_millis()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(pace("ordered status"), None);
+    assert_eq!(pace("ordered status --watch"), Some(2_000));
+    assert_eq!(pace("ordered status --watch 0.5 --json"), Some(500));
+    assert!(
+        message("ordered status --watch 0").contains("seconds are a number from 0.01 to 86400")
+    );
+}
+
+#[test]
+fn verbs_take_their_arguments() {
+    let Command::Skip(skip) = command("ordered skip k --to 44 -y --why because --who ada") else {
+        panic!("not a skip");
+    };
+    assert_eq!((skip.key.as_str(), skip.to.unwrap().get()), ("k", 44));
+    assert!(skip.acting.yes && !skip.acting.dry_run && !skip.acting.json);
+    assert_eq!(
+        (skip.acting.who.as_deref(), skip.acting.why.as_str()),
+        (Some("ada"), "because")
+    );
+    let Command::SetLast(set) = command("ordered set-last -- -k 0") else {
+        panic!("not a set-last");
+    };
+    assert_eq!((set.key.as_str(), set.last), ("-k", 0));
+    assert!(matches!(command("ordered pause"), Command::Pause(pause) if pause.key.is_none()));
+    assert!(
+        matches!(command("ordered replay k --seq 3"), Command::Replay(replay) if replay.seq.is_some())
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    assert!(message("ordered discard k 0").contains("'0'"));
+    assert!(message("ordered discard k nine").contains("a seq is a whole number"));
+    assert!(message("ordered set-last k 9007199254740992").contains("9007199254740992"));
+    assert!(message("ordered replay --seq 3").contains("<KEY>"));
+    assert!(message("ordered edit k 3").contains("--payload <FILE>"));
+    assert!(message("ordered held").contains("<KEY>"));
+    assert!(message(&format!("ordered held {}", "k".repeat(513))).contains("513 bytes"));
+    assert!(message("ordered retyr k").contains("'retyr'"));
+}

@@ -1,0 +1,115 @@
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ordered_core::event::Key;
+use ordered_core::protocol::KeyView;
+use ordered_core::store::{Group, KeyFilter, Shelf, StoredEvent};
+use serde::Serialize;
+
+use crate::args::Export;
+use crate::failure::Failure;
+use crate::output::json;
+use crate::session::Session;
+
+/// One event, on one line.
+#[derive(Serialize)]
+struct Line<'a> {
+    group: &'a str,
+    key: &'a str,
+    shelf: Shelf,
+    epoch: u64,
+    seq: u64,
+    id: &'a str,
+    since: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published_at: Option<u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: &'a BTreeMap<String, String>,
+    #[serde(flatten)]
+    payload: Payload<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Payload<'a> {
+    Payload(&'a str),
+    PayloadBase64(String),
+}
+
+pub(crate) async fn run(session: &Session, command: &Export) -> Result<(), Failure> {
+    let group = session.group().await?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    match &command.key {
+        Some(key) => {
+            let view = session.known(&group, key).await?;
+            export(session, &group, &view, &mut out).await?;
+        }
+        None => {
+            for view in session.keys(&group, KeyFilter::Kept, usize::MAX).await? {
+                export(session, &group, &view, &mut out).await?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+async fn export(
+    session: &Session,
+    group: &Group,
+    view: &KeyView,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let key = Key::new(&view.key).map_err(|error| Failure::Usage(error.to_string()))?;
+    for shelf in [Shelf::Dead, Shelf::Held] {
+        let mut after = None;
+        loop {
+            let page = session.store.stored(group, &key, shelf, after).await?;
+            for event in &page {
+                writeln!(out, "{}", json(&line(group, view, shelf, event))?)?;
+            }
+            match page.last() {
+                Some(last) => after = Some(last.place),
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn line<'a>(group: &'a Group, view: &'a KeyView, shelf: Shelf, event: &'a StoredEvent) -> Line<'a> {
+    let aside = event.aside.as_ref();
+    let body = &event.envelope.body;
+    Line {
+        group: group.name(),
+        key: &view.key,
+        shelf,
+        epoch: match shelf {
+            Shelf::Held => view.epoch,
+            Shelf::Dead => event.place.0,
+        },
+        seq: event.place.1,
+        id: &event.id,
+        since: event.since,
+        cause: aside.map(|aside| aside.cause.as_str()),
+        error: aside.map(|aside| &*aside.error),
+        attempts: aside.map(|aside| aside.attempts),
+        replay: aside.map(|aside| aside.replay),
+        published_at: event.envelope.published_at,
+        headers: &event.envelope.headers,
+        payload: match std::str::from_utf8(body) {
+            Ok(text) => Payload::Payload(text),
+            Err(_) => Payload::PayloadBase64(STANDARD.encode(body)),
+        },
+    }
+}

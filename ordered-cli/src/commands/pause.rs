@@ -1,0 +1,66 @@
+use ordered_core::explain::printable;
+use ordered_core::protocol::{Refusal, Verb};
+use serde::Serialize;
+
+use super::effect::Removal;
+use super::operate::Plan;
+use crate::args::{Acting, Pause};
+use crate::failure::Failure;
+use crate::operator::operator;
+use crate::output::{Report, print};
+use crate::session::Session;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    group: &'a str,
+    key: Option<&'a str>,
+    verb: &'a str,
+    dry_run: bool,
+}
+
+pub(crate) async fn run(session: &Session, command: &Pause, paused: bool) -> Result<(), Failure> {
+    let Some(key) = &command.key else {
+        return whole_group(session, &command.acting, paused).await;
+    };
+    let plan = Plan::new(session, key, &command.acting).await?;
+    let verb = if paused { Verb::Pause } else { Verb::Resume };
+    let mut deed = plan.look(&verb, Removal::PutAside).await?;
+    if paused {
+        deed = deed.with_note(
+            "grant nothing more of it until it is resumed; what runs is finished".into(),
+        );
+    }
+    plan.carry_out(&verb, deed).await
+}
+
+async fn whole_group(session: &Session, acting: &Acting, paused: bool) -> Result<(), Failure> {
+    let group = session.group().await?;
+    let changes = if acting.dry_run {
+        session.store.overview(&group).await?.paused != paused
+    } else {
+        let operator = operator(acting);
+        session.store.pause_group(&group, paused, &operator).await?
+    };
+    let name = printable(group.name());
+    if !changes {
+        return Err(Failure::refused(format!(
+            "group {name}: {}",
+            Refusal::Already
+        )));
+    }
+    let verb = if paused { "pause" } else { "resume" };
+    let document = Document {
+        group: group.name(),
+        key: None,
+        verb,
+        dry_run: acting.dry_run,
+    };
+    let would = if acting.dry_run { " would" } else { "" };
+    let what = if paused {
+        "grant nothing more of any key until it is resumed; what runs is finished"
+    } else {
+        "let all its keys go on, but for those that are paused themselves"
+    };
+    let text = format!("group {name}: {verb}{would}: {what}");
+    print(&Report::new(&document, text)?, acting.json)
+}

@@ -1,0 +1,138 @@
+use ordered_core::explain::{events, grouped, moment, printable, size, span};
+use ordered_core::store::{GroupView, KeyCounts, WorkerView};
+use serde::Serialize;
+
+use crate::args::Viewing;
+use crate::failure::Failure;
+use crate::output::Report;
+use crate::session::Session;
+use crate::watch::show;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    groups: Vec<GroupDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct GroupDocument<'a> {
+    group: &'a str,
+    paused: bool,
+    keys: KeyCounts,
+    held_events: u64,
+    held_bytes: u64,
+    dead_events: u64,
+    oldest_gap: Option<OldestGap<'a>>,
+    workers: &'a [WorkerView],
+    now: u64,
+}
+
+#[derive(Serialize)]
+struct OldestGap<'a> {
+    key: &'a str,
+    since: u64,
+}
+
+pub(crate) async fn run(session: &Session, viewing: &Viewing) -> Result<(), Failure> {
+    show(viewing, async || {
+        let views = views(session).await?;
+        let groups = views.iter().map(document).collect();
+        let texts: Vec<String> = views.iter().map(text).collect();
+        Report::new(&Document { groups }, texts.join("\n\n"))
+    })
+    .await
+}
+
+async fn views(session: &Session) -> Result<Vec<GroupView>, Failure> {
+    if session.named.is_some() {
+        let group = session.group().await?;
+        return Ok(vec![session.store.overview(&group).await?]);
+    }
+    let mut views = Vec::new();
+    for name in session.store.groups().await? {
+        if let Some(group) = session.store.group(&name).await? {
+            views.push(session.store.overview(&group).await?);
+        }
+    }
+    if views.is_empty() {
+        return Err(session.no_group());
+    }
+    Ok(views)
+}
+
+fn document(view: &GroupView) -> GroupDocument<'_> {
+    let oldest = view.oldest_gap.as_ref();
+    GroupDocument {
+        group: &view.name,
+        paused: view.paused,
+        keys: view.keys,
+        held_events: view.held_events,
+        held_bytes: view.held_bytes,
+        dead_events: view.dead_events,
+        oldest_gap: oldest.map(|(key, since)| OldestGap { key, since: *since }),
+        workers: &view.workers,
+        now: view.now,
+    }
+}
+
+fn text(view: &GroupView) -> String {
+    let KeyCounts {
+        all,
+        active,
+        held,
+        gap,
+        backing_off,
+        halted,
+        paused,
+    } = view.keys;
+    let [all, active, held, gap, backing_off, halted, paused] =
+        [all, active, held, gap, backing_off, halted, paused].map(grouped);
+    let is_paused = if view.paused { " is paused" } else { "" };
+    let oldest = view
+        .oldest_gap
+        .as_ref()
+        .map_or("none".into(), |(key, since)| {
+            format!(
+                "{} since {} ({})",
+                printable(key),
+                moment(*since, view.now),
+                span(view.now.saturating_sub(*since))
+            )
+        });
+    let alive = view.workers.iter().filter(|worker| worker.alive).count();
+    let mut text = format!(
+        "group {}{is_paused}\n  \
+         keys          {all}: {active} active, {held} with held events, {gap} in a gap, {backing_off} backing off, \
+         {halted} halted, {paused} paused\n  \
+         oldest gap    {oldest}\n  \
+         held          {}, {}\n  \
+         dead letters  {}\n  \
+         workers       {alive} alive",
+        printable(&view.name),
+        events(view.held_events),
+        size(view.held_bytes),
+        grouped(view.dead_events),
+    );
+    for worker in &view.workers {
+        text += &format!(
+            "\n                {}: {}, version {}, {} key{}",
+            printable(&worker.id),
+            lease(worker, view.now),
+            printable(&worker.version),
+            grouped(worker.keys),
+            if worker.keys == 1 { "" } else { "s" }
+        );
+    }
+    text
+}
+
+/// `lease until 12:00:13 UTC (in 13 s)`.
+pub(crate) fn lease(worker: &WorkerView, now: u64) -> String {
+    let until = moment(worker.lease_until, now);
+    if worker.alive {
+        let left = span(worker.lease_until.saturating_sub(now));
+        format!("lease until {until} (in {left})")
+    } else {
+        let over = span(now.saturating_sub(worker.lease_until));
+        format!("dead, lease ended at {until} ({over} ago)")
+    }
+}

@@ -1,0 +1,48 @@
+use ordered_core::explain::printable;
+use ordered_core::store::{WorkerView, WorkersView};
+use serde::Serialize;
+
+use super::status::lease;
+use crate::args::Viewing;
+use crate::failure::Failure;
+use crate::output::{Report, table};
+use crate::session::Session;
+use crate::watch::show;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    group: &'a str,
+    workers: &'a [WorkerView],
+    now: u64,
+}
+
+pub(crate) async fn run(session: &Session, viewing: &Viewing) -> Result<(), Failure> {
+    show(viewing, async || {
+        let group = session.group().await?;
+        let WorkersView { workers, now } = session.store.workers(&group).await?;
+        let document = Document {
+            group: group.name(),
+            workers: &workers,
+            now,
+        };
+        Report::new(&document, text(&workers, now))
+    })
+    .await
+}
+
+fn text(workers: &[WorkerView], now: u64) -> String {
+    if workers.is_empty() {
+        return "no worker of the group has a lease: none was started, or all were shut down"
+            .into();
+    }
+    let row = |worker: &WorkerView| {
+        [
+            printable(&worker.id),
+            lease(worker, now),
+            printable(&worker.version),
+            worker.keys.to_string(),
+        ]
+    };
+    let rows: Vec<[String; 4]> = workers.iter().map(row).collect();
+    table(["WORKER", "LEASE", "VERSION", "KEYS"], &rows)
+}

@@ -1,0 +1,82 @@
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use ordered_core::store::{StoreError, StoreErrorKind};
+
+/// Why a command did not do what it was to do. The numbers of the exit codes are part of the interface.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There is no such thing, or it cannot be done to it.
+    Refused(String),
+    /// The command line cannot be used like this.
+    Usage(String),
+    /// The store itself.
+    Store(StoreError),
+    /// Reading a file, or writing the output.
+    Output(io::Error),
+    /// A file.
+    File(String),
+}
+
+impl Failure {
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        Self::Refused(text.into())
+    }
+
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(error) if error.kind() == StoreErrorKind::Unavailable)
+    }
+
+    /// Whoever reads the output has had enough of it: `ordered keys | head`.
+    fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            _ if self.is_closed_pipe() => 0,
+            Self::Refused(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Store(error) if error.kind() == StoreErrorKind::Unavailable => 3,
+            Self::Store(_) => 4,
+            Self::Output(_) | Self::File(_) => 5,
+        })
+    }
+
+    /// What to tell, if anything.
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            _ if self.is_closed_pipe() => None,
+            Self::Refused(text) | Self::Usage(text) | Self::File(text) => Some(text.clone()),
+            Self::Store(error) => Some(chain(error)),
+            Self::Output(error) => Some(format!("the output cannot be written: {error}")),
+        }
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text += &format!(" ({said})");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

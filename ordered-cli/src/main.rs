@@ -1,0 +1,64 @@
+//! `ordered`: what the keys of a group do and why, and what an operator can do about it.
+
+mod args;
+mod ask;
+mod commands;
+mod failure;
+mod operator;
+mod output;
+mod session;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use failure::Failure;
+use session::Session;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(Failure::Output(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(text) = failure.text() {
+                eprintln!("ordered: {text}");
+            }
+            failure.code()
+        }
+    }
+}
+
+async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
+    if let Command::Verify(command) = &command {
+        return commands::verify::run(command);
+    }
+    let session = Session::connect(&target).await?;
+    match command {
+        Command::Verify(command) => commands::verify::run(&command),
+        Command::Status(command) => commands::status::run(&session, &command).await,
+        Command::Keys(command) => commands::keys::run(&session, &command).await,
+        Command::Held(command) => commands::held::run(&session, &command).await,
+        Command::Dead(command) => commands::dead::run(&session, &command).await,
+        Command::Workers(command) => commands::workers::run(&session, &command).await,
+        Command::Audit(command) => commands::audit::run(&session, &command).await,
+        Command::Explain(command) => commands::explain::run(&session, &command).await,
+        Command::Retry(command) => commands::verbs::retry(&session, &command).await,
+        Command::Skip(command) => commands::verbs::skip(&session, &command).await,
+        Command::Discard(command) => commands::verbs::discard(&session, &command).await,
+        Command::Edit(command) => commands::edit::run(&session, &command).await,
+        Command::SetLast(command) => commands::verbs::set_last(&session, &command).await,
+        Command::Pause(command) => commands::pause::run(&session, &command, true).await,
+        Command::Resume(command) => commands::pause::run(&session, &command, false).await,
+        Command::Replay(command) => commands::replay::run(&session, &command).await,
+        Command::Export(command) => commands::export::run(&session, &command).await,
+    }
+}

@@ -1,0 +1,214 @@
+//! Exit codes, and messages that say what to do.
+
+use ordered_core::protocol::{Policy, WorkerId};
+use ordered_core::store::{Group, Store};
+
+use crate::world::{Said, Scratch, World};
+
+async fn with_store(world: &World, url: &str) -> Said {
+    let mut command = world.command(&["status"]);
+    Said::of(command.env("ORDERED_STORE", url).output().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_reached_is_3() {
+    let world = World::calm().await;
+    let message = with_store(&world, "redis://127.0.0.1:1").await.fails(3);
+    assert!(
+        message.starts_with("ordered: Redis at 127.0.0.1:1 cannot be reached: is it running, and is this its address?"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_is_4_and_no_password_is_shown() {
+    let server = ordered_testkit::server::RedisServer::builder()
+        .setting("requirepass", "right")
+        .start()
+        .await
+        .unwrap();
+    let world = World::calm().await;
+    let url = format!("redis://:wrong-word@127.0.0.1:{}", server.port());
+    let message = with_store(&world, &url).await.fails(4);
+    assert!(!message.contains("wrong-word"), "{message}");
+    assert!(message.contains("refuses the user"), "{message}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_2() {
+    let world = World::calm().await;
+    let message = with_store(&world, "memory://here").await.fails(2);
+    assert!(
+        message.contains("a memory:// store lives in the process of its workers"),
+        "{message}"
+    );
+    let message = with_store(&world, "postgres://h").await.fails(2);
+    assert!(
+        message.contains("there is no store for `postgres://`; there are: redis://"),
+        "{message}"
+    );
+    let message = with_store(&world, "my-password").await.fails(2);
+    assert_eq!(
+        message,
+        "ordered: the store is a URL, such as redis://host:6379"
+    );
+    let mut command = world.command(&["status"]);
+    let said = Said::of(command.env_remove("ORDERED_STORE").output().await.unwrap());
+    assert_eq!(
+        said.fails(2),
+        "ordered: which store? Give it with --store redis://host:6379, or set ORDERED_STORE"
+    );
+}
+
+#[tokio::test]
+async fn the_group_is_the_only_one_or_has_to_be_named() {
+    let world = World::calm().await;
+    let message = world.ordered("status").await.fails(1);
+    assert!(
+        message.starts_with(
+            "ordered: no worker has ever opened a group in this store under the prefix `cli-"
+        ),
+        "{message}"
+    );
+    let open = async |name: &str| {
+        let group = Group::new(name, Policy::default());
+        world.store.open(&group, &WorkerId::new("w")).await.unwrap();
+    };
+    open("orders").await;
+    assert_eq!(world.ordered("keys").await.ok(), "no key was ever seen");
+    open("bills").await;
+    assert_eq!(
+        world.ordered("keys").await.fails(2),
+        "ordered: which group? There are: bills, orders. Give one with --group, or set ORDERED_GROUP"
+    );
+    world.ordered("keys --group bills").await.ok();
+    let mut command = world.command(&["keys"]);
+    Said::of(
+        command
+            .env("ORDERED_GROUP", "bills")
+            .output()
+            .await
+            .unwrap(),
+    )
+    .ok();
+    assert_eq!(
+        world.ordered("keys --group bill").await.fails(1),
+        "ordered: there is no group `bill` in this store; there are: bills, orders"
+    );
+    let status = world.ordered("status --json").await.json();
+    assert_eq!(status["groups"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_cannot_be_done_is_1() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("k", [1]).await;
+    world.until_done("k", 1).await;
+    let unknown =
+        "ordered: x is not known to the group `orders`: `ordered keys` lists those that are";
+    for line in ["held x", "dead x", "export x", "replay x"] {
+        assert_eq!(world.ordered(line).await.fails(1), unknown, "{line}");
+    }
+    let refused = [
+        (
+            "retry k",
+            "k: the key is neither halted nor backing off, so there is nothing to retry",
+        ),
+        (
+            "skip k --yes",
+            "k: nothing stands in the way of the key: no event failed, and none is missing",
+        ),
+        ("skip k --to 1 --yes", "k: the key is past that seq already"),
+        (
+            "discard k 9 --yes",
+            "k: no such event is held or was put aside",
+        ),
+        ("set-last k 1 --yes", "k: it is so already"),
+        ("replay k", "k: no such event is held or was put aside"),
+        (
+            "retry x",
+            "x: the key is neither halted nor backing off, so there is nothing to retry (the key is not known: `ordered \
+             keys` lists those that are)",
+        ),
+    ];
+    for (line, message) in refused {
+        assert_eq!(
+            world.ordered(line).await.fails(1),
+            format!("ordered: {message}"),
+            "{line}"
+        );
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_line_that_cannot_be_used_is_2_and_a_file_that_cannot_be_read_5() {
+    let world = World::calm().await;
+    let message = world.ordered("discard k nine").await.fails(2);
+    assert!(message.contains("a seq is a whole number"), "{message}");
+    let message = world.ordered("edit k 3 --payload -").await.fails(2);
+    assert!(message.contains("add --yes, or --dry-run"), "{message}");
+    let gone = Scratch::new("");
+    std::fs::remove_file(&gone.0).unwrap();
+    let message = world
+        .run(&["edit", "k", "3", "--yes", "--payload", gone.path()])
+        .await
+        .fails(5);
+    assert!(
+        message.contains("cannot be read: No such file"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_history_is_held_against_the_promises() {
+    let world = World::calm().await;
+    let event = |line, seq| {
+        format!(
+            r#"{{"line": "{line}", "key": "k", "seq": {seq}, "id": "e-{seq}", "worker": "w1"}}"#
+        )
+    };
+    let whole = ["published", "handled", "committed"].map(|line| event(line, 1));
+    let good = Scratch::new(&whole.join("\n"));
+    assert_eq!(
+        world.run(&["verify", good.path()]).await.ok(),
+        "3 lines, and no promise was broken"
+    );
+    let bad = Scratch::new(&[event("published", 1), event("committed", 1)].join("\n"));
+    let said = world.run(&["verify", bad.path()]).await;
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.as_str()),
+        (
+            1,
+            "line 2: once: k 1 committed, and its handler had not got done",
+            "ordered: a promise was broken"
+        )
+    );
+    let nonsense = Scratch::new("{");
+    let message = world.run(&["verify", nonsense.path()]).await.fails(5);
+    assert!(
+        message.contains("line 1 is not one of a history"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_terminal_nothing_is_destroyed_unless_it_is_said() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("k", [3]).await;
+    world
+        .until("k", "in a gap", |view| view.held_events == 1)
+        .await;
+    for line in ["skip k", "discard k 3", "set-last k 7"] {
+        let message = world.ordered(line).await.fails(2);
+        assert!(message.contains(" would: "), "the plan: {message}");
+        assert!(
+            message.ends_with("nothing was changed, because there is no terminal to ask at: look with --dry-run, and do it with --yes"),
+            "{message}"
+        );
+    }
+    assert_eq!(world.view("k").await.unwrap().held_events, 1);
+    worker.stop().await;
+}

@@ -1,0 +1,177 @@
+//! The JSON documents: one on a line, with these fields, whatever else happens.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use ordered_core::handler::OnExhausted;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::world::{Act, Running, World, masked};
+
+fn fields(value: &Value) -> BTreeSet<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[track_caller]
+fn assert_fields(value: &Value, names: &str) {
+    assert_eq!(fields(value), names.split(' ').collect(), "{value}");
+}
+
+/// One key with an event aside and one in a gap.
+async fn busy() -> (World, Running) {
+    let world = World::new(
+        |context, _| match (context.key().as_str(), context.seq().get()) {
+            ("aside", 1) => Act::FailForGood,
+            _ => Act::Succeed,
+        },
+    )
+    .await;
+    let worker = world.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
+    world.publish("aside", 1..=2).await;
+    world.publish("gap", [1, 3]).await;
+    world.until_done("aside", 2).await;
+    world
+        .until("gap", "in a gap", |view| {
+            view.held_events == 1 && view.gap_since.is_some()
+        })
+        .await;
+    (world, worker)
+}
+
+#[tokio::test]
+async fn every_document_has_its_fields() {
+    let (world, worker) = busy().await;
+    let status = world.ordered("status --json").await.json();
+    let group = &status["groups"][0];
+    assert_fields(
+        group,
+        "group paused keys held_events held_bytes dead_events oldest_gap workers now",
+    );
+    assert_fields(
+        &group["keys"],
+        "all active held gap backing_off halted paused",
+    );
+    assert_fields(&group["oldest_gap"], "key since");
+    assert_fields(&group["workers"][0], "id lease_until alive version keys");
+    assert_eq!(
+        (&group["keys"]["all"], &group["dead_events"]),
+        (&2.into(), &1.into())
+    );
+
+    let keys = world.ordered("keys --json").await.json();
+    assert_fields(&keys, "group keys more");
+    assert_fields(
+        &keys["keys"][1],
+        "key standing paused last_seq seq since worker attempts error held_events held_bytes dead_events",
+    );
+    assert_eq!(
+        (&keys["keys"][1]["key"], &keys["keys"][1]["standing"]),
+        (&"gap".into(), &"gap".into())
+    );
+    let one = world.ordered("keys --json --limit 1").await.json();
+    assert_eq!(
+        (one["keys"].as_array().unwrap().len(), &one["more"]),
+        (1, &true.into())
+    );
+
+    let held = world.ordered("held gap --json").await.json();
+    assert_fields(&held, "group key last_seq held_events held_bytes events");
+    assert_fields(&held["events"][0], "seq id since bytes");
+
+    let dead = world.ordered("dead --json").await.json();
+    assert_fields(&dead, "group dead_events events");
+    assert_fields(
+        &dead["events"][0],
+        "key epoch seq id cause error attempts at replay",
+    );
+
+    let workers = world.ordered("workers --json").await.json();
+    assert_fields(&workers, "group workers now");
+
+    let explained = world.ordered("explain gap --json").await.json();
+    assert_fields(&explained, "explanation key");
+    assert_fields(
+        &explained["explanation"],
+        "group key standing paused seq since worker attempts max_attempts error by_itself remedies text",
+    );
+    assert_fields(&explained["explanation"]["remedies"][0], "command effect");
+    let unknown = world.ordered("explain x --json").await.json();
+    assert_eq!(
+        (&unknown["key"], &unknown["explanation"]["standing"]),
+        (&Value::Null, &"never_seen".into())
+    );
+
+    let skip = world.ordered("skip gap --yes --json").await.json();
+    assert_fields(
+        &skip,
+        "group key verb dry_run last_seq_before last_seq released removed removal",
+    );
+    let pause = world.ordered("pause --json").await.json();
+    assert_fields(&pause, "group key verb dry_run");
+    let replay = world.ordered("replay --dry-run --json").await.json();
+    assert_fields(&replay, "group dry_run keys");
+    let audit = world.ordered("audit --json").await.json();
+    assert_fields(&audit["entries"][0], "at who why key verb outcome");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn tables_are_for_people() {
+    let (world, worker) = busy().await;
+    let keys = masked(&world.ordered("keys").await.ok());
+    let lines: Vec<Vec<&str>> = keys
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        lines[0],
+        ["KEY", "STANDING", "LAST", "AT", "SINCE", "HELD", "DEAD"]
+    );
+    assert_eq!(lines[1], ["aside", "idle", "2", "3", "-", "0", "1"]);
+    assert_eq!(lines[2], ["gap", "gap", "1", "2", "T", "(D)", "1", "0"]);
+    let stuck = world.ordered("keys --stuck").await.ok();
+    assert_eq!(stuck.lines().count(), 3);
+    let status = masked(&world.ordered("status").await.ok());
+    for said in [
+        "group orders\n",
+        "keys          2: 0 active, 1 with held events, 1 in a gap, 0 backing off, 0 halted, 0 paused\n",
+        "oldest gap    gap since T (D)\n",
+        "held          1 event, 19 B\n",
+        "dead letters  1\n",
+        "workers       1 alive\n",
+        "w1: lease until T (in D), version ",
+    ] {
+        assert!(status.contains(said), "{said}\n{status}");
+    }
+    let held = world.ordered("held aside").await.ok();
+    assert_eq!(held, "nothing of aside is held");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn watch_shows_what_changes_one_document_a_line() {
+    let (world, worker) = busy().await;
+    let mut command = world.command(&["keys", "--stuck", "--json", "--watch", "0.05"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = async || {
+        let line = lines.next_line().await.unwrap().unwrap();
+        let document: Value = serde_json::from_str(&line).unwrap();
+        document["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(next().await, 2);
+    world.ordered("skip gap --yes").await.ok();
+    while next().await != 1 {}
+    child.kill().await.unwrap();
+    worker.stop().await;
+}

@@ -1,0 +1,295 @@
+//! `explain` for every state that a key can be in, on real Redis with real workers.
+
+use std::time::Duration;
+
+use ordered_core::handler::{Backoff, OnExhausted};
+use ordered_core::protocol::GapPolicy;
+
+use crate::world::{Act, World, masked};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn explained(world: &World, key: &str) -> String {
+    masked(&world.run(&["explain", key]).await.ok())
+}
+
+#[tokio::test]
+async fn never_seen() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("other", 1..=1).await;
+    world.until_done("other", 1).await;
+    assert_eq!(
+        explained(&world, "order-17").await,
+        "order-17 is not known to the group `orders`: no event of it has come, and nothing of it is kept. It begins when \
+         its seq 1 comes. You can: `ordered keys` to look at how the keys are spelled."
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn idle() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("order-17", 1..=3).await;
+    world.until_done("order-17", 3).await;
+    let text = explained(&world, "order-17").await;
+    let fence = world.view("order-17").await.unwrap().fence;
+    assert_eq!(
+        text,
+        format!(
+            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). It goes on when seq 4 comes."
+        )
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn running() {
+    let world = World::new(|context, _| match context.seq().get() {
+        3 => Act::Hang,
+        _ => Act::Succeed,
+    })
+    .await;
+    let worker = world.start("w3", |worker| worker);
+    world.publish("order-17", 1..=3).await;
+    world
+        .until("order-17", "at 3", |view| {
+            view.last_seq == 2 && view.claim.is_some()
+        })
+        .await;
+    let fence = world.view("order-17").await.unwrap().fence;
+    assert_eq!(
+        explained(&world, "order-17").await,
+        format!(
+            "order-17 is running: worker w3 has it since T (D) and is at seq 3, attempt 1 of 5. It is done up to seq 2 \
+             (fence {fence}). It goes on when the handler is done; if w3 dies, another worker takes the key over after T, \
+             the end of its lease. You can: `ordered pause order-17` to stop it after the event at work."
+        )
+    );
+    worker.kill().await;
+}
+
+#[tokio::test]
+async fn behind_a_dead_worker() {
+    let world = World::new(|_, _| Act::Hang).await;
+    let worker = world.start("w3", |worker| worker.lease(Duration::from_millis(300)));
+    world.publish("order-17", 1..=1).await;
+    world
+        .until("order-17", "at 1", |view| view.claim.is_some())
+        .await;
+    worker.kill().await;
+    world
+        .until("order-17", "abandoned", |view| {
+            let lease = view.claim.as_ref().and_then(|claim| claim.lease_until);
+            lease.is_some_and(|until| until <= view.now)
+        })
+        .await;
+    assert_eq!(
+        explained(&world, "order-17").await,
+        "order-17 is behind a dead worker: w3 has it since T (D), whose lease ended at T (D ago); it was at seq 1, attempt \
+         1 of 5. Nothing of it is done yet (fence 1). Another worker takes it over when the broker delivers seq 1 again. \
+         But no worker of the group is alive. You can: start a worker of the group."
+    );
+}
+
+#[tokio::test]
+async fn a_gap_under_each_policy() {
+    let policies = [
+        (
+            GapPolicy::Wait,
+            "Nothing will happen by itself: on_gap = wait.",
+        ),
+        (
+            GapPolicy::Skip { after: HOUR },
+            "By itself it is passed over at T (in D), and the key goes on with seq 4 (on_gap = skip after D).",
+        ),
+        (
+            GapPolicy::Halt { after: HOUR },
+            "By itself the key is halted at T (in D) (on_gap = halt after D).",
+        ),
+    ];
+    for (policy, by_itself) in policies {
+        let world = World::calm().await;
+        let worker = world.start("w1", |worker| worker.on_gap(policy));
+        world.publish("order-17", [1, 4, 5]).await;
+        world
+            .until("order-17", "in a gap", |view| {
+                view.held_events == 2 && view.gap_since.is_some()
+            })
+            .await;
+        let fence = world.view("order-17").await.unwrap().fence;
+        assert_eq!(
+            explained(&world, "order-17").await,
+            format!(
+                "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: 4–5 \
+                 (58 B), the oldest with id order-17-4 since T. {by_itself} You can: let the producer send seq 2–3 again; \
+                 `ordered skip order-17` to pass over 2–3 and go on with 4."
+            )
+        );
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn backing_off() {
+    let world = World::new(|_, _| Act::Fail).await;
+    let backoff = Backoff {
+        base: HOUR,
+        cap: HOUR,
+    };
+    let worker = world.start("w3", |worker| worker.backoff(backoff).seed(7));
+    world.publish("order-17", 1..=2).await;
+    world
+        .until("order-17", "backing off", |view| {
+            view.due.is_some_and(|due| due > view.now) && view.held_events == 2
+        })
+        .await;
+    assert_eq!(
+        explained(&world, "order-17").await,
+        "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 of 5 failed at T (D ago) on worker w3: no \
+         luck. Nothing of it is done yet (fence 1). 2 events are held: 1–2 (58 B), the oldest with id order-17-1 since T. \
+         By itself it is tried again at T (in D), attempt 2 of 5. You can: `ordered retry order-17` to run it now and go \
+         on with 2; `ordered edit order-17 1 --payload FILE` to give it another body first; `ordered skip order-17` to \
+         put it aside and go on with 2."
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn halted() {
+    let world = World::new(|context, _| match context.seq().get() {
+        2 => Act::FailForGood,
+        _ => Act::Succeed,
+    })
+    .await;
+    let worker = world.start("w3", |worker| worker);
+    world.publish("order-17", 1..=4).await;
+    world
+        .until("order-17", "halted", |view| {
+            view.phase == "halted" && view.held_events == 3
+        })
+        .await;
+    let fence = world.view("order-17").await.unwrap().fence;
+    let text = explained(&world, "order-17").await;
+    let (before, rest) = text.split_once("the oldest with id ").unwrap();
+    assert_eq!(
+        before,
+        format!(
+            "order-17 is halted at seq 2, which failed for good. Attempt 1 of 5 failed at T (D ago) on worker w3: never. It \
+             is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (87 B), "
+        )
+    );
+    let (_, rest) = rest.split_once(" since T. ").unwrap();
+    assert_eq!(
+        rest,
+        "Nothing will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry \
+         order-17` once its cause is mended, to run it again and go on with 3; `ordered edit order-17 2 --payload FILE` to \
+         give it another body first; `ordered skip order-17` to put it aside and go on with 3."
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn halted_at_a_gap() {
+    let world = World::calm().await;
+    let after = Duration::from_millis(20);
+    let worker = world.start("w3", |worker| worker.on_gap(GapPolicy::Halt { after }));
+    world.publish("order-17", [3]).await;
+    world
+        .until("order-17", "halted", |view| view.phase == "halted")
+        .await;
+    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = if fence == 0 {
+        String::new()
+    } else {
+        format!(" (fence {fence})")
+    };
+    assert_eq!(
+        explained(&world, "order-17").await,
+        format!(
+            "order-17 is halted before seq 1, which has not come in time. It was halted at T (D ago) on worker w3: seq 1 has \
+             not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (29 B), id order-17-3 since T. Nothing \
+             will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` to \
+             wait for it once more; `ordered skip order-17` to pass over 1–2 and go on with 3."
+        )
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn paused_by_key_and_by_group() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("order-17", 1..=1).await;
+    world.until_done("order-17", 1).await;
+    let fence = world.view("order-17").await.unwrap().fence;
+    world.ordered("pause order-17").await.ok();
+    world.publish("order-17", 2..=2).await;
+    world
+        .until("order-17", "with one held", |view| view.held_events == 1)
+        .await;
+    assert_eq!(
+        explained(&world, "order-17").await,
+        format!(
+            "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (29 B), \
+             id order-17-2 since T. Nothing will happen by itself: nothing of it is granted until it is resumed. You can: \
+             `ordered resume order-17` to let the key go on."
+        )
+    );
+    world.ordered("pause").await.ok();
+    world.ordered("resume order-17").await.ok();
+    assert_eq!(
+        explained(&world, "order-17").await,
+        format!(
+            "order-17 is paused with its whole group `orders`. Else seq 2 could run. It is done up to seq 1 (fence \
+             {fence}). 1 event is held: 2 (29 B), id order-17-2 since T. Nothing will happen by itself: nothing of it is \
+             granted until it is resumed. You can: `ordered resume` to let the group go on."
+        )
+    );
+    worker.stop().await;
+    world.ordered("resume").await.ok();
+    // And, with its workers gone, one that could go on.
+    assert_eq!(
+        explained(&world, "order-17").await,
+        format!(
+            "order-17 is about to run seq 2: it is held, and no worker has the key. It is done up to seq 1 (fence {fence}). \
+             1 event is held: 2 (29 B), id order-17-2 since T. A worker takes it at the next sweep of a living worker, \
+             which is every second unless set otherwise. But no worker of the group is alive. You can: start a worker of \
+             the group."
+        )
+    );
+}
+
+#[tokio::test]
+async fn with_events_aside_and_a_replay_pending() {
+    let world = World::new(|context, _| match context.seq().get() {
+        2 => Act::FailForGood,
+        _ => Act::Succeed,
+    })
+    .await;
+    let worker = world.start("w3", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
+    world.publish("order-17", 1..=3).await;
+    world.until_done("order-17", 3).await;
+    worker.stop().await;
+    let fence = world.view("order-17").await.unwrap().fence;
+    assert_eq!(
+        explained(&world, "order-17").await,
+        format!(
+            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). 1 event was put aside: seq 2 \
+             (failed at T, 1 attempt: never). It goes on when seq 4 comes. But no worker of the group is alive. You can: \
+             `ordered replay order-17` to run again what was put aside; `ordered discard order-17 2` to delete one of them \
+             for good."
+        )
+    );
+    world.ordered("replay order-17").await.ok();
+    assert_eq!(
+        explained(&world, "order-17").await,
+        format!(
+            "order-17 is about to run seq 2 again, which an operator replays. It is done up to seq 3 (fence {fence}). 1 \
+             event was put aside: seq 2 (failed at T: never, to be run again). A worker takes it at the next \
+             sweep of a living worker, which is every second unless set otherwise. But no worker of the group is alive. \
+             You can: start a worker of the group."
+        )
+    );
+}

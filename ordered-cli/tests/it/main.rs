@@ -1,0 +1,11 @@
+//! The command line against real Redis, with real workers.
+
+mod codes;
+mod documentation;
+mod documents;
+mod explaining;
+mod poison;
+mod prompts;
+mod racing;
+mod verbs;
+mod world;

@@ -1,0 +1,256 @@
+//! A hundred random verbs, from a seed, while three workers are busy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ordered_core::worker::Occurrence;
+use ordered_testkit::eventually_within;
+use serde_json::Value;
+
+use crate::world::{Act, Running, Scratch, World};
+
+const KEYS: u64 = 8;
+const VERBS: u64 = 100;
+
+/// An event of a key: the key's number, and the seq.
+type Which = (String, u64);
+
+#[derive(Default)]
+struct Seen {
+    /// What was committed, and under which fence, in the order in which workers heard of it.
+    committed: Vec<(Which, u64)>,
+    /// What operators took out, whether it came back or not.
+    removed: BTreeSet<Which>,
+    /// How the verbs ended.
+    codes: BTreeMap<i32, u32>,
+}
+
+struct Race {
+    world: World,
+    random: fastrand::Rng,
+    seen: Arc<Mutex<Seen>>,
+    /// When each run of a handler got done, by event and fence.
+    runs: Arc<Mutex<Vec<(Which, u64)>>>,
+    calmed: Arc<AtomicBool>,
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("ORDERED_SEED").ok();
+    let seed = given.map_or_else(
+        || fastrand::u64(..1_000_000),
+        |given| given.parse().expect("a number"),
+    );
+    eprintln!("repeat with ORDERED_SEED={seed}");
+    seed
+}
+
+fn number(key: &str) -> u64 {
+    key[1..].parse().expect("a key is k and a number")
+}
+
+fn key(number: u64) -> String {
+    format!("k{number}")
+}
+
+impl Race {
+    async fn new(seed: u64) -> Self {
+        let calmed = Arc::new(AtomicBool::new(false));
+        let runs = Arc::new(Mutex::new(Vec::new()));
+        let (is_calm, log) = (Arc::clone(&calmed), Arc::clone(&runs));
+        let script = move |context: &ordered_core::handler::Context, text: &str| {
+            let (key, seq) = (context.key().to_string(), context.seq().get());
+            let luck = fastrand::Rng::with_seed(seed ^ (seq << 32) ^ number(&key)).u32(..20);
+            if !is_calm.load(Ordering::SeqCst) && text != "edited" && luck == 0 {
+                return Act::FailForGood;
+            }
+            if luck < 3 && context.attempt() == 1 {
+                return Act::Fail;
+            }
+            log.lock().unwrap().push(((key, seq), context.fence().0));
+            Act::Succeed
+        };
+        Self {
+            world: World::new(script).await,
+            random: fastrand::Rng::with_seed(seed),
+            seen: Arc::default(),
+            runs,
+            calmed,
+        }
+    }
+
+    fn start(&self, name: &str) -> Running {
+        let seen = Arc::clone(&self.seen);
+        // The last run of an event on this worker is the one that it commits.
+        let started = Mutex::new(BTreeMap::<Which, u64>::new());
+        self.world.start(name, |worker| {
+            worker.concurrency(4).observe(move |occurrence| {
+                let mut started = started.lock().unwrap();
+                match occurrence {
+                    Occurrence::Started { event, fence, .. } => {
+                        let which = (event.key.to_string(), event.seq.get());
+                        started.insert(which, fence.0);
+                    }
+                    Occurrence::Committed { event, .. } => {
+                        let which = (event.key.to_string(), event.seq.get());
+                        let fence = started[&which];
+                        seen.lock().unwrap().committed.push((which, fence));
+                    }
+                    _ => {}
+                }
+            })
+        })
+    }
+
+    /// The next event of each key, in any order; sometimes one comes a step late.
+    async fn publish(&mut self, step: u64) {
+        let mut keys: Vec<u64> = (0..KEYS).collect();
+        self.random.shuffle(&mut keys);
+        for number in keys {
+            let (from, to) = match (self.random.u32(..4), step % 2) {
+                (0, 1) => (2 * step - 1, 2 * step),
+                _ => (2 * step, 2 * step - 1),
+            };
+            self.world.publish(&key(number), [from, to]).await;
+        }
+    }
+
+    /// A verb near where its key is.
+    async fn verb(&mut self) -> (String, Vec<String>, Scratch) {
+        let key = key(self.random.u64(..KEYS));
+        let last = self.world.view(&key).await.map_or(0, |view| view.last_seq);
+        let near = (last + self.random.u64(..4)).max(1).to_string();
+        let body = Scratch::new(&format!("{key} {near} {key}-{near} edited"));
+        let words: Vec<&str> = match self.random.u32(..11) {
+            0 | 1 => vec!["retry", &key],
+            2 => vec!["skip", &key, "--yes"],
+            3 => vec!["skip", &key, "--to", &near, "--yes"],
+            4 | 5 => vec!["discard", &key, &near, "--yes"],
+            6 => vec!["edit", &key, &near, "--payload", body.path(), "--yes"],
+            7 => vec!["pause", &key],
+            8 => vec!["resume", &key],
+            9 => vec![if self.random.bool() {
+                "pause"
+            } else {
+                "resume"
+            }],
+            _ => vec!["replay", &key],
+        };
+        let words = words.iter().map(ToString::to_string).collect();
+        (key.clone(), words, body)
+    }
+
+    async fn operate(&mut self) {
+        let (key, mut words, _body) = self.verb().await;
+        words.push("--json".into());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = self.world.run(&words).await;
+        assert!([0, 1].contains(&said.code), "{words:?}: {said:?}");
+        let mut seen = self.seen.lock().unwrap();
+        *seen.codes.entry(said.code).or_default() += 1;
+        if said.code == 0 {
+            let document: Value = serde_json::from_str(&said.out).unwrap();
+            let removed = document["removed"].as_array().into_iter().flatten();
+            seen.removed
+                .extend(removed.map(|seq| (key.clone(), seq.as_u64().unwrap())));
+        }
+    }
+
+    /// Lets everything go on, and waits until all is at rest.
+    async fn settle(&self) {
+        self.calmed.store(true, Ordering::SeqCst);
+        self.world.ordered("resume").await;
+        for number in 0..KEYS {
+            self.world.run(&["resume", &key(number)]).await;
+        }
+        let patience = std::time::Duration::from_secs(60);
+        eventually_within(patience, "all keys at rest", async || {
+            let mut at_rest = self.world.broker.backlog() == 0;
+            for number in 0..KEYS {
+                let key = key(number);
+                let Some(view) = self.world.view(&key).await else {
+                    continue;
+                };
+                if view.phase == "halted" {
+                    self.world.run(&["retry", &key]).await;
+                }
+                let replays = view
+                    .dead
+                    .iter()
+                    .any(|dead| dead.replay && dead.seq <= view.last_seq);
+                at_rest &= view.held_events == 0 && view.claim.is_none() && !replays;
+            }
+            at_rest
+        })
+        .await;
+    }
+
+    /// The promises: once, in order, and nothing lost.
+    async fn check(&self) {
+        let seen = self.seen.lock().unwrap();
+        let mut committed = BTreeMap::new();
+        for (which, fence) in &seen.committed {
+            let before = committed.insert(which.clone(), *fence);
+            assert_eq!(before, None, "{which:?} committed twice");
+        }
+        self.check_order(&committed, &seen.removed);
+        let mut accounted: BTreeSet<Which> = committed.into_keys().collect();
+        accounted.extend(seen.removed.iter().cloned());
+        for (envelope, _) in self.world.broker.dead_letters() {
+            let text = String::from_utf8(envelope.body.to_vec()).unwrap();
+            let mut words = text.split(' ');
+            let key = words.next().unwrap().to_owned();
+            accounted.insert((key, words.next().unwrap().parse().unwrap()));
+        }
+        for number in 0..KEYS {
+            for seq in 1..=2 * VERBS {
+                let which = (key(number), seq);
+                assert!(accounted.contains(&which), "{which:?} is lost");
+            }
+        }
+    }
+
+    /// The runs that were committed got done in the order of their seqs, but for what came back.
+    fn check_order(&self, committed: &BTreeMap<Which, u64>, removed: &BTreeSet<Which>) {
+        let mut last = BTreeMap::<String, u64>::new();
+        for (which, fence) in self.runs.lock().unwrap().iter() {
+            if committed.get(which) != Some(fence) {
+                continue;
+            }
+            let (key, seq) = which;
+            let last = last.entry(key.clone()).or_default();
+            assert!(
+                *seq > *last || removed.contains(which),
+                "{key} {seq} was handled after {last}"
+            );
+            *last = (*last).max(*seq);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_random_verbs_break_no_promise() {
+    let mut race = Race::new(seed()).await;
+    let workers = ["w1", "w2", "w3"].map(|name| race.start(name));
+    for step in 1..=VERBS {
+        race.publish(step).await;
+        race.operate().await;
+    }
+    race.settle().await;
+    for worker in workers {
+        worker.stop().await;
+    }
+    race.check().await;
+    let seen = race.seen.lock().unwrap();
+    eprintln!(
+        "{} committed, {} taken out, verbs by exit code: {:?}",
+        seen.committed.len(),
+        seen.removed.len(),
+        seen.codes
+    );
+    assert!(
+        seen.codes.get(&0).is_some_and(|done| *done >= 20),
+        "hardly a verb was done"
+    );
+    assert!(seen.committed.len() > 800, "hardly an event was committed");
+}

@@ -1,0 +1,159 @@
+//! Why a key does what it does, in one paragraph.
+//!
+//! [`explain`] takes what a store tells of a key and of its group, and says what the key waits for, since when and why,
+//! what will happen by itself and when, and what an operator can do. It is pure: the time is the view's, which is the
+//! store's. The command line prints it; an application or a dashboard can use the same sentences.
+//!
+//! ```
+//! use ordered_core::event::Key;
+//! use ordered_core::explain::explain;
+//! use ordered_core::store::{Admin, Group, MemoryStore, StoreError};
+//!
+//! async fn why(store: &dyn Admin, group: &Group, key: &Key) -> Result<String, StoreError> {
+//!     let workers = store.workers(group).await?;
+//!     let view = store.inspect(group, key).await?;
+//!     Ok(explain(key.as_str(), view.as_ref(), group, Some(&workers.workers)).text)
+//! }
+//! ```
+
+mod facts;
+mod foresight;
+mod remedies;
+mod standing;
+mod text;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+pub use standing::Standing;
+pub use words::{events, grouped, moment, printable, ranges, shell_word, size, span};
+
+use crate::protocol::{KeyView, Millis};
+use crate::store::{Group, WorkerView};
+use facts::Facts;
+
+/// Why a key does what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The group.
+    pub group: String,
+    /// The key.
+    pub key: String,
+    /// What it is doing.
+    pub standing: Standing,
+    /// What stops it beside that: `key`, `group` or both.
+    pub paused: Vec<String>,
+    /// The seq that it is at, or waits for.
+    pub seq: Option<u64>,
+    /// Since when it stands like this.
+    pub since: Option<Millis>,
+    /// The worker that has it, or on which it failed last.
+    pub worker: Option<String>,
+    /// How often the event at the head was started.
+    pub attempts: u32,
+    /// How often it may be.
+    pub max_attempts: u32,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// What will happen by itself; `None` when nothing will.
+    pub by_itself: Option<Foreseen>,
+    /// What an operator can do.
+    pub remedies: Vec<Remedy>,
+    /// All of it as one paragraph.
+    pub text: String,
+}
+
+/// What will happen by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreseen {
+    /// What.
+    pub what: String,
+    /// When, if that is known.
+    pub at: Option<Millis>,
+}
+
+/// What an operator can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// The command line that does it, if one does.
+    pub command: Option<String>,
+    /// What that brings about.
+    pub effect: String,
+}
+
+/// Explains a key from what its store tells: `view` is what [`Admin::inspect`](crate::store::Admin::inspect) answered.
+/// Without the `workers` of the group nothing is said about whether one is alive.
+#[must_use]
+pub fn explain(
+    key: &str,
+    view: Option<&KeyView>,
+    group: &Group,
+    workers: Option<&[WorkerView]>,
+) -> Explanation {
+    let alive = workers.map(|workers| workers.iter().filter(|worker| worker.alive).count());
+    match view {
+        Some(view) => Facts { view, group, alive }.explanation(),
+        None => never_seen(key, group, alive),
+    }
+}
+
+impl Facts<'_> {
+    fn explanation(&self) -> Explanation {
+        let standing = self.standing();
+        let failing = self.failing();
+        Explanation {
+            group: self.group.name().to_owned(),
+            key: self.view.key.clone(),
+            standing,
+            paused: self.pauses(),
+            seq: self.seq(standing),
+            since: self.since(standing),
+            worker: self
+                .view
+                .claim
+                .as_ref()
+                .map(|claim| claim.worker.clone())
+                .or_else(|| failing.as_ref()?.worker.map(str::to_owned)),
+            attempts: self.attempts(),
+            max_attempts: self.group.policy().max_attempts,
+            error: failing.map(|failing| failing.error.to_owned()),
+            by_itself: self.foreseen(standing),
+            remedies: self.remedies(standing),
+            text: self.text(standing),
+        }
+    }
+}
+
+fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
+    let first = group.policy().first_seq;
+    let remedies = vec![Remedy {
+        command: Some("ordered keys".into()),
+        effect: "to look at how the keys are spelled".into(),
+    }];
+    let mut text = format!(
+        "{} is not known to the group `{}`: no event of it has come, and nothing of it is kept. It begins when its seq \
+         {first} comes.",
+        printable(key),
+        printable(group.name()),
+    );
+    text += text::no_worker(alive);
+    text += &text::you_can(&remedies);
+    Explanation {
+        group: group.name().to_owned(),
+        key: key.to_owned(),
+        standing: Standing::NeverSeen,
+        paused: Vec::new(),
+        seq: Some(first),
+        since: None,
+        worker: None,
+        attempts: 0,
+        max_attempts: group.policy().max_attempts,
+        error: None,
+        by_itself: None,
+        remedies,
+        text,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+use super::Remedy;
+use super::facts::Facts;
+use super::standing::Standing;
+use super::words::{shell_word, spans};
+
+impl Facts<'_> {
+    pub(super) fn remedies(&self, standing: Standing) -> Vec<Remedy> {
+        let mut remedies = Vec::new();
+        if self.alive == Some(0) && standing != Standing::Idle {
+            remedies.push(Remedy {
+                command: None,
+                effect: "start a worker of the group".into(),
+            });
+        }
+        self.of_pauses(&mut remedies);
+        match standing {
+            Standing::Halted | Standing::BackingOff => self.of_failure(standing, &mut remedies),
+            Standing::Gap => self.of_gap(&mut remedies),
+            Standing::Running => self.of_run(&mut remedies),
+            Standing::NeverSeen
+            | Standing::Idle
+            | Standing::Abandoned
+            | Standing::Ready
+            | Standing::Paused => {}
+        }
+        self.of_dead(&mut remedies);
+        remedies
+    }
+
+    fn command(&self, verb: &str, more: &str) -> Option<String> {
+        let key = shell_word(&self.view.key);
+        Some(format!("ordered {verb} {key}{more}"))
+    }
+
+    fn of_pauses(&self, remedies: &mut Vec<Remedy>) {
+        if self.view.group_paused {
+            remedies.push(Remedy {
+                command: Some("ordered resume".into()),
+                effect: "to let the group go on".into(),
+            });
+        }
+        if self.view.paused {
+            remedies.push(Remedy {
+                command: self.command("resume", ""),
+                effect: "to let the key go on".into(),
+            });
+        }
+    }
+
+    fn of_failure(&self, standing: Standing, remedies: &mut Vec<Remedy>) {
+        let Some(seq) = self.seq(standing) else {
+            return;
+        };
+        if seq > self.view.last_seq && !self.head_is_held() {
+            remedies.push(Remedy {
+                command: self.command("retry", ""),
+                effect: "to wait for it once more".into(),
+            });
+            self.pass_over(remedies);
+            return;
+        }
+        let now = if standing == Standing::Halted {
+            "once its cause is mended, to run it again"
+        } else {
+            "to run it now"
+        };
+        remedies.push(Remedy {
+            command: self.command("retry", ""),
+            effect: format!("{now}{}", self.behind()),
+        });
+        remedies.push(Remedy {
+            command: self.command("edit", &format!(" {seq} --payload FILE")),
+            effect: "to give it another body first".into(),
+        });
+        if seq > self.view.last_seq {
+            remedies.push(Remedy {
+                command: self.command("skip", ""),
+                effect: format!("to put it aside{}", self.behind()),
+            });
+        }
+    }
+
+    /// What goes on when the head is out of the way.
+    fn behind(&self) -> String {
+        let next = self.view.held.iter().find(|held| held.seq > self.head());
+        next.map(|next| format!(" and go on with {}", next.seq))
+            .unwrap_or_default()
+    }
+
+    fn of_gap(&self, remedies: &mut Vec<Remedy>) {
+        remedies.push(Remedy {
+            command: None,
+            effect: format!(
+                "let the producer send seq {} again",
+                spans(&self.missing(), 5)
+            ),
+        });
+        self.pass_over(remedies);
+    }
+
+    fn pass_over(&self, remedies: &mut Vec<Remedy>) {
+        if let Some(first) = self.first_held() {
+            remedies.push(Remedy {
+                command: self.command("skip", ""),
+                effect: format!(
+                    "to pass over {} and go on with {first}",
+                    spans(&self.missing(), 5)
+                ),
+            });
+        }
+    }
+
+    fn of_run(&self, remedies: &mut Vec<Remedy>) {
+        if !self.is_paused() {
+            remedies.push(Remedy {
+                command: self.command("pause", ""),
+                effect: "to stop it after the event at work".into(),
+            });
+        }
+    }
+
+    fn of_dead(&self, remedies: &mut Vec<Remedy>) {
+        let waiting = self
+            .view
+            .dead
+            .iter()
+            .find(|dead| dead.epoch == self.view.epoch && !dead.replay);
+        if let Some(first) = waiting {
+            remedies.push(Remedy {
+                command: self.command("replay", ""),
+                effect: "to run again what was put aside".into(),
+            });
+            remedies.push(Remedy {
+                command: self.command("discard", &format!(" {}", first.seq)),
+                effect: "to delete one of them for good".into(),
+            });
+        }
+    }
+}

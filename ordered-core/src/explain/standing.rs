@@ -1,0 +1,80 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+
+/// What a key is doing. Where several things are so, the one that must be dealt with first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Nothing is known of it.
+    NeverSeen,
+    /// Nothing of it waits.
+    Idle,
+    /// A living worker has it.
+    Running,
+    /// A worker has it whose lease is over.
+    Abandoned,
+    /// Something of it may run, and nobody has it yet.
+    Ready,
+    /// Events wait for one that has not come.
+    Gap,
+    /// An event failed and will be tried again later.
+    BackingOff,
+    /// It stopped at an event that failed for good, or that has not come in time.
+    Halted,
+    /// An operator has stopped it, or its group.
+    Paused,
+}
+
+impl Standing {
+    /// The word for tables and the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverSeen => "never_seen",
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Abandoned => "abandoned",
+            Self::Ready => "ready",
+            Self::Gap => "gap",
+            Self::BackingOff => "backing_off",
+            Self::Halted => "halted",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Facts<'_> {
+    pub(super) fn standing(&self) -> Standing {
+        let view = self.view;
+        if let Some(claim) = &view.claim {
+            let alive = claim.lease_until.is_some_and(|until| until > view.now);
+            return if alive {
+                Standing::Running
+            } else {
+                Standing::Abandoned
+            };
+        }
+        if self.is_halted() {
+            Standing::Halted
+        } else if view.paused || view.group_paused {
+            Standing::Paused
+        } else if view.due.is_some_and(|due| due > view.now) {
+            Standing::BackingOff
+        } else if self.head_is_held() || self.replays().next().is_some() {
+            Standing::Ready
+        } else if view.held_events > 0 {
+            Standing::Gap
+        } else {
+            Standing::Idle
+        }
+    }
+}

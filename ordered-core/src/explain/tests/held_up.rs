@@ -1,0 +1,216 @@
+//! Keys that something stops.
+
+use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, worker};
+use crate::explain::{Standing, explain};
+use crate::protocol::GapPolicy;
+
+#[test]
+fn a_gap_that_is_waited_for() {
+    let view = key().holding(43..=59).gap_since(180_000);
+    let explanation = explained(&view, &waiting());
+    assert_eq!(
+        (explanation.standing, explanation.seq, explanation.by_itself),
+        (Standing::Gap, Some(42), None)
+    );
+    assert_eq!(
+        explanation.text,
+        "order-17 waits for seq 42 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 17 events are held: \
+         43–59 (1.7 kB), the oldest with id e-43 since 11:59:43 UTC. Nothing will happen by itself: on_gap = wait. You \
+         can: let the producer send seq 42 again; `ordered skip order-17` to pass over 42 and go on with 43."
+    );
+}
+
+#[test]
+fn a_gap_that_is_passed_over_in_time() {
+    let view = key().holding([45]).gap_since(180_000);
+    let after = minutes(5);
+    let explanation = explained(&view, &group(GapPolicy::Skip { after }));
+    assert_eq!(explanation.by_itself.unwrap().at, Some(NOON + 120_000));
+    assert_eq!(
+        explanation.text,
+        "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 1 event is held: 45 \
+         (100 B), id e-45 since 11:59:59 UTC. By itself it is passed over at 12:02:00 UTC (in 2 min), and the key goes on \
+         with seq 45 (on_gap = skip after 5 min). You can: let the producer send seq 42–44 again; `ordered skip order-17` \
+         to pass over 42–44 and go on with 45."
+    );
+}
+
+#[test]
+fn a_gap_at_which_the_key_is_halted_in_time() {
+    let view = key().holding([43]).gap_since(180_000);
+    let after = minutes(2);
+    let text = explained(&view, &group(GapPolicy::Halt { after })).text;
+    assert!(
+        text.contains(
+            "By itself the key is halted at the next sweep of a living worker, which is every second unless set \
+             otherwise: its time was over at 11:59:00 UTC (on_gap = halt after 2 min)."
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_will_never_come_is_not_waited_for() {
+    let mut view = key().holding([48, 49]).gap_since(1_000);
+    view.absent = vec![(44, 45), (50, 60)];
+    let text = explained(&view, &waiting()).text;
+    assert!(
+        text.starts_with("order-17 waits for seq 42–43, 46–47 since"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Of seq 44–45, 50–60 it is known that nothing will come."),
+        "{text}"
+    );
+}
+
+#[test]
+fn backing_off() {
+    let view = key()
+        .failed(2, "backing_off", Some(NOON + 10_000))
+        .holding(42..=43);
+    let explanation = explained(&view, &waiting());
+    assert_eq!(
+        (explanation.standing, explanation.attempts),
+        (Standing::BackingOff, 2)
+    );
+    assert_eq!(
+        explanation.text,
+        "order-17 backs off: seq 42 failed and will be tried again. Attempt 2 of 5 failed at 11:59:40 UTC (20 s ago) on \
+         worker w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is \
+         done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 since 11:59:58 UTC. By \
+         itself it is tried again at 12:00:10 UTC (in 10 s), attempt 3 of 5. You can: `ordered retry order-17` to run it now and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body \
+         first; `ordered skip order-17` to put it aside and go on with 43."
+    );
+}
+
+#[test]
+fn due_again() {
+    let view = key()
+        .failed(2, "backing_off", Some(NOON - 1_000))
+        .holding([42]);
+    let explanation = explain("order-17", Some(&view), &waiting(), Some(&[worker(false)]));
+    assert_eq!(explanation.standing, Standing::Ready);
+    assert!(
+        explanation
+            .text
+            .starts_with("order-17 is about to run seq 42 again, which failed and is due since 11:59:59 UTC (1 s)."),
+        "{}",
+        explanation.text
+    );
+    assert!(
+        explanation
+            .text
+            .contains("But no worker of the group is alive. You can: start a worker of the group."),
+        "{}",
+        explanation.text
+    );
+}
+
+#[test]
+fn a_replay_that_backs_off() {
+    let mut view = key().aside(17, "failed", true);
+    view.phase = "backing_off".into();
+    view.due = Some(NOON + 10_000);
+    view.dead[0].attempts = 1;
+    let explanation = explained(&view, &waiting());
+    assert_eq!(explanation.seq, Some(17));
+    assert!(
+        explanation.text.starts_with(
+            "order-17 backs off: seq 17, which is replayed, failed and will be tried again. Attempt 1 of 5 failed at \
+             11:00:00 UTC (1 h ago): no luck."
+        ),
+        "{}",
+        explanation.text
+    );
+}
+
+#[test]
+fn halted_at_an_event() {
+    let view = key().failed(5, "halted", None).holding(42..=92);
+    let explanation = explained(&view, &waiting());
+    assert_eq!(
+        (explanation.standing, explanation.by_itself),
+        (Standing::Halted, None)
+    );
+    assert_eq!(
+        explanation.remedies[0].command.as_deref(),
+        Some("ordered retry order-17")
+    );
+    assert_eq!(
+        explanation.text,
+        "order-17 is halted at seq 42, which failed for good. Attempt 5 of 5 failed at 11:59:40 UTC (20 s ago) on worker \
+         w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is done up to \
+         seq 41 (fence 9). 51 events are held: 42–92 (5.1 kB), the oldest with id e-42 since 11:59:09 UTC. Nothing will \
+         happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` once its cause is \
+         mended, to run it again and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body first; `ordered skip order-17` to put it aside and go on with 43."
+    );
+}
+
+#[test]
+fn halted_at_a_gap() {
+    let mut view = key().failed(0, "halted", None).holding([44]);
+    view.trouble.as_mut().unwrap().error = "seq 42 has not come for 300s".into();
+    assert_text(
+        &view,
+        &waiting(),
+        "order-17 is halted before seq 42, which has not come in time. It was halted at 11:59:40 UTC (20 s ago) on worker \
+         w3: seq 42 has not come for 300s. It is done up to seq 41 (fence 9). 1 event is held: 44 (100 B), id e-44 since \
+         11:59:59 UTC. Nothing will happen by itself: a halted key stays so until an operator decides. You can: `ordered \
+         retry order-17` to wait for it once more; `ordered skip order-17` to pass over 42–43 and go on with 44.",
+    );
+}
+
+#[test]
+fn a_paused_key() {
+    let mut view = key().holding([42]);
+    view.paused = true;
+    assert_text(
+        &view,
+        &waiting(),
+        "order-17 is paused. Else seq 42 could run. It is done up to seq 41 (fence 9). 1 event is held: 42 (100 B), id \
+         e-42 since 11:59:59 UTC. Nothing will happen by itself: nothing of it is granted until it is resumed. You can: \
+         `ordered resume order-17` to let the key go on.",
+    );
+}
+
+#[test]
+fn a_paused_group() {
+    let mut view = key();
+    view.group_paused = true;
+    assert_text(
+        &view,
+        &waiting(),
+        "order-17 is paused with its whole group `orders`. Nothing of it waits. It is done up to seq 41 (fence 9). \
+         Nothing will happen by itself: nothing of it is granted until it is resumed. You can: `ordered resume` to let \
+         the group go on.",
+    );
+}
+
+#[test]
+fn a_pause_beside_something_else() {
+    let mut view = key().failed(5, "halted", None).holding([42]);
+    view.paused = true;
+    let explanation = explained(&view, &waiting());
+    assert_eq!(
+        (explanation.standing, explanation.paused),
+        (Standing::Halted, vec!["key".to_owned()])
+    );
+    assert!(explanation.text.contains("It is paused as well."));
+    let mut view = key().claimed(&[42, 43], Some(NOON + 1_000));
+    view.paused = true;
+    let text = explained(&view, &waiting()).text;
+    assert!(
+        text.contains("The worker finishes the event that it runs, and gives the key back."),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_key_from_outside_cannot_write_to_the_terminal_or_to_the_shell() {
+    let mut view = key().holding([43]).gap_since(1_000);
+    view.key = "a\u{1b}]0;b $(x)".into();
+    let text = explained(&view, &waiting()).text;
+    assert!(!text.contains('\u{1b}'));
+    assert!(text.contains("`ordered skip $'a\\x1b]0;b $(x)'`"), "{text}");
+}

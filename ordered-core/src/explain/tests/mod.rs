@@ -1,0 +1,4 @@
+mod held_up;
+mod moving;
+mod scene;
+mod words;

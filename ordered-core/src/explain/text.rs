@@ -1,0 +1,330 @@
+use super::Remedy;
+use super::facts::{Facts, Failing};
+use super::standing::Standing;
+use super::words::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
+use crate::protocol::{DeadView, Millis};
+
+/// How many ranges, and how many events that were put aside, a paragraph names.
+const NAMED: usize = 5;
+
+impl Facts<'_> {
+    /// The paragraph.
+    pub(super) fn text(&self, standing: Standing) -> String {
+        let mut sentences = vec![self.opening(standing)];
+        if standing != Standing::Paused {
+            sentences.extend(self.pause());
+        }
+        sentences.extend(self.cause(standing));
+        sentences.push(self.progress());
+        sentences.extend(self.held());
+        sentences.extend(self.absent());
+        sentences.extend(self.aside());
+        sentences.push(self.outlook(standing));
+        sentences.join(" ") + &you_can(&self.remedies(standing))
+    }
+
+    /// `12:01:07 UTC (3 min)`.
+    fn since_then(&self, at: Millis) -> String {
+        let now = self.view.now;
+        format!("{} ({})", moment(at, now), span(now.saturating_sub(at)))
+    }
+
+    /// `12:01:07 UTC (3 min ago)`.
+    fn ago(&self, at: Millis) -> String {
+        let now = self.view.now;
+        format!("{} ({} ago)", moment(at, now), span(now.saturating_sub(at)))
+    }
+
+    fn opening(&self, standing: Standing) -> String {
+        let key = printable(&self.view.key);
+        match standing {
+            Standing::NeverSeen | Standing::Idle => format!("{key} is idle: nothing of it waits."),
+            Standing::Running => self.running(&key),
+            Standing::Abandoned => self.abandoned(&key),
+            Standing::Ready => self.ready(&key),
+            Standing::Gap => {
+                let missing = spans(&self.missing(), NAMED);
+                let since = self.view.gap_since.map(|since| self.since_then(since));
+                let since = since.map_or(String::new(), |since| format!(" since {since}"));
+                format!("{key} waits for seq {missing}{since}.")
+            }
+            Standing::BackingOff => {
+                let seq = self.seq(standing).unwrap_or(self.head());
+                let again = if seq <= self.view.last_seq {
+                    ", which is replayed,"
+                } else {
+                    ""
+                };
+                format!("{key} backs off: seq {seq}{again} failed and will be tried again.")
+            }
+            Standing::Halted if self.head_is_held() => format!(
+                "{key} is halted at seq {}, which failed for good.",
+                self.head()
+            ),
+            Standing::Halted => format!(
+                "{key} is halted before seq {}, which has not come in time.",
+                self.head()
+            ),
+            Standing::Paused => self.paused(&key),
+        }
+    }
+
+    fn running(&self, key: &str) -> String {
+        let (Some(claim), Some(front)) = (&self.view.claim, self.front()) else {
+            return format!("{key} is at work.");
+        };
+        let again = if front <= self.view.last_seq {
+            " again (a replay)"
+        } else {
+            ""
+        };
+        format!(
+            "{key} is running: worker {} has it since {} and is at seq {front}{again}, attempt {} of {}.",
+            printable(&claim.worker),
+            self.since_then(claim.since),
+            self.attempts(),
+            self.group.policy().max_attempts,
+        )
+    }
+
+    fn abandoned(&self, key: &str) -> String {
+        let Some(claim) = &self.view.claim else {
+            return format!("{key} is at work.");
+        };
+        let lease = match claim.lease_until {
+            Some(until) => format!("whose lease ended at {}", self.ago(until)),
+            None => "which has no lease any more".into(),
+        };
+        format!(
+            "{key} is behind a dead worker: {} has it since {}, {lease}; it was at seq {}, attempt {} of {}.",
+            printable(&claim.worker),
+            self.since_then(claim.since),
+            self.front().unwrap_or(self.head()),
+            self.attempts(),
+            self.group.policy().max_attempts,
+        )
+    }
+
+    fn ready(&self, key: &str) -> String {
+        let replays: Vec<u64> = self.replays().map(|dead| dead.seq).collect();
+        if !replays.is_empty() {
+            let seqs = ranges(replays, NAMED);
+            return format!("{key} is about to run seq {seqs} again, which an operator replays.");
+        }
+        let head = self.head();
+        match self.view.due {
+            Some(due) => format!(
+                "{key} is about to run seq {head} again, which failed and is due since {}.",
+                self.since_then(due)
+            ),
+            None => {
+                format!("{key} is about to run seq {head}: it is held, and no worker has the key.")
+            }
+        }
+    }
+
+    fn paused(&self, key: &str) -> String {
+        let who = match (self.view.paused, self.view.group_paused) {
+            (true, false) => format!("{key} is paused."),
+            (true, true) => format!("{key} is paused, and so is its whole group."),
+            _ => format!(
+                "{key} is paused with its whole group `{}`.",
+                printable(self.group.name())
+            ),
+        };
+        let replays: Vec<u64> = self.replays().map(|dead| dead.seq).collect();
+        let else_it = if let Some(due) = self.view.due.filter(|due| *due > self.view.now) {
+            format!(
+                " Else seq {} would be tried again {}.",
+                self.seq(Standing::BackingOff).unwrap_or(self.head()),
+                self.when(due)
+            )
+        } else if !replays.is_empty() {
+            format!(" Else seq {} would run again.", ranges(replays, NAMED))
+        } else if self.head_is_held() {
+            format!(" Else seq {} could run.", self.head())
+        } else if self.view.held_events > 0 {
+            format!(" It also waits for seq {}.", spans(&self.missing(), NAMED))
+        } else {
+            " Nothing of it waits.".into()
+        };
+        who + &else_it
+    }
+
+    fn pause(&self) -> Option<String> {
+        match (self.view.paused, self.view.group_paused) {
+            (false, false) => None,
+            (true, false) => Some("It is paused as well.".into()),
+            (false, true) => Some("Its whole group is paused as well.".into()),
+            (true, true) => Some("It is paused as well, and so is its whole group.".into()),
+        }
+    }
+
+    fn cause(&self, standing: Standing) -> Option<String> {
+        let failing = self.failing()?;
+        let came = standing != Standing::Halted || self.head_is_held();
+        Some(failure(self, &failing, came))
+    }
+
+    fn progress(&self) -> String {
+        let view = self.view;
+        let fence = match (view.fence, view.epoch) {
+            (0, 0) => String::new(),
+            (fence, 0) => format!(" (fence {fence})"),
+            (fence, epoch) => format!(" (fence {fence}, epoch {epoch})"),
+        };
+        if view.last_seq == 0 || view.epoch == 0 && self.head() == self.group.policy().first_seq {
+            format!("Nothing of it is done yet{fence}.")
+        } else {
+            format!("It is done up to seq {}{fence}.", view.last_seq)
+        }
+    }
+
+    fn held(&self) -> Option<String> {
+        let view = self.view;
+        let oldest = view.held.iter().min_by_key(|held| held.since)?;
+        let (are, one) = match view.held_events {
+            1 => ("is", true),
+            _ => ("are", false),
+        };
+        let seqs = ranges(view.held.iter().map(|held| held.seq), NAMED);
+        let more = if view.held_events > view.held.len() as u64 {
+            " and on"
+        } else {
+            ""
+        };
+        Some(format!(
+            "{} {are} held: {seqs}{more} ({}), {}id {} since {}.",
+            events(view.held_events),
+            size(view.held_bytes),
+            if one { "" } else { "the oldest with " },
+            excerpt(&oldest.id),
+            moment(oldest.since, view.now),
+        ))
+    }
+
+    fn absent(&self) -> Option<String> {
+        let absent = &self.view.absent;
+        (!absent.is_empty()).then(|| {
+            format!(
+                "Of seq {} it is known that nothing will come.",
+                spans(absent, NAMED)
+            )
+        })
+    }
+
+    fn aside(&self) -> Option<String> {
+        let view = self.view;
+        if view.dead_events == 0 {
+            return None;
+        }
+        let named: Vec<String> = view
+            .dead
+            .iter()
+            .take(NAMED)
+            .map(|dead| self.dead(dead))
+            .collect();
+        let rest = view.dead_events - named.len() as u64;
+        let more = if rest > 0 {
+            format!("; and {} more", grouped(rest))
+        } else {
+            String::new()
+        };
+        let were = if view.dead_events == 1 { "was" } else { "were" };
+        Some(format!(
+            "{} {were} put aside: {}{more}.",
+            events(view.dead_events),
+            named.join("; ")
+        ))
+    }
+
+    fn dead(&self, dead: &DeadView) -> String {
+        let mut text = format!("seq {}", dead.seq);
+        if dead.epoch != self.view.epoch {
+            text += &format!(" of epoch {}", dead.epoch);
+        }
+        text += &format!(" ({} at {}", dead.cause, moment(dead.at, self.view.now));
+        if dead.attempts > 0 {
+            text += &format!(", {}", attempts(dead.attempts));
+        }
+        if !dead.error.is_empty() {
+            text += &format!(": {}", excerpt(&dead.error));
+        }
+        if dead.replay {
+            text += ", to be run again";
+        }
+        text + ")"
+    }
+
+    fn outlook(&self, standing: Standing) -> String {
+        let Some(foreseen) = self.foreseen(standing) else {
+            let why = match standing {
+                Standing::Gap => self.gap_policy(),
+                Standing::Halted => "a halted key stays so until an operator decides".into(),
+                _ => "nothing of it is granted until it is resumed".into(),
+            };
+            return format!("Nothing will happen by itself: {why}.");
+        };
+        let what = printable(&foreseen.what);
+        let mut letters = what.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        let sentence: String = first.chain(letters).collect();
+        let needs_worker = !matches!(standing, Standing::Running);
+        let nobody = if needs_worker {
+            no_worker(self.alive)
+        } else {
+            ""
+        };
+        match standing {
+            Standing::Gap | Standing::BackingOff => format!("By itself {what}.{nobody}"),
+            _ => format!("{sentence}.{nobody}"),
+        }
+    }
+}
+
+fn attempts(count: u32) -> String {
+    format!("{count} attempt{}", if count == 1 { "" } else { "s" })
+}
+
+fn failure(facts: &Facts<'_>, failing: &Failing<'_>, came: bool) -> String {
+    let worker = failing.worker.map(printable);
+    let on = worker.map_or(String::new(), |worker| format!(" on worker {worker}"));
+    let error = excerpt(failing.error);
+    if !came {
+        return format!(
+            "It was halted at {}{on}: {error}.",
+            facts.ago(failing.last_at)
+        );
+    }
+    let running = facts.view.claim.is_some();
+    let failed = failing.attempts - u32::from(running && failing.attempts > 0);
+    let first = failing
+        .first_at
+        .filter(|first| *first != failing.last_at)
+        .map(|first| format!(" The first failed at {}.", facts.ago(first)));
+    format!(
+        "Attempt {failed} of {} failed at {}{on}: {error}.{}",
+        facts.group.policy().max_attempts,
+        facts.ago(failing.last_at),
+        first.unwrap_or_default(),
+    )
+}
+
+/// What is said where nobody is there to do what would happen by itself.
+pub(super) fn no_worker(alive: Option<usize>) -> &'static str {
+    match alive {
+        Some(0) => " But no worker of the group is alive.",
+        _ => "",
+    }
+}
+
+pub(super) fn you_can(remedies: &[Remedy]) -> String {
+    if remedies.is_empty() {
+        return String::new();
+    }
+    let each = remedies.iter().map(|remedy| match &remedy.command {
+        Some(command) => format!("`{command}` {}", remedy.effect),
+        None => remedy.effect.clone(),
+    });
+    format!(" You can: {}.", each.collect::<Vec<_>>().join("; "))
+}

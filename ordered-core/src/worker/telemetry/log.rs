@@ -1,0 +1,67 @@
+use tracing::{debug, error, info, trace, warn};
+
+use crate::worker::Occurrence;
+
+/// The levels: what a person must see to, what a person should look at, what shows what the worker does.
+pub(super) fn line(occurrence: &Occurrence<'_>) {
+    match occurrence {
+        Occurrence::Malformed { reason } => {
+            warn!(reason = reason.text, "dead-lettered a malformed event")
+        }
+        Occurrence::Conflict { event, recorded } => {
+            warn!(key = %event.key, seq = %event.seq, id = %event.id, %recorded, "dead-lettered an event: another one has its seq");
+        }
+        Occurrence::Deferred { event, why, delay } => {
+            warn!(key = %event.key, seq = %event.seq, ?why, ?delay, "deferred an event: it stays with the broker");
+        }
+        Occurrence::Retrying {
+            event,
+            attempt,
+            error,
+            wait,
+        } => {
+            warn!(key = %event.key, seq = %event.seq, attempt, error, ?wait, "the handler failed, and will be tried again");
+        }
+        Occurrence::Halted {
+            event,
+            attempts,
+            error,
+        } => {
+            error!(key = %event.key, seq = %event.seq, attempts, error, "the key is halted: the handler failed for good");
+        }
+        Occurrence::DeadLettered {
+            event,
+            attempts,
+            error,
+        } => {
+            warn!(key = %event.key, seq = %event.seq, attempts, error, "put an event aside: the handler failed for good");
+        }
+        Occurrence::Late { event } => {
+            warn!(key = %event.key, seq = %event.seq, id = %event.id, "an event came after its seq was passed over");
+        }
+        Occurrence::Controlled { key, control } => {
+            info!(%key, ?control, "a producer said what will not come")
+        }
+        Occurrence::TakenOver {
+            event,
+            attempt,
+            fence,
+        } => {
+            info!(key = %event.key, seq = %event.seq, attempt, %fence, "took over a key");
+        }
+        Occurrence::Fenced { event } => {
+            warn!(key = %event.key, seq = %event.seq, "not committed: another worker has the key");
+        }
+        Occurrence::Held { event, waiting } => {
+            debug!(key = %event.key, seq = %event.seq, %waiting, "held an event");
+        }
+        Occurrence::Duplicate { event } | Occurrence::Stale { event } => {
+            debug!(key = %event.key, seq = %event.seq, "dropped an event that was committed before");
+        }
+        Occurrence::Received { event, .. }
+        | Occurrence::Started { event, .. }
+        | Occurrence::Committed { event, .. } => {
+            trace!(key = %event.key, seq = %event.seq, ?occurrence, "");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the worker measures, and which log line an occurrence is worth.
+
+mod label;
+mod ledger;
+mod log;
+mod metric;
+
+use std::array;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, SharedString, counter, gauge, histogram};
+
+pub use self::label::Outcome;
+use self::label::Step;
+pub(super) use self::label::StoreCall;
+use self::ledger::Ledger;
+pub use self::metric::{METRICS, Metric, MetricKind};
+use super::Occurrence;
+use crate::clock::wall_clock;
+use crate::protocol::Millis;
+use crate::store::Swept;
+
+/// Handles to the metrics of one worker, looked up once.
+pub(super) struct Telemetry {
+    pub(super) deliveries: Ledger,
+    steps: [Counter; Step::VALUES.len()],
+    pub(super) handler_seconds: Histogram,
+    held_seconds: Histogram,
+    queue_seconds: Histogram,
+    store_seconds: [Histogram; StoreCall::VALUES.len()],
+    store_failures: [Counter; StoreCall::VALUES.len()],
+    pub(super) batch_commands: Histogram,
+    store_up: Gauge,
+    pub(super) lapses: Counter,
+    lanes: Gauge,
+    /// What this worker has put into `lanes`, which it shares with the other workers of the process.
+    lanes_told: AtomicU64,
+    halted: Gauge,
+    oldest_gap: Gauge,
+}
+
+impl Telemetry {
+    pub(super) fn new(group: &Arc<str>) -> Self {
+        METRICS.iter().for_each(Metric::describe);
+        let label = || SharedString::from(Arc::clone(group));
+        let of = |call: usize| StoreCall::VALUES[call];
+        Self {
+            deliveries: Ledger::new(&label),
+            steps: array::from_fn(
+                |step| counter!(metric::EVENTS.name, "group" => label(), "step" => Step::VALUES[step]),
+            ),
+            handler_seconds: histogram!(metric::HANDLER_SECONDS.name, "group" => label()),
+            held_seconds: histogram!(metric::HELD_SECONDS.name, "group" => label()),
+            queue_seconds: histogram!(metric::QUEUE_SECONDS.name, "group" => label()),
+            store_seconds: array::from_fn(
+                |call| histogram!(metric::STORE_SECONDS.name, "group" => label(), "call" => of(call)),
+            ),
+            store_failures: array::from_fn(
+                |call| counter!(metric::STORE_FAILURES.name, "group" => label(), "call" => of(call)),
+            ),
+            batch_commands: histogram!(metric::BATCH_COMMANDS.name, "group" => label()),
+            store_up: gauge!(metric::STORE_UP.name, "group" => label()),
+            lapses: counter!(metric::LAPSES.name, "group" => label()),
+            lanes: gauge!(metric::LANES.name, "group" => label()),
+            lanes_told: AtomicU64::new(0),
+            halted: gauge!(metric::HALTED.name, "group" => label()),
+            oldest_gap: gauge!(metric::OLDEST_GAP.name, "group" => label()),
+        }
+    }
+
+    pub(super) fn record(&self, occurrence: &Occurrence<'_>) {
+        if let Some(step) = step(occurrence) {
+            self.steps[step as usize].increment(1);
+        }
+        log::line(occurrence);
+    }
+
+    /// How long a committed event waited: in the store until this worker got it, and in all.
+    pub(super) fn committed(
+        &self,
+        received_at: Millis,
+        published_at: Option<Millis>,
+        held_since: Option<Millis>,
+    ) {
+        if let Some(since) = held_since {
+            self.held_seconds.record(seconds(since, received_at));
+        }
+        if let Some(since) = published_at {
+            self.queue_seconds.record(seconds(since, wall_clock()));
+        }
+    }
+
+    /// What a sweep saw of the whole group.
+    pub(super) fn swept(&self, swept: &Swept) {
+        #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 keys")]
+        self.halted.set(swept.halted as f64);
+        let now = wall_clock();
+        let gap = swept.oldest_gap.map_or(0.0, |since| seconds(since, now));
+        self.oldest_gap.set(gap);
+    }
+
+    /// The store has answered, or refused, after this time.
+    pub(super) fn store_answered(&self, call: StoreCall, took: Duration) {
+        self.store_up.set(1.0);
+        self.store_seconds[call as usize].record(took);
+    }
+
+    pub(super) fn store_failed(&self, call: StoreCall) {
+        self.store_up.set(0.0);
+        self.store_failures[call as usize].increment(1);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "nobody runs 2^52 lanes")]
+    pub(super) fn lanes(&self, now: usize) {
+        let now = now as u64;
+        let told = self.lanes_told.swap(now, Ordering::Relaxed);
+        if told != now {
+            self.lanes.increment(now as f64 - told as f64);
+        }
+    }
+
+    /// The worker is at its end: nothing of it is at work, and what it did not settle the broker delivers again.
+    pub(super) fn end(&self) {
+        self.deliveries.close();
+        self.lanes(0);
+        // What this worker saw last is no news for long. Another one of the process says it again with its next sweep.
+        self.halted.set(0.0);
+        self.oldest_gap.set(0.0);
+    }
+}
+
+/// A worker whose future is dropped has no other end. The last of its tasks has this, so that nothing is taken in after.
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The clocks of several machines are in it: what seems to end before it began took no time.
+fn seconds(since: Millis, now: Millis) -> f64 {
+    Duration::from_millis(now.saturating_sub(since)).as_secs_f64()
+}
+
+/// The step that an occurrence is. What becomes of a delivery is counted where it is settled.
+fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
+    match occurrence {
+        Occurrence::Started { .. } => Some(Step::Started),
+        Occurrence::Committed { repeat: false, .. } => Some(Step::Committed),
+        Occurrence::Committed { repeat: true, .. } => Some(Step::Repeated),
+        Occurrence::Retrying { .. } => Some(Step::Retried),
+        Occurrence::Halted { .. } => Some(Step::Halted),
+        Occurrence::DeadLettered { .. } => Some(Step::DeadLettered),
+        Occurrence::Fenced { .. } => Some(Step::Fenced),
+        Occurrence::TakenOver { .. } => Some(Step::TakenOver),
+        Occurrence::Received { .. }
+        | Occurrence::Malformed { .. }
+        | Occurrence::Held { .. }
+        | Occurrence::Deferred { .. }
+        | Occurrence::Duplicate { .. }
+        | Occurrence::Stale { .. }
+        | Occurrence::Late { .. }
+        | Occurrence::Controlled { .. }
+        | Occurrence::Conflict { .. } => None,
+    }
+}

@@ -1,0 +1,369 @@
+//! Every delivery is in exactly one outcome: the page, held against what the broker's side and the handlers saw.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordered_events::core::handler::OnExhausted;
+use ordered_events::core::transport::shuffle_within;
+use ordered_events::core::worker::Outcome;
+use ordered_events::prometheus::MetricsServer;
+use ordered_events::{Envelope, MemoryBroker, MemoryStore, Publish, Store, Transport, Worker};
+use ordered_testkit::eventually;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::load::{DYING, Load, event, event_with_id, never};
+use super::page::{Page, prometheus};
+use super::server::ask;
+use super::witness::{Tally, Watched};
+
+/// How many events the keys have that nothing is wrong with, and how many such keys there are.
+const EVENTS: u64 = 30;
+const KEYS: u64 = 12;
+
+/// A broker, a store, and what happens between them.
+struct Scene {
+    group: String,
+    store: Arc<dyn Store>,
+    broker: Arc<dyn Publish>,
+    connect: Box<dyn AsyncConnect>,
+    exhausted: OnExhausted,
+    load: Load,
+    tally: Tally,
+    server: MetricsServer,
+}
+
+/// Makes consumers of the queue.
+#[async_trait::async_trait]
+trait AsyncConnect: Send + Sync {
+    async fn consumer(&self) -> Arc<dyn Transport>;
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+impl Scene {
+    async fn publish(&self, events: Vec<Envelope>) {
+        self.tally.add("published", events.len());
+        self.broker.publish(events).await.unwrap();
+    }
+
+    async fn worker(&self, name: &str) -> Running {
+        let tally = self.tally.clone();
+        let worker = Worker::builder()
+            .shared_store(Arc::clone(&self.store))
+            .transport(Watched {
+                inner: self.connect.consumer().await,
+                tally: self.tally.clone(),
+            })
+            .handler(self.load.clone())
+            .on_exhausted(self.exhausted)
+            .backoff(ordered_events::Backoff {
+                base: Duration::from_millis(20),
+                cap: Duration::from_millis(60),
+            })
+            // Some waits are sat out, some go to the store.
+            .lane_backoff(Duration::from_millis(15))
+            .options(|options| options.policy.key_quota.events = 4 * EVENTS)
+            .defer(Duration::from_millis(200))
+            .lease(Duration::from_millis(1_500))
+            .sweep_interval(Duration::from_millis(100))
+            .id(name)
+            .observe(move |occurrence| tally.see(occurrence))
+            .build()
+            .unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let shutdown = async {
+                let _ = stopped.await;
+            };
+            worker.run_until(shutdown).await.unwrap();
+        });
+        Running { stop, task }
+    }
+
+    /// What a scrape says now, over HTTP.
+    async fn scrape(&self) -> Page {
+        let answer = ask(self.server.address(), "GET", "/metrics").await.unwrap();
+        Page::read(&answer, &self.group)
+    }
+
+    /// Waits until so many of the key are done.
+    async fn done(&self, key: &str, events: u64) {
+        eventually(&format!("{events} of {key} are done"), async || {
+            self.load.done(key).len() as u64 >= events
+        })
+        .await;
+    }
+
+    /// Waits until the broker has nothing any more of what was published.
+    async fn settled(&self) {
+        eventually("everything is settled", async || {
+            self.tally.finals() >= self.tally.of("published")
+        })
+        .await;
+    }
+}
+
+/// All kinds of trouble, one after the other and all at once; at the end the page is compared.
+async fn everything_adds_up(scene: Scene) {
+    println!("group {}", scene.group);
+    // A worker dies with a delivery in its hands, for good: neither settled nor drained.
+    let dying = scene.worker(DYING).await;
+    scene.publish(vec![event("hang", 1)]).await;
+    eventually("the handler hangs", async || {
+        scene.load.runs.lock().unwrap().begun == 1
+    })
+    .await;
+    assert_eq!(scene.scrape().await.count("ordered_unsettled"), 1);
+    dying.task.abort();
+    assert!(dying.task.await.unwrap_err().is_cancelled());
+    eventually("the crash is on the page", async || {
+        scene.scrape().await.delivery("returned") == 1
+    })
+    .await;
+
+    let (leaving, first, second) = (
+        scene.worker("leaving").await,
+        scene.worker("first").await,
+        scene.worker("second").await,
+    );
+    scene.publish(orderly_and_not()).await;
+    scene.done("good-0", EVENTS / 2).await;
+    let before = scene.scrape().await;
+    leaving.stop().await;
+
+    for key in 0..KEYS {
+        scene.done(&format!("good-{key}"), EVENTS).await;
+    }
+    scene.done("hang", 1).await;
+    scene.done("fails", 4).await;
+    scene.done("hole", 1).await;
+    scene.done("again", 4).await;
+    // These speak of what is committed, or passed over, by now.
+    let passed_over = ["late"].map(|key| never(key, 2));
+    scene.publish(passed_over.to_vec()).await;
+    scene.done("late", 2).await;
+    scene.publish(afterwards()).await;
+    // What there was no room for can come in once the key goes on.
+    eventually("there is no room", async || scene.tally.of("deferred") > 0).await;
+    scene.publish(vec![event("flood", 1)]).await;
+    scene.done("flood", 5 * EVENTS).await;
+    scene.settled().await;
+    let halted = u64::from(scene.exhausted == OnExhausted::Halt);
+    eventually("the sweep has seen what stands", async || {
+        let page = scene.scrape().await;
+        page.count("ordered_halted_keys") == halted
+            && page.value("ordered_oldest_gap_seconds") > 0.0
+            && page.count("ordered_unsettled") == 0
+    })
+    .await;
+    let lower = scene.scrape().await.lower_than(&before);
+    assert!(lower.is_empty(), "{lower:?}");
+    first.stop().await;
+    second.stop().await;
+    compare(&scene, &scene.scrape().await);
+}
+
+/// Everything that may come at once, shuffled and partly twice.
+fn orderly_and_not() -> Vec<Envelope> {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let good = (1..=EVENTS).flat_map(|seq| (0..KEYS).map(move |key| (format!("good-{key}"), seq)));
+    let mut events: Vec<Envelope> = good.map(|(key, seq)| event(&key, seq)).collect();
+    let some = ["fails", "poisoned"].iter();
+    events.extend(some.flat_map(|key| (1..=6).map(|seq| event(key, seq))));
+    events.extend([1, 3, 4, 5].map(|seq| event("hole", seq)));
+    events.extend([1, 3].map(|seq| event("late", seq)));
+    // The same event under two seqs: handled once.
+    events.extend([1, 2, 3, 5].map(|seq| event("again", seq)));
+    events.push(event_with_id("again", 4, "again-2"));
+    events.extend((2..=5 * EVENTS).map(|seq| event("flood", seq)));
+    events.extend(["garbage", "k x y", "k 0 zero"].map(Envelope::new));
+    let twice: Vec<Envelope> = events
+        .iter()
+        .filter(|_| random.u8(0..10) == 0)
+        .cloned()
+        .collect();
+    events.extend(twice);
+    shuffle_within(&mut events, 40, &mut random);
+    events
+}
+
+/// What comes when its seq is passed.
+fn afterwards() -> Vec<Envelope> {
+    vec![
+        event("late", 2),
+        event_with_id("good-1", 2, "impostor"),
+        event_with_id("good-2", EVENTS, "impostor"),
+        event("good-3", 3),
+    ]
+}
+
+#[track_caller]
+fn compare(scene: &Scene, page: &Page) {
+    let tally = &scene.tally;
+    let seen = |what: &str| tally.of(&format!("seen {what}"));
+    // Every delivery that the transports made is in one outcome.
+    let received = page.count("ordered_received_total");
+    assert_eq!(received, tally.of("received"));
+    assert_eq!(page.sum("ordered_deliveries_total"), received);
+    assert_eq!(page.count("ordered_unsettled"), 0);
+    // By what the broker was told.
+    let settled = tally.finals() + tally.of("deferred");
+    assert_eq!(page.delivery("returned"), received - settled);
+    assert_eq!(page.delivery("deferred"), tally.of("deferred"));
+    for kind in ["conflict", "late", "malformed"] {
+        assert_eq!(
+            page.delivery(kind),
+            tally.of(&format!("dead {kind}")),
+            "{kind}"
+        );
+        assert_eq!(page.delivery(kind), seen(kind), "{kind}");
+    }
+    let elsewhere = [
+        Outcome::Returned,
+        Outcome::Deferred,
+        Outcome::Conflict,
+        Outcome::Late,
+        Outcome::Malformed,
+    ];
+    let acked: u64 = Outcome::VALUES
+        .iter()
+        .filter(|name| elsewhere.iter().all(|outcome| outcome.as_str() != **name))
+        .map(|outcome| page.delivery(outcome))
+        .sum();
+    assert_eq!(acked, tally.of("acked"));
+    assert_eq!(page.delivery("control"), seen("control"));
+    // Everything published ended, once.
+    assert_eq!(tally.finals(), tally.of("published"));
+    // The steps, by what observers and handlers saw.
+    for step in [
+        "started",
+        "committed",
+        "repeated",
+        "retried",
+        "halted",
+        "dead_lettered",
+        "fenced",
+        "taken_over",
+    ] {
+        assert_eq!(page.step(step), seen(step), "{step}");
+    }
+    let runs = scene.load.runs.lock().unwrap();
+    assert_eq!(page.step("started"), runs.begun);
+    assert_eq!(page.count("ordered_handler_seconds_count"), runs.ended);
+    let done: u64 = runs.done.values().map(|seqs| seqs.len() as u64).sum();
+    assert_eq!(page.step("committed"), done);
+    assert_eq!(
+        page.count("ordered_queue_to_commit_seconds_count"),
+        done + page.step("repeated")
+    );
+    // And by what the load makes sure of.
+    let halts = u64::from(scene.exhausted == OnExhausted::Halt);
+    assert_eq!(page.step("halted"), halts);
+    assert_eq!(page.step("dead_lettered"), 1 - halts);
+    assert_eq!((page.step("retried"), page.step("repeated")), (3, 1));
+    assert_eq!((page.delivery("late"), page.delivery("malformed")), (1, 3));
+    assert_eq!(
+        (page.delivery("conflict"), page.delivery("control")),
+        (2, 1)
+    );
+    assert!(page.step("taken_over") > 0);
+    assert!(page.count("ordered_held_seconds_count") > 0);
+}
+
+struct InMemory(MemoryBroker);
+
+#[async_trait::async_trait]
+impl AsyncConnect for InMemory {
+    async fn consumer(&self) -> Arc<dyn Transport> {
+        Arc::new(self.0.consumer())
+    }
+}
+
+async fn in_memory(exhausted: OnExhausted) -> Scene {
+    let group = ordered_testkit::unique("adds-up");
+    let broker = MemoryBroker::new();
+    Scene {
+        server: prometheus().serve_locally(0).await.unwrap(),
+        store: Arc::new(MemoryStore::new()),
+        broker: Arc::new(broker.clone()),
+        connect: Box::new(InMemory(broker)),
+        exhausted,
+        load: Load::new(&group),
+        tally: Tally::default(),
+        group,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_memory_with_a_key_that_halts() {
+    everything_adds_up(in_memory(OnExhausted::Halt).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_memory_with_an_event_that_is_put_aside() {
+    everything_adds_up(in_memory(OnExhausted::DeadLetter).await).await;
+}
+
+#[cfg(all(feature = "redis", feature = "amqp"))]
+mod real {
+    use ordered_events::{Amqp, RedisStore};
+    use ordered_testkit::server::{RabbitServer, RedisServer};
+
+    use super::*;
+
+    struct Queue {
+        url: String,
+        name: String,
+    }
+
+    #[async_trait::async_trait]
+    impl AsyncConnect for Queue {
+        async fn consumer(&self) -> Arc<dyn Transport> {
+            Arc::new(Amqp::connect(&self.url).queue(&self.name).await.unwrap())
+        }
+    }
+
+    async fn on_servers(exhausted: OnExhausted) -> Scene {
+        let group = ordered_testkit::unique("adds-up");
+        let rabbit = RabbitServer::shared().await.unwrap();
+        let redis = RedisServer::shared().await.unwrap();
+        let url = rabbit.url();
+        let publisher = Amqp::connect(&url).queue(&group).publisher().await.unwrap();
+        Scene {
+            server: prometheus().serve_locally(0).await.unwrap(),
+            store: Arc::new(RedisStore::connect(&redis.url()).await.unwrap()),
+            broker: Arc::new(publisher),
+            connect: Box::new(Queue {
+                url,
+                name: group.clone(),
+            }),
+            exhausted,
+            load: Load::new(&group),
+            tally: Tally::default(),
+            group,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn on_rabbitmq_and_redis_with_a_key_that_halts() {
+        everything_adds_up(on_servers(OnExhausted::Halt).await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn on_rabbitmq_and_redis_with_an_event_that_is_put_aside() {
+        everything_adds_up(on_servers(OnExhausted::DeadLetter).await).await;
+    }
+}

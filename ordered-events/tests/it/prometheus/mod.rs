@@ -1,0 +1,8 @@
+//! The page of metrics: that it is served, that it adds up, and that the documents speak of what is on it.
+
+mod adds_up;
+mod documents;
+mod load;
+mod page;
+mod server;
+mod witness;

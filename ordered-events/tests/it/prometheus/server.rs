@@ -1,0 +1,88 @@
+use std::net::SocketAddr;
+
+use ordered_events::prometheus::{Prometheus, PrometheusError};
+use ordered_events::{MemoryBroker, MemoryStore, Worker};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::load::Load;
+use super::page::prometheus;
+
+/// Asks, and gives back the whole answer.
+pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn the_page_is_served_on_loopback_with_the_text_that_says_what_is_what() {
+    let prometheus = prometheus();
+    let group = ordered_testkit::unique("served");
+    let worker = Worker::builder()
+        .store(MemoryStore::new())
+        .transport(MemoryBroker::new().consumer())
+        .handler(Load::new(&group));
+    // It looks its metrics up when it starts, whatever it then has to do.
+    worker.run_until(async {}).await.unwrap();
+    let server = prometheus.serve_locally(0).await.unwrap();
+    assert!(server.address().ip().is_loopback());
+    let answer = ask(server.address(), "GET", "/metrics").await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(
+        answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{answer}"
+    );
+    for line in [
+        "# HELP ordered_deliveries_total Deliveries by what became of them.",
+        "# TYPE ordered_deliveries_total counter",
+        "# TYPE ordered_unsettled gauge",
+        "# TYPE ordered_handler_seconds histogram",
+        // What has not happened is a zero, not an absence: else its first time would be no increase.
+        &format!("ordered_deliveries_total{{group=\"{group}\",outcome=\"conflict\"}} 0"),
+    ] {
+        assert!(answer.contains(line), "no {line} in {answer}");
+    }
+}
+
+#[tokio::test]
+async fn other_pages_and_methods_are_refused() {
+    let server = prometheus().serve_locally(0).await.unwrap();
+    let status = async |method: &str, path: &str| {
+        let answer = ask(server.address(), method, path).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status("GET", "/").await, "404");
+    assert_eq!(status("GET", "/metrics/more").await, "404");
+    assert_eq!(status("POST", "/metrics").await, "405");
+    assert_eq!(status("HEAD", "/metrics").await, "200");
+    assert_eq!(status("GET", "/metrics?name=x").await, "200");
+}
+
+#[tokio::test]
+async fn a_dropped_server_frees_its_port() {
+    let server = prometheus().serve_locally(0).await.unwrap();
+    let address = server.address();
+    drop(server);
+    ordered_testkit::eventually("the port is free", async || {
+        prometheus().serve(address).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said() {
+    let first = prometheus().serve_locally(0).await.unwrap();
+    let refused = prometheus().serve(first.address()).await.unwrap_err();
+    let start = format!("cannot serve metrics at {}: ", first.address());
+    assert!(refused.to_string().starts_with(&start), "{refused}");
+    assert!(matches!(
+        Prometheus::install(),
+        Err(PrometheusError::Installed)
+    ));
+    let outside = std::thread::spawn(Prometheus::install).join().unwrap();
+    assert!(matches!(outside, Err(PrometheusError::NoRuntime)));
+}

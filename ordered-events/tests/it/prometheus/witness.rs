@@ -1,0 +1,91 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use ordered_events::Occurrence;
+use ordered_events::core::transport::{
+    Delivery, Fate, Intake, Settlement, Transport, TransportError,
+};
+
+/// Counts by name what it sees, apart from the worker's own counting. Clones count together.
+#[derive(Clone, Default)]
+pub(crate) struct Tally(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Tally {
+    pub(crate) fn add(&self, name: impl Into<String>, more: usize) {
+        *self.0.lock().unwrap().entry(name.into()).or_default() += more as u64;
+    }
+
+    pub(crate) fn of(&self, name: &str) -> u64 {
+        self.0.lock().unwrap().get(name).copied().unwrap_or(0)
+    }
+
+    /// For [`observe`](ordered_events::core::worker::WorkerBuilder::observe).
+    pub(crate) fn see(&self, occurrence: &Occurrence<'_>) {
+        let name = match occurrence {
+            Occurrence::Received { .. } => "seen received",
+            Occurrence::Malformed { .. } => "seen malformed",
+            Occurrence::Held { .. } => "seen held",
+            Occurrence::Deferred { .. } => "seen deferred",
+            Occurrence::Duplicate { .. } => "seen duplicate",
+            Occurrence::Stale { .. } => "seen stale",
+            Occurrence::Late { .. } => "seen late",
+            Occurrence::Controlled { .. } => "seen control",
+            Occurrence::Conflict { .. } => "seen conflict",
+            Occurrence::Started { .. } => "seen started",
+            Occurrence::Committed { repeat: false, .. } => "seen committed",
+            Occurrence::Committed { repeat: true, .. } => "seen repeated",
+            Occurrence::Retrying { .. } => "seen retried",
+            Occurrence::Halted { .. } => "seen halted",
+            Occurrence::DeadLettered { .. } => "seen dead_lettered",
+            Occurrence::TakenOver { .. } => "seen taken_over",
+            Occurrence::Fenced { .. } => "seen fenced",
+            other => panic!("what is {other:?}?"),
+        };
+        self.add(name, 1);
+    }
+
+    /// What was settled for good: the broker delivers it no more.
+    pub(crate) fn finals(&self) -> u64 {
+        ["acked", "dead conflict", "dead late", "dead malformed"]
+            .iter()
+            .map(|name| self.of(name))
+            .sum()
+    }
+}
+
+/// A transport between the worker and the broker that counts what passes.
+pub(crate) struct Watched {
+    pub(crate) inner: Arc<dyn Transport>,
+    pub(crate) tally: Tally,
+}
+
+#[async_trait]
+impl Transport for Watched {
+    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+        self.inner.start(intake).await
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
+        let deliveries = self.inner.receive(max).await?;
+        self.tally.add("received", deliveries.len());
+        Ok(deliveries)
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), TransportError> {
+        for Settlement { fate, .. } in &settlements {
+            match fate {
+                Fate::Ack => self.tally.add("acked", 1),
+                Fate::Defer(_) => self.tally.add("deferred", 1),
+                Fate::DeadLetter(reason) => {
+                    self.tally.add(format!("dead {}", reason.kind.as_str()), 1)
+                }
+            }
+        }
+        self.inner.settle(settlements).await
+    }
+
+    async fn close(&self) -> Result<(), TransportError> {
+        self.inner.close().await
+    }
+}

@@ -1,0 +1,18 @@
+use proptest::prelude::*;
+use proptest::sample::select;
+
+pub use crate::texts::TEXTS;
+
+/// Any text, with a liking for those that break things: separators, controls, what looks empty, very long ones.
+pub fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => select(&TEXTS[..]).prop_map(str::to_owned),
+        4 => any::<String>(),
+        3 => prop::collection::vec(select(&TEXTS[..]), 0..8).prop_map(|parts| parts.concat()),
+        2 => "[a-z.:_-]{0,20}",
+        1 => Just(String::new()),
+        1 => (500_usize..540, select(&TEXTS[..]))
+            .prop_map(|(length, part)| part.repeat(length / part.len())),
+        1 => (1_usize..4).prop_map(|times| "0123456789".repeat(times * 1_000)),
+    ]
+}
