@@ -69,7 +69,7 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
         // A blow that was broken off has left something lying.
         stage.servers.revive().await?;
     }
-    facts.problems.extend(stage.fleet.stop().await?);
+    facts.problems.extend(leave(&stage).await?);
     facts.took = begun.elapsed();
     if fault.clocks {
         facts.hours_apart = Some(stage.fleet.hours_apart().await);
@@ -85,7 +85,7 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     } else {
         eprintln!("what happened is kept in {}", stage.names.folder.display());
     }
-    stage.servers.forget_queues(&stage.names.queue).await;
+    stage.servers.delete_queue(&stage.names.queue).await?;
     Ok(report)
 }
 
@@ -154,12 +154,41 @@ async fn wait_for_the_end(stage: &Stage<'_>, plan: &Plan) -> Result<(), Error> {
                 }
             }
             behind = still;
-            if behind.is_empty() && stage.servers.backlog(&stage.names.queue).await? == 0 {
+            if behind.is_empty() && is_empty(stage).await? {
                 return Ok(());
             }
         }
         sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Whether the broker has nothing, and keeps having nothing for a moment.
+async fn is_empty(stage: &Stage<'_>) -> Result<bool, Error> {
+    for _ in 0..3 {
+        if stage.servers.ready(&stage.names.queue).await? > 0 {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(true)
+}
+
+/// Stops the workers. What they had not settled then goes back to the queue: they get it once more, and once more.
+async fn leave(stage: &Stage<'_>) -> Result<Vec<String>, Error> {
+    let mut problems = stage.fleet.stop().await?;
+    for _ in 0..2 {
+        if stage.servers.ready(&stage.names.queue).await? == 0 {
+            return Ok(problems);
+        }
+        stage.fleet.start().await?;
+        sleep(Duration::from_secs(5)).await;
+        problems.extend(stage.fleet.stop().await?);
+    }
+    let left = stage.servers.ready(&stage.names.queue).await?;
+    if left > 0 {
+        problems.push(format!("{left} deliveries are not settled in the end"));
+    }
+    Ok(problems)
 }
 
 fn last_seqs(plan: &Plan) -> impl Iterator<Item = (String, u64)> {
@@ -188,7 +217,7 @@ async fn settle_accounts(stage: &Stage<'_>, plan: &Plan, facts: &mut Facts) -> R
         stage.journal.write(What::Standing { key, last_seq });
     }
     let dead = format!("{}.dead", stage.names.queue);
-    let count = stage.servers.backlog(&dead).await?;
+    let count = u64::from(stage.servers.ready(&dead).await?);
     let dead_letters = Amqp::connect(stage.servers.rabbit_address())
         .queue(&dead)
         .dead_letter_queue(&stage.names.queue)

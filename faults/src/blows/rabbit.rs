@@ -50,8 +50,8 @@ pub(super) async fn close_connections(stage: &Stage<'_>) -> Result<(), Error> {
 /// What was in it is gone, as its deleter wanted; a producer that keeps what it published until it sees the effect
 /// publishes again.
 pub(super) async fn delete_queue(stage: &Stage<'_>) -> Result<(), Error> {
-    let rabbit = stage.servers.rabbit.lock().await;
-    rabbit.ctl(&["delete_queue", &stage.names.queue]).await?;
+    let _nobody_stops_it = stage.servers.rabbit.lock().await;
+    stage.servers.delete_queue(&stage.names.queue).await?;
     stage.feed.publish_again();
     Ok(())
 }

@@ -1,6 +1,9 @@
 use std::io;
 use std::time::Duration;
 
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
 use ordered_testkit::server::{RabbitServer, RedisServer, ServerError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -78,27 +81,32 @@ impl Servers {
         rabbit_url(self.rabbit_port)
     }
 
-    /// How many messages a queue has, delivered ones included; none where there is no such queue.
-    pub(crate) async fn backlog(&self, queue: &str) -> Result<u64, Error> {
-        let rabbit = self.rabbit.lock().await;
-        let list = rabbit.ctl(&["list_queues", "name", "messages", "--no-table-headers"]);
-        let list = list.await?;
-        let count = list.lines().find_map(|line| {
-            let (name, count) = line.split_once('\t')?;
-            (name == queue).then(|| count.trim().parse())
-        });
-        Ok(count.transpose()?.unwrap_or(0))
+    /// How many messages a queue has, without those that are delivered and not settled; none where there is no such
+    /// queue.
+    pub(crate) async fn ready(&self, queue: &str) -> Result<u32, Error> {
+        let connection = self.connect().await?;
+        let channel = connection.create_channel().await?;
+        let passive = QueueDeclareOptions::durable().passive();
+        let declared = channel
+            .queue_declare(queue.into(), passive, FieldTable::default())
+            .await;
+        connection.close(200, "asked".into()).await?;
+        // The broker says by an error that there is none.
+        Ok(declared.map_or(0, |queue| queue.message_count()))
     }
 
-    /// Deletes the queue of a run and all that belong to it.
-    pub(crate) async fn forget_queues(&self, queue: &str) {
-        let rabbit = self.rabbit.lock().await;
-        for end in ["", ".dead"] {
-            // What was never declared cannot be deleted.
-            let _ = rabbit
-                .ctl(&["delete_queue", &format!("{queue}{end}")])
-                .await;
-        }
+    pub(crate) async fn delete_queue(&self, queue: &str) -> Result<(), Error> {
+        let connection = self.connect().await?;
+        let channel = connection.create_channel().await?;
+        channel
+            .queue_delete(queue.into(), QueueDeleteOptions::default())
+            .await?;
+        Ok(connection.close(200, "deleted".into()).await?)
+    }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        let address = self.rabbit_address();
+        Ok(Connection::connect(&address, ConnectionProperties::default()).await?)
     }
 }
 
