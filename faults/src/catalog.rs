@@ -1,6 +1,6 @@
 //! All faults.
 
-use crate::fault::Part::{self, Answer, Lease, Reconnect, Timeout};
+use crate::fault::Part::{self, Answer, Confirm, Lease, Reconnect, Timeout};
 use crate::fault::{Blow, Fault};
 use crate::worker::Temper;
 
@@ -90,19 +90,19 @@ pub static FAULTS: &[Fault] = &[
         "kill-rabbit",
         "kill -9 of RabbitMQ, which comes back",
         &[Blow::KillRabbit],
-        &[Part::Blow, Reconnect],
+        &[Part::Blow, Reconnect, Confirm],
     ),
     fault(
         "stop-rabbit",
         "RabbitMQ stops in order and is away for seconds",
         &[Blow::StopRabbit],
-        &[Part::Blow, Reconnect],
+        &[Part::Blow, Reconnect, Confirm],
     ),
     fault(
         "pause-rabbit",
         "SIGSTOP of RabbitMQ: connections stay, and nothing answers",
         &[Blow::PauseRabbit],
-        &[Part::Blow, Reconnect],
+        &[Part::Blow, Reconnect, Confirm],
     ),
     fault(
         "cut-redis",
@@ -183,13 +183,13 @@ pub static FAULTS: &[Fault] = &[
         "rabbit-connections",
         "RabbitMQ closes all connections",
         &[Blow::RabbitConnections],
-        &[Part::Blow, Reconnect],
+        &[Part::Blow, Reconnect, Confirm],
     ),
     fault(
         "delete-queue",
         "the queue is deleted under its consumers, and the producer publishes again what had no effect",
         &[Blow::DeleteQueue],
-        &[Part::Blow, Reconnect],
+        &[Part::Blow, Reconnect, Confirm],
     ),
     Fault {
         clocks: true,
@@ -250,7 +250,7 @@ pub static FAULTS: &[Fault] = &[
                 Blow::RabbitMemory,
                 Blow::RabbitConnections,
             ],
-            &[Part::Blow, Part::Blow, Answer, Lease, Reconnect],
+            &[Part::Blow, Part::Blow, Answer, Lease, Reconnect, Confirm],
         )
     },
     Fault {
@@ -305,7 +305,15 @@ pub static FAULTS: &[Fault] = &[
                 Blow::RabbitMemory,
                 Blow::DeleteQueue,
             ],
-            &[Part::Blow, Part::Blow, Answer, Lease, Reconnect, Timeout],
+            &[
+                Part::Blow,
+                Part::Blow,
+                Answer,
+                Lease,
+                Reconnect,
+                Confirm,
+                Timeout,
+            ],
         )
     },
 ];

@@ -68,6 +68,8 @@ pub enum Part {
     Lease,
     /// The longest pause before RabbitMQ is tried again, and the handshake.
     Reconnect,
+    /// Confirms that RabbitMQ owes the producer and never sends, until they are given up and the batch is published again.
+    Confirm,
     /// A call to Redis that is given up, and the pause before the next.
     Answer,
     /// The handler's timeout and the pause before it is tried again.
@@ -80,6 +82,7 @@ impl Part {
             Self::Blow => "blow",
             Self::Lease => "lease + sweep",
             Self::Reconnect => "reconnect",
+            Self::Confirm => "given-up confirm",
             Self::Answer => "given-up call",
             Self::Timeout => "timeout + backoff",
         }
@@ -90,6 +93,7 @@ impl Part {
             Self::Blow => blow,
             Self::Lease => LEASE + SWEEP.mul_f64(1.25),
             Self::Reconnect => RECONNECT * 2,
+            Self::Confirm => Duration::from_secs(10),
             Self::Answer => ANSWER * 2 + Duration::from_secs(1),
             Self::Timeout => TIMEOUT + Duration::from_millis(500),
         }
