@@ -18,7 +18,8 @@ use crate::topology::Topology;
 
 /// How many messages may wait for their confirms in one call.
 const UNCONFIRMED: usize = 1_000;
-/// After this it is said aloud that the broker does not confirm.
+/// After this without a confirm the messages that wait are given up, unless the broker says that it is short of
+/// resources: it owes the confirm of what it was given while a queue was deleted, or just coming back, for ever.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// A connection that only publishes, made when it is needed.
@@ -40,6 +41,8 @@ pub(crate) struct Outlet {
 pub(crate) enum NotSent {
     /// The connection or the channel failed before the broker confirmed.
     Lost(lapin::Error),
+    /// The broker was silent about it for too long; it may have taken it.
+    Unconfirmed,
     /// No queue takes it.
     Unroutable,
     /// The broker refused it, as a full queue does.
@@ -52,6 +55,7 @@ impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(error) => write!(f, "the connection failed: {error}"),
+            Self::Unconfirmed => f.write_str("RabbitMQ did not confirm in time"),
             Self::Unroutable => f.write_str("no queue takes the message"),
             Self::Refused => f.write_str("the queue refused the message"),
             Self::TooLarge(_) => f.write_str("its headers do not fit into a frame"),
@@ -101,7 +105,13 @@ impl Outlet {
         if !returned.is_empty() {
             self.repair(&link).await;
         }
-        link.give_back(channel);
+        // A channel on which a confirm may still come is not used again, and closes when it is dropped.
+        if !fates
+            .iter()
+            .any(|fate| matches!(fate, Err(NotSent::Unconfirmed)))
+        {
+            link.give_back(channel);
+        }
         let outcomes = messages.iter().zip(fates).map(|(message, fate)| {
             fate?;
             // By the route and not by the confirm: lapin hands a returned message to whichever confirm comes next.
@@ -152,11 +162,17 @@ async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<
     let mut fates = Vec::with_capacity(messages.len());
     let mut waiting = VecDeque::new();
     let room = link.room_for_headers();
+    let mut given_up = false;
     for message in messages {
         if waiting.len() == UNCONFIRMED
             && let Some(oldest) = waiting.pop_front()
         {
-            fates.push(confirmed(link, oldest).await);
+            fates.push(confirmed(link, oldest, &mut given_up).await);
+        }
+        if given_up {
+            fates.extend(waiting.drain(..).map(|_| Err(NotSent::Unconfirmed)));
+            fates.push(Err(NotSent::Unconfirmed));
+            continue;
         }
         let mut published = Box::pin(maybe_done(publish(channel, message, room)));
         // The first poll puts the frames in line, which keeps the order; nobody waits until they are on the wire.
@@ -164,18 +180,29 @@ async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<
         waiting.push_back(published);
     }
     for published in waiting {
-        fates.push(confirmed(link, published).await);
+        fates.push(confirmed(link, published, &mut given_up).await);
     }
     fates
 }
 
+/// Waits for one confirm; once one was given up, those behind it are not waited for either.
 async fn confirmed(
     link: &Link,
     mut published: std::pin::Pin<Box<MaybeDone<impl Future<Output = Fate>>>>,
+    given_up: &mut bool,
 ) -> Fate {
-    while timeout(SILENCE, published.as_mut()).await.is_err() {
-        let blocked = link.is_blocked();
-        tracing::warn!(blocked, "RabbitMQ has not confirmed yet; waiting");
+    let patience = if *given_up { Duration::ZERO } else { SILENCE };
+    while timeout(patience, published.as_mut()).await.is_err() {
+        if *given_up || !link.is_blocked() {
+            if !*given_up {
+                tracing::warn!(
+                    "RabbitMQ has not confirmed for {SILENCE:?}; what it owes is given up"
+                );
+            }
+            *given_up = true;
+            return Err(NotSent::Unconfirmed);
+        }
+        tracing::warn!("RabbitMQ is short of resources and has not confirmed yet; waiting");
     }
     let fate = published.as_mut().take_output();
     fate.expect("it is done, and its output is taken once")

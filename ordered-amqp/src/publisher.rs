@@ -65,6 +65,10 @@ impl AmqpPublisher {
         let (exchange, key) = (self.exchange.as_str(), self.routing_key.as_str());
         match reason {
             NotSent::Lost(error) => away(&self.broker.address, error),
+            NotSent::Unconfirmed => TransportError::unavailable(format!(
+                "RabbitMQ at {} has not confirmed what was published: publish it again",
+                self.broker.address
+            )),
             NotSent::Unroutable => TransportError::fatal(format!(
                 "no queue takes what is published to the exchange {exchange:?} with the routing key {key:?}: \
                  declare the queue, or bind it"

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ordered_amqp::{Amqp, QueueKind};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Fate, Reason, ReasonKind, Transport};
+use ordered_core::transport::{Fate, Publish, Reason, ReasonKind, Transport, TransportErrorKind};
 use ordered_testkit::eventually;
+use ordered_testkit::proxy::{Direction, Flow, Proxy};
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::TransportFixture;
 use tokio::time::{sleep, timeout};
@@ -165,4 +166,23 @@ async fn a_broker_short_of_memory_takes_acknowledgements_and_holds_up_copies() {
         client.count(&format!("{}.dead", queue.name)).await == Some(2)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_confirm_that_never_comes_is_not_waited_for_for_ever() {
+    let server = RabbitServer::shared().await.unwrap();
+    let proxy = Proxy::start(server.port()).await.unwrap();
+    let mut queue = Queue::at(server, None);
+    let (port, instead) = (server.port().to_string(), proxy.port().to_string());
+    queue.url = queue.url.replace(&port, &instead);
+    let publisher = queue.builder().publisher().await.unwrap();
+    publisher.publish(numbered(1)).await.unwrap();
+    proxy.set(Direction::ToClient, Flow::blackhole());
+    let publishing = publisher.publish(numbered(1_500));
+    let error = timeout(Duration::from_secs(30), publishing).await;
+    let error = error.expect("it comes to an end").unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Unavailable, "{error}");
+    proxy.heal();
+    publisher.publish(numbered(1_500)).await.unwrap();
+    publisher.close().await;
 }
