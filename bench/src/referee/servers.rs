@@ -1,0 +1,71 @@
+use ordered_testkit::server::{RabbitServer, RedisServer};
+use redis::aio::MultiplexedConnection;
+
+use super::proxy::DelayingProxy;
+use crate::Failure;
+use crate::load::Place;
+
+/// All servers of a run; they end with this.
+pub(super) struct Servers {
+    pub(super) rabbit: RabbitServer,
+    everysec: RedisServer,
+    always: RedisServer,
+    away: DelayingProxy,
+}
+
+impl Servers {
+    pub(super) async fn start() -> Result<Self, Failure> {
+        // A log as large as RabbitMQ's own default: the testkit's small one rolls over all the time.
+        let rabbit = RabbitServer::builder().setting("raft.wal_max_size_bytes", "536870912");
+        // Else a rewrite would fall into one turn and not into another.
+        let redis = |policy| {
+            RedisServer::builder()
+                .appendfsync(policy)
+                .setting("auto-aof-rewrite-percentage", "0")
+                .start()
+        };
+        let (rabbit, everysec, always) =
+            tokio::try_join!(rabbit.start(), redis("everysec"), redis("always"))?;
+        let away = DelayingProxy::start(everysec.port())?;
+        Ok(Self {
+            rabbit,
+            everysec,
+            always,
+            away,
+        })
+    }
+
+    /// Where a contestant finds its Redis.
+    pub(super) fn redis_url(&self, place: Place) -> String {
+        match place {
+            Place::Everysec => self.everysec.url(),
+            Place::Always => self.always.url(),
+            Place::Away => format!("redis://127.0.0.1:{}", self.away.port()),
+        }
+    }
+
+    /// A connection beside the contestants', never delayed.
+    pub(super) async fn redis(&self, place: Place) -> Result<MultiplexedConnection, Failure> {
+        let server = match place {
+            Place::Everysec | Place::Away => &self.everysec,
+            Place::Always => &self.always,
+        };
+        let client = redis::Client::open(server.url())?;
+        Ok(client.get_multiplexed_async_connection().await?)
+    }
+
+    /// `RabbitMQ x, Redis y`.
+    pub(super) async fn versions(&self) -> Result<String, Failure> {
+        let rabbit = self.rabbit.ctl(&["version"]).await?;
+        let mut redis = self.redis(Place::Everysec).await?;
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut redis)
+            .await?;
+        let redis = info
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"));
+        let rabbit = rabbit.lines().last().unwrap_or("?").trim().to_owned();
+        Ok(format!("RabbitMQ {rabbit}, Redis {}", redis.unwrap_or("?")))
+    }
+}
