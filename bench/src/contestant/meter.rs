@@ -1,6 +1,6 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,8 @@ use super::Schedule;
 use crate::clock;
 
 const TELL: Duration = Duration::from_millis(10);
+/// How many times it tells for each look at its memory.
+const MEMORY_TICKS: u64 = 50;
 
 /// Counts what a contestant does, and when it began and was done.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ pub(crate) struct Meter {
     schedule: Option<Schedule>,
     // A std mutex: held to push a number, in the one load that asks for latencies.
     latencies: Mutex<Vec<u64>>,
+    // A std mutex: held to push a number twice a second.
+    resident_bytes: Mutex<Vec<u64>>,
 }
 
 /// What a contestant tells the referee, a line of JSON each.
@@ -48,7 +52,8 @@ pub(crate) struct Report {
     /// How long a run of the handler took, on average; 0 where it does nothing.
     pub(crate) handler: u64,
     pub(crate) allocations: Option<u64>,
-    pub(crate) resident_bytes: u64,
+    /// In each quarter of the run.
+    pub(crate) resident_bytes: [u64; 4],
     pub(crate) latency: Option<Quantiles>,
 }
 
@@ -102,20 +107,29 @@ impl Meter {
     pub(super) fn arrived(&self, index: u64) {
         if let Some(Schedule { start, interval }) = self.schedule {
             let late = clock::monotonic().saturating_sub(start + index * interval);
-            let mut latencies = self
-                .latencies
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            latencies.push(late);
+            lock(&self.latencies).push(late);
         }
+    }
+
+    fn note_memory(&self) {
+        lock(&self.resident_bytes).push(resident_bytes());
+    }
+
+    /// The median of the resident memory in each quarter of the samples.
+    fn quarters(&self) -> [u64; 4] {
+        self.note_memory();
+        let samples = lock(&self.resident_bytes);
+        std::array::from_fn(|quarter| {
+            let (from, to) = (samples.len() * quarter / 4, samples.len() * (quarter + 1) / 4);
+            let mut some = samples[from..to.max(from + 1).min(samples.len())].to_vec();
+            some.sort_unstable();
+            some.get(some.len() / 2).copied().unwrap_or(0)
+        })
     }
 
     pub(super) fn report(&self) -> Report {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let mut latencies = self
-            .latencies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut latencies = lock(&self.latencies);
         Report {
             received: read(&self.received),
             done: read(&self.done),
@@ -128,7 +142,7 @@ impl Meter {
                 .unwrap_or(0),
             allocations: cfg!(feature = "allocations")
                 .then(|| allocations() - read(&self.allocations)),
-            resident_bytes: resident_bytes(),
+            resident_bytes: self.quarters(),
             latency: Quantiles::of(&mut latencies),
         }
     }
@@ -151,8 +165,11 @@ impl Quantiles {
 /// Tells the referee every now and then how far it is.
 pub(super) async fn tell(meter: Arc<Meter>) {
     let mut told = (0, 0);
-    loop {
+    for tick in 0_u64.. {
         tokio::time::sleep(TELL).await;
+        if tick % MEMORY_TICKS == 0 {
+            meter.note_memory();
+        }
         let sofar = (
             meter.received.load(Ordering::Relaxed),
             meter.done.load(Ordering::Relaxed),
@@ -169,6 +186,10 @@ pub(super) fn print(progress: &Progress) {
     let line = serde_json::to_string(progress).unwrap_or_default();
     // A referee that is gone needs to be told nothing.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(feature = "allocations")]

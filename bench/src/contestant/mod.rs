@@ -39,6 +39,7 @@ pub(crate) struct Job {
     pub(crate) handler: Duration,
     pub(crate) concurrency: usize,
     pub(crate) prefetch: u16,
+    pub(crate) dedup_ttl: Duration,
     pub(crate) schedule: Option<Schedule>,
 }
 

@@ -28,6 +28,7 @@ pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
         .group(&job.group)
         .concurrency(job.concurrency)
         .read_ahead(job.prefetch.into())
+        .dedup_ttl(job.dedup_ttl)
         .observe(move |occurrence| match occurrence {
             Occurrence::Received { .. } => meter.received(1),
             Occurrence::Committed { event, .. } => {

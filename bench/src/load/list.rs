@@ -34,6 +34,8 @@ fn base() -> Load {
         concurrency: 256,
         prefetch: 2_048,
         pace: Pace::Backlog(25_000.0),
+        length: 1.0,
+        dedup_ttl: Duration::from_secs(24 * 60 * 60),
         entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
     }
 }
@@ -186,6 +188,16 @@ fn distances() -> Vec<Load> {
             about: "at half of what the framework can take, from the intended send time",
             pace: Pace::Share(0.5),
             entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
+            ..base()
+        },
+        Load {
+            name: "worker-memory",
+            about: "many events at half of what the framework can take: the memory of the worker",
+            pace: Pace::Share(0.5),
+            length: 10.0,
+            // Else the memory of Redis would be what ends it.
+            dedup_ttl: Duration::from_secs(10),
+            entrants: vec![ORDERED],
             ..base()
         },
     ]

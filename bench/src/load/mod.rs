@@ -27,6 +27,10 @@ pub(crate) struct Load {
     /// How many deliveries may be unsettled, in each process.
     pub(crate) prefetch: usize,
     pub(crate) pace: Pace,
+    /// How many times as long as others a turn is.
+    pub(crate) length: f64,
+    /// How long a committed event is remembered.
+    pub(crate) dedup_ttl: Duration,
     pub(crate) entrants: Vec<Entrant>,
 }
 

@@ -38,8 +38,8 @@ pub(crate) struct Turn {
     pub(crate) redis: Cost,
     /// Microseconds that a run of the handler took, on average.
     pub(crate) handler: f64,
-    /// The largest of the processes, at the end.
-    pub(crate) resident_bytes: u64,
+    /// Resident memory in each quarter of the turn, of the process that had the most in the end.
+    pub(crate) resident_bytes: [u64; 4],
     pub(crate) latency: Option<Quantiles>,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Turns<'a> {
         round: usize,
         rate: f64,
     ) -> Result<Turn, Failure> {
-        let events = self.options.events(rate * processes(entrant));
+        let events = self.options.events(rate * load.length * processes(entrant));
         let planned = plan(load, events, self.options.seed + round as u64);
         let messages = planned.len();
         let queue = Queue::declare(&self.servers.rabbit.url(), unique("bench")).await?;
@@ -126,6 +126,7 @@ impl<'a> Turns<'a> {
             handler: load.handler,
             concurrency: load.concurrency,
             prefetch: u16::try_from(load.prefetch)?,
+            dedup_ttl: load.dedup_ttl,
             schedule,
         })?)
     }
@@ -223,8 +224,10 @@ fn turn(
     reports: &[Report],
     redis: Cost,
 ) -> Turn {
-    let first = reports.iter().map(|report| report.first).min();
-    let last = reports.iter().map(|report| report.last).max();
+    // One that came too late for any event has no times.
+    let worked = || reports.iter().filter(|report| report.received > 0);
+    let first = worked().map(|report| report.first).min();
+    let last = worked().map(|report| report.last).max();
     let nanos = last.unwrap_or(0).saturating_sub(first.unwrap_or(0)).max(1);
     let seconds = nanos as f64 / 1e9;
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>() as f64;
@@ -247,8 +250,8 @@ fn turn(
         resident_bytes: reports
             .iter()
             .map(|report| report.resident_bytes)
-            .max()
-            .unwrap_or(0),
+            .max_by_key(|quarters| quarters[3])
+            .unwrap_or_default(),
         latency: reports.iter().find_map(|report| report.latency),
     }
 }

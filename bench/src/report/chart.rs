@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Results, Spread};
-use crate::load::Load;
+use crate::load::{Load, Pace};
 
 const WIDTH: f64 = 760.0;
 const LABELS: f64 = 210.0;
@@ -52,14 +52,16 @@ pub(super) fn of_all(loads: &[Load], results: &Results) -> Option<String> {
                 value,
             })
         };
-        // Latency has one rate for all, and the script has no broker.
+        // The script has no broker.
         let entrants = load
             .entrants
             .iter()
             .filter(|entrant| entrant.label != "script");
         entrants.enumerate().filter_map(bar).collect()
     };
-    let groups = loads.iter().filter(|load| load.name != "latency");
+    let groups = loads
+        .iter()
+        .filter(|load| matches!(load.pace, Pace::Backlog(_)));
     let groups: Vec<_> = groups.map(group).filter(|bars| !bars.is_empty()).collect();
     draw("Events a second, as a share of a bare consumer's", groups)
 }

@@ -133,6 +133,16 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
         Aim::AtMost(2.0),
         processor,
     );
+    #[expect(clippy::cast_precision_loss, reason = "memory is far less than 2^52 bytes")]
+    let growth = results.spread("worker-memory", "ordered", |turn| {
+        Some(turn.resident_bytes[3] as f64 / turn.resident_bytes[1] as f64)
+    });
+    hold(
+        "worker-memory",
+        "memory in the last quarter, × the second's",
+        Aim::AtMost(1.05),
+        growth,
+    );
     if let Some(memory) = results.redis_memory {
         let exactly = |bytes| Some(Spread::exactly(bytes));
         let load = crate::referee::REDIS_MEMORY;
