@@ -120,7 +120,10 @@ impl Meter {
         self.note_memory();
         let samples = lock(&self.resident_bytes);
         std::array::from_fn(|quarter| {
-            let (from, to) = (samples.len() * quarter / 4, samples.len() * (quarter + 1) / 4);
+            let (from, to) = (
+                samples.len() * quarter / 4,
+                samples.len() * (quarter + 1) / 4,
+            );
             let mut some = samples[from..to.max(from + 1).min(samples.len())].to_vec();
             some.sort_unstable();
             some.get(some.len() / 2).copied().unwrap_or(0)

@@ -11,6 +11,8 @@ pub(super) struct Servers {
     everysec: RedisServer,
     always: RedisServer,
     away: DelayingProxy,
+    /// The process of RabbitMQ.
+    broker: String,
 }
 
 impl Servers {
@@ -27,12 +29,27 @@ impl Servers {
         let (rabbit, everysec, always) =
             tokio::try_join!(rabbit.start(), redis("everysec"), redis("always"))?;
         let away = DelayingProxy::start(everysec.port())?;
+        let broker = rabbit
+            .ctl(&["eval", "list_to_integer(os:getpid())."])
+            .await?;
         Ok(Self {
             rabbit,
             everysec,
             always,
             away,
+            broker: broker.trim().to_owned(),
         })
+    }
+
+    /// Microseconds of processor time that RabbitMQ has used.
+    pub(super) fn broker_processor(&self) -> Result<f64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.broker))?;
+        // The name of the program, in parentheses, may have spaces; the times are the 12th and 13th field behind it.
+        let (_, behind) = stat.rsplit_once(')').ok_or("no statistics of RabbitMQ")?;
+        let times = behind.split_whitespace().skip(11).take(2);
+        let ticks: f64 = times.filter_map(|time| time.parse::<f64>().ok()).sum();
+        let second = u32::try_from(rustix::param::clock_ticks_per_second())?;
+        Ok(ticks * 1e6 / f64::from(second))
     }
 
     /// Where a contestant finds its Redis.

@@ -34,6 +34,8 @@ pub(crate) struct Turn {
     pub(crate) processor: f64,
     pub(crate) round_trips_per_1000: f64,
     pub(crate) allocations: Option<f64>,
+    /// Microseconds of RabbitMQ's processor time for each delivery.
+    pub(crate) broker_processor: f64,
     /// What Redis counted for each delivery.
     pub(crate) redis: Cost,
     /// Microseconds that a run of the handler took, on average.
@@ -59,6 +61,13 @@ struct Process {
 
 /// What was told by which process.
 type Told = (usize, Progress);
+
+impl Turn {
+    /// Microseconds of processor time for each delivery, of all that take part.
+    pub(crate) fn processor_in_all(&self) -> f64 {
+        self.processor + self.broker_processor + self.redis.processor
+    }
+}
 
 impl<'a> Turns<'a> {
     pub(super) fn new(servers: &'a Servers, options: &'a Options) -> Result<Self, Failure> {
@@ -91,6 +100,7 @@ impl<'a> Turns<'a> {
             interval: whole(1e9 / rate) as u64,
         });
         let before = Cost::sofar(&mut redis).await?;
+        let broker_before = self.servers.broker_processor()?;
         let job = self.job(load, entrant, &queue.name, events, schedule)?;
         let expected = (messages as u64, expected(entrant, events, messages));
         let running = self.run(&job, entrant.processes, expected);
@@ -102,10 +112,14 @@ impl<'a> Turns<'a> {
             }
         };
         let after = Cost::sofar(&mut redis).await?;
+        let broker = self.servers.broker_processor()? - broker_before;
         queue.delete().await?;
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 events")]
-        let cost = after.for_each(before, messages as f64);
-        Ok(turn(load, entrant, round, messages as u64, &reports, cost))
+        let each = messages as f64;
+        let cost = after.for_each(before, each);
+        let mut turn = turn(load, entrant, round, messages as u64, &reports, cost);
+        turn.broker_processor = broker / each;
+        Ok(turn)
     }
 
     fn job(
@@ -245,6 +259,7 @@ fn turn(
         processor: sum(|report| report.processor) / 1e3 / messages as f64,
         round_trips_per_1000: sum(|report| report.round_trips) * 1e3 / messages as f64,
         allocations: allocations.map(|count| count as f64 / messages as f64),
+        broker_processor: 0.0,
         redis,
         handler: sum(|report| report.handler) / 1e3 / reports.len().max(1) as f64,
         resident_bytes: reports

@@ -94,12 +94,14 @@ pub(crate) fn progress(turn: &Turn) {
         )
     });
     eprintln!(
-        "  round {} {:<14} {:>8.0}/s in {:.2} s, {:.1} µs of CPU{latency}",
+        "  round {} {:<14} {:>8.0}/s in {:.2} s, {:.1} + {:.1} + {:.1} µs of CPU{latency}",
         turn.round + 1,
         turn.entrant,
         turn.rate,
         turn.seconds,
-        turn.processor
+        turn.processor,
+        turn.redis.processor,
+        turn.broker_processor
     );
 }
 

@@ -36,12 +36,14 @@ fn of_load(text: &mut String, load: &Load, results: &Results) {
     let _ = writeln!(text, "{}: {}", load.name, load.about);
     let _ = writeln!(
         text,
-        "  {:<14} {:>24} {:>18} {:>9} {:>9} {:>8} {:>9} {:>9} {:>8}",
+        "  {:<14} {:>24} {:>18} {:>18} {:>7} {:>7} {:>7} {:>8} {:>9} {:>7} {:>8}",
         "",
         "events/s",
         "× floor",
+        "× floor by CPU",
         "CPU µs",
-        "Redis µs",
+        "Redis",
+        "Rabbit",
         "trips/k",
         "scripts/k",
         "cmds/k",
@@ -56,14 +58,19 @@ fn of_load(text: &mut String, load: &Load, results: &Results) {
             spread.map_or(0.0, |spread| spread.median)
         };
         let floor = results.ratio(load.name, (entrant.label, "floor"), |turn| turn.rate);
+        let work = results.ratio(load.name, (entrant.label, "floor"), |turn| {
+            1.0 / turn.processor_in_all()
+        });
         let _ = writeln!(
             text,
-            "  {:<14} {:>24} {:>18} {:>9.1} {:>9.1} {:>8.1} {:>9.1} {:>9.0} {:>8.0}",
+            "  {:<14} {:>24} {:>18} {:>18} {:>7.1} {:>7.1} {:>7.1} {:>8.1} {:>9.1} {:>7.0} {:>8.0}",
             entrant.label,
             spread(rate, 0),
             floor.map_or_else(String::new, |floor| spread(floor, 2)),
+            work.map_or_else(String::new, |work| spread(work, 2)),
             median(|turn| turn.processor),
             median(|turn| turn.redis.processor),
+            median(|turn| turn.broker_processor),
             median(|turn| turn.round_trips_per_1000),
             median(|turn| turn.redis.script_calls * 1e3),
             median(|turn| turn.redis.commands * 1e3),

@@ -133,7 +133,10 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
         Aim::AtMost(2.0),
         processor,
     );
-    #[expect(clippy::cast_precision_loss, reason = "memory is far less than 2^52 bytes")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "memory is far less than 2^52 bytes"
+    )]
     let growth = results.spread("worker-memory", "ordered", |turn| {
         Some(turn.resident_bytes[3] as f64 / turn.resident_bytes[1] as f64)
     });
