@@ -137,7 +137,7 @@ impl Model {
             }
         }
         let claims = worker.outbox.contains(&Ask::Claim);
-        if worker.lane.is_none() && !claims && swept(world, self.mutation) {
+        if worker.lane.is_none() && !claims && swept(world, &self.policy, self.mutation) {
             acts.push(Act::Sweep(slot));
         }
     }

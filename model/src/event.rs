@@ -23,6 +23,7 @@ impl Bounds {
         Event {
             seq: Seq::new(u64::from(event.seq)).expect("seqs of the model begin with 1"),
             id: id(event.id),
+            epoch: None,
         }
     }
 

@@ -115,7 +115,7 @@ fn after(
             key.claim = None;
             Verdict::Committed {
                 next: Vec::new(),
-                released: true,
+                front: None,
             }
         }
         (Mutation::DuplicateBySeqOnly, Verdict::Conflict { .. }) => Verdict::Duplicate,
@@ -131,11 +131,11 @@ fn after(
 }
 
 /// What a sweep says of the world's key.
-pub(crate) fn swept(world: &World, mutation: Option<Mutation>) -> bool {
+pub(crate) fn swept(world: &World, policy: &Policy, mutation: Option<Mutation>) -> bool {
     match mutation {
         Some(Mutation::SweepIgnoresDeadWorkers) if world.key.claim.is_some() => false,
-        Some(Mutation::ClientClock) => runnable(&world.bucket, &world.key, NOW + 1),
-        _ => runnable(&world.bucket, &world.key, NOW),
+        Some(Mutation::ClientClock) => runnable(&world.bucket, &world.key, policy, NOW + 1),
+        _ => runnable(&world.bucket, &world.key, policy, NOW),
     }
 }
 

@@ -32,6 +32,7 @@ impl World {
             .retain(|worker, expiry| *expiry > NOW && (dead_has_claim || *worker != dead()));
         // Only a person reads these.
         key.trouble = None;
+        key.gap_since = None;
         if let Some(claim) = &mut key.claim {
             claim.since = NOW;
         }

@@ -36,6 +36,7 @@ pub(crate) struct Tried {
 pub(crate) enum Answer {
     Run {
         fence: u64,
+        front: u64,
         attempt: u32,
         repeat: bool,
     },
@@ -47,7 +48,7 @@ pub(crate) enum Answer {
     Conflict,
     Committed {
         next: Vec<Next>,
-        released: bool,
+        front: Option<u64>,
     },
     Postponed,
     Halted,
@@ -59,6 +60,7 @@ pub(crate) enum Answer {
     },
     Idle,
     Fenced,
+    Late,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +139,7 @@ impl Answer {
         match verdict {
             Verdict::Run(grant) => Self::Run {
                 fence: grant.fence.0,
+                front: grant.front,
                 attempt: grant.attempt,
                 repeat: grant.repeat,
             },
@@ -146,9 +149,9 @@ impl Answer {
             Verdict::Duplicate => Self::Duplicate,
             Verdict::Stale => Self::Stale,
             Verdict::Conflict { .. } => Self::Conflict,
-            Verdict::Committed { next, released } => Self::Committed {
+            Verdict::Committed { next, front } => Self::Committed {
                 next: small(next),
-                released,
+                front,
             },
             Verdict::Postponed { .. } => Self::Postponed,
             Verdict::Halted => Self::Halted,
@@ -164,6 +167,10 @@ impl Answer {
             },
             Verdict::Idle => Self::Idle,
             Verdict::Fenced => Self::Fenced,
+            Verdict::Late => Self::Late,
+            Verdict::NotYet | Verdict::Noted | Verdict::Operated(_) | Verdict::Refused(_) => {
+                unreachable!("nobody in the model says what is answered like this")
+            }
         }
     }
 

@@ -146,8 +146,8 @@ impl Model {
             Answer::Run { fence, attempt, .. } => {
                 format!("run it under fence {fence}, attempt {attempt}")
             }
-            Answer::Committed { next, released } => {
-                let then = if *released {
+            Answer::Committed { next, front } => {
+                let then = if front.is_none() {
                     ", and the key is free"
                 } else {
                     ""

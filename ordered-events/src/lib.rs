@@ -18,12 +18,14 @@ pub use worker::Worker;
 
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
 pub use ordered_core::handler::{
-    Backoff, Context, FromContext, Handler, HandlerError, Permanent, State,
+    Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnLate, Permanent, State,
 };
-pub use ordered_core::protocol::{Fence, WorkerId};
-pub use ordered_core::store::{MemoryStore, Store};
+pub use ordered_core::protocol::{Fence, GapPolicy, WorkerId};
+pub use ordered_core::store::{Admin, MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
-pub use ordered_core::worker::{BuildError, Occurrence, WorkerBuilder, WorkerError};
+pub use ordered_core::worker::{
+    BuildError, Control, Occurrence, StuckBecause, StuckKey, WorkerBuilder, WorkerError,
+};
 
 /// The parts for those who extend the framework: the protocol, and the traits of stores and transports.
 pub use ordered_core as core;

@@ -11,7 +11,7 @@ use crate::field::FieldPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 13] = [
+const OPTIONS: [(&str, &str); 19] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
@@ -20,6 +20,12 @@ const OPTIONS: [(&str, &str); 13] = [
     ("backoff", "backoff = \"100ms\""),
     ("max_backoff", "max_backoff = \"10s\""),
     ("max_attempts", "max_attempts = 5"),
+    ("lane_backoff", "lane_backoff = \"250ms\""),
+    ("on_exhausted", "on_exhausted = \"halt\""),
+    ("on_gap", "on_gap = \"skip\""),
+    ("gap_timeout", "gap_timeout = \"30s\""),
+    ("on_late", "on_late = \"drop\""),
+    ("stuck_after", "stuck_after = \"1m\""),
     ("dedup_ttl", "dedup_ttl = \"24h\""),
     ("max_held", "max_held = 10_000"),
     ("lane_depth", "lane_depth = 32"),
@@ -40,6 +46,12 @@ pub(crate) struct Options {
     pub(crate) backoff: Option<Duration>,
     pub(crate) max_backoff: Option<Duration>,
     pub(crate) max_attempts: Option<u64>,
+    pub(crate) lane_backoff: Option<Duration>,
+    pub(crate) on_exhausted: Option<OnExhausted>,
+    pub(crate) on_gap: Option<OnGap>,
+    pub(crate) gap_timeout: Option<Duration>,
+    pub(crate) on_late: Option<OnLate>,
+    pub(crate) stuck_after: Option<Duration>,
     pub(crate) dedup_ttl: Option<Duration>,
     pub(crate) max_held: Option<u64>,
     pub(crate) lane_depth: Option<u64>,
@@ -49,6 +61,36 @@ pub(crate) struct Options {
     pub(crate) garbled: bool,
     given: Vec<(&'static str, Setting)>,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnExhausted {
+    Halt,
+    DeadLetter,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnGap {
+    Wait,
+    Skip,
+    Halt,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnLate {
+    DeadLetter,
+    Drop,
+}
+
+const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
+    ("halt", OnExhausted::Halt),
+    ("dead_letter", OnExhausted::DeadLetter),
+];
+const ON_GAP: [(&str, OnGap); 3] = [
+    ("wait", OnGap::Wait),
+    ("skip", OnGap::Skip),
+    ("halt", OnGap::Halt),
+];
+const ON_LATE: [(&str, OnLate); 2] = [("dead_letter", OnLate::DeadLetter), ("drop", OnLate::Drop)];
 
 /// `name = value`, or what was written of it.
 pub(crate) struct Setting {
@@ -137,6 +179,12 @@ impl Options {
             "backoff" => self.backoff = Some(value::duration(setting)?),
             "max_backoff" => self.max_backoff = Some(value::duration(setting)?),
             "max_attempts" => self.max_attempts = Some(value::integer(setting, 1..=U32)?),
+            "lane_backoff" => self.lane_backoff = Some(value::duration(setting)?),
+            "on_exhausted" => self.on_exhausted = Some(value::choice(setting, &ON_EXHAUSTED)?),
+            "on_gap" => self.on_gap = Some(value::choice(setting, &ON_GAP)?),
+            "gap_timeout" => self.gap_timeout = Some(value::duration(setting)?),
+            "on_late" => self.on_late = Some(value::choice(setting, &ON_LATE)?),
+            "stuck_after" => self.stuck_after = Some(value::duration(setting)?),
             "dedup_ttl" => self.dedup_ttl = Some(value::duration(setting)?),
             "max_held" => self.max_held = Some(value::integer(setting, 1..=MAX_SEQ)?),
             "lane_depth" => self.lane_depth = Some(value::integer(setting, 1..=U32)?),

@@ -38,9 +38,15 @@ use crate::model::Model;
 /// | `id` | field | What makes it this event: a repetition has the same id. Of any type that implements `Display`. | the `event_id` at the top level of the JSON; without one, key and seq |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
 /// | `timeout` | duration | How long one run may take before it is cancelled and counted as a failed attempt. | `"30s"` |
-/// | `max_attempts` | integer, from 1 | How often an event is tried, crashes of workers included, before its key is halted. | `5` |
+/// | `max_attempts` | integer, from 1 | How often an event is tried, crashes of workers included, before it counts as failed for good. | `5` |
 /// | `backoff` | duration | The longest wait before the second attempt; it doubles with each further one. `"0s"`: no wait. | `"100ms"` |
 /// | `max_backoff` | duration | The longest wait before any attempt. | `"10s"`, or `backoff` if that is longer |
+/// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
+/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed for good: its key stops at it, and later events wait behind it until an operator decides; or the store puts it aside, and the key goes on. | `"halt"` |
+/// | `on_gap` | `"wait"`, `"skip"` or `"halt"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it. | `"wait"` |
+/// | `gap_timeout` | duration | After how long that is done. | required with `"skip"` and `"halt"` |
+/// | `on_late` | `"dead_letter"` or `"drop"` | What becomes of an event that comes after its key has passed over it. | `"dead_letter"` |
+/// | `stuck_after` | duration | After how long a key that waits for an event is reported as stuck. | `"1m"` |
 /// | `dedup_ttl` | duration | How long a processed event is remembered by its id. | `"24h"` |
 /// | `max_held` | integer, from 1 | How many events of one key may wait in the store for their turn. | `10_000` |
 /// | `lane_depth` | integer, from 1 | How many events of one key a worker takes on at a time; the others are held in the store. | `32` |

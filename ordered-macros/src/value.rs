@@ -56,6 +56,21 @@ pub(crate) fn integer(setting: &Setting, range: RangeInclusive<u64>) -> syn::Res
     }
 }
 
+/// One of a few words.
+pub(crate) fn choice<T: Copy>(setting: &Setting, of: &[(&str, T)]) -> syn::Result<T> {
+    let given = match literal(setting)? {
+        Some(Lit::Str(text)) => text.value(),
+        _ => String::new(),
+    };
+    match of.iter().find(|(word, _)| *word == given) {
+        Some((_, choice)) => Ok(*choice),
+        None => {
+            let words: Vec<_> = of.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            wrong(setting, &format!("takes {}", words.join(" or ")))
+        }
+    }
+}
+
 pub(crate) fn path(setting: &Setting) -> syn::Result<Path> {
     match literal(setting)? {
         Some(Lit::Str(text)) => text

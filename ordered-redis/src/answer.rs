@@ -4,7 +4,7 @@ use std::vec::IntoIter;
 
 use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::protocol::{
-    Fence, Grant, HeldView, KeyView, Next, Obstacle, Phase, QuotaLimit, Verdict, Waiting,
+    Effect, Fence, Grant, Next, Obstacle, QuotaLimit, Refusal, Verdict, Waiting,
 };
 use ordered_core::store::StoreError;
 use redis::Value;
@@ -14,7 +14,7 @@ pub(crate) struct Answer {
     values: IntoIter<Value>,
 }
 
-fn misshaped(expected: &str) -> StoreError {
+pub(crate) fn misshaped(expected: &str) -> StoreError {
     StoreError::refused(format!(
         "Redis answered a script in another shape than it was written to (no {expected}): \
          is something between here and the server that changes replies?"
@@ -31,6 +31,56 @@ impl Answer {
         }
     }
 
+    /// The members of a list or a set, or the pairs of a hash one after the other.
+    pub(crate) fn members(value: Value) -> Result<Vec<String>, StoreError> {
+        let mut answer = match value {
+            Value::Set(values) => Self::new(Value::Array(values))?,
+            Value::Map(pairs) => {
+                let flat = pairs.into_iter().flat_map(|(name, value)| [name, value]);
+                Self::new(Value::Array(flat.collect()))?
+            }
+            other => Self::new(other)?,
+        };
+        let mut members = Vec::new();
+        while !answer.is_empty() {
+            members.push(answer.text()?);
+        }
+        Ok(members)
+    }
+
+    /// What a scan answers: the next cursor, and the members.
+    pub(crate) fn page(value: Value) -> Result<(String, Vec<String>), StoreError> {
+        let mut answer = Self::new(value)?;
+        let cursor = answer.text()?;
+        let members = answer.values.next().ok_or_else(|| misshaped("page"))?;
+        Ok((cursor, Self::members(members)?))
+    }
+
+    /// The entries of a stream: of each the values of its fields, in their order.
+    pub(crate) fn stream(value: Value) -> Result<Vec<Vec<String>>, StoreError> {
+        let mut entries = Vec::new();
+        for entry in Self::new(value)?.values {
+            let mut entry = Self::new(entry)?.values.skip(1);
+            let fields = entry.next().ok_or_else(|| misshaped("entry"))?;
+            entries.push(
+                Self::members(fields)?
+                    .into_iter()
+                    .skip(1)
+                    .step_by(2)
+                    .collect(),
+            );
+        }
+        Ok(entries)
+    }
+
+    /// A text, or nothing where there is none.
+    pub(crate) fn maybe_text(&mut self) -> Result<Option<String>, StoreError> {
+        match self.values.as_slice().first() {
+            Some(Value::Nil) => Ok(self.values.next().and(None)),
+            _ => self.text().map(Some),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.values.len() == 0
     }
@@ -44,11 +94,11 @@ impl Answer {
         }
     }
 
-    fn small(&mut self) -> Result<u32, StoreError> {
+    pub(crate) fn small(&mut self) -> Result<u32, StoreError> {
         u32::try_from(self.number()?).map_err(|_| misshaped("small number"))
     }
 
-    fn flag(&mut self) -> Result<bool, StoreError> {
+    pub(crate) fn flag(&mut self) -> Result<bool, StoreError> {
         Ok(self.number()? == 1)
     }
 
@@ -83,6 +133,7 @@ impl Answer {
         Ok(match self.number()? {
             1 => Verdict::Run(Grant {
                 fence: Fence(self.number()?),
+                front: self.number()?,
                 attempt: self.small()?,
                 repeat: self.flag()?,
             }),
@@ -95,9 +146,9 @@ impl Answer {
                 recorded: self.id()?,
             },
             8 => {
-                let released = self.flag()?;
+                let front = Some(self.number()?).filter(|front| *front > 0);
                 let next = self.next()?;
-                Verdict::Committed { next, released }
+                Verdict::Committed { next, front }
             }
             9 => Verdict::Postponed {
                 until: self.number()?,
@@ -111,8 +162,35 @@ impl Answer {
             },
             13 => Verdict::Idle,
             14 => Verdict::Fenced,
+            15 => Verdict::Late,
+            16 => Verdict::NotYet,
+            17 => Verdict::Noted,
+            18 => Verdict::Operated(Effect {
+                last_seq: self.number()?,
+                released: self.numbers()?,
+                removed: self.numbers()?,
+            }),
+            19 => Verdict::Refused(self.refusal()?),
             _ => return Err(misshaped("verdict")),
         })
+    }
+
+    fn refusal(&mut self) -> Result<Refusal, StoreError> {
+        Ok(match self.number()? {
+            1 => Refusal::NotStopped,
+            2 => Refusal::NothingToSkip,
+            3 => Refusal::NotAhead,
+            4 => Refusal::NoSuchEvent,
+            5 => Refusal::Running,
+            6 => Refusal::Already,
+            7 => Refusal::Superseded,
+            _ => return Err(misshaped("refusal")),
+        })
+    }
+
+    /// Numbers, after how many there are.
+    pub(crate) fn numbers(&mut self) -> Result<Vec<u64>, StoreError> {
+        (0..self.number()?).map(|_| self.number()).collect()
     }
 
     fn waiting(&mut self) -> Result<Waiting, StoreError> {
@@ -123,6 +201,7 @@ impl Answer {
             3 => Obstacle::LaneFull,
             4 => Obstacle::BackingOff,
             5 => Obstacle::Halted,
+            6 => Obstacle::Paused,
             _ => return Err(misshaped("obstacle")),
         };
         Ok(Waiting { for_seq, why })
@@ -145,65 +224,16 @@ impl Answer {
                     seq: Seq::new(self.number()?).map_err(|_| misshaped("seq"))?,
                     id: self.id()?,
                     repeat: self.flag()?,
-                    envelope: Envelope::decode(self.bytes()?.into()).map_err(|error| {
-                        StoreError::refused("an event that is held in Redis cannot be read")
-                            .with_source(error)
-                    })?,
+                    since: self.number()?,
+                    envelope: self.envelope()?,
                 })
             })
             .collect()
     }
 
-    /// What `inspect.lua` says of a key before its held events.
-    pub(crate) fn view(&mut self) -> Result<KeyView, StoreError> {
-        let last_seq = self.number()?;
-        let fence = self.number()?;
-        let attempts = self.small()?;
-        let phase = self.number()?;
-        let due = self.number()?;
-        let phase = match phase {
-            0 => Phase::Open,
-            1 => Phase::BackingOff { until: due },
-            2 => Phase::Halted,
-            _ => return Err(misshaped("phase")),
-        };
-        let held_bytes = self.number()?;
-        let worker = self.text()?;
-        let worker_alive = self.flag()?;
-        let granted = self.number()?;
-        let troubled = self.flag()?;
-        let error = self.text()?;
-        let failing_since = self.number()?;
-        let failed_at = self.number()?;
-        let failed_on = self.text()?;
-        Ok(KeyView {
-            last_seq,
-            fence,
-            attempts,
-            worker: (granted > 0).then_some(worker),
-            worker_alive,
-            granted_upto: last_seq + granted,
-            phase: phase.as_str(),
-            due: matches!(phase, Phase::BackingOff { .. }).then_some(due),
-            error: troubled.then_some(error),
-            failing_since: troubled.then_some(failing_since),
-            failed_at: troubled.then_some(failed_at),
-            failed_on: troubled.then_some(failed_on),
-            held: Vec::new(),
-            held_bytes,
+    pub(crate) fn envelope(&mut self) -> Result<Envelope, StoreError> {
+        Envelope::decode(self.bytes()?.into()).map_err(|error| {
+            StoreError::refused("an event that is kept in Redis cannot be read").with_source(error)
         })
-    }
-
-    /// The rest: a page of held events.
-    pub(crate) fn held(&mut self) -> Result<Vec<HeldView>, StoreError> {
-        let mut held = Vec::new();
-        while !self.is_empty() {
-            held.push(HeldView {
-                seq: self.number()?,
-                id: self.text()?,
-                since: self.number()?,
-            });
-        }
-        Ok(held)
     }
 }

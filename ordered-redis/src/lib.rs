@@ -22,20 +22,16 @@
 //! them expires in large pieces.
 
 mod answer;
-mod apply;
 mod builder;
 mod error;
-mod inspect;
 mod link;
-mod meta;
 mod names;
 mod pack;
 mod request;
 mod script;
 mod settings;
-mod shared;
 mod store;
-mod sweep;
+mod view;
 
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;

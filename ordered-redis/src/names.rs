@@ -26,8 +26,18 @@ impl Names {
     }
 
     /// What is recorded of the group as a whole.
-    pub(crate) fn meta(&self, group: &Group) -> String {
-        format!("{}:{}:meta", self.prefix, escape(group.name()))
+    pub(crate) fn meta(&self, group: &str) -> String {
+        format!("{}:{}:meta", self.prefix, escape(group))
+    }
+
+    /// The workers that have opened the group, and what they are.
+    pub(crate) fn workers(&self, group: &str) -> String {
+        format!("{}:{}:workers", self.prefix, escape(group))
+    }
+
+    /// The groups. No group can have this name: theirs have a part more.
+    pub(crate) fn groups(&self) -> String {
+        format!("{}:groups", self.prefix)
     }
 }
 

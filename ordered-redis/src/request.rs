@@ -1,8 +1,12 @@
 //! Commands, on their way to the scripts.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use ordered_core::event::{Envelope, Key};
-use ordered_core::protocol::{Action, Attempt, Command, Event, Policy, Quota, WorkerId};
+use ordered_core::event::{Envelope, Key, Seq};
+use ordered_core::protocol::{
+    Action, Attempt, Command, Event, GapPolicy, Policy, Quota, Verb, WorkerId,
+};
 use ordered_core::store::bucket_of;
 
 use crate::pack::Packer;
@@ -49,10 +53,12 @@ impl Portion {
         let key = &command.key;
         match &command.action {
             Action::Offer(event) => {
-                self.start(4, 1, key).event(event);
+                self.start(4 + count(event.epoch), 1, key).event(event);
+                self.maybe(event.epoch);
             }
             Action::Hold(event, envelope) => {
-                self.start(6, 2, key).event(event).payload(envelope);
+                self.start(6 + count(event.epoch), 2, key).event(event);
+                self.payload(envelope).maybe(event.epoch);
             }
             Action::Commit { event, fence, have } => {
                 self.start(6, 3, key).event(event);
@@ -75,6 +81,55 @@ impl Portion {
             Action::Claim => {
                 self.start(2, 8, key);
             }
+            Action::DeadLetter {
+                attempt,
+                envelope,
+                have,
+            } => {
+                self.start(10, 9, key).attempt(attempt).payload(envelope);
+                self.commands.number(*have);
+            }
+            Action::Fill { from, to } => {
+                self.start(4, 10, key);
+                self.commands.number(from.get()).number(to.get());
+            }
+            Action::Reset { at, epoch } => {
+                self.start(3 + count(*epoch), 11, key);
+                self.commands.number(at.get());
+                self.maybe(*epoch);
+            }
+            Action::Operate(verb) => self.verb(key, verb),
+        }
+    }
+
+    fn verb(&mut self, key: &Key, verb: &Verb) {
+        let (code, argument) = match verb {
+            Verb::Retry => (1, None),
+            Verb::Skip { to } => (2, to.map(Seq::get)),
+            Verb::Discard { seq } => (3, Some(seq.get())),
+            Verb::Edit { seq, .. } => (4, Some(seq.get())),
+            Verb::SetLast { to } => (5, Some((*to).min(Seq::MAX.get()))),
+            Verb::Pause => (6, None),
+            Verb::Resume => (7, None),
+            Verb::Replay { seq } => (8, seq.map(Seq::get)),
+        };
+        let body = match verb {
+            Verb::Edit { body, .. } => Some(body.clone()),
+            _ => None,
+        };
+        let more = count(argument) + u32::from(body.is_some());
+        self.start(3 + more, 12, key);
+        self.commands.number(code);
+        self.maybe(argument);
+        if let Some(body) = body {
+            self.append(body);
+        }
+    }
+
+    /// A number at the end of a command that may be left out.
+    fn maybe(&mut self, number: Option<u64>) {
+        if let Some(number) = number {
+            self.commands.number(number);
         }
     }
 
@@ -101,13 +156,16 @@ impl Portion {
 
     /// Its size, and which of the payloads behind the commands it is.
     fn payload(&mut self, envelope: &Envelope) -> &mut Self {
-        let encoded = envelope.encode();
-        self.bytes += encoded.len();
-        self.payloads.push(encoded);
-        self.commands
-            .number(envelope.size())
-            .number(self.payloads.len() as u64);
+        self.commands.number(envelope.size());
+        self.append(envelope.encode());
         self
+    }
+
+    /// Bytes that travel beside the commands, and their place among those.
+    fn append(&mut self, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.payloads.push(bytes);
+        self.commands.number(self.payloads.len() as u64);
     }
 }
 
@@ -142,15 +200,28 @@ pub(crate) fn portions(commands: &[Command], buckets: u32) -> Vec<Vec<(u32, Port
     rounds
 }
 
-/// Who asks, when, and by which rules; a time of 0 is the server's own.
+/// How many elements it adds to a list.
+fn count(argument: Option<u64>) -> u32 {
+    u32::from(argument.is_some())
+}
+
+/// Who asks, when, and by which rules; a time of 0 is the server's own. A dry run writes nothing. What is said goes to the
+/// log of what operators did.
 pub(crate) fn situation(
     policy: &Policy,
     bucket_quota: Quota,
     worker: &WorkerId,
     given_time: u64,
+    is_dry: bool,
+    said: &str,
 ) -> Bytes {
+    let (on_gap, after) = match policy.on_gap {
+        GapPolicy::Wait => (0, Duration::ZERO),
+        GapPolicy::Skip { after } => (1, after),
+        GapPolicy::Halt { after } => (2, after),
+    };
     Packer::default()
-        .list(12)
+        .list(17)
         .text(worker.as_str())
         .number(given_time)
         .number(policy.first_seq.max(1))
@@ -163,5 +234,10 @@ pub(crate) fn situation(
         .number(policy.key_quota.bytes)
         .number(bucket_quota.events)
         .number(bucket_quota.bytes)
+        .number(on_gap)
+        .millis(after)
+        .text(&format!("{after:?}"))
+        .number(is_dry.into())
+        .text(said)
         .finish()
 }

@@ -31,19 +31,39 @@ macro_rules! operation {
 }
 
 operation!(APPLY("situation", "commands", "payload...")
-    on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "d3", "d4"
-    = "lua/codec.lua", "lua/state.lua", "lua/held.lua", "lua/done.lua", "lua/decide.lua", "lua/apply.lua");
+    on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "d3", "d4",
+        "a", "late", "x", "xq", "g", "halt", "n", "log"
+    = "lua/codec.lua", "lua/state.lua", "lua/guards.lua", "lua/held.lua", "lua/done.lua", "lua/offer.lua",
+        "lua/commit.lua", "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua",
+        "lua/control.lua", "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/audit.lua", "lua/apply.lua");
+operation!(PAUSE("paused", "said", "changed", "given_time")
+    on "m", "log"
+    = "lua/codec.lua", "lua/audit.lua", "lua/pause.lua");
 operation!(HEARTBEAT("worker", "lease", "given_time")
     on "w"
     = "lua/codec.lua", "lua/heartbeat.lua");
-operation!(SWEEP("limit", "cursor", "count", "given_time")
-    on "k", "c", "h", "w", "due"
+operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "given_time")
+    on "k", "c", "w", "m", "due", "xq", "g", "halt"
     = "lua/codec.lua", "lua/sweep.lua");
-operation!(INSPECT("key", "after_seq", "page", "given_time")
-    on "k", "c", "h", "q", "e", "w"
+operation!(INSPECT("key", "most", "given_time")
+    on "k", "c", "h", "q", "e", "w", "m", "a", "x", "xq"
     = "lua/codec.lua", "lua/inspect.lua");
+operation!(EVENT("key", "seq")
+    on "k", "p", "x", "xq"
+    = "lua/codec.lua", "lua/event.lua");
+operation!(SUMMARY("given_time")
+    on "k", "c", "w", "m", "g", "halt"
+    = "lua/codec.lua", "lua/summary.lua");
+operation!(SURVEY("cursor", "count")
+    on "k", "n"
+    = "lua/codec.lua", "lua/survey.lua");
+operation!(OWNERS("cursor", "count")
+    on "c"
+    = "lua/codec.lua", "lua/owners.lua");
 
-pub(crate) static ALL: [&Operation; 4] = [&APPLY, &HEARTBEAT, &SWEEP, &INSPECT];
+pub(crate) static ALL: [&Operation; 9] = [
+    &APPLY, &PAUSE, &HEARTBEAT, &SWEEP, &INSPECT, &EVENT, &SUMMARY, &SURVEY, &OWNERS,
+];
 
 /// One operation on one bucket.
 pub(crate) struct Call {
@@ -101,9 +121,14 @@ mod tests {
     fn headers_say_what_the_wrappers_send() {
         let files = [
             (&APPLY, include_str!("lua/apply.lua")),
+            (&PAUSE, include_str!("lua/pause.lua")),
             (&HEARTBEAT, include_str!("lua/heartbeat.lua")),
             (&SWEEP, include_str!("lua/sweep.lua")),
             (&INSPECT, include_str!("lua/inspect.lua")),
+            (&EVENT, include_str!("lua/event.lua")),
+            (&SUMMARY, include_str!("lua/summary.lua")),
+            (&SURVEY, include_str!("lua/survey.lua")),
+            (&OWNERS, include_str!("lua/owners.lua")),
         ];
         for (operation, file) in files {
             assert_eq!(header(file, "KEYS"), operation.keys);

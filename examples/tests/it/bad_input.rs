@@ -5,6 +5,7 @@ use ordered_events::core::transport::{Fate, Intake, Settlement};
 use ordered_testkit::eventually;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
+use crate::load::Load;
 use crate::orders::Setting;
 
 /// What is wrong, the bytes, and what the reason must say.
@@ -87,6 +88,12 @@ async fn bad_input_ends_in_the_dead_letter_queue_and_the_worker_goes_on() {
     is_dead_lettered(&setting, &format!("{}.dead", setting.queue), |_| true, &[]).await;
 }
 
+const GOOD: Load = Load {
+    keys: 3,
+    events: 5,
+    seed: 4,
+};
+
 /// Publishes what is bad, as far as the broker takes it, with these headers, and good events behind it.
 pub(crate) async fn is_dead_lettered(
     setting: &Setting,
@@ -114,8 +121,8 @@ pub(crate) async fn is_dead_lettered(
         .publish(bad.iter().map(|(_, body, _)| envelope(body)).collect())
         .await
         .unwrap();
-    setting.produce(&["--keys", "3", "--events", "5"]);
-    setting.finished(3, 5).await;
+    setting.produce(&GOOD).await;
+    setting.finished(&GOOD).await;
 
     let mut letters = BTreeMap::<Vec<u8>, String>::new();
     let dead = ordered_events::transport(&setting.transport, dead)
@@ -148,5 +155,5 @@ pub(crate) async fn is_dead_lettered(
         assert!(said.contains(reason), "{what}: {said}");
     }
     worker.stop().await;
-    setting.assert_in_order_once(3, 5);
+    setting.log.assert_in_order_once(&GOOD);
 }

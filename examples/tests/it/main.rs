@@ -1,6 +1,9 @@
 //! The example as its users run it: real processes, a real RabbitMQ and a real Redis.
 
 mod bad_input;
+mod handled;
+mod killed;
+mod load;
 mod orders;
 mod outages;
 #[cfg(feature = "sqs")]

@@ -1,15 +1,18 @@
-//! Worker and producer processes of the example, and the log in which the workers write what they handled.
+//! Worker and producer processes of the example.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ordered_testkit::{eventually_within, unique};
 
+use crate::handled::Log;
+use crate::load::Load;
+
 /// How long a run may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(150);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What the workers and producers of one test have in common.
 pub(crate) struct Setting {
@@ -17,7 +20,7 @@ pub(crate) struct Setting {
     pub(crate) store: String,
     pub(crate) queue: String,
     pub(crate) group: String,
-    pub(crate) log: PathBuf,
+    pub(crate) log: Arc<Log>,
     folder: PathBuf,
 }
 
@@ -26,13 +29,8 @@ pub(crate) struct Worker {
     child: Child,
 }
 
-/// One line of the log.
-#[derive(Debug, Clone)]
-pub(crate) struct Handled {
-    pub(crate) key: String,
-    pub(crate) seq: u64,
-    pub(crate) worker: String,
-}
+/// A producer at work.
+pub(crate) struct Producer(Child);
 
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -55,7 +53,7 @@ impl Setting {
             transport,
             store,
             group: queue.clone(),
-            log: folder.join("handled"),
+            log: Arc::new(Log::new(folder.join("handled"))),
             queue,
             folder,
         }
@@ -63,22 +61,13 @@ impl Setting {
 
     /// Starts a worker. What it says goes to a file of its own, which a failing test shows.
     pub(crate) fn work(&self, id: &str, more: &[&str]) -> Worker {
-        let said = fs::File::create(self.folder.join(format!("{id}.err"))).unwrap();
-        let child = Command::new(program())
-            .args([
-                "work",
-                "--transport",
-                &self.transport,
-                "--queue",
-                &self.queue,
-                "--store",
-                &self.store,
-            ])
-            .args(["--group", &self.group, "--id", id, "--log"])
-            .arg(&self.log)
+        let child = self
+            .command(&mut Command::new(program()), "work")
+            .args(["--store", &self.store, "--group", &self.group])
+            .args(["--id", id, "--log"])
+            .arg(self.log.path())
             .args(more)
-            .stdin(Stdio::null())
-            .stderr(said)
+            .stderr(File::create(self.said_by(id)).unwrap())
             .spawn()
             .unwrap();
         Worker {
@@ -87,161 +76,84 @@ impl Setting {
         }
     }
 
+    /// Whether the worker has said that it starts.
+    pub(crate) fn is_up(&self, worker: &Worker) -> bool {
+        let said = fs::read_to_string(self.said_by(&worker.id)).unwrap();
+        said.contains("the worker starts")
+    }
+
     /// Runs the producer to its end.
-    pub(crate) fn produce(&self, arguments: &[&str]) {
-        let output = Command::new(program())
-            .args([
-                "produce",
-                "--transport",
-                &self.transport,
-                "--queue",
-                &self.queue,
-            ])
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        print!("{}", String::from_utf8_lossy(&output.stdout));
+    pub(crate) async fn produce(&self, load: &Load) {
+        self.begin_to_produce(load).finished().await;
+    }
+
+    /// Starts the producer.
+    pub(crate) fn begin_to_produce(&self, load: &Load) -> Producer {
+        self.begin_to_produce_with(&load.arguments())
+    }
+
+    /// Starts the producer with arguments of the test's own.
+    pub(crate) fn begin_to_produce_with(&self, arguments: &[String]) -> Producer {
+        self.producer(
+            self.command(&mut Command::new(program()), "produce"),
+            arguments,
+        )
+    }
+
+    /// Declares the queue, where that is the producer's business.
+    pub(crate) async fn declare(&self) {
+        let nothing = ["--keys".to_owned(), "0".to_owned()];
+        self.begin_to_produce_with(&nothing).finished().await;
     }
 
     /// Runs the Python producer to its end, in the environment that `scripts/install-servers` makes.
-    pub(crate) fn produce_with_python(&self, arguments: &[&str]) {
+    pub(crate) async fn produce_with_python(&self, load: &Load) {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = here.join("../target/python/bin/python");
         assert!(
             python.exists(),
             "no Python with pika: run `scripts/install-servers`"
         );
-        let output = Command::new(python)
-            .arg(here.join("python/produce.py"))
-            .args(["--transport", &self.transport, "--queue", &self.queue])
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
+        let program = here.join("python/produce.py");
+        let program = program.to_str().expect("a path of text");
+        let producer = self.producer(
+            self.command(&mut Command::new(python), program),
+            &load.arguments(),
         );
-        print!("{}", String::from_utf8_lossy(&output.stdout));
+        producer.finished().await;
     }
 
-    /// What was handled so far. A line that is being written is left out.
-    pub(crate) fn handled(&self) -> Vec<Handled> {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let read = |line: &str| {
-            let mut words = line.split(' ');
-            let mut word = || words.next().unwrap_or_default().to_owned();
-            let (key, seq, _, worker) = (word(), word(), word(), word());
-            Handled {
-                key,
-                seq: seq.parse().unwrap(),
-                worker,
-            }
-        };
-        whole.lines().map(read).collect()
+    fn producer(&self, command: &mut Command, arguments: &[String]) -> Producer {
+        let said = File::create(self.said_by(&unique("producer"))).unwrap();
+        let stdout = said.try_clone().unwrap();
+        command.args(arguments).stdout(stdout).stderr(said);
+        Producer(command.spawn().unwrap())
     }
 
-    pub(crate) fn by_key(&self) -> BTreeMap<String, Vec<Handled>> {
-        let mut by_key = BTreeMap::<String, Vec<Handled>>::new();
-        for handled in self.handled() {
-            by_key.entry(handled.key.clone()).or_default().push(handled);
-        }
-        by_key
+    /// The program with what all of them are told.
+    fn command<'a>(&self, command: &'a mut Command, verb: &str) -> &'a mut Command {
+        command
+            .arg(verb)
+            .args(["--transport", &self.transport, "--queue", &self.queue])
+            .stdin(Stdio::null())
+    }
+
+    fn said_by(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.err"))
     }
 
     /// Waits until every key has come to its last event.
-    pub(crate) async fn finished(&self, keys: usize, events: u64) {
+    pub(crate) async fn finished(&self, load: &Load) {
         let begun = Instant::now();
         eventually_within(PATIENCE, "all events handled", async || {
-            self.is_finished(keys, events)
+            self.log.is_finished(load)
         })
         .await;
         println!("handled after {:.1} s", begun.elapsed().as_secs_f64());
     }
-
-    fn is_finished(&self, keys: usize, events: u64) -> bool {
-        let by_key = self.by_key();
-        by_key.len() == keys
-            && by_key
-                .values()
-                .all(|handled| handled.iter().any(|one| one.seq == events))
-    }
-
-    /// For every key exactly 1..=events, in order, once.
-    pub(crate) fn assert_in_order_once(&self, keys: usize, events: u64) {
-        let by_key = self.by_key();
-        assert_eq!(by_key.len(), keys);
-        for (key, handled) in by_key {
-            let seqs: Vec<u64> = handled.iter().map(|one| one.seq).collect();
-            assert_eq!(seqs, (1..=events).collect::<Vec<_>>(), "{key}: {handled:?}");
-        }
-    }
-
-    /// Waits until every key that the killed worker had at that moment goes on with others, and says how long that took.
-    pub(crate) async fn go_on_without(&self, dead: &str, killed: Instant, events: u64) -> Duration {
-        let left_behind: BTreeMap<String, u64> = self
-            .by_key()
-            .into_iter()
-            .filter_map(|(key, handled)| {
-                Some((key, handled.last().filter(|last| last.worker == dead)?.seq))
-            })
-            .filter(|(_, seq)| *seq < events)
-            .collect();
-        assert!(!left_behind.is_empty(), "the killed worker had keys");
-        eventually_within(
-            Duration::from_secs(60),
-            "the dead worker's keys go on",
-            async || {
-                let by_key = self.by_key();
-                let goes_on = |(key, seq): (&String, &u64)| {
-                    by_key[key]
-                        .iter()
-                        .any(|handled| handled.seq > *seq && handled.worker != dead)
-                };
-                left_behind.iter().all(goes_on)
-            },
-        )
-        .await;
-        let took = killed.elapsed();
-        println!(
-            "{} keys went on within {took:?} of the kill",
-            left_behind.len()
-        );
-        took
-    }
-
-    /// For every key 1..=events in order, nothing missing; an event that was handled twice was in flight in the killed
-    /// worker.
-    pub(crate) fn assert_repeated_only_by(&self, killed: &str, events: u64) {
-        let mut repeated = 0;
-        for (key, handled) in self.by_key() {
-            let mut next = 1;
-            for (place, one) in handled.iter().enumerate() {
-                if one.seq == next {
-                    next += 1;
-                } else {
-                    assert_eq!(one.seq, next - 1, "{key} is out of order: {handled:?}");
-                    assert_eq!(
-                        handled[place - 1].worker,
-                        killed,
-                        "{key}: only what was in flight is repeated"
-                    );
-                    repeated += 1;
-                }
-            }
-            assert_eq!(next, events + 1, "{key}: nothing is lost");
-        }
-        println!("{repeated} events were in flight in the killed worker");
-    }
 }
 
-/// What the workers said is worth reading when a test failed.
+/// What the processes said is worth reading when a test failed.
 impl Drop for Setting {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -282,27 +194,42 @@ impl Worker {
             .status()
             .unwrap();
         assert!(asked.success());
-        let mut ended: Option<ExitStatus> = None;
-        eventually_within(
-            Duration::from_secs(40),
-            "the worker has drained",
-            async || {
-                ended = self.child.try_wait().unwrap();
-                ended.is_some()
-            },
-        )
-        .await;
-        assert!(
-            ended.is_some_and(|status| status.success()),
-            "{} ended with {ended:?}",
-            self.id
-        );
+        let ended = ended(&mut self.child, "the worker has drained").await;
+        assert!(ended.success(), "{} ended with {ended:?}", self.id);
     }
+}
+
+impl Producer {
+    /// Waits until it has published everything.
+    pub(crate) async fn finished(mut self) {
+        let ended = ended(&mut self.0, "all is published").await;
+        assert!(ended.success(), "the producer ended with {ended:?}");
+    }
+}
+
+async fn ended(child: &mut Child, what: &str) -> ExitStatus {
+    let mut status = None;
+    eventually_within(PATIENCE, what, async || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    status.expect("it has ended")
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }

@@ -1,27 +1,28 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer, SqsServer};
 
 use crate::bad_input;
+use crate::killed::{self, Killing, LEASE, SWEEP};
+use crate::load::Load;
 use crate::orders::Setting;
 
-/// Less than over RabbitMQ: the emulator of SQS delivers about a thousand messages a second, with a short queue.
-const LOAD: [&str; 10] = [
-    "--keys",
-    "50",
-    "--events",
-    "40",
-    "--shuffle",
-    "500",
-    "--duplicates",
-    "10",
-    "--seed",
-    "3",
-];
+/// The same as over RabbitMQ.
+const FULL_LOAD: Load = Load {
+    keys: 200,
+    events: 100,
+    seed: 3,
+};
 
-/// The queue's visibility timeout, in seconds: short, so that what a killed worker had comes back soon.
-const VISIBILITY: &str = "3";
+/// Less than over RabbitMQ: the emulator of SQS delivers some hundred messages a second from a FIFO queue.
+const LOAD: Load = Load {
+    keys: 50,
+    events: 40,
+    seed: 3,
+};
+
+/// The queue's visibility timeout: short, so that what a killed worker had comes back soon.
+const VISIBILITY: Duration = Duration::from_secs(3);
 
 async fn setting(name: &str, fifo: bool) -> Setting {
     let (sqs, redis) = (
@@ -33,35 +34,22 @@ async fn setting(name: &str, fifo: bool) -> Setting {
         setting.queue.push_str(".fifo");
     }
     setting.transport = format!("{}&message_group=order_id", sqs.url(&setting.queue));
-    sqs.create_queue(&setting.queue, &[("VisibilityTimeout", VISIBILITY)])
+    let visibility = VISIBILITY.as_secs().to_string();
+    sqs.create_queue(&setting.queue, &[("VisibilityTimeout", &visibility)])
         .await
         .unwrap();
     setting
 }
 
-/// The same as over RabbitMQ.
-const FULL_LOAD: [&str; 10] = [
-    "--keys",
-    "200",
-    "--events",
-    "100",
-    "--shuffle",
-    "500",
-    "--duplicates",
-    "10",
-    "--seed",
-    "3",
-];
-
-async fn three_workers(name: &str, fifo: bool, load: &[&str], keys: usize, events: u64) {
+async fn three_workers(name: &str, fifo: bool, load: &Load) {
     let setting = setting(name, fifo).await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.produce(load);
-    setting.finished(keys, events).await;
+    setting.produce(load).await;
+    setting.finished(load).await;
     for worker in workers {
         worker.stop().await;
     }
-    setting.assert_in_order_once(keys, events);
+    setting.log.assert_in_order_once(load);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,58 +57,36 @@ async fn a_producer_in_python_is_as_good_on_either_kind_of_queue() {
     for fifo in [false, true] {
         let setting = setting("sqs-python", fifo).await;
         let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-        setting.produce_with_python(&LOAD);
-        setting.finished(50, 40).await;
+        setting.produce_with_python(&LOAD).await;
+        setting.finished(&LOAD).await;
         for worker in workers {
             worker.stop().await;
         }
-        setting.assert_in_order_once(50, 40);
+        setting.log.assert_in_order_once(&LOAD);
     }
 }
 
 async fn a_killed_worker(name: &str, fifo: bool) {
-    let setting = setting(name, fifo).await;
-    let options = [
-        "--lease-ms",
-        "2000",
-        "--sweep-ms",
-        "250",
-        "--work-ms",
-        "20",
-        "--concurrency",
-        "16",
-    ];
-    let mut dying = setting.work("w1", &options);
-    let others = ["w2", "w3"].map(|id| setting.work(id, &options));
-    setting.produce(&LOAD);
-    eventually_within(Duration::from_secs(60), "under way", async || {
-        setting
-            .handled()
-            .iter()
-            .filter(|one| one.worker == "w1")
-            .count()
-            > 50
-    })
-    .await;
-    dying.kill();
-    let took = setting.go_on_without("w1", Instant::now(), 40).await;
-    // What the dead worker had received and not handled is out of sight for the visibility timeout; then its keys go on.
-    assert!(took < Duration::from_secs(3 + 3 + 4), "{took:?}");
-    setting.finished(50, 40).await;
-    for worker in others {
-        worker.stop().await;
-    }
-    setting.assert_repeated_only_by("w1", 40);
+    /// For processes that wait for their turn on a busy machine, one of them the emulator.
+    const MARGIN: Duration = Duration::from_secs(4);
+    let killing = Killing {
+        load: LOAD,
+        work: Duration::from_millis(50),
+        concurrency: 4,
+        // What the dead worker had received and not handled is out of sight for the visibility timeout.
+        within: VISIBILITY.max(LEASE + SWEEP) + MARGIN,
+    };
+    killed::one_of_three_workers_may_be_killed(&setting(name, fifo).await, &killing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_handle_every_key_of_a_standard_queue_in_order_and_once() {
-    three_workers("sqs-three", false, &FULL_LOAD, 200, 100).await;
+    three_workers("sqs-three", false, &FULL_LOAD).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_handle_every_key_of_a_fifo_queue_in_order_and_once() {
-    three_workers("sqs-three", true, &LOAD, 50, 40).await;
+    three_workers("sqs-three", true, &LOAD).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +137,7 @@ async fn two_brokers_feed_one_group() {
     let rabbit = RabbitServer::shared().await.unwrap();
     let mut amqp = Setting::new("both-amqp", rabbit.url(), sqs.store.clone());
     // The queue is there before three programs want it at once: RabbitMQ refuses events while it makes a quorum queue.
-    amqp.produce(&["--keys", "0"]);
+    amqp.declare().await;
     // One group and one log.
     amqp.group.clone_from(&sqs.group);
     amqp.log.clone_from(&sqs.log);
@@ -182,14 +148,19 @@ async fn two_brokers_feed_one_group() {
         sqs.work("s2", &[]),
     ];
     // The same seed makes the same events on both sides, and each publishes the half that the other leaves out.
-    let half = |which: &'static str| [&LOAD[..], &["--half", which]].concat();
-    std::thread::scope(|both| {
-        both.spawn(|| amqp.produce(&half("odd")));
-        both.spawn(|| sqs.produce(&half("even")));
-    });
-    sqs.finished(50, 40).await;
+    let half = |which: &str| {
+        let mut arguments = LOAD.arguments();
+        arguments.extend(["--half".to_owned(), which.to_owned()]);
+        arguments
+    };
+    let (odd, even) = (
+        amqp.begin_to_produce_with(&half("odd")),
+        sqs.begin_to_produce_with(&half("even")),
+    );
+    tokio::join!(odd.finished(), even.finished());
+    sqs.finished(&LOAD).await;
     for worker in workers {
         worker.stop().await;
     }
-    sqs.assert_in_order_once(50, 40);
+    sqs.log.assert_in_order_once(&LOAD);
 }

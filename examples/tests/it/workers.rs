@@ -1,22 +1,16 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
+use crate::killed::{self, Killing, LEASE, SWEEP};
+use crate::load::Load;
 use crate::orders::Setting;
 
-const LOAD: [&str; 10] = [
-    "--keys",
-    "200",
-    "--events",
-    "100",
-    "--shuffle",
-    "500",
-    "--duplicates",
-    "10",
-    "--seed",
-    "1",
-];
+const LOAD: Load = Load {
+    keys: 200,
+    events: 100,
+    seed: 1,
+};
 
 async fn setting(name: &str) -> Setting {
     let (rabbit, redis) = (
@@ -30,65 +24,40 @@ async fn setting(name: &str) -> Setting {
 async fn three_workers_handle_every_key_in_order_and_once() {
     let setting = setting("three").await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.produce(&LOAD);
-    setting.finished(200, 100).await;
+    setting.produce(&LOAD).await;
+    setting.finished(&LOAD).await;
     for worker in workers {
         worker.stop().await;
     }
-    setting.assert_in_order_once(200, 100);
+    setting.log.assert_in_order_once(&LOAD);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_producer_in_python_is_as_good() {
     let setting = setting("python").await;
     // The queue is declared by whoever comes first; this producer leaves that to others.
-    setting.produce(&["--keys", "0"]);
+    setting.declare().await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.produce_with_python(&LOAD);
-    setting.finished(200, 100).await;
+    setting.produce_with_python(&LOAD).await;
+    setting.finished(&LOAD).await;
     for worker in workers {
         worker.stop().await;
     }
-    setting.assert_in_order_once(200, 100);
+    setting.log.assert_in_order_once(&LOAD);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
-    const LEASE: Duration = Duration::from_secs(2);
-    const SWEEP: Duration = Duration::from_millis(250);
     /// For processes that wait for their turn on a busy machine.
     const MARGIN: Duration = Duration::from_secs(3);
+    let killing = Killing {
+        load: LOAD,
+        work: Duration::from_millis(20),
+        concurrency: 16,
+        within: LEASE + SWEEP + MARGIN,
+    };
     let setting = setting("killed").await;
-    let options = [
-        "--lease-ms",
-        "2000",
-        "--sweep-ms",
-        "250",
-        "--work-ms",
-        "20",
-        "--concurrency",
-        "32",
-    ];
-    let mut dying = setting.work("w1", &options);
-    let others = ["w2", "w3"].map(|id| setting.work(id, &options));
-    setting.produce(&LOAD);
-    eventually_within(
-        Duration::from_secs(120),
-        "a third handled, all workers at work",
-        async || {
-            let handled = setting.handled();
-            let of_dying = handled.iter().filter(|one| one.worker == "w1").count();
-            handled.len() > 6_000 && of_dying > 200
-        },
-    )
-    .await;
-    dying.kill();
-    let killed = Instant::now();
-    let took = setting.go_on_without("w1", killed, 100).await;
-    assert!(took < LEASE + SWEEP + MARGIN, "{took:?}");
-    setting.finished(200, 100).await;
-    for worker in others {
-        worker.stop().await;
-    }
-    setting.assert_repeated_only_by("w1", 100);
+    // So that all three get their share from the first event on, and none waits for a queue to be made.
+    setting.declare().await;
+    killed::one_of_three_workers_may_be_killed(&setting, &killing).await;
 }

@@ -54,23 +54,24 @@ impl Turn<'_> {
         match answer {
             Answer::Run {
                 fence,
+                front,
                 attempt,
                 repeat,
             } => {
                 (item.attempt, item.repeat) = (attempt, repeat);
-                self.enter_lane(fence, item);
+                self.enter_lane(fence, front, item);
             }
             Answer::Early if self.is(Mutation::AckOfEarly) => self.settle(&item, Fate::Ack),
             Answer::Early => self.tell(Ask::Hold(item)),
             Answer::HoldFull => self.settle(&item, Fate::Defer),
-            Answer::Conflict => self.settle(&item, Fate::DeadLetter),
+            Answer::Conflict | Answer::Late => self.settle(&item, Fate::DeadLetter),
             Answer::Held | Answer::Duplicate | Answer::Stale => self.settle(&item, Fate::Ack),
             _ => self.leave_unsettled(&item),
         }
     }
 
     fn on_commit(&mut self, fence: u64, answer: Answer) {
-        let Answer::Committed { next, released } = answer else {
+        let Answer::Committed { next, front } = answer else {
             return self.fenced(fence);
         };
         let bounds = self.model.bounds;
@@ -86,10 +87,9 @@ impl Turn<'_> {
         }
         self.settle(&item, Fate::Ack);
         next.into_iter().for_each(|next| self.insert(next.into()));
-        if released {
-            self.end_lane();
-        } else {
-            self.go_on(item.event);
+        match front {
+            Some(front) => self.go_on(front),
+            None => self.end_lane(),
         }
     }
 
@@ -151,12 +151,14 @@ impl Turn<'_> {
         if known && self.is(Mutation::IgnoresClaimOfOwnLane) {
             return;
         }
+        let bounds = self.model.bounds;
+        let front = next.first().map_or(0, |first| bounds.seq(first.event));
         for (place, next) in next.into_iter().enumerate() {
             let mut item = Item::from(next);
             if place == 0 {
                 item.attempt = attempt;
             }
-            self.enter_lane(fence, item);
+            self.enter_lane(fence, front, item);
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::mutation::Mutation;
 use crate::store::Ask;
 
 impl Turn<'_> {
-    pub(super) fn enter_lane(&mut self, fence: u64, item: Item) {
+    pub(super) fn enter_lane(&mut self, fence: u64, front: u64, item: Item) {
+        let has_front = self.model.bounds.seq(item.event) == front;
         if self
             .me()
             .lane
@@ -22,7 +23,7 @@ impl Turn<'_> {
         };
         self.me().lane.get_or_insert(lane);
         self.insert(item);
-        if begins && self.me().draining {
+        if begins && (self.me().draining || !has_front) {
             self.release();
         }
     }
@@ -42,15 +43,15 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn go_on(&mut self, committed: Which) {
+    pub(super) fn go_on(&mut self, front: u64) {
         let bounds = self.model.bounds;
+        let blind = self.is(Mutation::IgnoresClaimOfOwnLane);
         let draining = self.me().draining;
-        let skips = self.is(Mutation::IgnoresClaimOfOwnLane);
         let Some(lane) = &mut self.me().lane else {
             return;
         };
         let next = lane.queue.first().map(|item| bounds.seq(item.event));
-        let whole = next == Some(bounds.seq(committed) + 1) || (skips && next.is_some());
+        let whole = next == Some(front) || (blind && next.is_some());
         if draining || !whole {
             return self.release();
         }

@@ -18,7 +18,7 @@ pub use identity::{
     Decoded, EventIdValue, HeaderText, IdValue, KeyValue, Malformed, SeqValue, header, json_event,
     json_field_as_id,
 };
-pub use options::{Backoff, HandlerOptions};
+pub use options::{Backoff, HandlerOptions, OnExhausted, OnLate};
 pub use state::{MissingState, State, States};
 
 use crate::event::Envelope;

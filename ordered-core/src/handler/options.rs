@@ -13,8 +13,35 @@ pub struct HandlerOptions {
     pub timeout: Duration,
     /// How long to wait between attempts.
     pub backoff: Backoff,
+    /// The longest wait that a worker sits out itself; for a longer one, or when half of its handler slots' worth of keys
+    /// wait already, the event goes back to the store meanwhile. Default 250 ms.
+    pub lane_backoff: Duration,
+    /// What becomes of an event that failed for good. Default: its key is halted.
+    pub on_exhausted: OnExhausted,
+    /// What becomes of an event that comes after its seq was passed over. Default: it is dead-lettered.
+    pub on_late: OnLate,
     /// The rules of the group: attempts, deduplication, quotas.
     pub policy: Policy,
+}
+
+/// What becomes of an event that used up its attempts, or failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnExhausted {
+    /// Its key stops here, and later events wait behind it until an operator decides.
+    #[default]
+    Halt,
+    /// The store puts it aside, and the key goes on with the next.
+    DeadLetter,
+}
+
+/// What becomes of an event that comes after its seq was passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLate {
+    /// It is dead-lettered at the broker.
+    #[default]
+    DeadLetter,
+    /// It is dropped.
+    Drop,
 }
 
 /// Exponential backoff with full jitter: before attempt n+1 a random time up to `base × 2^(n-1)`, at most `cap`.
@@ -34,6 +61,9 @@ impl HandlerOptions {
             group: group.into(),
             timeout: Duration::from_secs(30),
             backoff: Backoff::default(),
+            lane_backoff: Duration::from_millis(250),
+            on_exhausted: OnExhausted::default(),
+            on_late: OnLate::default(),
             policy: Policy::default(),
         }
     }

@@ -19,6 +19,8 @@ pub struct Event {
     pub seq: Seq,
     /// Its id.
     pub id: EventId,
+    /// Which numbering of the key it belongs to, where its producer says so.
+    pub epoch: Option<u64>,
 }
 
 /// A run of the handler that failed.
@@ -57,6 +59,15 @@ pub enum Action {
     Postpone(Attempt, Envelope, Duration),
     /// The handler failed for good: stop the key here and keep the event.
     Halt(Attempt, Envelope),
+    /// The handler failed for good: put the event aside and go on with the next.
+    DeadLetter {
+        /// The last attempt.
+        attempt: Attempt,
+        /// The event.
+        envelope: Envelope,
+        /// As for a commit.
+        have: u64,
+    },
     /// Give the key back without having run what was granted.
     Release {
         /// The fence of the grant.
@@ -64,4 +75,76 @@ pub enum Action {
     },
     /// Take the key if an event that is held may run now. What a worker says of the keys a sweep has found.
     Claim,
+    /// A producer says what will never come.
+    Fill {
+        /// The first seq of the range.
+        from: Seq,
+        /// The last.
+        to: Seq,
+    },
+    /// A producer begins the numbering of the key again.
+    Reset {
+        /// The next seq.
+        at: Seq,
+        /// The number of the new numbering. Without one the key can only move upwards.
+        epoch: Option<u64>,
+    },
+    /// An operator intervenes.
+    Operate(Verb),
+}
+
+/// What an operator can do to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// Try the event at the head again, with all its attempts.
+    Retry,
+    /// Pass over what stands in the way, up to this seq: by default the event that failed, or the gap.
+    Skip {
+        /// The last seq to pass over.
+        to: Option<Seq>,
+    },
+    /// Take one held event out, or delete one that was put aside, of an earlier numbering where this one has none.
+    Discard {
+        /// Its place.
+        seq: Seq,
+    },
+    /// Give a held event, or one that was put aside, another body.
+    Edit {
+        /// Its place.
+        seq: Seq,
+        /// The new body.
+        body: bytes::Bytes,
+    },
+    /// Say which seq was the last. Downwards it begins the numbering again.
+    SetLast {
+        /// The last seq; 0 for none.
+        to: u64,
+    },
+    /// Grant nothing of the key until it is resumed.
+    Pause,
+    /// End a pause.
+    Resume,
+    /// Run what was put aside again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
+    Replay {
+        /// Its place.
+        seq: Option<Seq>,
+    },
+}
+
+/// As the command line writes it.
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Retry => f.write_str("retry"),
+            Self::Skip { to: None } => f.write_str("skip"),
+            Self::Skip { to: Some(to) } => write!(f, "skip --to {to}"),
+            Self::Discard { seq } => write!(f, "discard {seq}"),
+            Self::Edit { seq, body } => write!(f, "edit {seq} ({} bytes)", body.len()),
+            Self::SetLast { to } => write!(f, "set-last {to}"),
+            Self::Pause => f.write_str("pause"),
+            Self::Resume => f.write_str("resume"),
+            Self::Replay { seq: None } => f.write_str("replay"),
+            Self::Replay { seq: Some(seq) } => write!(f, "replay --seq {seq}"),
+        }
+    }
 }

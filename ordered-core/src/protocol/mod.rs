@@ -14,14 +14,15 @@ mod state;
 mod verdict;
 mod view;
 
-pub use command::{Action, Attempt, Command, Event};
-pub use decide::{Situation, decide, runnable};
-pub use policy::{Policy, Quota};
+pub use command::{Action, Attempt, Command, Event, Verb};
+pub use decide::{Situation, decide, runnable, stuck_since};
+pub use policy::{GapPolicy, Policy, Quota};
 pub use state::{
-    BucketState, Claim, Done, Fence, Held, KeyState, Millis, Phase, Trouble, WorkerId,
+    BucketState, Claim, Dead, DeadCause, Done, Fence, Granted, Held, KeyState, Millis, Passed,
+    Phase, Trouble, WorkerId,
 };
-pub use verdict::{Grant, Next, Obstacle, QuotaLimit, Verdict, Waiting};
-pub use view::{HeldView, KeyView};
+pub use verdict::{Effect, Grant, Next, Obstacle, QuotaLimit, Refusal, Verdict, Waiting};
+pub use view::{ClaimView, DeadView, HeldView, KeyView, TroubleView};
 
 #[cfg(test)]
 mod tests;

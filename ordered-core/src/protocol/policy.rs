@@ -1,13 +1,21 @@
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What a group asks of the protocol. Every worker of a group runs with the same policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Policy {
     /// The seq that a key never seen before begins with. Default 1.
     pub first_seq: u64,
     /// How often one event is tried, crashes of workers included, before its key is halted. Default 5.
     pub max_attempts: u32,
+    /// What to do about an event that does not come while later ones wait. Default: wait for it.
+    pub on_gap: GapPolicy,
+    /// After how long a key that waits for an event that has not come counts as stuck, and is reported as such.
+    /// Default 1 minute.
+    pub stuck_after: Duration,
     /// How long a processed event is remembered after its commit, by its id and by its seq. Default 24 hours.
     ///
     /// Within it a repetition is told from a conflict, and an id that comes back under another seq is not handled
@@ -28,8 +36,36 @@ pub struct Policy {
     pub group_quota: Quota,
 }
 
+/// What to do about an event that does not come while later ones of its key wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GapPolicy {
+    /// Wait for it, however long it takes.
+    Wait,
+    /// Pass over it after this time, and go on with the next that is there.
+    Skip {
+        /// How long to wait first.
+        after: Duration,
+    },
+    /// Halt the key after this time.
+    Halt {
+        /// How long to wait first.
+        after: Duration,
+    },
+}
+
+impl GapPolicy {
+    /// After how long something is done.
+    #[must_use]
+    pub fn after(self) -> Option<Duration> {
+        match self {
+            Self::Wait => None,
+            Self::Skip { after } | Self::Halt { after } => Some(after),
+        }
+    }
+}
+
 /// A bound on what is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// Events.
     pub events: u64,
@@ -54,6 +90,8 @@ impl Default for Policy {
         Self {
             first_seq: 1,
             max_attempts: 5,
+            on_gap: GapPolicy::Wait,
+            stuck_after: Duration::from_secs(60),
             dedup_ttl: Duration::from_secs(24 * 60 * 60),
             lane_depth: 32,
             next_events: 16,

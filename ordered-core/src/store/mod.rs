@@ -1,8 +1,10 @@
 //! Where the state of the keys lives, shared by all workers.
 
+mod admin;
 mod bucket;
 mod error;
 mod memory;
+mod swept;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +12,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use admin::{
+    Admin, AuditEntry, DeadEntry, GroupView, KeyCounts, KeyFilter, KeyPage, Operator, WorkerView,
+};
 pub use bucket::bucket_of;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
+pub use swept::{Stuck, Swept};
 
-use crate::event::Key;
-use crate::protocol::{Command, KeyView, Policy, Verdict, WorkerId};
+use crate::protocol::{Command, Policy, Verdict, WorkerId};
 
 /// A logical consumer: each group has its own progress over the same events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,11 +91,12 @@ pub struct StoreReport {
     note = "use `MemoryStore`, the `RedisStore` of the feature `redis`, or implement `ordered_core::store::Store`"
 )]
 pub trait Store: Send + Sync + 'static {
-    /// Prepares the group and says which guarantee the store's settings give. Called once by each worker, at start.
+    /// Prepares the group, keeps its rules for operators to see, and says which guarantee the store's settings give.
+    /// Called once by each worker, at start.
     ///
     /// # Errors
     /// [`StoreErrorKind::Refused`] when the group cannot be used like this, with what to do about it.
-    async fn open(&self, group: &Group) -> Result<StoreReport, StoreError>;
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError>;
 
     /// Applies the commands in order and answers each.
     ///
@@ -120,19 +126,13 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be reached; the lease then ends by itself.
     async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError>;
 
-    /// Finds keys that have something to run and nobody to run it: their worker died, or their retry is due. At most
-    /// about `limit` of them; changes no key. The worker then says [`Action::Claim`](crate::protocol::Action::Claim)
-    /// of each.
+    /// Finds keys that have something to run and nobody to run it (their worker died, or their retry is due), and keys
+    /// that have waited too long for an event that does not come. At most about `limit` of each; changes no key. The
+    /// worker then says [`Action::Claim`](crate::protocol::Action::Claim) of the first.
     ///
     /// # Errors
     /// When the store cannot be reached.
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError>;
-
-    /// What is known of one key; `None` when nothing is.
-    ///
-    /// # Errors
-    /// When the store cannot be reached.
-    async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError>;
+    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError>;
 }
 
 impl fmt::Display for Durability {

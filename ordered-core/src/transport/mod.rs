@@ -65,6 +65,8 @@ pub enum ReasonKind {
     Malformed,
     /// Another event has its seq.
     Conflict,
+    /// It came after its seq was passed over.
+    Late,
 }
 
 impl ReasonKind {
@@ -74,6 +76,7 @@ impl ReasonKind {
         match self {
             Self::Malformed => "malformed",
             Self::Conflict => "conflict",
+            Self::Late => "late",
         }
     }
 }

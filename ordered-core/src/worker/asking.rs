@@ -7,9 +7,8 @@ use tracing::{info, warn};
 use super::backoff::Tries;
 use super::engine::Then;
 use super::telemetry::Telemetry;
-use crate::event::Key;
 use crate::protocol::{Command, Verdict, WorkerId};
-use crate::store::{Group, Store, StoreError, StoreErrorKind};
+use crate::store::{Group, Store, StoreError, StoreErrorKind, Swept};
 
 /// A call of the store under way.
 pub(super) type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -62,7 +61,7 @@ impl Asker {
     }
 
     /// Looks for keys that nobody runs.
-    pub(super) fn sweep(&self, limit: usize) -> Call<Result<Vec<Key>, StoreError>> {
+    pub(super) fn sweep(&self, limit: usize) -> Call<Result<Swept, StoreError>> {
         let (store, group) = (Arc::clone(&self.store), self.group.clone());
         Box::pin(async move { store.sweep(&group, limit).await })
     }

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BuildError, Observer, Occurrence, Settings, Worker};
-use crate::handler::{Backoff, DynHandler, Handler, HandlerOptions, States};
-use crate::protocol::WorkerId;
+use super::{BuildError, Observer, Occurrence, Settings, StuckHook, StuckKey, Worker};
+use crate::handler::{Backoff, DynHandler, Handler, HandlerOptions, OnExhausted, OnLate, States};
+use crate::protocol::{GapPolicy, WorkerId};
 use crate::store::Store;
 use crate::transport::Transport;
 
@@ -20,6 +20,7 @@ pub struct WorkerBuilder {
     settings: Settings,
     states: States,
     observers: Vec<Observer>,
+    stuck_hooks: Vec<StuckHook>,
     id: Option<String>,
     seed: Option<u64>,
 }
@@ -174,6 +175,37 @@ impl WorkerBuilder {
         self
     }
 
+    /// Is told of keys that do not go on by themselves, so that it can call a person. See [`StuckHook`].
+    pub fn on_stuck(mut self, hook: impl Fn(&StuckKey<'_>) + Send + Sync + 'static) -> Self {
+        self.stuck_hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// What becomes of an event that failed for good.
+    pub fn on_exhausted(self, then: OnExhausted) -> Self {
+        self.options(move |options| options.on_exhausted = then)
+    }
+
+    /// What to do about an event that does not come while later ones wait.
+    pub fn on_gap(self, policy: GapPolicy) -> Self {
+        self.options(move |options| options.policy.on_gap = policy)
+    }
+
+    /// What becomes of an event that comes after its seq was passed over.
+    pub fn on_late(self, then: OnLate) -> Self {
+        self.options(move |options| options.on_late = then)
+    }
+
+    /// After how long a key that waits for an event counts as stuck.
+    pub fn stuck_after(self, time: Duration) -> Self {
+        self.options(move |options| options.policy.stuck_after = time)
+    }
+
+    /// The longest wait between attempts that the worker sits out itself.
+    pub fn lane_backoff(self, longest: Duration) -> Self {
+        self.options(move |options| options.lane_backoff = longest)
+    }
+
     /// The worker's name in logs, in the store and in the handler's context. It must be unique among all runs of all
     /// workers of the group. Default: host name, process id and a random part.
     pub fn id(mut self, id: impl Into<String>) -> Self {
@@ -214,6 +246,7 @@ impl WorkerBuilder {
             settings: self.settings.validated()?,
             states: Arc::new(self.states),
             observers: self.observers,
+            stuck_hooks: self.stuck_hooks,
             id: WorkerId::new(self.id.unwrap_or_else(unique_name)),
             random: self
                 .seed

@@ -9,6 +9,7 @@
 mod asking;
 mod backoff;
 mod builder;
+mod control;
 mod engine;
 mod error;
 mod heartbeat;
@@ -22,7 +23,8 @@ mod tasks;
 mod telemetry;
 
 pub use builder::WorkerBuilder;
+pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO};
 pub use error::{BuildError, WorkerError};
-pub use observe::{Observer, Occurrence, Place};
+pub use observe::{Deferral, Observer, Occurrence, Place, StuckBecause, StuckHook, StuckKey};
 pub use run::Worker;
 pub use settings::Settings;

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::control::Control;
 use crate::event::{EventId, Key, Seq};
-use crate::protocol::{Fence, QuotaLimit, Waiting};
+use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
 use crate::transport::Reason;
 
 /// Is told what happens to every event, as it happens, on the worker's own task: it must not block.
@@ -18,6 +19,50 @@ pub struct Place<'a> {
     /// Its id.
     pub id: &'a EventId,
 }
+
+/// Why an event stays with the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deferral {
+    /// There is no room to hold it.
+    Full(QuotaLimit),
+    /// It belongs to a numbering of its key that has not begun.
+    NotYet,
+}
+
+/// A key that does not go on by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct StuckKey<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// The key.
+    pub key: &'a Key,
+    /// The seq at which it stands.
+    pub seq: u64,
+    /// Why.
+    pub why: StuckBecause<'a>,
+}
+
+/// Why a key does not go on by itself.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum StuckBecause<'a> {
+    /// It has waited longer than `stuck_after` for an event that has not come.
+    Gap {
+        /// Since when, by the store's clock.
+        since: Millis,
+    },
+    /// It is halted at an event that failed for good.
+    Halted {
+        /// What the handler said.
+        error: &'a str,
+    },
+    /// Events of it are refused, because there is no room to hold them.
+    Full(QuotaLimit),
+}
+
+/// Is told of keys that do not go on by themselves, so that it can call a person. Each worker tells of a gap once; of a
+/// halt the one that saw it; of a full quota each time that an event is refused.
+pub type StuckHook = Arc<dyn Fn(&StuckKey<'_>) + Send + Sync>;
 
 /// What happens to an event.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +87,12 @@ pub enum Occurrence<'a> {
         /// What it waits for.
         waiting: Waiting,
     },
-    /// There is no room to hold it; it stays with the broker.
+    /// It can neither run nor be held; it stays with the broker.
     Deferred {
         /// The event.
         event: Place<'a>,
-        /// What is used up.
-        limit: QuotaLimit,
+        /// Why.
+        why: Deferral,
         /// For how long.
         delay: Duration,
     },
@@ -60,6 +105,18 @@ pub enum Occurrence<'a> {
     Stale {
         /// The event.
         event: Place<'a>,
+    },
+    /// It came after its seq was passed over; it is dead-lettered or dropped.
+    Late {
+        /// The event.
+        event: Place<'a>,
+    },
+    /// A producer said what will never come, or began the numbering of a key again.
+    Controlled {
+        /// The key.
+        key: &'a Key,
+        /// What was said.
+        control: &'a Control,
     },
     /// Another event has its seq; it is dead-lettered.
     Conflict {
@@ -103,6 +160,24 @@ pub enum Occurrence<'a> {
         attempts: u32,
         /// What the handler said.
         error: &'a str,
+    },
+    /// The handler failed for good, the event was put aside by the store, and its key goes on.
+    DeadLettered {
+        /// The event.
+        event: Place<'a>,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the handler said.
+        error: &'a str,
+    },
+    /// The worker took over a key that nobody ran.
+    TakenOver {
+        /// The event that is next.
+        event: Place<'a>,
+        /// Which attempt at it this is, from 1.
+        attempt: u32,
+        /// Under which fence.
+        fence: Fence,
     },
     /// The worker's grant was over before it could commit the event: another worker has the key.
     Fenced {

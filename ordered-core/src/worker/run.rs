@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::running::Running;
-use super::{Observer, Settings, WorkerBuilder, WorkerError};
+use super::{Observer, Settings, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, HandlerOptions, States};
 use crate::protocol::WorkerId;
 use crate::store::{Group, Store};
@@ -18,6 +18,7 @@ pub struct Worker {
     pub(super) settings: Settings,
     pub(super) states: Arc<States>,
     pub(super) observers: Vec<Observer>,
+    pub(super) stuck_hooks: Vec<StuckHook>,
     pub(super) id: WorkerId,
     pub(super) random: fastrand::Rng,
 }
@@ -50,7 +51,11 @@ impl Worker {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), WorkerError> {
         let group = Group::new(&self.options.group, self.options.policy.clone());
-        let report = self.store.open(&group).await.map_err(WorkerError::Store)?;
+        let report = self
+            .store
+            .open(&group, &self.id)
+            .await
+            .map_err(WorkerError::Store)?;
         info!(
             worker = %self.id, group = group.name(), guarantee = %report.durability, reason = report.reason,
             "the worker starts"

@@ -16,8 +16,7 @@ use super::intake::Intake;
 use super::tasks::{News, Spawner};
 use super::telemetry::Telemetry;
 use super::{Settings, Worker, WorkerError, settler};
-use crate::event::Key;
-use crate::store::{Group, StoreError};
+use crate::store::{Group, StoreError, Swept};
 use crate::transport::{Delivery, Settlement};
 
 /// How long the store has to take what the worker gives back after the drain timeout, and the broker the settlements.
@@ -50,7 +49,7 @@ struct Course {
     /// How often the lease had lapsed when `asked` went out, and when the engine was last told.
     asked_under: u64,
     known_lapses: u64,
-    sweeping: Option<Call<Result<Vec<Key>, StoreError>>>,
+    sweeping: Option<Call<Result<Swept, StoreError>>>,
     sweep_at: Instant,
     /// Set once the shutdown was asked for: when the handlers that still run are stopped.
     drain_until: Option<Pin<Box<Sleep>>>,
@@ -68,6 +67,7 @@ impl Running {
             settings,
             states,
             observers,
+            stuck_hooks,
             id,
             mut random,
         } = worker;
@@ -107,6 +107,7 @@ impl Running {
                 states,
                 worker: id.clone(),
                 observers,
+                stuck_hooks,
                 telemetry: Arc::clone(&telemetry),
                 random: random.fork(),
             }),
@@ -268,17 +269,18 @@ impl Running {
         }
     }
 
-    fn sweep(&self) -> Option<Call<Result<Vec<Key>, StoreError>>> {
+    fn sweep(&self) -> Option<Call<Result<Swept, StoreError>>> {
         let limit = self.settings.sweep_limit.min(self.engine.spare_lanes());
         (limit > 0).then(|| self.asker.sweep(limit))
     }
 
     /// Gives what a sweep found to the engine, and says when to sweep again: at once where there may be more.
-    fn on_swept(&mut self, swept: Result<Vec<Key>, StoreError>) -> Duration {
+    fn on_swept(&mut self, swept: Result<Swept, StoreError>) -> Duration {
         match swept {
-            Ok(keys) => {
-                let more = !keys.is_empty();
-                self.engine.on_swept(keys);
+            Ok(swept) => {
+                let more = !swept.runnable.is_empty();
+                self.telemetry.swept(&swept);
+                self.engine.on_swept(swept);
                 if more {
                     self.until_sweep() / 20
                 } else {

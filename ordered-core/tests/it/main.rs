@@ -3,3 +3,5 @@
 mod bench;
 mod failures;
 mod faults;
+mod gaps;
+mod operators;

@@ -1,4 +1,3 @@
 //! The facade as an application uses it.
 
 mod handler;
-mod ui;

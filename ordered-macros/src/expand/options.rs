@@ -4,6 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
+use crate::attr::{OnExhausted, OnGap, OnLate};
 use crate::model::Model;
 
 pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
@@ -36,6 +37,25 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
     assign(quote!(timeout), given.timeout.map(duration));
     assign(quote!(backoff.base), given.backoff.map(duration));
     assign(quote!(backoff.cap), cap);
+    assign(quote!(lane_backoff), given.lane_backoff.map(duration));
+    let on_exhausted = given.on_exhausted.map(|then| match then {
+        OnExhausted::Halt => quote!(#private::OnExhausted::Halt),
+        OnExhausted::DeadLetter => quote!(#private::OnExhausted::DeadLetter),
+    });
+    assign(quote!(on_exhausted), on_exhausted);
+    let on_late = given.on_late.map(|then| match then {
+        OnLate::DeadLetter => quote!(#private::OnLate::DeadLetter),
+        OnLate::Drop => quote!(#private::OnLate::Drop),
+    });
+    assign(quote!(on_late), on_late);
+    let after = duration(given.gap_timeout.unwrap_or_default());
+    let on_gap = given.on_gap.map(|then| match then {
+        OnGap::Wait => quote!(#private::GapPolicy::Wait),
+        OnGap::Skip => quote!(#private::GapPolicy::Skip { after: #after }),
+        OnGap::Halt => quote!(#private::GapPolicy::Halt { after: #after }),
+    });
+    assign(quote!(policy.on_gap), on_gap);
+    assign(quote!(policy.stuck_after), given.stuck_after.map(duration));
     assign(quote!(policy.max_attempts), given.max_attempts.map(number));
     assign(quote!(policy.dedup_ttl), given.dedup_ttl.map(duration));
     assign(quote!(policy.key_quota.events), given.max_held.map(number));

@@ -1,4 +1,4 @@
-use crate::attr::Options;
+use crate::attr::{OnGap, Options};
 use crate::errors::Errors;
 
 /// What no single option can tell.
@@ -29,6 +29,8 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
     for (name, duration) in [
         ("timeout", options.timeout),
         ("dedup_ttl", options.dedup_ttl),
+        ("gap_timeout", options.gap_timeout),
+        ("stuck_after", options.stuck_after),
     ] {
         if duration.is_some_and(|duration| duration.is_zero()) {
             let value = options.setting(name).map(|setting| &setting.value);
@@ -44,6 +46,7 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
             "`max_backoff` is shorter than `backoff`, the wait it bounds",
         );
     }
+    gap(options, errors);
     if let (Some(key), Some(seq)) = (&options.key, &options.seq)
         && key == seq
     {
@@ -58,6 +61,32 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         errors.at(
             id,
             "`key` and `id` are one field: all events of a key would pass as one event, and its repetitions",
+        );
+    }
+}
+
+/// What is done about a gap, and after how long, belong together.
+fn gap(options: &Options, errors: &mut Errors) {
+    let acts = matches!(options.on_gap, Some(OnGap::Skip | OnGap::Halt));
+    let timeout = options.setting("gap_timeout");
+    if acts && timeout.is_none() {
+        let value = options.setting("on_gap").map(|setting| &setting.value);
+        errors.at(
+            value,
+            "this says what to do about a gap, and not after how long: add `gap_timeout = \"30s\"`",
+        );
+    }
+    if options.gap_timeout.is_some()
+        && !acts
+        && options
+            .setting("on_gap")
+            .is_none_or(|_| options.on_gap.is_some())
+    {
+        let name = timeout.map(|setting| &setting.name);
+        errors.at(
+            name,
+            "`gap_timeout` says after how long something is done about a gap, and nothing is: add `on_gap = \"skip\"` or \
+             `on_gap = \"halt\"`",
         );
     }
 }

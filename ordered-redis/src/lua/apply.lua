@@ -1,196 +1,154 @@
--- Applies a batch of commands to the keys of one bucket, in order, each as protocol/decide.rs says.
+-- Applies a batch of commands to the keys of one bucket, in order, each as protocol/decide of ordered-core says.
 --
--- KEYS: k c h p q e w m due d0 d1 d2 d3 d4
+-- KEYS: k c h p q e w m due d0 d1 d2 d3 d4 a late x xq g halt n log
 -- ARGV: situation commands payload...
 -- Returns: the verdicts one after the other, each its code and what belongs to it, all in one flat list.
 --
---   k    hash   key → "last_seq fence [attempts phase due held_count held_bytes troubled]", see codec.lua
---   c    hash   key → the claim, packed: worker, since, the ids granted; only while a worker has the key
+--   k    hash   key → its state as numbers, see codec.lua; what all others say of a key is said here to be there
+--   c    hash   key → the claim, packed: worker, since, and seq and id of each event granted; only while a worker has it
 --   h    hash   "<seq>:<key>" → "since size id" of a held event
 --   p    hash   "<seq>:<key>" → its payload
---   q    zset   "<length of key>:<key><seq in 16 digits>": the held events of a key in order, for inspection
+--   q    zset   "<length of key>:<key><seq in 16 digits>": the held events of a key in order
 --   e    hash   key → why its head is not done, packed: error, first time, last time, worker
 --   w    hash   worker → until when its claims are good
---   m    hash   the bucket's totals of held events and bytes
---   due  zset   keys that nobody has, whose head is held and not halted; score: from when it may run
+--   m    hash   the bucket's totals of held events and bytes, and whether the group is paused
+--   due  zset   keys that nobody has, of which something may run; score: from when
 --   d0…4 hash   the committed events that are remembered, see done.lua
+--   a    hash   key → the ranges ahead of it that will never come, packed
+--   late hash   key → the ranges that it passed over, packed, each with until when that is remembered
+--   x    hash   "m<epoch>:<seq>:<key>" → an event that was put aside, packed; "p…" → its payload
+--   xq   zset   "d<length of key>:<key><epoch><seq>", each in 16 digits: those events in order; "r…": those to replay
+--   g    zset   keys that wait for an event that has not come; score: since when
+--   halt zset   keys that are halted; score: since when
+--   log  stream what operators did, see audit.lua
+--   n    set    keys that hold events, stand still or have events aside
 --
 -- It reads what the batch touches with a few variadic commands, decides on what it read, then writes with a few
 -- variadic commands: the number of commands does not grow with the batch where events come in order.
 
-local OFFER, HOLD, COMMIT, RETRY, POSTPONE, HALT, RELEASE, CLAIM = 1, 2, 3, 4, 5, 6, 7, 8
+local OP = {
+  OFFER = 1, HOLD = 2, COMMIT = 3, RETRY = 4, POSTPONE = 5, HALT = 6, RELEASE = 7, CLAIM = 8, DEAD_LETTER = 9, FILL = 10,
+  RESET = 11, OPERATE = 12,
+}
 
--- Read: the held events that a command is likely to look at (its own, the head, and the first that it may hand out),
--- then the ids and, for what lies in the past, the seqs that are remembered. What turns out to be missing is read when
--- it is asked for.
-local known = {} -- for each offer and hold, the field of its id among what is remembered
-local takes_in = false
-do
-  local fields, seqs, nexts, ids = {}, {}, {}, {}
-  for place, command in ipairs(commands) do
-    local op, key, seq = command[1], keys[command[2]], command[3]
-    if op <= HOLD then
-      takes_in = true
-      known[place] = want_done_id(key.name, command[4], ids)
+-- The held events that a command is likely to look at.
+local function want_for(command, key, fields, seqs)
+  local op, seq = command[1], command[3]
+  if op <= OP.COMMIT or op == OP.POSTPONE or op == OP.HALT or op == OP.DEAD_LETTER then
+    want_held(key, seq, fields, seqs)
+  end
+  if op == OP.COMMIT or op == OP.DEAD_LETTER then
+    local have = op == OP.COMMIT and command[6] or command[10]
+    local first = max(min(have, key.last + policy.lane_depth), seq) + 1
+    for next_seq = first, min(first + policy.next_events - 1, seq + policy.lane_depth, MAX_SEQ) do
+      want_held(key, next_seq, fields, seqs)
     end
-    if key.was_held > 0 then
-      if op < RELEASE then want_held(key, seq, fields, seqs) end
-      if op > OFFER then want_held(key, key.last + 1, fields, seqs) end
-      if op == COMMIT or op == CLAIM then
-        local next_seq = op == CLAIM and key.last + 1 or min(max(command[6], seq) + 1, MAX_SEQ)
-        want_held(key, next_seq, fields, seqs)
-        nexts[#nexts + 1], nexts[#nexts + 2] = held_field(key.name, next_seq), key.name
-      end
+  elseif op == OP.CLAIM then
+    for next_seq = key.last + 1, min(key.last + policy.next_events, key.last + policy.lane_depth, MAX_SEQ) do
+      want_held(key, next_seq, fields, seqs)
     end
   end
+  want_held(key, key.last + 1, fields, seqs)
+end
+
+local function load_batch()
+  load_keys()
+  local fields, seqs, ids = {}, {}, {}
+  for _, command in ipairs(commands) do
+    local key = keys[command[2]]
+    if key.was.count > 0 then want_for(command, key, fields, seqs) end
+    if command[1] <= OP.HOLD then want_done_id(key.name, command[4], ids) end
+  end
   load_held(fields, seqs)
-  for place = 1, #nexts, 2 do
-    local entry = held_entries[nexts[place]]
-    if entry then want_done_id(nexts[place + 1], entry.id, ids) end
+  for place, field in ipairs(fields) do
+    local entry = held_entries[field]
+    if entry then want_done_id(string.sub(field, #digits(seqs[place]) + 2), entry.id, ids) end
   end
   load_done_ids(ids)
   local pasts = {}
-  for place, field in pairs(known) do
-    local name, seq = commands[place][2], commands[place][3]
-    if seq <= keys[name].last and not is_repeat(field) then pasts[#pasts + 1] = seq_field(name, seq) end
+  for _, command in ipairs(commands) do
+    if command[1] <= OP.HOLD then
+      local key, seq = keys[command[2]], command[3]
+      if seq <= key.last and not is_repeat(key, command[4]) then pasts[#pasts + 1] = seq_field(key, seq) end
+    end
   end
   load_done_seqs(pasts)
 end
 
--- Decide. Verdicts go to one flat list; payloads that have to be read come in afterwards, all together.
+local function payload(place)
+  return ARGV[place + 2]
+end
+
+local function decide(command, key)
+  local op, seq, id, fence = command[1], command[3], command[4], command[5]
+  if op == OP.OFFER then return protocol.offer(key, seq, id, command[5]) end
+  if op == OP.HOLD then return protocol.offer(key, seq, id, command[7], command[5], payload(command[6])) end
+  if op == OP.COMMIT then return protocol.commit(key, seq, id, fence, command[6]) end
+  if op == OP.RELEASE then return protocol.release(key, seq) end
+  if op == OP.CLAIM then return protocol.claim(key) end
+  if op == OP.FILL then return protocol.fill(key, seq, id) end
+  if op == OP.RESET then return protocol.reset(key, seq, id) end
+  if op == OP.OPERATE then return protocol.operate(key, seq, id, fence) end
+  local number, message = command[6], command[7]
+  if op == OP.RETRY then return protocol.retry(key, seq, id, fence, number, message) end
+  local act = op == OP.POSTPONE and protocol.postpone or op == OP.HALT and protocol.halt or protocol.dead_letter
+  return act(key, seq, id, fence, number, message, command[8], payload(command[9]), command[10])
+end
+
+-- Notes since when the key waits for an event that has not come; a key that moved waits anew.
+local function watch_gap(key, last_before)
+  if key.gap == 0 and key.count == 0 then return end
+  local waits = not key.worker and key.phase ~= HALTED and key.count > 0 and not held_at(key, key.last + 1)
+  if not waits then
+    key.gap = 0
+  elseif key.gap == 0 or key.last ~= last_before then
+    key.gap = now
+  end
+end
+
 local answer, length = {}, 0
-do
-  local missing, missing_at = {}, {}
-  for place, command in ipairs(commands) do
-    local op, key, seq, id = command[1], keys[command[2]], command[3], command[4]
-    local verdict
-    if op == OFFER then
-      verdict = offer(key, seq, id, known[place])
-    elseif op == COMMIT then
-      verdict = commit(key, seq, id, command[5], command[6])
-    elseif op == HOLD then
-      verdict = offer(key, seq, id, known[place], command[5], ARGV[command[6] + 2])
-    elseif op == RETRY then
-      verdict = retry(key, seq, id, command[5], command[6], command[7])
-    elseif op == POSTPONE then
-      verdict = postpone(key, seq, id, command[5], command[6], command[7], command[8], ARGV[command[9] + 2], command[10])
-    elseif op == HALT then
-      verdict = halt(key, seq, id, command[5], command[6], command[7], command[8], ARGV[command[9] + 2])
-    elseif op == RELEASE then
-      verdict = release(key, command[3])
-    else
-      verdict = claim(key)
-    end
-    for part, value in ipairs(verdict) do answer[length + part] = value end
-    length = length + #verdict
-    local found = verdict.next
-    if found then
-      local ids, repeats = {}, {}
-      for part, entry in ipairs(found) do repeats[part] = want_done_id(key.name, entry.id, ids) end
-      load_done_ids(ids)
-      answer[length + 1] = #found
-      length = length + 1
-      for part, entry in ipairs(found) do
-        answer[length + 1], answer[length + 2] = entry.seq, entry.id
-        answer[length + 3], answer[length + 4] = is_repeat(repeats[part]) and 1 or 0, entry.payload or ''
-        length = length + 4
-        if not entry.payload then
-          missing[#missing + 1], missing_at[#missing_at + 1] = held_field(key.name, entry.seq), length
-        end
-      end
-    end
-  end
-  for place, payload in ipairs(fetch(PAYLOADS, missing)) do answer[missing_at[place]] = payload or '' end
+local missing, missing_at = {}, {}
+
+local function push(value)
+  length = length + 1
+  answer[length] = value
 end
 
--- Collect what has changed.
-local add = { states = {}, claims = {}, payloads = {}, metas = {}, order = {}, troubles = {}, due = {}, later = {} }
-local drop = { claims = {}, fields = {}, order = {}, troubles = {}, due = {} }
-
-for _, change in ipairs(held_changes) do
-  local field, name, seq, was_stored = change[1], change[2], change[3], change[4]
-  local entry = held_entries[field]
-  if entry then
-    add.payloads[#add.payloads + 1], add.payloads[#add.payloads + 2] = field, entry.payload
-    add.metas[#add.metas + 1], add.metas[#add.metas + 2] = field, pack_meta(entry)
-    add.order[#add.order + 1], add.order[#add.order + 2] = '0', order_member(name, seq)
-  elseif was_stored then
-    drop.fields[#drop.fields + 1] = field
-    drop.order[#drop.order + 1] = order_member(name, seq)
-  end
-end
-
-for _, name in ipairs(names) do
-  local key = keys[name]
-  local text = pack_state(key)
-  local changed = text ~= key.text
-  if changed then
-    local states = add.states
-    states[#states + 1], states[#states + 2] = name, text
-  end
-  if key.claim_changed and key.worker then
-    local claims, packed = add.claims, { key.worker, key.since }
-    for place, id in ipairs(key.granted) do packed[place + 2] = id end
-    claims[#claims + 1], claims[#claims + 2] = name, cmsgpack.pack(packed)
-  elseif key.claim_changed and key.was_claimed then
-    drop.claims[#drop.claims + 1] = name
-  end
-  if key.trouble then
-    add.troubles[#add.troubles + 1], add.troubles[#add.troubles + 2] = name, cmsgpack.pack(key.trouble)
-  elseif key.was_troubled and not key.troubled then
-    drop.troubles[#drop.troubles + 1] = name
-  end
-  -- A key is due while nobody has it, its head is held and it is not halted.
-  if (changed or key.claim_changed) and (key.count > 0 or key.was_held > 0) then
-    local waits = not key.worker and key.phase ~= PHASE.HALTED and held_at(key, key.last + 1)
-    if waits and key.phase == PHASE.BACKING_OFF then
-      add.later[#add.later + 1], add.later[#add.later + 2] = digits(key.due), name
-    elseif waits then
-      add.due[#add.due + 1], add.due[#add.due + 2] = digits(now), name
-    elseif not key.was_claimed and key.was_held > 0 then
-      drop.due[#drop.due + 1] = name
+-- Writes a verdict down. Payloads that have to be read come later, all together.
+local function report(verdict)
+  for _, value in ipairs(verdict) do push(value) end
+  if not verdict.next then return end
+  push(#verdict.next)
+  for _, entry in ipairs(verdict.next) do
+    local is_replay = entry.cause ~= nil
+    push(entry.seq)
+    push(entry.id)
+    push(not is_replay and is_repeat(verdict.key, entry.id) and 1 or 0)
+    push(is_replay and entry.at or entry.since)
+    push(is_replay and protocol.payload_of(entry) or entry.payload or '')
+    if not is_replay and not entry.payload then
+      missing[#missing + 1] = held_field(verdict.key.name, entry.seq)
+      missing_at[#missing_at + 1] = length
     end
   end
 end
 
--- Write. A server that is out of memory refuses the first write of a script if that write may take memory, and lets
--- all others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a
--- write, and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be, and
--- goes through: what is held drains, and its memory is freed.
-if not takes_in then call('HDEL', CLAIMS, '') end
-send('HSET', PAYLOADS, add.payloads)
-send('HSET', STATES, add.states)
-send('HDEL', CLAIMS, drop.claims)
-send('HSET', CLAIMS, add.claims)
-if #held_changes > 0 then
-  send('HDEL', HELD, drop.fields)
-  send('HDEL', PAYLOADS, drop.fields)
-  send('ZREM', ORDER, drop.order)
-  send('HSET', HELD, add.metas)
-  send('ZADD', ORDER, add.order)
-  call('HSET', TOTALS, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
-end
-send('HDEL', TROUBLES, drop.troubles)
-send('HSET', TROUBLES, add.troubles)
-send('ZREM', DUE, drop.due)
-send('ZADD', DUE, add.later)
--- A key that was due already keeps its place in the line.
-for first = 1, #add.due, CHUNK do
-  call('ZADD', DUE, 'NX', unpack(add.due, first, min(first + CHUNK - 1, #add.due)))
+local function fill_payloads()
+  for place, body in ipairs(fetch(AT.payloads, missing)) do answer[missing_at[place]] = body or '' end
 end
 
--- The hash of the ring lives until the youngest record that it can take is over. That is before its next turn, since
--- four quarters, rounded up, are no less than the time-to-live. Never shortened: records of another time-to-live may
--- be in it.
-if #records > 0 then
-  local width = max(1, math.ceil(dedup_ttl / 4))
-  local turn = floor(now / width)
-  local slot, expires = RING[turn % 5 + 1], (turn + 1) * width - 1 + dedup_ttl
-  local before = call('HGET', slot, 'x')
-  send('HSET', slot, records)
-  if not before or tonumber(before) < expires then
-    call('HSET', slot, 'x', digits(expires))
-    call('PEXPIREAT', slot, digits(expires))
-  end
+load_batch()
+for _, command in ipairs(commands) do
+  local key = keys[command[2]]
+  local last_before = key.last
+  local verdict = decide(command, key)
+  watch_gap(key, last_before)
+  report(verdict)
+end
+fill_payloads()
+if policy.is_dry == 0 then save_batch() end
+-- An operator's verb comes alone, so that its verdict is the whole answer.
+if policy.said ~= '' and answer[1] == SAY.OPERATED then
+  write_down(AT.log, now, policy.said, { answer[2], answer[3], answer[4 + answer[3]] })
 end
 return answer

@@ -1,9 +1,7 @@
 -- Part of every operation: how the state of a key is written down, and the time.
 local call, unpack, floor, max, min = redis.call, unpack, math.floor, math.max, math.min
 
--- Names stand in tables, and what is done once stands in the open, not in functions: each call of a script makes its
--- functions anew, and in Lua 5.1 that costs with the square of the variables that they capture.
-local PHASE = { OPEN = 0, BACKING_OFF = 1, HALTED = 2 }
+local OPEN, BACKING_OFF, HALTED = 0, 1, 2
 
 -- A whole number as text. Lua has doubles, exact up to 2^53; tostring() would print the large ones as 9.0072e+15. %d is
 -- the faster way where C's long has 64 bits.
@@ -44,30 +42,50 @@ local function send(command, structure, arguments)
   end
 end
 
--- "last_seq fence [attempts phase due held_count held_bytes troubled]": zeros at the end are left out, so that a key
--- at rest is two numbers.
+-- The numbers of a state, in the order in which they are written.
+local FIELDS = {
+  'last', 'fence', 'attempts', 'phase', 'due', 'count', 'bytes', 'troubled', 'epoch', 'paused', 'gap', 'dead', 'replays',
+  'absent', 'passed',
+}
+
+-- What a key is where nothing else is said, so that one at rest is a small table.
+local DEFAULTS = { __index = {
+  attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0, troubled = 0, epoch = 0, paused = 0, gap = 0, dead = 0,
+  replays = 0, absent = 0, passed = 0,
+} }
+
+-- Zeros at the end are left out, so that a key at rest is two numbers.
 local function pack_state(key)
   local text = digits(key.last) .. ' ' .. digits(key.fence)
-  local at_rest = key.phase == PHASE.OPEN and key.count == 0 and not key.troubled
+  -- What is not looked at here is not there without one of these.
+  local at_rest = key.phase + key.count + key.troubled + key.epoch + key.paused + key.dead + key.absent + key.passed == 0
   if at_rest then
-    if key.attempts == 0 then return text end
-    return text .. ' ' .. digits(key.attempts)
+    if key.attempts == 0 then return text, true end
+    return text .. ' ' .. digits(key.attempts), true
   end
-  return table.concat({ text, digits(key.attempts), key.phase, digits(key.due), digits(key.count), digits(key.bytes),
-    key.troubled and 1 or 0 }, ' ')
+  local filled = #FIELDS
+  while filled > 2 and key[FIELDS[filled]] == 0 do filled = filled - 1 end
+  for place = 3, filled do text = text .. ' ' .. digits(key[FIELDS[place]]) end
+  return text
+end
+
+local function fresh_state(last)
+  return setmetatable({ last = last, fence = 0, at_rest = true }, DEFAULTS)
 end
 
 local function unpack_state(text)
-  local last, fence, rest = string.match(text, '^(%d+) (%d+)(.*)$')
-  local key = {
-    last = tonumber(last), fence = tonumber(fence), attempts = 0, phase = PHASE.OPEN, due = 0, count = 0, bytes = 0,
-    troubled = false,
-  }
-  if rest ~= '' then
-    local attempts, phase, due, count, bytes, troubled =
-      string.match(rest, '^ (%d+) ?(%d*) ?(%d*) ?(%d*) ?(%d*) ?(%d*)$')
-    key.attempts, key.phase, key.due = tonumber(attempts), tonumber(phase) or PHASE.OPEN, tonumber(due) or 0
-    key.count, key.bytes, key.troubled = tonumber(count) or 0, tonumber(bytes) or 0, troubled == '1'
+  local last, fence, attempts = string.match(text, '^(%d+) (%d+) ?(%d*)$')
+  if last then
+    return setmetatable({
+      last = tonumber(last), fence = tonumber(fence), attempts = attempts ~= '' and tonumber(attempts) or 0,
+      at_rest = true,
+    }, DEFAULTS)
+  end
+  local key, place = fresh_state(0), 0
+  key.at_rest = false
+  for number in string.gmatch(text, '%d+') do
+    place = place + 1
+    key[FIELDS[place]] = tonumber(number)
   end
   return key
 end
@@ -87,11 +105,63 @@ local function held_field(name, seq)
   return digits(seq) .. ':' .. name
 end
 
+-- Where held events and such as were put aside are listed in order.
+local places = {}
+
 -- Members of one key have one prefix that no other key's have, and sort by seq.
-local function order_prefix(name)
+function places.order_prefix(name)
   return #name .. ':' .. name
 end
 
-local function order_member(name, seq)
-  return order_prefix(name) .. format('%016.0f', seq)
+-- A number that sorts as text.
+function places.sortable(number)
+  return string.format('%016.0f', number)
+end
+
+function places.order_member(name, seq)
+  return places.order_prefix(name) .. places.sortable(seq)
+end
+
+-- The place of an event that was put aside: as part of a field, and sortable.
+function places.dead_field(name, epoch, seq)
+  return digits(epoch) .. ':' .. held_field(name, seq)
+end
+
+function places.dead_place(epoch, seq)
+  return places.sortable(epoch) .. places.sortable(seq)
+end
+
+function places.seq_of(place)
+  return tonumber(string.sub(place, -16))
+end
+
+-- The latest numbering before this one of which the event with this seq was put aside. `changes` as below.
+function places.older_epoch(index, is_stored, name, epoch, seq, changes)
+  local prefix, from, to = 'd' .. places.order_prefix(name), places.dead_place(0, 0), places.dead_place(epoch - 1, 2 ^ 53)
+  local found = places.range_of(index, is_stored, prefix, from, to, 10000, changes)
+  for place = #found, 1, -1 do
+    if places.seq_of(found[place]) == seq then return tonumber(string.sub(found[place], 1, 16)) end
+  end
+end
+
+-- The members of a sorted set that begin with the prefix and lie between two places, without the prefix, in order.
+-- `changes` says which were added (true) or removed (false) and are not written yet.
+function places.range_of(index, is_stored, prefix, from, to, most, changes)
+  local found = {}
+  local start, stop, page = '[' .. prefix .. from, '[' .. prefix .. to, most + 16
+  while is_stored and #found < most do
+    local members = call('ZRANGEBYLEX', index, start, stop, 'LIMIT', 0, page)
+    for _, member in ipairs(members) do
+      local place = string.sub(member, #prefix + 1)
+      if changes[place] == nil then found[#found + 1] = place end
+    end
+    if #members < page then break end
+    start = '(' .. members[#members]
+  end
+  for place, is_there in pairs(changes) do
+    if is_there and place >= from and place <= to then found[#found + 1] = place end
+  end
+  table.sort(found)
+  for place = #found, most + 1, -1 do found[place] = nil end
+  return found
 end

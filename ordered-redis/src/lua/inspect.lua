@@ -1,45 +1,59 @@
--- What is known of one key, with a page of its held events.
+-- What is known of one key.
 --
--- KEYS: k c h q e w
--- ARGV: key after_seq page given_time
--- Returns: nothing if the key is unknown, else last_seq, fence, attempts, phase, due, held_bytes, worker, whether its
--- lease is good, how many events it was granted, whether there is an error, the error, when it came first and last and
--- on which worker, then seq, id and time of each held event after after_seq, in order.
-local STATES, CLAIMS, HELD, ORDER, TROUBLES, LEASES = unpack(KEYS)
-local name, after, page, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], time(tonumber(ARGV[4]))
+-- KEYS: k c h q e w m a x xq
+-- ARGV: key most given_time
+-- Returns: nothing if the key is unknown, else one flat list: the time, whether the group is paused, the numbers of the
+-- state (see codec.lua); how many events are granted, and if any the worker, since when, until when its lease is good (0
+-- if there is none) and their seqs; if the head is in trouble its error, when it came first and last and on which worker;
+-- then the ranges that are absent, at most `most` held events and as many that were put aside, each after their number.
+local STATES, CLAIMS, HELD, ORDER, TROUBLES, LEASES, TOTALS, ABSENT, DEAD, DEAD_ORDER = unpack(KEYS)
+local name, most, now = ARGV[1], tonumber(ARGV[2]), time(tonumber(ARGV[3]))
 
 local text = call('HGET', STATES, name)
 if not text then return {} end
 local key = unpack_state(text)
+local answer = { now, call('HGET', TOTALS, 'paused') == '1' and 1 or 0 }
 
-local worker, alive, granted = '', 0, 0
-local claim = call('HGET', CLAIMS, name)
-if claim then
-  claim = cmsgpack.unpack(claim)
-  worker, granted = claim[1], #claim - 2
-  local expiry = call('HGET', LEASES, worker)
-  alive = expiry and tonumber(expiry) > now and 1 or 0
+local function push(...)
+  for _, value in ipairs({ ... }) do answer[#answer + 1] = value end
 end
-local trouble = key.troubled and call('HGET', TROUBLES, name)
-trouble = trouble and cmsgpack.unpack(trouble) or { '', 0, 0, '' }
 
-local answer = {
-  key.last, key.fence, key.attempts, key.phase, key.due, key.bytes, worker, alive, granted,
-  key.troubled and 1 or 0, trouble[1], trouble[2], trouble[3], trouble[4],
-}
-if key.count > 0 then
-  local prefix = order_prefix(name)
-  local members = call('ZRANGEBYLEX', ORDER, '(' .. order_member(name, after), '[' .. prefix .. '9999999999999999',
-    'LIMIT', 0, page)
-  local fields = {}
-  for place, member in ipairs(members) do fields[place] = held_field(name, tonumber(string.sub(member, #prefix + 1))) end
-  for place, meta in ipairs(fetch(HELD, fields)) do
-    local entry = meta and unpack_meta(meta)
-    if entry then
-      answer[#answer + 1] = tonumber(string.sub(members[place], #prefix + 1))
-      answer[#answer + 1] = entry.id
-      answer[#answer + 1] = entry.since
-    end
-  end
+for _, field in ipairs(FIELDS) do push(key[field]) end
+
+local claim = call('HGET', CLAIMS, name)
+claim = claim and cmsgpack.unpack(claim) or {}
+push(max(#claim - 2, 0) / 2)
+if claim[1] then
+  push(claim[1], claim[2], tonumber(call('HGET', LEASES, claim[1]) or 0))
+  for place = 3, #claim, 2 do push(claim[place]) end
+end
+
+local trouble = key.troubled > 0 and call('HGET', TROUBLES, name)
+if key.troubled > 0 then push(unpack(trouble and cmsgpack.unpack(trouble) or { '', 0, 0, '' })) end
+
+local absent = key.absent > 0 and call('HGET', ABSENT, name)
+absent = absent and cmsgpack.unpack(absent) or {}
+push(#absent / 2)
+for _, number in ipairs(absent) do push(number) end
+
+local first, last = places.sortable(0), places.sortable(2 ^ 53)
+local seqs, fields = places.range_of(ORDER, key.count > 0, places.order_prefix(name), first, last, most, {}), {}
+for place, seq in ipairs(seqs) do fields[place] = held_field(name, places.seq_of(seq)) end
+push(#seqs)
+for place, meta in ipairs(fetch(HELD, fields)) do
+  local entry = meta and unpack_meta(meta) or { id = '?', since = 0, size = 0 }
+  push(places.seq_of(seqs[place]), entry.id, entry.since, entry.size)
+end
+
+local prefix = 'd' .. places.order_prefix(name)
+local aside = places.range_of(DEAD_ORDER, key.dead > 0, prefix, first .. first, last .. last, most, {})
+fields = {}
+for place, text in ipairs(aside) do
+  fields[place] = 'm' .. places.dead_field(name, tonumber(string.sub(text, 1, 16)), places.seq_of(text))
+end
+push(#aside)
+for place, meta in ipairs(fetch(DEAD, fields)) do
+  local entry = meta and cmsgpack.unpack(meta) or { '?', 1, '', 0, 0, 0, 0 }
+  push(tonumber(string.sub(aside[place], 1, 16)), places.seq_of(aside[place]), unpack(entry, 1, 6))
 end
 return answer

@@ -1,10 +1,12 @@
--- Finds keys of one bucket that have something to run and nobody to run it. Changes no key.
+-- Finds keys of one bucket that have something to run and nobody to run it, and such as wait too long. Changes no key.
 --
--- KEYS: k c h w due
--- ARGV: limit cursor count given_time
--- Returns: the next cursor of the scan over the claims, then the keys.
-local STATES, CLAIMS, HELD, LEASES, DUE = unpack(KEYS)
-local limit, cursor, count, now = tonumber(ARGV[1]), ARGV[2], ARGV[3], time(tonumber(ARGV[4]))
+-- KEYS: k c w m due xq g halt
+-- ARGV: limit cursor count stuck_after gap_after given_time
+-- Returns: the next cursor of the scan over the claims, how many keys are halted, since when the oldest gap is (0 if there
+-- is none), how many keys are stuck, each of those with the seq it waits for and since when, then the keys to run.
+local STATES, CLAIMS, LEASES, TOTALS, DUE, DEAD_ORDER, GAPS, HALTS = unpack(KEYS)
+local limit, cursor, count, now = tonumber(ARGV[1]), ARGV[2], ARGV[3], time(tonumber(ARGV[6]))
+local stuck_after, gap_after = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 -- A worker without an entry is a dead one, so entries that are long over can go.
 local FORGET_AFTER = 60 * 60 * 1000
@@ -20,8 +22,17 @@ local function load_leases()
   return alive
 end
 
--- The keys of this page of the claims whose worker is dead and whose head is held. A claimed key is never backing
--- off or halted.
+local function has_replay(name, key)
+  if key.replays == 0 then return false end
+  local from, to = places.dead_place(key.epoch, 0), places.dead_place(key.epoch, key.last)
+  return places.range_of(DEAD_ORDER, true, 'r' .. places.order_prefix(name), from, to, 1, {})[1] ~= nil
+end
+
+local function is_free(key)
+  return key.paused == 0 and (key.phase == OPEN or key.phase == BACKING_OFF and key.due <= now)
+end
+
+-- The keys of this page of the claims whose worker is dead and of which something is stored.
 local function abandoned(page, alive)
   local names, found, seen = {}, {}, {}
   for place = 1, #page, 2 do
@@ -31,18 +42,53 @@ local function abandoned(page, alive)
     end
   end
   for place, text in ipairs(fetch(STATES, names)) do
-    local key = text and unpack_state(text)
-    if key and key.count > 0 and call('HEXISTS', HELD, held_field(names[place], key.last + 1)) == 1 then
-      found[#found + 1] = names[place]
+    local key, name = text and unpack_state(text), names[place]
+    if key and is_free(key) then
+      if key.count > 0 or has_replay(name, key) then found[#found + 1] = name end
     end
   end
   return found
 end
 
-local page = call('HSCAN', CLAIMS, cursor, 'COUNT', count)
-local answer = { page[1] }
-for _, name in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', digits(now), 'LIMIT', 0, limit)) do
-  answer[#answer + 1] = name
+-- The keys that wait since this long or longer, longest first, and since when.
+local function waiting_for(millis)
+  if millis < 0 or millis > now then return {} end
+  return call('ZRANGEBYSCORE', GAPS, '-inf', digits(now - millis), 'WITHSCORES', 'LIMIT', 0, limit)
 end
-for _, name in ipairs(abandoned(page[2], load_leases())) do answer[#answer + 1] = name end
+
+local function states_of(list)
+  local names = {}
+  for place = 1, #list, 2 do names[#names + 1] = list[place] end
+  return names, fetch(STATES, names)
+end
+
+local page = call('HSCAN', CLAIMS, cursor, 'COUNT', count)
+local oldest = call('ZRANGE', GAPS, 0, 0, 'WITHSCORES')
+local answer = { page[1], call('ZCARD', HALTS), tonumber(oldest[2] or 0) }
+local stuck = waiting_for(stuck_after)
+local names, texts = states_of(stuck)
+answer[#answer + 1] = #names
+for place, name in ipairs(names) do
+  answer[#answer + 1] = name
+  answer[#answer + 1] = texts[place] and unpack_state(texts[place]).last + 1 or 1
+  answer[#answer + 1] = tonumber(stuck[2 * place])
+end
+
+local runnable = {}
+local function run(name)
+  if not runnable[name] then
+    runnable[name] = true
+    answer[#answer + 1] = name
+  end
+end
+
+local alive = load_leases()
+if call('HGET', TOTALS, 'paused') ~= '1' then
+  for _, name in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', digits(now), 'LIMIT', 0, limit)) do run(name) end
+  local waits, states = states_of(waiting_for(gap_after))
+  for place, name in ipairs(waits) do
+    if states[place] and is_free(unpack_state(states[place])) then run(name) end
+  end
+  for _, name in ipairs(abandoned(page[2], alive)) do run(name) end
+end
 return answer

@@ -8,7 +8,7 @@ use ordered_testkit::eventually;
 use ordered_testkit::server::RedisServer;
 use ordered_testkit::store_suite::equals_the_model;
 
-use crate::talk::{apply, ask, group, key, offer, raw};
+use crate::talk::{apply, ask, group, key, offer, open, raw};
 
 /// Three masters that share the slots.
 async fn cluster() -> (Vec<RedisServer>, String) {
@@ -56,7 +56,7 @@ async fn a_cluster_serves_as_a_single_server_does() {
         .await
         .unwrap();
     let group = group("cluster");
-    let report = store.open(&group).await.unwrap();
+    let report = open(&store, &group).await.unwrap();
     assert_eq!(report.durability, Durability::Durable, "{}", report.reason);
     let worker = WorkerId::new("w");
     store
@@ -85,7 +85,7 @@ async fn a_cluster_serves_as_a_single_server_does() {
 async fn a_node_of_a_cluster_says_that_it_is_one() {
     let (servers, _) = cluster().await;
     let store = RedisStore::connect(servers[0].url()).await.unwrap();
-    let error = store.open(&group("node")).await.err();
+    let error = open(&store, &group("node")).await.err();
     let keys: Vec<_> = (0..50)
         .map(|number| offer(&key(&format!("k{number}")), 1))
         .collect();

@@ -6,7 +6,7 @@ use ordered_redis::RedisStore;
 use ordered_testkit::eventually;
 use ordered_testkit::server::RedisServer;
 
-use crate::talk::{apply, ask, commit, group, hold, key, offer, process, raw};
+use crate::talk::{apply, ask, commit, group, hold, inspect, key, offer, open, process, raw};
 
 #[tokio::test]
 async fn a_server_that_forgot_its_scripts_is_given_them_again() {
@@ -32,18 +32,17 @@ async fn a_power_cut_loses_nothing_and_the_store_goes_on() {
     let mut server = RedisServer::start().await.unwrap();
     let store = RedisStore::connect(server.url()).await.unwrap();
     let (group, key) = (group("power"), key("k"));
-    store.open(&group).await.unwrap();
+    open(&store, &group).await.unwrap();
     process(&store, &group, &key, 5).await;
     apply(&store, &group, &[hold(&key, 7, 10)]).await.unwrap();
-    let before = store.inspect(&group, &key).await.unwrap();
+    let before = inspect(&store, &group, &key).await.unwrap();
     server.kill();
     let error = apply(&store, &group, &[offer(&key, 6)]).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("127.0.0.1"), "{error}");
     server.start_again().await.unwrap();
     eventually("the store is back", async || {
-        store
-            .inspect(&group, &key)
+        inspect(&store, &group, &key)
             .await
             .is_ok_and(|view| view == before)
     })
@@ -106,14 +105,17 @@ async fn a_server_out_of_memory_takes_nothing_half_and_lets_the_rest_drain() {
     let early: Vec<_> = (2..40).map(|seq| hold(&key, seq, 1_000)).collect();
     apply(&store, &group, &early).await.unwrap();
     apply(&store, &group, &[offer(&key, 1)]).await.unwrap();
-    let before = store.inspect(&group, &key).await.unwrap().unwrap();
+    let before = inspect(&store, &group, &key).await.unwrap().unwrap();
     let _: () = ask(&mut admin, "CONFIG SET maxmemory 1mb").await;
     for taking in [hold(&key, 99, 1_000), offer(&crate::talk::key("new"), 1)] {
         let error = apply(&store, &group, &[taking]).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert!(error.to_string().contains("out of memory"), "{error}");
     }
-    assert_eq!(store.inspect(&group, &key).await.unwrap().unwrap(), before);
+    assert_eq!(
+        inspect(&store, &group, &key).await.unwrap().unwrap(),
+        before
+    );
     let (worker, lease) = (WorkerId::new("w"), Duration::from_secs(9));
     store.heartbeat(&group, &worker, lease).await.unwrap();
     let batch = [commit(&key, 1, 1), hold(&key, 99, 1_000)];
@@ -130,6 +132,6 @@ async fn a_server_out_of_memory_takes_nothing_half_and_lets_the_rest_drain() {
     apply(&store, &group, &[hold(&key, 99, 1_000)])
         .await
         .unwrap();
-    let view = store.inspect(&group, &key).await.unwrap().unwrap();
+    let view = inspect(&store, &group, &key).await.unwrap().unwrap();
     assert_eq!((view.last_seq, view.held.len()), (39, 1));
 }

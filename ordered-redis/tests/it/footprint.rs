@@ -9,7 +9,7 @@ use ordered_redis::RedisStore;
 use ordered_testkit::server::RedisServer;
 use ordered_testkit::{eventually, unique};
 
-use crate::talk::{apply, ask, commit, group, hold, key, offer, process, raw};
+use crate::talk::{apply, ask, commit, group, hold, key, offer, open, process, raw};
 
 /// How often each command was called, from `INFO commandstats`.
 fn calls(stats: &str, command: &str) -> u64 {
@@ -32,7 +32,7 @@ async fn a_batch_is_one_script_call_for_each_bucket_and_a_few_commands_whatever_
         .await
         .unwrap();
     let group = group("stats");
-    store.open(&group).await.unwrap();
+    open(&store, &group).await.unwrap();
     let mut admin = raw(&server).await;
     let _: () = ask(&mut admin, "CONFIG RESETSTAT").await;
     let keys: Vec<_> = (0..400).map(|number| key(&format!("k{number}"))).collect();
@@ -62,7 +62,7 @@ async fn a_key_that_is_done_leaves_its_two_numbers_and_what_is_remembered() {
         .await
         .unwrap();
     let (group, key, worker) = (group("left"), key("order-1"), WorkerId::new("w"));
-    store.open(&group).await.unwrap();
+    open(&store, &group).await.unwrap();
     store
         .heartbeat(&group, &worker, Duration::from_secs(9))
         .await
@@ -87,7 +87,7 @@ async fn a_key_that_is_done_leaves_its_two_numbers_and_what_is_remembered() {
     let rest = [say(postpone), claim, commit(&key, 2, 2), commit(&key, 3, 2)];
     let verdicts = apply(&store, &group, &rest).await.unwrap();
     assert!(
-        matches!(verdicts[3], Verdict::Committed { released: true, .. }),
+        matches!(verdicts[3], Verdict::Committed { front: None, .. }),
         "{verdicts:?}"
     );
     store.leave(&group, &worker).await.unwrap();

@@ -1,11 +1,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use ordered_core::store::{Store, StoreError, StoreErrorKind};
+use ordered_core::store::{StoreError, StoreErrorKind};
 use ordered_redis::RedisStore;
 use ordered_testkit::server::RedisServer;
 
-use crate::talk::{apply, ask, group, key, offer, raw};
+use crate::talk::{apply, ask, group, key, offer, open, raw};
 
 /// All that an error says, with its causes.
 fn whole(error: &StoreError) -> String {
@@ -64,14 +64,14 @@ async fn a_wrong_password_and_a_missing_one_are_told_and_not_shown() {
     assert!(!whole(&error).contains("hunter2"));
     let strict = RedisStore::builder(server.url()).strict(true);
     let error = match strict.connect().await {
-        Ok(store) => store.open(&group("none")).await.unwrap_err(),
+        Ok(store) => open(&store, &group("none")).await.unwrap_err(),
         Err(error) => error,
     };
     assert_eq!(error.kind(), StoreErrorKind::Refused);
     assert!(error.to_string().contains("asks for a password"), "{error}");
     let right = RedisStore::connect(server.url().replace("redis://", "redis://:right@"));
     let right = right.await.unwrap();
-    right.open(&group("right")).await.unwrap();
+    open(&right, &group("right")).await.unwrap();
     assert!(!format!("{right:?}").contains("right@"));
 }
 
@@ -98,14 +98,14 @@ async fn a_worker_with_another_number_of_buckets_is_refused() {
         .connect()
         .await
         .unwrap();
-    four.open(&group).await.unwrap();
-    four.open(&group).await.unwrap();
+    open(&four, &group).await.unwrap();
+    open(&four, &group).await.unwrap();
     let eight = RedisStore::builder(server.url())
         .buckets(8)
         .connect()
         .await
         .unwrap();
-    let error = eight.open(&group).await.unwrap_err();
+    let error = open(&eight, &group).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Refused);
     assert!(error.to_string().contains("`.buckets(4)`"), "{error}");
 }
@@ -117,7 +117,7 @@ async fn another_layout_is_refused() {
     let name = format!("ordered:{}:meta", group.name());
     let _: () = ask(&mut raw(server).await, &format!("HSET {name} layout 99")).await;
     let store = RedisStore::connect(server.url()).await.unwrap();
-    let error = store.open(&group).await.unwrap_err();
+    let error = open(&store, &group).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Refused);
     assert!(error.to_string().contains("layout 99"), "{error}");
 }
@@ -156,7 +156,7 @@ async fn a_user_who_may_not_write_is_refused_with_the_rights_it_takes() {
         RedisStore::connect(url)
     };
     let may = connect("may").await.unwrap();
-    may.open(&group).await.unwrap();
+    open(&may, &group).await.unwrap();
     apply(&may, &group, &[offer(&key("a"), 1)]).await.unwrap();
     let reader = connect("reader").await.unwrap();
     let error = apply(&reader, &group, &[offer(&key("a"), 2)])

@@ -1,8 +1,8 @@
 //! Shorthands of these tests.
 
 use ordered_core::event::{Envelope, EventId, Key, Seq};
-use ordered_core::protocol::{Action, Command, Event, Fence, Policy, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError};
+use ordered_core::protocol::{Action, Command, Event, Fence, KeyView, Policy, Verdict, WorkerId};
+use ordered_core::store::{Admin, Group, Store, StoreError, StoreReport};
 use ordered_redis::RedisStore;
 use ordered_testkit::server::RedisServer;
 use ordered_testkit::unique;
@@ -19,6 +19,7 @@ pub(crate) fn event(seq: u64) -> Event {
     Event {
         seq: Seq::new(seq).unwrap(),
         id: EventId::new(format!("id-{seq}")).unwrap(),
+        epoch: None,
     }
 }
 
@@ -84,4 +85,18 @@ pub(crate) async fn ask<T: redis::FromRedisValue>(
         command.arg(word);
     });
     command.query_async(connection).await.unwrap()
+}
+
+pub(crate) async fn open(store: &RedisStore, group: &Group) -> Result<StoreReport, StoreError> {
+    store.open(group, &WorkerId::new("w")).await
+}
+
+/// What is known of the key, whenever that is.
+pub(crate) async fn inspect(
+    store: &RedisStore,
+    group: &Group,
+    key: &Key,
+) -> Result<Option<KeyView>, StoreError> {
+    let view = store.inspect(group, key).await?;
+    Ok(view.map(|view| KeyView { now: 0, ..view }))
 }

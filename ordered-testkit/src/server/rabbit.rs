@@ -14,7 +14,8 @@ use super::port::Port;
 use super::process::ServerProcess;
 
 const INSTALL: &str = "apt-get install rabbitmq-server";
-const PATIENCE: Duration = Duration::from_secs(60);
+/// On a machine that builds with twenty processes beside it a start takes more than a minute.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Debian's program on the `PATH` changes the user; the one behind it runs as whoever starts it. Elsewhere the
 /// `PATH` leads to the latter.

@@ -95,6 +95,7 @@ impl Fleet {
             .equipped(Worker::builder())
             .store(FaultyStore {
                 inner: store,
+                eyes: self.store.clone(),
                 recorder: self.recorder.clone(),
                 ice: ice.clone(),
             })

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ordered_core::clock::Clock;
 use ordered_core::event::{Envelope, Key};
-use ordered_core::store::{Group, MemoryStore, Store};
+use ordered_core::store::{Admin, Group, MemoryStore};
 use ordered_core::transport::{MemoryBroker, Publish};
 use tokio::time::{Instant, sleep};
 

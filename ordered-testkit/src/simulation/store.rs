@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Action, Command, KeyView, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError, StoreReport};
+use ordered_core::protocol::{Action, Command, Verdict, WorkerId};
+use ordered_core::store::{Admin, Group, MemoryStore, Store, StoreError, StoreReport, Swept};
 
 use super::fleet::{Ice, LEASE};
 use super::recorder::Recorder;
@@ -14,6 +14,8 @@ use crate::history::{Event, What};
 #[derive(Clone)]
 pub(super) struct FaultyStore {
     pub(super) inner: Arc<dyn Store>,
+    /// The store itself, to see what a call has done.
+    pub(super) eyes: MemoryStore,
     pub(super) recorder: Recorder,
     pub(super) ice: Ice,
 }
@@ -84,15 +86,15 @@ impl FaultyStore {
     }
 
     async fn last_seq(&self, group: &Group, key: &Key) -> Result<u64, StoreError> {
-        let view = self.inner.inspect(group, key).await?;
+        let view = self.eyes.inspect(group, key).await?;
         Ok(view.map_or(0, |view| view.last_seq))
     }
 }
 
 #[async_trait]
 impl Store for FaultyStore {
-    async fn open(&self, group: &Group) -> Result<StoreReport, StoreError> {
-        self.inner.open(group).await
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+        self.inner.open(group, worker).await
     }
 
     async fn apply(
@@ -142,14 +144,10 @@ impl Store for FaultyStore {
         self.come_back().await
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError> {
+    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
         self.leave_for_store().await?;
-        let keys = self.inner.sweep(group, limit).await?;
+        let swept = self.inner.sweep(group, limit).await?;
         self.come_back().await?;
-        Ok(keys)
-    }
-
-    async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError> {
-        self.inner.inspect(group, key).await
+        Ok(swept)
     }
 }

@@ -26,7 +26,7 @@ pub use stage::Stage;
 
 /// Makes a test of every promise of a store.
 ///
-/// Takes the path of an `async fn(Clock) -> impl Store`. It is called once for each test, and every test has a group of
+/// Takes the path of an `async fn(Clock) -> impl Store + Admin`. It is called once for each test, and every test has a group of
 /// its own, so all stores may share one server. The clock begins far in the future (the year 2100), so that what a
 /// server expires by its own time stays as long as the test runs.
 #[macro_export]
@@ -62,7 +62,23 @@ macro_rules! store_suite {
             hostile no_group_is_taken_for_another,
             inspect an_unknown_key_is_unknown_even_after_it_was_asked_about,
             inspect a_view_says_all_that_is_known,
-            inspect a_view_lists_more_held_events_than_fit_a_page,
+            inspect a_view_lists_no_more_than_fit_a_page,
+            trouble a_dead_letter_lets_the_key_go_on_and_is_replayed_before_the_head,
+            trouble a_gap_is_skipped_after_its_time_and_what_comes_then_is_late,
+            trouble a_gap_halts_the_key_after_its_time,
+            trouble what_waits_behind_an_event_that_died_with_its_worker_is_a_gap,
+            trouble what_will_never_come_is_passed_over_and_what_comes_all_the_same_is_handled,
+            trouble a_new_numbering_begins_again_and_keeps_the_old_apart,
+            trouble an_event_of_an_old_numbering_cannot_be_run_again_and_can_be_discarded,
+            trouble a_paused_key_stands_still,
+            admin a_group_is_found_with_the_rules_it_was_opened_with,
+            admin a_dry_run_says_the_same_and_changes_nothing,
+            admin a_verb_that_cannot_be_done_says_why,
+            admin what_was_skipped_is_kept_and_replayed_with_another_body,
+            admin what_an_operator_did_is_written_down,
+            admin a_paused_group_grants_nothing_until_it_is_resumed,
+            admin an_overview_counts_the_keys_by_what_they_do,
+            admin pages_list_every_key_once_or_more,
         );
     };
     (@tests $store:path: $($module:ident $case:ident,)*) => {

@@ -6,7 +6,7 @@ use ordered_core::protocol::{
     Action, Attempt, Command, Event, Fence, Grant, KeyView, Obstacle, Policy, Verdict, Waiting,
     WorkerId,
 };
-use ordered_core::store::{Group, Store};
+use ordered_core::store::{Admin, Group, Store};
 
 use super::model::START;
 use crate::unique;
@@ -32,6 +32,7 @@ pub(crate) fn event(seq: u64, id: &str) -> Event {
     Event {
         seq: Seq::new(seq).expect("it is in bounds"),
         id: EventId::new(id).expect("it is neither empty nor long"),
+        epoch: None,
     }
 }
 
@@ -40,9 +41,15 @@ pub(crate) fn plain(seq: u64) -> Event {
     event(seq, &format!("id-{seq}"))
 }
 
+/// Leave to run an event that stands behind 1, or is it.
 pub(crate) fn run(fence: u64, attempt: u32) -> Verdict {
+    run_from(1, fence, attempt)
+}
+
+pub(crate) fn run_from(front: u64, fence: u64, attempt: u32) -> Verdict {
     Verdict::Run(Grant {
         fence: Fence(fence),
+        front,
         attempt,
         repeat: false,
     })
@@ -59,8 +66,9 @@ pub(crate) fn held(for_seq: u64, why: Obstacle) -> Verdict {
 /// What a verdict hands out, and whether the claim ended.
 pub(crate) fn committed(verdict: &Verdict) -> (Vec<u64>, bool) {
     match verdict {
-        Verdict::Committed { next, released } => {
-            (next.iter().map(|next| next.seq.get()).collect(), *released)
+        Verdict::Committed { next, front } => {
+            let next = next.iter().map(|next| next.seq.get());
+            (next.collect(), front.is_none())
         }
         other => panic!("not committed: {other:?}"),
     }
@@ -83,7 +91,7 @@ impl Stage<()> {
     }
 }
 
-impl<S: Store> Stage<S> {
+impl<S: Store + Admin> Stage<S> {
     /// A group that is opened, with two workers alive.
     ///
     /// # Panics
@@ -97,7 +105,7 @@ impl<S: Store> Stage<S> {
         };
         stage
             .store
-            .open(&stage.group)
+            .open(&stage.group, &WorkerId::new(A))
             .await
             .expect("the group opens");
         stage.beat(A).await;
@@ -213,7 +221,7 @@ impl<S: Store> Stage<S> {
         let mut all = Vec::new();
         loop {
             let found = self.store.sweep(&self.group, 1_000).await;
-            let found = found.expect("the store is there");
+            let found = found.expect("the store is there").runnable;
             let new: Vec<Key> = found.into_iter().filter(|key| !all.contains(key)).collect();
             if new.is_empty() {
                 all.sort();

@@ -1,4 +1,4 @@
-use super::scene::{A, B, Scene, claimed, committed, early, held, run};
+use super::scene::{A, B, Scene, claimed, committed, early, held, run, run_from};
 use crate::protocol::{Obstacle, Phase, Verdict};
 
 #[test]
@@ -82,7 +82,7 @@ fn a_commit_forgives_the_attempts_before_it() {
     scene.offer(A, 2);
     committed(&scene.commit_as(A, 1, "id-1", 1, 2));
     assert_eq!((scene.key.attempts, &scene.key.trouble), (1, &None));
-    assert_eq!(scene.offer(A, 2), run(1, 1));
+    assert_eq!(scene.offer(A, 2), run_from(2, 1, 1));
 }
 
 #[test]

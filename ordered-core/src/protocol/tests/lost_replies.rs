@@ -57,7 +57,7 @@ fn a_commit_that_ends_the_claim() {
     scene.offer(A, 1);
     assert!(matches!(
         twice(&mut scene, |scene| scene.commit(A, 1)),
-        Verdict::Committed { released: true, .. }
+        Verdict::Committed { front: None, .. }
     ));
 }
 

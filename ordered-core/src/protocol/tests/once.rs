@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::scene::{A, B, Scene, committed, early, event, run};
+use super::scene::{A, B, Scene, committed, early, event, run, run_from};
 use crate::event::{Envelope, EventId};
 use crate::protocol::{Action, Fence, Grant, Obstacle, Verdict};
 
@@ -71,13 +71,14 @@ fn an_id_that_comes_back_under_a_new_seq_moves_the_key_on_without_a_run() {
     scene.process(A, 1);
     let repeat = Verdict::Run(Grant {
         fence: Fence(2),
+        front: 2,
         attempt: 1,
         repeat: true,
     });
     assert_eq!(scene.offer_as(A, 2, "id-1"), repeat);
     committed(&scene.commit_as(A, 2, "id-1", 2, 2));
     assert_eq!(scene.key.last_seq, 2);
-    assert_eq!(scene.offer(A, 3), run(3, 1));
+    assert_eq!(scene.offer(A, 3), run_from(3, 3, 1));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::scene::{A, B, Scene, claimed, committed, early, held, run};
+use super::scene::{A, B, Scene, claimed, committed, early, held, run, run_from};
 use crate::event::Seq;
 use crate::protocol::{Obstacle, Verdict};
 
@@ -60,14 +60,14 @@ fn a_key_begins_where_the_policy_says() {
     let mut scene = Scene::with(|policy| policy.first_seq = 100);
     assert_eq!(scene.offer(A, 101), early(100, Obstacle::Gap));
     assert_eq!(scene.offer(A, 99), Verdict::Stale);
-    assert_eq!(scene.offer(A, 100), run(1, 1));
+    assert_eq!(scene.offer(A, 100), run_from(100, 1, 1));
 }
 
 #[test]
 fn the_last_seq_there_is_can_be_committed() {
     let last = Seq::MAX.get();
     let mut scene = Scene::with(|policy| policy.first_seq = last);
-    assert_eq!(scene.offer(A, last), run(1, 1));
+    assert_eq!(scene.offer(A, last), run_from(last, 1, 1));
     assert_eq!(committed(&scene.commit(A, last)), (vec![], true));
     assert_eq!(scene.offer(A, last), Verdict::Duplicate);
 }
@@ -207,7 +207,7 @@ fn a_worker_that_says_it_has_more_than_it_was_granted_is_handed_what_comes_next(
         .unwrap()
         .granted
         .iter()
-        .map(|id| id.as_str())
+        .map(|granted| granted.id.as_str())
         .collect();
     assert_eq!(granted, ["id-2", "id-3", "id-4"]);
 }

@@ -23,6 +23,7 @@ pub(super) fn event(seq: u64, id: &str) -> Event {
     Event {
         seq: Seq::new(seq).unwrap(),
         id: EventId::new(id).unwrap(),
+        epoch: None,
     }
 }
 
@@ -31,10 +32,16 @@ pub(super) fn id_of(seq: u64) -> String {
     format!("id-{seq}")
 }
 
+/// Leave to run an event that stands behind 1, or is it.
 pub(super) fn run(fence: u64, attempt: u32) -> Verdict {
+    run_from(1, fence, attempt)
+}
+
+pub(super) fn run_from(front: u64, fence: u64, attempt: u32) -> Verdict {
     let (fence, repeat) = (Fence(fence), false);
     Verdict::Run(Grant {
         fence,
+        front,
         attempt,
         repeat,
     })
@@ -51,8 +58,9 @@ pub(super) fn held(for_seq: u64, why: Obstacle) -> Verdict {
 /// The seqs that a verdict hands out, and whether the claim ended.
 pub(super) fn committed(verdict: &Verdict) -> (Vec<u64>, bool) {
     match verdict {
-        Verdict::Committed { next, released } => {
-            (next.iter().map(|next| next.seq.get()).collect(), *released)
+        Verdict::Committed { next, front } => {
+            let next = next.iter().map(|next| next.seq.get());
+            (next.collect(), front.is_none())
         }
         other => panic!("not committed: {other:?}"),
     }
@@ -193,6 +201,6 @@ impl Scene {
     }
 
     pub(super) fn swept(&self) -> bool {
-        runnable(&self.bucket, &self.key, self.now)
+        runnable(&self.bucket, &self.key, &self.policy, self.now)
     }
 }

@@ -1,9 +1,17 @@
 use super::item::Item;
 use super::{Engine, Then};
 use crate::clock::wall_clock;
-use crate::protocol::Action;
+use crate::event::{Envelope, Key};
+use crate::handler::Malformed;
+use crate::protocol::{Action, Millis};
 use crate::transport::{Delivery, Fate, Reason, ReasonKind, Settlement, Token};
-use crate::worker::Occurrence;
+use crate::worker::{Control, Occurrence, control};
+
+/// What a delivery turned out to be.
+enum Read {
+    Event(Item),
+    Control(Key, Control),
+}
 
 impl Engine {
     /// Takes what the broker delivered. While draining it is left unsettled, so that the broker delivers it elsewhere.
@@ -24,7 +32,7 @@ impl Engine {
             envelope,
             redelivered,
         }: Delivery,
-        received_at: u64,
+        received_at: Millis,
     ) {
         let (size, limit) = (envelope.body.len(), self.parts.settings.max_body_bytes);
         if size > limit {
@@ -33,17 +41,39 @@ impl Engine {
             );
             return self.malformed(token, text);
         }
-        match self.parts.decode(&envelope) {
+        match self.read(token, envelope, received_at) {
             Err(malformed) => self.malformed(token, malformed.0),
-            Ok(decoded) => {
-                let item = Item::delivered(decoded, envelope, token, received_at);
+            Ok(Read::Event(item)) => {
                 self.observe(&Occurrence::Received {
                     event: item.place(),
                     redelivered,
                 });
                 self.offer(item);
             }
+            Ok(Read::Control(key, control)) => {
+                self.tell(key, control.action(), Then::Control(control, token));
+            }
         }
+    }
+
+    fn read(
+        &self,
+        token: Token,
+        envelope: Envelope,
+        received_at: Millis,
+    ) -> Result<Read, Malformed> {
+        if let Some((key, control)) = Control::read(&envelope)? {
+            return Ok(Read::Control(key, control));
+        }
+        let epoch = control::epoch(&envelope)?;
+        let decoded = self.parts.decode(&envelope)?;
+        Ok(Read::Event(Item::delivered(
+            decoded,
+            envelope,
+            epoch,
+            token,
+            received_at,
+        )))
     }
 
     fn malformed(&mut self, token: Token, text: String) {

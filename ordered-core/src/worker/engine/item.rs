@@ -18,6 +18,8 @@ pub(in crate::worker) struct Item {
     /// Its id was committed under another seq: it is committed without the handler.
     pub(super) repeat: bool,
     pub(super) received_at: Millis,
+    /// Since when the store has it, for what came from there.
+    pub(super) held_since: Option<Millis>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +57,7 @@ impl Item {
     pub(super) fn delivered(
         decoded: Decoded<Invocation>,
         envelope: Envelope,
+        epoch: Option<u64>,
         token: Token,
         received_at: Millis,
     ) -> Self {
@@ -66,13 +69,14 @@ impl Item {
         } = decoded;
         Self {
             key,
-            event: Event { seq, id },
+            event: Event { seq, id, epoch },
             envelope,
             invocation: Some(Ok(event)),
             tokens: Tokens::one(token),
             attempt: 1,
             repeat: false,
             received_at,
+            held_since: None,
         }
     }
 
@@ -86,17 +90,23 @@ impl Item {
             seq,
             id,
             envelope,
+            since,
             repeat,
         } = next;
         Self {
             key: key.clone(),
-            event: Event { seq, id },
+            event: Event {
+                seq,
+                id,
+                epoch: None,
+            },
             invocation,
             envelope,
             tokens: Tokens::default(),
             attempt: 1,
             repeat,
             received_at,
+            held_since: Some(since),
         }
     }
 

@@ -3,14 +3,17 @@ use std::collections::VecDeque;
 use super::item::Item;
 use super::lane::{Lane, Stage};
 use super::{Engine, Then};
-use crate::event::{Key, Seq};
+use crate::event::Key;
 use crate::protocol::{Action, Fence};
 use crate::worker::Occurrence;
 
 impl Engine {
-    /// Puts a granted event into the lane of its key, which begins or goes on.
-    pub(super) fn enter_lane(&mut self, fence: Fence, item: Item) {
+    /// Puts a granted event into the lane of its key, which begins or goes on. One that would not begin with the event
+    /// at the front of the grant is given back: the worker was not told of that one (a call that it gave up reached the
+    /// store late), and must not run over it.
+    pub(super) fn enter_lane(&mut self, fence: Fence, front: u64, item: Item) {
         let key = item.key.clone();
+        let has_front = item.seq().get() == front;
         if self.lanes.get(&key).is_some_and(|lane| lane.fence != fence) {
             // A grant with another fence says that the old one is over, though the worker was not told yet.
             self.abandon(&key);
@@ -28,22 +31,21 @@ impl Engine {
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.insert(item);
         }
-        if begins && self.draining {
+        if begins && (self.draining || !has_front) {
             self.release(&key);
         } else if begins {
             self.ready.push_back(key);
         }
     }
 
-    /// After a commit: the next event of the lane gets ready. If the lane has none, or not the next one, the store has
-    /// granted what this worker was not told of (a call that it gave up reached the store late), and the key is given
-    /// back.
-    pub(super) fn go_on(&mut self, key: &Key, committed: Seq) {
+    /// After a commit: the next event of the lane gets ready. If it is not the one that the store has at the front of the
+    /// grant, this worker was not told of that one, and the key is given back.
+    pub(super) fn go_on(&mut self, key: &Key, front: u64) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
         let next = lane.queue.front().map(|item| item.seq().get());
-        if self.draining || next != Some(committed.get() + 1) {
+        if self.draining || next != Some(front) {
             return self.release(key);
         }
         lane.stage = Stage::Ready;
@@ -82,11 +84,15 @@ impl Engine {
 
     /// Ends the run of a lane that is given up.
     pub(super) fn stop_run(&mut self, lane: &Lane) {
-        if let Stage::Running(handle) = &lane.stage {
-            self.running -= 1;
-            if let Some(handle) = handle {
-                handle.abort();
+        match &lane.stage {
+            Stage::Running(handle) => {
+                self.running -= 1;
+                if let Some(handle) = handle {
+                    handle.abort();
+                }
             }
+            Stage::BackingOff => self.waiting -= 1,
+            Stage::Ready | Stage::Asking => {}
         }
     }
 
@@ -114,6 +120,9 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
+        if let Stage::BackingOff = lane.stage {
+            self.waiting -= 1;
+        }
         lane.stage = Stage::Asking;
         let fence = lane.fence;
         self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));

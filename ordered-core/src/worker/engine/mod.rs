@@ -16,13 +16,13 @@ use std::time::Duration;
 use self::item::Item;
 use self::lane::Lane;
 use super::telemetry::Telemetry;
-use super::{Observer, Occurrence, Settings};
+use super::{Control, Observer, Occurrence, Settings, StuckBecause, StuckHook, StuckKey};
 use crate::event::{Envelope, Key, Seq};
 use crate::handler::{
     Context, Decoded, DynHandler, HandlerError, HandlerOptions, Invocation, Malformed, States,
 };
 use crate::protocol::{Action, Command, Fence, WorkerId};
-use crate::transport::{Fate, Settlement};
+use crate::transport::{Fate, Settlement, Token};
 
 /// The parts an engine is made of.
 pub(super) struct Parts {
@@ -32,6 +32,7 @@ pub(super) struct Parts {
     pub(super) states: Arc<States>,
     pub(super) worker: WorkerId,
     pub(super) observers: Vec<Observer>,
+    pub(super) stuck_hooks: Vec<StuckHook>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) random: fastrand::Rng,
 }
@@ -44,6 +45,10 @@ pub(super) struct Engine {
     /// more; they are passed over.
     ready: VecDeque<Key>,
     running: usize,
+    /// How many lanes wait for their next attempt.
+    waiting: usize,
+    /// The gaps that were reported as stuck: key and seq.
+    reported: HashMap<Key, u64>,
     draining: bool,
     /// What to tell the store next, and what to do with each answer.
     outbox: VecDeque<(Command, Then)>,
@@ -58,9 +63,12 @@ pub(super) enum Then {
     /// The first event of the lane, with its fence.
     Commit(Fence),
     Retry(Failure),
+    Postpone(Failure),
     Halt(Failure),
+    DeadLetter(Failure),
     Release(Fence),
     Claim,
+    Control(Control, Token),
 }
 
 /// How a run failed.
@@ -68,6 +76,8 @@ pub(super) struct Failure {
     fence: Fence,
     attempt: u32,
     error: String,
+    /// How long to wait before the next attempt.
+    wait: Duration,
 }
 
 /// A run of the handler, to be started.
@@ -108,6 +118,8 @@ impl Engine {
             lanes: HashMap::new(),
             ready: VecDeque::new(),
             running: 0,
+            waiting: 0,
+            reported: HashMap::new(),
             draining: false,
             outbox: VecDeque::new(),
             settlements: Vec::new(),
@@ -177,18 +189,33 @@ impl Engine {
             observer(occurrence);
         }
     }
+
+    fn report_stuck(&self, key: &Key, seq: u64, why: StuckBecause<'_>) {
+        for hook in &self.parts.stuck_hooks {
+            hook(&StuckKey {
+                group: &self.group,
+                key,
+                seq,
+                why,
+            });
+        }
+    }
 }
 
 fn payload_bytes(action: &Action) -> u64 {
     match action {
         Action::Hold(_, envelope)
         | Action::Postpone(_, envelope, _)
-        | Action::Halt(_, envelope) => envelope.size(),
+        | Action::Halt(_, envelope)
+        | Action::DeadLetter { envelope, .. } => envelope.size(),
         Action::Offer(_)
         | Action::Commit { .. }
         | Action::Retry(_)
         | Action::Release { .. }
-        | Action::Claim => 0,
+        | Action::Claim
+        | Action::Fill { .. }
+        | Action::Reset { .. }
+        | Action::Operate(_) => 0,
     }
 }
 

@@ -1,12 +1,14 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
 use super::lane::Stage;
 use super::{Context, Engine, Failure, HandlerError, Key, RunName, Start, Then};
-use crate::handler::ContextParts;
+use crate::handler::{ContextParts, OnExhausted};
 use crate::protocol::{Action, Attempt};
-use crate::worker::Occurrence;
+use crate::store::{Stuck, Swept};
+use crate::worker::{Occurrence, StuckBecause};
 
 impl Engine {
     /// The next run to start, while there are slots. The caller makes sure that the worker's lease is good.
@@ -107,12 +109,27 @@ impl Engine {
             && let Some(lane) = self.lanes.get_mut(&name.key)
         {
             lane.stage = Stage::Ready;
+            self.waiting -= 1;
             self.ready.push_back(name.key.clone());
         }
     }
 
-    /// Keys that nobody runs, as a sweep found them.
-    pub(in crate::worker) fn on_swept(&mut self, keys: Vec<Key>) {
+    /// What a sweep found.
+    pub(in crate::worker) fn on_swept(&mut self, swept: Swept) {
+        self.on_swept_keys(swept.runnable);
+        let mut reported = HashMap::with_capacity(swept.stuck.len());
+        for Stuck { key, seq, since } in swept.stuck {
+            if self.reported.get(&key) != Some(&seq) {
+                tracing::warn!(%key, seq, since, "a key has waited long for an event that has not come");
+                self.report_stuck(&key, seq, StuckBecause::Gap { since });
+            }
+            reported.insert(key, seq);
+        }
+        self.reported = reported;
+    }
+
+    /// Keys that nobody runs, though something of them may run.
+    pub(super) fn on_swept_keys(&mut self, keys: Vec<Key>) {
         for key in keys {
             if !self.lanes.contains_key(&key) && !self.draining {
                 self.tell(key, Action::Claim, Then::Claim);
@@ -151,28 +168,44 @@ impl Engine {
         let Some(item) = lane.queue.front() else {
             return;
         };
+        let options = &self.parts.options;
         lane.stage = Stage::Asking;
-        let (fence, number, text) = (lane.fence, item.attempt, error.to_string());
+        let (fence, number, have) = (lane.fence, item.attempt, lane.have());
         let attempt = Attempt {
             event: item.event.clone(),
             fence,
             number,
-            error: text.clone(),
+            error: error.to_string(),
         };
+        let wait = options.backoff.wait(number, &mut self.parts.random);
         let failure = Failure {
             fence,
             attempt: number,
-            error: text,
+            error: attempt.error.clone(),
+            wait,
         };
-        if error.is_permanent() || number >= self.parts.options.policy.max_attempts {
-            let envelope = item.envelope.clone();
-            self.tell(
-                key.clone(),
-                Action::Halt(attempt, envelope),
-                Then::Halt(failure),
-            );
+        let envelope = item.envelope.clone();
+        let crowded = self.waiting >= self.parts.settings.concurrency.div_ceil(2);
+        let (action, then) = if error.is_permanent() || number >= options.policy.max_attempts {
+            match options.on_exhausted {
+                OnExhausted::Halt => (Action::Halt(attempt, envelope), Then::Halt(failure)),
+                OnExhausted::DeadLetter => (
+                    Action::DeadLetter {
+                        attempt,
+                        envelope,
+                        have,
+                    },
+                    Then::DeadLetter(failure),
+                ),
+            }
+        } else if wait > options.lane_backoff || crowded {
+            (
+                Action::Postpone(attempt, envelope, wait),
+                Then::Postpone(failure),
+            )
         } else {
-            self.tell(key.clone(), Action::Retry(attempt), Then::Retry(failure));
-        }
+            (Action::Retry(attempt), Then::Retry(failure))
+        };
+        self.tell(key.clone(), action, then);
     }
 }

@@ -3,9 +3,10 @@ use super::lane::Stage;
 use super::{Engine, Failure, Fate, Pause, RunName, Then};
 use crate::clock::wall_clock;
 use crate::event::Key;
+use crate::handler::OnLate;
 use crate::protocol::{Command, Fence, Grant, Next, Verdict};
-use crate::transport::{Reason, ReasonKind};
-use crate::worker::Occurrence;
+use crate::transport::{Reason, ReasonKind, Settlement, Token};
+use crate::worker::{Control, Deferral, Occurrence, StuckBecause};
 
 impl Engine {
     /// Takes the answers of the store, one for each command of the batch, in its order.
@@ -20,9 +21,14 @@ impl Engine {
                 Then::Place(item) => self.on_placed(item, verdict),
                 Then::Commit(fence) => self.on_commit(&command.key, fence, verdict),
                 Then::Retry(failure) => self.on_retry(&command.key, failure, verdict),
+                Then::Postpone(failure) => self.on_postpone(&command.key, &failure, &verdict),
+                Then::DeadLetter(failure) => self.on_dead_letter(&command.key, &failure, verdict),
                 Then::Halt(failure) => self.on_halt(&command.key, failure, verdict),
                 Then::Release(fence) => self.on_release(&command.key, fence),
                 Then::Claim => self.on_claim(&command.key, verdict),
+                Then::Control(control, token) => {
+                    self.on_control(command.key, &control, token, &verdict)
+                }
             }
         }
     }
@@ -36,13 +42,25 @@ impl Engine {
             Verdict::Duplicate => self.observe(&Occurrence::Duplicate { event }),
             Verdict::Stale => self.observe(&Occurrence::Stale { event }),
             Verdict::HoldFull(limit) => {
-                let delay = self.parts.settings.defer;
-                self.observe(&Occurrence::Deferred {
-                    event,
-                    limit,
-                    delay,
-                });
-                return self.settle(&item, &Fate::Defer(delay));
+                self.report_stuck(&item.key, item.seq().get(), StuckBecause::Full(limit));
+                return self.defer(&item, Deferral::Full(limit));
+            }
+            Verdict::NotYet => return self.defer(&item, Deferral::NotYet),
+            Verdict::Late => {
+                self.observe(&Occurrence::Late { event });
+                if self.parts.options.on_late == OnLate::DeadLetter {
+                    let text = format!(
+                        "seq {} of key {} was passed over before this event came: {}",
+                        item.seq(),
+                        item.key,
+                        "it was skipped, or its producer said that it would never come"
+                    );
+                    let reason = Reason {
+                        kind: ReasonKind::Late,
+                        text,
+                    };
+                    return self.settle(&item, &Fate::DeadLetter(reason));
+                }
             }
             Verdict::Conflict { recorded } => {
                 self.observe(&Occurrence::Conflict {
@@ -67,6 +85,16 @@ impl Engine {
         self.settle(&item, &Fate::Ack);
     }
 
+    fn defer(&mut self, item: &Item, why: Deferral) {
+        let delay = self.parts.settings.defer;
+        self.observe(&Occurrence::Deferred {
+            event: item.place(),
+            why,
+            delay,
+        });
+        self.settle(item, &Fate::Defer(delay));
+    }
+
     /// A store that answers what the protocol does not foresee is broken; what it was asked about stays unsettled.
     fn confused(&self, item: &Item, verdict: &Verdict) {
         tracing::error!(key = %item.key, seq = %item.seq(), ?verdict, "the store answered something unforeseen");
@@ -75,30 +103,54 @@ impl Engine {
     fn on_grant(&mut self, mut item: Item, grant: Grant) {
         item.attempt = grant.attempt;
         item.repeat = grant.repeat;
-        self.enter_lane(grant.fence, item);
+        self.enter_lane(grant.fence, grant.front, item);
     }
 
     fn on_commit(&mut self, key: &Key, fence: Fence, verdict: Verdict) {
-        let Verdict::Committed { next, released } = verdict else {
+        let Verdict::Committed { next, front } = verdict else {
             return self.fenced(key, fence);
         };
-        let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.fence == fence) else {
-            return;
+        if let Some(item) = self.leave_front(key, fence) {
+            self.parts
+                .telemetry
+                .committed(item.envelope.published_at, item.held_since);
+            self.observe(&Occurrence::Committed {
+                event: item.place(),
+                repeat: item.repeat,
+            });
+            self.after_front(key, &item, next, front);
+        }
+    }
+
+    fn on_dead_letter(&mut self, key: &Key, failure: &Failure, verdict: Verdict) {
+        let Verdict::Committed { next, front } = verdict else {
+            return self.fenced(key, failure.fence);
         };
-        let Some(item) = lane.queue.pop_front() else {
-            return;
-        };
+        if let Some(item) = self.leave_front(key, failure.fence) {
+            let Failure { attempt, error, .. } = failure;
+            self.observe(&Occurrence::DeadLettered {
+                event: item.place(),
+                attempts: *attempt,
+                error,
+            });
+            self.after_front(key, &item, next, front);
+        }
+    }
+
+    /// Takes the first event out of the lane, if the lane is still the one that the command was about.
+    fn leave_front(&mut self, key: &Key, fence: Fence) -> Option<Item> {
+        let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
+        let item = lane.queue.pop_front()?;
         lane.committed(item.id());
-        self.observe(&Occurrence::Committed {
-            event: item.place(),
-            repeat: item.repeat,
-        });
-        self.settle(&item, &Fate::Ack);
+        Some(item)
+    }
+
+    fn after_front(&mut self, key: &Key, item: &Item, next: Vec<Next>, front: Option<u64>) {
+        self.settle(item, &Fate::Ack);
         self.extend_lane(key, next);
-        if released {
-            self.end_lane(key)
-        } else {
-            self.go_on(key, item.seq())
+        match front {
+            Some(front) => self.go_on(key, front),
+            None => self.end_lane(key),
         }
     }
 
@@ -106,11 +158,6 @@ impl Engine {
         let Verdict::Run(grant) = verdict else {
             return self.fenced(key, failure.fence);
         };
-        let wait = self
-            .parts
-            .options
-            .backoff
-            .wait(failure.attempt, &mut self.parts.random);
         let Some(lane) = self
             .lanes
             .get_mut(key)
@@ -123,57 +170,98 @@ impl Engine {
         };
         item.attempt = grant.attempt;
         lane.stage = Stage::BackingOff;
+        self.waiting += 1;
         let name = RunName {
             key: key.clone(),
             fence: grant.fence,
             seq: item.seq(),
         };
-        self.pauses.push(Pause { name, wait });
-        let Some(item) = self.lanes.get(key).and_then(|lane| lane.queue.front()) else {
-            return;
-        };
-        let Failure { attempt, error, .. } = &failure;
-        self.observe(&Occurrence::Retrying {
-            event: item.place(),
-            attempt: *attempt,
-            error,
-            wait,
+        self.pauses.push(Pause {
+            name,
+            wait: failure.wait,
         });
+        self.observe_retry(key, &failure);
         if self.draining {
             self.release(key);
         }
+    }
+
+    fn observe_retry(
+        &self,
+        key: &Key,
+        Failure {
+            attempt,
+            error,
+            wait,
+            ..
+        }: &Failure,
+    ) {
+        if let Some(item) = self.lanes.get(key).and_then(|lane| lane.queue.front()) {
+            let event = item.place();
+            self.observe(&Occurrence::Retrying {
+                event,
+                attempt: *attempt,
+                error,
+                wait: *wait,
+            });
+        }
+    }
+
+    fn on_postpone(&mut self, key: &Key, failure: &Failure, verdict: &Verdict) {
+        let Verdict::Postponed { .. } = verdict else {
+            return self.fenced(key, failure.fence);
+        };
+        self.observe_retry(key, failure);
+        self.close_lane(key, failure.fence);
     }
 
     fn on_halt(&mut self, key: &Key, failure: Failure, verdict: Verdict) {
         let Verdict::Halted = verdict else {
             return self.fenced(key, failure.fence);
         };
-        if self
-            .lanes
-            .get(key)
-            .is_none_or(|lane| lane.fence != failure.fence)
-        {
-            return;
-        }
-        let Some(mut lane) = self.lanes.remove(key) else {
-            return;
-        };
-        if let Some(item) = lane.queue.pop_front() {
-            let Failure { attempt, error, .. } = &failure;
+        let Failure {
+            attempt,
+            error,
+            fence,
+            ..
+        } = &failure;
+        if let Some(item) = self.close_lane(key, *fence) {
             self.observe(&Occurrence::Halted {
                 event: item.place(),
                 attempts: *attempt,
                 error,
             });
-            self.settle(&item, &Fate::Ack);
+            self.report_stuck(key, item.seq().get(), StuckBecause::Halted { error });
+        }
+    }
+
+    /// Ends a lane whose first event the store keeps; what is behind it goes to the store too.
+    fn close_lane(&mut self, key: &Key, fence: Fence) -> Option<Item> {
+        self.lanes.get(key).filter(|lane| lane.fence == fence)?;
+        let mut lane = self.lanes.remove(key)?;
+        let item = lane.queue.pop_front();
+        if let Some(item) = &item {
+            self.settle(item, &Fate::Ack);
         }
         self.followers_to_store(lane.queue);
+        item
     }
 
     fn on_release(&mut self, key: &Key, fence: Fence) {
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
             self.end_lane(key);
         }
+    }
+
+    /// What was said may have opened the way for events that are held.
+    fn on_control(&mut self, key: Key, control: &Control, token: Token, verdict: &Verdict) {
+        let fate = match verdict {
+            Verdict::Noted => Fate::Ack,
+            _ => Fate::Defer(self.parts.settings.defer),
+        };
+        self.observe(&Occurrence::Controlled { key: &key, control });
+        self.settlements.push(Settlement { token, fate });
+        self.on_swept_keys(vec![key]);
     }
 
     fn on_claim(&mut self, key: &Key, verdict: Verdict) {
@@ -190,7 +278,6 @@ impl Engine {
             // would leave a hole in the lane, over which a later offer would run.
             return self.extend_lane(key, next);
         }
-        tracing::info!(%key, %fence, attempt, events = next.len(), "took over a key");
         self.enter_claimed(key, fence, attempt, next);
     }
 
@@ -204,12 +291,19 @@ impl Engine {
 
     fn enter_claimed(&mut self, key: &Key, fence: Fence, attempt: u32, next: Vec<Next>) {
         let mut items = self.items_from_store(key, next);
+        let mut front = 0;
         if let Some(first) = items.first_mut() {
+            front = first.seq().get();
             first.attempt = attempt;
+            self.observe(&Occurrence::TakenOver {
+                event: first.place(),
+                attempt,
+                fence,
+            });
         }
         items
             .into_iter()
-            .for_each(|item| self.enter_lane(fence, item));
+            .for_each(|item| self.enter_lane(fence, front, item));
     }
 
     fn items_from_store(&self, key: &Key, next: Vec<Next>) -> Vec<Item> {

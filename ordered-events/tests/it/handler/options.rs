@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use ordered_core::handler::HandlerOptions;
+use ordered_core::handler::{HandlerOptions, OnExhausted, OnLate};
+use ordered_core::protocol::GapPolicy;
 use ordered_events::{Handler, ordered_handler};
 use serde::Deserialize;
 
@@ -34,6 +35,11 @@ fn the_defaults_are_the_documented_ones() {
         max_attempts = 5,
         backoff = "100ms",
         max_backoff = "10s",
+        lane_backoff = "250ms",
+        on_exhausted = "halt",
+        on_gap = "wait",
+        on_late = "dead_letter",
+        stuck_after = "1m",
         dedup_ttl = "24h",
         max_held = 10_000,
         lane_depth = 32,
@@ -53,6 +59,12 @@ fn the_defaults_are_the_documented_ones() {
     backoff = "250ms",
     max_backoff = "5m",
     max_attempts = 9,
+    lane_backoff = "2s",
+    on_exhausted = "dead_letter",
+    on_gap = "skip",
+    gap_timeout = "45s",
+    on_late = "drop",
+    stuck_after = "10m",
     dedup_ttl = "7d",
     max_held = 1_000,
     lane_depth = 4,
@@ -67,6 +79,12 @@ fn every_option_ends_up_in_its_place() {
     expected.backoff.base = Duration::from_millis(250);
     expected.backoff.cap = Duration::from_secs(5 * 60);
     expected.policy.max_attempts = 9;
+    expected.lane_backoff = Duration::from_secs(2);
+    expected.on_exhausted = OnExhausted::DeadLetter;
+    expected.on_late = OnLate::Drop;
+    let after = Duration::from_secs(45);
+    expected.policy.on_gap = GapPolicy::Skip { after };
+    expected.policy.stuck_after = Duration::from_secs(600);
     expected.policy.dedup_ttl = Duration::from_secs(7 * 24 * 60 * 60);
     expected.policy.key_quota.events = 1_000;
     expected.policy.lane_depth = 4;
@@ -98,9 +116,23 @@ alone! {
     max_backoff: max_backoff = "1h" => |o| o.backoff.cap = Duration::from_secs(3600);
     max_attempts: max_attempts = 1 => |o| o.policy.max_attempts = 1;
     most_attempts: max_attempts = 4_294_967_295 => |o| o.policy.max_attempts = u32::MAX;
+    lane_backoff: lane_backoff = "0s" => |o| o.lane_backoff = Duration::ZERO;
+    on_exhausted: on_exhausted = "dead_letter" => |o| o.on_exhausted = OnExhausted::DeadLetter;
+    on_late: on_late = "drop" => |o| o.on_late = OnLate::Drop;
+    stuck_after: stuck_after = "5s" => |o| o.policy.stuck_after = Duration::from_secs(5);
     max_held: max_held = 1 => |o| o.policy.key_quota.events = 1;
     lane_depth: lane_depth = 1u32 => |o| o.policy.lane_depth = 1;
     first_seq: first_seq = 5 => |o| o.policy.first_seq = 5;
+}
+
+#[test]
+fn a_key_can_be_halted_at_a_gap() {
+    #[ordered_handler(key = "key", seq = "seq", on_gap = "halt", gap_timeout = "1s")]
+    async fn strict(_event: Event) {}
+
+    let after = Duration::from_secs(1);
+    let on_gap = strict.options().policy.on_gap;
+    assert_eq!(on_gap, GapPolicy::Halt { after });
 }
 
 #[test]

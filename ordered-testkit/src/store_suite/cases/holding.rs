@@ -1,10 +1,10 @@
 use ordered_core::event::Envelope;
 use ordered_core::protocol::{Action, Obstacle, QuotaLimit, Verdict};
-use ordered_core::store::Store;
+use ordered_core::store::{Admin, Store};
 
 use crate::store_suite::stage::{A, B, Stage, committed, held, key, plain};
 
-pub async fn a_payload_comes_back_byte_for_byte(stage: Stage<impl Store>) {
+pub async fn a_payload_comes_back_byte_for_byte(stage: Stage<impl Store + Admin>) {
     let mut envelope = Envelope::new((0..=255).cycle().take(100_000).collect::<Vec<u8>>());
     envelope
         .headers
@@ -22,7 +22,7 @@ pub async fn a_payload_comes_back_byte_for_byte(stage: Stage<impl Store>) {
     assert_eq!(next[1].envelope, Envelope::new(""));
 }
 
-pub async fn each_quota_is_told_and_the_head_is_exempt(stage: Stage<impl Store>) {
+pub async fn each_quota_is_told_and_the_head_is_exempt(stage: Stage<impl Store + Admin>) {
     let mut stage = stage.with(|policy| policy.key_quota.events = 2);
     stage.hold(A, 3).await;
     stage.hold(A, 4).await;
@@ -55,7 +55,7 @@ pub async fn each_quota_is_told_and_the_head_is_exempt(stage: Stage<impl Store>)
     );
 }
 
-pub async fn what_is_committed_makes_room(stage: Stage<impl Store>) {
+pub async fn what_is_committed_makes_room(stage: Stage<impl Store + Admin>) {
     let stage = stage.with(|policy| policy.key_quota.bytes = 20);
     stage.hold(A, 2).await;
     stage.hold(A, 3).await;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use ordered_core::event::{Envelope, EventId, Key};
 use ordered_core::protocol::{Action, Command, Event, Fence, Obstacle, Verdict};
-use ordered_core::store::{Group, Store};
+use ordered_core::store::{Admin, Group, Store};
 
 use crate::store_suite::stage::{A, B, Stage, event, held, key, plain, run};
 use crate::unique;
@@ -13,7 +13,7 @@ const TEXTS: [&str; 24] = [
     "\r\n", "\0", "a\0", "a\0b", "😀", "%7B", "*", "a 1", " ", "\u{202e}",
 ];
 
-pub async fn no_key_or_id_is_taken_for_another(stage: Stage<impl Store>) {
+pub async fn no_key_or_id_is_taken_for_another(stage: Stage<impl Store + Admin>) {
     let keys: Vec<Key> = TEXTS.iter().map(|text| key(text)).collect();
     let mut events = BTreeMap::new();
     let mut commands = Vec::new();
@@ -24,7 +24,14 @@ pub async fn no_key_or_id_is_taken_for_another(stage: Stage<impl Store>) {
         let hold = |seq: u64| {
             let id = if seq == 2 { id.clone() } else { plain(seq).id };
             let seq = plain(seq).seq;
-            Action::Hold(Event { seq, id }, envelope.clone())
+            Action::Hold(
+                Event {
+                    seq,
+                    id,
+                    epoch: None,
+                },
+                envelope.clone(),
+            )
         };
         for seq in 2..4 + (place as u64 % 3) {
             let action = hold(seq);
@@ -81,7 +88,7 @@ pub async fn no_key_or_id_is_taken_for_another(stage: Stage<impl Store>) {
     }
 }
 
-pub async fn the_longest_key_and_id_are_kept(stage: Stage<impl Store>) {
+pub async fn the_longest_key_and_id_are_kept(stage: Stage<impl Store + Admin>) {
     let (long, longer) = (
         "é".repeat(Key::MAX_BYTES / 2),
         "x".repeat(EventId::MAX_BYTES),
@@ -99,12 +106,16 @@ pub async fn the_longest_key_and_id_are_kept(stage: Stage<impl Store>) {
     assert_eq!(view.held[0].id, longer);
 }
 
-pub async fn no_group_is_taken_for_another(stage: Stage<impl Store>) {
+pub async fn no_group_is_taken_for_another(stage: Stage<impl Store + Admin>) {
     let own = unique("g");
     for text in TEXTS {
         for name in [format!("{own}{text}"), format!("{text}{own}")] {
             let group = Group::new(&name, stage.group.policy().clone());
-            stage.store.open(&group).await.expect("the group opens");
+            stage
+                .store
+                .open(&group, &ordered_core::protocol::WorkerId::new(A))
+                .await
+                .expect("the group opens");
             let command = Command {
                 key: key("k"),
                 action: Action::Offer(plain(1)),

@@ -1,9 +1,9 @@
 use ordered_core::protocol::{Fence, Obstacle, Verdict, WorkerId};
-use ordered_core::store::Store;
+use ordered_core::store::{Admin, Store};
 
 use crate::store_suite::stage::{A, B, LEASE, Stage, committed, early, held, run};
 
-pub async fn a_worker_that_was_overtaken_can_commit_nothing(stage: Stage<impl Store>) {
+pub async fn a_worker_that_was_overtaken_can_commit_nothing(stage: Stage<impl Store + Admin>) {
     stage.offer(A, 1).await;
     stage.crash(A).await;
     assert_eq!(stage.offer(B, 1).await, run(2, 2));
@@ -13,7 +13,9 @@ pub async fn a_worker_that_was_overtaken_can_commit_nothing(stage: Stage<impl St
     committed(&stage.commit(B, 1).await);
 }
 
-pub async fn a_key_is_taken_over_when_the_lease_is_over_and_not_before(stage: Stage<impl Store>) {
+pub async fn a_key_is_taken_over_when_the_lease_is_over_and_not_before(
+    stage: Stage<impl Store + Admin>,
+) {
     stage.offer(A, 1).await;
     stage.clock.advance(LEASE - 1);
     assert_eq!(stage.offer(B, 1).await, early(1, Obstacle::Running));
@@ -21,7 +23,7 @@ pub async fn a_key_is_taken_over_when_the_lease_is_over_and_not_before(stage: St
     assert_eq!(stage.offer(B, 1).await, run(2, 2));
 }
 
-pub async fn a_heartbeat_keeps_the_keys_of_a_worker(stage: Stage<impl Store>) {
+pub async fn a_heartbeat_keeps_the_keys_of_a_worker(stage: Stage<impl Store + Admin>) {
     stage.offer(A, 1).await;
     for _ in 0..5 {
         stage.clock.advance(LEASE - 1);
@@ -29,18 +31,21 @@ pub async fn a_heartbeat_keeps_the_keys_of_a_worker(stage: Stage<impl Store>) {
     }
     assert_eq!(stage.offer(B, 1).await, early(1, Obstacle::Running));
     let view = stage.view().await;
-    assert_eq!((view.worker.as_deref(), view.worker_alive), (Some(A), true));
+    let claim = view.claim.expect("it has the key");
+    assert_eq!(claim.worker, A);
+    assert!(claim.lease_until > Some(view.now));
 }
 
-pub async fn a_worker_that_leaves_gives_way_at_once(stage: Stage<impl Store>) {
+pub async fn a_worker_that_leaves_gives_way_at_once(stage: Stage<impl Store + Admin>) {
     stage.offer(A, 1).await;
     let leave = stage.store.leave(&stage.group, &WorkerId::new(A)).await;
     leave.expect("the store is there");
-    assert!(!stage.view().await.worker_alive);
+    let claim = stage.view().await.claim.expect("nobody took it over");
+    assert_eq!(claim.lease_until, None);
     assert_eq!(stage.offer(B, 1).await, run(2, 2));
 }
 
-pub async fn an_event_that_kills_its_workers_halts_the_key(stage: Stage<impl Store>) {
+pub async fn an_event_that_kills_its_workers_halts_the_key(stage: Stage<impl Store + Admin>) {
     let stage = stage.with(|policy| policy.max_attempts = 2);
     stage.offer(A, 1).await;
     stage.crash(A).await;
@@ -51,5 +56,8 @@ pub async fn an_event_that_kills_its_workers_halts_the_key(stage: Stage<impl Sto
     assert_eq!(stage.commit_under(B, 1, Fence(2)).await, Verdict::Fenced);
     let view = stage.view().await;
     assert_eq!(view.phase, "halted");
-    assert!(view.error.is_some_and(|error| error.contains("died")));
+    assert!(
+        view.trouble
+            .is_some_and(|trouble| trouble.error.contains("died"))
+    );
 }

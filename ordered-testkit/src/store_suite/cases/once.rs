@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ordered_core::event::{Envelope, EventId};
 use ordered_core::protocol::{Action, Command, Obstacle, Verdict};
-use ordered_core::store::Store;
+use ordered_core::store::{Admin, Store};
 
 use crate::store_suite::stage::{A, B, Stage, committed, early, event, plain};
 
@@ -11,13 +11,13 @@ fn conflict(recorded: &str) -> Verdict {
     Verdict::Conflict { recorded }
 }
 
-pub async fn a_committed_event_is_a_duplicate(stage: Stage<impl Store>) {
+pub async fn a_committed_event_is_a_duplicate(stage: Stage<impl Store + Admin>) {
     stage.process(A, 2).await;
     assert_eq!(stage.offer(A, 1).await, Verdict::Duplicate);
     assert_eq!(stage.hold(B, 2).await, Verdict::Duplicate);
 }
 
-pub async fn an_id_that_comes_back_under_a_new_seq_is_a_repeat(stage: Stage<impl Store>) {
+pub async fn an_id_that_comes_back_under_a_new_seq_is_a_repeat(stage: Stage<impl Store + Admin>) {
     stage.process(A, 1).await;
     let again = Action::Offer(event(2, "id-1"));
     assert!(matches!(stage.say(A, again).await, Verdict::Run(grant) if grant.repeat));
@@ -27,7 +27,7 @@ pub async fn an_id_that_comes_back_under_a_new_seq_is_a_repeat(stage: Stage<impl
     assert_eq!(stage.offer(A, 1).await, Verdict::Duplicate);
 }
 
-pub async fn another_event_under_a_taken_seq_is_a_conflict(stage: Stage<impl Store>) {
+pub async fn another_event_under_a_taken_seq_is_a_conflict(stage: Stage<impl Store + Admin>) {
     stage.process(A, 1).await;
     stage.hold(A, 4).await;
     stage.offer(A, 2).await;
@@ -37,7 +37,7 @@ pub async fn another_event_under_a_taken_seq_is_a_conflict(stage: Stage<impl Sto
     }
 }
 
-pub async fn what_is_forgotten_is_stale(stage: Stage<impl Store>) {
+pub async fn what_is_forgotten_is_stale(stage: Stage<impl Store + Admin>) {
     let stage = stage.with(|policy| policy.dedup_ttl = Duration::from_millis(100));
     stage.process(A, 2).await;
     stage.clock.advance(99);
@@ -49,7 +49,7 @@ pub async fn what_is_forgotten_is_stale(stage: Stage<impl Store>) {
     assert_eq!(stage.say(A, imposter).await, Verdict::Stale);
 }
 
-pub async fn the_last_seq_is_kept_for_good(stage: Stage<impl Store>) {
+pub async fn the_last_seq_is_kept_for_good(stage: Stage<impl Store + Admin>) {
     stage.process(A, 2).await;
     stage.clock.advance(10 * 365 * 24 * 60 * 60 * 1_000);
     assert_eq!(stage.offer(A, 1).await, Verdict::Stale);
@@ -57,7 +57,7 @@ pub async fn the_last_seq_is_kept_for_good(stage: Stage<impl Store>) {
 }
 
 /// The replies were lost, one after the other.
-pub async fn every_command_may_be_repeated(stage: Stage<impl Store>) {
+pub async fn every_command_may_be_repeated(stage: Stage<impl Store + Admin>) {
     stage.hold(B, 2).await;
     stage.hold(B, 3).await;
     let twice = async |action: Action| {

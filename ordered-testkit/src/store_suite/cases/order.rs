@@ -1,11 +1,15 @@
 use ordered_core::event::Envelope;
 use ordered_core::protocol::{Action, Command, Fence, Obstacle, Verdict};
-use ordered_core::store::{Group, Store};
+use ordered_core::store::{Admin, Group, Store};
 
-use crate::store_suite::stage::{A, B, Stage, claimed, committed, early, held, key, plain, run};
+use crate::store_suite::stage::{
+    A, B, Stage, claimed, committed, early, held, key, plain, run, run_from,
+};
 use crate::unique;
 
-pub async fn an_event_that_comes_too_early_waits_for_the_one_before_it(stage: Stage<impl Store>) {
+pub async fn an_event_that_comes_too_early_waits_for_the_one_before_it(
+    stage: Stage<impl Store + Admin>,
+) {
     assert_eq!(stage.offer(A, 2).await, early(1, Obstacle::Gap));
     assert_eq!(stage.hold(A, 2).await, held(1, Obstacle::Gap));
     assert_eq!(stage.offer(A, 1).await, run(1, 1));
@@ -13,7 +17,7 @@ pub async fn an_event_that_comes_too_early_waits_for_the_one_before_it(stage: St
     assert_eq!(committed(&stage.commit(A, 2).await), (vec![], true));
 }
 
-pub async fn what_one_worker_held_is_handed_to_another(stage: Stage<impl Store>) {
+pub async fn what_one_worker_held_is_handed_to_another(stage: Stage<impl Store + Admin>) {
     for seq in [2, 3, 5] {
         stage.hold(B, seq).await;
     }
@@ -22,7 +26,7 @@ pub async fn what_one_worker_held_is_handed_to_another(stage: Stage<impl Store>)
     assert_eq!(stage.offer(B, 2).await, held(2, Obstacle::Running));
 }
 
-pub async fn a_batch_is_applied_in_order_and_answered_in_order(stage: Stage<impl Store>) {
+pub async fn a_batch_is_applied_in_order_and_answered_in_order(stage: Stage<impl Store + Admin>) {
     let (one, two) = (key("one"), key("two"));
     let say = |key: &_, action| Command {
         key: Clone::clone(key),
@@ -49,9 +53,9 @@ pub async fn a_batch_is_applied_in_order_and_answered_in_order(stage: Stage<impl
             ],
         )
         .await;
-    let none = |released| Verdict::Committed {
+    let none = |front| Verdict::Committed {
         next: Vec::new(),
-        released,
+        front,
     };
     assert_eq!(
         verdicts,
@@ -59,17 +63,17 @@ pub async fn a_batch_is_applied_in_order_and_answered_in_order(stage: Stage<impl
             run(1, 1),
             held(1, Obstacle::Gap),
             run(1, 1),
-            none(false),
+            none(Some(2)),
             run(1, 1),
-            none(true),
+            none(None),
             Verdict::Duplicate,
             Verdict::Released,
-            run(2, 1),
+            run_from(3, 2, 1),
         ]
     );
 }
 
-pub async fn keys_and_groups_do_not_touch_each_other(stage: Stage<impl Store>) {
+pub async fn keys_and_groups_do_not_touch_each_other(stage: Stage<impl Store + Admin>) {
     stage.process(A, 3).await;
     let offer = Action::Offer(plain(1));
     assert_eq!(
@@ -85,7 +89,7 @@ pub async fn keys_and_groups_do_not_touch_each_other(stage: Stage<impl Store>) {
     assert_eq!(other.say(B, offer).await, run(1, 1));
 }
 
-pub async fn a_claim_takes_over_what_is_held(stage: Stage<impl Store>) {
+pub async fn a_claim_takes_over_what_is_held(stage: Stage<impl Store + Admin>) {
     for seq in [2, 3, 5] {
         stage.hold(A, seq).await;
     }
@@ -102,7 +106,7 @@ pub async fn a_claim_takes_over_what_is_held(stage: Stage<impl Store>) {
     assert_eq!(stage.say(A, Action::Claim).await, Verdict::Idle);
 }
 
-pub async fn a_large_batch_is_answered_in_full(stage: Stage<impl Store>) {
+pub async fn a_large_batch_is_answered_in_full(stage: Stage<impl Store + Admin>) {
     let commands: Vec<Command> = (0..10_000)
         .map(|number| Command {
             key: key(&format!("key-{}", number % 3_000)),

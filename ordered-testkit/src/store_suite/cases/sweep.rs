@@ -2,11 +2,11 @@ use std::collections::BTreeSet;
 
 use ordered_core::event::{Envelope, Key};
 use ordered_core::protocol::{Action, Command, Verdict};
-use ordered_core::store::Store;
+use ordered_core::store::{Admin, Store};
 
 use crate::store_suite::stage::{A, B, Stage, claimed, committed, key, plain};
 
-pub async fn a_sweep_finds_what_a_dead_worker_left(stage: Stage<impl Store>) {
+pub async fn a_sweep_finds_what_a_dead_worker_left(stage: Stage<impl Store + Admin>) {
     stage.hold(A, 2).await;
     stage.offer(A, 1).await;
     stage.commit(A, 1).await;
@@ -18,7 +18,7 @@ pub async fn a_sweep_finds_what_a_dead_worker_left(stage: Stage<impl Store>) {
     committed(&stage.commit(B, 2).await);
 }
 
-pub async fn a_sweep_finds_what_is_due_and_changes_nothing(stage: Stage<impl Store>) {
+pub async fn a_sweep_finds_what_is_due_and_changes_nothing(stage: Stage<impl Store + Admin>) {
     stage.offer(A, 1).await;
     stage.postpone(A, 1, 1, 500).await;
     stage.clock.advance(499);
@@ -38,7 +38,7 @@ pub async fn a_sweep_finds_what_is_due_and_changes_nothing(stage: Stage<impl Sto
 }
 
 pub async fn a_sweep_finds_no_more_than_about_its_limit_and_in_the_end_all(
-    stage: Stage<impl Store>,
+    stage: Stage<impl Store + Admin>,
 ) {
     let keys: Vec<Key> = (0..200)
         .map(|number| key(&format!("key-{number}")))
@@ -66,7 +66,8 @@ pub async fn a_sweep_finds_no_more_than_about_its_limit_and_in_the_end_all(
             .store
             .sweep(&stage.group, 7)
             .await
-            .expect("the store is there");
+            .expect("the store is there")
+            .runnable;
         assert!(
             found.len() <= 50,
             "about 7 were asked for, and {} came",
@@ -86,7 +87,7 @@ pub async fn a_sweep_finds_no_more_than_about_its_limit_and_in_the_end_all(
     panic!("never found: {left:?}");
 }
 
-pub async fn what_waits_for_an_event_is_not_swept(stage: Stage<impl Store>) {
+pub async fn what_waits_for_an_event_is_not_swept(stage: Stage<impl Store + Admin>) {
     stage.hold(A, 2).await;
     stage
         .say_of(&key("halted"), A, Action::Offer(plain(1)))

@@ -2,10 +2,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use ordered_core::event::{Envelope, EventId, Key, Seq};
-use ordered_core::protocol::{Action, Attempt, Command, Event, Fence, Policy, Quota, WorkerId};
+use ordered_core::protocol::{
+    Action, Attempt, Command, Event, Fence, GapPolicy, Policy, Quota, WorkerId,
+};
 
 use super::shadow::Shadow;
 use super::step::Step;
+use super::verbs;
 
 /// Keys and ids that a store which joins names carelessly takes for one another.
 const TEXTS: [&str; 14] = [
@@ -51,12 +54,20 @@ impl Generator {
         }
         steps.push(Step::Sweep);
         steps.push(Step::Inspect(self.keys.clone()));
+        steps.push(self.look_over());
         steps
     }
 
     fn step(&mut self, last: Option<&Step>) -> Step {
         match self.rng.u32(0..100) {
-            0..60 => self.apply(),
+            0..48 => self.apply(),
+            48..57 => self.operate(),
+            57 => {
+                let paused = self.rng.bool();
+                self.shadow.pause(paused);
+                Step::PauseGroup(paused)
+            }
+            58..60 => self.look_over(),
             // The reply was lost, and the worker says all of it again.
             60..72 => match last {
                 Some(Step::Apply(worker, commands)) => {
@@ -90,12 +101,39 @@ impl Generator {
         }
     }
 
+    fn some_key(&mut self) -> Key {
+        self.keys[self.rng.usize(..self.keys.len())].clone()
+    }
+
+    fn operate(&mut self) -> Step {
+        let key = self.some_key();
+        let verb = verbs::some(&mut self.rng, &self.shadow.keys[&key]);
+        let dry_run = self.rng.u8(..) < 50;
+        if !dry_run {
+            let command = Command {
+                key: key.clone(),
+                action: Action::Operate(verb.clone()),
+            };
+            self.shadow.apply(&WorkerId::new("operator:ada"), &command);
+        }
+        Step::Operate(key, verb, dry_run)
+    }
+
+    fn look_over(&mut self) -> Step {
+        let place = |_| {
+            let key = self.some_key();
+            let seq = verbs::seq_near(&mut self.rng, &self.shadow.keys[&key]);
+            (key, seq)
+        };
+        Step::LookOver((0..6).map(place).collect())
+    }
+
     fn worker(&mut self) -> WorkerId {
         self.workers[self.rng.usize(..self.workers.len())].clone()
     }
 
     fn apply(&mut self) -> Step {
-        let key = self.keys[self.rng.usize(..self.keys.len())].clone();
+        let key = self.some_key();
         let owner = self.shadow.keys[&key].claim.as_ref();
         let worker = match owner {
             Some(claim) if self.rng.u8(..) < 200 => claim.worker.clone(),
@@ -119,7 +157,7 @@ impl Generator {
             self.shadow.apply(&worker, &command);
             commands.push(command);
             if !early && self.rng.u8(..) < 60 {
-                key = self.keys[self.rng.usize(..self.keys.len())].clone();
+                key = self.some_key();
             }
         }
         Step::Apply(worker, commands)
@@ -134,14 +172,36 @@ impl Generator {
             _ => state.fence.0,
         });
         match self.rng.u32(0..100) {
-            0..25 => Action::Offer(self.event(key, last)),
-            25..50 => Action::Hold(self.event(key, last), self.envelope()),
-            50..75 => {
+            0..22 => Action::Offer(self.event(key, last)),
+            22..46 => Action::Hold(self.event(key, last), self.envelope()),
+            46..50 => Action::DeadLetter {
+                attempt: self.attempt(key, fence, attempts),
+                envelope: self.envelope(),
+                have: (head + self.rng.u64(0..6)).saturating_sub(2),
+            },
+            50..70 => {
                 let event = self.head_event(key);
                 let have = (head + self.rng.u64(0..6)).saturating_sub(2);
                 Action::Commit { event, fence, have }
             }
-            75..80 => Action::Retry(self.attempt(key, fence, attempts)),
+            70..74 => {
+                let from = self.event(key, last).seq;
+                let to = (from.get() + self.rng.u64(0..4)).min(Seq::MAX.get());
+                Action::Fill {
+                    from,
+                    to: Seq::new(to).expect("it is in bounds"),
+                }
+            }
+            74 => {
+                let epoch = self.shadow.keys[key].epoch;
+                let epoch = [None, Some(epoch), Some(epoch + 1), Some(epoch + 2)];
+                Action::Reset {
+                    at: self.event(key, last).seq,
+                    epoch: epoch[self.rng.usize(..4)],
+                }
+            }
+            75 => Action::Operate(verbs::some(&mut self.rng, &self.shadow.keys[key])),
+            76..80 => Action::Retry(self.attempt(key, fence, attempts)),
             80..86 => {
                 let delay = Duration::from_millis(self.rng.u64(0..8) * TICK);
                 Action::Postpone(self.attempt(key, fence, attempts), self.envelope(), delay)
@@ -172,19 +232,18 @@ impl Generator {
     fn head_event(&mut self, key: &Key) -> Event {
         let state = &self.shadow.keys[key];
         let granted = state.claim.as_ref().and_then(|claim| claim.granted.front());
-        let seq = match self.rng.u32(0..12) {
-            0 => state.last_seq,
-            1 => state.head() + 1,
-            _ => state.head(),
-        };
-        let seq = seq.clamp(1, Seq::MAX.get());
-        match granted.cloned() {
-            Some(id) if self.rng.u8(..) < 240 => Event {
-                seq: Seq::new(seq).expect("it is in bounds"),
-                id,
-            },
-            _ => self.event_at(key, seq),
+        let (granted, last) = (granted.cloned(), state.last_seq);
+        if let Some(granted) = granted
+            && self.rng.u8(..) < 220
+        {
+            return Event {
+                seq: Seq::new(granted.seq).expect("it is in bounds"),
+                id: granted.id,
+                epoch: None,
+            };
         }
+        let seq = last + self.rng.u64(0..3);
+        self.event_at(key, seq.clamp(1, Seq::MAX.get()))
     }
 
     /// Every seq has an id of its own; now and then another producer has used it for something else.
@@ -197,6 +256,7 @@ impl Generator {
         Event {
             seq: Seq::new(seq).expect("it is in bounds"),
             id: EventId::new(id).expect("it is neither empty nor long"),
+            epoch: (self.rng.u8(..) < 8).then(|| self.rng.u64(0..3)),
         }
     }
 
@@ -222,6 +282,13 @@ fn policy(rng: &mut Rng) -> Policy {
     policy.first_seq = [1, 1, 1, 0, 7, Seq::MAX.get() - 4][rng.usize(..6)];
     policy.max_attempts = rng.u32(1..5);
     policy.dedup_ttl = Duration::from_millis([0, 3, 50, 80, 1_000, 60_000][rng.usize(..6)]);
+    let after = Duration::from_millis(rng.u64(0..12) * TICK);
+    policy.on_gap = [
+        GapPolicy::Wait,
+        GapPolicy::Skip { after },
+        GapPolicy::Halt { after },
+    ][rng.usize(..3)];
+    policy.stuck_after = Duration::from_millis(rng.u64(0..20) * TICK);
     policy.lane_depth = rng.u32(0..6);
     policy.next_events = rng.u32(0..5);
     policy.next_bytes = [0, 20, 40, 1 << 20][rng.usize(..4)];

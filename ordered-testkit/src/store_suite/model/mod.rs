@@ -3,6 +3,7 @@
 mod generate;
 mod shadow;
 mod step;
+mod verbs;
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use std::ops::Range;
 use futures_util::{StreamExt, stream};
 use ordered_core::clock::Clock;
 use ordered_core::protocol::Policy;
-use ordered_core::store::{Group, MemoryStore, Store};
+use ordered_core::store::{Admin, Group, MemoryStore, Store};
 
 use self::generate::Generator;
 pub(super) use self::generate::START;
@@ -30,7 +31,7 @@ const AT_ONCE: usize = 256;
 ///
 /// # Panics
 /// At the first difference, with the seed and the shortest sequence found that shows it.
-pub async fn equals_the_model<S: Store>(
+pub async fn equals_the_model<S: Store + Admin>(
     store: impl Fn(Clock) -> S,
     buckets: u32,
     seeds: Range<u64>,
@@ -70,7 +71,7 @@ struct Difference {
     actual: Result<Reply, String>,
 }
 
-impl<S: Store, F: Fn(Clock) -> S> Case<'_, F> {
+impl<S: Store + Admin, F: Fn(Clock) -> S> Case<'_, F> {
     async fn run(&self, steps: &[Step]) -> Option<Difference> {
         let group = Group::new(unique("model"), self.policy.clone());
         let (clock, model_clock) = (Clock::manual(START), Clock::manual(START));

@@ -44,6 +44,12 @@ impl Shadow {
         decide(&mut self.buckets[place], key, situation, &command.action)
     }
 
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.buckets
+            .iter_mut()
+            .for_each(|bucket| bucket.paused = paused);
+    }
+
     pub(super) fn set_lease(&mut self, worker: &WorkerId, expiry: Option<Millis>) {
         for bucket in &mut self.buckets {
             match expiry {

@@ -1,11 +1,13 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
 use ordered_core::clock::Clock;
-use ordered_core::event::Key;
-use ordered_core::protocol::{Action, Command, KeyView, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError};
+use ordered_core::event::{Envelope, Key, Seq};
+use ordered_core::protocol::{Action, Command, KeyView, Verb, Verdict, WorkerId};
+use ordered_core::store::{
+    Admin, AuditEntry, Group, GroupView, KeyFilter, Operator, Store, StoreError, Stuck, Swept,
+};
 
 /// One thing that happens to a store.
 #[derive(Debug, Clone)]
@@ -17,13 +19,31 @@ pub(super) enum Step {
     Pass(u64),
     Sweep,
     Inspect(Vec<Key>),
+    Operate(Key, Verb, bool),
+    PauseGroup(bool),
+    /// All that an operator can ask for beside the keys.
+    LookOver(Vec<(Key, Seq)>),
 }
 
 /// What a store says to it.
 #[derive(Debug, PartialEq)]
 pub(super) enum Reply {
     Verdicts(Vec<Verdict>),
-    Found(BTreeSet<Key>),
+    Found {
+        runnable: BTreeSet<Key>,
+        stuck: BTreeSet<Stuck>,
+        halted: u64,
+        oldest_gap: Option<u64>,
+    },
+    Done(Verdict),
+    Changed(bool),
+    Overview {
+        group: Box<GroupView>,
+        all: BTreeMap<String, KeyView>,
+        stuck: BTreeMap<String, KeyView>,
+        events: Vec<Option<Envelope>>,
+        audit: Vec<AuditEntry>,
+    },
     Views(Vec<Option<KeyView>>),
     Nothing,
 }
@@ -31,7 +51,7 @@ pub(super) enum Reply {
 impl Step {
     pub(super) async fn run(
         &self,
-        store: &impl Store,
+        store: &(impl Store + Admin),
         clock: &Clock,
         group: &Group,
     ) -> Result<Reply, StoreError> {
@@ -52,8 +72,18 @@ impl Step {
                 Reply::Nothing
             }
             Self::Sweep => {
-                let found = store.sweep(group, 1_000).await?;
-                Reply::Found(found.into_iter().collect())
+                let Swept {
+                    runnable,
+                    halted,
+                    oldest_gap,
+                    stuck,
+                } = store.sweep(group, 1_000).await?;
+                Reply::Found {
+                    runnable: runnable.into_iter().collect(),
+                    stuck: stuck.into_iter().collect(),
+                    halted,
+                    oldest_gap,
+                }
             }
             Self::Inspect(keys) => {
                 let mut views = Vec::new();
@@ -62,7 +92,63 @@ impl Step {
                 }
                 Reply::Views(views)
             }
+            Self::Operate(key, verb, dry_run) => Reply::Done(
+                store
+                    .operate(group, key, verb, &operator(), *dry_run)
+                    .await?,
+            ),
+            Self::PauseGroup(paused) => {
+                Reply::Changed(store.pause_group(group, *paused, &operator()).await?)
+            }
+            Self::LookOver(events) => look_over(store, group, events).await?,
         })
+    }
+}
+
+fn operator() -> Operator {
+    Operator {
+        who: "ada".into(),
+        why: "because".into(),
+    }
+}
+
+async fn look_over(
+    store: &impl Admin,
+    group: &Group,
+    events: &[(Key, Seq)],
+) -> Result<Reply, StoreError> {
+    let mut view = store.overview(group).await?;
+    for worker in &mut view.workers {
+        // Nobody opened the group, so nothing is known of it.
+        worker.version.clear();
+    }
+    let mut found = Vec::new();
+    for (key, seq) in events {
+        found.push(store.event(group, key, *seq).await?);
+    }
+    Ok(Reply::Overview {
+        group: Box::new(view),
+        all: all_pages(store, group, KeyFilter::All).await?,
+        stuck: all_pages(store, group, KeyFilter::Stuck).await?,
+        events: found,
+        audit: store.audit(group, 20).await?,
+    })
+}
+
+/// By key, since a store may tell of a key twice.
+async fn all_pages(
+    store: &impl Admin,
+    group: &Group,
+    filter: KeyFilter,
+) -> Result<BTreeMap<String, KeyView>, StoreError> {
+    let (mut all, mut cursor) = (BTreeMap::new(), None);
+    loop {
+        let page = store.keys(group, filter, cursor).await?;
+        all.extend(page.keys.into_iter().map(|view| (view.key.clone(), view)));
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
     }
 }
 
@@ -81,6 +167,11 @@ impl fmt::Display for Step {
             Self::Pass(millis) => writeln!(f, "{millis} ms pass"),
             Self::Sweep => writeln!(f, "a sweep"),
             Self::Inspect(keys) => writeln!(f, "a look at {keys:?}"),
+            Self::Operate(key, verb, dry_run) => {
+                writeln!(f, "operator: {verb} {key:?}, dry run: {dry_run}")
+            }
+            Self::PauseGroup(paused) => writeln!(f, "the group is paused: {paused}"),
+            Self::LookOver(events) => writeln!(f, "a look at everything, and {events:?}"),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Mistakes, planted between the workers and what they work with. Each must be found.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Action, Command, Fence, KeyView, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError, StoreReport};
+use ordered_core::protocol::{Action, Command, Fence, Verdict, WorkerId};
+use ordered_core::store::{Group, Store, StoreError, StoreReport, Swept};
 use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
 use ordered_testkit::simulation::{App, Failure, Simulation};
 
@@ -25,15 +26,31 @@ enum Mistake {
     NoSweep,
 }
 
+/// To whom each key was granted last, and under which fence.
+type Grants = Arc<Mutex<HashMap<Key, (Fence, WorkerId)>>>;
+
 struct Mistaken {
     inner: Arc<dyn Store>,
     mistake: Mistake,
+    grants: Grants,
+}
+
+impl Mistaken {
+    fn note(&self, key: &Key, worker: &WorkerId, verdict: &Verdict) {
+        let fence = match verdict {
+            Verdict::Run(grant) => grant.fence,
+            Verdict::Claimed { fence, .. } => *fence,
+            _ => return,
+        };
+        let mut grants = self.grants.lock().unwrap();
+        grants.insert(key.clone(), (fence, worker.clone()));
+    }
 }
 
 #[async_trait]
 impl Store for Mistaken {
-    async fn open(&self, group: &Group) -> Result<StoreReport, StoreError> {
-        self.inner.open(group).await
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+        self.inner.open(group, worker).await
     }
 
     async fn apply(
@@ -47,9 +64,9 @@ impl Store for Mistaken {
             let (mut command, mut worker) = (command.clone(), worker.clone());
             match &mut command.action {
                 Action::Commit { fence, .. } if self.mistake == Mistake::NoFence => {
-                    if let Some(view) = self.inner.inspect(group, &command.key).await? {
-                        *fence = Fence(view.fence);
-                        worker = view.worker.map_or(worker, WorkerId::new);
+                    let grants = self.grants.lock().unwrap();
+                    if let Some(last) = grants.get(&command.key) {
+                        (*fence, worker) = last.clone();
                     }
                 }
                 Action::Hold(event, _) if self.mistake == Mistake::HoldsNothing => {
@@ -57,7 +74,8 @@ impl Store for Mistaken {
                 }
                 _ => {}
             }
-            let said = self.inner.apply(group, &worker, &[command]).await?;
+            let said = self.inner.apply(group, &worker, &[command.clone()]).await?;
+            self.note(&command.key, &worker, &said[0]);
             verdicts.extend(said.into_iter().map(|verdict| match verdict {
                 Verdict::Early(waiting) if self.mistake == Mistake::HoldsNothing => {
                     Verdict::Held(waiting)
@@ -86,17 +104,13 @@ impl Store for Mistaken {
         self.inner.leave(group, worker).await
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let keys = self.inner.sweep(group, limit).await?;
+    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
+        let swept = self.inner.sweep(group, limit).await?;
         Ok(if self.mistake == Mistake::NoSweep {
-            Vec::new()
+            Swept::default()
         } else {
-            keys
+            swept
         })
-    }
-
-    async fn inspect(&self, group: &Group, key: &Key) -> Result<Option<KeyView>, StoreError> {
-        self.inner.inspect(group, key).await
     }
 }
 
@@ -134,7 +148,16 @@ fn hunt(app: impl Fn() -> App + 'static) -> Failure {
 }
 
 fn mistaken(mistake: Mistake) -> String {
-    let app = move || keeper().wrap_store(move |inner| Arc::new(Mistaken { inner, mistake }));
+    let app = move || {
+        let grants = Grants::default();
+        keeper().wrap_store(move |inner| {
+            Arc::new(Mistaken {
+                inner,
+                mistake,
+                grants: Arc::clone(&grants),
+            })
+        })
+    };
     let failure = hunt(app);
     println!("{mistake:?}: {failure}");
     failure.troubles[0].to_string()

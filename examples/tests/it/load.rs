@@ -1,0 +1,33 @@
+/// The events of a test: `keys` orders with `events` each, in a disorder that the seed decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) keys: usize,
+    pub(crate) events: u64,
+    pub(crate) seed: u64,
+}
+
+/// Each event is moved by up to so many places.
+const SHUFFLE: usize = 500;
+/// So many percent of the events come twice.
+const DUPLICATES: u8 = 10;
+
+impl Load {
+    /// How many events that is, duplicates not counted.
+    pub(crate) fn total(&self) -> usize {
+        self.keys * usize::try_from(self.events).unwrap()
+    }
+
+    /// What the producers are told.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        [
+            ("--keys", self.keys.to_string()),
+            ("--events", self.events.to_string()),
+            ("--seed", self.seed.to_string()),
+            ("--shuffle", SHUFFLE.to_string()),
+            ("--duplicates", DUPLICATES.to_string()),
+        ]
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value])
+        .collect()
+    }
+}

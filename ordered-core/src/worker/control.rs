@@ -1,0 +1,159 @@
+use std::collections::BTreeMap;
+
+use crate::event::{Envelope, Key, Seq};
+use crate::handler::Malformed;
+use crate::protocol::Action;
+
+/// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body does
+/// not matter:
+///
+/// | header | gap-fill | reset |
+/// |---|---|---|
+/// | `x-ordered-control` | `gap-fill` | `reset` |
+/// | `x-ordered-key` | the key | the key |
+/// | `x-ordered-from` | the first seq that will never come | |
+/// | `x-ordered-to` | the last one; the same by default | |
+/// | `x-ordered-at` | | the seq that the key goes on with |
+/// | `x-ordered-epoch` | | the number of the new numbering, to begin again below; each is larger than the one before |
+///
+/// Both may come shuffled, twice, or before the events that they speak of: events that come all the same are handled in
+/// their place as long as the key has not passed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// The seqs of this range will never come.
+    GapFill {
+        /// The first.
+        from: Seq,
+        /// The last.
+        to: Seq,
+    },
+    /// The key goes on with this seq.
+    Reset {
+        /// The seq.
+        at: Seq,
+        /// The number of the new numbering; without one the key can only move upwards.
+        epoch: Option<u64>,
+    },
+}
+
+/// The header that tells a control event from an event.
+pub const CONTROL: &str = "x-ordered-control";
+/// The header with the key of a control event.
+pub const KEY: &str = "x-ordered-key";
+/// The header with the first seq that will never come.
+pub const FROM: &str = "x-ordered-from";
+/// The header with the last seq that will never come.
+pub const TO: &str = "x-ordered-to";
+/// The header with the seq that a key goes on with.
+pub const AT: &str = "x-ordered-at";
+/// The header with the number of the numbering that a reset begins, or that an event belongs to.
+pub const EPOCH: &str = "x-ordered-epoch";
+
+impl Control {
+    /// The message that says this about the key.
+    #[must_use]
+    pub fn envelope(&self, key: &Key) -> Envelope {
+        let mut headers = BTreeMap::from([(KEY.to_owned(), key.to_string())]);
+        let mut put = |name: &str, value: String| headers.insert(name.to_owned(), value);
+        match self {
+            Self::GapFill { from, to } => {
+                put(CONTROL, "gap-fill".into());
+                put(FROM, from.to_string());
+                put(TO, to.to_string());
+            }
+            Self::Reset { at, epoch } => {
+                put(CONTROL, "reset".into());
+                put(AT, at.to_string());
+                if let Some(epoch) = epoch {
+                    put(EPOCH, epoch.to_string());
+                }
+            }
+        }
+        Envelope {
+            headers,
+            ..Envelope::default()
+        }
+    }
+
+    /// What the message says, and about which key; `None` when it is an event.
+    ///
+    /// # Errors
+    /// When it is a control event with a header that is missing or wrong.
+    pub fn read(envelope: &Envelope) -> Result<Option<(Key, Self)>, Malformed> {
+        let Some(kind) = envelope.headers.get(CONTROL) else {
+            return Ok(None);
+        };
+        let key = Key::new(required(envelope, KEY)?)?;
+        let control = match kind.as_str() {
+            "gap-fill" => {
+                let from = seq(FROM, required(envelope, FROM)?)?;
+                let to = envelope
+                    .headers
+                    .get(TO)
+                    .map(|to| seq(TO, to))
+                    .transpose()?
+                    .unwrap_or(from);
+                if to < from {
+                    return Err(Malformed(format!(
+                        "the header {TO} is {to}, and lies before {FROM}, which is {from}"
+                    )));
+                }
+                Self::GapFill { from, to }
+            }
+            "reset" => Self::Reset {
+                at: seq(AT, required(envelope, AT)?)?,
+                epoch: epoch(envelope)?,
+            },
+            other => {
+                return Err(Malformed(format!(
+                    "the header {CONTROL} is {other:?}, and may be \"gap-fill\" or \"reset\""
+                )));
+            }
+        };
+        Ok(Some((key, control)))
+    }
+
+    pub(super) fn action(&self) -> Action {
+        match self {
+            Self::GapFill { from, to } => Action::Fill {
+                from: *from,
+                to: *to,
+            },
+            Self::Reset { at, epoch } => Action::Reset {
+                at: *at,
+                epoch: *epoch,
+            },
+        }
+    }
+}
+
+/// The numbering that an event or a reset belongs to, where it says so.
+pub(super) fn epoch(envelope: &Envelope) -> Result<Option<u64>, Malformed> {
+    let Some(text) = envelope.headers.get(EPOCH) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(epoch) if epoch <= Seq::MAX.get() => Ok(Some(epoch)),
+        _ => Err(Malformed(format!(
+            "the header {EPOCH} is {text:?}, and must be a whole number from 0 to 2^53-1"
+        ))),
+    }
+}
+
+fn required<'a>(envelope: &'a Envelope, name: &str) -> Result<&'a str, Malformed> {
+    let value = envelope.headers.get(name).map(String::as_str);
+    value.ok_or_else(|| {
+        Malformed(format!(
+            "a control event needs the header {name}, and this one has none"
+        ))
+    })
+}
+
+fn seq(name: &str, text: &str) -> Result<Seq, Malformed> {
+    let seq = text.parse().ok().and_then(|number| Seq::new(number).ok());
+    seq.ok_or_else(|| {
+        Malformed(format!(
+            "the header {name} is {text:?}, and must be a whole number from 1 to 2^53-1"
+        ))
+    })
+}

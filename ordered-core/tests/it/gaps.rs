@@ -1,0 +1,249 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ordered_core::event::{Envelope, Key, Seq};
+use ordered_core::handler::OnLate;
+use ordered_core::protocol::GapPolicy;
+use ordered_core::transport::{Faults, Publish, ReasonKind};
+use ordered_core::worker::{Control, StuckBecause};
+
+use crate::bench::{World, event};
+use crate::failures::view;
+
+fn seq(number: u64) -> Seq {
+    Seq::new(number).unwrap()
+}
+
+fn said(control: &Control) -> Envelope {
+    control.envelope(&Key::new("k").unwrap())
+}
+
+fn fill(from: u64, to: u64) -> Envelope {
+    said(&Control::GapFill {
+        from: seq(from),
+        to: seq(to),
+    })
+}
+
+async fn publish(world: &World, events: Vec<Envelope>) {
+    world.broker.publish(events).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_waited_for_and_reported() {
+    let world = World::new(Faults::default());
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let hook = Arc::clone(&reported);
+    publish(&world, vec![event("k", 1), event("k", 3)]).await;
+    let worker = world.start("w1", |worker| {
+        worker.on_stuck(move |stuck| {
+            if let StuckBecause::Gap { .. } = stuck.why {
+                hook.lock()
+                    .unwrap()
+                    .push((stuck.key.to_string(), stuck.seq));
+            }
+        })
+    });
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(*reported.lock().unwrap(), [("k".to_owned(), 2)], "once");
+    assert_eq!(world.by_key()["k"], [1]);
+    publish(&world, vec![event("k", 2)]).await;
+    world
+        .until("all handled", |world| world.handled() == 3)
+        .await;
+    worker.stop().await;
+    world.assert_in_order_once(1, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_skipped_after_its_time_and_what_comes_later_is_late() {
+    for (on_late, dead) in [(OnLate::DeadLetter, 1), (OnLate::Drop, 0)] {
+        let world = World::new(Faults::default());
+        publish(&world, vec![event("k", 1), event("k", 4), event("k", 5)]).await;
+        let after = Duration::from_secs(30);
+        let worker = world.start("w1", |worker| {
+            worker.on_gap(GapPolicy::Skip { after }).on_late(on_late)
+        });
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        assert_eq!(world.by_key()["k"], [1], "not before its time");
+        world.until("skipped", |world| world.handled() == 3).await;
+        publish(&world, vec![event("k", 2), event("k", 6)]).await;
+        world
+            .until("the next handled", |world| {
+                world.handled() == 4 && world.broker.backlog() == 0
+            })
+            .await;
+        worker.stop().await;
+        assert_eq!(world.by_key()["k"], [1, 4, 5, 6]);
+        let letters = world.broker.dead_letters();
+        assert_eq!(letters.len(), dead);
+        assert!(
+            letters
+                .iter()
+                .all(|(_, reason)| reason.kind == ReasonKind::Late)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_halts_its_key_after_its_time() {
+    let world = World::new(Faults::default());
+    publish(&world, vec![event("k", 1), event("k", 3)]).await;
+    let after = Duration::from_secs(30);
+    let worker = world.start("w1", |worker| worker.on_gap(GapPolicy::Halt { after }));
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    let halted = view(&world, "k").await;
+    assert_eq!(
+        (
+            halted.phase.as_str(),
+            halted.trouble.unwrap().error.as_str()
+        ),
+        ("halted", "seq 2 has not come for 30s")
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_fill_lets_the_key_go_on() {
+    let world = World::new(Faults::default());
+    publish(
+        &world,
+        vec![
+            event("k", 1),
+            event("k", 5),
+            fill(2, 3),
+            fill(4, 4),
+            fill(2, 3),
+        ],
+    )
+    .await;
+    let worker = world.start("w1", |worker| worker);
+    world
+        .until("all handled", |world| {
+            world.handled() == 2 && world.broker.backlog() == 0
+        })
+        .await;
+    worker.stop().await;
+    assert_eq!(world.by_key()["k"], [1, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_events_may_come_shuffled_twice_and_early() {
+    for seed in 0..50 {
+        println!("seed {seed}");
+        let faults = Faults {
+            seed,
+            shuffle: 40,
+            duplicate: 50,
+            delay: Duration::from_millis(30),
+            ..Faults::default()
+        };
+        let world = World::new(faults);
+        let reset = Control::Reset {
+            at: seq(21),
+            epoch: None,
+        };
+        let mut events = vec![fill(4, 6), fill(7, 7), fill(15, 20), said(&reset)];
+        events.extend(
+            (1..=30)
+                .filter(|seq| ![4, 5, 6, 7].contains(seq) && !(15..=20).contains(seq))
+                .map(|seq| event("k", seq)),
+        );
+        publish(&world, events).await;
+        let workers = ["w1", "w2"].map(|name| world.start(name, |worker| worker));
+        world
+            .until("the last handled", |world| {
+                world.broker.backlog() == 0
+                    && world
+                        .by_key()
+                        .get("k")
+                        .is_some_and(|seqs| seqs.last() == Some(&30))
+            })
+            .await;
+        for worker in workers {
+            worker.stop().await;
+        }
+        let mut in_order = world.by_key()["k"].clone();
+        in_order.dedup();
+        assert_eq!(in_order, world.by_key()["k"], "once");
+        in_order.sort_unstable();
+        assert_eq!(in_order, world.by_key()["k"], "in order");
+        // What the reset overtook is late, and nothing else is lost.
+        let late = world.broker.dead_letters().len();
+        let distinct: std::collections::BTreeSet<_> = world
+            .broker
+            .dead_letters()
+            .into_iter()
+            .map(|(letter, _)| letter.body)
+            .collect();
+        assert_eq!(in_order.len() + distinct.len(), 20, "{late} late");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_with_an_epoch_begins_again_below() {
+    let world = World::new(Faults::default());
+    publish(&world, vec![event("k", 1), event("k", 2), event("k", 4)]).await;
+    let worker = world.start("w1", |worker| worker);
+    world
+        .until("some handled", |world| {
+            world.handled() == 2 && world.broker.backlog() == 0
+        })
+        .await;
+    let mut again = Envelope::new("k 1 again-1");
+    again.headers.insert("x-ordered-epoch".into(), "1".into());
+    publish(&world, vec![again]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        world.handled(),
+        2,
+        "an event of a numbering that has not begun stays with the broker"
+    );
+    publish(
+        &world,
+        vec![said(&Control::Reset {
+            at: seq(1),
+            epoch: Some(1),
+        })],
+    )
+    .await;
+    world
+        .until("begun again", |world| {
+            world.handled() == 3 && world.broker.backlog() == 0
+        })
+        .await;
+    worker.stop().await;
+    let after = view(&world, "k").await;
+    assert_eq!((after.last_seq, after.epoch, after.dead_events), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_event_that_makes_no_sense_is_dead_lettered() {
+    let world = World::new(Faults::default());
+    let mut nonsense = fill(2, 3);
+    nonsense
+        .headers
+        .insert("x-ordered-control".into(), "dance".into());
+    let mut backwards = fill(2, 3);
+    backwards.headers.insert("x-ordered-to".into(), "1".into());
+    publish(&world, vec![nonsense, backwards]).await;
+    let worker = world.start("w1", |worker| worker);
+    world
+        .until("settled", |world| world.broker.backlog() == 0)
+        .await;
+    worker.stop().await;
+    let texts: Vec<_> = world
+        .broker
+        .dead_letters()
+        .into_iter()
+        .map(|(_, reason)| reason.text)
+        .collect();
+    assert_eq!(
+        texts[0],
+        "the header x-ordered-control is \"dance\", and may be \"gap-fill\" or \"reset\""
+    );
+    assert_eq!(
+        texts[1],
+        "the header x-ordered-to is 1, and lies before x-ordered-from, which is 2"
+    );
+}

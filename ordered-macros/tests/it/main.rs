@@ -1,0 +1,10 @@
+//! What the compiler says about mistakes.
+
+/// Every mistake has its message: one file each in `tests/ui`. After a change of the messages, write the expected ones
+/// anew with `TRYBUILD=overwrite cargo test -p ordered-macros ui`, and read the difference.
+///
+/// They are here and not with the facade, because all that it can do would be built once more for them.
+#[test]
+fn ui_every_mistake_has_its_message() {
+    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}

@@ -1,0 +1,49 @@
+-- Part of apply: writes down what the batch has changed, with a few variadic commands. Here is what every batch writes;
+-- what is seldom there is in rest.lua.
+
+local function pack_claim(key)
+  local claim = { key.worker, key.since }
+  for place, seq in ipairs(key.granted) do claim[2 * place + 1], claim[2 * place + 2] = seq, key.ids[place] end
+  return cmsgpack.pack(claim)
+end
+
+-- A server that is out of memory refuses the first write of a script if that write may take memory, and lets all
+-- others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a write,
+-- and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be, and goes
+-- through: what is held drains, and its memory is freed.
+local function takes_in()
+  for _, command in ipairs(commands) do
+    if command[1] <= 2 then return true end
+  end
+  return false
+end
+
+local function save_batch()
+  local states, fresh, claims, unclaimed, rest = {}, {}, {}, {}, {}
+  for _, name in ipairs(names) do
+    local key = keys[name]
+    local text, at_rest = pack_state(key)
+    if text ~= key.text and text == fresh_text then
+      fresh[#fresh + 1] = name
+    elseif text ~= key.text then
+      states[#states + 1], states[#states + 2] = name, text
+    end
+    if key.claim_changed and key.worker then
+      claims[#claims + 1], claims[#claims + 2] = name, pack_claim(key)
+    elseif key.claim_changed and key.was_claimed then
+      unclaimed[#unclaimed + 1] = name
+    end
+    key.changed = text ~= key.text or key.claim_changed
+    if not at_rest or key.was ~= NOTHING then rest[#rest + 1] = key end
+  end
+  local has_rest = #rest > 0
+  if has_rest then protocol.collect_rest(rest) end
+  if not takes_in() then call('HDEL', AT.claims, '') end
+  if has_rest then protocol.save_payloads() end
+  send('HSET', AT.states, states)
+  send('HDEL', AT.states, fresh)
+  send('HDEL', AT.claims, unclaimed)
+  send('HSET', AT.claims, claims)
+  if has_rest then protocol.save_rest() end
+  save_done()
+end
