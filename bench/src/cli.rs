@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// One round of a few thousand events each: shows that all works, and measures nothing worth keeping
     #[arg(long)]
     pub(crate) quick: bool,
+    /// How many buckets the store has, in place of its default
+    #[arg(long, default_value_t = ordered_events::RedisStore::BUCKETS)]
+    pub(crate) buckets: u32,
     /// What the random choices are made of
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

@@ -40,6 +40,7 @@ pub(crate) struct Job {
     pub(crate) concurrency: usize,
     pub(crate) prefetch: u16,
     pub(crate) dedup_ttl: Duration,
+    pub(crate) buckets: u32,
     pub(crate) schedule: Option<Schedule>,
 }
 

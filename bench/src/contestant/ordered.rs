@@ -20,8 +20,10 @@ async fn handle(event: OrderEvent, State(work): State<Work>) -> Result<(), Handl
 pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
     let job = &arena.job;
     let meter = Arc::clone(&arena.meter);
+    let store = RedisStore::builder(&job.redis).buckets(job.buckets);
+    let store = store.connect().await?;
     Worker::builder()
-        .store(RedisStore::connect(&job.redis).await?)
+        .store(store)
         .transport(Amqp::connect(&job.amqp).queue(&job.queue).await?)
         .state(arena.work.clone())
         .handler(handle)

@@ -141,6 +141,7 @@ impl<'a> Turns<'a> {
             concurrency: load.concurrency,
             prefetch: u16::try_from(load.prefetch)?,
             dedup_ttl: load.dedup_ttl,
+            buckets: self.options.buckets,
             schedule,
         })?)
     }
