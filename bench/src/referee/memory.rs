@@ -52,7 +52,7 @@ async fn idle(
 ) -> Result<f64, Failure> {
     let before = empty(redis).await?;
     let group = group("idle", Duration::from_millis(100));
-    store.open(&group).await?;
+    store.open(&group, &worker()).await?;
     for first in (0..count).step_by(BATCH as usize) {
         commit(store, &group, (first..first + BATCH).map(|n| (n, 1)), first).await?;
     }
@@ -76,7 +76,7 @@ async fn remembered(
 ) -> Result<f64, Failure> {
     empty(redis).await?;
     let group = group("remembered", Duration::from_secs(24 * 60 * 60));
-    store.open(&group).await?;
+    store.open(&group, &worker()).await?;
     // The first event of each key brings the key, which is not to be counted.
     commit(store, &group, (0..KEYS).map(|n| (n, 1)), 0).await?;
     let before = used(redis).await?;
@@ -93,6 +93,10 @@ fn group(name: &str, dedup_ttl: Duration) -> Group {
     Group::new(name, policy)
 }
 
+fn worker() -> WorkerId {
+    WorkerId::new("bench")
+}
+
 /// Offers and commits one event for each (key, seq).
 async fn commit(
     store: &RedisStore,
@@ -100,12 +104,13 @@ async fn commit(
     places: impl Iterator<Item = (u32, u64)>,
     first: u32,
 ) -> Result<(), Failure> {
-    let worker = WorkerId::new("bench");
+    let worker = worker();
     let places: Vec<(Key, Event)> = places
         .zip(u64::from(first)..)
         .map(|((key, seq), index)| {
             let scrambled = index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let event = Event {
+                epoch: None,
                 seq: Seq::new(seq)?,
                 id: EventId::new(Uuid::from_u64_pair(scrambled, index).to_string())?,
             };
