@@ -60,7 +60,7 @@ async fn batch(
         looks.cmd("GET").arg(last_seq(event));
     }
     arena.meter.round_trip();
-    let seen: Vec<(Option<String>, Option<u64>)> = pairs(looks.query_async(redis).await?)?;
+    let seen = pairs(looks.query_async(redis).await?)?;
     let mut lasts: HashMap<&str, u64> = HashMap::new();
     let mut runs = Vec::new();
     let mut writes = redis::pipe();
@@ -93,7 +93,10 @@ async fn batch(
     Ok(())
 }
 
-fn pairs(values: Vec<redis::Value>) -> Result<Vec<(Option<String>, Option<u64>)>, Failure> {
+/// Whether the id was new, and the last seq of the key, if it has one.
+type Seen = (Option<String>, Option<u64>);
+
+fn pairs(values: Vec<redis::Value>) -> Result<Vec<Seen>, Failure> {
     let mut pairs = Vec::with_capacity(values.len() / 2);
     let mut values = values.into_iter();
     while let (Some(set), Some(last)) = (values.next(), values.next()) {
