@@ -1,6 +1,8 @@
 use ordered_testkit::server::{RabbitServer, RedisServer};
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 
+use super::PATIENCE;
 use super::proxy::DelayingProxy;
 use crate::Failure;
 use crate::load::Place;
@@ -68,7 +70,10 @@ impl Servers {
             Place::Always => &self.always,
         };
         let client = redis::Client::open(server.url())?;
-        Ok(client.get_multiplexed_async_connection().await?)
+        // Dropping a million records at once takes Redis longer than the client waits unless told otherwise.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&patient);
+        Ok(connection.await?)
     }
 
     /// `RabbitMQ x, Redis y`.
