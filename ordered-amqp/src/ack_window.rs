@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::original::Original;
 
@@ -6,13 +6,16 @@ use crate::original::Original;
 ///
 /// Delivery tags count up from 1 on a channel, and one `basic.ack` with `multiple` covers every tag up to its own
 /// (<https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter>). So the tags below the lowest
-/// unsettled one go out as one frame; those above it, behind the hole, are kept back for a little while, in case the
-/// hole closes, and then go out one by one: a slow event must not hold up the prefetch.
+/// unsettled one go out as one frame; those above it, behind the hole, are kept back, in case the hole closes. One by
+/// one, which costs the broker several times as much, go only those that are kept for long, and those that are too many:
+/// a slow event must not hold up the prefetch.
 #[derive(Debug, Default)]
 pub(crate) struct AckWindow {
     /// `None` while its copy is on its way to another queue.
     unsettled: BTreeMap<u64, Option<Box<Original>>>,
-    kept: BTreeSet<u64>,
+    /// With the turn in which each was kept.
+    kept: BTreeMap<u64, u64>,
+    turn: u64,
     last: u64,
 }
 
@@ -51,7 +54,7 @@ impl AckWindow {
     /// The copy is safe: the original may be acknowledged.
     pub(crate) fn sent_elsewhere(&mut self, tag: u64) {
         if self.unsettled.remove(&tag).is_some() {
-            self.kept.insert(tag);
+            self.kept.insert(tag, self.turn);
         }
     }
 
@@ -59,10 +62,10 @@ impl AckWindow {
     pub(crate) fn prefix(&mut self) -> Option<Ack> {
         let behind = match self.unsettled.first_key_value() {
             Some((lowest, _)) => self.kept.split_off(lowest),
-            None => BTreeSet::new(),
+            None => BTreeMap::new(),
         };
         let prefix = std::mem::replace(&mut self.kept, behind);
-        prefix.last().map(|tag| Ack {
+        prefix.last_key_value().map(|(tag, _)| Ack {
             tag: *tag,
             multiple: prefix.len() > 1,
         })
@@ -77,16 +80,39 @@ impl AckWindow {
     pub(crate) fn flush(&mut self) -> Vec<Ack> {
         let prefix = self.prefix();
         let singles = std::mem::take(&mut self.kept);
-        let singles = singles.into_iter().map(|tag| Ack {
-            tag,
-            multiple: false,
-        });
-        prefix.into_iter().chain(singles).collect()
+        prefix
+            .into_iter()
+            .chain(singles.into_keys().map(single))
+            .collect()
     }
+
+    /// What is kept back beyond `most`: the lowest, which are likely to be the longest there.
+    pub(crate) fn excess(&mut self, most: usize) -> Vec<Ack> {
+        let count = self.kept.len().saturating_sub(most);
+        std::iter::from_fn(|| self.kept.pop_first())
+            .take(count)
+            .map(|(tag, _)| single(tag))
+            .collect()
+    }
+
+    /// What was kept back before the last turn began. Begins the next.
+    pub(crate) fn overdue(&mut self) -> Vec<Ack> {
+        let turn = self.turn;
+        self.turn += 1;
+        let overdue = self.kept.extract_if(.., |_, kept| *kept < turn);
+        overdue.map(|(tag, _)| single(tag)).collect()
+    }
+}
+
+fn single(tag: u64) -> Ack {
+    let multiple = false;
+    Ack { tag, multiple }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// A window with this many deliveries out.
@@ -105,11 +131,6 @@ mod tests {
     fn multiple(tag: u64) -> Option<Ack> {
         let multiple = true;
         Some(Ack { tag, multiple })
-    }
-
-    fn single(tag: u64) -> Ack {
-        let multiple = false;
-        Ack { tag, multiple }
     }
 
     #[test]
@@ -143,6 +164,27 @@ mod tests {
         assert_eq!(window.prefix(), Some(single(3)));
         window.ack(5);
         assert_eq!(window.prefix(), Some(single(5)));
+    }
+
+    #[test]
+    fn of_too_many_behind_a_hole_the_lowest_go() {
+        let mut window = window(6);
+        ack_all(&mut window, &[6, 4, 2, 5]);
+        assert_eq!(window.excess(4), []);
+        assert_eq!(window.excess(2), [single(2), single(4)]);
+        ack_all(&mut window, &[1, 3]);
+        assert_eq!(window.prefix(), multiple(6));
+    }
+
+    #[test]
+    fn what_is_kept_for_a_whole_turn_goes() {
+        let mut window = window(4);
+        ack_all(&mut window, &[2]);
+        assert_eq!(window.overdue(), [], "it may have come a moment ago");
+        ack_all(&mut window, &[3]);
+        assert_eq!(window.overdue(), [single(2)]);
+        assert_eq!(window.overdue(), [single(3)]);
+        assert_eq!(window.kept(), 0);
     }
 
     #[test]
@@ -181,9 +223,11 @@ mod tests {
             for tag in order {
                 window.ack(tag);
                 settled.insert(tag);
-                let acks: Vec<Ack> = match random.u8(..4) {
+                let acks: Vec<Ack> = match random.u8(..16) {
                     0 => window.flush(),
-                    1 => Vec::new(),
+                    1..4 => window.overdue(),
+                    4..6 => window.excess(random.usize(..20)),
+                    6..10 => Vec::new(),
                     _ => window.prefix().into_iter().collect(),
                 };
                 for ack in acks {
@@ -198,8 +242,14 @@ mod tests {
                     "seed {seed}"
                 );
             }
-            window.flush();
+            for ack in window.flush() {
+                assert!(out.remove(&ack.tag), "seed {seed}: {ack:?} is out");
+                if ack.multiple {
+                    out = out.split_off(&ack.tag);
+                }
+            }
             assert_eq!((window.kept(), window.unsettled.len()), (0, 0));
+            assert!(out.is_empty(), "seed {seed}: the broker was told of all");
         }
     }
 }

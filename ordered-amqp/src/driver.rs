@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::session::Session;
 use crate::shared::Shared;
 
-/// How long acknowledgements behind a hole are kept back.
-const KEEP: Duration = Duration::from_millis(20);
+/// How long acknowledgements behind a hole are kept back, at least; at most twice as long.
+const KEEP: Duration = Duration::from_millis(100);
 /// A session that lived this long was a good one: the next attempt comes without delay.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 /// How long an ended session may take to take leave of its broker.
@@ -59,7 +59,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
     }
 }
 
-/// Until the session has ended, sends the acknowledgements that were kept back.
+/// Until the session has ended, sends the acknowledgements that are kept back for long.
 async fn watch(session: &Session) {
     let events = session.connection().events_listener();
     let failure = failure(events);
@@ -73,7 +73,7 @@ async fn watch(session: &Session) {
             }
             () = session.acks_are_kept() => {
                 sleep(KEEP).await;
-                session.flush();
+                session.send_overdue();
             }
         }
     }

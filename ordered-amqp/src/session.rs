@@ -29,11 +29,11 @@ pub(crate) struct Session {
     window: Mutex<Window>,
     /// Tokens of this session are delivery tags plus this: the last token of the session before.
     base: u64,
-    /// With more acknowledgements kept back than this they are flushed at once.
+    /// Acknowledgements beyond this number are not kept back: the rest of the prefetch is for what is at work.
     keep_at_most: usize,
     defer_prefix: String,
     died: watch::Sender<bool>,
-    /// Acknowledgements are kept back, and somebody has to flush them in a while.
+    /// Acknowledgements are kept back, and somebody has to look after them in a while.
     kept: Notify,
 }
 
@@ -70,7 +70,7 @@ impl Session {
             consumer: Mutex::new(consumer),
             window: Mutex::default(),
             base,
-            keep_at_most: usize::from(prefetch) / 4,
+            keep_at_most: usize::from(prefetch) / 2,
             defer_prefix: defer_prefix.to_owned(),
             died: watch::Sender::new(false),
             kept: Notify::new(),
@@ -156,13 +156,23 @@ impl Session {
         if acks.kept() > 0 {
             // Under the lock, because an acknowledgement must not overtake one that covers it.
             acks.prefix().into_iter().for_each(|ack| self.send(ack));
-            if acks.kept() > self.keep_at_most {
-                acks.flush().into_iter().for_each(|ack| self.send(ack));
-            } else if acks.kept() > 0 {
+            let excess = acks.excess(self.keep_at_most);
+            excess.into_iter().for_each(|ack| self.send(ack));
+            if acks.kept() > 0 {
                 self.kept.notify_one();
             }
         }
         settled
+    }
+
+    /// Sends the acknowledgements that are kept back for long.
+    pub(crate) fn send_overdue(&self) {
+        let mut window = lock(&self.window);
+        let overdue = window.acks.overdue();
+        overdue.into_iter().for_each(|ack| self.send(ack));
+        if window.acks.kept() > 0 {
+            self.kept.notify_one();
+        }
     }
 
     /// Sends every acknowledgement that is kept back.

@@ -81,7 +81,10 @@ async fn a_call_that_comes_after_a_later_one_changes_nothing() {
     let mut answer = [0; 64];
     let count = late.read(&mut answer).await.unwrap();
     let said = String::from_utf8_lossy(&answer[..count]);
-    assert_eq!(said, "*1\r\n:20\r\n", "the code of a call that is overtaken");
+    assert_eq!(
+        said, "*1\r\n:20\r\n",
+        "the code of a call that is overtaken"
+    );
 
     let mut after = inspect(&store, &group, &key).await.unwrap().unwrap();
     after.now = before.now;

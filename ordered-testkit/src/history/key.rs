@@ -76,8 +76,9 @@ impl<'a> KeyHistory<'a> {
             && let Some(before) = self.done_by(event)
             && !lapsed.contains(before)
         {
-            let text =
-                format!("{key} {seq} started on {worker}, and {before} had got it done and kept its lease");
+            let text = format!(
+                "{key} {seq} started on {worker}, and {before} had got it done and kept its lease"
+            );
             broken(Promise::Once, text);
         }
         let other = self.runs.iter().find(|run| !run.excused && !stale);

@@ -1,0 +1,96 @@
+//! What is measured: events of some keys in some order, a handler, and who takes part.
+
+mod list;
+mod plan;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use list::{all, chosen};
+pub(crate) use plan::{Placed, plan};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) keys: Keys,
+    /// By how many places an event may be moved.
+    pub(crate) shuffle: usize,
+    /// The share of events that are in the queue twice.
+    pub(crate) duplicates: f64,
+    pub(crate) payload_bytes: usize,
+    /// How long the handler waits.
+    pub(crate) handler: Duration,
+    /// How many handlers may run at a time, in each process.
+    pub(crate) concurrency: usize,
+    /// How many deliveries may be unsettled, in each process.
+    pub(crate) prefetch: usize,
+    pub(crate) pace: Pace,
+    /// How many times as long as others a turn is.
+    pub(crate) length: f64,
+    /// How long a committed event is remembered.
+    pub(crate) dedup_ttl: Duration,
+    pub(crate) entrants: Vec<Entrant>,
+}
+
+/// How the keys are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Keys {
+    Uniform(u32),
+    /// The n-th key comes 1/n times as often as the first.
+    Zipf(u32),
+}
+
+/// When the events come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pace {
+    /// All are in the queue at the start. About how many a second the fastest takes, for the length of a turn.
+    Backlog(f64),
+    /// As many a second as this share of what the framework can take.
+    Share(f64),
+}
+
+/// One that takes its turns in a load.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entrant {
+    pub(crate) label: &'static str,
+    pub(crate) contestant: Contestant,
+    pub(crate) processes: usize,
+    pub(crate) redis: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Contestant {
+    Floor,
+    PerMessage,
+    ByHand,
+    Ordered,
+    /// No broker: one script call after the other.
+    Script,
+}
+
+/// Which Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Place {
+    Everysec,
+    Always,
+    /// As `Everysec`, half a millisecond away, there and back together.
+    Away,
+}
+
+impl Load {
+    /// How many events a second a turn is planned with.
+    pub(crate) fn rate(&self) -> f64 {
+        match self.pace {
+            Pace::Backlog(rate) => rate,
+            Pace::Share(_) => 0.0,
+        }
+    }
+
+    /// What the handlers could do if nothing else took time, given how long one takes.
+    pub(crate) fn ideal(&self, handler: Duration, processes: usize) -> f64 {
+        let slots = u32::try_from(self.concurrency * processes).unwrap_or(u32::MAX);
+        f64::from(slots) / handler.as_secs_f64()
+    }
+}

@@ -1,0 +1,42 @@
+//! What order and once cost, beside a bare consumer and the recipe that people write by hand.
+//!
+//! One process is the referee: it starts the servers, fills the queue, and lets the contestants take turns, each in a
+//! process of its own, so that its processor time is its own. See the crate's README.
+
+mod cli;
+mod clock;
+mod contestant;
+mod event;
+mod load;
+mod referee;
+mod report;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Arguments, Role};
+
+#[cfg(feature = "allocations")]
+#[global_allocator]
+static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
+
+/// What went wrong; the first one ends the run.
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.role {
+        Some(Role::Contestant { job }) => contestant::compete(&job).await,
+        None => referee::hold(arguments.options).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Starts the servers, lets the contestants take turns, and writes down what it saw.
+
+mod feed;
+mod memory;
+mod proxy;
+mod redis_side;
+mod servers;
+mod turn;
+
+use std::time::Duration;
+
+use self::servers::Servers;
+use self::turn::Turns;
+use crate::Failure;
+use crate::cli::Options;
+use crate::load::{self, Load, Pace};
+use crate::report::{self, Results};
+
+pub(crate) use memory::RedisMemory;
+pub(crate) use turn::Turn;
+
+/// The name of the load that fills Redis with keys and ids.
+pub(crate) const REDIS_MEMORY: &str = "redis-memory";
+
+/// A whole run.
+pub(crate) async fn hold(options: Options) -> Result<(), Failure> {
+    let loads = load::chosen(&options.only);
+    let memory = options.only.is_empty() || options.only.iter().any(|name| name == REDIS_MEMORY);
+    if let Some(unknown) = options.only.iter().find(|name| !is_known(name)) {
+        return Err(format!("there is no load {unknown:?}; `bench --list` shows them").into());
+    }
+    if options.list {
+        list(&loads, memory);
+        return Ok(());
+    }
+    eprintln!("starting RabbitMQ and Redis");
+    let servers = Servers::start().await?;
+    let mut results = Results::new(&options, servers.versions().await?);
+    let mut turns = Turns::new(&servers, &options)?;
+    for load in &loads {
+        eprintln!("{}: {}", load.name, load.about);
+        let Some(rate) = rate_of(load, &mut turns, &results).await? else {
+            continue;
+        };
+        for round in 0..options.rounds() {
+            for entrant in &load.entrants {
+                let turn = turns.take(load, entrant, round, rate).await?;
+                report::progress(&turn);
+                results.turns.push(turn);
+            }
+        }
+    }
+    if memory {
+        eprintln!("{REDIS_MEMORY}: keys at rest and remembered ids in Redis");
+        results.redis_memory = Some(memory::measure(&servers, options.quick).await?);
+    }
+    results.judge(&loads);
+    report::write(&options, &loads, &results)
+}
+
+fn is_known(name: &str) -> bool {
+    name == REDIS_MEMORY || load::all().iter().any(|load| load.name == name)
+}
+
+fn list(loads: &[Load], memory: bool) {
+    for load in loads {
+        let labels: Vec<_> = load.entrants.iter().map(|entrant| entrant.label).collect();
+        println!("{:<16} {} [{}]", load.name, load.about, labels.join(", "));
+    }
+    if memory {
+        println!("{REDIS_MEMORY:<16} a million keys at rest, and a million remembered ids");
+    }
+}
+
+/// How many events a second a turn is planned with. Where it is a share of what the framework can take, that is
+/// measured in this very run, if it was not yet.
+async fn rate_of(
+    load: &Load,
+    turns: &mut Turns<'_>,
+    results: &Results,
+) -> Result<Option<f64>, Failure> {
+    let Pace::Share(share) = load.pace else {
+        return Ok(Some(load.rate()));
+    };
+    let known = results.spread("in-order", "ordered", |turn| Some(turn.rate));
+    let full = match known {
+        Some(spread) => spread.median,
+        None => {
+            let (Some(base), Some(entrant)) = (
+                load::all().into_iter().next(),
+                load.entrants
+                    .iter()
+                    .find(|entrant| entrant.label == "ordered"),
+            ) else {
+                return Ok(None);
+            };
+            turns.take(&base, entrant, 0, base.rate()).await?.rate
+        }
+    };
+    Ok(Some(full * share))
+}
+
+/// How long nothing may happen.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,93 @@
+use ordered_testkit::server::{RabbitServer, RedisServer};
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
+
+use super::PATIENCE;
+use super::proxy::DelayingProxy;
+use crate::Failure;
+use crate::load::Place;
+
+/// All servers of a run; they end with this.
+pub(super) struct Servers {
+    pub(super) rabbit: RabbitServer,
+    everysec: RedisServer,
+    always: RedisServer,
+    away: DelayingProxy,
+    /// The process of RabbitMQ.
+    broker: String,
+}
+
+impl Servers {
+    pub(super) async fn start() -> Result<Self, Failure> {
+        // A log as large as RabbitMQ's own default: the testkit's small one rolls over all the time.
+        let rabbit = RabbitServer::builder().setting("raft.wal_max_size_bytes", "536870912");
+        // Else a rewrite would fall into one turn and not into another.
+        let redis = |policy| {
+            RedisServer::builder()
+                .appendfsync(policy)
+                .setting("auto-aof-rewrite-percentage", "0")
+                .start()
+        };
+        let (rabbit, everysec, always) =
+            tokio::try_join!(rabbit.start(), redis("everysec"), redis("always"))?;
+        let away = DelayingProxy::start(everysec.port())?;
+        let broker = rabbit
+            .ctl(&["eval", "list_to_integer(os:getpid())."])
+            .await?;
+        Ok(Self {
+            rabbit,
+            everysec,
+            always,
+            away,
+            broker: broker.trim().to_owned(),
+        })
+    }
+
+    /// Microseconds of processor time that RabbitMQ has used.
+    pub(super) fn broker_processor(&self) -> Result<f64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.broker))?;
+        // The name of the program, in parentheses, may have spaces; the times are the 12th and 13th field behind it.
+        let (_, behind) = stat.rsplit_once(')').ok_or("no statistics of RabbitMQ")?;
+        let times = behind.split_whitespace().skip(11).take(2);
+        let ticks: f64 = times.filter_map(|time| time.parse::<f64>().ok()).sum();
+        let second = u32::try_from(rustix::param::clock_ticks_per_second())?;
+        Ok(ticks * 1e6 / f64::from(second))
+    }
+
+    /// Where a contestant finds its Redis.
+    pub(super) fn redis_url(&self, place: Place) -> String {
+        match place {
+            Place::Everysec => self.everysec.url(),
+            Place::Always => self.always.url(),
+            Place::Away => format!("redis://127.0.0.1:{}", self.away.port()),
+        }
+    }
+
+    /// A connection beside the contestants', never delayed.
+    pub(super) async fn redis(&self, place: Place) -> Result<MultiplexedConnection, Failure> {
+        let server = match place {
+            Place::Everysec | Place::Away => &self.everysec,
+            Place::Always => &self.always,
+        };
+        let client = redis::Client::open(server.url())?;
+        // Dropping a million records at once takes Redis longer than the client waits unless told otherwise.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&patient);
+        Ok(connection.await?)
+    }
+
+    /// `RabbitMQ x, Redis y`.
+    pub(super) async fn versions(&self) -> Result<String, Failure> {
+        let rabbit = self.rabbit.ctl(&["version"]).await?;
+        let mut redis = self.redis(Place::Everysec).await?;
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut redis)
+            .await?;
+        let redis = info
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"));
+        let rabbit = rabbit.lines().last().unwrap_or("?").trim().to_owned();
+        Ok(format!("RabbitMQ {rabbit}, Redis {}", redis.unwrap_or("?")))
+    }
+}
