@@ -14,6 +14,9 @@ use crate::order::OrderEvent;
 /// How many events are published, and confirmed, at a time.
 const BATCH: usize = 250;
 
+/// After so long without any effect what was in a deleted queue is published again.
+const WITHOUT_EFFECT: Duration = Duration::from_secs(5);
+
 /// The producer: it publishes until the broker has confirmed, and keeps a bounded backlog, so that faults meet it too.
 pub(crate) struct Feed {
     pub(crate) events: Vec<OrderEvent>,
@@ -21,6 +24,8 @@ pub(crate) struct Feed {
     published: AtomicUsize,
     /// What was published and has had no effect is published once more.
     again: AtomicBool,
+    /// A queue was deleted: what is confirmed while it goes is gone, too, so that once more may not be enough.
+    deleted: AtomicBool,
     refused: AtomicU64,
     done: AtomicBool,
 }
@@ -32,6 +37,7 @@ impl Feed {
             backlog,
             published: AtomicUsize::new(0),
             again: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             done: AtomicBool::new(false),
         }
@@ -39,6 +45,7 @@ impl Feed {
 
     /// A queue was deleted: what was in it has to come again.
     pub(crate) fn publish_again(&self) {
+        self.deleted.store(true, Ordering::SeqCst);
         self.again.store(true, Ordering::SeqCst);
         self.done.store(false, Ordering::SeqCst);
     }
@@ -66,7 +73,9 @@ impl Feed {
     ) -> Result<(), Error> {
         let publisher = ordered_events::publisher(url, queue).await?;
         loop {
-            if self.again.swap(false, Ordering::SeqCst) {
+            let silent =
+                self.deleted.load(Ordering::SeqCst) && tail.since_progress() > WITHOUT_EFFECT;
+            if self.again.swap(false, Ordering::SeqCst) || silent {
                 self.once_more(&publisher, tail).await;
             }
             let published = self.published();
