@@ -44,10 +44,21 @@ impl Broker {
         let runtime = lapin::runtime::default_runtime()?;
         let uri = self.address.uri();
         let connect = Connection::connect_uri_with_config(uri, properties, certificates, runtime);
-        let patience = self.address.timeout();
-        timeout(patience, connect).await.unwrap_or_else(|_| {
-            let reason = format!("no answer within {patience:?}");
-            Err(io::Error::new(io::ErrorKind::TimedOut, reason).into())
-        })
+        within(self.address.timeout(), connect).await
     }
+}
+
+/// How long an answer to a declaration, or to the wish for a channel, is waited for. RabbitMQ may owe it for ever: for a
+/// queue that is being deleted, for one.
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+
+/// What the call answers, or an error when it takes longer.
+pub(crate) async fn within<T>(
+    patience: Duration,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> lapin::Result<T> {
+    timeout(patience, call).await.unwrap_or_else(|_| {
+        let reason = format!("no answer within {patience:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, reason).into())
+    })
 }

@@ -10,7 +10,7 @@ use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, Connection};
 use tokio::time::timeout;
 
-use crate::broker::Broker;
+use crate::broker::{ANSWER, Broker, within};
 use crate::frame::{Room, TooLarge};
 use crate::outgoing::Outgoing;
 use crate::outlet_link::Link;
@@ -91,12 +91,16 @@ impl Outlet {
 
     async fn try_send(&self, messages: &[Outgoing]) -> lapin::Result<Vec<Result<(), NotSent>>> {
         let link = self.link().await?;
-        let channel = link.channel().await?;
-        for delay in messages.iter().filter_map(|message| message.delay) {
-            if let Some(topology) = &self.topology {
-                link.ensure(&channel, delay, topology).await?;
+        let channel = match within(ANSWER, self.channel_on(&link, messages)).await {
+            Ok(channel) => channel,
+            Err(error) => {
+                // One that owes an answer is not asked again; one that is short of resources is waited for.
+                if !link.is_blocked() {
+                    self.give_up(&link).await;
+                }
+                return Err(error);
             }
-        }
+        };
         let fates = send_all(&link, &channel, messages).await;
         let returned: HashSet<Route> = fates
             .iter()
@@ -122,6 +126,28 @@ impl Outlet {
             Ok(())
         });
         Ok(outcomes.collect())
+    }
+
+    /// A channel, with the delay queues that the messages need declared.
+    async fn channel_on(&self, link: &Link, messages: &[Outgoing]) -> lapin::Result<Channel> {
+        let channel = link.channel().await?;
+        for delay in messages.iter().filter_map(|message| message.delay) {
+            if let Some(topology) = &self.topology {
+                link.ensure(&channel, delay, topology).await?;
+            }
+        }
+        Ok(channel)
+    }
+
+    /// The next call makes a connection of its own.
+    async fn give_up(&self, link: &Arc<Link>) {
+        let mut current = self.link.lock().await;
+        if current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, link))
+        {
+            *current = None;
+        }
     }
 
     /// Somebody has deleted a queue, perhaps: the next attempt finds it declared.

@@ -4,6 +4,7 @@ use lapin::types::FieldTable;
 use ordered_core::transport::TransportError;
 
 use crate::address::Address;
+use crate::broker::{ANSWER, within};
 use crate::failure::{self, Stage, explain};
 use crate::outgoing::Places;
 
@@ -119,9 +120,12 @@ async fn declare(
     options: QueueDeclareOptions,
     arguments: FieldTable,
 ) -> lapin::Result<()> {
-    let channel = connection.create_channel().await?;
-    channel
-        .queue_declare(queue.into(), options, arguments)
-        .await?;
-    channel.close(200, "declared".into()).await
+    within(ANSWER, async {
+        let channel = connection.create_channel().await?;
+        channel
+            .queue_declare(queue.into(), options, arguments)
+            .await?;
+        channel.close(200, "declared".into()).await
+    })
+    .await
 }
