@@ -1,11 +1,14 @@
-//! What tests need that use `ordered`: private [servers](server), and the conformance suites with which the author of a
-//! transport or a store certifies it, and the [simulation], in which an application's handler meets every fault.
+//! What tests need that use `ordered`: private [servers](server), a [proxy](proxy::Proxy) that breaks connections, the
+//! conformance suites with which the author of a transport or a store certifies it, and the [simulation], in which an
+//! application's handler meets every fault.
 
 mod eventually;
 #[cfg(feature = "history")]
 pub mod history;
 #[cfg(feature = "hostile")]
 pub mod hostile;
+#[cfg(feature = "server")]
+pub mod proxy;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "simulation")]

@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::key::KeyHistory;
-use super::{History, Outcome, What};
+use super::key::{KeyHistory, Start};
+use super::{Event, History, Outcome, What};
 
 /// What is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,10 +28,50 @@ pub struct Violation {
     pub text: String,
 }
 
-pub(super) fn violations(history: &History) -> Vec<Violation> {
-    let mut keys = BTreeMap::<&str, KeyHistory<'_>>::new();
-    let mut found = Vec::new();
+/// How the lines of commits come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Commits {
+    /// Each is written in the moment of the commit, by one writer that sees all.
+    #[default]
+    Exact,
+    /// Each worker writes its own after the store has answered: late, so that a line of another worker may come before
+    /// it, or never, if the worker was killed in between. That a handler of the next event starts then says that the
+    /// event has committed, and where the store [stands](What::Standing) in the end.
+    Reported,
+}
+
+pub(super) fn violations(history: &History, commits: Commits) -> Vec<Violation> {
+    let mut check = Check::default();
     for (line, entry) in (1..).zip(&history.lines) {
+        check.lapse(entry.at);
+        check.read(line, &entry.what, commits);
+    }
+    check.end(history.lines.len() + 1);
+    check.found
+}
+
+#[derive(Default)]
+struct Check<'a> {
+    keys: BTreeMap<&'a str, KeyHistory<'a>>,
+    /// Until when the leases are good that end by themselves.
+    leases: BTreeMap<&'a str, u64>,
+    /// Whose lease has ended at least once, or who is dead.
+    lapsed: BTreeSet<&'a str>,
+    found: Vec<Violation>,
+}
+
+impl<'a> Check<'a> {
+    /// Ends the leases that are over at this time.
+    fn lapse(&mut self, now: u64) {
+        let over = self.leases.extract_if(.., |_, until| *until <= now);
+        for (worker, _) in over {
+            self.lapsed.insert(worker);
+            self.keys.values_mut().for_each(|key| key.excuse(worker));
+        }
+    }
+
+    fn read(&mut self, line: usize, what: &'a What, commits: Commits) {
+        let found = &mut self.found;
         let mut broken = |promise: Promise, text: String| {
             found.push(Violation {
                 promise,
@@ -39,11 +79,21 @@ pub(super) fn violations(history: &History) -> Vec<Violation> {
                 text,
             });
         };
-        match &entry.what {
+        let keys = &mut self.keys;
+        match what {
             What::Published { event } => keys.entry(&event.key).or_default().published(event),
-            What::Started { event, worker } => {
+            What::Started {
+                event,
+                worker,
+                fence,
+            } => {
+                let start = Start {
+                    event,
+                    worker,
+                    fence: *fence,
+                };
                 let key = keys.entry(&event.key).or_default();
-                key.started(event, worker, &mut broken);
+                key.started(start, &self.lapsed, commits, &mut broken);
             }
             What::Handled {
                 event,
@@ -55,26 +105,49 @@ pub(super) fn violations(history: &History) -> Vec<Violation> {
             }
             What::Committed { event, .. } => {
                 let key = keys.entry(&event.key).or_default();
-                key.committed(event, &mut broken);
+                key.committed(event, commits, &mut broken);
             }
             What::DeadLettered { event, .. } => {
                 keys.entry(&event.key).or_default().dead_lettered(event);
             }
-            What::Lapsed { worker } => keys.values_mut().for_each(|key| key.excuse(worker)),
-            What::Gone { worker } => keys.values_mut().for_each(|key| key.gone(worker)),
+            What::Leased { worker, until } => {
+                self.leases.insert(worker, *until);
+            }
+            What::Lapsed { worker } => {
+                self.lapsed.insert(worker);
+                keys.values_mut().for_each(|key| key.excuse(worker));
+            }
+            What::Gone { worker } => {
+                self.leases.remove(worker.as_str());
+                self.lapsed.insert(worker);
+                keys.values_mut().for_each(|key| key.gone(worker));
+            }
+            What::Standing { key, last_seq } => keys.entry(key).or_default().stands(*last_seq),
         }
     }
-    let line = history.lines.len() + 1;
-    let lost = keys.values().flat_map(KeyHistory::lost);
-    found.extend(lost.map(|event| Violation {
-        promise: Promise::NothingLost,
-        line,
-        text: format!(
-            "{} {} ({}) was published, and neither committed nor put aside",
-            event.key, event.seq, event.id
-        ),
-    }));
-    found
+
+    /// What shows only once everything was read.
+    fn end(&mut self, line: usize) {
+        let mut lost = |text| {
+            self.found.push(Violation {
+                promise: Promise::NothingLost,
+                line,
+                text,
+            });
+        };
+        for (name, key) in &self.keys {
+            for Event { key, seq, id } in key.lost() {
+                lost(format!(
+                    "{key} {seq} ({id}) was published, and neither committed nor put aside"
+                ));
+            }
+            if let Some((last, standing)) = key.forgotten() {
+                lost(format!(
+                    "{name} {last} has committed, and the store stands at {standing}"
+                ));
+            }
+        }
+    }
 }
 
 impl fmt::Display for Promise {

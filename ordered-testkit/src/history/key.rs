@@ -1,18 +1,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::Promise;
+use super::check::{Commits, Promise};
 use super::line::Event;
 
 /// What a history says of one key, as far as it was read.
 #[derive(Debug, Default)]
 pub(super) struct KeyHistory<'a> {
     published: BTreeSet<&'a Event>,
+    /// By id, the first seq under which it was published.
+    seqs: BTreeMap<&'a str, u64>,
+    /// What has the id of another seq: no handler runs on it.
+    repeats: BTreeSet<u64>,
     /// By seq, the id.
     committed: BTreeMap<u64, &'a str>,
-    handled: BTreeSet<(u64, &'a str)>,
+    committed_ids: BTreeSet<&'a str>,
+    /// By seq and id, who got its handler done last.
+    handled: BTreeMap<u64, BTreeMap<&'a str, &'a str>>,
     dead: BTreeSet<&'a Event>,
     runs: Vec<Run<'a>>,
     first_seq: Option<u64>,
+    /// The last seq on which a handler started: what is before it has committed.
+    started: u64,
+    fence: u64,
+    standing: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -23,25 +33,54 @@ struct Run<'a> {
     excused: bool,
 }
 
+/// A handler that starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start<'a> {
+    pub(super) event: &'a Event,
+    pub(super) worker: &'a str,
+    pub(super) fence: Option<u64>,
+}
+
 impl<'a> KeyHistory<'a> {
     pub(super) fn published(&mut self, event: &'a Event) {
         let first = self.first_seq.get_or_insert(event.seq);
         *first = event.seq.min(*first);
+        if *self.seqs.entry(&event.id).or_insert(event.seq) != event.seq {
+            self.repeats.insert(event.seq);
+        }
         self.published.insert(event);
     }
 
     pub(super) fn started(
         &mut self,
-        event: &'a Event,
-        worker: &'a str,
+        start: Start<'a>,
+        lapsed: &BTreeSet<&str>,
+        commits: Commits,
         broken: &mut impl FnMut(Promise, String),
     ) {
+        let Start { event, worker, .. } = start;
         let Event { key, seq, .. } = event;
-        if !self.is_next_or_past(*seq) {
+        // It woke up with a grant of long ago: it may run beside others, and can commit nothing.
+        let stale = commits == Commits::Reported
+            && lapsed.contains(worker)
+            && start.fence.is_some_and(|fence| fence < self.fence);
+        if !self.may_start(*seq, commits) {
             let text = format!("{key} {seq} started, and the one before it had not committed");
             broken(Promise::Order, text);
         }
-        let other = self.runs.iter().find(|run| !run.excused);
+        if commits == Commits::Reported && self.has_passed(*seq) && !stale {
+            let text = format!("{key} {seq} started on {worker}, and it had committed");
+            broken(Promise::Once, text);
+        }
+        if commits == Commits::Reported
+            && let Some(before) = self.done_by(event)
+            && !lapsed.contains(before)
+        {
+            let text =
+                format!("{key} {seq} started on {worker}, and {before} had got it done and kept its lease");
+            broken(Promise::Once, text);
+        }
+        let other = self.runs.iter().find(|run| !run.excused && !stale);
         if let Some(other) = other {
             let text = format!(
                 "{key} {seq} started on {worker} while {} ran {}",
@@ -49,42 +88,55 @@ impl<'a> KeyHistory<'a> {
             );
             broken(Promise::NoOverlap, text);
         }
+        self.started = self.started.max(*seq);
+        self.fence = self.fence.max(start.fence.unwrap_or(0));
         self.runs.push(Run {
             seq: *seq,
             worker,
-            excused: false,
+            excused: stale,
         });
     }
 
-    pub(super) fn handled(&mut self, event: &'a Event, worker: &str, done: bool) {
+    pub(super) fn handled(&mut self, event: &'a Event, worker: &'a str, done: bool) {
         let run = |run: &Run<'_>| run.seq == event.seq && run.worker == worker;
         if let Some(place) = self.runs.iter().position(run) {
             self.runs.remove(place);
         }
         if done {
-            self.handled.insert((event.seq, &event.id));
+            let ids = self.handled.entry(event.seq).or_default();
+            ids.insert(&event.id, worker);
         }
     }
 
-    pub(super) fn committed(&mut self, event: &'a Event, broken: &mut impl FnMut(Promise, String)) {
+    pub(super) fn committed(
+        &mut self,
+        event: &'a Event,
+        commits: Commits,
+        broken: &mut impl FnMut(Promise, String),
+    ) {
         let Event { key, seq, id } = event;
-        let repeat = self.committed.values().any(|other| other == id);
+        let repeat = self.committed_ids.contains(id.as_str()) || self.repeats.contains(seq);
         if let Some(before) = self.committed.get(seq) {
             let text = format!("{key} {seq} committed as {id}, and before as {before}");
             broken(Promise::Once, text);
-        } else if !repeat && !self.handled.contains(&(*seq, id)) {
+        } else if !repeat && self.done_by(event).is_none() {
             let text = format!("{key} {seq} committed, and its handler had not got done");
             broken(Promise::Once, text);
         }
-        if !self.is_next_or_past(*seq) {
+        if !self.may_start(*seq, commits) {
             let text = format!("{key} {seq} committed, and the one before it had not");
             broken(Promise::Order, text);
         }
         self.committed.insert(*seq, id);
+        self.committed_ids.insert(id);
     }
 
     pub(super) fn dead_lettered(&mut self, event: &'a Event) {
         self.dead.insert(event);
+    }
+
+    pub(super) fn stands(&mut self, last_seq: u64) {
+        self.standing = Some(last_seq);
     }
 
     pub(super) fn excuse(&mut self, worker: &str) {
@@ -99,15 +151,45 @@ impl<'a> KeyHistory<'a> {
     /// What was published, and neither committed under its seq or another nor put aside.
     pub(super) fn lost(&self) -> impl Iterator<Item = &'a Event> {
         let lost = |event: &&&Event| {
-            let committed = self.committed.values().any(|id| *id == event.id);
-            !committed && !self.dead.contains(*event)
+            let committed = self.committed_ids.contains(event.id.as_str());
+            let stands = self.standing.is_some_and(|last| event.seq <= last);
+            let done = committed || stands && self.done_by(event).is_some();
+            !done && !self.dead.contains(*event)
         };
         self.published.iter().filter(lost).copied()
     }
 
-    fn is_next_or_past(&self, seq: u64) -> bool {
+    /// What was committed, and the store does not know of it in the end.
+    pub(super) fn forgotten(&self) -> Option<(u64, u64)> {
+        let (last, _) = self.committed.last_key_value()?;
+        let standing = self.standing.filter(|standing| standing < last)?;
+        Some((*last, standing))
+    }
+
+    fn done_by(&self, event: &Event) -> Option<&'a str> {
+        let ids = self.handled.get(&event.seq)?;
+        ids.get(event.id.as_str()).copied()
+    }
+
+    fn may_start(&self, seq: u64, commits: Commits) -> bool {
         let first = self.first_seq.unwrap_or(1);
-        let last = self.committed.last_key_value();
-        seq <= last.map_or(first, |(last, _)| last + 1)
+        match commits {
+            Commits::Exact => {
+                let last = self.committed.last_key_value();
+                seq <= last.map_or(first, |(last, _)| last + 1)
+            }
+            Commits::Reported => {
+                let before = seq.saturating_sub(1);
+                seq <= first
+                    || self.handled.contains_key(&before)
+                    || self.committed.contains_key(&before)
+                    || self.repeats.contains(&before)
+                    || self.dead.iter().any(|event| event.seq == before)
+            }
+        }
+    }
+
+    fn has_passed(&self, seq: u64) -> bool {
+        seq < self.started || self.committed.contains_key(&seq)
     }
 }

@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 /// One line of a history: what happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// Milliseconds, on whichever clock; for people. The checks go by the order of the lines.
+    /// Milliseconds, on whichever clock. The checks go by the order of the lines; only the end of a
+    /// [lease](What::Leased) is a time.
     #[serde(default)]
     pub at: u64,
     /// What happened.
@@ -39,6 +40,10 @@ pub enum What {
         event: Event,
         /// On which worker.
         worker: String,
+        /// Under which fence. With it a worker that woke up with a grant of long ago is told from one that has no
+        /// excuse.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fence: Option<u64>,
     },
     /// A handler ended. Written before the handler returns, so that it comes before the commit.
     Handled {
@@ -67,6 +72,13 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// The worker's lease is good until then at least; it ends by itself at the first line that is not earlier.
+    Leased {
+        /// The worker.
+        worker: String,
+        /// When it ends, on the clock of [`Line::at`].
+        until: u64,
+    },
     /// The worker's lease has ended: others may run what it was granted, beside what it runs now.
     Lapsed {
         /// The worker.
@@ -76,6 +88,13 @@ pub enum What {
     Gone {
         /// The worker.
         worker: String,
+    },
+    /// Where the store says that the key stands, when everything has come to its end.
+    Standing {
+        /// The key.
+        key: String,
+        /// The last committed seq.
+        last_seq: u64,
     },
 }
 

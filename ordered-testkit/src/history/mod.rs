@@ -25,7 +25,7 @@ use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 
-pub use check::{Promise, Violation};
+pub use check::{Commits, Promise, Violation};
 pub use line::{Event, Line, Outcome, What};
 
 /// Lines, in the order in which things happened.
@@ -77,7 +77,13 @@ impl History {
     /// Every promise that was broken, by a history that is at its end: all that was published had the time to commit.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
-        check::violations(self)
+        self.violations_where(Commits::Exact)
+    }
+
+    /// The same, of a history whose commits come about as this says.
+    #[must_use]
+    pub fn violations_where(&self, commits: Commits) -> Vec<Violation> {
+        check::violations(self, commits)
     }
 }
 

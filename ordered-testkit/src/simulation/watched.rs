@@ -77,6 +77,7 @@ impl Run {
         recorder.write(What::Started {
             event: event.clone(),
             worker: worker.clone(),
+            fence: Some(context.fence().0),
         });
         Self {
             recorder,

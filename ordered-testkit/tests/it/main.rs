@@ -1,7 +1,9 @@
 //! The testkit itself.
 
 mod documents;
+mod history;
 mod memory_transport;
+mod proxy;
 mod server;
 mod simulation;
 mod store;

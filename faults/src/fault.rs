@@ -1,0 +1,114 @@
+//! What a fault is.
+
+use std::time::Duration;
+
+use crate::worker::{ANSWER, LEASE, RECONNECT, SWEEP, TIMEOUT, Temper};
+
+/// One kind of fault, or a mixture.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Fault {
+    /// Its name.
+    pub name: &'static str,
+    /// What is done, in a few words.
+    pub what: &'static str,
+    /// What is struck with, again and again while events flow; the seed decides which, when and for how long.
+    pub blows: &'static [Blow],
+    /// How many blows fall at a time.
+    pub hands: usize,
+    /// How the handler behaves.
+    pub temper: Temper,
+    /// The workers' wall clocks are hours apart.
+    pub clocks: bool,
+    /// Redis has a small disk of its own.
+    pub small_disk: bool,
+    /// What a stall is made of.
+    pub stall: &'static [Part],
+}
+
+/// What is done once, to something that the seed picks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+#[non_exhaustive]
+pub enum Blow {
+    KillWorker,
+    PauseWorker,
+    RestartWorker,
+    KillRedis,
+    StopRedis,
+    PauseRedis,
+    KillRabbit,
+    StopRabbit,
+    PauseRabbit,
+    CutRedis,
+    CutRabbit,
+    /// What workers say to Redis does not arrive.
+    DeafRedis,
+    /// What Redis answers does not arrive.
+    MuteRedis,
+    DeafRabbit,
+    MuteRabbit,
+    SlowRedis,
+    SlowRabbit,
+    RedisMemory,
+    RedisScripts,
+    RedisDisk,
+    RabbitMemory,
+    RabbitConnections,
+    DeleteQueue,
+}
+
+/// A part of the explanation of a stall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Part {
+    /// What was struck was away, blocked or slow for so long.
+    Blow,
+    /// A worker's lease and one sweep.
+    Lease,
+    /// The longest pause before RabbitMQ is tried again, and the handshake.
+    Reconnect,
+    /// A call to Redis that is given up, and the pause before the next.
+    Answer,
+    /// The handler's timeout and the pause before it is tried again.
+    Timeout,
+}
+
+impl Part {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Blow => "blow",
+            Self::Lease => "lease + sweep",
+            Self::Reconnect => "reconnect",
+            Self::Answer => "given-up call",
+            Self::Timeout => "timeout + backoff",
+        }
+    }
+
+    pub(crate) fn at_most(self, blow: Duration) -> Duration {
+        match self {
+            Self::Blow => blow,
+            Self::Lease => LEASE + SWEEP.mul_f64(1.25),
+            Self::Reconnect => RECONNECT * 2,
+            Self::Answer => ANSWER * 2 + Duration::from_secs(1),
+            Self::Timeout => TIMEOUT + Duration::from_millis(500),
+        }
+    }
+}
+
+impl Blow {
+    /// Whether it needs a proxy between the workers and their servers.
+    pub(crate) fn is_of_the_network(self) -> bool {
+        matches!(
+            self,
+            Self::CutRedis
+                | Self::CutRabbit
+                | Self::DeafRedis
+                | Self::MuteRedis
+                | Self::DeafRabbit
+                | Self::MuteRabbit
+                | Self::SlowRedis
+                | Self::SlowRabbit
+        )
+    }
+}

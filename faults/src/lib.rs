@@ -1,0 +1,23 @@
+//! Worker processes over a real Redis and a real RabbitMQ, broken on purpose, and what happened held against what is
+//! promised.
+//!
+//! `cargo run --release -p faults -- all` is the command; see `docs/faults.md`.
+
+mod blows;
+mod catalog;
+mod fault;
+mod journal;
+mod order;
+pub mod report;
+mod run;
+mod schedule;
+mod stage;
+pub mod worker;
+
+pub use catalog::FAULTS;
+pub use fault::{Blow, Fault};
+pub use run::{Plan, run};
+pub use stage::Servers;
+
+/// What may go wrong with the suite itself.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,224 @@
+//! One run of one fault.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use ordered_events::core::protocol::Policy;
+use ordered_events::core::store::{Group, Store};
+use ordered_events::core::transport::{Intake, Transport};
+use ordered_events::{Amqp, Key, RedisStore};
+use ordered_testkit::history::{Event, What};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::Error;
+use crate::fault::Fault;
+use crate::journal::Journal;
+use crate::order::{self, OrderEvent};
+use crate::report::{Facts, Report};
+use crate::schedule::{Fallen, hand};
+use crate::stage::{Disk, Feed, Fleet, Names, Servers, Stage, Tail};
+
+/// How much is done.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The program with the command `work`: this one.
+    pub program: PathBuf,
+    /// What decides everything.
+    pub seed: u64,
+    /// How many events.
+    pub events: usize,
+    /// Over how many keys.
+    pub keys: usize,
+    /// How many blows.
+    pub blows: usize,
+    /// Without any progress for so long, the run has failed.
+    pub patience: Duration,
+    /// Redis keeps nothing over its end, which breaks the promises: to see that the suite says so.
+    pub careless: bool,
+}
+
+/// Runs one fault, and reports.
+///
+/// # Errors
+/// When the suite itself could not do what it should; what the product did wrong is in the report.
+pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Report, Error> {
+    let disk = fault.small_disk.then(Disk::mount).transpose();
+    let disk = disk.map_err(|error| format!("no small disk can be mounted: {error}"))?;
+    servers.renew_redis(disk.as_ref(), plan.careless).await?;
+    let names = Names::new(fault.name)?;
+    let journal = Journal::open(&names.history())?;
+    let mut random = fastrand::Rng::with_seed(plan.seed);
+    let events = order::all(plan.events, plan.keys, &mut random);
+    let fleet = Fleet::new(&plan.program, fault, plan.seed, &names, servers, &journal).await?;
+    let stage = Stage {
+        tail: Tail::open(&names.history())?,
+        feed: Feed::new(events, (plan.events as u64 / 5).clamp(500, 8_000)),
+        fleet,
+        journal,
+        servers,
+        disk: disk.map(Mutex::new),
+        names,
+    };
+    let mut facts = Facts::new(fault, plan);
+    let begun = Instant::now();
+    let outcome = unfold(&stage, fault, plan, random, &mut facts).await;
+    if let Err(error) = &outcome {
+        facts.problems.push(error.to_string());
+    }
+    facts.problems.extend(stage.fleet.stop().await?);
+    facts.took = begun.elapsed();
+    if fault.clocks {
+        facts.hours_apart = Some(stage.fleet.hours_apart().await);
+    }
+    if let Err(error) = settle_accounts(&stage, plan, &mut facts).await {
+        facts
+            .problems
+            .push(format!("the end could not be looked at: {error}"));
+    }
+    let report = Report::new(fault, facts, &stage.tail);
+    if report.is_good() {
+        std::fs::remove_dir_all(&stage.names.folder)?;
+    } else {
+        eprintln!("what happened is kept in {}", stage.names.folder.display());
+    }
+    stage.servers.forget_queues(&stage.names.queue).await;
+    Ok(report)
+}
+
+/// From the first event to the last.
+async fn unfold(
+    stage: &Stage<'_>,
+    fault: &Fault,
+    plan: &Plan,
+    mut random: fastrand::Rng,
+    facts: &mut Facts,
+) -> Result<(), Error> {
+    stage.fleet.start().await?;
+    let url = stage.servers.rabbit_address();
+    let feeding = stage
+        .feed
+        .run(&url, &stage.names.queue, &stage.tail, &stage.journal);
+    let hands: Vec<_> = (0..fault.hands).map(|_| random.fork()).collect();
+    let each = plan.blows.div_ceil(fault.hands);
+    let acting = async {
+        let hands = hands
+            .into_iter()
+            .map(|random| hand(fault, stage, each, plan.events as u64, random));
+        let mut fallen = Fallen::default();
+        for hand in try_join_all(hands).await? {
+            fallen.count += hand.count;
+            fallen.longest = fallen.longest.max(hand.longest);
+        }
+        // The end is waited for only after the last blow: until then no queue is the last word.
+        wait_for_the_end(stage, plan).await?;
+        Ok::<_, Error>(fallen)
+    };
+    let fallen = tokio::select! {
+        fallen = acting => fallen?,
+        failed = feeding => return Err(ended("the producer", failed)),
+        failed = stage.tail.follow() => return Err(ended("the reading of the history", failed)),
+        failed = stage.fleet.supervise(&stage.tail) => return Err(ended("the supervision", failed)),
+        () = stalled(stage, plan.patience) => return Err(format!("no progress for {:?}", plan.patience).into()),
+    };
+    facts.fallen = fallen;
+    Ok(())
+}
+
+fn ended(what: &str, how: Result<(), Error>) -> Error {
+    match how {
+        Ok(()) => format!("{what} ended").into(),
+        Err(error) => format!("{what} failed: {error}").into(),
+    }
+}
+
+async fn stalled(stage: &Stage<'_>, patience: Duration) {
+    while stage.tail.since_progress() < patience {
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Until everything is published, every key stands at its last seq, and the broker has nothing left.
+async fn wait_for_the_end(stage: &Stage<'_>, plan: &Plan) -> Result<(), Error> {
+    let store = store(stage).await?;
+    let mut behind: Vec<(String, u64)> = last_seqs(plan).collect();
+    loop {
+        if stage.feed.is_done() {
+            let mut still = Vec::new();
+            for (key, last) in behind {
+                if standing(stage, &store, &key).await? < last {
+                    still.push((key, last));
+                }
+            }
+            behind = still;
+            if behind.is_empty() && stage.servers.backlog(&stage.names.queue).await? == 0 {
+                return Ok(());
+            }
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn last_seqs(plan: &Plan) -> impl Iterator<Item = (String, u64)> {
+    let (events, keys) = (plan.events, plan.keys);
+    (0..keys.min(events)).map(move |key| {
+        let last = (events - 1 - key) / keys + 1;
+        (format!("order-{key}"), last as u64)
+    })
+}
+
+async fn store(stage: &Stage<'_>) -> Result<RedisStore, Error> {
+    Ok(RedisStore::connect(stage.servers.redis_address()).await?)
+}
+
+async fn standing(stage: &Stage<'_>, store: &RedisStore, key: &str) -> Result<u64, Error> {
+    let group = Group::new(&stage.names.group, Policy::default());
+    let view = store.inspect(&group, &Key::new(key)?).await?;
+    Ok(view.map_or(0, |view| view.last_seq))
+}
+
+/// Writes down where the store stands and what was put aside, which is the end of the history.
+async fn settle_accounts(stage: &Stage<'_>, plan: &Plan, facts: &mut Facts) -> Result<(), Error> {
+    let store = store(stage).await?;
+    for (key, _) in last_seqs(plan) {
+        let last_seq = standing(stage, &store, &key).await?;
+        stage.journal.write(What::Standing { key, last_seq });
+    }
+    let dead = format!("{}.dead", stage.names.queue);
+    let count = stage.servers.backlog(&dead).await?;
+    let dead_letters = Amqp::connect(stage.servers.rabbit_address())
+        .queue(&dead)
+        .dead_letter_queue(&stage.names.queue)
+        .await?;
+    let max_unsettled = usize::from(u16::MAX);
+    dead_letters.start(Intake { max_unsettled }).await?;
+    let mut seen = 0;
+    while seen < count {
+        let letters = timeout(Duration::from_secs(20), dead_letters.receive(1_000)).await??;
+        for letter in &letters {
+            let headers = &letter.envelope.headers;
+            let reason = headers.get("x-ordered-reason").cloned().unwrap_or_default();
+            match OrderEvent::read(&letter.envelope) {
+                Some(event) => {
+                    let event = Event::from(&event);
+                    stage.journal.write(What::DeadLettered { event, reason });
+                }
+                None => facts
+                    .problems
+                    .push("a dead letter that cannot be read".into()),
+            }
+        }
+        seen += letters.len() as u64;
+    }
+    dead_letters.close().await?;
+    facts.died = stage
+        .fleet
+        .deaths
+        .lock()
+        .map(|deaths| deaths.clone())
+        .unwrap_or_default();
+    facts.refused = stage.feed.refused();
+    facts.delivered = stage.feed.published();
+    stage.tail.catch_up()
+}

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ordered_events::{Envelope, Publish};
+use ordered_testkit::history::{Event, What};
+use tokio::time::sleep;
+
+use super::Tail;
+use crate::Error;
+use crate::journal::Journal;
+use crate::order::OrderEvent;
+
+/// How many events are published, and confirmed, at a time.
+const BATCH: usize = 250;
+
+/// The producer: it publishes until the broker has confirmed, and keeps a bounded backlog, so that faults meet it too.
+pub(crate) struct Feed {
+    pub(crate) events: Vec<OrderEvent>,
+    backlog: u64,
+    published: AtomicUsize,
+    /// What was published and has had no effect is published once more.
+    again: AtomicBool,
+    refused: AtomicU64,
+    done: AtomicBool,
+}
+
+impl Feed {
+    pub(crate) fn new(events: Vec<OrderEvent>, backlog: u64) -> Self {
+        Self {
+            events,
+            backlog,
+            published: AtomicUsize::new(0),
+            again: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
+            done: AtomicBool::new(false),
+        }
+    }
+
+    /// A queue was deleted: what was in it has to come again.
+    pub(crate) fn publish_again(&self) {
+        self.again.store(true, Ordering::SeqCst);
+        self.done.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Ordering::SeqCst) && !self.again.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn published(&self) -> usize {
+        self.published.load(Ordering::SeqCst)
+    }
+
+    /// How often the broker did not take a batch, which was then published again.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::SeqCst)
+    }
+
+    /// Publishes everything, and what has to come again, for as long as it is polled.
+    pub(crate) async fn run(
+        &self,
+        url: &str,
+        queue: &str,
+        tail: &Tail,
+        journal: &Journal,
+    ) -> Result<(), Error> {
+        let publisher = ordered_events::publisher(url, queue).await?;
+        loop {
+            if self.again.swap(false, Ordering::SeqCst) {
+                self.once_more(&publisher, tail).await;
+            }
+            let published = self.published();
+            if published == self.events.len() {
+                self.done.store(true, Ordering::SeqCst);
+                sleep(Duration::from_millis(50)).await;
+            } else if published as u64 > tail.progress() + self.backlog {
+                sleep(Duration::from_millis(5)).await;
+            } else {
+                let end = (published + BATCH).min(self.events.len());
+                let batch = &self.events[published..end];
+                // Before it is published: a worker may be quicker than the confirm.
+                for event in batch {
+                    let event = Event::from(event);
+                    journal.write(What::Published { event });
+                }
+                self.publish(&publisher, batch).await;
+                self.published.store(end, Ordering::SeqCst);
+            }
+        }
+    }
+
+    async fn once_more(&self, publisher: &Arc<dyn Publish>, tail: &Tail) {
+        let published = &self.events[..self.published()];
+        let missing: Vec<OrderEvent> = published
+            .iter()
+            .filter(|event| !tail.has_reached(&event.order_id, event.seq))
+            .cloned()
+            .collect();
+        for batch in missing.chunks(BATCH) {
+            self.publish(publisher, batch).await;
+        }
+    }
+
+    async fn publish(&self, publisher: &Arc<dyn Publish>, batch: &[OrderEvent]) {
+        let envelopes: Vec<Envelope> = batch.iter().map(OrderEvent::envelope).collect();
+        while let Err(error) = publisher.publish(envelopes.clone()).await {
+            tracing::debug!(%error, "the broker did not take a batch");
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The worker process: an application like any other, which writes down what it does.
+
+mod handler;
+mod store;
+mod temper;
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ordered_events::core::clock::wall_clock;
+use ordered_events::{Amqp, Backoff, Occurrence, RedisStore, Worker, shutdown_signal};
+use ordered_testkit::history::{Event, What};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::journal::Journal;
+pub use temper::Temper;
+
+/// How long a worker's claims outlive it. Short, so that what a lease costs is seen often.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
+pub(crate) const SWEEP: Duration = Duration::from_millis(500);
+/// How long a handler may run.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a worker waits for Redis.
+pub(crate) const ANSWER: Duration = Duration::from_secs(1);
+/// The longest pause between attempts to reach RabbitMQ.
+pub(crate) const RECONNECT: Duration = Duration::from_secs(1);
+/// How often RabbitMQ and a worker look whether the other is still there; twice that is too long.
+pub(crate) const AMQP_HEARTBEAT: u64 = 3;
+
+/// What a worker process is told, in JSON as its only argument.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Orders {
+    pub(crate) id: String,
+    pub(crate) redis: String,
+    pub(crate) rabbit: String,
+    pub(crate) queue: String,
+    pub(crate) group: String,
+    pub(crate) journal: PathBuf,
+    pub(crate) temper: Temper,
+}
+
+/// Works until it is asked to stop, or its starter is gone.
+///
+/// # Errors
+/// When a server is not there at the start, or refuses.
+pub async fn work(orders: Orders) -> Result<(), Error> {
+    std::thread::spawn(end_with_the_starter);
+    println!("wall {}", wall_clock());
+    let journal = Journal::open(&orders.journal)?;
+    let store = RedisStore::builder(&orders.redis)
+        .timeout(ANSWER)
+        .connect()
+        .await?;
+    let transport = Amqp::connect(&orders.rabbit)
+        .queue(&orders.queue)
+        .reconnect_backoff(Duration::from_millis(100), RECONNECT)
+        .await?;
+    let (id, journal_of_commits) = (orders.id.clone(), journal.clone());
+    Worker::builder()
+        .id(orders.id)
+        .store(store::Watched {
+            inner: Arc::new(store),
+            journal: journal.clone(),
+        })
+        .transport(transport)
+        .group(orders.group)
+        .lease(LEASE)
+        .sweep_interval(SWEEP)
+        .timeout(TIMEOUT)
+        .backoff(Backoff {
+            base: Duration::from_millis(50),
+            cap: Duration::from_millis(500),
+        })
+        .drain_timeout(Duration::from_secs(10))
+        // No key is to halt for faults that are none of its own.
+        .max_attempts(1_000)
+        .concurrency(64)
+        .read_ahead(1_024)
+        .state(orders.temper)
+        .state(journal)
+        .handler(handler::apply)
+        .observe(move |occurrence| {
+            if let Occurrence::Committed { event, .. } = occurrence {
+                journal_of_commits.write(What::Committed {
+                    event: Event {
+                        key: event.key.as_str().to_owned(),
+                        seq: event.seq.get(),
+                        id: event.id.as_str().to_owned(),
+                    },
+                    worker: id.clone(),
+                });
+            }
+        })
+        .run_until(shutdown_signal())
+        .await?;
+    Ok(())
+}
+
+/// The starter holds the other end of the standard input for as long as it lives.
+fn end_with_the_starter() {
+    let mut input = std::io::stdin();
+    while !matches!(input.read(&mut [0; 64]), Ok(0) | Err(_)) {}
+    std::process::exit(3);
+}

@@ -1,0 +1,63 @@
+//! The short form of the fault suite.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use faults::report::{Report, row};
+use faults::{FAULTS, Plan, Servers};
+
+/// Runs these faults, one after the other, on a few events each.
+async fn run(names: &[&str], plan: &Plan) -> Vec<Report> {
+    println!("seed {}", plan.seed);
+    let mut servers = Servers::start().await.unwrap();
+    let mut reports = Vec::new();
+    for name in names {
+        let fault = FAULTS.iter().find(|fault| fault.name == *name).unwrap();
+        let report = faults::run(fault, plan, &mut servers).await.unwrap();
+        println!("{}", row(&report));
+        reports.push(report);
+    }
+    reports
+}
+
+fn plan() -> Plan {
+    let seed = std::env::var("ORDERED_SEED").ok();
+    let seed = seed.and_then(|seed| seed.parse().ok());
+    Plan {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_faults")),
+        seed: seed.unwrap_or_else(|| fastrand::u64(..1_000_000)),
+        events: 2_000,
+        keys: 50,
+        blows: 2,
+        patience: Duration::from_secs(90),
+        careless: false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_promise_is_kept_over_real_servers_that_are_broken() {
+    let names = [
+        "kill-worker",
+        "kill-redis",
+        "mute-redis",
+        "cut-rabbit",
+        "handler-aborts",
+    ];
+    for report in run(&names, &plan()).await {
+        assert!(report.is_good(), "{report:#?}");
+        assert_eq!(report.lost + report.reordered + report.doubled, 0);
+        assert!(report.put_aside < 20, "{report:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_forgets_is_found_out() {
+    let plan = Plan {
+        careless: true,
+        patience: Duration::from_secs(8),
+        ..plan()
+    };
+    for report in run(&["kill-redis"], &plan).await {
+        assert!(report.lost + report.doubled > 0, "{report:#?}");
+    }
+}
