@@ -49,7 +49,7 @@ impl Graph {
                         graph.done.push(model.is_done(&after));
                         next.push((to, after));
                     }
-                    if act.is_calm() {
+                    if model.is_calm(&world, act) {
                         graph.calm.push((to, from));
                     }
                 }

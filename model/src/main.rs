@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use model::{Bounds, FULL, HUNTING, Model, Mutation, PROPERTIES, check, hunt};
+use model::{Bounds, FULL, Model, Mutation, PROPERTIES, check, hunt};
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -68,7 +68,7 @@ fn mistakes(name: &str) -> bool {
             continue;
         }
         let begun = Instant::now();
-        let finding = hunt(mutation, HUNTING);
+        let finding = hunt(mutation, mutation.worlds());
         let took = begun.elapsed().as_secs_f64();
         println!("{}: {} ({took:.1} s)", mutation.name(), mutation.words());
         all &= finding.is_some();

@@ -46,6 +46,7 @@ mod faults;
 mod fleet;
 mod recorder;
 mod run;
+mod seen;
 mod store;
 mod transport;
 mod watched;

@@ -127,7 +127,10 @@ fn what_was_done_is_run_again_only_where_a_lease_has_ended() {
         ])
     };
     assert_eq!(again(5), Vec::<String>::new());
-    assert_eq!(again(4), ["line 5: once: k 1 started on w2, and w1 had got it done and kept its lease"]);
+    assert_eq!(
+        again(4),
+        ["line 5: once: k 1 started on w2, and w1 had got it done and kept its lease"]
+    );
 }
 
 #[test]
