@@ -111,17 +111,6 @@ pub(super) const OPERATED_LOST: Bounds = Bounds {
     ..PLAIN
 };
 
-pub(super) const OPERATED_PAUSED: Bounds = Bounds {
-    name: "an operator, workers that pause",
-    events: ONE,
-    operator: ONCE,
-    faults: Faults {
-        pauses: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
 pub(super) const ASIDE: Bounds = Bounds {
     name: "dead letters",
     attempts: 1,
@@ -239,6 +228,7 @@ pub(super) const RENUMBERED_HELD: Bounds = Bounds {
 
 pub(super) const RENUMBERED_TWICE: Bounds = Bounds {
     name: "a new numbering, twice",
+    workers: 1,
     events: DATED,
     said: TWICE,
     faults: FAILING,

@@ -31,6 +31,15 @@ fn a_mistake_is_found() {
         Mutation::LastWins,
         Mutation::TakeoverBeforeLeaseEnd,
         Mutation::GrantOverGap,
+        Mutation::AckBeforeDeadLetter,
+        Mutation::ForgetsNumbering,
+        Mutation::SkipDoesNotFence,
+        Mutation::DiscardDrops,
+        Mutation::PauseForgetsHeld,
+        Mutation::ReplayIsRepeat,
+        Mutation::LateIsStale,
+        Mutation::FillIsForgotten,
+        Mutation::ResetDropsHeld,
     ] {
         let finding = hunt(mutation, SHORT);
         assert!(finding.is_some(), "{}", mutation.words());

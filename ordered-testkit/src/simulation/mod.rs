@@ -53,6 +53,6 @@ mod watched;
 mod weather;
 
 pub use app::App;
-pub use builder::{SEED, Simulation, Summary};
+pub use builder::{RUNS, SEED, Simulation, Summary};
 pub use failure::{Failure, Trouble};
 pub use faults::Faults;
