@@ -19,7 +19,7 @@ pub(crate) struct Graph {
     /// Where the steps without faults lead, and from where.
     calm: Vec<(u32, u32)>,
     /// The first state in which a promise is broken, and the promise. Nothing is explored beyond it.
-    broken: Option<(u32, &'static str)>,
+    pub(crate) broken: Option<(u32, &'static str)>,
     /// How many steps there are, faults included.
     pub(crate) steps: u64,
     /// The longest of the shortest ways to a state.
@@ -27,8 +27,8 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Explores everything, or gives up at this many states.
-    pub(crate) fn of(model: &Model, most: usize) -> Option<Self> {
+    /// Explores everything, if it can be numbered.
+    pub(crate) fn of(model: &Model) -> Option<Self> {
         let first = model.first();
         let mut numbers = HashMap::from([(fingerprint(&first), 0_u32)]);
         let mut graph = Self {
@@ -66,21 +66,12 @@ impl Graph {
                     }
                 }
             }
-            if graph.parents.len() > most {
-                return None;
-            }
             graph.depth += usize::from(!next.is_empty());
             layer = next;
         }
         graph.calm.sort_unstable();
         graph.calm.dedup();
         Some(graph)
-    }
-
-    /// The shortest way to a broken promise.
-    pub(crate) fn broken(&self, model: &Model) -> Option<(&'static str, Vec<World>)> {
-        let (state, promise) = self.broken?;
-        Some((promise, self.way_to(model, state)))
     }
 
     pub(crate) fn states(&self) -> usize {

@@ -40,6 +40,10 @@ impl Model {
     /// The front of the claim is done with: by whom, and in its turn?
     fn judge_front(&self, world: &mut World, slot: Slot, event: Which, before: &KeyState) {
         let seq = self.bounds.seq(event);
+        let numbering = self.bounds.events[usize::from(event)].epoch;
+        if numbering.is_some_and(|numbering| u64::from(numbering) != before.epoch) {
+            world.break_promise(Broken::Order);
+        }
         if world.past.granted != Some(slot) {
             world.break_promise(Broken::Fencing);
         }

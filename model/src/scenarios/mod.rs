@@ -41,16 +41,15 @@ const EVENTS: &[Bounds] = &[
 
 /// In which mistakes with what operators and producers say are hunted.
 const ORDERS: &[Bounds] = &[
-    OPERATED_TWICE,
-    OPERATED_ALONE,
-    SKIPPING,
+    ASIDE_ALONE,
     FILLED_ALONE,
     RENUMBERED_ALONE,
+    OPERATED_TWICE,
+    SKIPPING,
     RENUMBERED_TWICE,
-    ASIDE_ALONE,
-    OPERATED,
-    OPERATED_FAILING,
+    OPERATED_ALONE,
     ASIDE,
+    OPERATED,
     FILLED_WRONGLY,
 ];
 

@@ -41,7 +41,7 @@ fn a_mistake_is_found() {
         Mutation::FillIsForgotten,
         Mutation::ResetDropsHeld,
     ] {
-        let finding = hunt(mutation, SHORT);
+        let finding = hunt(mutation, mutation.worlds());
         assert!(finding.is_some(), "{}", mutation.words());
     }
 }
