@@ -28,7 +28,6 @@ pub const SHORT: &[Bounds] = &[
     ONE_PAUSED,
     COLLIDING,
     OPERATED_TWICE,
-    SKIPPING,
     FILLED_ALONE,
     RENUMBERED_ALONE,
     ASIDE_ALONE,

@@ -191,7 +191,7 @@ pub(super) const FILLED_WRONGLY: Bounds = Bounds {
 
 pub(super) const FILLED_CRASH: Bounds = Bounds {
     name: "a gap-fill of what comes, crashes",
-    events: TWO,
+    events: ONE,
     said: FIRST_FILLED,
     faults: CRASHING,
     ..PLAIN

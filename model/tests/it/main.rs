@@ -32,12 +32,10 @@ fn a_mistake_is_found() {
         Mutation::TakeoverBeforeLeaseEnd,
         Mutation::GrantOverGap,
         Mutation::AckBeforeDeadLetter,
-        Mutation::ForgetsNumbering,
         Mutation::SkipDoesNotFence,
         Mutation::DiscardDrops,
         Mutation::PauseForgetsHeld,
         Mutation::ReplayIsRepeat,
-        Mutation::LateIsStale,
         Mutation::FillIsForgotten,
         Mutation::ResetDropsHeld,
     ] {
