@@ -1,4 +1,5 @@
 use crate::Model;
+use crate::bounds::Order;
 use crate::event::{Slot, Which};
 use crate::fate::Shift;
 use crate::mutated::swept;
@@ -33,6 +34,8 @@ pub enum Act {
     Stop(Slot),
     StopRun(Slot),
     Leave(Slot),
+    // The operator.
+    Operate(Order),
     // Time.
     Tick,
     CalmTick,
@@ -41,10 +44,10 @@ pub enum Act {
 }
 
 impl Act {
-    /// Whether it is part of the world without faults, in which everything must come to its end.
-    pub(crate) fn is_calm(self) -> bool {
+    fn is_calm(self) -> bool {
         use Act::{
-            Apply, Beat, CalmTick, Deliver, Finish, Leave, PauseOver, Reply, Start, StopRun, Sweep,
+            Apply, Beat, CalmTick, Deliver, Finish, Leave, Operate, PauseOver, Reply, Start,
+            StopRun, Sweep,
         };
         matches!(
             self,
@@ -59,13 +62,20 @@ impl Act {
                 | StopRun(_)
                 | Leave(_)
                 | CalmTick
-        )
+        ) || matches!(self, Operate(order) if order.frees())
     }
 }
 
 impl Model {
+    /// Whether it is part of the world without faults, in which everything must come to its end. An operator who has set a
+    /// key back does so to have its events published again.
+    pub(crate) fn is_calm(&self, world: &World, act: Act) -> bool {
+        let set_back = self.bounds.operator.is_some() && world.key.epoch > 0;
+        act.is_calm() || set_back && matches!(act, Act::Duplicate(_))
+    }
+
     pub(crate) fn enabled(&self, world: &World, acts: &mut Vec<Act>) {
-        for which in self.bounds.all() {
+        for which in self.bounds.messages() {
             if world.around(which) < self.bounds.copies {
                 acts.push(Act::Duplicate(which));
             }
@@ -73,11 +83,18 @@ impl Model {
         for slot in 0..Slot::try_from(world.workers.len()).unwrap_or(0) {
             self.enabled_for(world, slot, acts);
         }
+        if let Some(operator) = &self.bounds.operator {
+            acts.extend([Order::Retry, Order::Resume].map(Act::Operate));
+            if world.orders > 0 {
+                acts.extend(operator.orders.iter().copied().map(Act::Operate));
+            }
+        }
         let anybody_claims = world.key.claim.is_some();
         let time_matters = anybody_claims
             || !world.bucket.leases.is_empty()
             || !world.key.phase_is_plain()
-            || (self.bounds.remembered.is_some() && !world.key.done.is_empty());
+            || world.key.gap_since.is_some()
+            || (self.bounds.remembered.is_some() && world.key.remembers());
         if time_matters {
             acts.push(Act::CalmTick);
             if self.bounds.faults.pauses {
@@ -130,7 +147,7 @@ impl Model {
         if faults.stops {
             acts.push(Act::Stop(slot));
         }
-        for which in self.bounds.all() {
+        for which in self.bounds.messages() {
             let has = worker.items().filter(|item| item.event == which).count();
             if world.queue[usize::from(which)] > 0 && has <= usize::from(self.bounds.copies) {
                 acts.push(Act::Deliver(slot, which));
@@ -200,6 +217,7 @@ impl Model {
             Act::Stop(slot) => self.turn(world, slot, |turn| turn.begin_drain()),
             Act::StopRun(slot) => self.turn(world, slot, |turn| turn.stop_run()),
             Act::Leave(slot) => world.leave(slot),
+            Act::Operate(order) => self.operate(world, order),
             Act::Tick => world.tick(&self.bounds),
             Act::CalmTick => world.calm_tick(&self.bounds),
             Act::StepForward => world.step_forward(),

@@ -1,12 +1,13 @@
-//! The store's side of a step, and what it says about the promises.
+//! The store's side of a step.
 
-use ordered_core::protocol::Action;
+use ordered_core::protocol::{Action, Verdict};
 
 use crate::Model;
-use crate::event::Slot;
+use crate::bounds::Order;
+use crate::event::{Slot, name, operator};
 use crate::mutated;
 use crate::store::{Answer, Ask};
-use crate::world::{Broken, World};
+use crate::world::World;
 
 impl Model {
     /// The store applies the worker's batch, or the next command of it.
@@ -24,11 +25,11 @@ impl Model {
             return;
         };
         let ask = batch[place].0.clone();
-        let before = world.key.last_seq;
+        let before = world.key.clone();
         let action: Action = ask.action(&self.bounds);
-        let verdict = mutated::apply(world, &self.policy, self.mutation, slot, &action);
+        let verdict = mutated::apply(world, &self.policy, self.mutation, &name(slot), &action);
         let answer = Answer::of(verdict, &self.bounds);
-        self.judge(world, slot, &ask, before);
+        self.judge(world, slot, &ask, &before);
         if matches!(ask, Ask::Offer(_) | Ask::Hold(_) | Ask::Claim)
             && matches!(answer, Answer::Run { .. } | Answer::Claimed { .. })
         {
@@ -37,28 +38,16 @@ impl Model {
         world.workers[usize::from(slot)].batch[place].1 = Some(answer);
     }
 
-    /// Holds what has committed against the promises.
-    fn judge(&self, world: &mut World, slot: Slot, ask: &Ask, before: u64) {
-        let last_seq = world.key.last_seq;
-        if last_seq == before {
-            return;
+    /// The operator's call reaches the store. A second one, because the reply was lost, is a call like any other.
+    pub(crate) fn operate(&self, world: &mut World, order: Order) {
+        let before = world.key.clone();
+        let action = Action::Operate(order.verb());
+        let verdict = mutated::apply(world, &self.policy, self.mutation, operator(), &action);
+        if let Verdict::Operated(_) = verdict {
+            if !order.frees() {
+                world.orders = world.orders.saturating_sub(1);
+            }
+            self.judge_order(world, order, &before);
         }
-        let Ask::Commit { event, .. } = *ask else {
-            return world.break_promise(Broken::Order);
-        };
-        if last_seq != before + 1 || self.bounds.seq(event) != last_seq {
-            return world.break_promise(Broken::Order);
-        }
-        let committed = &world.past.committed;
-        let repeat = committed
-            .iter()
-            .any(|other| self.bounds.same_id(*other, event));
-        if committed.contains(&event) || !(repeat || world.past.handled.contains(event)) {
-            world.break_promise(Broken::Once);
-        }
-        if world.past.granted != Some(slot) {
-            world.break_promise(Broken::Fencing);
-        }
-        world.past.committed.push(event);
     }
 }

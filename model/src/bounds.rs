@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use ordered_core::protocol::{Policy, Quota};
+use ordered_core::event::Seq;
+use ordered_core::protocol::{Action, GapPolicy, Policy, Quota, Verb};
 
 /// An event that was published: its seq, and which id it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +10,49 @@ pub struct Published {
     pub seq: u8,
     /// Its id, as a letter.
     pub id: char,
+    /// The numbering that it belongs to, where it says so.
+    pub epoch: Option<u8>,
+}
+
+/// What a producer says of the key besides: a message like the events, delivered in any order and more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in `Action`")]
+pub enum Said {
+    Fill { from: u8, to: u8 },
+    Reset { at: u8, epoch: Option<u8> },
+}
+
+/// What an operator may do, in one call that is applied at any moment. Retry and resume, which free a key that stands
+/// still, can always be said besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "as in `Verb`")]
+pub enum Order {
+    Retry,
+    Resume,
+    Pause,
+    Skip,
+    SkipTo(u8),
+    Discard(u8),
+    SetLast(u8),
+    Replay,
+}
+
+/// What happens to a key whose next event has not come for a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in `GapPolicy`")]
+pub enum OnGap {
+    Wait,
+    Skip,
+    Halt,
+}
+
+/// A person beside the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operator {
+    /// What is done, besides retry and resume.
+    pub orders: &'static [Order],
+    /// How often any of it has an effect.
+    pub times: u8,
 }
 
 /// Which faults may happen, each any number of times and at any moment.
@@ -60,6 +104,14 @@ pub struct Bounds {
     /// Whether the store applies a batch command by command, so that others come in between and a lost reply can mean
     /// that a part was applied; else all at once.
     pub piecewise: bool,
+    /// What producers say of the key besides.
+    pub said: &'static [Said],
+    /// An event whose attempts are used up is put aside, and the key goes on; else it is halted.
+    pub dead_letters: bool,
+    /// What happens when an event has not come for a tick.
+    pub on_gap: OnGap,
+    /// Who intervenes, if anybody does.
+    pub operator: Option<Operator>,
     /// What may go wrong.
     pub faults: Faults,
 }
@@ -75,6 +127,11 @@ impl Bounds {
             .map_or(Duration::from_secs(1000), |ticks| TICK * u32::from(ticks));
         policy.lane_depth = self.lane_depth;
         policy.next_events = self.next_events;
+        policy.on_gap = match self.on_gap {
+            OnGap::Wait => GapPolicy::Wait,
+            OnGap::Skip => GapPolicy::Skip { after: TICK },
+            OnGap::Halt => GapPolicy::Halt { after: TICK },
+        };
         policy.key_quota = Quota {
             events: self.quota,
             bytes: u64::MAX / 2,
@@ -100,6 +157,11 @@ impl Bounds {
             (faults.failures, "failing handlers"),
             (faults.clock_steps, "clock steps"),
             (self.remembered.is_some(), "forgotten ids"),
+            (self.dead_letters, "dead letters"),
+            (self.on_gap == OnGap::Skip, "gaps are skipped"),
+            (self.on_gap == OnGap::Halt, "gaps halt"),
+            (!self.said.is_empty(), "control events"),
+            (self.operator.is_some(), "an operator"),
         ];
         let happens = wrongs.into_iter().filter(|(happens, _)| *happens);
         let words: Vec<_> = happens.map(|(_, words)| words).collect();
@@ -115,7 +177,61 @@ impl Bounds {
     }
 }
 
+impl Said {
+    pub(crate) fn action(self) -> Action {
+        match self {
+            Self::Fill { from, to } => Action::Fill {
+                from: place(from),
+                to: place(to),
+            },
+            Self::Reset { at, epoch } => Action::Reset {
+                at: place(at),
+                epoch: epoch.map(u64::from),
+            },
+        }
+    }
+}
+
+impl Order {
+    pub(crate) fn verb(self) -> Verb {
+        match self {
+            Self::Retry => Verb::Retry,
+            Self::Resume => Verb::Resume,
+            Self::Pause => Verb::Pause,
+            Self::Skip => Verb::Skip { to: None },
+            Self::SkipTo(to) => Verb::Skip {
+                to: Some(place(to)),
+            },
+            Self::Discard(seq) => Verb::Discard { seq: place(seq) },
+            Self::SetLast(to) => Verb::SetLast { to: u64::from(to) },
+            Self::Replay => Verb::Replay { seq: None },
+        }
+    }
+
+    /// What frees a key that stands still can be said any number of times.
+    pub(crate) fn frees(self) -> bool {
+        matches!(self, Self::Retry | Self::Resume)
+    }
+}
+
+pub(crate) fn place(seq: u8) -> Seq {
+    Seq::new(u64::from(seq)).expect("seqs of the model begin with 1")
+}
+
 /// `seq` with an id of its own.
 pub(crate) const fn event(seq: u8, id: char) -> Published {
-    Published { seq, id }
+    Published {
+        seq,
+        id,
+        epoch: None,
+    }
+}
+
+/// The same, of a numbering.
+pub(crate) const fn event_of(epoch: u8, seq: u8, id: char) -> Published {
+    Published {
+        seq,
+        id,
+        epoch: Some(epoch),
+    }
 }

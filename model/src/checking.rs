@@ -35,38 +35,14 @@ pub struct Finding {
 /// The property that is checked on the graph as a whole.
 const NO_DEAD_END: &str = "no dead end";
 
-/// Explores everything: the properties of states with `stateright`, and then the way to the end from each of them.
+/// Explores everything, twice: the properties of states with `stateright`, and then the graph, for the way to the end from
+/// each of them and the shortest story of what is broken.
 ///
 /// # Panics
-/// When the two explorations do not find the same number of states, which would be a mistake in this crate.
+/// When the two explorations do not find the same, which would be a mistake in this crate.
 #[must_use]
 pub fn check(model: &Model, threads: usize) -> Report {
     let begun = Instant::now();
-    let (states, finding) = properties(model, threads);
-    if finding.is_some() {
-        return Report {
-            states,
-            steps: 0,
-            depth: 0,
-            took: begun.elapsed(),
-            finding,
-        };
-    }
-    let graph = Graph::of(model, usize::MAX).expect("fewer than 2^32 states");
-    assert_eq!(graph.states(), states, "two ways to explore the same graph");
-    let finding = graph
-        .dead_end()
-        .map(|state| model.finding(NO_DEAD_END, &graph.way_to(model, state)));
-    Report {
-        states,
-        steps: graph.steps,
-        depth: graph.depth,
-        took: begun.elapsed(),
-        finding,
-    }
-}
-
-fn properties(model: &Model, threads: usize) -> (usize, Option<Finding>) {
     let checker = model
         .clone()
         .checker()
@@ -74,21 +50,41 @@ fn properties(model: &Model, threads: usize) -> (usize, Option<Finding>) {
         .finish_when(HasDiscoveries::Any)
         .spawn_bfs()
         .join();
-    let shortest = checker
-        .discoveries()
-        .into_iter()
-        .map(|(property, path)| (property, path.into_states()))
-        .min_by_key(|(property, path)| (path.len(), *property));
-    let finding = shortest.map(|(property, path)| model.finding(property, &path));
-    (checker.unique_state_count(), finding)
+    let graph = Graph::of(model).expect("fewer than 2^32 states");
+    if checker.discoveries().is_empty() {
+        let states = checker.unique_state_count();
+        assert_eq!(graph.states(), states, "two ways to explore the same graph");
+    }
+    Report {
+        states: graph.states(),
+        steps: graph.steps,
+        depth: graph.depth,
+        took: begun.elapsed(),
+        finding: graph.finding(model),
+    }
 }
 
-/// Looks for a mistake in one world after the other, on one thread, so that the story is a shortest one.
+/// Looks for a mistake in one world after the other.
+///
+/// # Panics
+/// When a world has more than 2^32 states.
 #[must_use]
 pub fn hunt(mutation: Mutation, worlds: &[Bounds]) -> Option<Finding> {
-    worlds
-        .iter()
-        .find_map(|bounds| check(&Model::with(mutation, *bounds), 1).finding)
+    worlds.iter().find_map(|bounds| {
+        let model = Model::with(mutation, *bounds);
+        let graph = Graph::of(&model).expect("fewer than 2^32 states");
+        graph.finding(&model)
+    })
+}
+
+impl Graph {
+    fn finding(&self, model: &Model) -> Option<Finding> {
+        let (promise, state) = match self.broken {
+            Some((state, promise)) => (promise, state),
+            None => (NO_DEAD_END, self.dead_end()?),
+        };
+        Some(model.finding(promise, &self.way_to(model, state)))
+    }
 }
 
 impl Model {

@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use ordered_core::event::{Envelope, EventId, Seq};
+use ordered_core::event::{Envelope, EventId};
 use ordered_core::protocol::{Event, WorkerId};
 
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, Said, place};
 
-/// An event, as its place in `Bounds::events`.
+/// A message, as its place in `Bounds::events` and `Bounds::said`.
 pub(crate) type Which = u8;
 
 /// The place of a worker among the workers.
@@ -21,9 +21,9 @@ impl Bounds {
     pub(crate) fn event(&self, which: Which) -> Event {
         let event = self.events[usize::from(which)];
         Event {
-            seq: Seq::new(u64::from(event.seq)).expect("seqs of the model begin with 1"),
+            seq: place(event.seq),
             id: id(event.id),
-            epoch: None,
+            epoch: event.epoch.map(u64::from),
         }
     }
 
@@ -34,7 +34,7 @@ impl Bounds {
     }
 
     pub(crate) fn which(&self, seq: u64, id: &EventId) -> Which {
-        self.all()
+        self.published()
             .find(|which| self.seq(*which) == seq && self.id(*which) == *id)
             .expect("the store answers with events that were published")
     }
@@ -47,8 +47,21 @@ impl Bounds {
         self.events[usize::from(one)].id == self.events[usize::from(other)].id
     }
 
-    pub(crate) fn all(&self) -> std::ops::Range<Which> {
+    /// Every event.
+    pub(crate) fn published(&self) -> std::ops::Range<Which> {
         0..Which::try_from(self.events.len()).expect("the model has few events")
+    }
+
+    /// Every message of the broker: the events, and what is said besides.
+    pub(crate) fn messages(&self) -> std::ops::Range<Which> {
+        let count = self.events.len() + self.said.len();
+        0..Which::try_from(count).expect("the model has few messages")
+    }
+
+    /// What the message says, if it is no event.
+    pub(crate) fn said(&self, which: Which) -> Option<Said> {
+        let place = usize::from(which).checked_sub(self.events.len())?;
+        self.said.get(place).copied()
     }
 }
 
@@ -78,6 +91,12 @@ pub(crate) fn slot(name: &WorkerId) -> Slot {
 }
 
 pub(crate) const DEAD: Slot = 3;
+
+/// Who is no worker.
+pub(crate) fn operator() -> &'static WorkerId {
+    static NAME: OnceLock<WorkerId> = OnceLock::new();
+    NAME.get_or_init(|| WorkerId::new("operator"))
+}
 
 fn names() -> &'static [WorkerId] {
     static NAMES: OnceLock<Vec<WorkerId>> = OnceLock::new();

@@ -156,12 +156,16 @@ pub(crate) trait Shift {
     fn shift_phase(&mut self, by: i64);
     fn shift_done(&mut self, by: i64);
     fn phase_is_plain(&self) -> bool;
+    fn remembers(&self) -> bool;
 }
 
 impl Shift for KeyState {
     fn shift_phase(&mut self, by: i64) {
         if let Phase::BackingOff { until } = &mut self.phase {
             *until = until.saturating_add_signed(by).min(NOW + 2);
+        }
+        if let Some(since) = &mut self.gap_since {
+            *since = since.saturating_add_signed(by).min(NOW + 2);
         }
     }
 
@@ -172,9 +176,16 @@ impl Shift for KeyState {
         for (_, expires) in self.done_ids.values_mut() {
             *expires = expires.saturating_add_signed(by);
         }
+        for passed in &mut self.passed {
+            passed.until = passed.until.saturating_add_signed(by);
+        }
     }
 
     fn phase_is_plain(&self) -> bool {
         !matches!(self.phase, Phase::BackingOff { until } if until > NOW)
+    }
+
+    fn remembers(&self) -> bool {
+        !(self.done.is_empty() && self.done_ids.is_empty() && self.passed.is_empty())
     }
 }

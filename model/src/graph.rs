@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use stateright::Property;
+
 use crate::Model;
+use crate::properties::properties;
 use crate::world::World;
 
 /// All states, by number, in the order in which a breadth-first walk finds them.
@@ -15,6 +18,8 @@ pub(crate) struct Graph {
     done: Vec<bool>,
     /// Where the steps without faults lead, and from where.
     calm: Vec<(u32, u32)>,
+    /// The first state in which a promise is broken, and the promise. Nothing is explored beyond it.
+    pub(crate) broken: Option<(u32, &'static str)>,
     /// How many steps there are, faults included.
     pub(crate) steps: u64,
     /// The longest of the shortest ways to a state.
@@ -22,8 +27,8 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Explores everything, or gives up at this many states.
-    pub(crate) fn of(model: &Model, most: usize) -> Option<Self> {
+    /// Explores everything, if it can be numbered.
+    pub(crate) fn of(model: &Model) -> Option<Self> {
         let first = model.first();
         let mut numbers = HashMap::from([(fingerprint(&first), 0_u32)]);
         let mut graph = Self {
@@ -31,11 +36,13 @@ impl Graph {
             prints: vec![fingerprint(&first)],
             done: vec![model.is_done(&first)],
             calm: Vec::new(),
+            broken: None,
             steps: 0,
             depth: 0,
         };
+        let promises = properties();
         let mut layer = vec![(0_u32, first)];
-        while !layer.is_empty() {
+        while !layer.is_empty() && graph.broken.is_none() {
             let mut next = Vec::new();
             for (from, world) in layer {
                 for (act, after) in model.steps(&world) {
@@ -47,15 +54,17 @@ impl Graph {
                         graph.parents.push(from);
                         graph.prints.push(print);
                         graph.done.push(model.is_done(&after));
+                        let breaks =
+                            |promise: &&Property<Model>| !(promise.condition)(model, &after);
+                        if let Some(promise) = promises.iter().find(breaks) {
+                            graph.broken.get_or_insert((to, promise.name));
+                        }
                         next.push((to, after));
                     }
-                    if act.is_calm() {
+                    if model.is_calm(&world, act) {
                         graph.calm.push((to, from));
                     }
                 }
-            }
-            if graph.parents.len() > most {
-                return None;
             }
             graph.depth += usize::from(!next.is_empty());
             layer = next;

@@ -10,6 +10,7 @@ mod checking;
 mod event;
 mod fate;
 mod graph;
+mod judging;
 mod mutated;
 mod mutation;
 mod normal;
@@ -23,11 +24,11 @@ mod world;
 use ordered_core::protocol::Policy;
 
 pub use act::Act;
-pub use bounds::{Bounds, Faults, Published};
+pub use bounds::{Bounds, Faults, OnGap, Operator, Order, Published, Said};
 pub use checking::{Finding, Report, check, hunt};
 pub use mutation::Mutation;
 pub use properties::PROPERTIES;
-pub use scenarios::{FULL, HUNTING, SHORT};
+pub use scenarios::{FULL, SHORT};
 pub use world::World;
 
 /// A world to explore: its bounds, and the mistake in it, if one was seeded.

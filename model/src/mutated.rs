@@ -2,10 +2,10 @@
 
 use ordered_core::event::Envelope;
 use ordered_core::protocol::{
-    Action, Event, Held, KeyState, Phase, Policy, Quota, Situation, Verdict, decide, runnable,
+    Action, BucketState, Event, Held, KeyState, Phase, Policy, Quota, Situation, Verb, Verdict,
+    WorkerId, decide, runnable,
 };
 
-use crate::event::{Slot, name};
 use crate::mutation::Mutation;
 use crate::world::World;
 
@@ -22,14 +22,13 @@ pub(crate) fn apply(
     world: &mut World,
     policy: &Policy,
     mutation: Option<Mutation>,
-    slot: Slot,
+    worker: &WorkerId,
     action: &Action,
 ) -> Verdict {
-    let worker = name(slot);
     let mut situation = Situation {
         policy,
         bucket_quota: QUOTA,
-        worker: &worker,
+        worker,
         now: NOW,
     };
     let World { bucket, key, .. } = world;
@@ -48,7 +47,7 @@ pub(crate) fn apply(
         }
         Some(Mutation::ClientClock) => situation.now = NOW + 1,
         Some(Mutation::TakeoverBeforeLeaseEnd) if is_place(&action) => {
-            key.claim.take_if(|claim| claim.worker != worker);
+            key.claim.take_if(|claim| claim.worker != *worker);
         }
         Some(Mutation::GrantOverGap) => {
             if let Action::Offer(event) = &action
@@ -81,17 +80,35 @@ pub(crate) fn apply(
                 };
             }
         }
+        Some(Mutation::ReplayBesideHead) if action == Action::Claim && key.has_replay() => {
+            key.claim = None;
+        }
+        Some(Mutation::FillIsForgotten) if matches!(action, Action::Fill { .. }) => {
+            return Verdict::Noted;
+        }
+        Some(Mutation::FillPassesGranted) => {
+            if let Action::Fill { from, to } = &action
+                && from.get() <= key.head()
+            {
+                key.last_seq = key.last_seq.max(to.get());
+                return Verdict::Noted;
+            }
+        }
+        Some(Mutation::ResetDropsHeld) if matches!(action, Action::Reset { .. }) => {
+            drop_held(bucket, key);
+        }
         _ => {}
     }
     let verdict = decide(bucket, key, situation, &action);
     let (Some(mutation), Some(before)) = (mutation, before) else {
         return verdict;
     };
-    after(mutation, key, &before, &action, verdict)
+    after(mutation, bucket, key, &before, &action, verdict)
 }
 
 fn after(
     mutation: Mutation,
+    bucket: &mut BucketState,
     key: &mut KeyState,
     before: &KeyState,
     action: &Action,
@@ -126,7 +143,80 @@ fn after(
             }
             verdict
         }
+        (mutation, verdict @ Verdict::Operated(_)) => {
+            after_order(mutation, bucket, key, before, action);
+            verdict
+        }
+        (Mutation::ReplayIsRepeat, mut verdict) => {
+            if let Verdict::Claimed { next, .. } | Verdict::Committed { next, .. } = &mut verdict {
+                let replays = next
+                    .iter_mut()
+                    .filter(|next| next.seq.get() <= key.last_seq);
+                replays.for_each(|next| next.repeat = true);
+            }
+            verdict
+        }
+        (Mutation::LateIsStale, Verdict::Late) => Verdict::Stale,
+        (Mutation::SkipsOverHeld, verdict) => {
+            if *action == Action::Claim && key.last_seq > before.last_seq {
+                key.claim = None;
+                key.last_seq += 1;
+                let last_seq = key.last_seq;
+                key.held.retain(|seq, _| *seq > last_seq);
+                return Verdict::Idle;
+            }
+            verdict
+        }
         (_, verdict) => verdict,
+    }
+}
+
+/// What an operator's verb does, with a mistake in it.
+fn after_order(
+    mutation: Mutation,
+    bucket: &mut BucketState,
+    key: &mut KeyState,
+    before: &KeyState,
+    action: &Action,
+) {
+    let Action::Operate(verb) = action else {
+        return;
+    };
+    match (mutation, verb) {
+        (Mutation::SkipDoesNotFence, Verb::Skip { .. }) => {
+            key.claim.clone_from(&before.claim);
+            key.fence = before.fence;
+        }
+        (Mutation::DiscardDrops, Verb::Discard { seq }) if before.held.contains_key(&seq.get()) => {
+            key.dead.remove(&(key.epoch, seq.get()));
+        }
+        (Mutation::PauseForgetsHeld, Verb::Pause) => drop_held(bucket, key),
+        (Mutation::RetryKeepsAttempts, Verb::Retry) => key.attempts = before.attempts,
+        (Mutation::SetLastKeepsRemembering, Verb::SetLast { .. }) => {
+            key.done.clone_from(&before.done);
+            key.epoch = before.epoch;
+        }
+        _ => {}
+    }
+}
+
+fn drop_held(bucket: &mut BucketState, key: &mut KeyState) {
+    bucket.held_events -= key.held.len() as u64;
+    bucket.held_bytes -= key.held_bytes;
+    key.held.clear();
+    key.held_bytes = 0;
+}
+
+trait Replays {
+    fn has_replay(&self) -> bool;
+}
+
+impl Replays for KeyState {
+    fn has_replay(&self) -> bool {
+        let mut here = self
+            .dead
+            .range((self.epoch, 0)..=(self.epoch, self.last_seq));
+        here.any(|(_, dead)| dead.replay)
     }
 }
 
@@ -134,9 +224,19 @@ fn after(
 pub(crate) fn swept(world: &World, policy: &Policy, mutation: Option<Mutation>) -> bool {
     match mutation {
         Some(Mutation::SweepIgnoresDeadWorkers) if world.key.claim.is_some() => false,
+        Some(Mutation::ReplayBesideHead) if world.key.has_replay() => {
+            runnable(&world.bucket, &free(&world.key), policy, NOW)
+        }
         Some(Mutation::ClientClock) => runnable(&world.bucket, &world.key, policy, NOW + 1),
         _ => runnable(&world.bucket, &world.key, policy, NOW),
     }
+}
+
+/// The key, as if nobody had it.
+fn free(key: &KeyState) -> KeyState {
+    let mut free = key.clone();
+    free.claim = None;
+    free
 }
 
 fn is_place(action: &Action) -> bool {

@@ -11,6 +11,8 @@ pub enum Mutation {
     StartsWithoutLease,
     GoesOnAfterLostLease,
     IgnoresClaimOfOwnLane,
+    AckBeforeDeadLetter,
+    ForgetsNumbering,
     // Around `decide` and `runnable`.
     NoFenceAtCommit,
     ClientClock,
@@ -25,11 +27,23 @@ pub enum Mutation {
     SweepIgnoresDeadWorkers,
     PostponedIsNotKept,
     RetryCommits,
+    SkipDoesNotFence,
+    DiscardDrops,
+    PauseForgetsHeld,
+    RetryKeepsAttempts,
+    SetLastKeepsRemembering,
+    ReplayBesideHead,
+    ReplayIsRepeat,
+    LateIsStale,
+    FillIsForgotten,
+    FillPassesGranted,
+    ResetDropsHeld,
+    SkipsOverHeld,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 35] = [
         Self::AckOnDelivery,
         Self::AckOnStart,
         Self::AckOnFailure,
@@ -38,6 +52,8 @@ impl Mutation {
         Self::StartsWithoutLease,
         Self::GoesOnAfterLostLease,
         Self::IgnoresClaimOfOwnLane,
+        Self::AckBeforeDeadLetter,
+        Self::ForgetsNumbering,
         Self::NoFenceAtCommit,
         Self::ClientClock,
         Self::MarkBeforeHandle,
@@ -51,7 +67,25 @@ impl Mutation {
         Self::SweepIgnoresDeadWorkers,
         Self::PostponedIsNotKept,
         Self::RetryCommits,
+        Self::SkipDoesNotFence,
+        Self::DiscardDrops,
+        Self::PauseForgetsHeld,
+        Self::RetryKeepsAttempts,
+        Self::SetLastKeepsRemembering,
+        Self::ReplayBesideHead,
+        Self::ReplayIsRepeat,
+        Self::LateIsStale,
+        Self::FillIsForgotten,
+        Self::FillPassesGranted,
+        Self::ResetDropsHeld,
+        Self::SkipsOverHeld,
     ];
+
+    /// Whether it is about what operators and producers say, dead letters and gaps.
+    pub(crate) fn is_about_orders(self) -> bool {
+        matches!(self, Self::AckBeforeDeadLetter | Self::ForgetsNumbering)
+            || self as usize >= Self::SkipDoesNotFence as usize
+    }
 
     /// The mistake in a sentence.
     #[must_use]
@@ -90,6 +124,30 @@ impl Mutation {
             Self::SweepIgnoresDeadWorkers => "a sweep finds only keys without a claim",
             Self::PostponedIsNotKept => "a postponed event is not kept",
             Self::RetryCommits => "a retry takes the event for done",
+            Self::AckBeforeDeadLetter => {
+                "the worker acknowledges what it puts aside before the store has it"
+            }
+            Self::ForgetsNumbering => {
+                "the worker that has an event from the store forgets which numbering a second delivery of it named"
+            }
+            Self::SkipDoesNotFence => {
+                "the operator's skip leaves the claim of the worker that runs"
+            }
+            Self::DiscardDrops => "discard drops a held event without putting it aside",
+            Self::PauseForgetsHeld => "a pause forgets what is held",
+            Self::RetryKeepsAttempts => "the operator's retry does not count the attempts anew",
+            Self::SetLastKeepsRemembering => {
+                "set-last backwards keeps the seqs of the old numbering as done"
+            }
+            Self::ReplayBesideHead => "a replay may begin beside the head that another worker runs",
+            Self::ReplayIsRepeat => {
+                "a replay is taken for a repetition, since its id is remembered"
+            }
+            Self::LateIsStale => "what comes after its seq was passed is acknowledged as stale",
+            Self::FillIsForgotten => "a gap-fill is answered like a duplicate, and not noted",
+            Self::FillPassesGranted => "a gap-fill passes what a worker was granted",
+            Self::ResetDropsHeld => "a reset to a new numbering drops what is held of the old one",
+            Self::SkipsOverHeld => "a gap that is over moves the key past the held event behind it",
         }
     }
 

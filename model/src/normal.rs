@@ -4,7 +4,7 @@
 
 use std::mem::take;
 
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, OnGap};
 use crate::event::{DEAD, Slot, dead, name, slot};
 use crate::mutated::NOW;
 use crate::store::{Answer, Ask};
@@ -32,7 +32,17 @@ impl World {
             .retain(|worker, expiry| *expiry > NOW && (dead_has_claim || *worker != dead()));
         // Only a person reads these.
         key.trouble = None;
-        key.gap_since = None;
+        key.gap_since = key
+            .gap_since
+            .filter(|_| bounds.on_gap != OnGap::Wait)
+            .map(|since| since.max(NOW - 1));
+        for dead in key.dead.values_mut() {
+            dead.error.clear();
+            dead.at = NOW;
+            if !dead.replay {
+                dead.attempts = 0;
+            }
+        }
         if let Some(claim) = &mut key.claim {
             claim.since = NOW;
         }
@@ -48,9 +58,12 @@ impl World {
                 .for_each(|done| done.expires = FOR_GOOD);
             let times = key.done_ids.values_mut().map(|(_, expires)| expires);
             times.for_each(|expires| *expires = FOR_GOOD);
+            let passed = key.passed.iter_mut();
+            passed.for_each(|passed| passed.until = FOR_GOOD);
         } else {
             key.done.retain(|_, done| done.expires > NOW);
             key.done_ids.retain(|_, (_, expires)| *expires > NOW);
+            key.passed.retain(|passed| passed.until > NOW);
         }
     }
 
@@ -67,6 +80,7 @@ impl World {
     }
 
     fn normalise_fences(&mut self) {
+        self.forget_seizure();
         let mut known = Vec::with_capacity(8);
         self.each_fence(|fence| known.push(*fence));
         known.sort_unstable();
@@ -80,8 +94,20 @@ impl World {
         self.each_fence(|fence| *fence = known.partition_point(|other| *other < *fence) as u64);
     }
 
+    /// That a claim was ended by somebody matters as long as a worker has a grant of before.
+    fn forget_seizure(&mut self) {
+        let Some(seized) = self.past.seized.take() else {
+            return;
+        };
+        let mut older = false;
+        let now = self.key.fence.0;
+        self.each_fence(|fence| older |= *fence < seized && *fence < now);
+        self.past.seized = Some(seized).filter(|_| older);
+    }
+
     fn each_fence(&mut self, mut act: impl FnMut(&mut u64)) {
         act(&mut self.key.fence.0);
+        self.past.seized.iter_mut().for_each(&mut act);
         for worker in &mut self.workers {
             if let Some(lane) = &mut worker.lane {
                 act(&mut lane.fence);

@@ -7,10 +7,7 @@ use crate::bounds::{Bounds, TICK};
 use crate::event::Which;
 use crate::worker::Item;
 
-/// An [`Action`].
-///
-/// An operator's verbs belong beside these, once somebody in the model says them: said by an operator who is no worker, at any
-/// moment, as steps of their own in `act.rs`. Until then a halted key is an end.
+/// An [`Action`] of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Ask {
     Offer(Item),
@@ -19,6 +16,8 @@ pub(crate) enum Ask {
     Retry(Tried),
     Postpone(Tried),
     Halt(Tried),
+    DeadLetter { tried: Tried, have: u64 },
+    Control(Item),
     Release { fence: u64 },
     Claim,
 }
@@ -61,6 +60,8 @@ pub(crate) enum Answer {
     Idle,
     Fenced,
     Late,
+    NotYet,
+    Noted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,14 +73,14 @@ pub(crate) struct Next {
 impl Ask {
     pub(crate) fn item(&self) -> Option<&Item> {
         match self {
-            Self::Offer(item) | Self::Hold(item) => Some(item),
+            Self::Offer(item) | Self::Hold(item) | Self::Control(item) => Some(item),
             _ => None,
         }
     }
 
     pub(crate) fn item_mut(&mut self) -> Option<&mut Item> {
         match self {
-            Self::Offer(item) | Self::Hold(item) => Some(item),
+            Self::Offer(item) | Self::Hold(item) | Self::Control(item) => Some(item),
             _ => None,
         }
     }
@@ -87,17 +88,18 @@ impl Ask {
     pub(crate) fn fence_mut(&mut self) -> Option<&mut u64> {
         match self {
             Self::Commit { fence, .. } | Self::Release { fence } => Some(fence),
-            Self::Retry(tried) | Self::Postpone(tried) | Self::Halt(tried) => {
-                Some(&mut tried.fence)
-            }
-            Self::Offer(_) | Self::Hold(_) | Self::Claim => None,
+            Self::Retry(tried)
+            | Self::Postpone(tried)
+            | Self::Halt(tried)
+            | Self::DeadLetter { tried, .. } => Some(&mut tried.fence),
+            Self::Offer(_) | Self::Hold(_) | Self::Control(_) | Self::Claim => None,
         }
     }
 
     pub(crate) fn action(&self, bounds: &Bounds) -> Action {
         match self {
-            Self::Offer(item) => Action::Offer(bounds.event(item.event)),
-            Self::Hold(item) => Action::Hold(bounds.event(item.event), bounds.envelope(item.event)),
+            Self::Offer(item) => Action::Offer(item.event(bounds)),
+            Self::Hold(item) => Action::Hold(item.event(bounds), bounds.envelope(item.event)),
             Self::Commit { event, fence, have } => Action::Commit {
                 event: bounds.event(*event),
                 fence: Fence(*fence),
@@ -108,6 +110,12 @@ impl Ask {
                 Action::Postpone(tried.attempt(bounds), bounds.envelope(tried.event), TICK)
             }
             Self::Halt(tried) => Action::Halt(tried.attempt(bounds), bounds.envelope(tried.event)),
+            Self::DeadLetter { tried, have } => Action::DeadLetter {
+                attempt: tried.attempt(bounds),
+                envelope: bounds.envelope(tried.event),
+                have: *have,
+            },
+            Self::Control(item) => bounds.said(item.event).expect("it is no event").action(),
             Self::Release { fence } => Action::Release {
                 fence: Fence(*fence),
             },
@@ -168,8 +176,10 @@ impl Answer {
             Verdict::Idle => Self::Idle,
             Verdict::Fenced => Self::Fenced,
             Verdict::Late => Self::Late,
-            Verdict::NotYet | Verdict::Noted | Verdict::Operated(_) | Verdict::Refused(_) => {
-                unreachable!("nobody in the model says what is answered like this")
+            Verdict::NotYet => Self::NotYet,
+            Verdict::Noted => Self::Noted,
+            Verdict::Operated(_) | Verdict::Refused(_) => {
+                unreachable!("no worker is answered like this")
             }
         }
     }

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use ordered_core::protocol::KeyState;
+
 use crate::Model;
 use crate::act::Act;
+use crate::bounds::Said;
 use crate::event::{Slot, Which};
 use crate::store::{Answer, Ask, Next};
 use crate::world::World;
@@ -86,6 +89,11 @@ impl Model {
             Act::Stop(slot) => format!("{} is told to stop, and drains", name(slot)),
             Act::StopRun(slot) => format!("{} stops its handler", name(slot)),
             Act::Leave(slot) => format!("{} leaves; another process takes its place", name(slot)),
+            Act::Operate(order) => format!(
+                "the operator says “{}”: {}",
+                order.verb(),
+                standing(&after.key)
+            ),
             Act::Tick => "time passes without a heartbeat".to_owned(),
             Act::CalmTick => "time passes, with heartbeats".to_owned(),
             Act::StepForward => "the store's clock jumps forward".to_owned(),
@@ -94,6 +102,14 @@ impl Model {
     }
 
     fn called(&self, which: Which) -> String {
+        match self.bounds.said(which) {
+            Some(Said::Fill { from, to }) => return format!("“no {from} to {to}”"),
+            Some(Said::Reset { at, epoch: None }) => return format!("“go on at {at}”"),
+            Some(Said::Reset { at, epoch }) => {
+                return format!("“begin again at {at}, numbering {}”", epoch.unwrap_or(0));
+            }
+            None => {}
+        }
         let event = self.bounds.events[usize::from(which)];
         format!("{}{}", event.seq, event.id)
     }
@@ -132,6 +148,8 @@ impl Model {
             Ask::Retry(tried) => format!("retry {}", self.called(tried.event)),
             Ask::Postpone(tried) => format!("postpone {}", self.called(tried.event)),
             Ask::Halt(tried) => format!("halt at {}", self.called(tried.event)),
+            Ask::DeadLetter { tried, .. } => format!("dead-letter {}", self.called(tried.event)),
+            Ask::Control(item) => format!("note {}", self.called(item.event)),
             Ask::Release { fence } => format!("release under fence {fence}"),
             Ask::Claim => "claim".to_owned(),
         }
@@ -160,4 +178,21 @@ impl Model {
             plain => format!("{plain:?}").to_lowercase(),
         }
     }
+}
+
+/// Where the key stands, for the operator's steps.
+fn standing(key: &KeyState) -> String {
+    let mut words = format!("last seq {}", key.last_seq);
+    let held: Vec<_> = key.held.keys().map(u64::to_string).collect();
+    if !held.is_empty() {
+        let _ = write!(words, ", held {}", held.join(" "));
+    }
+    let aside = key.dead.iter();
+    let aside: Vec<_> = aside
+        .map(|((_, seq), dead)| format!("{seq}{}", if dead.replay { " (to run)" } else { "" }))
+        .collect();
+    if !aside.is_empty() {
+        let _ = write!(words, ", aside {}", aside.join(" "));
+    }
+    words
 }

@@ -10,23 +10,34 @@ use crate::worker::Worker;
 pub struct World {
     pub(crate) bucket: BucketState,
     pub(crate) key: KeyState,
-    /// How many deliveries of each event are in the queue.
+    /// How many deliveries of each message are in the queue.
     pub(crate) queue: Vec<u8>,
     pub(crate) workers: Vec<Worker>,
+    /// How often the operator may still intervene.
+    pub(crate) orders: u8,
     pub(crate) past: Past,
 }
 
 /// What the properties ask about, and nobody in the model knows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Past {
-    /// The events that committed, by seq.
+    /// The events that committed, of the numbering that the key is in, in their order.
     pub(crate) committed: Vec<Which>,
+    /// Those that committed in an earlier one.
+    pub(crate) earlier: Set,
+    /// Those that an operator took out of the store for good.
+    pub(crate) discarded: Set,
+    /// The seqs that the key may move past: filled by a producer, or discarded by an operator.
+    pub(crate) absent: Set,
     /// Those whose handler got done at least once.
     pub(crate) handled: Set,
-    /// Those that were dead-lettered.
+    /// Those that were dead-lettered at the broker.
     pub(crate) dead: Set,
     /// To whom the key was granted last; nobody once that worker is dead.
     pub(crate) granted: Option<Slot>,
+    /// The first fence after a claim was ended by an operator or a producer: what was granted before it may overlap with
+    /// what was granted since.
+    pub(crate) seized: Option<u64>,
     /// The first promise that was broken.
     pub(crate) broken: Option<Broken>,
 }
@@ -34,7 +45,8 @@ pub(crate) struct Past {
 /// A promise that a step broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Broken {
-    /// A seq committed out of turn, or a handler started before the event before it had committed.
+    /// A seq committed out of turn, the key moved past one without a reason, or a handler started before the event before it
+    /// was done with.
     Order,
     /// An event committed twice, or without its handler having got done.
     Once,
@@ -62,8 +74,9 @@ impl World {
         Self {
             bucket: BucketState::default(),
             key: KeyState::new(1),
-            queue: vec![1; bounds.events.len()],
+            queue: vec![1; bounds.messages().len()],
             workers: vec![Worker::default(); bounds.workers],
+            orders: bounds.operator.map_or(0, |operator| operator.times),
             past: Past::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! Worlds in which nothing fails: events come in any order.
 
-use crate::bounds::{Bounds, Faults, Published, event};
+use crate::bounds::{Bounds, Faults, OnGap, Published, event};
 
 pub(super) const ONE: &[Published] = &[event(1, 'a')];
 pub(super) const TWO: &[Published] = &[event(1, 'a'), event(2, 'b')];
@@ -32,6 +32,10 @@ pub(super) const PLAIN: Bounds = Bounds {
     next_events: 2,
     quota: 8,
     piecewise: false,
+    said: &[],
+    dead_letters: false,
+    on_gap: OnGap::Wait,
+    operator: None,
     faults: CALM,
 };
 

@@ -1,5 +1,6 @@
 use super::turn::{Fate, Turn};
 use super::{Item, Stage};
+use crate::bounds::Bounds;
 use crate::mutation::Mutation;
 use crate::store::{Answer, Ask, Next};
 
@@ -23,11 +24,14 @@ impl Turn<'_> {
             let batch = std::mem::take(&mut self.me().batch);
             for (ask, _) in batch {
                 match ask {
-                    Ask::Offer(item) | Ask::Hold(item) => self.leave_unsettled(&item),
-                    Ask::Commit { fence, .. } | Ask::Release { fence } => self.fenced(fence),
-                    Ask::Retry(tried) | Ask::Postpone(tried) | Ask::Halt(tried) => {
-                        self.fenced(tried.fence);
+                    Ask::Offer(item) | Ask::Hold(item) | Ask::Control(item) => {
+                        self.leave_unsettled(&item);
                     }
+                    Ask::Commit { fence, .. } | Ask::Release { fence } => self.fenced(fence),
+                    Ask::Retry(tried)
+                    | Ask::Postpone(tried)
+                    | Ask::Halt(tried)
+                    | Ask::DeadLetter { tried, .. } => self.fenced(tried.fence),
                     Ask::Claim => {}
                 }
             }
@@ -42,6 +46,8 @@ impl Turn<'_> {
         match ask {
             Ask::Offer(item) | Ask::Hold(item) => self.on_placed(item, answer),
             Ask::Commit { fence, .. } => self.on_commit(fence, answer),
+            Ask::DeadLetter { tried, .. } => self.on_commit(tried.fence, answer),
+            Ask::Control(item) => self.on_control(&item, &answer),
             Ask::Retry(tried) => self.on_retry(tried.fence, answer),
             Ask::Postpone(tried) => self.on_set_aside(tried.fence, answer == Answer::Postponed),
             Ask::Halt(tried) => self.on_set_aside(tried.fence, answer == Answer::Halted),
@@ -63,13 +69,23 @@ impl Turn<'_> {
             }
             Answer::Early if self.is(Mutation::AckOfEarly) => self.settle(&item, Fate::Ack),
             Answer::Early => self.tell(Ask::Hold(item)),
-            Answer::HoldFull => self.settle(&item, Fate::Defer),
+            Answer::HoldFull | Answer::NotYet => self.settle(&item, Fate::Defer),
             Answer::Conflict | Answer::Late => self.settle(&item, Fate::DeadLetter),
             Answer::Held | Answer::Duplicate | Answer::Stale => self.settle(&item, Fate::Ack),
             _ => self.leave_unsettled(&item),
         }
     }
 
+    /// What was said may have opened the way for events that are held.
+    fn on_control(&mut self, item: &Item, answer: &Answer) {
+        let noted = *answer == Answer::Noted;
+        self.settle(item, if noted { Fate::Ack } else { Fate::Defer });
+        if self.me().lane.is_none() && !self.me().draining {
+            self.swept();
+        }
+    }
+
+    /// The first event of the lane is committed, or put aside.
     fn on_commit(&mut self, fence: u64, answer: Answer) {
         let Answer::Committed { next, front } = answer else {
             return self.fenced(fence);
@@ -86,7 +102,9 @@ impl Turn<'_> {
             other.repeat |= bounds.same_id(other.event, item.event);
         }
         self.settle(&item, Fate::Ack);
-        next.into_iter().for_each(|next| self.insert(next.into()));
+        for next in next {
+            self.insert(Item::from_store(next, &bounds));
+        }
         match front {
             Some(front) => self.go_on(front),
             None => self.end_lane(),
@@ -154,7 +172,7 @@ impl Turn<'_> {
         let bounds = self.model.bounds;
         let front = next.first().map_or(0, |first| bounds.seq(first.event));
         for (place, next) in next.into_iter().enumerate() {
-            let mut item = Item::from(next);
+            let mut item = Item::from_store(next, &bounds);
             if place == 0 {
                 item.attempt = attempt;
             }
@@ -163,14 +181,15 @@ impl Turn<'_> {
     }
 }
 
-impl From<Next> for Item {
-    fn from(Next { event, repeat }: Next) -> Self {
+impl Item {
+    fn from_store(Next { event, repeat }: Next, bounds: &Bounds) -> Self {
         Self {
             event,
             live: 0,
             stale: false,
             attempt: 1,
             repeat,
+            undated: bounds.events[usize::from(event)].epoch.is_some(),
         }
     }
 }

@@ -30,6 +30,7 @@ impl Turn<'_> {
 
     pub(super) fn insert(&mut self, item: Item) {
         let bounds = self.model.bounds;
+        let forgets = self.is(Mutation::ForgetsNumbering);
         let Some(lane) = &mut self.me().lane else {
             return;
         };
@@ -38,7 +39,10 @@ impl Turn<'_> {
             .queue
             .binary_search_by_key(&seq(item.event), |other| seq(other.event))
         {
-            Ok(place) => lane.queue[place].absorb(&item),
+            Ok(place) => {
+                lane.queue[place].absorb(&item);
+                lane.queue[place].undated &= item.undated || forgets;
+            }
             Err(place) => lane.queue.insert(place, item),
         }
     }

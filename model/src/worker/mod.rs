@@ -7,6 +7,9 @@ mod lane;
 mod runs;
 mod turn;
 
+use ordered_core::protocol::Event;
+
+use crate::bounds::Bounds;
 use crate::event::Which;
 use crate::store::{Answer, Ask};
 
@@ -64,6 +67,8 @@ pub(crate) struct Item {
     pub(crate) stale: bool,
     pub(crate) attempt: u32,
     pub(crate) repeat: bool,
+    /// It does not say of which numbering it is: it came from the store.
+    pub(crate) undated: bool,
 }
 
 impl Item {
@@ -74,6 +79,16 @@ impl Item {
             stale: false,
             attempt: 1,
             repeat: false,
+            undated: false,
+        }
+    }
+
+    /// As the worker tells it to the store.
+    pub(crate) fn event(&self, bounds: &Bounds) -> Event {
+        let event = bounds.event(self.event);
+        Event {
+            epoch: event.epoch.filter(|_| !self.undated),
+            ..event
         }
     }
 

@@ -16,7 +16,8 @@ pub(crate) enum Outcome {
 
 impl Turn<'_> {
     pub(crate) fn start(&mut self) {
-        let next = self.world.past.committed.len() as u64 + 1;
+        let next = self.world.key.last_seq + 1;
+        let seized = self.world.past.seized;
         let bounds = self.model.bounds;
         let me = self.me();
         let excused = me.stepped;
@@ -29,9 +30,13 @@ impl Turn<'_> {
         if item.repeat {
             return self.commit();
         }
-        lane.stage = Stage::Running { excused };
+        // What it was granted was taken from it since, and it has not heard of it.
+        let taken = seized.is_some_and(|seized| lane.fence < seized);
+        lane.stage = Stage::Running {
+            excused: excused || taken,
+        };
         let item = item.clone();
-        if bounds.seq(item.event) > next {
+        if !taken && bounds.seq(item.event) > next {
             self.world.break_promise(Broken::Order);
         }
         if self.is(Mutation::AckOnStart) {
@@ -60,11 +65,21 @@ impl Turn<'_> {
                 (first.live, first.stale) = (0, true);
             }
         }
-        let last = item.attempt >= self.bounds().attempts;
+        let bounds = self.model.bounds;
+        let last = item.attempt >= bounds.attempts;
+        let dead_letters = bounds.dead_letters;
+        let early = self.is(Mutation::AckBeforeDeadLetter) && dead_letters;
+        if early && (last || outcome == Outcome::FailedForGood) {
+            self.settle(&item, super::turn::Fate::Ack);
+            if let Some(first) = self.first() {
+                (first.live, first.stale) = (0, true);
+            }
+        }
         let Some(lane) = &mut self.me().lane else {
             return;
         };
         lane.stage = Stage::Asking;
+        let have = lane.queue.last().map_or(0, |item| bounds.seq(item.event));
         let tried = Tried {
             event: item.event,
             fence: lane.fence,
@@ -73,6 +88,7 @@ impl Turn<'_> {
         self.tell(match outcome {
             Outcome::Failed if !last => Ask::Retry(tried),
             Outcome::FailedForLong if !last => Ask::Postpone(tried),
+            _ if dead_letters => Ask::DeadLetter { tried, have },
             _ => Ask::Halt(tried),
         });
     }

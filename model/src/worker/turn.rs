@@ -50,6 +50,9 @@ impl Turn<'_> {
     pub(crate) fn deliver(&mut self, which: Which) {
         self.world.queue[usize::from(which)] -= 1;
         let item = Item::delivered(which);
+        if self.bounds().said(which).is_some() {
+            return self.tell(Ask::Control(item));
+        }
         if self.is(Mutation::AckOnDelivery) {
             // The broker has forgotten it: there is no delivery any more.
             return self.tell(Ask::Offer(Item {

@@ -31,8 +31,15 @@ fn a_mistake_is_found() {
         Mutation::LastWins,
         Mutation::TakeoverBeforeLeaseEnd,
         Mutation::GrantOverGap,
+        Mutation::AckBeforeDeadLetter,
+        Mutation::SkipDoesNotFence,
+        Mutation::DiscardDrops,
+        Mutation::PauseForgetsHeld,
+        Mutation::ReplayIsRepeat,
+        Mutation::FillIsForgotten,
+        Mutation::ResetDropsHeld,
     ] {
-        let finding = hunt(mutation, SHORT);
+        let finding = hunt(mutation, mutation.worlds());
         assert!(finding.is_some(), "{}", mutation.words());
     }
 }

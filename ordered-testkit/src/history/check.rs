@@ -7,11 +7,12 @@ use super::{Event, History, Outcome, What};
 /// What is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
-    /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed.
+    /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed, or was put
+    /// aside or skipped.
     Order,
     /// An event commits once, after its handler got done.
     Once,
-    /// What was published is committed or put aside in the end.
+    /// What was published is committed, put aside, dead-lettered or late in the end.
     NothingLost,
     /// Two handlers of one key never run at once while leases hold.
     NoOverlap,
@@ -109,6 +110,18 @@ impl<'a> Check<'a> {
             }
             What::DeadLettered { event, .. } => {
                 keys.entry(&event.key).or_default().dead_lettered(event);
+            }
+            What::PutAside { event, .. } => {
+                let key = keys.entry(&event.key).or_default();
+                key.put_aside(event, commits, &mut broken);
+            }
+            What::Skipped { key, from, to, .. } => {
+                let history = keys.entry(key).or_default();
+                history.skipped(key, *from, *to, commits, &mut broken);
+            }
+            What::Late { event } => keys.entry(&event.key).or_default().late(event, &mut broken),
+            What::Renumbered { key, last_seq } => {
+                keys.entry(key).or_default().renumbered(*last_seq);
             }
             What::Leased { worker, until } => {
                 self.leases.insert(worker, *until);

@@ -17,6 +17,12 @@ pub(super) struct KeyHistory<'a> {
     /// By seq and id, who got its handler done last.
     handled: BTreeMap<u64, BTreeMap<&'a str, &'a str>>,
     dead: BTreeSet<&'a Event>,
+    /// By seq, what the store keeps aside.
+    aside: BTreeMap<u64, &'a str>,
+    /// The ranges that the key was moved past, in this numbering and earlier ones.
+    skipped: Vec<(u64, u64)>,
+    /// The last seq that has committed, was put aside or skipped.
+    done_to: Option<u64>,
     runs: Vec<Run<'a>>,
     first_seq: Option<u64>,
     /// The last seq on which a handler started: what is before it has committed.
@@ -130,6 +136,77 @@ impl<'a> KeyHistory<'a> {
         }
         self.committed.insert(*seq, id);
         self.committed_ids.insert(id);
+        // It was put aside, and an operator had it run again.
+        self.aside.remove(seq);
+        self.moved(*seq);
+    }
+
+    /// Whatever has become of it, the key has gone on past it.
+    fn moved(&mut self, to: u64) {
+        self.done_to = self.done_to.max(Some(to));
+    }
+
+    pub(super) fn put_aside(
+        &mut self,
+        event: &'a Event,
+        commits: Commits,
+        broken: &mut impl FnMut(Promise, String),
+    ) {
+        let Event { key, seq, id } = event;
+        if self.committed.get(seq) == Some(&id.as_str()) {
+            let text = format!("{key} {seq} was put aside, and it had committed");
+            broken(Promise::Once, text);
+        }
+        if !self.may_start(*seq, commits) {
+            let text = format!("{key} {seq} was put aside, and the one before it was not done");
+            broken(Promise::Order, text);
+        }
+        self.dead.insert(event);
+        self.aside.insert(*seq, id);
+        self.moved(*seq);
+    }
+
+    pub(super) fn skipped(
+        &mut self,
+        key: &str,
+        from: u64,
+        to: u64,
+        commits: Commits,
+        broken: &mut impl FnMut(Promise, String),
+    ) {
+        // Nothing was published under the first ones, perhaps, so that the first seq is no measure here.
+        let next = self.done_to.is_none_or(|last| from <= last + 1);
+        if !next && commits == Commits::Exact {
+            let text =
+                format!("{key} {from} to {to} was skipped, and what is before it was not done");
+            broken(Promise::Order, text);
+        }
+        self.skipped.push((from, to));
+        self.moved(to);
+    }
+
+    pub(super) fn late(&mut self, event: &'a Event, broken: &mut impl FnMut(Promise, String)) {
+        if !self.was_skipped(event.seq) {
+            let Event { key, seq, .. } = event;
+            let text = format!("{key} {seq} was refused as late, and it was never skipped");
+            broken(Promise::NothingLost, text);
+        }
+        self.dead.insert(event);
+    }
+
+    /// A new numbering: what has committed keeps its id, and no seq.
+    pub(super) fn renumbered(&mut self, last_seq: u64) {
+        self.committed.clear();
+        self.aside.clear();
+        self.handled.clear();
+        self.skipped.push((0, u64::MAX));
+        self.started = 0;
+        self.done_to = Some(last_seq);
+    }
+
+    fn was_skipped(&self, seq: u64) -> bool {
+        let covers = |(from, to): &(u64, u64)| (*from..=*to).contains(&seq);
+        self.skipped.iter().any(covers)
     }
 
     pub(super) fn dead_lettered(&mut self, event: &'a Event) {
@@ -175,16 +252,15 @@ impl<'a> KeyHistory<'a> {
     fn may_start(&self, seq: u64, commits: Commits) -> bool {
         let first = self.first_seq.unwrap_or(1);
         match commits {
-            Commits::Exact => {
-                let last = self.committed.last_key_value();
-                seq <= last.map_or(first, |(last, _)| last + 1)
-            }
+            Commits::Exact => seq <= self.done_to.map_or(first, |last| last + 1),
             Commits::Reported => {
                 let before = seq.saturating_sub(1);
                 seq <= first
                     || self.handled.contains_key(&before)
                     || self.committed.contains_key(&before)
                     || self.repeats.contains(&before)
+                    || self.done_to == Some(before)
+                    || self.was_skipped(before)
                     || self.dead.iter().any(|event| event.seq == before)
             }
         }

@@ -64,13 +64,48 @@ pub enum What {
         /// By which worker.
         worker: String,
     },
-    /// The event was put aside.
+    /// The event was put aside: the broker has it among its dead letters.
     DeadLettered {
         /// The event.
         #[serde(flatten)]
         event: Event,
         /// Why.
         reason: String,
+    },
+    /// The event's attempts were used up, or an operator skipped or discarded it: the store keeps it aside, and the key
+    /// goes on past it.
+    PutAside {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+        /// Why.
+        reason: String,
+    },
+    /// The key was moved past these seqs without a commit: an operator skipped them, a producer said that they would never
+    /// come, or their gap had lasted too long. What is published under them must turn up elsewhere all the same:
+    /// [put aside](What::PutAside), [late](What::Late) or [dead-lettered](What::DeadLettered).
+    Skipped {
+        /// The key.
+        key: String,
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The event came after its seq was skipped, and is not handled.
+    Late {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+    },
+    /// The numbering of the key began again: this is the last seq that counts as done.
+    Renumbered {
+        /// The key.
+        key: String,
+        /// The last seq that counts as done.
+        last_seq: u64,
     },
     /// The worker's lease is good until then at least; it ends by itself at the first line that is not earlier.
     Leased {

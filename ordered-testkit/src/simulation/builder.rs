@@ -11,6 +11,9 @@ use crate::history::{History, What};
 /// The environment variable that makes a simulation repeat the one run with this seed.
 pub const SEED: &str = "ORDERED_SEED";
 
+/// The environment variable that says how many runs a simulation makes, whatever its test says.
+pub const RUNS: &str = "ORDERED_RUNS";
+
 /// Puts a simulation together: the application, its events, the faults, and how many runs.
 #[must_use]
 pub struct Simulation {
@@ -31,6 +34,12 @@ pub struct Summary {
     pub committed: u64,
     /// How many times a handler was started.
     pub started: u64,
+    /// How many events were put aside by the store, because their attempts were used up.
+    pub put_aside: u64,
+    /// How many times a key was moved past events that had not come.
+    pub skipped: u64,
+    /// How many deliveries came after that.
+    pub late: u64,
     /// How much time they took, as the workers saw it.
     pub simulated: Duration,
 }
@@ -66,7 +75,8 @@ impl Simulation {
         self
     }
 
-    /// How many runs, each with the seed after that of the one before. Default 100.
+    /// How many runs, each with the seed after that of the one before. Default 100. The environment variable
+    /// [`ORDERED_RUNS`](RUNS) goes before it.
     pub fn runs(mut self, runs: u64) -> Self {
         self.runs = runs;
         self
@@ -88,9 +98,9 @@ impl Simulation {
     /// When it is called from within an async runtime, or the application's workers cannot be built.
     pub fn run(&self) -> Result<Summary, Failure> {
         let mut summary = Summary::default();
-        let (first, runs) = match chosen() {
+        let (first, runs) = match chosen(SEED) {
             Some(seed) => (seed, 1),
-            None => (self.seed, self.runs),
+            None => (self.seed, chosen(RUNS).unwrap_or(self.runs)),
         };
         for seed in first..first.saturating_add(runs) {
             let Outcome {
@@ -109,8 +119,14 @@ impl Simulation {
             summary.runs += 1;
             summary.simulated += took;
             for line in &history.lines {
-                summary.committed += u64::from(matches!(line.what, What::Committed { .. }));
-                summary.started += u64::from(matches!(line.what, What::Started { .. }));
+                match line.what {
+                    What::Committed { .. } => summary.committed += 1,
+                    What::Started { .. } => summary.started += 1,
+                    What::PutAside { .. } => summary.put_aside += 1,
+                    What::Skipped { .. } => summary.skipped += 1,
+                    What::Late { .. } => summary.late += 1,
+                    _ => {}
+                }
             }
         }
         Ok(summary)
@@ -143,6 +159,6 @@ impl Simulation {
     }
 }
 
-fn chosen() -> Option<u64> {
-    std::env::var(SEED).ok()?.trim().parse().ok()
+fn chosen(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.trim().parse().ok()
 }

@@ -46,12 +46,13 @@ mod faults;
 mod fleet;
 mod recorder;
 mod run;
+mod seen;
 mod store;
 mod transport;
 mod watched;
 mod weather;
 
 pub use app::App;
-pub use builder::{SEED, Simulation, Summary};
+pub use builder::{RUNS, SEED, Simulation, Summary};
 pub use failure::{Failure, Trouble};
 pub use faults::Faults;

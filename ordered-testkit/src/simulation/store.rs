@@ -2,13 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ordered_core::event::Key;
-use ordered_core::protocol::{Action, Command, Verdict, WorkerId};
+use ordered_core::protocol::{Command, Verdict, WorkerId};
 use ordered_core::store::{Admin, Group, MemoryStore, Store, StoreError, StoreReport, Swept};
 
 use super::fleet::{Ice, LEASE};
 use super::recorder::Recorder;
-use crate::history::{Event, What};
+use super::seen;
 
 /// One worker's way to the store: slow, lossy, and frozen with the worker.
 #[derive(Clone)]
@@ -54,22 +53,13 @@ impl FaultyStore {
         worker: &WorkerId,
         command: &Command,
     ) -> Result<Vec<Verdict>, StoreError> {
-        let command = std::slice::from_ref(command);
-        let Action::Commit { event, .. } = &command[0].action else {
-            return self.inner.apply(group, worker, command).await;
-        };
-        let key = &command[0].key;
-        let before = self.last_seq(group, key).await?;
-        let verdicts = self.inner.apply(group, worker, command).await?;
-        if self.last_seq(group, key).await? > before {
-            let event = Event {
-                key: key.as_str().to_owned(),
-                seq: event.seq.get(),
-                id: event.id.as_str().to_owned(),
-            };
-            let worker = worker.as_str().to_owned();
-            self.recorder.write(What::Committed { event, worker });
-        }
+        let Command { key, action } = command;
+        let before = self.eyes.inspect(group, key).await?;
+        let said = std::slice::from_ref(command);
+        let verdicts = self.inner.apply(group, worker, said).await?;
+        let after = self.eyes.inspect(group, key).await?;
+        let lines = seen::lines(group, worker, (key, action), [before, after], &verdicts);
+        lines.into_iter().for_each(|line| self.recorder.write(line));
         Ok(verdicts)
     }
 
@@ -83,11 +73,6 @@ impl FaultyStore {
                 let _ = way.apply_one(&group, &worker, command).await;
             }
         });
-    }
-
-    async fn last_seq(&self, group: &Group, key: &Key) -> Result<u64, StoreError> {
-        let view = self.eyes.inspect(group, key).await?;
-        Ok(view.map_or(0, |view| view.last_seq))
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed};
-use ordered_testkit::simulation::{App, Faults, Simulation};
+use ordered_testkit::simulation::{App, Faults, Simulation, Summary};
 
+mod aside;
 mod planted;
 
 /// Reads `key seq id`, and adds the event to the ledger.
@@ -59,22 +60,21 @@ pub(crate) fn keeper() -> App {
 }
 
 fn everything() -> Simulation {
-    Simulation::new(keeper).events(stream(4, 12))
+    Simulation::new(keeper).events(stream(4, 12)).runs(60)
 }
 
 #[test]
 fn no_promise_is_broken_whatever_happens() {
-    let summary = everything().runs(60).assert();
+    let summary = timed(&everything());
     assert_eq!(summary.committed, summary.runs * 48);
 }
 
-/// The long form: `cargo test --release -p ordered-testkit --test it -- --ignored ten_thousand --nocapture`.
-#[test]
-#[ignore = "minutes; the short form is `no_promise_is_broken_whatever_happens`"]
-fn ten_thousand_runs() {
+/// A short form; `ORDERED_RUNS` in the environment makes it a long one.
+fn timed(simulation: &Simulation) -> Summary {
     let begun = std::time::Instant::now();
-    let summary = everything().runs(10_000).assert();
+    let summary = simulation.assert();
     println!("{summary:?} in {:?}", begun.elapsed());
+    summary
 }
 
 #[test]

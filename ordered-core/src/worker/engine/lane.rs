@@ -57,10 +57,16 @@ impl Lane {
             .is_ok()
     }
 
-    /// Puts the event in its place, or its tokens to the event that is there already.
+    /// Puts the event in its place, or its tokens to the event that is there already. What came from the store does not
+    /// say of which numbering it is, and its delivery does: if the key begins again meanwhile, the event must not be taken
+    /// for one of the new numbering.
     pub(super) fn insert(&mut self, item: Item) {
         match self.queue.binary_search_by_key(&item.seq(), Item::seq) {
-            Ok(place) => self.queue[place].tokens.absorb(item.tokens),
+            Ok(place) => {
+                let there = &mut self.queue[place];
+                there.event.epoch = there.event.epoch.or(item.event.epoch);
+                there.tokens.absorb(item.tokens);
+            }
             Err(place) => self.queue.insert(place, item),
         }
     }

@@ -62,12 +62,25 @@ impl Bench {
     }
 
     fn deliver(&mut self, seq: u64) {
+        self.deliver_this(Envelope::new(seq.to_string()));
+    }
+
+    fn deliver_this(&mut self, envelope: Envelope) {
         self.tokens += 1;
         self.engine.on_deliveries(vec![Delivery {
             token: Token(self.tokens),
-            envelope: Envelope::new(seq.to_string()),
+            envelope,
             redelivered: false,
         }]);
+    }
+
+    /// A producer begins again with 1.
+    fn begin_again(&self, epoch: u64) {
+        let key = Key::new("k").unwrap();
+        let at = Seq::new(1).unwrap();
+        let epoch = Some(epoch);
+        let action = Action::Reset { at, epoch };
+        self.say("other", &[Command { key, action }]);
     }
 
     /// One round trip to the store.
@@ -183,4 +196,36 @@ fn a_worker_that_lost_track_of_a_grant_gives_the_key_back() {
         bench.exchange();
     }
     assert!(bench.engine.is_idle());
+}
+
+#[test]
+fn an_event_of_an_old_numbering_is_not_taken_for_one_of_the_new() {
+    let mut bench = Bench::new();
+    bench.begin_again(1);
+    // A worker that is gone has left 1 with the store, and this one runs it.
+    bench.lease("gone", Duration::from_secs(60));
+    bench.hold("gone", 1);
+    bench.hold("other", 1);
+    bench.lease("gone", Duration::ZERO);
+    bench.lease("w", Duration::from_secs(60));
+    bench.engine.on_swept_keys(vec![Key::new("k").unwrap()]);
+    bench.exchange();
+    // The broker delivers it once more, and then its producer begins again.
+    let mut envelope = Envelope::new("1");
+    let header = crate::worker::control::EPOCH.to_owned();
+    envelope.headers.insert(header, "1".to_owned());
+    bench.deliver_this(envelope);
+    bench.exchange();
+    bench.begin_again(2);
+    assert_eq!(bench.starts(), Some(1));
+    bench.finish(1);
+    for _ in 0..3 {
+        bench.exchange();
+    }
+    assert_eq!(bench.starts(), None, "it would stand for the new 1");
+    let settled = bench.engine.take_settlements();
+    let [settled] = settled.as_slice() else {
+        panic!("{settled:?}");
+    };
+    assert!(matches!(settled.fate, Fate::DeadLetter(_)), "{settled:?}");
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Action, Command, Fence, Verdict, WorkerId};
+use ordered_core::protocol::{Action, Command, Fence, Verb, Verdict, WorkerId};
 use ordered_core::store::{Group, Store, StoreError, StoreReport, Swept};
 use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
-use ordered_testkit::simulation::{App, Failure, Simulation};
+use ordered_testkit::simulation::{App, Failure, Faults, Simulation};
 
+use super::aside::{failing, hasty, impatient};
 use super::{keeper, stream};
 
 /// What the store is made to do wrong.
@@ -24,6 +25,12 @@ enum Mistake {
     NoLease,
     /// A sweep finds nothing.
     NoSweep,
+    /// What is put aside is not kept.
+    KeepsNothingAside,
+    /// What is put aside is committed.
+    CommitsFailed,
+    /// What came after it was skipped is acknowledged.
+    DropsLate,
 }
 
 /// To whom each key was granted last, and under which fence.
@@ -44,6 +51,30 @@ impl Mistaken {
         };
         let mut grants = self.grants.lock().unwrap();
         grants.insert(key.clone(), (fence, worker.clone()));
+    }
+
+    async fn apply_one(
+        &self,
+        group: &Group,
+        worker: &WorkerId,
+        command: &Command,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let said = self
+            .inner
+            .apply(group, worker, std::slice::from_ref(command));
+        let said = said.await?;
+        let verb = match (&command.action, self.mistake) {
+            (Action::DeadLetter { attempt, .. }, Mistake::KeepsNothingAside) => Verb::Discard {
+                seq: attempt.event.seq,
+            },
+            _ => return Ok(said),
+        };
+        let key = command.key.clone();
+        let action = Action::Operate(verb);
+        self.inner
+            .apply(group, worker, &[Command { key, action }])
+            .await?;
+        Ok(said)
     }
 }
 
@@ -72,14 +103,24 @@ impl Store for Mistaken {
                 Action::Hold(event, _) if self.mistake == Mistake::HoldsNothing => {
                     command.action = Action::Offer(event.clone());
                 }
+                Action::DeadLetter { attempt, have, .. }
+                    if self.mistake == Mistake::CommitsFailed =>
+                {
+                    command.action = Action::Commit {
+                        event: attempt.event.clone(),
+                        fence: attempt.fence,
+                        have: *have,
+                    };
+                }
                 _ => {}
             }
-            let said = self.inner.apply(group, &worker, &[command.clone()]).await?;
+            let said = self.apply_one(group, &worker, &command).await?;
             self.note(&command.key, &worker, &said[0]);
             verdicts.extend(said.into_iter().map(|verdict| match verdict {
                 Verdict::Early(waiting) if self.mistake == Mistake::HoldsNothing => {
                     Verdict::Held(waiting)
                 }
+                Verdict::Late if self.mistake == Mistake::DropsLate => Verdict::Stale,
                 verdict => verdict,
             }));
         }
@@ -142,15 +183,20 @@ impl Transport for Hasty {
     }
 }
 
-fn hunt(app: impl Fn() -> App + 'static) -> Failure {
+fn hunt(app: impl Fn() -> App + 'static, faults: Faults) -> Failure {
     let simulation = Simulation::new(app).events(stream(4, 12)).runs(500);
+    let simulation = simulation.faults(faults);
     simulation.run().expect_err("a planted mistake is found")
 }
 
 fn mistaken(mistake: Mistake) -> String {
+    mistaken_in(keeper, Faults::all(), mistake)
+}
+
+fn mistaken_in(app: fn() -> App, faults: Faults, mistake: Mistake) -> String {
     let app = move || {
         let grants = Grants::default();
-        keeper().wrap_store(move |inner| {
+        app().wrap_store(move |inner| {
             Arc::new(Mistaken {
                 inner,
                 mistake,
@@ -158,7 +204,7 @@ fn mistaken(mistake: Mistake) -> String {
             })
         })
     };
-    let failure = hunt(app);
+    let failure = hunt(app, faults);
     println!("{mistake:?}: {failure}");
     failure.troubles[0].to_string()
 }
@@ -190,7 +236,28 @@ fn a_store_that_finds_nothing_in_a_sweep_is_found() {
 
 #[test]
 fn an_acknowledgement_before_the_commit_is_found() {
-    let failure = hunt(|| keeper().wrap_transport(|inner| Arc::new(Hasty(inner))));
+    let failure = hunt(
+        || keeper().wrap_transport(|inner| Arc::new(Hasty(inner))),
+        Faults::all(),
+    );
     let trouble = failure.troubles[0].to_string();
     assert!(trouble.contains("stalled"), "{trouble}");
+}
+
+#[test]
+fn a_store_that_keeps_nothing_aside_is_found() {
+    let trouble = mistaken_in(impatient, failing(), Mistake::KeepsNothingAside);
+    assert!(!trouble.contains("stalled"), "{trouble}");
+}
+
+#[test]
+fn a_store_that_commits_what_failed_is_found() {
+    let trouble = mistaken_in(impatient, failing(), Mistake::CommitsFailed);
+    assert!(trouble.contains("order"), "{trouble}");
+}
+
+#[test]
+fn a_store_that_drops_what_is_late_is_found() {
+    let trouble = mistaken_in(hasty, Faults::all(), Mistake::DropsLate);
+    assert!(trouble.contains("nothing lost"), "{trouble}");
 }
