@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ordered_core::transport::{Intake, TransportError};
 use tokio::sync::watch;
 
-use crate::broker::Broker;
+use crate::broker::{ANSWER, Broker, within};
 use crate::failure::{Stage, away, explain};
 use crate::outlet::Outlet;
 use crate::session::Session;
@@ -64,7 +64,8 @@ impl Shared {
         let places = &self.topology.places;
         let queue = places.queue.as_str();
         let (tag, defer) = (&self.consumer_tag, &places.defer_prefix);
-        Session::consume(connection, queue, tag, defer, intake, base)
+        let session = Session::consume(connection, queue, tag, defer, intake, base);
+        within(ANSWER, session)
             .await
             .map_err(|error| explain(address, Stage::Queue(queue), error))
     }
