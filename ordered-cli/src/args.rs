@@ -38,9 +38,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Target {
-    /// The store: redis://[user:password@]host[:port][/db], rediss://… with TLS, or redis+unix:///path
+    // In `help`, because rustdoc takes brackets in a doc comment for links.
     #[arg(
         long,
+        help = "The store: redis://[user:password@]host[:port][/db], rediss://… with TLS, or redis+unix:///path",
         global = true,
         value_name = "URL",
         env = "ORDERED_STORE",
@@ -192,8 +193,11 @@ pub(crate) struct Acting {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Who does it, for the audit log [default: user@host]
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "Who does it, for the audit log [default: user@host]"
+    )]
     pub(crate) who: Option<String>,
     /// Why, for the audit log
     #[arg(
