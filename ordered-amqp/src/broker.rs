@@ -48,8 +48,8 @@ impl Broker {
     }
 }
 
-/// How long an answer to a declaration, or to the wish for a channel, is waited for. RabbitMQ may owe it for ever: for a
-/// queue that is being deleted, for one.
+/// How long an answer is waited for: to a declaration, to the wish for a channel, or a confirm while the broker does not
+/// say that it is short of resources. RabbitMQ may owe it for ever, as for a queue that is being deleted or just coming back.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// What the call answers, or an error when it takes longer.

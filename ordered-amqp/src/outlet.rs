@@ -18,9 +18,6 @@ use crate::topology::Topology;
 
 /// How many messages may wait for their confirms in one call.
 const UNCONFIRMED: usize = 1_000;
-/// After this without a confirm the messages that wait are given up, unless the broker says that it is short of
-/// resources: it owes the confirm of what it was given while a queue was deleted, or just coming back, for ever.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// A connection that only publishes, made when it is needed.
 ///
@@ -217,12 +214,12 @@ async fn confirmed(
     mut published: std::pin::Pin<Box<MaybeDone<impl Future<Output = Fate>>>>,
     given_up: &mut bool,
 ) -> Fate {
-    let patience = if *given_up { Duration::ZERO } else { SILENCE };
+    let patience = if *given_up { Duration::ZERO } else { ANSWER };
     while timeout(patience, published.as_mut()).await.is_err() {
         if *given_up || !link.is_blocked() {
             if !*given_up {
                 tracing::warn!(
-                    "RabbitMQ has not confirmed for {SILENCE:?}; what it owes is given up"
+                    "RabbitMQ has not confirmed for {ANSWER:?}; what it owes is given up"
                 );
             }
             *given_up = true;
