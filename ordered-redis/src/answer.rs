@@ -52,12 +52,13 @@ impl Answer {
         Ok(members)
     }
 
-    /// What a scan answers: the next cursor, and the members.
-    pub(crate) fn page(value: Value) -> Result<(String, Vec<String>), StoreError> {
+    /// What a scan answers: the next cursor, and of what it lists each that stands at a multiple of `step`.
+    pub(crate) fn page(value: Value, step: usize) -> Result<(String, Vec<String>), StoreError> {
         let mut answer = Self::new(value)?;
         let cursor = answer.text()?;
-        let members = answer.values.next().ok_or_else(|| misshaped("page"))?;
-        Ok((cursor, Self::members(members)?))
+        let listed = answer.values.next().ok_or_else(|| misshaped("page"))?;
+        let names = Self::new(listed)?.values.step_by(step).collect();
+        Ok((cursor, Self::members(Value::Array(names))?))
     }
 
     /// The entries of a stream: of each the values of its fields, in their order.

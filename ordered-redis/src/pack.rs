@@ -37,6 +37,12 @@ impl Packer {
         self
     }
 
+    /// What stands for a number that is not there: -1.
+    pub(crate) fn none(&mut self) -> &mut Self {
+        self.0.put_u8(0xff);
+        self
+    }
+
     /// Whole milliseconds.
     pub(crate) fn millis(&mut self, duration: Duration) -> &mut Self {
         self.number(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))

@@ -1,5 +1,8 @@
 //! Commands, on their way to the scripts.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,66 +16,115 @@ use crate::pack::Packer;
 
 /// A script runs alone on the server, so one call does no more than this; a larger batch becomes several.
 const MAX_COMMANDS: usize = 1_000;
-const MAX_BYTES: usize = 4 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 
 /// The commands of a batch for one bucket, or the next part of them.
 #[derive(Debug, Default)]
-pub(crate) struct Portion {
+pub(crate) struct Portion<'a> {
     /// Where in the batch the commands stand.
     places: Vec<usize>,
+    names: Named<'a>,
+    ids: Named<'a>,
+    /// How many of the ids, the first of them, are to be looked up.
+    looked_up: u64,
+    /// One after the other in one list, each as many values long as `lua/request.lua` says.
     commands: Packer,
+    values: u32,
     payloads: Vec<Bytes>,
-    bytes: usize,
+    /// Where texts are put together.
+    scratch: String,
 }
 
-impl Portion {
+/// Texts that are sent once each, and after that named by their place.
+#[derive(Debug, Default)]
+struct Named<'a> {
+    places: HashMap<(&'a str, &'a str), u64>,
+    texts: Packer,
+}
+
+impl<'a> Named<'a> {
+    /// The place of what this key and id make, from 1.
+    fn place(&mut self, key: &'a str, id: &'a str, write: impl FnOnce(&mut Packer)) -> u64 {
+        let next = self.len() + 1;
+        match self.places.entry((key, id)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(fresh) => {
+                write(&mut self.texts);
+                *fresh.insert(next)
+            }
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.places.len() as u64
+    }
+
+    fn finish(self) -> Packer {
+        let count = u32::try_from(self.places.len()).expect("a portion is small");
+        let mut list = Packer::default();
+        list.list(count).append(self.texts);
+        list
+    }
+}
+
+impl<'a> Portion<'a> {
     /// The places, and what `apply.lua` is given.
     pub(crate) fn finish(self, situation: Bytes) -> (Vec<usize>, Vec<Bytes>) {
-        let count = u32::try_from(self.places.len()).expect("a portion is small");
-        let commands = Packer::default().list(count).append(self.commands).finish();
-        let mut arguments = vec![situation, commands];
+        let commands = Packer::default()
+            .list(self.values)
+            .append(self.commands)
+            .finish();
+        let names = self.names.finish().finish();
+        let ids = self.ids.finish().number(self.looked_up).finish();
+        let mut arguments = vec![situation, names, ids, commands];
         arguments.extend(self.payloads);
         (self.places, arguments)
     }
 
-    fn is_full(&self) -> bool {
-        self.places.len() >= MAX_COMMANDS || self.bytes >= MAX_BYTES
-    }
-
     /// The commands at these places of a batch, all of one bucket.
-    pub(crate) fn of(commands: &[Command], places: impl Iterator<Item = usize>) -> Self {
+    pub(crate) fn of(commands: &'a [Command], places: Vec<usize>) -> Self {
         let mut portion = Self::default();
-        for place in places {
-            portion.push(place, &commands[place]);
+        for command in places.iter().map(|place| &commands[*place]) {
+            if let Action::Offer(event) | Action::Hold(event, _) = &command.action {
+                portion.id(&command.key, event);
+            }
         }
+        portion.looked_up = portion.ids.len();
+        for place in &places {
+            portion.push(&commands[*place]);
+        }
+        portion.places = places;
         portion
     }
 
-    fn push(&mut self, place: usize, command: &Command) {
-        self.places.push(place);
+    fn push(&mut self, command: &'a Command) {
         let key = &command.key;
         match &command.action {
             Action::Offer(event) => {
-                self.start(4 + count(event.epoch), 1, key).event(event);
-                self.maybe(event.epoch);
+                self.start(5, 1, key).event(key, event).maybe(event.epoch);
             }
             Action::Hold(event, envelope) => {
-                self.start(6 + count(event.epoch), 2, key).event(event);
+                self.start(7, 2, key).event(key, event);
                 self.payload(envelope).maybe(event.epoch);
             }
             Action::Commit { event, fence, have } => {
-                self.start(6, 3, key).event(event);
+                self.start(7, 3, key).event(key, event);
                 self.commands.number(fence.0).number(*have);
+                self.seq_field(key, event);
             }
             Action::Retry(attempt) => {
-                self.start(7, 4, key).attempt(attempt);
+                self.start(7, 4, key).attempt(key, attempt);
             }
             Action::Postpone(attempt, envelope, delay) => {
-                self.start(10, 5, key).attempt(attempt).payload(envelope);
+                self.start(10, 5, key)
+                    .attempt(key, attempt)
+                    .payload(envelope);
                 self.commands.millis(*delay);
             }
             Action::Halt(attempt, envelope) => {
-                self.start(9, 6, key).attempt(attempt).payload(envelope);
+                self.start(9, 6, key)
+                    .attempt(key, attempt)
+                    .payload(envelope);
             }
             Action::Release { fence } => {
                 self.start(3, 7, key);
@@ -86,7 +138,9 @@ impl Portion {
                 envelope,
                 have,
             } => {
-                self.start(10, 9, key).attempt(attempt).payload(envelope);
+                self.start(10, 9, key)
+                    .attempt(key, attempt)
+                    .payload(envelope);
                 self.commands.number(*have);
             }
             Action::Fill { from, to } => {
@@ -94,7 +148,7 @@ impl Portion {
                 self.commands.number(from.get()).number(to.get());
             }
             Action::Reset { at, epoch } => {
-                self.start(3 + count(*epoch), 11, key);
+                self.start(4, 11, key);
                 self.commands.number(at.get());
                 self.maybe(*epoch);
             }
@@ -102,7 +156,7 @@ impl Portion {
         }
     }
 
-    fn verb(&mut self, key: &Key, verb: &Verb) {
+    fn verb(&mut self, key: &'a Key, verb: &Verb) {
         let (code, argument) = match verb {
             Verb::Retry => (1, None),
             Verb::Skip { to } => (2, to.map(Seq::get)),
@@ -113,40 +167,59 @@ impl Portion {
             Verb::Resume => (7, None),
             Verb::Replay { seq } => (8, seq.map(Seq::get)),
         };
-        let body = match verb {
-            Verb::Edit { body, .. } => Some(body.clone()),
-            _ => None,
-        };
-        let more = count(argument) + u32::from(body.is_some());
-        self.start(3 + more, 12, key);
+        self.start(5, 12, key);
         self.commands.number(code);
         self.maybe(argument);
-        if let Some(body) = body {
-            self.append(body);
+        match verb {
+            Verb::Edit { body, .. } => self.append(body.clone()),
+            _ => self.maybe(None),
         }
     }
 
-    /// A number at the end of a command that may be left out.
     fn maybe(&mut self, number: Option<u64>) {
-        if let Some(number) = number {
-            self.commands.number(number);
-        }
+        match number {
+            Some(number) => self.commands.number(number),
+            None => self.commands.none(),
+        };
     }
 
-    fn start(&mut self, fields: u32, code: u64, key: &Key) -> &mut Self {
-        self.commands.list(fields).number(code).text(key.as_str());
+    fn start(&mut self, width: u32, code: u64, key: &'a Key) -> &mut Self {
+        let name = key.as_str();
+        let place = self.names.place(name, "", |names| {
+            names.text(name);
+        });
+        self.values += width;
+        self.commands.number(code).number(place);
         self
     }
 
-    fn event(&mut self, event: &Event) -> &mut Self {
-        self.commands
-            .number(event.seq.get())
-            .text(event.id.as_str());
+    fn event(&mut self, key: &'a Key, event: &'a Event) -> &mut Self {
+        let place = self.id(key, event);
+        self.commands.number(event.seq.get()).number(place);
         self
     }
 
-    fn attempt(&mut self, attempt: &Attempt) -> &mut Self {
-        self.event(&attempt.event);
+    /// The place of an id, written as `lua/done.lua` remembers it.
+    fn id(&mut self, key: &'a Key, event: &'a Event) -> u64 {
+        let (name, id) = (key.as_str(), event.id.as_str());
+        let field = &mut self.scratch;
+        self.ids.place(name, id, |ids| {
+            field.clear();
+            // A `String` takes everything.
+            let _ = write!(field, "i{}:{name}{id}", name.len());
+            ids.text(field);
+        })
+    }
+
+    /// As `lua/done.lua` remembers a seq of the first numbering.
+    fn seq_field(&mut self, key: &Key, event: &Event) {
+        self.scratch.clear();
+        let _ = write!(self.scratch, "s{}:{}", event.seq, key.as_str());
+        self.commands.text(&self.scratch);
+    }
+
+    fn attempt(&mut self, key: &'a Key, attempt: &'a Attempt) -> &mut Self {
+        self.event(key, &attempt.event);
         self.commands
             .number(attempt.fence.0)
             .number(attempt.number.into())
@@ -163,7 +236,6 @@ impl Portion {
 
     /// Bytes that travel beside the commands, and their place among those.
     fn append(&mut self, bytes: Bytes) {
-        self.bytes += bytes.len();
         self.payloads.push(bytes);
         self.commands.number(self.payloads.len() as u64);
     }
@@ -174,35 +246,56 @@ pub(crate) fn takes_in(command: &Command) -> bool {
     matches!(command.action, Action::Offer(_) | Action::Hold(..))
 }
 
+/// The commands of one bucket, or the next part of them, by their places in the batch.
+#[derive(Debug, Default)]
+struct Part {
+    places: Vec<usize>,
+    bytes: u64,
+}
+
+impl Part {
+    fn is_full(&self) -> bool {
+        self.places.len() >= MAX_COMMANDS || self.bytes >= MAX_BYTES
+    }
+}
+
+/// What a command carries beside itself.
+fn carried(command: &Command) -> u64 {
+    match &command.action {
+        Action::Hold(_, envelope)
+        | Action::Postpone(_, envelope, _)
+        | Action::Halt(_, envelope)
+        | Action::DeadLetter { envelope, .. } => envelope.size(),
+        Action::Operate(Verb::Edit { body, .. }) => body.len() as u64,
+        _ => 0,
+    }
+}
+
 /// Parts a batch by bucket, in order. The first round has one portion for each bucket; only for what a single call
 /// should not carry there is another.
-pub(crate) fn portions(commands: &[Command], buckets: u32) -> Vec<Vec<(u32, Portion)>> {
-    let mut by_bucket: Vec<Vec<Portion>> = (0..buckets).map(|_| Vec::new()).collect();
+pub(crate) fn portions(commands: &[Command], buckets: u32) -> Vec<Vec<(u32, Portion<'_>)>> {
+    let mut by_bucket: Vec<Vec<Part>> = (0..buckets).map(|_| Vec::new()).collect();
     for (place, command) in commands.iter().enumerate() {
         let bucket = bucket_of(command.key.as_str(), buckets);
-        let portions = &mut by_bucket[bucket as usize];
-        if portions.last().is_none_or(Portion::is_full) {
-            portions.push(Portion::default());
+        let parts = &mut by_bucket[bucket as usize];
+        if parts.last().is_none_or(Part::is_full) {
+            parts.push(Part::default());
         }
-        if let Some(portion) = portions.last_mut() {
-            portion.push(place, command);
+        if let Some(part) = parts.last_mut() {
+            part.places.push(place);
+            part.bytes += carried(command);
         }
     }
     let mut rounds = Vec::new();
-    for (bucket, portions) in (0..buckets).zip(by_bucket) {
-        for (round, portion) in portions.into_iter().enumerate() {
+    for (bucket, parts) in (0..buckets).zip(by_bucket) {
+        for (round, part) in parts.into_iter().enumerate() {
             if rounds.len() == round {
                 rounds.push(Vec::new());
             }
-            rounds[round].push((bucket, portion));
+            rounds[round].push((bucket, Portion::of(commands, part.places)));
         }
     }
     rounds
-}
-
-/// How many elements it adds to a list.
-fn count(argument: Option<u64>) -> u32 {
-    u32::from(argument.is_some())
 }
 
 /// Who asks, when, and by which rules; a time of 0 is the server's own. A dry run writes nothing. What is said goes to the
@@ -222,7 +315,6 @@ pub(crate) fn situation(
         GapPolicy::Halt { after } => (2, after),
     };
     Packer::default()
-        .list(19)
         .text(worker.as_str())
         .number(given_time)
         .number(policy.first_seq.max(1))

@@ -30,39 +30,40 @@ macro_rules! operation {
     };
 }
 
-operation!(APPLY("situation", "commands", "payload...")
-    on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "d3", "d4",
-        "a", "late", "x", "xq", "g", "halt", "n", "log", "s"
-    = "lua/codec.lua", "lua/state.lua", "lua/calls.lua", "lua/guards.lua", "lua/held.lua", "lua/done.lua", "lua/offer.lua",
-        "lua/commit.lua", "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua",
-        "lua/control.lua", "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/audit.lua", "lua/apply.lua");
+operation!(APPLY("situation", "names", "ids", "commands", "payload...")
+    on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "a", "late",
+        "x", "xq", "g", "halt", "n", "log", "s"
+    = "lua/base.lua", "lua/request.lua", "lua/calls.lua", "lua/done.lua", "lua/plain.lua", "lua/codec.lua", "lua/places.lua",
+        "lua/state.lua", "lua/guards.lua", "lua/held.lua", "lua/past.lua", "lua/offer.lua", "lua/commit.lua",
+        "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua", "lua/control.lua",
+        "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/audit.lua", "lua/apply.lua");
 operation!(PAUSE("paused", "said", "changed", "given_time")
     on "m", "log"
-    = "lua/codec.lua", "lua/audit.lua", "lua/pause.lua");
+    = "lua/base.lua", "lua/audit.lua", "lua/pause.lua");
 operation!(HEARTBEAT("worker", "lease", "given_time")
     on "w"
-    = "lua/codec.lua", "lua/heartbeat.lua");
+    = "lua/base.lua", "lua/heartbeat.lua");
 operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "given_time")
     on "k", "c", "w", "m", "due", "xq", "g", "halt", "s"
-    = "lua/codec.lua", "lua/sweep.lua");
+    = "lua/base.lua", "lua/codec.lua", "lua/places.lua", "lua/sweep.lua");
 operation!(INSPECT("key", "most", "given_time")
     on "k", "c", "h", "q", "e", "w", "m", "a", "x", "xq"
-    = "lua/codec.lua", "lua/inspect.lua");
+    = "lua/base.lua", "lua/codec.lua", "lua/places.lua", "lua/inspect.lua");
 operation!(EVENT("key", "seq")
     on "k", "p", "x", "xq"
-    = "lua/codec.lua", "lua/event.lua");
+    = "lua/base.lua", "lua/codec.lua", "lua/places.lua", "lua/event.lua");
 operation!(STORED("key", "aside", "epoch", "seq", "most", "bytes")
     on "k", "h", "p", "q", "x", "xq"
-    = "lua/codec.lua", "lua/stored.lua");
+    = "lua/base.lua", "lua/codec.lua", "lua/places.lua", "lua/stored.lua");
 operation!(SUMMARY("given_time")
     on "k", "c", "w", "m", "g", "halt"
-    = "lua/codec.lua", "lua/summary.lua");
+    = "lua/base.lua", "lua/summary.lua");
 operation!(SURVEY("cursor", "count")
     on "k", "n"
-    = "lua/codec.lua", "lua/survey.lua");
+    = "lua/base.lua", "lua/codec.lua", "lua/survey.lua");
 operation!(OWNERS("cursor", "count")
     on "c"
-    = "lua/codec.lua", "lua/owners.lua");
+    = "lua/base.lua", "lua/owners.lua");
 
 pub(crate) static ALL: [&Operation; 10] = [
     &APPLY, &PAUSE, &HEARTBEAT, &SWEEP, &INSPECT, &EVENT, &STORED, &SUMMARY, &SURVEY, &OWNERS,

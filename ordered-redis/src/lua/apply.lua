@@ -1,7 +1,7 @@
 -- Applies a batch of commands to the keys of one bucket, in order, each as protocol/decide of ordered-core says.
 --
--- KEYS: k c h p q e w m due d0 d1 d2 d3 d4 a late x xq g halt n log s
--- ARGV: situation commands payload...
+-- KEYS: k c h p q e w m due d0 d1 d2 a late x xq g halt n log s
+-- ARGV: situation names ids commands payload...
 -- Returns: the verdicts one after the other, each its code and what belongs to it, all in one flat list; the code OVERTAKEN
 -- alone for a call that came too late.
 --
@@ -14,7 +14,7 @@
 --   w    hash   worker → until when its claims are good
 --   m    hash   the bucket's totals of held events and bytes, and whether the group is paused
 --   due  zset   keys that nobody has, of which something may run; score: from when
---   d0…4 hash   the committed events that are remembered, see done.lua
+--   d0…2 hash   the committed events that are remembered, see done.lua
 --   a    hash   key → the ranges ahead of it that will never come, packed
 --   late hash   key → the ranges that it passed over, packed, each with until when that is remembered
 --   x    hash   "m<epoch>:<seq>:<key>" → an event that was put aside, packed; "p…" → its payload
@@ -26,7 +26,8 @@
 --   s    hash   worker → the last call of it that was carried out, see calls.lua
 --
 -- It reads what the batch touches with a few variadic commands, decides on what it read, then writes with a few
--- variadic commands: the number of commands does not grow with the batch where events come in order.
+-- variadic commands: the number of commands does not grow with the batch where events come in order. What is plain was
+-- decided before (plain.lua); what stands here is about the rest of the batch.
 
 local OP = {
   OFFER = 1, HOLD = 2, COMMIT = 3, RETRY = 4, POSTPONE = 5, HALT = 6, RELEASE = 7, CLAIM = 8, DEAD_LETTER = 9, FILL = 10,
@@ -53,13 +54,25 @@ local function want_for(command, key, fields, seqs)
   want_held(key, key.last + 1, fields, seqs)
 end
 
-local function load_batch()
+-- One of those that are left, without what stands for nothing.
+local HAS_EVENT = { true, true, true, true, true, true, false, false, true }
+local function command_at(at)
+  local op = asked[at]
+  local command = { op, names[asked[at + 1]] }
+  for place = 2, WIDTH[op] - 1 do
+    local value = asked[at + place]
+    if value ~= -1 then command[place + 1] = value end
+  end
+  if HAS_EVENT[op] then command[4] = id_in(ids[command[4]], command[2]) end
+  return command
+end
+
+local function load_left(commands)
   load_keys()
   local fields, seqs, ids = {}, {}, {}
   for _, command in ipairs(commands) do
     local key = keys[command[2]]
     if key.was.count > 0 then want_for(command, key, fields, seqs) end
-    if command[1] <= OP.HOLD then want_done_id(key.name, command[4], ids) end
   end
   load_held(fields, seqs)
   for place, field in ipairs(fields) do
@@ -71,20 +84,18 @@ local function load_batch()
   for _, command in ipairs(commands) do
     if command[1] <= OP.HOLD then
       local key, seq = keys[command[2]], command[3]
-      if seq <= key.last and not is_repeat(key, command[4]) then pasts[#pasts + 1] = seq_field(key, seq) end
+      if seq <= key.last and not is_repeat(key, command[4]) then
+        pasts[#pasts + 1] = seq_field(key, seq)
+      end
     end
   end
   load_done_seqs(pasts)
 end
 
-local function payload(place)
-  return ARGV[place + 2]
-end
-
 local function decide(command, key)
   local op, seq, id, fence = command[1], command[3], command[4], command[5]
   if op == OP.OFFER then return protocol.offer(key, seq, id, command[5]) end
-  if op == OP.HOLD then return protocol.offer(key, seq, id, command[7], command[5], payload(command[6])) end
+  if op == OP.HOLD then return protocol.offer(key, seq, id, command[7], command[5], payload_in(command[6])) end
   if op == OP.COMMIT then return protocol.commit(key, seq, id, fence, command[6]) end
   if op == OP.RELEASE then return protocol.release(key, seq) end
   if op == OP.CLAIM then return protocol.claim(key) end
@@ -94,7 +105,7 @@ local function decide(command, key)
   local number, message = command[6], command[7]
   if op == OP.RETRY then return protocol.retry(key, seq, id, fence, number, message) end
   local act = op == OP.POSTPONE and protocol.postpone or op == OP.HALT and protocol.halt or protocol.dead_letter
-  return act(key, seq, id, fence, number, message, command[8], payload(command[9]), command[10])
+  return act(key, seq, id, fence, number, message, command[8], payload_in(command[9]), command[10])
 end
 
 -- Notes since when the key waits for an event that has not come; a key that moved waits anew.
@@ -108,12 +119,12 @@ local function watch_gap(key, last_before)
   end
 end
 
-local answer, length = {}, 0
+local said, said_length = {}, 0
 local missing, missing_at = {}, {}
 
 local function push(value)
-  length = length + 1
-  answer[length] = value
+  said_length = said_length + 1
+  said[said_length] = value
 end
 
 -- Writes a verdict down. Payloads that have to be read come later, all together.
@@ -130,23 +141,44 @@ local function report(verdict)
     push(is_replay and protocol.payload_of(entry) or entry.payload or '')
     if not is_replay and not entry.payload then
       missing[#missing + 1] = held_field(verdict.key.name, entry.seq)
-      missing_at[#missing_at + 1] = length
+      missing_at[#missing_at + 1] = said_length
     end
   end
 end
 
 local function fill_payloads()
-  for place, body in ipairs(fetch(AT.payloads, missing)) do answer[missing_at[place]] = body or '' end
+  for place, body in ipairs(fetch(AT.payloads, missing)) do said[missing_at[place]] = body or '' end
 end
 
-if is_overtaken() then return { SAY.OVERTAKEN } end
-load_batch()
-for _, command in ipairs(commands) do
+-- What was said of the plain commands and of those that were left, in the order of the batch.
+local function merged(ends)
+  if length == 0 then return said end
+  local all, count, from, said_from = {}, 0, 1, 1
+  local function take(list, first, last)
+    for place = first, last do
+      count = count + 1
+      all[count] = list[place]
+    end
+  end
+  for number, at in ipairs(left_at) do
+    take(answer, from, at)
+    take(said, said_from, ends[number])
+    from, said_from = at + 1, ends[number] + 1
+  end
+  take(answer, from, length)
+  return all
+end
+
+local commands, ends = {}, {}
+for number, at in ipairs(left) do commands[number] = command_at(at) end
+load_left(commands)
+for number, command in ipairs(commands) do
   local key = keys[command[2]]
   local last_before = key.last
   local verdict = decide(command, key)
   watch_gap(key, last_before)
   report(verdict)
+  ends[number] = said_length
 end
 fill_payloads()
 if policy.is_dry == 0 then
@@ -154,7 +186,7 @@ if policy.is_dry == 0 then
   note_call()
 end
 -- An operator's verb comes alone, so that its verdict is the whole answer.
-if policy.said ~= '' and answer[1] == SAY.OPERATED then
-  write_down(AT.log, now, policy.said, { answer[2], answer[3], answer[4 + answer[3]] })
+if policy.said ~= '' and said[1] == SAY.OPERATED then
+  write_down(AT.log, now, policy.said, { said[2], said[3], said[4 + said[3]] })
 end
-return answer
+return merged(ends)

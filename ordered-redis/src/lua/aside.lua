@@ -1,7 +1,7 @@
 -- Part of apply: the events that were put aside. An entry is
 -- { epoch, seq, id, cause, error, attempts, at, replay (0 or 1), size, name, field, and its payload or where that lies }.
 local function unpack_dead(name, field, epoch, seq, text)
-  local id, cause, message, attempts, at, replay, size = unpack(cmsgpack.unpack(text))
+  local id, cause, message, attempts, at, replay, size = unpack(decode(text))
   return {
     epoch = epoch, seq = seq, id = id, cause = cause, error = message, attempts = attempts, at = at, replay = replay,
     size = size, name = name, field = field, stored = true, was_replay = replay,

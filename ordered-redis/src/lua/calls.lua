@@ -9,9 +9,13 @@ local function is_overtaken()
   return run == policy.run and tonumber(number) > policy.call
 end
 
--- Last of all, and behind a removal of nothing, so that a server without memory takes it; see save.lua.
+-- Last of all, and where nothing was written yet behind a removal of nothing, so that a server without memory takes it.
 local function note_call()
   if policy.call == 0 then return end
-  call('HDEL', AT.calls, '')
+  if not has_begun then call('HDEL', AT.calls, '') end
   call('HSET', AT.calls, worker, policy.run .. ' ' .. digits(policy.call))
+end
+
+if is_overtaken() then
+  do return { OVERTAKEN } end
 end

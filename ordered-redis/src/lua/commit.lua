@@ -70,7 +70,7 @@ function protocol.commit(key, seq, id, fence, have)
       local entry = dead_at(key, seq)
       if entry then protocol.drop_dead(key, entry) end
     end
-    remember(key, seq, id)
+    note_done(key, seq, id)
     return protocol.go_on(key, fence, have)
   end
   if fence ~= key.fence or seq > key.last then return { SAY.FENCED } end

@@ -114,11 +114,11 @@ function verbs.edit(key, seq, place)
   if granted_id(key, seq) then return REFUSAL.RUNNING end
   local dead, held = dead_at(key, seq), held_at(key, seq)
   if dead then
-    protocol.give_body(dead, ARGV[place + 2])
+    protocol.give_body(dead, payload_in(place))
     protocol.change_dead(key, dead)
   elseif held then
     local before = held.size
-    protocol.give_body(held, ARGV[place + 2])
+    protocol.give_body(held, payload_in(place))
     change_held(key, held, seq, held.stored)
     add_totals(key, 0, held.size - before)
   else

@@ -65,7 +65,7 @@ function protocol.dead_letter(key, seq, id, fence, number, message, size, payloa
     })
     key.last, key.attempts = seq, 0
     forgive(key)
-    remember(key, seq, id)
+    note_done(key, seq, id)
   else
     protocol.put_back(key, seq, message)
   end

@@ -5,7 +5,7 @@ local PASSED_RANGES = 64
 local function absent_of(key)
   if not key.holes then
     local stored = key.absent > 0 and call('HGET', AT.absent, key.name)
-    key.holes = stored and cmsgpack.unpack(stored) or {}
+    key.holes = stored and decode(stored) or {}
   end
   return key.holes
 end
@@ -18,7 +18,7 @@ local function passed_of(key)
   if not key.gone then
     key.gone = {}
     local stored = key.passed > 0 and call('HGET', AT.passed, key.name)
-    local list = stored and cmsgpack.unpack(stored) or {}
+    local list = stored and decode(stored) or {}
     for place = 1, #list, 3 do
       if list[place + 2] > now then
         for step = 0, 2 do key.gone[#key.gone + 1] = list[place + step] end

@@ -21,7 +21,7 @@ end
 for _, field in ipairs(FIELDS) do push(key[field]) end
 
 local claim = call('HGET', CLAIMS, name)
-claim = claim and cmsgpack.unpack(claim) or {}
+claim = claim and { decode(claim) } or {}
 push(max(#claim - 2, 0) / 2)
 if claim[1] then
   push(claim[1], claim[2], tonumber(call('HGET', LEASES, claim[1]) or 0))
@@ -29,10 +29,10 @@ if claim[1] then
 end
 
 local trouble = key.troubled > 0 and call('HGET', TROUBLES, name)
-if key.troubled > 0 then push(unpack(trouble and cmsgpack.unpack(trouble) or { '', 0, 0, '' })) end
+if key.troubled > 0 then push(unpack(trouble and decode(trouble) or { '', 0, 0, '' })) end
 
 local absent = key.absent > 0 and call('HGET', ABSENT, name)
-absent = absent and cmsgpack.unpack(absent) or {}
+absent = absent and decode(absent) or {}
 push(#absent / 2)
 for _, number in ipairs(absent) do push(number) end
 
@@ -53,7 +53,7 @@ for place, text in ipairs(aside) do
 end
 push(#aside)
 for place, meta in ipairs(fetch(DEAD, fields)) do
-  local entry = meta and cmsgpack.unpack(meta) or { '?', 1, '', 0, 0, 0, 0 }
+  local entry = meta and decode(meta) or { '?', 1, '', 0, 0, 0, 0 }
   push(tonumber(string.sub(aside[place], 1, 16)), places.seq_of(aside[place]), unpack(entry, 1, 6))
 end
 return answer

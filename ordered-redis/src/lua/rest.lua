@@ -32,7 +32,7 @@ local function collect_dead()
     local place = places.order_prefix(key.name) .. places.dead_place(entry.epoch, entry.seq)
     if current == entry then
       local meta = { entry.id, entry.cause, entry.error, entry.attempts, entry.at, entry.replay, entry.size }
-      put(add, 'dead', 'm' .. entry.field, cmsgpack.pack(meta))
+      put(add, 'dead', 'm' .. entry.field, pack(meta))
       if entry.payload then
         put(add, 'dead', 'p' .. entry.field, entry.payload)
       elseif entry.moved_from then
@@ -63,7 +63,7 @@ end
 
 local function collect_trouble(key)
   if key.troubled > 0 and key.trouble_changed then
-    put(add, 'troubles', key.name, cmsgpack.pack(key.trouble))
+    put(add, 'troubles', key.name, pack(key.trouble))
   elseif key.was.troubled > 0 and key.troubled == 0 then
     put(drop, 'troubles', key.name)
   end
@@ -82,12 +82,12 @@ end
 
 local function collect_ranges(key)
   if key.holes_changed and key.absent > 0 then
-    put(add, 'absent', key.name, cmsgpack.pack(key.holes))
+    put(add, 'absent', key.name, pack(key.holes))
   elseif key.holes_changed then
     put(drop, 'absent', key.name)
   end
   if key.gone_changed and key.passed > 0 then
-    put(add, 'passed', key.name, cmsgpack.pack(key.gone))
+    put(add, 'passed', key.name, pack(key.gone))
   elseif key.gone_changed then
     put(drop, 'passed', key.name)
   end

@@ -1,26 +1,17 @@
--- Part of apply: writes down what the batch has changed, with a few variadic commands. Here is what every batch writes;
--- what is seldom there is in rest.lua.
+-- Part of apply: writes down what was left has changed, with a few variadic commands. Here is what it always may write; what is
+-- seldom there is in rest.lua.
 
 local function pack_claim(key)
-  local claim = { key.worker, key.since }
-  for place, seq in ipairs(key.granted) do claim[2 * place + 1], claim[2 * place + 2] = seq, key.ids[place] end
-  return cmsgpack.pack(claim)
-end
-
--- A server that is out of memory refuses the first write of a script if that write may take memory, and lets all
--- others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a write,
--- and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be, and goes
--- through: what is held drains, and its memory is freed.
-local function takes_in()
-  for _, command in ipairs(commands) do
-    if command[1] <= 2 then return true end
+  local claim = {}
+  for place, seq in ipairs(key.granted) do
+    claim[2 * place - 1], claim[2 * place] = seq, id_field(key.name, key.ids[place])
   end
-  return false
+  return pack(key.worker, key.since, unpack(claim))
 end
 
 local function save_batch()
   local states, fresh, claims, unclaimed, rest = {}, {}, {}, {}, {}
-  for _, name in ipairs(names) do
+  for _, name in ipairs(key_names) do
     local key = keys[name]
     local text, at_rest = pack_state(key)
     if text ~= key.text and text == fresh_text then
@@ -38,7 +29,7 @@ local function save_batch()
   end
   local has_rest = #rest > 0
   if has_rest then protocol.collect_rest(rest) end
-  if not takes_in() then call('HDEL', AT.claims, '') end
+  begin_writing()
   if has_rest then protocol.save_payloads() end
   send('HSET', AT.states, states)
   send('HDEL', AT.states, fresh)

@@ -1,22 +1,7 @@
--- Part of apply: the keys, claims, leases and troubles that the batch touches, and the bucket's totals, in memory.
--- The structures of the bucket; the ring of what is remembered is in done.lua.
-local AT = {
-  states = KEYS[1], claims = KEYS[2], held = KEYS[3], payloads = KEYS[4], order = KEYS[5], troubles = KEYS[6],
-  leases = KEYS[7], totals = KEYS[8], due = KEYS[9], absent = KEYS[15], passed = KEYS[16], dead = KEYS[17],
-  dead_order = KEYS[18], gaps = KEYS[19], halts = KEYS[20], noted = KEYS[21],
-  log = KEYS[22], calls = KEYS[23],
-}
-local worker, given
-local policy = {}
-worker, given, policy.first_seq, policy.max_attempts, policy.dedup_ttl, policy.lane_depth, policy.next_events,
-  policy.next_bytes, policy.key_events, policy.key_bytes, policy.bucket_events, policy.bucket_bytes, policy.on_gap,
-  policy.gap_after, policy.gap_text, policy.is_dry, policy.said, policy.run, policy.call = unpack(cmsgpack.unpack(ARGV[1]))
-local commands = cmsgpack.unpack(ARGV[2])
-local now = time(given)
-
-local keys, names = {}, {}
+-- Part of apply: the keys, claims, leases and troubles that what is left touches, and the bucket's totals, in memory.
+local keys, key_names = {}, {}
 local alive = {}
-local fresh_text = digits(policy.first_seq - 1) .. ' 0'
+local fresh_text = pack(policy.first_seq - 1, 0)
 
 -- What a key was when the batch began.
 local NOTHING = { count = 0, troubled = 0, gap = 0, phase = OPEN, dead = 0, replays = 0, noted = false }
@@ -34,32 +19,28 @@ local function load_key(name, text, claim)
     noted = is_noted(key),
   }
   if claim then
-    local list = cmsgpack.unpack(claim)
+    local list = { decode(claim) }
     key.worker, key.since, key.granted, key.ids, key.was_claimed = list[1], list[2], {}, {}, true
     for place = 3, #list, 2 do
-      key.granted[#key.granted + 1], key.ids[#key.ids + 1] = list[place], list[place + 1]
+      key.granted[#key.granted + 1], key.ids[#key.ids + 1] = list[place], id_in(list[place + 1], name)
     end
   end
   return key
 end
 
--- Reads the state of every key of the batch with a few commands.
+-- The keys that commands are left for, as they are by now.
 local function load_keys()
-  for _, command in ipairs(commands) do
-    local name = command[2]
-    if not keys[name] then
-      keys[name] = true
-      names[#names + 1] = name
-    end
-  end
-  local texts, claims = fetch(AT.states, names), fetch(AT.claims, names)
   local others = {}
-  for place, name in ipairs(names) do
-    local key = load_key(name, texts[place], claims[place])
-    keys[name] = key
-    if key.worker and key.worker ~= worker and alive[key.worker] == nil then
-      alive[key.worker] = false
-      others[#others + 1] = key.worker
+  for _, at in ipairs(left) do
+    local place = asked[at + 1]
+    local name = names[place]
+    if not keys[name] then
+      local key = load_key(name, texts[place], claims[place])
+      keys[name], key_names[#key_names + 1] = key, name
+      if key.worker and key.worker ~= worker and alive[key.worker] == nil then
+        alive[key.worker] = false
+        others[#others + 1] = key.worker
+      end
     end
   end
   for place, expiry in ipairs(fetch(AT.leases, others)) do
@@ -109,7 +90,7 @@ end
 local function trouble_of(key)
   if not key.trouble and key.troubled > 0 then
     local stored = call('HGET', AT.troubles, key.name)
-    key.trouble = stored and cmsgpack.unpack(stored)
+    key.trouble = stored and decode(stored)
   end
   return key.trouble
 end

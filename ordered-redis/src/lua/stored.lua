@@ -22,7 +22,7 @@ local function put_aside(place)
   local field = places.dead_field(name, of, at)
   local meta, payload = unpack(call('HMGET', DEAD, 'm' .. field, 'p' .. field))
   if not meta or not payload then return end
-  local id, cause, message, attempts, since, replay = unpack(cmsgpack.unpack(meta))
+  local id, cause, message, attempts, since, replay = unpack(decode(meta))
   push(of, at, id, since, payload, cause, message, attempts, replay)
   bytes = bytes - #payload
 end

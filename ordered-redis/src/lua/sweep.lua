@@ -37,7 +37,7 @@ end
 local function abandoned(page, alive)
   local names, found, seen = {}, {}, {}
   for place = 1, #page, 2 do
-    local name, worker = page[place], cmsgpack.unpack(page[place + 1])[1]
+    local name, worker = page[place], (decode(page[place + 1]))
     if not alive[worker] and not seen[name] then
       names[#names + 1], seen[name] = name, true
     end

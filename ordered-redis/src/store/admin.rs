@@ -150,21 +150,15 @@ impl Admin for RedisStore {
     ) -> Result<KeyPage, StoreError> {
         let (bucket, scan) = read_cursor(cursor.as_deref())?;
         let tag = self.shared.names.bucket(group, bucket);
-        let mut page = match filter {
-            KeyFilter::All => cmd("HSCAN"),
-            KeyFilter::Stuck | KeyFilter::Kept => cmd("SSCAN"),
+        // A hash is listed with the value behind each field.
+        let (scanning, structure, step) = match filter {
+            KeyFilter::All => ("HSCAN", "k", 2),
+            KeyFilter::Stuck | KeyFilter::Kept => ("SSCAN", "n", 1),
         };
-        let structure = if filter == KeyFilter::All { "k" } else { "n" };
+        let mut page = cmd(scanning);
         page.arg(format!("{tag}:{structure}")).arg(scan);
         page.arg("COUNT").arg(PAGE);
-        let (next, mut names) = Answer::page(self.ask(vec![page]).await?.remove(0))?;
-        if filter == KeyFilter::All {
-            let mut place = 0;
-            names.retain(|_| {
-                place += 1;
-                place % 2 == 1
-            });
-        }
+        let (next, mut names) = Answer::page(self.ask(vec![page]).await?.remove(0), step)?;
         names.sort();
         names.dedup();
         let mut keys = self.views(group, bucket, names).await?;
@@ -245,7 +239,7 @@ impl Admin for RedisStore {
             key: key.clone(),
             action: Action::Operate(verb.clone()),
         };
-        let (_, arguments) = Portion::of(&[command], 0..1).finish(situation);
+        let (_, arguments) = Portion::of(&[command], vec![0]).finish(situation);
         self.call_of(&APPLY, group, key, arguments).await?.verdict()
     }
 

@@ -84,7 +84,7 @@ impl RedisStore {
         if settling.is_empty() || !is_out_of_memory(&error) {
             return Err(self.error(error));
         }
-        let portion = Portion::of(batch.commands, settling.into_iter());
+        let portion = Portion::of(batch.commands, settling);
         let (places, arguments) = portion.finish(batch.situation.clone());
         let call = self.call(&APPLY, batch.group, bucket, arguments);
         read_verdicts(self.run(&[call]).await?.remove(0), places, verdicts)?;

@@ -141,7 +141,7 @@ fn a_reply_in_another_shape_is_an_error() {
         to_the_end(&value, Answer::envelope);
         to_the_end(&value, Answer::maybe_text);
         let _ = Answer::members(value.clone());
-        let _ = Answer::page(value.clone());
+        let _ = Answer::page(value.clone(), 2);
         let _ = Answer::stream(value.clone());
         if let Ok(answer) = Answer::new(value.clone()) {
             let mut swept = Swept::default();
