@@ -23,7 +23,7 @@
 --   halt zset   keys that are halted; score: since when
 --   log  stream what operators did, see audit.lua
 --   n    set    keys that hold events, stand still or have events aside
---   s    hash   worker → the last call of it that was carried out, see calls.lua
+--   s    hash   worker → the last call of it that was carried out, packed: run, number; see request.lua
 --
 -- It reads what the batch touches with a few variadic commands, decides on what it read, then writes with a few
 -- variadic commands: the number of commands does not grow with the batch where events come in order. What is plain was
@@ -160,28 +160,28 @@ local function merged(ends)
       all[count] = list[place]
     end
   end
-  for number, at in ipairs(left_at) do
+  for place, at in ipairs(left_at) do
     take(answer, from, at)
-    take(said, said_from, ends[number])
-    from, said_from = at + 1, ends[number] + 1
+    take(said, said_from, ends[place])
+    from, said_from = at + 1, ends[place] + 1
   end
   take(answer, from, length)
   return all
 end
 
 local commands, ends = {}, {}
-for number, at in ipairs(left) do commands[number] = command_at(at) end
+for place, at in ipairs(left) do commands[place] = command_at(at) end
 load_left(commands)
-for number, command in ipairs(commands) do
+for place, command in ipairs(commands) do
   local key = keys[command[2]]
   local last_before = key.last
   local verdict = decide(command, key)
   watch_gap(key, last_before)
   report(verdict)
-  ends[number] = said_length
+  ends[place] = said_length
 end
 fill_payloads()
-if policy.is_dry == 0 then
+if is_dry == 0 then
   save_batch()
   note_call()
 end

@@ -5,18 +5,19 @@
 --   "s<seq>[.<epoch>]:<key>"     → "<expiry> <id>"
 --   "x"                          → when the hash expires
 local RING = { KEYS[10], KEYS[11], KEYS[12] }
-local expiry = now + policy.dedup_ttl
-local expiry_text = digits(expiry)
+local expiry = now + dedup_ttl
+local expiry_text = format('%.0f', expiry)
 
 -- Until when the first of these ids are remembered: false for one that is not. One that was committed twice may have two
 -- records; the one that lasts longer counts.
 local function done_until(fields, count)
-  local found = fetch(RING[1], fields, count)
+  if count == 0 then return {} end
+  local found = call('HMGET', RING[1], unpack(fields, 1, count))
   for slot = 2, 3 do
-    local more = fetch(RING[slot], fields, count)
+    local more = call('HMGET', RING[slot], unpack(fields, 1, count))
     for place = 1, count do
-      local record = more[place]
-      if record and (not found[place] or tonumber(found[place]) < tonumber(record)) then found[place] = record end
+      local record, other = more[place], found[place]
+      if record and (not other or tonumber(other) < tonumber(record)) then found[place] = record end
     end
   end
   for place = 1, count do
@@ -26,35 +27,19 @@ local function done_until(fields, count)
   return found
 end
 
--- The id that a field holds.
-local function id_in(field, name)
-  local size = #name
-  local width = size < 10 and 1 or size < 100 and 2 or #digits(size)
-  return string.sub(field, size + width + 3)
-end
-
-local records, record_count = {}, 0
-local function remember(by_id, by_seq, id)
-  if policy.dedup_ttl == 0 then return end
-  local count = record_count
-  records[count + 1], records[count + 2], records[count + 3] = by_id, expiry_text, by_seq
-  records[count + 4] = expiry_text .. ' ' .. id
-  record_count = count + 4
-end
-
--- The hash lives until the youngest record that it can take is over. That is before its next turn, since two halves,
+-- A hash lives until the youngest record that it can take is over. That is before its next turn, since two halves,
 -- rounded up, are no less than the time-to-live. Never shortened: records of another time-to-live may be in it.
-local function save_done()
-  if record_count == 0 then return end
-  local width = max(1, math.ceil(policy.dedup_ttl / 2))
-  local turn = floor(now / width)
+local function remember(records)
+  if dedup_ttl == 0 or not records[1] then return end
+  local width = (dedup_ttl + dedup_ttl % 2) / 2
+  local turn = (now - now % width) / width
   local slot = RING[turn % 3 + 1]
-  local expires = (turn + 1) * width - 1 + policy.dedup_ttl
+  local expires = (turn + 1) * width - 1 + dedup_ttl
   local before = call('HGET', slot, 'x')
-  send('HSET', slot, records)
+  call('HSET', slot, unpack(records))
   if not before or tonumber(before) < expires then
-    call('HSET', slot, 'x', digits(expires))
-    call('PEXPIREAT', slot, digits(expires))
+    local text = format('%.0f', expires)
+    call('HSET', slot, 'x', text)
+    call('PEXPIREAT', slot, text)
   end
-  records, record_count = {}, 0
 end

@@ -3,6 +3,11 @@ local done_ids = {} -- by field: until when; false where it is not remembered
 local done_seqs = {} -- by field: { id, until when }
 for place, field in ipairs(ids) do done_ids[field] = done[place] end -- nothing where it was not looked up
 
+-- The id that a field holds.
+local function id_in(field, name)
+  return string.sub(field, #name + #digits(#name) + 3)
+end
+
 local function id_field(name, id)
   return 'i' .. #name .. ':' .. name .. id
 end
@@ -51,8 +56,10 @@ local function done_at(key, seq)
   return record and record[2] > now and record[1]
 end
 
+local records = {}
 local function note_done(key, seq, id)
-  local by_id, by_seq = id_field(key.name, id), seq_field(key, seq)
+  local by_id, by_seq, count = id_field(key.name, id), seq_field(key, seq), #records
   done_ids[by_id], done_seqs[by_seq] = expiry, { id, expiry }
-  remember(by_id, by_seq, id)
+  records[count + 1], records[count + 2] = by_id, expiry_text
+  records[count + 3], records[count + 4] = by_seq, expiry_text .. ' ' .. id
 end

@@ -1,18 +1,33 @@
--- Part of apply: what is asked, by whom and by which rules, and where the structures of the bucket are.
-local AT = {
-  states = KEYS[1], claims = KEYS[2], held = KEYS[3], payloads = KEYS[4], order = KEYS[5], troubles = KEYS[6],
-  leases = KEYS[7], totals = KEYS[8], due = KEYS[9], absent = KEYS[13], passed = KEYS[14], dead = KEYS[15],
-  dead_order = KEYS[16], gaps = KEYS[17], halts = KEYS[18], noted = KEYS[19], log = KEYS[20], calls = KEYS[21],
-}
-local worker, given
-local policy = {}
-worker, given, policy.first_seq, policy.max_attempts, policy.dedup_ttl, policy.lane_depth, policy.next_events,
-  policy.next_bytes, policy.key_events, policy.key_bytes, policy.bucket_events, policy.bucket_bytes, policy.on_gap,
-  policy.gap_after, policy.gap_text, policy.is_dry, policy.said, policy.run, policy.call = decode(ARGV[1])
-local now = time(given)
+-- Part of apply: what is asked and by whom. It stands, like done.lua and plain.lua, before all that only some calls need, and
+-- is written as one piece: each function that is made costs as much as a command that is decided.
+local call, unpack, pack, decode, format = redis.call, unpack, cmsgpack.pack, cmsgpack.unpack, string.format
+local STATES, CLAIMS, TOTALS, CALLS = KEYS[1], KEYS[2], KEYS[8], KEYS[21]
+-- The other rules are read in policy.lua.
+local worker, given, is_dry, run, number, first_seq, max_attempts, lane_depth, dedup_ttl = decode(ARGV[1])
 
--- The keys and the ids that the batch speaks of, each once: an id as it is remembered (done.lua). The commands say which
--- they mean by its place, and stand one after the other in one flat list, each as many values long as its code says:
+-- The server's time in milliseconds, unless a test brings its own.
+local now = given
+if now == 0 then
+  local parts = call('TIME')
+  now = parts[1] * 1000 + (parts[2] - parts[2] % 1000) / 1000
+end
+
+-- The calls of a worker are numbered. One that the worker gave up, because no answer came, and said again may still be on
+-- its way, and arrive after later ones. Carried out then, it could leave a key with a worker that does not know of it.
+-- So what comes after a later call of the same run is refused; nobody waits for its answer. A call with the number 0 is
+-- nobody's, and always in time.
+local OVERTAKEN = 20
+local latest = number > 0 and call('HGET', CALLS, worker)
+if latest then
+  local of, at = decode(latest)
+  if of == run and at > number then
+    do return { OVERTAKEN } end
+  end
+end
+
+-- The keys and the ids that the batch speaks of, each once: an id as it is remembered (done.lua). The first `looked_up` of
+-- the ids are offered. The commands say which they mean by its place, and stand one after the other in one flat list, each
+-- as many values long as its code says:
 --   OFFER key seq id epoch; HOLD key seq id size payload epoch; COMMIT key seq id fence have field
 --   RETRY key seq id fence number error; POSTPONE the same and size payload delay; HALT the same and size payload
 --   RELEASE key fence; CLAIM key; DEAD_LETTER as RETRY and size payload have; FILL key from to; RESET key at epoch
@@ -21,21 +36,4 @@ local now = time(given)
 local OFFER, HOLD, COMMIT = 1, 2, 3
 local WIDTH = { 5, 7, 7, 7, 10, 9, 3, 2, 10, 4, 4, 5 }
 local names, asked = decode(ARGV[2]), decode(ARGV[4])
-local ids, looked_up = decode(ARGV[3]) -- how many of the ids, the first of them, are offered and so looked up
-local function payload_in(place)
-  return ARGV[place + 4]
-end
-
--- What is answered.
-local RUN, DUPLICATE, COMMITTED, OVERTAKEN = 1, 5, 8, 20
-local answer, length = {}, 0
-
--- A server that is out of memory refuses the first write of a script if that write may take memory, and lets all
--- others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a write,
--- and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be, and goes
--- through: what is held drains, and its memory is freed.
-local takes_in, has_begun = false, false
-local function begin_writing()
-  if not takes_in and not has_begun then call('HDEL', AT.claims, '') end
-  has_begun = true
-end
+local ids, looked_up = decode(ARGV[3])

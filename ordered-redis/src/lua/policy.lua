@@ -1,0 +1,19 @@
+-- Part of apply: all rules by name, and where the structures of the bucket are.
+local AT = {
+  states = STATES, claims = CLAIMS, held = KEYS[3], payloads = KEYS[4], order = KEYS[5], troubles = KEYS[6],
+  leases = KEYS[7], totals = TOTALS, due = KEYS[9], absent = KEYS[13], passed = KEYS[14], dead = KEYS[15],
+  dead_order = KEYS[16], gaps = KEYS[17], halts = KEYS[18], noted = KEYS[19], log = KEYS[20],
+}
+local policy = { first_seq = first_seq, max_attempts = max_attempts, lane_depth = lane_depth, dedup_ttl = dedup_ttl }
+policy.next_events, policy.next_bytes, policy.key_events, policy.key_bytes, policy.bucket_events, policy.bucket_bytes,
+  policy.on_gap, policy.gap_after, policy.gap_text, policy.said = select(10, decode(ARGV[1]))
+
+local function payload_in(place)
+  return ARGV[place + 4]
+end
+
+-- See plain.lua.
+local function begin_writing()
+  if not takes_in and not has_begun then call('HDEL', CLAIMS, '') end
+  has_begun = true
+end
