@@ -224,6 +224,9 @@ impl Running {
                 }
                 Some(batch) = self.deliveries.recv(), if !draining => self.engine.on_deliveries(batch),
                 _ = self.news.recv_many(&mut news, NEWS) => news.drain(..).for_each(|news| self.on_news(news)),
+                // Last, and after everybody else had a turn: what is there already goes with it, and so does what quick
+                // handlers have done.
+                () = tokio::task::yield_now(), if course.asked.is_none() && self.engine.has_said() => self.ask(&mut course),
             }
         }
     }
@@ -256,14 +259,14 @@ impl Running {
             // The settler ends only after this sender is gone.
             let _ = self.settle.send(settlements);
         }
-        if course.asked.is_none() {
-            let (commands, thens) = self.engine.take_batch();
-            if !commands.is_empty() {
-                course.asked = Some(self.asker.ask(commands, thens));
-                course.asked_under = lapses;
-            }
-        }
         self.telemetry.lanes(self.engine.lanes());
+    }
+
+    /// Sends what was said since the last batch.
+    fn ask(&mut self, course: &mut Course) {
+        let (commands, thens) = self.engine.take_batch();
+        course.asked = Some(self.asker.ask(commands, thens));
+        course.asked_under = course.known_lapses;
     }
 
     fn on_news(&mut self, news: News) {

@@ -127,6 +127,11 @@ impl Engine {
         }
     }
 
+    /// Whether there is something to tell the store.
+    pub(super) fn has_said(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// The next batch for the store, bounded in commands and bytes; empty when there is nothing to say.
     pub(super) fn take_batch(&mut self) -> (Vec<Command>, Vec<Then>) {
         let mut bytes = 0;
