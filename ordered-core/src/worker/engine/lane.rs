@@ -92,6 +92,8 @@ impl Lane {
         self.told.len() <= options.commit_window as usize
             && !self.doubtful
             && self.may_share(first)
+            // One at a later attempt is strict to its end: a crash now would be another attempt of it.
+            && self.may_share(before)
             && before.seq().get() + 1 == first.seq().get()
             && self.told.iter().all(|told| told.id() != first.id())
     }
