@@ -9,6 +9,7 @@ use super::Arena;
 use super::work::Work;
 use crate::Failure;
 use crate::event::{OrderEvent, index};
+use crate::load::Contestant;
 
 #[ordered_handler(key = "order_id", seq = "seq", id = "event_id")]
 async fn handle(event: OrderEvent, State(work): State<Work>) -> Result<(), HandlerError> {
@@ -17,16 +18,36 @@ async fn handle(event: OrderEvent, State(work): State<Work>) -> Result<(), Handl
     Ok(())
 }
 
+#[ordered_handler(key = "order_id", seq = "seq", id = "event_id", batch = 100)]
+async fn handle_batch(
+    events: Vec<OrderEvent>,
+    State(work): State<Work>,
+) -> Result<(), HandlerError> {
+    for event in events {
+        work.run().await;
+        std::hint::black_box(event);
+    }
+    Ok(())
+}
+
+/// How many events may be ahead of their commits, for the contestant that runs ahead.
+const WINDOW: u32 = 100;
+
 pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
+    let worker = Worker::builder();
+    let worker = match arena.job.contestant {
+        Contestant::OrderedBatch => worker.handler(handle_batch),
+        Contestant::OrderedWindow => worker.handler(handle).commit_window(WINDOW),
+        _ => worker.handler(handle),
+    };
     let job = &arena.job;
     let meter = Arc::clone(&arena.meter);
     let store = RedisStore::builder(&job.redis).buckets(job.buckets);
     let store = store.connect().await?;
-    Worker::builder()
+    worker
         .store(store)
         .transport(Amqp::connect(&job.amqp).queue(&job.queue).await?)
         .state(arena.work.clone())
-        .handler(handle)
         .group(&job.group)
         .concurrency(job.concurrency)
         .read_ahead(job.prefetch.into())

@@ -105,3 +105,26 @@ impl Settings {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_ahead(concurrency: usize, change: impl FnOnce(&mut HandlerOptions)) -> usize {
+        let mut options = HandlerOptions::new("test");
+        change(&mut options);
+        let settings = Settings {
+            concurrency,
+            ..Settings::default()
+        };
+        settings.validated(&options).unwrap().read_ahead
+    }
+
+    #[test]
+    fn the_broker_may_hand_over_two_lanes_of_what_runs_ahead() {
+        assert_eq!(read_ahead(2, |_| {}), 16);
+        assert_eq!(read_ahead(2, |options| options.set_batch(100)), 400);
+        assert_eq!(read_ahead(2, |options| options.set_commit_window(50)), 200);
+        assert_eq!(read_ahead(64, |options| options.set_batch(100)), 512);
+    }
+}
