@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ordered_events::{Amqp, HandlerError, Occurrence, RedisStore, State, Worker, ordered_handler};
+use ordered_events::{
+    Amqp, HandlerError, Occurrence, RedisStore, State, Worker, WorkerBuilder, ordered_handler,
+};
 use uuid::Uuid;
 
 use super::Arena;
@@ -33,14 +35,21 @@ async fn handle_batch(
 /// How many events may be ahead of their commits, for the contestant that runs ahead.
 const WINDOW: u32 = 100;
 
+/// One key is all there is, so that it may have all that the broker hands over.
+fn deep(worker: WorkerBuilder, prefetch: u16) -> WorkerBuilder {
+    worker.options(move |options| options.policy.lane_depth = prefetch.into())
+}
+
 pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
+    let job = &arena.job;
     let worker = Worker::builder();
-    let worker = match arena.job.contestant {
-        Contestant::OrderedBatch => worker.handler(handle_batch),
-        Contestant::OrderedWindow => worker.handler(handle).commit_window(WINDOW),
+    let worker = match job.contestant {
+        Contestant::OrderedBatch => deep(worker.handler(handle_batch), job.prefetch),
+        Contestant::OrderedWindow => {
+            deep(worker.handler(handle).commit_window(WINDOW), job.prefetch)
+        }
         _ => worker.handler(handle),
     };
-    let job = &arena.job;
     let meter = Arc::clone(&arena.meter);
     let store = RedisStore::builder(&job.redis).buckets(job.buckets);
     let store = store.connect().await?;

@@ -37,7 +37,7 @@ pub trait DynHandler: Send + Sync + 'static {
     /// # Errors
     /// As [`Handler::decode`], in at most about a thousand characters; also where it panics: an event that no worker can
     /// read must not end them one after the other.
-    fn decode(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed>;
+    fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed>;
 
     /// As [`Handler::call`] and [`Handler::call_batch`].
     ///
@@ -60,13 +60,13 @@ impl<H: Handler> DynHandler for H {
         Handler::options(self)
     }
 
-    fn decode(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed> {
+    fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed> {
         let Decoded {
             key,
             seq,
             id,
             event,
-        } = read(self, envelope)
+        } = decoded(self, envelope)
             .map_err(|Malformed(text)| Malformed(shortened(text, LONGEST_REASON)))?;
         Ok(Decoded {
             key,
@@ -102,7 +102,7 @@ fn own<H: Handler>(event: AnyEvent) -> H::Event {
         .expect("the handler is given what it has read itself")
 }
 
-fn read<H: Handler>(handler: &H, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
+fn decoded<H: Handler>(handler: &H, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
     let read = catch_unwind(AssertUnwindSafe(|| handler.decode(envelope)));
     read.unwrap_or_else(|panic| {
         let words = of_panic(&*panic);

@@ -8,6 +8,8 @@ use ordered_core::worker::WorkerBuilder;
 use crate::bench::{Act, World};
 use crate::failures::view;
 
+type Change = fn(WorkerBuilder) -> WorkerBuilder;
+
 const LEASE: Duration = Duration::from_secs(3);
 
 fn batch(worker: WorkerBuilder) -> WorkerBuilder {
@@ -22,7 +24,7 @@ fn both(worker: WorkerBuilder) -> WorkerBuilder {
     window(batch(worker))
 }
 
-const ALL: [fn(WorkerBuilder) -> WorkerBuilder; 3] = [batch, window, both];
+const ALL: [Change; 3] = [batch, window, both];
 
 #[tokio::test(start_paused = true)]
 async fn every_event_is_handled_in_order_and_once() {
@@ -111,12 +113,11 @@ async fn view_or_none(world: &World) -> Option<String> {
 #[tokio::test(start_paused = true)]
 async fn what_runs_ahead_is_limited() {
     let world = World::new(Faults::default());
-    let refused = |change: fn(WorkerBuilder) -> WorkerBuilder| match change(world.worker()).build()
-    {
+    let refused = |change: Change| match change(world.worker()).build() {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     };
-    let cases: [(fn(WorkerBuilder) -> WorkerBuilder, [&str; 2]); 8] = [
+    let cases: [(Change, [&str; 2]); 8] = [
         (|w| w.batch(0), ["`batch`", "from 1 to 1000"]),
         (|w| w.batch(1_001), ["`batch`", "from 1 to 1000"]),
         (

@@ -109,7 +109,7 @@ pub(super) struct Pause {
 
 impl Parts {
     fn decode(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed> {
-        self.handler.decode(envelope)
+        self.handler.read(envelope)
     }
 
     fn read(&self, envelope: &Envelope) -> Result<AnyEvent, Malformed> {

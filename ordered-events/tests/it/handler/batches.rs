@@ -81,7 +81,7 @@ async fn a_worker_hands_over_a_run_of_what_it_has_read() {
     let handler: Arc<dyn DynHandler> = Arc::new(tell);
     let read = |seq: u64| {
         let envelope = envelope(json!({"key": "k", "seq": seq}));
-        (handler.decode(&envelope).unwrap().event, context(seq))
+        (handler.read(&envelope).unwrap().event, context(seq))
     };
     let work = Work::Batch(vec![read(1), read(2)]);
     let error = Arc::clone(&handler).call(work).await.unwrap_err();
@@ -97,7 +97,7 @@ async fn alone(events: std::vec::Vec<Event>) -> Result<(), HandlerError> {
 #[tokio::test]
 async fn a_batch_of_one_is_a_vec_of_one() {
     alone.call(event(1), context(1)).await.unwrap();
-    assert_eq!(alone.options().batch, 1);
+    assert_eq!(Handler::options(&alone).batch, 1);
 }
 
 /// Without `batch` the event is what is written: here a list, with its key and its seq beside it.
