@@ -99,7 +99,6 @@ fn orders() -> Vec<Load> {
             name: "one-key-ahead",
             about: "one key, in batches of 100 events, and with a commit window of 100",
             keys: Keys::Uniform(1),
-            prefetch: 512,
             entrants: vec![FLOOR, WINDOW, BATCH],
             ..base()
         },
