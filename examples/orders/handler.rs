@@ -11,12 +11,29 @@ pub(crate) async fn apply_order(
     State(ledger): State<Ledger>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    if let OrderChange::OrderCreated {
-        amount_cents: 0, ..
-    } = event.payload
-    {
-        Err("an order must be worth something").permanent()?;
-    }
-    ledger.write(&event, &context).await?;
+    refuse_worthless(&event)?;
+    ledger.write(&[event], &context).await?;
     Ok(())
+}
+
+/// The same for orders that change often: up to a hundred events of one order together, with one write for all of them. If
+/// it fails, the worker calls it with one event after the other, and so finds the one that it fails of.
+#[ordered_handler(key = "order_id", seq = "seq", group = "orders", batch = 100)]
+pub(crate) async fn apply_orders(
+    events: Vec<OrderEvent>,
+    State(ledger): State<Ledger>,
+    context: Context,
+) -> Result<(), HandlerError> {
+    events.iter().try_for_each(refuse_worthless)?;
+    ledger.write(&events, &context).await?;
+    Ok(())
+}
+
+fn refuse_worthless(event: &OrderEvent) -> Result<(), HandlerError> {
+    match event.payload {
+        OrderChange::OrderCreated {
+            amount_cents: 0, ..
+        } => Err("an order must be worth something").permanent(),
+        _ => Ok(()),
+    }
 }

@@ -25,19 +25,18 @@ impl Ledger {
         })
     }
 
-    pub(crate) async fn write(&self, event: &OrderEvent, context: &Context) -> io::Result<()> {
+    /// Writes the events of one run down, all in one write.
+    pub(crate) async fn write(&self, events: &[OrderEvent], context: &Context) -> io::Result<()> {
         if !self.work.is_zero() {
             tokio::time::sleep(self.work).await;
         }
         if let Some(file) = &self.sink {
-            let line = format!(
-                "{} {} {} {}\n",
-                event.order_id,
-                event.seq,
-                event.event_id,
-                context.worker()
-            );
-            (&**file).write_all(line.as_bytes())?;
+            let line = |event: &OrderEvent| {
+                let (key, seq, id) = (&event.order_id, event.seq, &event.event_id);
+                format!("{key} {seq} {id} {}\n", context.worker())
+            };
+            let lines: String = events.iter().map(line).collect();
+            (&**file).write_all(lines.as_bytes())?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ordered_events::{Worker, shutdown_signal};
 
-use crate::handler::apply_order;
+use crate::handler::{apply_order, apply_orders};
 use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
@@ -30,6 +30,12 @@ pub(crate) struct Options {
     /// How many events are handled at a time.
     #[arg(long, default_value_t = 64)]
     concurrency: usize,
+    /// Handles up to a hundred events of an order together.
+    #[arg(long)]
+    batch: bool,
+    /// How many events of an order may be handled and not committed yet while the next one is handled.
+    #[arg(long, default_value_t = 0)]
+    commit_window: u32,
     /// How long after this worker's death others take over, in milliseconds.
     #[arg(long, default_value_t = 15_000)]
     lease_ms: u64,
@@ -61,8 +67,15 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         .concurrency(options.concurrency)
         .lease(Duration::from_millis(options.lease_ms))
         .sweep_interval(Duration::from_millis(options.sweep_ms))
-        .state(ledger)
-        .handler(apply_order);
+        .state(ledger);
+    worker = if options.batch {
+        worker.handler(apply_orders)
+    } else {
+        worker.handler(apply_order)
+    };
+    if options.commit_window > 0 {
+        worker = worker.commit_window(options.commit_window);
+    }
     if let Some(id) = options.id {
         worker = worker.id(id);
     }

@@ -306,6 +306,12 @@ pub(crate) struct Export {
 pub(crate) struct Verify {
     /// The file; `-` is the standard input
     pub(crate) history: PathBuf,
+    /// How many events of a key the handler took together
+    #[arg(long, value_name = "EVENTS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) batch: u64,
+    /// How many events of a key could be done and not committed yet when the next one began
+    #[arg(long, value_name = "EVENTS", default_value_t = 0)]
+    pub(crate) commit_window: u64,
     /// One JSON document on one line
     #[arg(long)]
     pub(crate) json: bool,

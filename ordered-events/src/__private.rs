@@ -2,7 +2,9 @@ pub use std::cmp::max;
 pub use std::future::Future;
 pub use std::marker::Send;
 pub use std::ops::Deref;
+pub use std::option::Option;
 pub use std::result::Result::{self, Ok};
+pub use std::vec::Vec;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -23,4 +25,17 @@ pub fn boxed<T>(future: impl Future<Output = T> + Send + 'static) -> Boxed<T> {
 
 pub fn millis(number: u64) -> Duration {
     Duration::from_millis(number)
+}
+
+/// A run of one event.
+pub fn alone<E>(event: E, context: Context) -> Vec<(E, Context)> {
+    vec![(event, context)]
+}
+
+/// The events of a run and the context of the whole; nothing without events.
+pub fn together<E>(run: Vec<(E, Context)>) -> Option<(Vec<E>, Context)> {
+    let (events, contexts): (Vec<E>, Vec<Context>) = run.into_iter().unzip();
+    let mut contexts = contexts.into_iter();
+    let first = contexts.next()?;
+    Some((events, Context::of_run(first, contexts.collect())))
 }

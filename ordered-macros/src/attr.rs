@@ -11,7 +11,7 @@ use crate::field::FieldPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 19] = [
+const OPTIONS: [(&str, &str); 21] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
@@ -29,11 +29,16 @@ const OPTIONS: [(&str, &str); 19] = [
     ("dedup_ttl", "dedup_ttl = \"24h\""),
     ("max_held", "max_held = 10_000"),
     ("lane_depth", "lane_depth = 32"),
+    ("batch", "batch = 100"),
+    ("commit_window", "commit_window = 32"),
     ("first_seq", "first_seq = 1"),
     ("crate", "crate = \"my_crate::ordered_events\""),
 ];
 
 const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// As in `ordered_core::handler`.
+const MOST_AHEAD: u64 = 1_000;
 
 /// The options of the attribute, as far as they were given and could be read.
 #[derive(Default)]
@@ -55,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) dedup_ttl: Option<Duration>,
     pub(crate) max_held: Option<u64>,
     pub(crate) lane_depth: Option<u64>,
+    pub(crate) batch: Option<u64>,
+    pub(crate) commit_window: Option<u64>,
     pub(crate) first_seq: Option<u64>,
     pub(crate) crate_path: Option<Path>,
     /// Something was written that may have been meant as one of the options.
@@ -132,6 +139,11 @@ impl Options {
             .find_map(|(given, setting)| (*given == name).then_some(setting))
     }
 
+    /// Whether the handler takes several events together, or was meant to.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.setting("batch").is_some()
+    }
+
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let settings = Punctuated::<Setting, Token![,]>::parse_terminated.parse2(tokens);
@@ -188,6 +200,10 @@ impl Options {
             "dedup_ttl" => self.dedup_ttl = Some(value::duration(setting)?),
             "max_held" => self.max_held = Some(value::integer(setting, 1..=MAX_SEQ)?),
             "lane_depth" => self.lane_depth = Some(value::integer(setting, 1..=U32)?),
+            "batch" => self.batch = Some(value::integer(setting, 1..=MOST_AHEAD)?),
+            "commit_window" => {
+                self.commit_window = Some(value::integer(setting, 0..=MOST_AHEAD)?);
+            }
             "first_seq" => self.first_seq = Some(value::integer(setting, 1..=MAX_SEQ)?),
             "crate" => self.crate_path = Some(value::path(setting)?),
             _ => unreachable!("`{name}` is in OPTIONS, and has no place in Options"),

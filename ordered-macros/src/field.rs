@@ -57,6 +57,11 @@ impl FieldPath {
         })
     }
 
+    /// Whether it is in the event, and not beside it.
+    pub(crate) fn is_field(&self) -> bool {
+        matches!(self.place, Place::Field(_))
+    }
+
     /// What is there, in this event or in the headers of this envelope.
     pub(crate) fn of(
         &self,

@@ -9,7 +9,7 @@ use quote::quote;
 
 use crate::{attribute, duration};
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "key",
     "seq",
     "id",
@@ -21,6 +21,8 @@ const NAMES: [&str; 20] = [
     "dedup_ttl",
     "max_held",
     "lane_depth",
+    "batch",
+    "commit_window",
     "first_seq",
     "crate",
     "r#key",
@@ -69,10 +71,11 @@ const VALUES: [&str; 34] = [
     "|x| x",
 ];
 
-const ITEMS: [&str; 16] = [
+const ITEMS: [&str; 17] = [
     "async fn apply(event: OrderEvent) {}",
     "/// Docs.\n#[cfg(test)] #[allow(dead_code)] pub(crate) async fn apply(event: OrderEvent, State(db): State<Db>, c: Context) -> Result<(), HandlerError> { db.go(event, c).await?; Ok(()) }",
     "async fn apply(OrderEvent { a, .. }: OrderEvent, mut x: State<[u8; 4]>) -> Result<(), Box<dyn Error>> { loop {} }",
+    "async fn apply(events: Vec<OrderEvent>, c: Context) -> Result<(), HandlerError> { Ok(()) }",
     "fn apply(event: OrderEvent) {}",
     "const unsafe extern \"C\" fn apply(event: &'static str) {}",
     "async fn apply<'a, T: Into<X>>(event: Cow<'a, T>) where T: Clone {}",
@@ -137,7 +140,7 @@ fn any_text_for_the_fields_is_answered() {
 #[test]
 fn mutilated_attributes_and_items_are_answered() {
     let options = r#"key = "order.id", seq = "seq", id = "event_id", group = "g", timeout = "30s", backoff = "1s",
-        max_backoff = "10s", max_attempts = 5, dedup_ttl = "24h", max_held = 10, lane_depth = 2, first_seq = 1"#;
+        max_backoff = "10s", max_attempts = 5, dedup_ttl = "24h", max_held = 10, lane_depth = 2, first_seq = 1, batch = 2, commit_window = 1"#;
     let both = (mutated_text(&[options]), mutated_text(&ITEMS));
     check(500, both, |(options, item)| {
         assert_answers(&options, &item);

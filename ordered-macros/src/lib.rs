@@ -51,7 +51,9 @@ use crate::model::Model;
 /// | `stuck_after` | duration | After how long a key that waits for an event is reported as stuck. | `"1m"` |
 /// | `dedup_ttl` | duration | How long a processed event is remembered by its id. | `"24h"` |
 /// | `max_held` | integer, from 1 | How many events of one key may wait in the store for their turn. | `10_000` |
-/// | `lane_depth` | integer, from 1 | How many events of one key a worker takes on at a time; the others are held in the store. | `32` |
+/// | `lane_depth` | integer, from 1 | How many events of one key a worker takes on at a time; the others are held in the store. | `32`, or twice `batch` or `commit_window` if that is more |
+/// | `batch` | integer, 1 to 1,000 | How many events of one key the function takes together; its first argument is then a `Vec`. See [below](#several-events-together). | one event |
+/// | `commit_window` | integer, 0 to 1,000 | How many events of a key may be done and not committed yet while the next one runs. See [below](#ahead-of-commits). | `0` |
 /// | `first_seq` | integer, 1 to 2^53-1 | The seq that a key begins with. | `1` |
 /// | `crate` | path | Where `ordered_events` is found, for crates that re-export it: `crate = "my_crate::ordered_events"`. | `"::ordered_events"` |
 ///
@@ -81,6 +83,37 @@ use crate::model::Model;
 /// An event is read as JSON. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
 /// 1 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
 ///
+/// # Several events together
+///
+/// A key whose events come faster than the store can be asked about each is a hot key. With `batch = 100` the function
+/// takes a `Vec` of its events: what lies in memory of one key when its turn comes, in order, without a gap, from one event
+/// to a hundred. Nothing waits for it to be longer. `#[ordered_handler(key = "order_id", seq = "seq", batch = 100)]`,
+/// `async fn apply_orders(events: Vec<OrderEvent>, State(db): State<Db>) -> Result<(), HandlerError>`.
+///
+/// When it returns `Ok`, all of them are committed, in one call of the store. When it fails, panics or outlives its
+/// `timeout`, which is that of the whole run, none is: they run again one at a time (a `Vec` of one), which is no attempt of
+/// any. So the event that fails is found, and is retried, halted or put aside alone, with its own attempts. The function
+/// must be sound under that: what it did of a run that failed, it is asked to do again.
+///
+/// An event whose worker died runs alone as well, and so do those behind it that may have run with it. `max_attempts` must
+/// be at least 2. A `Context` argument is that of the first event: `context.run()` has those of all, `context.fence()` is
+/// the same for all.
+///
+/// # Ahead of commits
+///
+/// By itself the function runs on an event only after the one before it is committed. With `commit_window = 32` it runs
+/// on while the commits of up to 32 events are on their way to the store, as long as the worker is sure of its lease; several
+/// of them then go in one call. Commits are still 1, 2, 3, …, each once, and two runs of a key still never overlap while
+/// leases hold. What it weakens:
+/// - After a crash, or a pause of the key, not one event but several may run again, in their order: those that were done and
+///   not committed, 7 and then 8, although 8 has run before.
+/// - A worker that has lost its lease without knowing it may be as many events ahead. It can commit none of them; a sink that
+///   refuses old fencing tokens refuses them too.
+///
+/// Only first attempts run ahead. An event that failed is strict until it is past, and so is one whose worker died, with
+/// those behind it that may have run. `max_attempts` must be at least 2. With `batch` too, a run begins while at most so many
+/// events wait for their commits.
+///
 /// # Compile errors
 ///
 /// Every mistake in the attribute or the signature is told where it stands and with what is allowed instead. Of the
@@ -106,7 +139,7 @@ fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
         return quote!(#errors #item);
     };
     valid::options(&options, &mut errors);
-    let can_be_made = valid::signature(&mut function.sig, &mut errors);
+    let can_be_made = valid::signature(&mut function.sig, &options, &mut errors);
     if matches!(function.sig.inputs.first(), Some(FnArg::Receiver(_))) {
         // It stands in an impl, where no struct can.
         return quote!(#errors #item);

@@ -1,6 +1,9 @@
 use proc_macro2::Ident;
 use quote::format_ident;
-use syn::{Attribute, FnArg, ReturnType, Signature, Type, Visibility, parse_quote};
+use syn::{
+    Attribute, FnArg, GenericArgument, PathArguments, ReturnType, Signature, Type, Visibility,
+    parse_quote,
+};
 
 use crate::attr::Options;
 use crate::function::Function;
@@ -12,8 +15,10 @@ pub(crate) struct Model {
     pub(crate) attrs: Attributes,
     /// The function as it was written.
     pub(crate) function: Function,
-    /// The types of the arguments; the first is the event.
+    /// The types of the arguments; the first is the event, or a `Vec` of events.
     pub(crate) types: Vec<Type>,
+    /// The type of one event; nothing where there is no argument.
+    event: Option<Type>,
     pub(crate) output: Type,
     pub(crate) options: Options,
 }
@@ -30,11 +35,17 @@ pub(crate) struct Attributes {
 
 impl Model {
     pub(crate) fn new(function: Function, options: Options) -> Self {
+        let types = types(&function.sig);
+        let event = types.first().map(|first| {
+            let element = elements(first).filter(|_| options.is_batch());
+            element.unwrap_or(first).clone()
+        });
         Self {
             name: function.sig.ident.clone(),
             vis: function.vis.clone(),
             attrs: Attributes::new(&function.attrs),
-            types: types(&function.sig),
+            types,
+            event,
             output: match &function.sig.output {
                 ReturnType::Default => parse_quote!(()),
                 ReturnType::Type(_, output) => (**output).clone(),
@@ -42,6 +53,11 @@ impl Model {
             function,
             options,
         }
+    }
+
+    /// The type of one event.
+    pub(crate) fn event(&self) -> &Type {
+        self.event.as_ref().expect("a handler takes the event")
     }
 
     /// Names for the arguments, since those of the function may be patterns.
@@ -52,6 +68,23 @@ impl Model {
                 format_ident!("__argument_{number}", span = span)
             })
             .collect()
+    }
+}
+
+/// The `T` of a `Vec<T>`.
+pub(crate) fn elements(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path
+        .path
+        .segments
+        .last()
+        .filter(|last| last.ident == "Vec")?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(of) => match of.args.first() {
+            Some(GenericArgument::Type(element)) if of.args.len() == 1 => Some(element),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -99,7 +99,9 @@ pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
         Contestant::Floor => bare::floor(&arena).await?,
         Contestant::PerMessage => bare::per_message(&arena).await?,
         Contestant::ByHand => by_hand::run(&arena).await?,
-        Contestant::Ordered => ordered::run(&arena).await?,
+        Contestant::Ordered | Contestant::OrderedBatch | Contestant::OrderedWindow => {
+            ordered::run(&arena).await?;
+        }
         Contestant::Script => script::run(&arena).await?,
     }
     reporting.abort();

@@ -6,6 +6,8 @@ const FLOOR: Entrant = entrant("floor", Contestant::Floor);
 const PER_MESSAGE: Entrant = entrant("ack each", Contestant::PerMessage);
 const BY_HAND: Entrant = entrant("by hand", Contestant::ByHand);
 const ORDERED: Entrant = entrant("ordered", Contestant::Ordered);
+const BATCH: Entrant = entrant("batch 100", Contestant::OrderedBatch);
+const WINDOW: Entrant = entrant("commit window", Contestant::OrderedWindow);
 const SCRIPT: Entrant = entrant("script", Contestant::Script);
 
 const fn entrant(label: &'static str, contestant: Contestant) -> Entrant {
@@ -91,6 +93,13 @@ fn orders() -> Vec<Load> {
             keys: Keys::Uniform(1),
             pace: Pace::Backlog(8_000.0),
             entrants: vec![FLOOR, SCRIPT, BY_HAND, ORDERED],
+            ..base()
+        },
+        Load {
+            name: "one-key-ahead",
+            about: "one key, in batches of 100 events, and with a commit window of 100",
+            keys: Keys::Uniform(1),
+            entrants: vec![FLOOR, WINDOW, BATCH],
             ..base()
         },
         Load {

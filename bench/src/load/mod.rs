@@ -66,6 +66,10 @@ pub(crate) enum Contestant {
     PerMessage,
     ByHand,
     Ordered,
+    /// With a handler that takes a hundred events together.
+    OrderedBatch,
+    /// With a commit window.
+    OrderedWindow,
     /// No broker: one script call after the other.
     Script,
 }

@@ -25,7 +25,7 @@ pub(super) enum Aim {
 }
 
 /// Rates of two entrants of a load, round by round.
-const RATIOS: [(&str, &str, &str, &str, f64); 10] = [
+const RATIOS: [(&str, &str, &str, &str, f64); 12] = [
     ("in-order", "ordered", "floor", "× the floor", 0.80),
     (
         "in-order",
@@ -50,6 +50,20 @@ const RATIOS: [(&str, &str, &str, &str, f64); 10] = [
         "script",
         "× a sequential script call",
         0.80,
+    ),
+    (
+        "one-key-ahead",
+        "commit window",
+        "floor",
+        "commit window, × the floor",
+        0.50,
+    ),
+    (
+        "one-key-ahead",
+        "batch 100",
+        "floor",
+        "batch 100, × the floor",
+        0.50,
     ),
     (
         "redis-away",

@@ -38,7 +38,14 @@ fn folder() -> Folder {
 #[test]
 fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
     let folder = folder();
-    let loads = ["in-order", "shuffled", "one-key", "processes", "latency"];
+    let loads = [
+        "in-order",
+        "shuffled",
+        "one-key",
+        "one-key-ahead",
+        "processes",
+        "latency",
+    ];
     let mut arguments = vec!["--only"];
     arguments.extend(loads);
     let output = bench(&folder, &arguments);

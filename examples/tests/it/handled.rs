@@ -109,6 +109,29 @@ impl Log {
         println!("{repeated} events were in flight in the killed worker");
     }
 
+    /// For every key 1..=events in order, nothing missing, and each key again from an earlier event once at the most: from
+    /// one of those that were in flight in the killed worker, which may have been this many.
+    pub(crate) fn assert_repeated_only_from(&self, killed: &str, ahead: u64, load: &Load) {
+        let by_key = &self.read().by_key;
+        assert_eq!(by_key.len(), load.keys);
+        for (key, handled) in by_key {
+            let (mut next, mut again) = (1, Vec::new());
+            for (place, one) in handled.iter().enumerate() {
+                if one.seq != next {
+                    let before = &handled[place - 1].worker;
+                    assert_eq!(before, killed, "{key} has begun again at {}", one.seq);
+                    let from = next.saturating_sub(ahead)..next;
+                    assert!(from.contains(&one.seq), "{key}: {} after {next}", one.seq);
+                    again.push(next - one.seq);
+                }
+                next = one.seq + 1;
+            }
+            assert!(again.len() <= 1, "{key} has begun again: {again:?}");
+            assert_eq!(next, load.events + 1, "{key}: nothing is lost");
+            println!("{key}: {again:?} events were handled again");
+        }
+    }
+
     fn read(&self) -> MutexGuard<'_, Pages> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the first event is handled there may be no file.

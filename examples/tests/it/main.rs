@@ -1,5 +1,6 @@
 //! The example as its users run it: real processes, a real RabbitMQ and a real Redis.
 
+mod ahead;
 mod bad_input;
 mod handled;
 mod killed;

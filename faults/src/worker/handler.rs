@@ -48,6 +48,7 @@ impl Run {
             event: event.clone(),
             worker: worker.clone(),
             fence: Some(context.fence().0),
+            run: None,
         });
         Self {
             journal,

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use ordered_testkit::history::{History, Violation};
+use ordered_testkit::history::{History, Rules, Violation};
 use serde::Serialize;
 
 use crate::args::Verify;
@@ -25,7 +25,11 @@ struct Broken {
 /// Holds a history against the promises. Needs no store.
 pub(crate) fn run(command: &Verify) -> Result<(), Failure> {
     let history = read(&command.history)?;
-    let violations = history.violations();
+    let violations = history.violations_by(Rules {
+        batch: command.batch,
+        commit_window: command.commit_window,
+        ..Rules::default()
+    });
     let lines = history.lines.len();
     let text = if violations.is_empty() {
         format!("{lines} lines, and no promise was broken")

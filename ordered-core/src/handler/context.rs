@@ -1,14 +1,18 @@
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::States;
 use crate::event::{Envelope, EventId, Key, Seq};
 use crate::protocol::{Fence, Millis, WorkerId};
 
-/// What the framework knows of the event that a handler runs for. Cheap to clone.
+/// What the framework knows of the event that a handler runs for; of a run of several events, what it knows of the first,
+/// with [`run`](Context::run) for all of them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
     inner: Arc<ContextParts>,
+    /// Those of the events behind it in its run.
+    others: Option<Arc<[Context]>>,
 }
 
 /// The parts of a [`Context`], for those who make one: the worker, and unit tests of handlers.
@@ -36,7 +40,30 @@ impl Context {
     pub fn new(parts: ContextParts) -> Self {
         Self {
             inner: Arc::new(parts),
+            others: None,
         }
+    }
+
+    /// The context of a run: that of its first event, which knows those of the others, in order.
+    #[must_use]
+    pub fn of_run(first: Self, others: Vec<Self>) -> Self {
+        Self {
+            others: (!others.is_empty()).then(|| others.into()),
+            ..first
+        }
+    }
+
+    /// The contexts of all events of the run, in order, beginning with this one. A handler that takes one event at a time
+    /// gets no other.
+    pub fn run(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.others.iter().flat_map(|others| others.iter()))
+    }
+
+    /// The first and the last seq of the run.
+    #[must_use]
+    pub fn seqs(&self) -> RangeInclusive<u64> {
+        let last = self.others.as_ref().and_then(|others| others.last());
+        self.seq().get()..=last.unwrap_or(self).seq().get()
     }
 
     /// The group of the handler.
@@ -69,13 +96,14 @@ impl Context {
         &self.inner.id
     }
 
-    /// Which attempt this is, from 1. Attempts of workers that died count.
+    /// Which attempt this is, from 1. Attempts of workers that died count. An event that runs together with others is
+    /// always at its first: any further attempt is its own.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.inner.attempt
     }
 
-    /// The fencing token: it grows with every grant of the key to a worker. A sink that remembers the highest one per
+    /// The fencing token, the same for all events of a run: it grows with every grant of the key to a worker. A sink that remembers the highest one per
     /// key, and refuses lower ones, is safe from a worker that was paused beyond its lease.
     #[must_use]
     pub fn fence(&self) -> Fence {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,22 +12,41 @@ use crate::words::{of_panic, shortened};
 /// A reason longer than this is cut: it may quote the event, and ends up in a log line and in a header.
 const LONGEST_REASON: usize = 1_000;
 
-/// One decoded event, ready to be handled.
-pub type Invocation = Box<
-    dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send>> + Send,
->;
+/// An event as its handler has read it, and no other handler can.
+pub type AnyEvent = Box<dyn Any + Send>;
+
+/// The handler at work.
+pub type Handling = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send>>;
+
+/// What one run of a handler is given. Events and contexts are those that the same handler has read.
+#[derive(Debug)]
+pub enum Work {
+    /// One event, for [`Handler::call`].
+    One(AnyEvent, Context),
+    /// Events of one key that follow one another, for [`Handler::call_batch`].
+    Batch(Vec<(AnyEvent, Context)>),
+}
 
 /// The object-safe mirror of [`Handler`], implemented for every one.
 pub trait DynHandler: Send + Sync + 'static {
     /// As [`Handler::options`].
     fn options(&self) -> HandlerOptions;
 
-    /// As [`Handler::decode`]; in place of the event stands the call that handles it.
+    /// As [`Handler::decode`].
     ///
     /// # Errors
     /// As [`Handler::decode`], in at most about a thousand characters; also where it panics: an event that no worker can
     /// read must not end them one after the other.
-    fn decode(self: Arc<Self>, envelope: &Envelope) -> Result<Decoded<Invocation>, Malformed>;
+    fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed>;
+
+    /// As [`Handler::call`] and [`Handler::call_batch`].
+    ///
+    /// # Cancel safety
+    /// As [`Handler::call`].
+    ///
+    /// # Panics
+    /// When it is given what another handler has read.
+    fn call(self: Arc<Self>, work: Work) -> Handling;
 
     /// As [`Handler::check`].
     ///
@@ -40,22 +60,35 @@ impl<H: Handler> DynHandler for H {
         Handler::options(self)
     }
 
-    fn decode(self: Arc<Self>, envelope: &Envelope) -> Result<Decoded<Invocation>, Malformed> {
+    fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed> {
         let Decoded {
             key,
             seq,
             id,
             event,
-        } = read(&*self, envelope)
+        } = decoded(self, envelope)
             .map_err(|Malformed(text)| Malformed(shortened(text, LONGEST_REASON)))?;
-        let event: Invocation =
-            Box::new(move |context| Box::pin(async move { self.call(event, context).await }));
         Ok(Decoded {
             key,
             seq,
             id,
-            event,
+            event: Box::new(event) as AnyEvent,
         })
+    }
+
+    fn call(self: Arc<Self>, work: Work) -> Handling {
+        match work {
+            Work::One(event, context) => {
+                let event = own::<H>(event);
+                Box::pin(async move { Handler::call(&*self, event, context).await })
+            }
+            Work::Batch(events) => {
+                let events = events.into_iter();
+                let events = events.map(|(event, context)| (own::<H>(event), context));
+                let events = events.collect();
+                Box::pin(async move { self.call_batch(events).await })
+            }
+        }
     }
 
     fn check(&self, states: &States) -> Result<(), MissingState> {
@@ -63,7 +96,13 @@ impl<H: Handler> DynHandler for H {
     }
 }
 
-fn read<H: Handler>(handler: &H, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
+fn own<H: Handler>(event: AnyEvent) -> H::Event {
+    *event
+        .downcast()
+        .expect("the handler is given what it has read itself")
+}
+
+fn decoded<H: Handler>(handler: &H, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
     let read = catch_unwind(AssertUnwindSafe(|| handler.decode(envelope)));
     read.unwrap_or_else(|panic| {
         let words = of_panic(&*panic);

@@ -11,14 +11,14 @@ mod state;
 use std::future::Future;
 
 pub use context::{Context, ContextParts};
-pub use erased::{DynHandler, Invocation};
+pub use erased::{AnyEvent, DynHandler, Handling, Work};
 pub use error::{HandlerError, IntoOutcome, Permanent};
 pub use extract::FromContext;
 pub use identity::{
     Decoded, EventIdValue, HeaderText, IdValue, KeyValue, Malformed, SeqValue, header, json_event,
     json_field_as_id,
 };
-pub use options::{Backoff, HandlerOptions, OnExhausted, OnLate};
+pub use options::{Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate};
 pub use state::{MissingState, State, States};
 
 use crate::event::Envelope;
@@ -60,4 +60,24 @@ pub trait Handler: Send + Sync + 'static {
         event: Self::Event,
         context: Context,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Handles a run of events of one key that follow one another without a gap, at most
+    /// [`HandlerOptions::batch`] of them. Asked in place of [`call`](Handler::call) where that is more than 1, also for
+    /// a single event. Either all are done or none counts as done; what then happens is said at `batch`.
+    ///
+    /// By itself it calls the handler for one after the other, until one fails.
+    ///
+    /// # Cancel safety
+    /// As [`call`](Handler::call).
+    fn call_batch(
+        &self,
+        events: Vec<(Self::Event, Context)>,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        async move {
+            for (event, context) in events {
+                self.call(event, context).await?;
+            }
+            Ok(())
+        }
+    }
 }

@@ -20,9 +20,32 @@ pub struct HandlerOptions {
     pub on_exhausted: OnExhausted,
     /// What becomes of an event that comes after its seq was passed over. Default: it is dead-lettered.
     pub on_late: OnLate,
+    /// How many events of one key the handler takes at a time, in one [run](super::Handler::call_batch). From 1 to
+    /// [`MOST_AHEAD`]. Default 1. Set with [`set_batch`](HandlerOptions::set_batch), lanes are made deep enough.
+    ///
+    /// A run is what lies in memory of a key when its turn comes, without a gap; nothing waits for it to be longer. Its
+    /// events are committed one by one, in one call of the store. If it fails, it is no attempt of any event: its events
+    /// run again one at a time, until the one that fails is found and has its own attempts, backoff and end. An event
+    /// whose last attempt did not come to an end (its worker died) runs alone too, and so do those that may have run with
+    /// it. So `max_attempts` must be at least 2.
+    pub batch: u32,
+    /// How many events of a key may be done, and their commits on the way to the store, while the handler of the next one
+    /// runs already. From 0, which is strict, to [`MOST_AHEAD`]. Default 0. Set with
+    /// [`set_commit_window`](HandlerOptions::set_commit_window), lanes are made deep enough.
+    ///
+    /// The commits are still 1, 2, 3, …, each once, and two handlers of a key still never run at once. But an event may run
+    /// before the one before it is committed: after a crash, a lost lease, or a pause of the key, both run again, in order.
+    /// The handler of a worker that has lost its lease without knowing may be further ahead than one event; a sink that
+    /// looks at the fencing token refuses all of it. Only first attempts run ahead: an event that failed, or whose worker
+    /// died, runs strictly, and so do those that may have run with it. So `max_attempts` must be at least 2.
+    pub commit_window: u32,
     /// The rules of the group: attempts, deduplication, quotas.
     pub policy: Policy,
 }
+
+/// The most of [`HandlerOptions::batch`] and [`HandlerOptions::commit_window`]: what is ahead is handled again after a
+/// crash, is in memory meanwhile, and is named in the claim of its key.
+pub const MOST_AHEAD: u32 = 1_000;
 
 /// What becomes of an event that used up its attempts, or failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,8 +87,39 @@ impl HandlerOptions {
             lane_backoff: Duration::from_millis(250),
             on_exhausted: OnExhausted::default(),
             on_late: OnLate::default(),
+            batch: 1,
+            commit_window: 0,
             policy: Policy::default(),
         }
+    }
+
+    /// Sets [`batch`](HandlerOptions::batch), and makes lanes at least twice as deep: one run is at work, and the next
+    /// comes together.
+    pub fn set_batch(&mut self, events: u32) {
+        self.batch = events;
+        self.deepen(events);
+    }
+
+    /// Sets [`commit_window`](HandlerOptions::commit_window), and makes lanes at least twice as deep: what waits for its
+    /// commit takes up room in its lane.
+    pub fn set_commit_window(&mut self, events: u32) {
+        self.commit_window = events;
+        self.deepen(events);
+    }
+
+    fn deepen(&mut self, ahead: u32) {
+        let depth = &mut self.policy.lane_depth;
+        *depth = (*depth).max(ahead.saturating_mul(2));
+    }
+
+    /// Whether events may run before those before them are committed.
+    pub(crate) fn runs_ahead(&self) -> bool {
+        self.batch > 1 || self.commit_window > 0
+    }
+
+    /// How many events of a key may have been started at the most when the first of them is not committed yet.
+    pub(crate) fn reach(&self) -> u64 {
+        u64::from(self.batch) + u64::from(self.commit_window)
     }
 }
 

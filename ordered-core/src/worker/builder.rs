@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{BuildError, Observer, Occurrence, Settings, SpanHook, StuckHook, StuckKey, Worker};
 use crate::handler::{
-    Backoff, Context, DynHandler, Handler, HandlerOptions, OnExhausted, OnLate, States,
+    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate, States,
 };
 use crate::protocol::{GapPolicy, WorkerId};
 use crate::store::Store;
@@ -219,6 +219,18 @@ impl WorkerBuilder {
         self.options(move |options| options.lane_backoff = longest)
     }
 
+    /// How many events of one key the handler takes at a time. A handler that takes one event is called for each of a run.
+    /// See [`HandlerOptions::batch`].
+    pub fn batch(self, events: u32) -> Self {
+        self.options(move |options| options.set_batch(events))
+    }
+
+    /// How many events of a key may be done and not committed yet while the next one runs. See
+    /// [`HandlerOptions::commit_window`] for what that weakens.
+    pub fn commit_window(self, events: u32) -> Self {
+        self.options(move |options| options.set_commit_window(events))
+    }
+
     /// The worker's name in logs, in the store and in the handler's context. It must be unique among all runs of all
     /// workers of the group. Default: host name, process id and a random part.
     pub fn id(mut self, id: impl Into<String>) -> Self {
@@ -251,6 +263,7 @@ impl WorkerBuilder {
             .into_iter()
             .for_each(|change| change(&mut options));
         validate(&options)?;
+        let settings = self.settings.validated(&options)?;
         if self.id.as_deref() == Some("") {
             return Err(BuildError::setting(
                 "id",
@@ -262,7 +275,7 @@ impl WorkerBuilder {
             transport,
             handler,
             options,
-            settings: self.settings.validated()?,
+            settings,
             states: Arc::new(self.states),
             observers: self.observers,
             span_hooks: self.span_hooks.into(),
@@ -313,6 +326,35 @@ fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
         return Err(BuildError::setting(
             "dedup_ttl",
             "must be more than nothing",
+        ));
+    }
+    validate_ahead(options)
+}
+
+/// What lets events of a key run before those before them are committed.
+fn validate_ahead(options: &HandlerOptions) -> Result<(), BuildError> {
+    let (batch, window) = (options.batch, options.commit_window);
+    if !(1..=MOST_AHEAD).contains(&batch) {
+        let why = format!("is {batch}, and must be from 1 to {MOST_AHEAD}");
+        return Err(BuildError::setting("batch", why));
+    }
+    if window > MOST_AHEAD {
+        let why = format!("is {window}, and must be from 0 to {MOST_AHEAD}");
+        return Err(BuildError::setting("commit_window", why));
+    }
+    let depth = options.policy.lane_depth;
+    let needed = batch.max(window + 1);
+    if depth < needed {
+        let why = format!(
+            "is {depth}, and must be at least {needed} with a `batch` of {batch} and a `commit_window` of {window}"
+        );
+        return Err(BuildError::setting("lane_depth", why));
+    }
+    if options.runs_ahead() && options.policy.max_attempts < 2 {
+        return Err(BuildError::setting(
+            "max_attempts",
+            "must be at least 2 with `batch` or `commit_window`: a crash counts for the first event that is not \
+             committed, which may be another one than that which ran",
         ));
     }
     Ok(())

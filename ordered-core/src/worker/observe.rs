@@ -152,6 +152,15 @@ pub enum Occurrence<'a> {
         /// How long the key waits.
         wait: Duration,
     },
+    /// A run of several events failed. They run again one at a time, so that the one that fails is found.
+    Parted {
+        /// The first of them.
+        event: Place<'a>,
+        /// How many.
+        events: usize,
+        /// What the handler said.
+        error: &'a str,
+    },
     /// The handler failed for good, and the key is halted at the event.
     Halted {
         /// The event.
@@ -179,7 +188,8 @@ pub enum Occurrence<'a> {
         /// Under which fence.
         fence: Fence,
     },
-    /// The worker's grant was over before it could commit the event: another worker has the key.
+    /// The worker's grant was over before it could commit the event: another worker has the key, an operator intervened,
+    /// or the key was paused while events ran ahead.
     Fenced {
         /// The event.
         event: Place<'a>,

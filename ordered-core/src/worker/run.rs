@@ -36,6 +36,12 @@ impl Worker {
         &self.id
     }
 
+    /// How its handler's events are treated: the handler's own options, with what the builder changed.
+    #[must_use]
+    pub fn options(&self) -> &HandlerOptions {
+        &self.options
+    }
+
     /// Runs until `shutdown` is done, then drains: nothing new begins, handlers that run are finished and committed, and
     /// all else goes back to the broker.
     ///

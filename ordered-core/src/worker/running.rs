@@ -99,6 +99,7 @@ impl Running {
         let (tell, news) = mpsc::unbounded_channel();
         Self {
             spawner: Spawner {
+                handler: Arc::clone(&handler),
                 tell,
                 timeout: options.timeout,
                 span_hooks,

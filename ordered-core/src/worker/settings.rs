@@ -3,6 +3,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::BuildError;
+use crate::handler::HandlerOptions;
 
 /// More is a slip: for so long nobody would notice a crashed worker.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -13,7 +14,8 @@ const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Settings {
     /// How many handlers run at a time. Default 64.
     pub concurrency: usize,
-    /// How many deliveries the worker may have from the broker and not settled yet. Default 8 times `concurrency`.
+    /// How many deliveries the worker may have from the broker and not settled yet. Default 8 times `concurrency`; with a
+    /// `batch` or a `commit_window` at least twice what a lane takes (`lane_depth`).
     pub read_ahead: usize,
     /// How long the worker's claims stay good after a sign of life; after a crash its keys go on elsewhere within this
     /// time and one sweep. Default 15 seconds.
@@ -58,7 +60,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(super) fn validated(mut self) -> Result<Self, BuildError> {
+    pub(super) fn validated(mut self, options: &HandlerOptions) -> Result<Self, BuildError> {
         let positive = [
             ("concurrency", self.concurrency),
             ("max_lanes", self.max_lanes),
@@ -94,8 +96,35 @@ impl Settings {
         }
         if self.read_ahead == 0 {
             self.read_ahead = self.concurrency.saturating_mul(8);
+            if options.runs_ahead() {
+                let lanes = (options.policy.lane_depth as usize).saturating_mul(2);
+                self.read_ahead = self.read_ahead.max(lanes);
+            }
         }
         self.read_ahead = self.read_ahead.min(Semaphore::MAX_PERMITS);
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_ahead(concurrency: usize, change: impl FnOnce(&mut HandlerOptions)) -> usize {
+        let mut options = HandlerOptions::new("test");
+        change(&mut options);
+        let settings = Settings {
+            concurrency,
+            ..Settings::default()
+        };
+        settings.validated(&options).unwrap().read_ahead
+    }
+
+    #[test]
+    fn the_broker_may_hand_over_two_lanes_of_what_runs_ahead() {
+        assert_eq!(read_ahead(2, |_| {}), 16);
+        assert_eq!(read_ahead(2, |options| options.set_batch(100)), 400);
+        assert_eq!(read_ahead(2, |options| options.set_commit_window(50)), 200);
+        assert_eq!(read_ahead(64, |options| options.set_batch(100)), 512);
     }
 }

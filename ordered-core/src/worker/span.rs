@@ -20,6 +20,7 @@ pub(super) fn of_run(context: &Context, hooks: &[SpanHook]) -> Span {
         seq = context.seq().get(),
         event_id = %context.event_id(),
         attempt = context.attempt(),
+        events = Empty,
         trace_id = Empty,
         parent_span_id = Empty,
         error = Empty,
@@ -28,6 +29,10 @@ pub(super) fn of_run(context: &Context, hooks: &[SpanHook]) -> Span {
     );
     if span.is_disabled() {
         return span;
+    }
+    let events = context.run().count();
+    if events > 1 {
+        span.record("events", events);
     }
     if let Some(parent) = TraceParent::of(context.headers()) {
         span.record(

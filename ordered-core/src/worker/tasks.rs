@@ -8,10 +8,10 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::engine::{Pause, RunName};
+use super::engine::{Pause, Run, RunName};
 use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
-use crate::handler::{Context, HandlerError, Invocation};
+use crate::handler::{DynHandler, HandlerError};
 use crate::words::of_panic;
 
 /// What a spawned task tells the worker.
@@ -22,6 +22,7 @@ pub(super) enum News {
 
 /// Starts handlers and pauses, each in a task of its own.
 pub(super) struct Spawner {
+    pub(super) handler: Arc<dyn DynHandler>,
     pub(super) tell: mpsc::UnboundedSender<News>,
     pub(super) timeout: Duration,
     pub(super) span_hooks: Arc<[SpanHook]>,
@@ -29,20 +30,16 @@ pub(super) struct Spawner {
 }
 
 impl Spawner {
-    /// Runs the handler on an event. A panic and a timeout are failed attempts.
-    pub(super) fn run(
-        &self,
-        name: RunName,
-        (invocation, context): (Invocation, Context),
-    ) -> AbortHandle {
+    /// Runs the handler. A panic and a timeout are failed attempts.
+    pub(super) fn run(&self, name: RunName, Run { work, context }: Run) -> AbortHandle {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
-        let hooks = Arc::clone(&self.span_hooks);
+        let (handler, hooks) = (Arc::clone(&self.handler), Arc::clone(&self.span_hooks));
         let task = tokio::spawn(async move {
             let span = span::of_run(&context, &hooks);
             let begun = Instant::now();
             // The call itself is inside, so that a panic before the first await is caught too.
-            let run = AssertUnwindSafe(async move { invocation(context).await }).catch_unwind();
+            let run = AssertUnwindSafe(async move { handler.call(work).await }).catch_unwind();
             let outcome = match timeout(limit, run.instrument(span.clone())).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(HandlerError::transient(format!(

@@ -1,5 +1,6 @@
 //! The worker over the memory store and the memory transport, in paused time.
 
+mod ahead;
 mod bench;
 mod failures;
 mod faults;

@@ -76,7 +76,7 @@ async fn in_headers(_event: Value) {}
 
 /// Reads it as the worker does. What is taken is within its bounds, and what is not has a reason that fits into a log.
 fn read<H: Handler>(handler: &Arc<H>, envelope: &Envelope) {
-    match DynHandler::decode(Arc::clone(handler), envelope) {
+    match DynHandler::read(&**handler, envelope) {
         Ok(decoded) => {
             assert!((1..=512).contains(&decoded.key.as_str().len()));
             assert!((1..=Seq::MAX.get()).contains(&decoded.seq.get()));

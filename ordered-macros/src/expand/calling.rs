@@ -1,4 +1,4 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::at;
@@ -61,18 +61,48 @@ pub(super) fn call(model: &Model, private: &TokenStream) -> TokenStream {
     let outcome = quote_spanned! {at(output)=>
         <#output as #private::IntoOutcome>::into_outcome
     };
+    let body = quote! {
+        let _ = &__context;
+        #(
+            let #rest = <#extracted as #private::FromContext>::from_context(&__context)
+                .map_err(#private::HandlerError::permanent)?;
+        )*
+        #outcome(__ordered_future(#(#arguments),*).await)
+    };
+    if model.options.is_batch() {
+        return batch(event, &body, private);
+    }
     quote! {
         async fn call(
             &self,
             #event: Self::Event,
             __context: #private::Context,
         ) -> #private::Result<(), #private::HandlerError> {
-            let _ = &__context;
-            #(
-                let #rest = <#extracted as #private::FromContext>::from_context(&__context)
-                    .map_err(#private::HandlerError::permanent)?;
-            )*
-            #outcome(__ordered_future(#(#arguments),*).await)
+            #body
+        }
+    }
+}
+
+/// The function takes several events, and one is several too.
+fn batch(events: &Ident, body: &TokenStream, private: &TokenStream) -> TokenStream {
+    quote! {
+        async fn call(
+            &self,
+            __event: Self::Event,
+            __context: #private::Context,
+        ) -> #private::Result<(), #private::HandlerError> {
+            let __run = #private::alone(__event, __context);
+            <Self as #private::Handler>::call_batch(self, __run).await
+        }
+
+        async fn call_batch(
+            &self,
+            __run: #private::Vec<(Self::Event, #private::Context)>,
+        ) -> #private::Result<(), #private::HandlerError> {
+            let #private::Option::Some((#events, __context)) = #private::together(__run) else {
+                return #private::Ok(());
+            };
+            #body
         }
     }
 }

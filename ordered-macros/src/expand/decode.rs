@@ -8,7 +8,7 @@ use crate::model::Model;
 /// Reads the event, then its key, seq and id.
 pub(crate) fn decode(model: &Model, key: &FieldPath, seq: &FieldPath) -> TokenStream {
     let private = private(model);
-    let ty = &model.types[0];
+    let ty = model.event();
     let event = Ident::new("__event", Span::mixed_site());
     let field = |path: &FieldPath, read: TokenStream| {
         // A wrong `crate` path gives one message as long as it has one place.

@@ -29,7 +29,7 @@ pub(crate) fn handler(model: &Model, decode: &TokenStream) -> TokenStream {
     let options = options(model, &private);
     let check = calling::check(model, &private);
     let call = calling::call(model, &private);
-    let (name, cfgs, event) = (&model.name, &model.attrs.cfgs, &model.types[0]);
+    let (name, cfgs, event) = (&model.name, &model.attrs.cfgs, model.event());
     // Located, as `Target` below is, for the one message about an event that is less visible than its handler.
     let event_type = quote_spanned!(at(event)=> type Event = #event;);
     quote! {

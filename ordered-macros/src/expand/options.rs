@@ -59,8 +59,18 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
     assign(quote!(policy.max_attempts), given.max_attempts.map(number));
     assign(quote!(policy.dedup_ttl), given.dedup_ttl.map(duration));
     assign(quote!(policy.key_quota.events), given.max_held.map(number));
-    assign(quote!(policy.lane_depth), given.lane_depth.map(number));
     assign(quote!(policy.first_seq), given.first_seq.map(number));
+    // What makes lanes deeper comes before what says how deep they are.
+    let ahead = [
+        (quote!(set_batch), given.batch),
+        (quote!(set_commit_window), given.commit_window),
+    ];
+    for (set, events) in ahead {
+        let events = events.map(number);
+        lines.extend(events.map(|events| quote!(__options.#set(#events);)));
+    }
+    let depth = given.lane_depth.map(number);
+    lines.extend(depth.map(|depth| quote!(__options.policy.lane_depth = #depth;)));
     quote! {
         fn options(&self) -> #private::HandlerOptions {
             #[allow(unused_mut)]

@@ -2,9 +2,11 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{FnArg, PatType, PathArguments, Signature, Type};
 
+use crate::attr::Options;
 use crate::errors::Errors;
+use crate::model::elements;
 
-pub(super) fn arguments(sig: &Signature, errors: &mut Errors) -> bool {
+pub(super) fn arguments(sig: &Signature, options: &Options, errors: &mut Errors) -> bool {
     let mut sound = true;
     if sig.inputs.is_empty() {
         errors.at(
@@ -22,7 +24,7 @@ pub(super) fn arguments(sig: &Signature, errors: &mut Errors) -> bool {
                 argument,
                 "a handler is a free function: move it out of the impl, and take what it needs of `self` as `State<T>`",
             )),
-            FnArg::Typed(typed) if place == 0 => event(typed, sig),
+            FnArg::Typed(typed) if place == 0 => event(typed, sig, options),
             FnArg::Typed(typed) => extracted(typed),
         };
         sound &= errors.keep(found).is_some();
@@ -30,7 +32,7 @@ pub(super) fn arguments(sig: &Signature, errors: &mut Errors) -> bool {
     sound
 }
 
-fn event(argument: &PatType, sig: &Signature) -> syn::Result<()> {
+fn event(argument: &PatType, sig: &Signature, options: &Options) -> syn::Result<()> {
     let ty = &*argument.ty;
     plain(argument)?;
     if sig.inputs.len() > 1 && is_state(ty) {
@@ -39,6 +41,7 @@ fn event(argument: &PatType, sig: &Signature) -> syn::Result<()> {
             "the event comes first, and what is taken from the worker after it: `(event: OrderEvent, State(db): State<Db>)`",
         ));
     }
+    several(ty, options)?;
     if let Type::Reference(reference) = ty {
         let owned = owned(&reference.elem);
         return Err(syn::Error::new_spanned(
@@ -53,6 +56,38 @@ fn event(argument: &PatType, sig: &Signature) -> syn::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Several events are a `Vec` with `batch`, and without it there is one.
+fn several(ty: &Type, options: &Options) -> syn::Result<()> {
+    if options.is_batch() && elements(ty).is_none() {
+        let one = one_of(ty).to_token_stream().to_string().replace(' ', "");
+        return Err(syn::Error::new_spanned(
+            ty,
+            format!(
+                "with `batch` a handler takes its events together, in a `Vec`: write `Vec<{one}>`"
+            ),
+        ));
+    }
+    let fields = [&options.key, &options.seq, &options.id];
+    let has_field = fields.into_iter().flatten().any(|path| path.is_field());
+    if !options.is_batch() && has_field && elements(ty).is_some() {
+        return Err(syn::Error::new_spanned(
+            ty,
+            "a handler takes one event, unless it says how many together: add `batch = 100`",
+        ));
+    }
+    Ok(())
+}
+
+/// What was meant as one of several events.
+fn one_of(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => elements(&reference.elem).unwrap_or(one_of(&reference.elem)),
+        Type::Slice(slice) => &slice.elem,
+        Type::Array(array) => &array.elem,
+        other => other,
+    }
 }
 
 fn extracted(argument: &PatType) -> syn::Result<()> {

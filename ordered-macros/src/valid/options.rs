@@ -47,6 +47,7 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         );
     }
     gap(options, errors);
+    ahead(options, errors);
     if let (Some(key), Some(seq)) = (&options.key, &options.seq)
         && key == seq
     {
@@ -87,6 +88,38 @@ fn gap(options: &Options, errors: &mut Errors) {
             name,
             "`gap_timeout` says after how long something is done about a gap, and nothing is: add `on_gap = \"skip\"` or \
              `on_gap = \"halt\"`",
+        );
+    }
+}
+
+/// What runs together, or before what is before it is committed, has to find room in its lane, and an attempt left.
+fn ahead(options: &Options, errors: &mut Errors) {
+    let value = |name| options.setting(name).map(|setting| &setting.value);
+    let (batch, window) = (
+        options.batch.unwrap_or(1),
+        options.commit_window.unwrap_or(0),
+    );
+    if let Some(depth) = options.lane_depth {
+        if depth < batch {
+            errors.at(
+                value("lane_depth"),
+                format!("a lane of {depth} has no room for a `batch` of {batch}: leave `lane_depth` out, and it is twice that"),
+            );
+        } else if depth <= window {
+            errors.at(
+                value("lane_depth"),
+                format!("a lane of {depth} has no room for more than the `commit_window` of {window}: leave `lane_depth` out, and it is twice that"),
+            );
+        }
+    }
+    if options.max_attempts == Some(1) && (batch > 1 || window > 0) {
+        let name = if batch > 1 { "batch" } else { "commit_window" };
+        errors.at(
+            value("max_attempts"),
+            format!(
+                "with `{name}` an event needs at least two attempts: a crash counts for the first event that is not committed, \
+                 which may be another one than that which ran"
+            ),
         );
     }
 }

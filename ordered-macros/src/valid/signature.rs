@@ -2,10 +2,11 @@ use quote::ToTokens;
 use syn::{ReturnType, Safety, Signature};
 
 use super::arguments::{arguments, mentions_impl};
+use crate::attr::Options;
 use crate::errors::Errors;
 
 /// Whether a handler can be made of the function. Mends what can be mended, so that only the mistake itself is told.
-pub(crate) fn signature(sig: &mut Signature, errors: &mut Errors) -> bool {
+pub(crate) fn signature(sig: &mut Signature, options: &Options, errors: &mut Errors) -> bool {
     if sig.asyncness.is_none() {
         errors.at(
             sig.fn_token,
@@ -29,7 +30,7 @@ pub(crate) fn signature(sig: &mut Signature, errors: &mut Errors) -> bool {
             "a handler cannot be an `extern` function: leave the ABI out",
         );
     }
-    arguments(sig, errors) & generics(sig, errors) & output(sig, errors)
+    arguments(sig, options, errors) & generics(sig, errors) & output(sig, errors)
 }
 
 fn generics(sig: &Signature, errors: &mut Errors) -> bool {

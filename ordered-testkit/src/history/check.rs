@@ -8,7 +8,8 @@ use super::{Event, History, Outcome, What};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
     /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed, or was put
-    /// aside or skipped.
+    /// aside or skipped. By [`Rules`] it may start a few events earlier: after the same worker got those before it done, or
+    /// in one run with them.
     Order,
     /// An event commits once, after its handler got done.
     Once,
@@ -41,11 +42,32 @@ pub enum Commits {
     Reported,
 }
 
-pub(super) fn violations(history: &History, commits: Commits) -> Vec<Violation> {
+/// What a history is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// How the lines of commits come about.
+    pub commits: Commits,
+    /// How many events that are done and not committed the start of a handler may have before it.
+    pub commit_window: u64,
+    /// How many events of a key a handler may take together.
+    pub batch: u64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            commits: Commits::Exact,
+            commit_window: 0,
+            batch: 1,
+        }
+    }
+}
+
+pub(super) fn violations(history: &History, rules: Rules) -> Vec<Violation> {
     let mut check = Check::default();
     for (line, entry) in (1..).zip(&history.lines) {
         check.lapse(entry.at);
-        check.read(line, &entry.what, commits);
+        check.read(line, &entry.what, rules);
     }
     check.end(history.lines.len() + 1);
     check.found
@@ -71,7 +93,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn read(&mut self, line: usize, what: &'a What, commits: Commits) {
+    fn read(&mut self, line: usize, what: &'a What, rules: Rules) {
+        let commits = rules.commits;
         let found = &mut self.found;
         let mut broken = |promise: Promise, text: String| {
             found.push(Violation {
@@ -87,14 +110,16 @@ impl<'a> Check<'a> {
                 event,
                 worker,
                 fence,
+                run,
             } => {
                 let start = Start {
                     event,
                     worker,
                     fence: *fence,
+                    run: *run,
                 };
                 let key = keys.entry(&event.key).or_default();
-                key.started(start, &self.lapsed, commits, &mut broken);
+                key.started(start, &self.lapsed, rules, &mut broken);
             }
             What::Handled {
                 event,

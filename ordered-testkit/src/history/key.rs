@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{Commits, Promise};
+use super::check::{Commits, Promise, Rules};
 use super::line::Event;
 
 /// What a history says of one key, as far as it was read.
@@ -35,6 +35,8 @@ pub(super) struct KeyHistory<'a> {
 struct Run<'a> {
     seq: u64,
     worker: &'a str,
+    /// The first seq of the run, where it has several.
+    first: Option<u64>,
     /// The worker's lease has ended since.
     excused: bool,
 }
@@ -45,6 +47,13 @@ pub(super) struct Start<'a> {
     pub(super) event: &'a Event,
     pub(super) worker: &'a str,
     pub(super) fence: Option<u64>,
+    pub(super) run: Option<u64>,
+}
+
+impl Run<'_> {
+    fn is_of(&self, start: &Start<'_>) -> bool {
+        start.run.is_some() && self.first == start.run && self.worker == start.worker
+    }
 }
 
 impl<'a> KeyHistory<'a> {
@@ -61,20 +70,21 @@ impl<'a> KeyHistory<'a> {
         &mut self,
         start: Start<'a>,
         lapsed: &BTreeSet<&str>,
-        commits: Commits,
+        rules: Rules,
         broken: &mut impl FnMut(Promise, String),
     ) {
+        let commits = rules.commits;
         let Start { event, worker, .. } = start;
         let Event { key, seq, .. } = event;
         // It woke up with a grant of long ago: it may run beside others, and can commit nothing.
         let stale = commits == Commits::Reported
             && lapsed.contains(worker)
             && start.fence.is_some_and(|fence| fence < self.fence);
-        if !self.may_start(*seq, commits) {
+        if !self.may_start(*seq, commits) && !self.may_run_ahead(&start, rules) {
             let text = format!("{key} {seq} started, and the one before it had not committed");
             broken(Promise::Order, text);
         }
-        if commits == Commits::Reported && self.has_passed(*seq) && !stale {
+        if commits == Commits::Reported && self.has_passed(*seq, rules) && !stale {
             let text = format!("{key} {seq} started on {worker}, and it had committed");
             broken(Promise::Once, text);
         }
@@ -87,7 +97,8 @@ impl<'a> KeyHistory<'a> {
             );
             broken(Promise::Once, text);
         }
-        let other = self.runs.iter().find(|run| !run.excused && !stale);
+        let of_others = |run: &&Run<'_>| !run.excused && !stale && !run.is_of(&start);
+        let other = self.runs.iter().find(of_others);
         if let Some(other) = other {
             let text = format!(
                 "{key} {seq} started on {worker} while {} ran {}",
@@ -100,6 +111,7 @@ impl<'a> KeyHistory<'a> {
         self.runs.push(Run {
             seq: *seq,
             worker,
+            first: start.run,
             excused: stale,
         });
     }
@@ -266,7 +278,29 @@ impl<'a> KeyHistory<'a> {
         }
     }
 
-    fn has_passed(&self, seq: u64) -> bool {
-        seq < self.started || self.committed.contains_key(&seq)
+    /// Whether every event from the next one is in the run that starts, or was got done by the same worker before it.
+    fn may_run_ahead(&self, start: &Start<'_>, rules: Rules) -> bool {
+        let next = self
+            .done_to
+            .map_or(self.first_seq.unwrap_or(1), |last| last + 1);
+        let seq = start.event.seq;
+        let first = start.run.unwrap_or(seq);
+        let is_together = |seq| {
+            let mut runs = self.runs.iter();
+            runs.any(|run| run.seq == seq && run.is_of(start))
+        };
+        let is_done = |seq| {
+            let by = self.handled.get(&seq);
+            by.is_some_and(|by| by.values().any(|worker| *worker == start.worker))
+        };
+        seq - first < rules.batch
+            && (first..seq).all(is_together)
+            && first.saturating_sub(next) <= rules.commit_window
+            && (next..first).all(is_done)
+    }
+
+    fn has_passed(&self, seq: u64, rules: Rules) -> bool {
+        let ahead = rules.commit_window + rules.batch - 1;
+        seq + ahead < self.started || self.committed.contains_key(&seq)
     }
 }

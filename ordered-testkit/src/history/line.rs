@@ -44,6 +44,10 @@ pub enum What {
         /// excuse.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fence: Option<u64>,
+        /// The seq of the first event of its run, where the handler took several together: a line for each of them, in
+        /// order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<u64>,
     },
     /// A handler ended. Written before the handler returns, so that it comes before the commit.
     Handled {

@@ -25,7 +25,7 @@ use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 
-pub use check::{Commits, Promise, Violation};
+pub use check::{Commits, Promise, Rules, Violation};
 pub use line::{Event, Line, Outcome, What};
 
 /// Lines, in the order in which things happened.
@@ -83,7 +83,16 @@ impl History {
     /// The same, of a history whose commits come about as this says.
     #[must_use]
     pub fn violations_where(&self, commits: Commits) -> Vec<Violation> {
-        check::violations(self, commits)
+        self.violations_by(Rules {
+            commits,
+            ..Rules::default()
+        })
+    }
+
+    /// The same, by these rules.
+    #[must_use]
+    pub fn violations_by(&self, rules: Rules) -> Vec<Violation> {
+        check::violations(self, rules)
     }
 }
 

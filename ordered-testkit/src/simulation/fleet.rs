@@ -11,6 +11,7 @@ use super::app::App;
 use super::recorder::Recorder;
 use super::store::FaultyStore;
 use super::transport::FaultyTransport;
+use crate::history::Rules;
 
 /// The leases of simulated workers: short, since time costs nothing.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
@@ -76,6 +77,8 @@ pub(super) struct Fleet {
     pub(super) recorder: Recorder,
     /// Workers started so far, for their names.
     pub(super) started: u32,
+    /// What the history is held against, by the options of the workers.
+    pub(super) rules: Rules,
 }
 
 impl Fleet {
@@ -108,6 +111,8 @@ impl Fleet {
             .seed(self.recorder.number())
             .build()
             .expect("the application's workers can be built");
+        self.rules.commit_window = worker.options().commit_window.into();
+        self.rules.batch = worker.options().batch.into();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(worker.run_until(async move {
             let _ = stopped.await;

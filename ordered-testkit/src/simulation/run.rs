@@ -13,7 +13,7 @@ use super::faults::Faults;
 use super::fleet::{Fleet, Process};
 use super::recorder::Recorder;
 use super::{Trouble, weather};
-use crate::history::{Event, History, What};
+use crate::history::{Event, History, Rules, What};
 
 /// How long, after the bad weather, everything may take to come to its end: several leases, sweeps and backoffs.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -54,6 +54,7 @@ impl Run<'_> {
             recorder: recorder.clone(),
             app: self.app,
             started: 0,
+            rules: Rules::default(),
         };
         let mut workers: Vec<Process> = (0..self.workers).map(|_| fleet.start()).collect();
         let expected = publish(&fleet, self.events).await;
@@ -75,7 +76,8 @@ impl Run<'_> {
             }
         }
         let history = recorder.take();
-        troubles.extend(history.violations().into_iter().map(Trouble::Broken));
+        let violations = history.violations_by(fleet.rules);
+        troubles.extend(violations.into_iter().map(Trouble::Broken));
         let checks = fleet.app.checks.iter().map(|check| check(&history));
         troubles.extend(checks.filter_map(Result::err).map(Trouble::Application));
         Outcome {

@@ -36,29 +36,48 @@ impl<H: Handler> Handler for Watched<H> {
     }
 
     async fn call(&self, event: H::Event, context: Context) -> Result<(), HandlerError> {
+        let runs = vec![Run::start(self.recorder.clone(), &context, None)];
+        self.watch(runs, self.inner.call(event, context)).await
+    }
+
+    async fn call_batch(&self, events: Vec<(H::Event, Context)>) -> Result<(), HandlerError> {
+        let first = events.first().map(|(_, context)| context.seq().get());
+        let start =
+            |(_, context): &(H::Event, Context)| Run::start(self.recorder.clone(), context, first);
+        let runs = events.iter().map(start).collect();
+        self.watch(runs, self.inner.call_batch(events)).await
+    }
+}
+
+impl<H> Watched<H> {
+    async fn watch(
+        &self,
+        mut runs: Vec<Run>,
+        work: impl Future<Output = Result<(), HandlerError>>,
+    ) -> Result<(), HandlerError> {
         let (recorder, faults) = (&self.recorder, *self.recorder.faults());
-        let mut run = Run::start(recorder.clone(), &context);
         if recorder.chance(faults.hangs) {
             std::future::pending::<()>().await;
         }
         recorder.dawdle(faults.slow_handler).await;
         let fails = recorder.chance(faults.failures);
+        let mut end = |outcome| runs.iter_mut().for_each(|run| run.outcome = outcome);
         if fails && recorder.pick(2) == 0 {
-            run.outcome = Outcome::Failed;
+            end(Outcome::Failed);
             return Err(HandlerError::transient("simulated: failed before"));
         }
-        let outcome = self.inner.call(event, context).await;
+        let outcome = work.await;
         if fails || outcome.is_err() {
-            run.outcome = Outcome::Failed;
+            end(Outcome::Failed);
             outcome?;
             return Err(HandlerError::transient("simulated: failed after"));
         }
-        run.outcome = Outcome::Done;
+        end(Outcome::Done);
         Ok(())
     }
 }
 
-/// One run of the handler, whose end is written down however it ends.
+/// One event of a run of the handler, whose end is written down however it ends.
 struct Run {
     recorder: Recorder,
     event: Event,
@@ -67,7 +86,7 @@ struct Run {
 }
 
 impl Run {
-    fn start(recorder: Recorder, context: &Context) -> Self {
+    fn start(recorder: Recorder, context: &Context, first: Option<u64>) -> Self {
         let event = Event {
             key: context.key().as_str().to_owned(),
             seq: context.seq().get(),
@@ -78,6 +97,7 @@ impl Run {
             event: event.clone(),
             worker: worker.clone(),
             fence: Some(context.fence().0),
+            run: first,
         });
         Self {
             recorder,

@@ -6,6 +6,7 @@ use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed};
 use ordered_testkit::simulation::{App, Faults, Simulation, Summary};
 
+mod ahead;
 mod aside;
 mod planted;
 

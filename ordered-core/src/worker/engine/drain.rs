@@ -1,4 +1,4 @@
-use super::lane::Stage;
+use super::lane::{Lane, Stage};
 use super::{Engine, Key};
 
 impl Engine {
@@ -6,18 +6,22 @@ impl Engine {
     pub(in crate::worker) fn begin_drain(&mut self) {
         self.draining = true;
         self.ready.clear();
-        self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff));
+        self.release_where(Lane::waits);
     }
 
     /// The lease had ended, and is good again: what was granted before may be another worker's by now, whose handler
-    /// runs. What has not begun is given back, and asked for again; what runs finds out when it commits.
+    /// runs. What has not begun is given back, and asked for again; what runs finds out when it commits, and nothing runs
+    /// ahead of that.
     pub(in crate::worker) fn on_lapse(&mut self) {
-        self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff));
+        self.release_where(Lane::waits);
+        self.lanes
+            .values_mut()
+            .for_each(|lane| lane.doubtful = true);
     }
 
     /// Stops the handlers that still run, and gives their keys back.
     pub(in crate::worker) fn stop_runs(&mut self) {
-        for key in self.release_where(|stage| matches!(stage, Stage::Running(_))) {
+        for key in self.release_where(|lane| matches!(lane.stage, Stage::Running { .. })) {
             tracing::warn!(%key, "stopped a handler that was not done when the drain timeout ended");
         }
     }
@@ -27,20 +31,15 @@ impl Engine {
         self.lanes.is_empty() && self.outbox.is_empty()
     }
 
-    fn release_where(&mut self, at: impl Fn(&Stage) -> bool) -> Vec<Key> {
+    fn release_where(&mut self, which: impl Fn(&Lane) -> bool) -> Vec<Key> {
         let mut keys: Vec<Key> = self
             .lanes
             .iter()
-            .filter(|(_, lane)| at(&lane.stage))
+            .filter(|(_, lane)| which(lane))
             .map(|(key, _)| key.clone())
             .collect();
         keys.sort();
         for key in &keys {
-            if let Some(mut lane) = self.lanes.remove(key) {
-                self.stop_run(&lane);
-                lane.stage = Stage::Asking;
-                self.lanes.insert(key.clone(), lane);
-            }
             self.release(key);
         }
         keys
@@ -54,7 +53,11 @@ impl Drop for Engine {
         // In an order that a seed can repeat.
         lanes.sort_unstable_by_key(|(key, _)| *key);
         for (_, lane) in lanes {
-            if let Stage::Running(Some(handle)) = &lane.stage {
+            if let Stage::Running {
+                handle: Some(handle),
+                ..
+            } = &lane.stage
+            {
                 handle.abort();
             }
         }

@@ -1,5 +1,5 @@
 use crate::event::{Envelope, EventId, Key, Seq};
-use crate::handler::{Decoded, Invocation, Malformed};
+use crate::handler::{AnyEvent, Decoded, Malformed};
 use crate::protocol::{Event, Millis, Next};
 use crate::transport::Token;
 use crate::worker::Place;
@@ -9,8 +9,8 @@ pub(in crate::worker) struct Item {
     pub(super) key: Key,
     pub(super) event: Event,
     pub(super) envelope: Envelope,
-    /// The call that handles it; taken by the first attempt, and decoded again for the others.
-    pub(super) invocation: Option<Result<Invocation, Malformed>>,
+    /// As the handler reads it; taken by the first run, and read again for the others.
+    pub(super) read: Option<Result<AnyEvent, Malformed>>,
     /// The deliveries to settle when the event is: none where it came from the store, several where the broker
     /// delivered it more than once meanwhile.
     pub(super) tokens: Tokens,
@@ -59,7 +59,7 @@ impl Tokens {
 
 impl Item {
     pub(super) fn delivered(
-        decoded: Decoded<Invocation>,
+        decoded: Decoded<AnyEvent>,
         envelope: Envelope,
         epoch: Option<u64>,
         token: Token,
@@ -75,7 +75,7 @@ impl Item {
             key,
             event: Event { seq, id, epoch },
             envelope,
-            invocation: Some(Ok(event)),
+            read: Some(Ok(event)),
             tokens: Tokens::one(token),
             attempt: 1,
             repeat: false,
@@ -87,7 +87,7 @@ impl Item {
     pub(super) fn from_store(
         key: &Key,
         next: Next,
-        invocation: Option<Result<Invocation, Malformed>>,
+        read: Option<Result<AnyEvent, Malformed>>,
         received_at: Millis,
     ) -> Self {
         let Next {
@@ -104,7 +104,7 @@ impl Item {
                 id,
                 epoch: None,
             },
-            invocation,
+            read,
             envelope,
             tokens: Tokens::default(),
             attempt: 1,

@@ -1,29 +1,42 @@
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use tokio::task::AbortHandle;
 
 use super::item::Item;
 use crate::event::EventId;
+use crate::handler::HandlerOptions;
 use crate::protocol::Fence;
 
-/// The events of one key that this worker was granted, run one after the other.
+/// The events of one key that this worker was granted, run one after the other, or several at a time.
 ///
 /// There is a lane for a key exactly as long as the store has a claim of this worker on it, seen through the replies,
 /// which come in the order in which the store applied the commands.
 pub(super) struct Lane {
     pub(super) fence: Fence,
-    /// In order of seq; the first is the one at work.
+    /// Those that are done, with their commits on the way to the store, in the order in which these were said.
+    pub(super) told: VecDeque<Item>,
+    /// The others in order of seq; the first are those at work.
     pub(super) queue: VecDeque<Item>,
     pub(super) stage: Stage,
+    /// Up to this seq events run alone and strictly: one of them may be what a run failed of, or a worker died of.
+    pub(super) careful_to: u64,
+    /// The lease had ended since the grant: nothing runs ahead until the store has taken the commits that are told.
+    pub(super) doubtful: bool,
+    /// It stands in the line for a handler slot.
+    pub(super) lined_up: bool,
 }
 
-/// What becomes of the first event of a lane.
+/// What becomes of the first event of a lane that is not told.
 pub(super) enum Stage {
-    /// It waits for a handler slot.
+    /// It waits for a handler slot, or for the commits that are told.
     Ready,
-    /// The handler is at it. The handle is there once the run was spawned.
-    Running(Option<AbortHandle>),
-    /// A command about it is on its way to the store: commit, retry, halt or release.
+    /// The handler is at it and those behind it.
+    Running {
+        events: usize,
+        /// There once the run was spawned.
+        handle: Option<AbortHandle>,
+    },
+    /// A command that it is not ready after is on its way to the store: retry, halt, release and their like.
     Asking,
     /// It failed, and waits to be tried again.
     BackingOff,
@@ -33,14 +46,82 @@ impl Lane {
     pub(super) fn new(fence: Fence) -> Self {
         Self {
             fence,
+            told: VecDeque::new(),
             queue: VecDeque::new(),
             stage: Stage::Ready,
+            careful_to: 0,
+            doubtful: false,
+            lined_up: false,
         }
     }
 
     /// The last seq in memory.
     pub(super) fn have(&self) -> u64 {
-        self.queue.back().map_or(0, |item| item.seq().get())
+        let last = self.queue.back().or(self.told.back());
+        last.map_or(0, |item| item.seq().get())
+    }
+
+    /// How many events the next run takes; 0 if none may begin now.
+    pub(super) fn next_run(&self, options: &HandlerOptions) -> usize {
+        let Some(first) = self.queue.front().filter(|_| self.may_begin(options)) else {
+            return 0;
+        };
+        if options.batch == 1 || !self.may_share(first) {
+            return 1;
+        }
+        let mut ids: HashSet<&EventId> = self.told.iter().map(Item::id).collect();
+        let (mut events, mut before) = (0, first.seq().get() - 1);
+        for item in self.queue.iter().take(options.batch as usize) {
+            let seq = item.seq().get();
+            if seq != before + 1 || !self.may_share(item) || !ids.insert(item.id()) {
+                break;
+            }
+            (events, before) = (events + 1, seq);
+        }
+        events
+    }
+
+    /// Whether the next event may run now: strictly only when those before it are committed.
+    pub(super) fn may_begin(&self, options: &HandlerOptions) -> bool {
+        let (Stage::Ready, Some(first)) = (&self.stage, self.queue.front()) else {
+            return false;
+        };
+        let Some(before) = self.told.back() else {
+            return true;
+        };
+        self.told.len() <= options.commit_window as usize
+            && !self.doubtful
+            && self.may_share(first)
+            // One at a later attempt is strict to its end: a crash now would be another attempt of it.
+            && self.may_share(before)
+            && before.seq().get() + 1 == first.seq().get()
+            && self.told.iter().all(|told| told.id() != first.id())
+    }
+
+    /// Whether the event may run together with others, or ahead of commits. One that has its own end to come to may not:
+    /// it would take the others with it, or be taken for one of them.
+    fn may_share(&self, item: &Item) -> bool {
+        let readable = !matches!(item.read, Some(Err(_)));
+        item.attempt == 1 && !item.repeat && readable && item.seq().get() > self.careful_to
+    }
+
+    /// Whether nothing of it runs, and no answer will say how it goes on.
+    pub(super) fn waits(&self) -> bool {
+        self.told.is_empty() && matches!(self.stage, Stage::Ready | Stage::BackingOff)
+    }
+
+    /// How many of the queue the handler is at.
+    fn running(&self) -> usize {
+        match self.stage {
+            Stage::Running { events, .. } => events,
+            _ => 0,
+        }
+    }
+
+    /// Those that the handler has begun with and that are not committed.
+    pub(super) fn begun(&self) -> impl Iterator<Item = &Item> {
+        let running = self.queue.iter().take(self.running());
+        self.told.iter().chain(running)
     }
 
     /// An id that comes back under a later seq was not committed yet when that one was granted.
@@ -52,22 +133,24 @@ impl Lane {
 
     /// Whether the event is there already: the broker delivered it again.
     pub(super) fn holds(&self, item: &Item) -> bool {
-        self.queue
-            .binary_search_by_key(&item.seq(), Item::seq)
-            .is_ok()
+        place(&self.told, item).is_ok() || place(&self.queue, item).is_ok()
     }
 
     /// Puts the event in its place, or its tokens to the event that is there already. What came from the store does not
     /// say of which numbering it is, and its delivery does: if the key begins again meanwhile, the event must not be taken
     /// for one of the new numbering.
     pub(super) fn insert(&mut self, item: Item) {
-        match self.queue.binary_search_by_key(&item.seq(), Item::seq) {
-            Ok(place) => {
-                let there = &mut self.queue[place];
-                there.event.epoch = there.event.epoch.or(item.event.epoch);
-                there.tokens.absorb(item.tokens);
-            }
-            Err(place) => self.queue.insert(place, item),
-        }
+        let there = match (place(&self.told, &item), place(&self.queue, &item)) {
+            (Ok(place), _) => &mut self.told[place],
+            (_, Ok(place)) => &mut self.queue[place],
+            // What is at work stays at the front.
+            (_, Err(place)) => return self.queue.insert(place.max(self.running()), item),
+        };
+        there.event.epoch = there.event.epoch.or(item.event.epoch);
+        there.tokens.absorb(item.tokens);
     }
+}
+
+fn place(items: &VecDeque<Item>, item: &Item) -> Result<usize, usize> {
+    items.binary_search_by_key(&item.seq(), Item::seq)
 }

@@ -23,6 +23,9 @@ impl Engine {
             .lanes
             .entry(key.clone())
             .or_insert_with(|| Lane::new(fence));
+        if begins && item.attempt > 1 {
+            lane.careful_to = item.seq().get() + self.parts.options.reach() - 1;
+        }
         if lane.holds(&item) {
             self.observe(&Occurrence::Duplicate {
                 event: item.place(),
@@ -33,29 +36,49 @@ impl Engine {
         }
         if begins && (self.draining || !has_front) {
             self.release(&key);
-        } else if begins {
-            self.ready.push_back(key);
+        } else {
+            self.line_up(&key);
         }
     }
 
-    /// After a commit: the next event of the lane gets ready. If it is not the one that the store has at the front of the
-    /// grant, this worker was not told of that one, and the key is given back.
-    pub(super) fn go_on(&mut self, key: &Key, front: u64) {
+    /// Lets the lane wait for a handler slot, if its next event may run.
+    pub(super) fn line_up(&mut self, key: &Key) {
+        if let Some(lane) = self.lanes.get_mut(key)
+            && !self.draining
+            && !lane.lined_up
+            && lane.may_begin(&self.parts.options)
+        {
+            lane.lined_up = true;
+            self.ready.push_back(key.clone());
+        }
+    }
+
+    /// After a commit: the lane goes on, or ends with its claim. If its next event is not the one that the store has at the
+    /// front of the grant, this worker was not told of that one, and the key is given back.
+    pub(super) fn go_on(&mut self, key: &Key, front: Option<u64>) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        let next = lane.queue.front().map(|item| item.seq().get());
-        if self.draining || next != Some(front) {
-            return self.release(key);
+        if !lane.told.is_empty() || matches!(lane.stage, Stage::Asking) {
+            // How things stand is for the answer to say that is still to come.
+            return self.line_up(key);
         }
-        lane.stage = Stage::Ready;
-        self.ready.push_back(key.clone());
+        lane.doubtful = false;
+        let next = lane.queue.front().map(|item| item.seq().get());
+        let runs = matches!(lane.stage, Stage::Running { .. });
+        match front {
+            None => self.end_lane(key),
+            Some(_) if next != front || (self.draining && !runs) => self.release(key),
+            Some(_) => self.line_up(key),
+        }
     }
 
     /// Ends a lane whose claim the store has ended. What should not be there is asked about again.
     pub(super) fn end_lane(&mut self, key: &Key) {
         if let Some(lane) = self.lanes.remove(key) {
-            self.ask_again(lane.queue);
+            lane.begun().for_each(|item| self.observe_fenced(item));
+            self.stop_run(lane.stage);
+            self.ask_again(lane.told.into_iter().chain(lane.queue));
         }
     }
 
@@ -67,25 +90,31 @@ impl Engine {
     }
 
     fn abandon(&mut self, key: &Key) {
-        let Some(lane) = self.lanes.remove(key) else {
+        let Some(lane) = self.lanes.get(key) else {
             return;
         };
-        if let Some(item) = lane.queue.front() {
-            self.observe(&Occurrence::Fenced {
-                event: item.place(),
-            });
+        // What was done of it counts for nothing, or it was about to be begun.
+        if lane.begun().next().is_none()
+            && let Some(item) = lane.queue.front()
+        {
+            self.observe_fenced(item);
         }
-        self.stop_run(&lane);
         // If the claim is this worker's after all, nobody else would ever take the key up.
         let fence = lane.fence;
         self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));
-        self.ask_again(lane.queue);
+        self.end_lane(key);
+    }
+
+    fn observe_fenced(&self, item: &Item) {
+        self.observe(&Occurrence::Fenced {
+            event: item.place(),
+        });
     }
 
     /// Ends the run of a lane that is given up.
-    pub(super) fn stop_run(&mut self, lane: &Lane) {
-        match &lane.stage {
-            Stage::Running(handle) => {
+    pub(super) fn stop_run(&mut self, stage: Stage) {
+        match stage {
+            Stage::Running { handle, .. } => {
                 self.running -= 1;
                 if let Some(handle) = handle {
                     handle.abort();
@@ -97,7 +126,7 @@ impl Engine {
     }
 
     /// Offers again what the broker still waits for; what came from the store is still there.
-    fn ask_again(&mut self, items: VecDeque<Item>) {
+    fn ask_again(&mut self, items: impl Iterator<Item = Item>) {
         for item in items {
             if !item.tokens.is_empty() && !self.draining {
                 self.offer(item);
@@ -114,17 +143,15 @@ impl Engine {
         }
     }
 
-    /// Gives the key back to the store. The lane stays until the store has answered, so that a grant that is on its
-    /// way is recognised.
+    /// Gives the key back to the store, behind the commits that are told. The lane stays until the store has answered, so
+    /// that a grant that is on its way is recognised.
     pub(super) fn release(&mut self, key: &Key) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        if let Stage::BackingOff = lane.stage {
-            self.waiting -= 1;
-        }
-        lane.stage = Stage::Asking;
         let fence = lane.fence;
+        let stage = std::mem::replace(&mut lane.stage, Stage::Asking);
+        self.stop_run(stage);
         self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));
     }
 }

@@ -8,6 +8,7 @@ mod lane;
 mod lanes;
 mod runs;
 mod verdicts;
+mod work;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::telemetry::Telemetry;
 use super::{Control, Observer, Occurrence, Outcome, Settings, StuckBecause, StuckHook, StuckKey};
 use crate::event::{Envelope, Key, Seq};
 use crate::handler::{
-    Context, Decoded, DynHandler, HandlerError, HandlerOptions, Invocation, Malformed, States,
+    AnyEvent, Context, Decoded, DynHandler, HandlerError, HandlerOptions, Malformed, States, Work,
 };
 use crate::protocol::{Action, Command, Fence, WorkerId};
 use crate::transport::{Fate, Settlement, Token};
@@ -41,8 +42,8 @@ pub(super) struct Engine {
     parts: Parts,
     group: Arc<str>,
     lanes: HashMap<Key, Lane>,
-    /// Lanes whose first event waits for a handler slot, longest first. May name lanes that are gone or not ready any
-    /// more; they are passed over.
+    /// Lanes whose next run waits for a handler slot, longest first. May name lanes that are gone or not ready any more;
+    /// they are passed over.
     ready: VecDeque<Key>,
     running: usize,
     /// How many lanes wait for their next attempt.
@@ -60,7 +61,7 @@ pub(super) struct Engine {
 pub(super) enum Then {
     /// A delivered event: offered, or sent to be held.
     Place(Item),
-    /// The first event of the lane, with its fence.
+    /// The first event of the lane with this fence.
     Commit(Fence),
     Retry(Failure),
     Postpone(Failure),
@@ -83,10 +84,16 @@ pub(super) struct Failure {
 /// A run of the handler, to be started.
 pub(super) struct Start {
     pub(super) name: RunName,
-    pub(super) run: Result<(Invocation, Context), HandlerError>,
+    pub(super) run: Result<Run, HandlerError>,
 }
 
-/// Names one run: it counts only while its lane has this fence and this event is the lane's first.
+/// What the handler is given, and the context of the whole.
+pub(super) struct Run {
+    pub(super) work: Work,
+    pub(super) context: Context,
+}
+
+/// Names one run: it counts only while its lane has this fence, and this event is the first at work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunName {
     pub(super) key: Key,
@@ -101,11 +108,11 @@ pub(super) struct Pause {
 }
 
 impl Parts {
-    fn decode(&self, envelope: &Envelope) -> Result<Decoded<Invocation>, Malformed> {
-        Arc::clone(&self.handler).decode(envelope)
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed> {
+        self.handler.read(envelope)
     }
 
-    fn invocation(&self, envelope: &Envelope) -> Result<Invocation, Malformed> {
+    fn read(&self, envelope: &Envelope) -> Result<AnyEvent, Malformed> {
         self.decode(envelope).map(|decoded| decoded.event)
     }
 }

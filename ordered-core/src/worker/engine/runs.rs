@@ -1,18 +1,24 @@
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use super::lane::Stage;
-use super::{Context, Engine, Failure, HandlerError, Key, RunName, Start, Then};
-use crate::handler::{ContextParts, OnExhausted};
-use crate::protocol::{Action, Attempt};
+use super::lane::{Lane, Stage};
+use super::{Engine, Failure, HandlerError, Key, RunName, Seq, Start, Then};
+use crate::handler::OnExhausted;
+use crate::protocol::{Action, Attempt, Command};
 use crate::store::{Stuck, Swept};
 use crate::words::shortened;
 use crate::worker::{Occurrence, StuckBecause};
 
 /// What a handler says may quote the event, and is kept by the store and logged.
 const LONGEST_ERROR: usize = 4_000;
+
+impl RunName {
+    fn is_of(&self, lane: &Lane) -> bool {
+        let first = lane.queue.front().map(super::item::Item::seq);
+        lane.fence == self.fence && first == Some(self.seq)
+    }
+}
 
 impl Engine {
     /// The next run to start, while there are slots. The caller makes sure that the worker's lease is good.
@@ -22,72 +28,61 @@ impl Engine {
             let Some(lane) = self.lanes.get_mut(&key) else {
                 continue;
             };
-            if !matches!(lane.stage, Stage::Ready) {
-                continue;
-            }
-            let Some(item) = lane.queue.front() else {
+            lane.lined_up = false;
+            let events = lane.next_run(&self.parts.options);
+            let Some(first) = lane.queue.front().filter(|_| events > 0) else {
                 continue;
             };
-            if item.repeat {
-                self.commit(&key);
+            if first.repeat {
+                self.commit(&key, events);
                 continue;
             }
-            lane.stage = Stage::Running(None);
+            lane.stage = Stage::Running {
+                events,
+                handle: None,
+            };
             self.running += 1;
-            return self.start(&key);
+            return self.start(&key, events);
         }
         None
     }
 
-    fn start(&mut self, key: &Key) -> Option<Start> {
+    fn start(&mut self, key: &Key, events: usize) -> Option<Start> {
         let lane = self.lanes.get_mut(key)?;
         let fence = lane.fence;
-        let item = lane.queue.front_mut()?;
-        let invocation = item
-            .invocation
-            .take()
-            .unwrap_or_else(|| self.parts.invocation(&item.envelope));
-        let context = Context::new(ContextParts {
-            group: Arc::clone(&self.group),
-            worker: self.parts.worker.clone(),
-            key: item.key.clone(),
-            seq: item.seq(),
-            id: item.id().clone(),
-            attempt: item.attempt,
-            fence,
-            received_at: item.received_at,
-            envelope: item.envelope.clone(),
-            states: Arc::clone(&self.parts.states),
-        });
         let name = RunName {
             key: key.clone(),
             fence,
-            seq: item.seq(),
+            seq: lane.queue.front()?.seq(),
         };
-        let attempt = item.attempt;
-        let item = self.lanes.get(key)?.queue.front()?;
-        self.observe(&Occurrence::Started {
-            event: item.place(),
-            attempt,
-            fence,
-        });
-        // Only what was held by a worker whose handler read it, and is read here by another version, can fail now.
-        let run = invocation
-            .map(|invocation| (invocation, context))
-            .map_err(|malformed| {
-                HandlerError::permanent(format!(
-                    "this version of the handler cannot read the held event: {malformed}"
-                ))
+        let run = if self.parts.options.batch == 1 {
+            self.parts.one(&self.group, fence, lane.queue.front_mut()?)
+        } else {
+            self.parts.batch(&self.group, lane, events)
+        };
+        let lane = self.lanes.get(key)?;
+        for item in lane.queue.iter().take(events) {
+            self.observe(&Occurrence::Started {
+                event: item.place(),
+                attempt: item.attempt,
+                fence,
             });
+        }
+        // Only what was held by a worker whose handler read it, and is read here by another version, can fail now.
+        let run = run.map_err(|malformed| {
+            HandlerError::permanent(format!(
+                "this version of the handler cannot read the held event: {malformed}"
+            ))
+        });
         Some(Start { name, run })
     }
 
     /// The run was spawned, and can be stopped by this handle.
-    pub(in crate::worker) fn on_spawned(&mut self, name: &RunName, handle: AbortHandle) {
+    pub(in crate::worker) fn on_spawned(&mut self, name: &RunName, spawned: AbortHandle) {
         if let Some(lane) = self.lanes.get_mut(&name.key)
-            && let Stage::Running(place) = &mut lane.stage
+            && let Stage::Running { handle, .. } = &mut lane.stage
         {
-            *place = Some(handle);
+            *handle = Some(spawned);
         }
     }
 
@@ -97,24 +92,29 @@ impl Engine {
         name: &RunName,
         outcome: Result<(), HandlerError>,
     ) {
-        if !self.is_current(name, |stage| matches!(stage, Stage::Running(_))) {
+        let Some(lane) = self.lanes.get(&name.key).filter(|lane| name.is_of(lane)) else {
             return;
-        }
+        };
+        let Stage::Running { events, .. } = lane.stage else {
+            return;
+        };
         self.running -= 1;
         match outcome {
-            Ok(()) => self.commit(&name.key),
+            Ok(()) => self.commit(&name.key, events),
+            Err(error) if events > 1 => self.part(&name.key, events, &error),
             Err(error) => self.failed(&name.key, &error),
         }
     }
 
     /// A wait before the next attempt is over.
     pub(in crate::worker) fn on_pause_over(&mut self, name: &RunName) {
-        if self.is_current(name, |stage| matches!(stage, Stage::BackingOff))
-            && let Some(lane) = self.lanes.get_mut(&name.key)
+        if let Some(lane) = self.lanes.get_mut(&name.key)
+            && name.is_of(lane)
+            && matches!(lane.stage, Stage::BackingOff)
         {
             lane.stage = Stage::Ready;
             self.waiting -= 1;
-            self.ready.push_back(name.key.clone());
+            self.line_up(&name.key);
         }
     }
 
@@ -141,30 +141,60 @@ impl Engine {
         }
     }
 
-    fn is_current(&self, name: &RunName, at: impl Fn(&Stage) -> bool) -> bool {
-        self.lanes.get(&name.key).is_some_and(|lane| {
-            let first = lane.queue.front().map(super::item::Item::seq);
-            lane.fence == name.fence && first == Some(name.seq) && at(&lane.stage)
-        })
-    }
-
-    fn commit(&mut self, key: &Key) {
+    /// Events are done. Of several commits that are on their way together the first alone asks for what the worker may not
+    /// have been told of, or each of the others would hand it back once more.
+    fn commit(&mut self, key: &Key, events: usize) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        let Some(item) = lane.queue.front() else {
-            return;
-        };
-        let (fence, have) = (lane.fence, lane.have());
-        let action = Action::Commit {
-            event: item.event.clone(),
-            fence,
-            have,
-        };
-        lane.stage = Stage::Asking;
-        self.tell(key.clone(), action, Then::Commit(fence));
+        for _ in 0..events {
+            let have = if lane.told.is_empty() {
+                lane.have()
+            } else {
+                Seq::MAX.get()
+            };
+            let Some(item) = lane.queue.pop_front() else {
+                break;
+            };
+            let action = Action::Commit {
+                event: item.event.clone(),
+                fence: lane.fence,
+                have,
+            };
+            let key = key.clone();
+            let then = Then::Commit(lane.fence);
+            self.outbox.push_back((Command { key, action }, then));
+            lane.told.push_back(item);
+        }
+        lane.stage = Stage::Ready;
+        self.line_up(key);
     }
 
+    /// A run of several events failed, which is no attempt of any: they run one at a time, so that the one that fails is
+    /// found.
+    fn part(&mut self, key: &Key, events: usize, error: &HandlerError) {
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return;
+        };
+        lane.stage = Stage::Ready;
+        let last = lane.queue.get(events - 1).map(|item| item.seq().get());
+        lane.careful_to = lane.careful_to.max(last.unwrap_or(0));
+        let waits = lane.waits();
+        let error = shortened(error.to_string(), LONGEST_ERROR);
+        if let Some(item) = self.lanes.get(key).and_then(|lane| lane.queue.front()) {
+            self.observe(&Occurrence::Parted {
+                event: item.place(),
+                events,
+                error: &error,
+            });
+        }
+        if self.draining && waits {
+            return self.release(key);
+        }
+        self.line_up(key);
+    }
+
+    /// The first event failed, alone. What is said of it comes behind the commits that are told.
     fn failed(&mut self, key: &Key, error: &HandlerError) {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
@@ -172,6 +202,8 @@ impl Engine {
         let Some(item) = lane.queue.front() else {
             return;
         };
+        // This is the one.
+        lane.careful_to = item.seq().get();
         let options = &self.parts.options;
         lane.stage = Stage::Asking;
         let (fence, number, have) = (lane.fence, item.attempt, lane.have());

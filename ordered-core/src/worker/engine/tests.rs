@@ -7,6 +7,8 @@ use crate::handler::Handler;
 use crate::store::{Group, MemoryStore, Store};
 use crate::transport::{Delivery, Token};
 
+mod ahead;
+
 struct Nothing;
 
 impl Handler for Nothing {
@@ -17,11 +19,13 @@ impl Handler for Nothing {
     }
 
     fn decode(&self, envelope: &Envelope) -> Result<Decoded<()>, Malformed> {
-        let seq: u64 = String::from_utf8_lossy(&envelope.body).parse().unwrap();
+        let text = String::from_utf8_lossy(&envelope.body);
+        // The seq, and its id where that is another.
+        let (seq, id) = text.split_once(' ').unwrap_or((&text, &text));
         Ok(Decoded {
             key: Key::new("k")?,
-            seq: Seq::new(seq)?,
-            id: crate::event::EventId::new(seq.to_string())?,
+            seq: Seq::new(seq.parse().unwrap())?,
+            id: crate::event::EventId::new(id)?,
             event: (),
         })
     }
@@ -40,7 +44,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let options = HandlerOptions::new("test");
+        Self::with(HandlerOptions::new("test"))
+    }
+
+    fn with(options: HandlerOptions) -> Self {
         let group = Group::new("test", options.policy.clone());
         let engine = Engine::new(Parts {
             handler: Arc::new(Nothing),

@@ -125,7 +125,7 @@ impl Engine {
         let Verdict::Committed { next, front } = verdict else {
             return self.fenced(key, fence);
         };
-        if let Some(item) = self.leave_front(key, fence) {
+        if let Some(item) = self.leave_told(key, fence) {
             self.parts.telemetry.committed(
                 item.received_at,
                 item.envelope.published_at,
@@ -156,20 +156,26 @@ impl Engine {
         }
     }
 
-    /// Takes the first event out of the lane, if the lane is still the one that the command was about.
+    /// Takes the first event whose commit is told out of the lane, if the lane is still the one that the command was about.
+    fn leave_told(&mut self, key: &Key, fence: Fence) -> Option<Item> {
+        let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
+        let item = lane.told.pop_front()?;
+        lane.committed(item.id());
+        Some(item)
+    }
+
+    /// The same of the event that failed, which nothing is told of before it.
     fn leave_front(&mut self, key: &Key, fence: Fence) -> Option<Item> {
         let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
         let item = lane.queue.pop_front()?;
+        lane.stage = Stage::Ready;
         lane.committed(item.id());
         Some(item)
     }
 
     fn after_front(&mut self, key: &Key, next: Vec<Next>, front: Option<u64>) {
         self.extend_lane(key, next);
-        match front {
-            Some(front) => self.go_on(key, front),
-            None => self.end_lane(key),
-        }
+        self.go_on(key, front);
     }
 
     fn on_retry(&mut self, key: &Key, failure: Failure, verdict: Verdict) {
@@ -295,7 +301,8 @@ impl Engine {
         if self.lanes.get(key).is_some_and(|lane| lane.fence == fence) {
             // An offer was granted since the sweep. The claim has granted what is held behind it too: to drop that
             // would leave a hole in the lane, over which a later offer would run.
-            return self.extend_lane(key, next);
+            self.extend_lane(key, next);
+            return self.line_up(key);
         }
         self.enter_claimed(key, fence, attempt, next);
     }
@@ -331,8 +338,8 @@ impl Engine {
         }
         let received_at = wall_clock();
         let item = |next: Next| {
-            let invocation = (!next.repeat).then(|| self.parts.invocation(&next.envelope));
-            Item::from_store(key, next, invocation, received_at)
+            let read = (!next.repeat).then(|| self.parts.read(&next.envelope));
+            Item::from_store(key, next, read, received_at)
         };
         next.into_iter().map(item).collect()
     }

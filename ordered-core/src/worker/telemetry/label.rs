@@ -66,6 +66,7 @@ label! {
         Committed = "committed",
         Repeated = "repeated",
         Retried = "retried",
+        Parted = "parted",
         Halted = "halted",
         DeadLettered = "dead_lettered",
         Fenced = "fenced",

@@ -22,6 +22,13 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
         } => {
             warn!(key = %event.key, seq = %event.seq, attempt, error, ?wait, "the handler failed, and will be tried again");
         }
+        Occurrence::Parted {
+            event,
+            events,
+            error,
+        } => {
+            warn!(key = %event.key, seq = %event.seq, events, error, "a run of several events failed: they run again one at a time");
+        }
         Occurrence::Halted {
             event,
             attempts,
@@ -50,7 +57,7 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
             info!(key = %event.key, seq = %event.seq, attempt, %fence, "took over a key");
         }
         Occurrence::Fenced { event } => {
-            warn!(key = %event.key, seq = %event.seq, "not committed: another worker has the key");
+            warn!(key = %event.key, seq = %event.seq, "not committed: the grant is over");
         }
         Occurrence::Held { event, waiting } => {
             debug!(key = %event.key, seq = %event.seq, %waiting, "held an event");

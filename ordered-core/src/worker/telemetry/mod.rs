@@ -150,6 +150,7 @@ fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
         Occurrence::Committed { repeat: false, .. } => Some(Step::Committed),
         Occurrence::Committed { repeat: true, .. } => Some(Step::Repeated),
         Occurrence::Retrying { .. } => Some(Step::Retried),
+        Occurrence::Parted { .. } => Some(Step::Parted),
         Occurrence::Halted { .. } => Some(Step::Halted),
         Occurrence::DeadLettered { .. } => Some(Step::DeadLettered),
         Occurrence::Fenced { .. } => Some(Step::Fenced),

@@ -1,5 +1,6 @@
 //! What `#[ordered_handler]` makes of a function.
 
+mod batches;
 mod calling;
 mod identity;
 mod malformed;

@@ -43,6 +43,7 @@ fn the_defaults_are_the_documented_ones() {
         dedup_ttl = "24h",
         max_held = 10_000,
         lane_depth = 32,
+        commit_window = 0,
         first_seq = 1,
         crate = "::ordered_events"
     )]
@@ -67,6 +68,7 @@ fn the_defaults_are_the_documented_ones() {
     stuck_after = "10m",
     dedup_ttl = "7d",
     max_held = 1_000,
+    commit_window = 3,
     lane_depth = 4,
     first_seq = 9007199254740991
 )]
@@ -87,6 +89,7 @@ fn every_option_ends_up_in_its_place() {
     expected.policy.stuck_after = Duration::from_secs(600);
     expected.policy.dedup_ttl = Duration::from_secs(7 * 24 * 60 * 60);
     expected.policy.key_quota.events = 1_000;
+    expected.commit_window = 3;
     expected.policy.lane_depth = 4;
     expected.policy.first_seq = 9_007_199_254_740_991;
     assert_eq!(all.options(), expected);
@@ -121,8 +124,31 @@ alone! {
     on_late: on_late = "drop" => |o| o.on_late = OnLate::Drop;
     stuck_after: stuck_after = "5s" => |o| o.policy.stuck_after = Duration::from_secs(5);
     max_held: max_held = 1 => |o| o.policy.key_quota.events = 1;
+    commit_window: commit_window = 8 => |o| o.commit_window = 8;
+    wide_commit_window: commit_window = 1_000 => |o| o.set_commit_window(1_000);
     lane_depth: lane_depth = 1u32 => |o| o.policy.lane_depth = 1;
     first_seq: first_seq = 5 => |o| o.policy.first_seq = 5;
+}
+
+#[test]
+fn lanes_are_twice_as_deep_as_what_runs_ahead() {
+    #[ordered_handler(key = "key", seq = "seq", batch = 100)]
+    async fn batch(_events: Vec<Event>) {}
+
+    #[ordered_handler(key = "key", seq = "seq", commit_window = 50)]
+    async fn window(_event: Event) {}
+
+    #[ordered_handler(key = "key", seq = "seq", lane_depth = 120, batch = 100)]
+    async fn chosen(_events: Vec<Event>) {}
+
+    #[ordered_handler(key = "key", seq = "seq", batch = 3)]
+    async fn small(_events: Vec<Event>) {}
+
+    let of = |options: HandlerOptions| (options.batch, options.policy.lane_depth);
+    assert_eq!(of(batch.options()), (100, 200));
+    assert_eq!(of(window.options()), (1, 100));
+    assert_eq!(of(chosen.options()), (100, 120));
+    assert_eq!(of(small.options()), (3, 32));
 }
 
 #[test]
