@@ -61,7 +61,7 @@ local function end_what_is_over(key)
 end
 
 local function front_is_stored(key)
-  local seq = key.granted[1]
+  local seq = grants.front(key)
   return seq <= key.last or held_at(key, seq) ~= nil
 end
 
@@ -80,13 +80,13 @@ function protocol.claim(key)
       return { SAY.IDLE }
     end
   end
-  local attempt = attempts(key, key.granted[1])
+  local attempt = attempts(key, grants.front(key))
   return { SAY.CLAIMED, key.fence, attempt, next = protocol.next_of(key, key.last), key = key }
 end
 
 function protocol.release(key, fence)
   if owns(key, fence) then
-    local seq = key.granted[1]
+    local seq = grants.front(key)
     set_attempts(key, seq, max(attempts(key, seq) - 1, 0))
     end_claim(key)
   end

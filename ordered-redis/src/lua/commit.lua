@@ -12,17 +12,17 @@ end
 function protocol.next_of(key, have)
   local found, bytes = {}, 0
   if not key.worker then return found end
-  local granted, upto = key.granted, granted_upto(key)
+  local first, upto = grants.front(key), grants.upto(key)
   local replay
-  if not granted[1] then
+  if not first then
     replay = first_replay(key)
     if replay then grant(key, replay.seq, replay.id) end
-  elseif granted[1] <= key.last then
-    replay = dead_at(key, granted[1])
+  elseif first <= key.last then
+    replay = dead_at(key, first)
   end
   if replay then found[1], bytes = replay, replay.size end
   if key.count == 0 then return found end
-  local count, seq = #granted, following(key, min(max(have, key.last), upto))
+  local count, seq = grants.count(key), following(key, min(max(have, key.last), upto))
   read_ahead(key, seq, upto, count)
   while seq <= upto or count < policy.lane_depth do
     local entry = held_at(key, seq)
@@ -44,20 +44,19 @@ end
 
 local function committed(key, fence, have)
   local found = protocol.next_of(key, have)
-  return { SAY.COMMITTED, owns(key, fence) and key.granted[1] or 0, next = found, key = key }
+  return { SAY.COMMITTED, owns(key, fence) and grants.front(key) or 0, next = found, key = key }
 end
 
 -- The front of the claim is done with: the claim goes on, or ends.
 function protocol.go_on(key, fence, have)
-  table.remove(key.granted, 1)
-  table.remove(key.ids, 1)
+  key.head = key.head + 2
   key.claim_changed = true
   if is_paused(key) then drop_claim(key) end
   pass_absent(key)
   local found = protocol.next_of(key, have)
-  if key.worker and not key.granted[1] then drop_claim(key) end
+  if key.worker and not grants.front(key) then drop_claim(key) end
   begin_front(key)
-  return { SAY.COMMITTED, owns(key, fence) and key.granted[1] or 0, next = found, key = key }
+  return { SAY.COMMITTED, owns(key, fence) and grants.front(key) or 0, next = found, key = key }
 end
 
 function protocol.commit(key, seq, id, fence, have)

@@ -99,7 +99,7 @@ function verbs.discard(key, seq)
     protocol.note_absent(key, seq, seq)
     pass_absent(key)
   elseif entry then
-    if granted_id(key, seq) then seize(key) end
+    if grants.id_of(key, seq) then seize(key) end
     protocol.drop_dead(key, entry)
     if key.troubled == 0 and key.phase ~= HALTED then open_phase(key) end
   else
@@ -111,7 +111,7 @@ function verbs.discard(key, seq)
 end
 
 function verbs.edit(key, seq, place)
-  if granted_id(key, seq) then return REFUSAL.RUNNING end
+  if grants.id_of(key, seq) then return REFUSAL.RUNNING end
   local dead, held = dead_at(key, seq), held_at(key, seq)
   if dead then
     protocol.give_body(dead, payload_in(place))

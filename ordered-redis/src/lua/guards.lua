@@ -54,6 +54,6 @@ end
 
 -- The event at the front of the claim begins its next attempt.
 local function begin_front(key)
-  local seq = key.worker and key.granted[1]
+  local seq = grants.front(key)
   if seq then set_attempts(key, seq, attempts(key, seq) + 1) end
 end

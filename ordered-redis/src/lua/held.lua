@@ -75,7 +75,7 @@ end
 
 -- The id of the event that is granted or held under a seq.
 local function pending_id(key, seq)
-  local id = granted_id(key, seq)
+  local id = grants.id_of(key, seq)
   if id then return id end
   local entry = held_at(key, seq)
   return entry and entry.id

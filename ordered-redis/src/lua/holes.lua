@@ -49,7 +49,8 @@ end
 
 local function first_pending(key, from, to)
   local first = protocol.held_between(key, from, to, 1)[1]
-  for _, seq in ipairs(key.granted or {}) do
+  for place = key.head, key.granted and #key.granted or 0, 2 do
+    local seq = key.granted[place]
     if seq >= from and seq <= to and (not first or seq < first) then first = seq end
   end
   return first

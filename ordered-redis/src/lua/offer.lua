@@ -14,7 +14,7 @@ local function owns(key, fence)
 end
 
 local function owns_front(key, seq, id, fence)
-  return owns(key, fence) and key.granted[1] == seq and key.ids[1] == id
+  return owns(key, fence) and grants.is_front(key, seq, id)
 end
 
 local function is_open(key)
@@ -40,12 +40,12 @@ local function take(key, seq, id)
 end
 
 local function obstacle(key, seq, id)
-  local upto = granted_upto(key)
+  local upto = grants.upto(key)
   if key.worker == worker then
     if seq <= upto then return nil end
     if seq > following(key, upto) then return WHY.GAP end
     if is_paused(key) then return WHY.PAUSED end
-    if #key.granted >= policy.lane_depth then return WHY.LANE_FULL end
+    if grants.count(key) >= policy.lane_depth then return WHY.LANE_FULL end
     return grant(key, seq, id)
   end
   if key.worker and alive[key.worker] then
@@ -87,8 +87,8 @@ end
 local function place_of(key, seq, id, size, payload)
   local why = obstacle(key, seq, id)
   if not why then
-    local attempt = key.granted[1] == seq and key.attempts or 1
-    return { SAY.RUN, key.fence, key.granted[1], attempt, is_repeat(key, id) and 1 or 0 }
+    local attempt = grants.front(key) == seq and key.attempts or 1
+    return { SAY.RUN, key.fence, grants.front(key), attempt, is_repeat(key, id) and 1 or 0 }
   end
   local head = key.last + 1
   if held_at(key, seq) then return { SAY.HOLDS, head, why } end
@@ -106,7 +106,7 @@ function protocol.offer(key, seq, id, epoch, size, payload)
   local recorded = pending or (entry and entry.id)
   if recorded and recorded ~= id then return { SAY.CONFLICT, recorded } end
   if entry then return { SAY.DUPLICATE } end
-  if not pending and seq < granted_upto(key) then
+  if not pending and seq < grants.upto(key) then
     if key.worker == worker or alive[key.worker] then return { SAY.LATE } end
     seize(key)
     pass_absent(key)

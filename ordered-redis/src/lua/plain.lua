@@ -14,8 +14,9 @@ local left, left_at, left_count = {}, {}, 0
 local takes_in, has_begun = false, false
 
 do
-  -- Of each plain key: its state, and its claim as a list: worker, since, and seq and id of each event granted.
-  local is_open, lasts, fences, tries, granted = {}, {}, {}, {}, {}
+  -- Of each plain key: its state, its claim as it is written (worker, since, then seq and id of each event granted), and where
+  -- in that the first stands that is not done with.
+  local is_open, lasts, fences, tries, granted, heads = {}, {}, {}, {}, {}, {}
   local is_plain_time = is_dry == 0 and call('HGET', TOTALS, 'paused') ~= '1'
   for key = 1, is_plain_time and #names or 0 do
     local last, fence, attempts, more = first_seq - 1, 0, 0, nil
@@ -24,7 +25,8 @@ do
     if not more then
       claim = claim and { decode(claim) }
       if not claim or claim[1] == worker and claim[3] > last then
-        is_open[key], lasts[key], fences[key], tries[key], granted[key] = true, last, fence, attempts or 0, claim
+        is_open[key], lasts[key], fences[key], tries[key] = true, last, fence, attempts or 0
+        granted[key], heads[key] = claim, 3
       end
     end
   end
@@ -41,20 +43,19 @@ do
     elseif op == COMMIT then
       local seq, id, claim, fence = asked[at + 2], asked[at + 3], granted[key], fences[key]
       local field = ids[id]
-      if claim and fence == asked[at + 4] and claim[3] == seq and claim[4] == field then
+      local head = heads[key]
+      if claim and fence == asked[at + 4] and claim[head] == seq and claim[head + 1] == field then
         done[id] = expiry
         records[count + 1], records[count + 2], records[count + 3] = field, expiry_text, asked[at + 6]
         -- The field is the id behind "i<length of key>:<key>".
         local of = #names[key]
         records[count + 4] = expiry_text .. ' ' .. field:sub(of + (of < 10 and 4 or of < 100 and 5 or #(of .. '') + 3))
         count = count + 4
-        local front = claim[5] or 0
+        local front = claim[head + 2] or 0
         if front == 0 then
           granted[key], tries[key] = false, 0
         else
-          table.remove(claim, 3)
-          table.remove(claim, 3)
-          tries[key] = 1
+          heads[key], tries[key] = head + 2, 1
         end
         lasts[key] = seq
         answer[length + 1], answer[length + 2], answer[length + 3] = COMMITTED, front, 0
@@ -71,15 +72,15 @@ do
         end
       elseif not claim and seq == last + 1 and tries[key] < max_attempts then
         local fence, attempt = fences[key] + 1, tries[key] + 1
-        fences[key], tries[key], granted[key] = fence, attempt, { worker, now, seq, ids[id] }
+        fences[key], tries[key], granted[key], heads[key] = fence, attempt, { worker, now, seq, ids[id] }, 3
         answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fence, seq, attempt
         answer[length + 5] = is_repeat and 1 or 0
         length = length + 5
         is_done, is_change = true, true
-      elseif claim and seq == claim[#claim - 1] + 1 and #claim < 2 * lane_depth + 2 then
+      elseif claim and seq == claim[#claim - 1] + 1 and #claim < 2 * lane_depth + heads[key] - 1 then
         claim[#claim + 1] = seq
         claim[#claim + 1] = ids[id]
-        answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fences[key], claim[3], 1
+        answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fences[key], claim[heads[key]], 1
         answer[length + 5] = is_repeat and 1 or 0
         length = length + 5
         is_done, is_change = true, true
@@ -105,7 +106,7 @@ do
       local text = attempts > 0 and pack(lasts[key], fences[key], attempts) or pack(lasts[key], fences[key])
       states[2 * place - 1], states[2 * place], texts[key] = name, text, text
       if claim then
-        claim = pack(unpack(claim))
+        claim = pack(worker, claim[2], unpack(claim, heads[key]))
         starts[#starts + 1] = name
         starts[#starts + 1] = claim
         claims[key] = claim

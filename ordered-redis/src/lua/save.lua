@@ -2,11 +2,7 @@
 -- seldom there is in rest.lua.
 
 local function pack_claim(key)
-  local claim = {}
-  for place, seq in ipairs(key.granted) do
-    claim[2 * place - 1], claim[2 * place] = seq, id_field(key.name, key.ids[place])
-  end
-  return pack(key.worker, key.since, unpack(claim))
+  return pack(key.worker, key.since, unpack(key.granted, key.head))
 end
 
 local function save_batch()

@@ -13,17 +13,14 @@ end
 
 local function load_key(name, text, claim)
   local key = text and unpack_state(text) or fresh_state(policy.first_seq - 1)
-  key.name, key.text = name, text or fresh_text
+  key.name, key.text, key.head = name, text or fresh_text, 3
   key.was = key.at_rest and NOTHING or {
     count = key.count, troubled = key.troubled, gap = key.gap, phase = key.phase, dead = key.dead, replays = key.replays,
     noted = is_noted(key),
   }
   if claim then
     local list = { decode(claim) }
-    key.worker, key.since, key.granted, key.ids, key.was_claimed = list[1], list[2], {}, {}, true
-    for place = 3, #list, 2 do
-      key.granted[#key.granted + 1], key.ids[#key.ids + 1] = list[place], id_in(list[place + 1], name)
-    end
+    key.worker, key.since, key.granted, key.was_claimed = list[1], list[2], list, true
   end
   return key
 end
@@ -49,12 +46,13 @@ local function load_keys()
 end
 
 local function start_claim(key, seq, id)
-  key.worker, key.since, key.granted, key.ids, key.claim_changed = worker, now, { seq }, { id }, true
+  key.worker, key.since, key.head, key.claim_changed = worker, now, 3, true
+  key.granted = { worker, now, seq, id_field(key.name, id) }
 end
 
 local function drop_claim(key)
   if not key.worker then return end
-  key.worker, key.since, key.granted, key.ids, key.claim_changed = nil, nil, nil, nil, true
+  key.worker, key.since, key.granted, key.claim_changed = nil, nil, nil, true
 end
 
 -- Ends whatever claim there is, so that its worker can change nothing any more.
@@ -64,8 +62,9 @@ local function seize(key)
 end
 
 local function grant(key, seq, id)
-  local place = #key.granted + 1
-  key.granted[place], key.ids[place] = seq, id
+  local granted = key.granted
+  granted[#granted + 1] = seq
+  granted[#granted + 1] = id_field(key.name, id)
   key.claim_changed = true
 end
 
@@ -108,15 +107,30 @@ local function open_phase(key)
   key.phase, key.due = OPEN, 0
 end
 
--- The last seq beyond key.last that is granted; key.last where none is.
-local function granted_upto(key)
-  local granted = key.granted
-  return granted and granted[1] and max(granted[#granted], key.last) or key.last
+-- What is granted stands in `granted` as it is written down (worker, since, then seq and id of each event), from `head` on:
+-- what is done with is passed over, and cut off when the claim is written.
+local grants = {}
+
+function grants.front(key)
+  return key.granted and key.granted[key.head]
 end
 
-local function granted_id(key, seq)
-  if not key.granted or seq > granted_upto(key) then return nil end
-  for place, granted in ipairs(key.granted) do
-    if granted == seq then return key.ids[place] end
+function grants.is_front(key, seq, id)
+  return grants.front(key) == seq and key.granted[key.head + 1] == id_field(key.name, id)
+end
+
+function grants.count(key)
+  return (#key.granted - key.head + 1) / 2
+end
+
+-- The last seq beyond key.last that is granted; key.last where none is.
+function grants.upto(key)
+  return grants.front(key) and max(key.granted[#key.granted - 1], key.last) or key.last
+end
+
+function grants.id_of(key, seq)
+  if not key.granted or seq > grants.upto(key) then return nil end
+  for place = key.head, #key.granted, 2 do
+    if key.granted[place] == seq then return id_in(key.granted[place + 1], key.name) end
   end
 end
