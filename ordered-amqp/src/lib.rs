@@ -83,6 +83,7 @@ mod publisher;
 mod received;
 mod session;
 mod shared;
+mod subscribe;
 mod topology;
 mod transport;
 
