@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream};
 use lapin::message::Delivery as Message;
-use lapin::options::BasicAckOptions;
+use lapin::options::{BasicAckOptions, BasicCancelOptions};
 use lapin::{Channel, Connection, Consumer};
 use ordered_core::transport::{Delivery, Intake, Token};
 use tokio::sync::{Notify, watch};
@@ -221,8 +221,15 @@ impl Session {
     pub(crate) async fn close(&self) -> lapin::Result<()> {
         self.retire();
         self.flush();
-        // In the same order on the wire, so that the broker has the acknowledgements when it closes.
+        let tag = lock(&self.consumer).tag();
+        // In the same order on the wire, so that the broker has the acknowledgements when it closes. A channel of RabbitMQ has
+        // up to 32 of them on their way to a quorum queue and keeps the others, and what it keeps when it closes is lost. The
+        // answer of the queue to the cancellation comes behind those on their way, and lets the others go.
         let close = async {
+            let _ = self
+                .channel
+                .basic_cancel(tag, BasicCancelOptions::default())
+                .await;
             self.channel.close(200, "bye".into()).await?;
             self.connection.close(200, "bye".into()).await
         };
