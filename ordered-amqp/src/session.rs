@@ -13,12 +13,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::ack_window::{Ack, AckWindow};
+use crate::broker::ANSWER;
 use crate::outgoing::Places;
 use crate::received::Received;
 use crate::subscribe::Subscription;
 
-/// How long a broker may take to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a broker may take to say goodbye: until then it may have acknowledgements to pass on.
+const FAREWELL: Duration = ANSWER;
 
 /// A connection that consumes, from its opening to its end.
 pub(crate) struct Session {

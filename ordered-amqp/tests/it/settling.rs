@@ -125,7 +125,7 @@ async fn copies_go_where_they_are_told() {
 async fn what_was_acknowledged_before_the_close_does_not_come_again() {
     for kind in [QueueKind::Quorum, QueueKind::Classic] {
         let queue = Queue::of(kind).await;
-        for round in 0..5 {
+        for round in 0..2 {
             queue.publish(numbered(1_000)).await;
             let transport = queue.started(1_000).await;
             let deliveries = take(&transport, 1_000).await;
