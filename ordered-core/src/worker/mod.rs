@@ -13,6 +13,7 @@ mod control;
 mod engine;
 mod error;
 mod heartbeat;
+mod hooks;
 mod intake;
 mod observe;
 mod run;
