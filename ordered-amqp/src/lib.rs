@@ -54,6 +54,14 @@
 //! so that acknowledgements get through while a broker that is short of memory [takes
 //! nothing](https://www.rabbitmq.com/docs/alarms#effects-on-publishers).
 //!
+//! # When a queue is deleted
+//!
+//! What was in it is gone; the transport declares it again and goes on. Two mistakes of RabbitMQ before 4.0 stand in the
+//! way, and are worked around: the server may consume from the new quorum queue by itself, in the name of a consumer of the
+//! old one, and then deliver to nobody (so the consumer asks to be cancelled instead, which an old server refuses for a
+//! quorum queue, with an error in its log, and is then made to by a limit of the channel); and it may never again read from
+//! a connection that was publishing to the queue (so a connection that owes a confirm for ten seconds is replaced).
+//!
 //! RabbitMQ 3.10 or later.
 //!
 //! # Features
@@ -83,6 +91,7 @@ mod publisher;
 mod received;
 mod session;
 mod shared;
+mod subscribe;
 mod topology;
 mod transport;
 

@@ -99,19 +99,20 @@ impl Outlet {
             }
         };
         let fates = send_all(&link, &channel, messages).await;
+        if fates
+            .iter()
+            .any(|fate| matches!(fate, Err(NotSent::Unconfirmed)))
+        {
+            self.give_up(&link).await;
+        } else {
+            link.give_back(channel);
+        }
         let returned: HashSet<Route> = fates
             .iter()
             .filter_map(|fate| fate.as_ref().ok()?.clone())
             .collect();
         if !returned.is_empty() {
-            self.repair(&link).await;
-        }
-        // A channel on which a confirm may still come is not used again, and closes when it is dropped.
-        if !fates
-            .iter()
-            .any(|fate| matches!(fate, Err(NotSent::Unconfirmed)))
-        {
-            link.give_back(channel);
+            self.repair().await;
         }
         let outcomes = messages.iter().zip(fates).map(|(message, fate)| {
             fate?;
@@ -136,7 +137,9 @@ impl Outlet {
         Ok(channel)
     }
 
-    /// The next call makes a connection of its own.
+    /// The next call makes a connection of its own: RabbitMQ may have stopped to read this one for good, as it does when a
+    /// quorum queue is deleted while more than a few messages for it are unconfirmed
+    /// (<https://github.com/rabbitmq/rabbitmq-server/pull/1883>).
     async fn give_up(&self, link: &Arc<Link>) {
         let mut current = self.link.lock().await;
         if current
@@ -148,14 +151,22 @@ impl Outlet {
     }
 
     /// Somebody has deleted a queue, perhaps: the next attempt finds it declared.
-    async fn repair(&self, link: &Link) {
-        link.forget_declared();
+    async fn repair(&self) {
         let Some(topology) = &self.topology else {
             return;
         };
-        let repaired = topology.ensure(link.connection(), &self.broker.address);
-        if let Err(error) = repaired.await {
+        let address = &self.broker.address;
+        let link = match self.link().await {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::warn!(%error, "cannot look whether a queue is missing");
+                return;
+            }
+        };
+        link.forget_declared();
+        if let Err(error) = topology.ensure(link.connection(), address).await {
             tracing::warn!(%error, "a queue is missing");
+            self.give_up(&link).await;
         }
     }
 

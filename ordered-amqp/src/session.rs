@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream};
 use lapin::message::Delivery as Message;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicAckOptions, BasicCancelOptions};
 use lapin::{Channel, Connection, Consumer};
 use ordered_core::transport::{Delivery, Intake, Token};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::ack_window::{Ack, AckWindow};
+use crate::broker::ANSWER;
+use crate::outgoing::Places;
 use crate::received::Received;
+use crate::subscribe::Subscription;
 
-/// How long a broker may take to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a broker may take to say goodbye: until then it may have acknowledgements to pass on.
+const FAREWELL: Duration = ANSWER;
 
 /// A connection that consumes, from its opening to its end.
 pub(crate) struct Session {
@@ -47,22 +49,17 @@ struct Window {
 impl Session {
     pub(crate) async fn consume(
         connection: Connection,
-        queue: &str,
+        subscription: &Subscription,
+        places: &Places,
         consumer_tag: &str,
-        defer_prefix: &str,
         intake: Intake,
         base: u64,
     ) -> lapin::Result<Self> {
-        let channel = connection.create_channel().await?;
         // A prefetch of 0 means no limit.
         let prefetch = u16::try_from(intake.max_unsettled.max(1)).unwrap_or(u16::MAX);
-        channel
-            .basic_qos(prefetch, BasicQosOptions::default())
-            .await?;
-        let options = BasicConsumeOptions::default();
-        let (queue, tag) = (queue.into(), consumer_tag.into());
-        let consumer = channel
-            .basic_consume(queue, tag, options, FieldTable::default())
+        let queue = places.queue.as_str();
+        let (channel, consumer) = subscription
+            .open(&connection, queue, consumer_tag, prefetch)
             .await?;
         Ok(Self {
             connection,
@@ -71,7 +68,7 @@ impl Session {
             window: Mutex::default(),
             base,
             keep_at_most: usize::from(prefetch) / 2,
-            defer_prefix: defer_prefix.to_owned(),
+            defer_prefix: places.defer_prefix.clone(),
             died: watch::Sender::new(false),
             kept: Notify::new(),
         })
@@ -225,8 +222,15 @@ impl Session {
     pub(crate) async fn close(&self) -> lapin::Result<()> {
         self.retire();
         self.flush();
-        // In the same order on the wire, so that the broker has the acknowledgements when it closes.
+        let tag = lock(&self.consumer).tag();
+        // In the same order on the wire, so that the broker has the acknowledgements when it closes. A channel of RabbitMQ has
+        // up to 32 of them on their way to a quorum queue and keeps the others, and what it keeps when it closes is lost. The
+        // answer of the queue to the cancellation comes behind those on their way, and lets the others go.
         let close = async {
+            let _ = self
+                .channel
+                .basic_cancel(tag, BasicCancelOptions::default())
+                .await;
             self.channel.close(200, "bye".into()).await?;
             self.connection.close(200, "bye".into()).await
         };

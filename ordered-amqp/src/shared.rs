@@ -7,6 +7,7 @@ use crate::broker::{ANSWER, Broker, within};
 use crate::failure::{Stage, away, explain};
 use crate::outlet::Outlet;
 use crate::session::Session;
+use crate::subscribe::Subscription;
 use crate::topology::Topology;
 
 /// What the transport, its driver and the copies on their way have in common.
@@ -14,6 +15,7 @@ pub(crate) struct Shared {
     pub(crate) broker: Broker,
     pub(crate) topology: Topology,
     pub(crate) consumer_tag: String,
+    subscription: Subscription,
     pub(crate) outlet: Outlet,
     /// The session that consumes now. A watch, because `receive` waits for the next one.
     pub(crate) session: watch::Sender<Option<Arc<Session>>>,
@@ -40,6 +42,7 @@ impl Shared {
             broker,
             topology,
             consumer_tag,
+            subscription: Subscription::default(),
             outlet,
             session: watch::Sender::new(None),
             closing: watch::Sender::new(false),
@@ -62,12 +65,11 @@ impl Shared {
         let connection = self.broker.open("consumer").await?;
         self.topology.ensure(&connection, address).await?;
         let places = &self.topology.places;
-        let queue = places.queue.as_str();
-        let (tag, defer) = (&self.consumer_tag, &places.defer_prefix);
-        let session = Session::consume(connection, queue, tag, defer, intake, base);
+        let (subscription, tag) = (&self.subscription, &self.consumer_tag);
+        let session = Session::consume(connection, subscription, places, tag, intake, base);
         within(ANSWER, session)
             .await
-            .map_err(|error| explain(address, Stage::Queue(queue), error))
+            .map_err(|error| explain(address, Stage::Queue(places.queue.as_str()), error))
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Session>> {

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +27,9 @@ pub(crate) struct Feed {
     again: AtomicBool,
     /// A queue was deleted: what is confirmed while it goes is gone, too, so that once more may not be enough.
     deleted: AtomicBool,
+    /// What a deleted queue may have taken along has been published again after every key had come to its end: of a seq that
+    /// two events claim, the one that is to be put aside holds up nobody.
+    rounded_off: AtomicBool,
     refused: AtomicU64,
     done: AtomicBool,
 }
@@ -38,6 +42,7 @@ impl Feed {
             published: AtomicUsize::new(0),
             again: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
+            rounded_off: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             done: AtomicBool::new(false),
         }
@@ -46,12 +51,18 @@ impl Feed {
     /// A queue was deleted: what was in it has to come again.
     pub(crate) fn publish_again(&self) {
         self.deleted.store(true, Ordering::SeqCst);
+        self.rounded_off.store(false, Ordering::SeqCst);
         self.again.store(true, Ordering::SeqCst);
         self.done.store(false, Ordering::SeqCst);
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.done.load(Ordering::SeqCst) && !self.again.load(Ordering::SeqCst)
+        let is_whole = !self.is_deleted() || self.rounded_off.load(Ordering::SeqCst);
+        is_whole && self.done.load(Ordering::SeqCst) && !self.again.load(Ordering::SeqCst)
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::SeqCst)
     }
 
     pub(crate) fn published(&self) -> usize {
@@ -72,14 +83,19 @@ impl Feed {
         journal: &Journal,
     ) -> Result<(), Error> {
         let publisher = ordered_events::publisher(url, queue).await?;
+        let end = self.end();
         loop {
-            let silent =
-                self.deleted.load(Ordering::SeqCst) && tail.since_progress() > WITHOUT_EFFECT;
+            let silent = self.is_deleted() && tail.since_progress() > WITHOUT_EFFECT;
             if self.again.swap(false, Ordering::SeqCst) || silent {
                 self.once_more(&publisher, tail).await;
             }
             let published = self.published();
             if published == self.events.len() {
+                let to_round_off = self.is_deleted() && !self.rounded_off.load(Ordering::SeqCst);
+                if to_round_off && tail.progress() == end {
+                    self.once_more(&publisher, tail).await;
+                    self.rounded_off.store(true, Ordering::SeqCst);
+                }
                 self.done.store(true, Ordering::SeqCst);
                 sleep(Duration::from_millis(50)).await;
             } else if published as u64 > tail.progress() + self.backlog {
@@ -98,13 +114,28 @@ impl Feed {
         }
     }
 
+    /// The sum of the last seqs of all keys.
+    fn end(&self) -> u64 {
+        let mut last = HashMap::new();
+        for event in &self.events {
+            let last: &mut u64 = last.entry(&event.order_id).or_default();
+            *last = event.seq.max(*last);
+        }
+        last.values().sum()
+    }
+
+    /// Publishes again what has not committed. Of a seq that two events claim that is also the one that was put aside.
     async fn once_more(&self, publisher: &Arc<dyn Publish>, tail: &Tail) {
         let published = &self.events[..self.published()];
         let missing: Vec<OrderEvent> = published
             .iter()
-            .filter(|event| !tail.has_reached(&event.order_id, event.seq))
+            .filter(|event| !tail.has_committed(&event.event_id))
             .cloned()
             .collect();
+        tracing::info!(
+            events = missing.len(),
+            "what was lost with the queue is published once more"
+        );
         for batch in missing.chunks(BATCH) {
             self.publish(publisher, batch).await;
         }
@@ -113,7 +144,7 @@ impl Feed {
     async fn publish(&self, publisher: &Arc<dyn Publish>, batch: &[OrderEvent]) {
         let envelopes: Vec<Envelope> = batch.iter().map(OrderEvent::envelope).collect();
         while let Err(error) = publisher.publish(envelopes.clone()).await {
-            tracing::debug!(%error, "the broker did not take a batch");
+            tracing::info!(%error, "the broker did not take a batch");
             self.refused.fetch_add(1, Ordering::SeqCst);
             sleep(Duration::from_millis(200)).await;
         }

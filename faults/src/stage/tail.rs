@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -29,6 +29,8 @@ struct Reading {
     /// By key, the last seq that has surely committed.
     reached: HashMap<String, u64>,
     total: u64,
+    /// The ids of events that committed, as far as a worker had the time to write it down.
+    committed: HashSet<String>,
     last_progress: Instant,
     /// Workers that got as far as a lease.
     leased: BTreeSet<String>,
@@ -43,6 +45,7 @@ impl Tail {
             torn: 0,
             reached: HashMap::new(),
             total: 0,
+            committed: HashSet::new(),
             last_progress: Instant::now(),
             leased: BTreeSet::new(),
         };
@@ -96,11 +99,8 @@ impl Tail {
         self.lock().last_progress.elapsed()
     }
 
-    pub(crate) fn has_reached(&self, key: &str, seq: u64) -> bool {
-        self.lock()
-            .reached
-            .get(key)
-            .is_some_and(|last| *last >= seq)
+    pub(crate) fn has_committed(&self, id: &str) -> bool {
+        self.lock().committed.contains(id)
     }
 
     pub(crate) fn was_leased(&self, worker: &str) -> bool {
@@ -134,7 +134,10 @@ impl Reading {
             return;
         };
         match &line.what {
-            What::Committed { event, .. } => self.reach(&event.key, event.seq),
+            What::Committed { event, .. } => {
+                self.reach(&event.key, event.seq);
+                self.committed.insert(event.id.clone());
+            }
             // That the next one starts says that the one before has committed.
             What::Started { event, .. } => self.reach(&event.key, event.seq - 1),
             What::Leased { worker, .. } => {

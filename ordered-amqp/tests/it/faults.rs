@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lapin::types::AMQPValue;
 use ordered_amqp::{Amqp, QueueKind};
 use ordered_core::event::Envelope;
 use ordered_core::transport::{Fate, Publish, Reason, ReasonKind, Transport, TransportErrorKind};
@@ -185,4 +186,58 @@ async fn a_confirm_that_never_comes_is_not_waited_for_for_ever() {
     proxy.heal();
     publisher.publish(numbered(1_500)).await.unwrap();
     publisher.close().await;
+}
+
+/// RabbitMQ reads no more from a connection on whose channel more than a few messages for a quorum queue were unconfirmed
+/// when that was deleted.
+#[tokio::test]
+async fn a_connection_that_owes_a_confirm_is_not_published_on_again() {
+    let server = RabbitServer::shared().await.unwrap();
+    let proxy = Proxy::start(server.port()).await.unwrap();
+    let mut queue = Queue::at(server, None);
+    let (port, instead) = (server.port().to_string(), proxy.port().to_string());
+    queue.url = queue.url.replace(&port, &instead);
+    let publisher = queue.builder().publisher().await.unwrap();
+    publisher.publish(numbered(1)).await.unwrap();
+    proxy.strand();
+    let error = publisher.publish(numbered(1)).await.unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Unavailable, "{error}");
+    publisher.publish(numbered(1)).await.unwrap();
+    publisher.close().await;
+}
+
+/// Before RabbitMQ 4.0 the server itself consumes from the new queue in the name of the consumer of the old one, and then
+/// throws away what it is given.
+#[tokio::test]
+async fn a_queue_that_is_deleted_and_declared_again_at_once_is_consumed() {
+    let server = RabbitServer::shared().await.unwrap();
+    for kind in ["quorum", "classic"] {
+        let queue = Queue::at(server, None);
+        let arguments = [("x-queue-type", AMQPValue::LongString(kind.into()))];
+        let client = queue.client().await;
+        client.declare(&queue.name, &arguments).await;
+        let transport = queue.started(100).await;
+        for round in 0..5 {
+            queue.publish(numbered(200)).await;
+            let (last, consume) = (format!("round {round}"), async |last: &str| {
+                let mut came = Vec::new();
+                while !came.iter().any(|body| body == last) {
+                    let deliveries = transport.receive(50).await.unwrap();
+                    ack(&transport, &deliveries).await;
+                    came.extend(deliveries.into_iter().map(|it| it.envelope.body));
+                }
+            });
+            let again = async {
+                client.delete(&queue.name).await;
+                client.declare(&queue.name, &arguments).await;
+                queue.publish([Envelope::new(last.clone())]).await;
+            };
+            let both = timeout(Duration::from_secs(20), async {
+                tokio::join!(again, consume(&last))
+            });
+            both.await
+                .unwrap_or_else(|_| panic!("{kind}: nothing comes in round {round}"));
+        }
+        transport.close().await.unwrap();
+    }
 }

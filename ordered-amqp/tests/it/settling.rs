@@ -1,9 +1,11 @@
 //! Acknowledgements and copies.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use ordered_core::transport::{Fate, Reason, ReasonKind, Settlement, Transport};
+use ordered_amqp::QueueKind;
+use ordered_core::transport::{Delivery, Fate, Reason, ReasonKind, Settlement, Transport};
 use ordered_testkit::eventually;
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::TransportFixture;
@@ -116,4 +118,39 @@ async fn copies_go_where_they_are_told() {
     let client = queue.client().await;
     assert_eq!(client.count(&morgue).await, Some(1));
     assert_eq!(client.count(&format!("{delays}.900000")).await, Some(1));
+}
+
+/// What is acknowledged behind a hole goes out one by one, and a channel that closes right behind takes leave of nothing.
+#[tokio::test]
+async fn what_was_acknowledged_before_the_close_does_not_come_again() {
+    for kind in [QueueKind::Quorum, QueueKind::Classic] {
+        let queue = Queue::of(kind).await;
+        for round in 0..2 {
+            queue.publish(numbered(1_000)).await;
+            let transport = queue.started(1_000).await;
+            let deliveries = take(&transport, 1_000).await;
+            let (holes, done): (Vec<_>, Vec<_>) = deliveries
+                .into_iter()
+                .enumerate()
+                .partition(|(number, _)| number % 100 == 0);
+            let done: Vec<_> = done.into_iter().map(|(_, delivery)| delivery).collect();
+            ack(&transport, &done).await;
+            transport.close().await.unwrap();
+            let transport = queue.started(2_000).await;
+            let left = take(&transport, holes.len()).await;
+            let bodies = |deliveries: &[Delivery]| -> BTreeSet<_> {
+                deliveries
+                    .iter()
+                    .map(|it| it.envelope.body.clone())
+                    .collect()
+            };
+            let holes: Vec<_> = holes.into_iter().map(|(_, delivery)| delivery).collect();
+            assert_eq!(bodies(&left), bodies(&holes), "{kind:?}, round {round}");
+            assert!(left.iter().all(|delivery| delivery.redelivered));
+            ack(&transport, &left).await;
+            transport.close().await.unwrap();
+            let count = queue.client().await.count(&queue.name).await;
+            assert_eq!(count, Some(0), "{kind:?}, round {round}");
+        }
+    }
 }

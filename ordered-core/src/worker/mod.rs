@@ -14,6 +14,7 @@ mod control;
 mod engine;
 mod error;
 mod heartbeat;
+mod hooks;
 mod intake;
 mod observe;
 mod run;

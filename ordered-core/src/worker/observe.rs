@@ -6,7 +6,8 @@ use crate::event::{EventId, Key, Seq};
 use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
 use crate::transport::Reason;
 
-/// Is told what happens to every event, as it happens, on the worker's own task: it must not block.
+/// Is told what happens to every event, as it happens, on the worker's own task: it must not block. A panic of it is
+/// logged, and the worker goes on.
 pub type Observer = Arc<dyn Fn(&Occurrence<'_>) + Send + Sync>;
 
 /// Which event.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use tracing::field::{Empty, display};
 use tracing::{Span, info_span};
 
+use super::hooks::call;
 use crate::event::TraceParent;
 use crate::handler::{Context, HandlerError};
 
@@ -16,9 +17,9 @@ pub(super) fn of_run(context: &Context, hooks: &[SpanHook]) -> Span {
         parent: None,
         "handle",
         group = context.group(),
-        key = %context.key(),
+        key = context.key().as_str(),
         seq = context.seq().get(),
-        event_id = %context.event_id(),
+        event_id = context.event_id().as_str(),
         attempt = context.attempt(),
         events = Empty,
         trace_id = Empty,
@@ -45,7 +46,7 @@ pub(super) fn of_run(context: &Context, hooks: &[SpanHook]) -> Span {
         );
     }
     for hook in hooks {
-        hook(&span, context);
+        call("span", || hook(&span, context));
     }
     span
 }
@@ -53,7 +54,7 @@ pub(super) fn of_run(context: &Context, hooks: &[SpanHook]) -> Span {
 /// How the run ended. What is done needs no word.
 pub(super) fn ended(span: &Span, outcome: &Result<(), HandlerError>) {
     if let Err(error) = outcome {
-        span.record("error", display(error));
+        span.record("error", error.to_string());
         span.record("otel.status_code", "ERROR");
     }
 }

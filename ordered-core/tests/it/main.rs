@@ -5,6 +5,7 @@ mod bench;
 mod failures;
 mod faults;
 mod gaps;
+mod hooks;
 mod hostile;
 mod operators;
 mod pitfalls;

@@ -135,3 +135,26 @@ async fn a_server_out_of_memory_takes_nothing_half_and_lets_the_rest_drain() {
     let view = inspect(&store, &group, &key).await.unwrap().unwrap();
     assert_eq!((view.last_seq, view.held.len()), (39, 1));
 }
+
+/// It is for the handler to refuse it, which halts its key; an error of the store would end every worker.
+#[tokio::test]
+async fn an_event_that_is_damaged_in_redis_is_handed_on_as_it_is() {
+    let server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let (group, key) = (group("damaged"), key("k"));
+    open(&store, &group).await.unwrap();
+    let held = [hold(&key, 2, 10), hold(&key, 3, 10)];
+    apply(&store, &group, &held).await.unwrap();
+    let mut redis = raw(&server).await;
+    let payloads: Vec<String> = ask(&mut redis, "KEYS *:p").await;
+    let _: u64 = ask(&mut redis, &format!("HSET {} 2:k nothing", payloads[0])).await;
+    let verdicts = apply(&store, &group, &[offer(&key, 1), commit(&key, 1, 1)])
+        .await
+        .unwrap();
+    let Verdict::Committed { next, .. } = &verdicts[1] else {
+        panic!("{verdicts:?}");
+    };
+    assert_eq!(next.len(), 2, "{next:?}");
+    assert_eq!(next[0].envelope.body, "nothing");
+    assert_eq!(next[1].envelope.body.len(), 10);
+}

@@ -11,7 +11,8 @@ pub(super) async fn carry(
     mut client: TcpStream,
     mut server: TcpStream,
     switches: &Switches,
-    cuts: &mut watch::Receiver<u64>,
+    mut cuts: watch::Receiver<u64>,
+    mut strandings: watch::Receiver<u64>,
 ) {
     // Small packets go on as they came.
     let _ = client.set_nodelay(true);
@@ -27,6 +28,10 @@ pub(super) async fn carry(
             // A cut comes first: what was kept back is lost with it, even if it could go on by now.
             biased;
             _ = cuts.changed() => Err(io::ErrorKind::ConnectionReset.into()),
+            _ = strandings.changed() => {
+                let _ = cuts.changed().await;
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
             ended = both => ended.map(drop),
         }
     };

@@ -50,6 +50,8 @@ struct Switches {
     to_client: watch::Sender<Flow>,
     /// How often the connections were cut.
     cuts: watch::Sender<u64>,
+    /// How often they were stranded.
+    strandings: watch::Sender<u64>,
     refusing: watch::Sender<bool>,
 }
 
@@ -70,6 +72,7 @@ impl Proxy {
             to_server: watch::Sender::default(),
             to_client: watch::Sender::default(),
             cuts: watch::Sender::default(),
+            strandings: watch::Sender::default(),
             refusing: watch::Sender::default(),
         });
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server));
@@ -103,6 +106,12 @@ impl Proxy {
     /// is lost. New connections are taken.
     pub fn cut(&self) {
         self.switches.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// The connections that there are carry nothing any more, in either direction, until they are cut, as if their server
+    /// had forgotten them: healing does not help them. New ones are taken, and flow.
+    pub fn strand(&self) {
+        self.switches.strandings.send_modify(|count| *count += 1);
     }
 
     /// Cuts, and resets every new connection too, until [`heal`](Proxy::heal).
@@ -152,11 +161,12 @@ async fn listen(listener: TcpListener, server: SocketAddr, switches: Arc<Switche
 }
 
 async fn serve(client: TcpStream, address: SocketAddr, switches: Arc<Switches>) {
-    // Before the connection to the server is made, so that no cut is missed.
-    let mut cuts = switches.cuts.subscribe();
+    // Before the connection to the server is made, so that nothing is missed.
+    let cuts = switches.cuts.subscribe();
+    let strandings = switches.strandings.subscribe();
     let Ok(server) = TcpStream::connect(address).await else {
         let _ = client.set_zero_linger();
         return;
     };
-    connection::carry(client, server, &switches, &mut cuts).await;
+    connection::carry(client, server, &switches, cuts, strandings).await;
 }

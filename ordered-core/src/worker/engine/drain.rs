@@ -22,7 +22,10 @@ impl Engine {
     /// Stops the handlers that still run, and gives their keys back.
     pub(in crate::worker) fn stop_runs(&mut self) {
         for key in self.release_where(|lane| matches!(lane.stage, Stage::Running { .. })) {
-            tracing::warn!(%key, "stopped a handler that was not done when the drain timeout ended");
+            tracing::warn!(
+                key = key.as_str(),
+                "stopped a handler that was not done when the drain timeout ended"
+            );
         }
     }
 

@@ -24,6 +24,7 @@ use crate::handler::{
 };
 use crate::protocol::{Action, Command, Fence, WorkerId};
 use crate::transport::{Fate, Settlement, Token};
+use crate::worker::hooks::call;
 
 /// The parts an engine is made of.
 pub(super) struct Parts {
@@ -213,18 +214,19 @@ impl Engine {
     fn observe(&self, occurrence: &Occurrence<'_>) {
         self.parts.telemetry.record(occurrence);
         for observer in &self.parts.observers {
-            observer(occurrence);
+            call("observe", || observer(occurrence));
         }
     }
 
     fn report_stuck(&self, key: &Key, seq: u64, why: StuckBecause<'_>) {
         for hook in &self.parts.stuck_hooks {
-            hook(&StuckKey {
+            let stuck = StuckKey {
                 group: &self.group,
                 key,
                 seq,
                 why,
-            });
+            };
+            call("on_stuck", || hook(&stuck));
         }
     }
 }

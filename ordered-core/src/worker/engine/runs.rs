@@ -124,7 +124,12 @@ impl Engine {
         let mut reported = HashMap::with_capacity(swept.stuck.len());
         for Stuck { key, seq, since } in swept.stuck {
             if self.reported.get(&key) != Some(&seq) {
-                tracing::warn!(%key, seq, since, "a key has waited long for an event that has not come");
+                tracing::warn!(
+                    key = key.as_str(),
+                    seq,
+                    since,
+                    "a key has waited long for an event that has not come"
+                );
                 self.report_stuck(&key, seq, StuckBecause::Gap { since });
             }
             reported.insert(key, seq);

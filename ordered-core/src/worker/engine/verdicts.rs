@@ -112,7 +112,7 @@ impl Engine {
 
     /// A store that answers what the protocol does not foresee is broken; what it was asked about stays unsettled.
     fn confused(&self, item: &Item, verdict: &Verdict) {
-        tracing::error!(key = %item.key, seq = %item.seq(), ?verdict, "the store answered something unforeseen");
+        tracing::error!(key = item.key.as_str(), seq = %item.seq(), ?verdict, "the store answered something unforeseen");
     }
 
     fn on_grant(&mut self, mut item: Item, grant: Grant) {

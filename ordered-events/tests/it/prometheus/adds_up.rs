@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::load::{DYING, Load, event, event_with_id, never};
 use super::page::{Page, prometheus};
 use super::server::ask;
-use super::witness::{Tally, Watched};
+use super::witness::{NUMBER, Settled, Tally, Watched};
 
 /// How many events the keys have that nothing is wrong with, and how many such keys there are.
 const EVENTS: u64 = 30;
@@ -33,10 +33,9 @@ struct Scene {
     broker: Arc<dyn Publish>,
     connect: Box<dyn AsyncConnect>,
     exhausted: OnExhausted,
-    /// Else the broker delivers again what was settled over a connection that broke.
-    keeps_connections: bool,
     load: Load,
     tally: Tally,
+    settled: Settled,
     server: MetricsServer,
 }
 
@@ -60,7 +59,13 @@ impl Running {
 
 impl Scene {
     async fn publish(&self, events: Vec<Envelope>) {
+        let first = self.tally.of("published");
         self.tally.add("published", events.len());
+        let numbered = (first..).zip(events).map(|(number, mut event)| {
+            event.headers.insert(NUMBER.into(), number.to_string());
+            event
+        });
+        let events = numbered.collect();
         self.broker.publish(events).await.unwrap();
     }
 
@@ -68,10 +73,11 @@ impl Scene {
         let tally = self.tally.clone();
         let worker = Worker::builder()
             .shared_store(Arc::clone(&self.store))
-            .transport(Watched {
-                inner: self.connect.consumer().await,
-                tally: self.tally.clone(),
-            })
+            .transport(Watched::new(
+                self.connect.consumer().await,
+                self.tally.clone(),
+                self.settled.clone(),
+            ))
             .handler(self.load.clone())
             .on_exhausted(self.exhausted)
             .backoff(ordered_events::Backoff {
@@ -114,7 +120,7 @@ impl Scene {
     }
 
     /// Waits until the broker has nothing any more of what was published.
-    async fn settled(&self) {
+    async fn all_settled(&self) {
         eventually("everything is settled", async || {
             self.tally.finals() >= self.tally.of("published")
         })
@@ -164,7 +170,7 @@ async fn everything_adds_up(scene: Scene) {
     eventually("there is no room", async || scene.tally.of("deferred") > 0).await;
     scene.publish(vec![event("flood", 1)]).await;
     scene.done("flood", 5 * EVENTS).await;
-    scene.settled().await;
+    scene.all_settled().await;
     let halted = u64::from(scene.exhausted == OnExhausted::Halt);
     eventually("the sweep has seen what stands", async || {
         let page = scene.scrape().await;
@@ -257,17 +263,9 @@ fn compare(scene: &Scene, page: &Page) {
     let committed = page.delivery("committed");
     assert!(committed + taken_in >= DISTINCT, "{page:?}");
     assert!(committed <= page.step("committed") + page.step("repeated"));
-    // Everything published ended: once, where no acknowledgement can get lost with a connection.
-    let (finals, published) = (tally.finals(), tally.of("published"));
-    if scene.keeps_connections {
-        assert_eq!(finals, published);
-    } else {
-        assert!(finals >= published, "{finals} of {published}");
-        println!(
-            "{} came again after they had been settled",
-            finals - published
-        );
-    }
+    // Everything published ended, and each once: no acknowledgement is lost when a worker leaves.
+    assert_eq!(tally.of("settled again"), 0);
+    assert_eq!(tally.finals(), tally.of("published"));
     // The steps, by what observers and handlers saw.
     for step in [
         "started",
@@ -303,9 +301,7 @@ fn compare(scene: &Scene, page: &Page) {
         ("conflict", 2),
         ("control", 1),
     ] {
-        let counted = page.delivery(outcome);
-        let right = counted == made || counted > made && !scene.keeps_connections;
-        assert!(right, "{outcome}: {counted}");
+        assert_eq!(page.delivery(outcome), made, "{outcome}");
     }
     assert!(page.step("taken_over") > 0);
     assert!(page.count("ordered_held_seconds_count") > 0);
@@ -329,9 +325,9 @@ async fn in_memory(exhausted: OnExhausted) -> Scene {
         broker: Arc::new(broker.clone()),
         connect: Box::new(InMemory(broker)),
         exhausted,
-        keeps_connections: true,
         load: Load::new(&group),
         tally: Tally::default(),
+        settled: Settled::default(),
         group,
     }
 }
@@ -380,9 +376,9 @@ mod real {
                 name: group.clone(),
             }),
             exhausted,
-            keeps_connections: false,
             load: Load::new(&group),
             tally: Tally::default(),
+            settled: Settled::default(),
             group,
         }
     }

@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use ordered_events::Occurrence;
 use ordered_events::core::transport::{
-    Delivery, Fate, Intake, Settlement, Transport, TransportError,
+    Delivery, Fate, Intake, Settlement, Token, Transport, TransportError,
 };
 
 /// Counts by name what it sees, apart from the worker's own counting. Clones count together.
@@ -54,10 +54,42 @@ impl Tally {
     }
 }
 
+/// The header that tells one published message from another, however often it is delivered.
+pub(crate) const NUMBER: &str = "x-number";
+
+/// The messages that were settled for good, of all transports of a scene.
+#[derive(Clone, Default)]
+pub(crate) struct Settled(Arc<Mutex<BTreeSet<String>>>);
+
 /// A transport between the worker and the broker that counts what passes.
 pub(crate) struct Watched {
-    pub(crate) inner: Arc<dyn Transport>,
-    pub(crate) tally: Tally,
+    inner: Arc<dyn Transport>,
+    tally: Tally,
+    settled: Settled,
+    /// By token, the numbers of the deliveries that are out.
+    out: Mutex<BTreeMap<Token, String>>,
+}
+
+impl Watched {
+    pub(crate) fn new(inner: Arc<dyn Transport>, tally: Tally, settled: Settled) -> Self {
+        let out = Mutex::default();
+        Self {
+            inner,
+            tally,
+            settled,
+            out,
+        }
+    }
+
+    /// A message that was settled for good before was delivered again, because the broker did not get to know of it.
+    fn settle_for_good(&self, token: Token) {
+        let number = self.out.lock().unwrap().remove(&token);
+        if let Some(number) = number
+            && !self.settled.0.lock().unwrap().insert(number)
+        {
+            self.tally.add("settled again", 1);
+        }
+    }
 }
 
 #[async_trait]
@@ -69,15 +101,28 @@ impl Transport for Watched {
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
         let deliveries = self.inner.receive(max).await?;
         self.tally.add("received", deliveries.len());
+        let mut out = self.out.lock().unwrap();
+        for Delivery {
+            token, envelope, ..
+        } in &deliveries
+        {
+            let number = envelope.headers.get(NUMBER).cloned();
+            out.insert(*token, number.expect("every message has a number"));
+        }
+        drop(out);
         Ok(deliveries)
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), TransportError> {
-        for Settlement { fate, .. } in &settlements {
+        for Settlement { token, fate } in &settlements {
             match fate {
-                Fate::Ack => self.tally.add("acked", 1),
+                Fate::Ack => {
+                    self.settle_for_good(*token);
+                    self.tally.add("acked", 1);
+                }
                 Fate::Defer(_) => self.tally.add("deferred", 1),
                 Fate::DeadLetter(reason) => {
+                    self.settle_for_good(*token);
                     self.tally.add(format!("dead {}", reason.kind.as_str()), 1)
                 }
             }

@@ -51,8 +51,9 @@ async fn a_line_of_the_handler_says_of_which_event_and_trace_it_speaks() {
     let [first, second] = of_handler[..] else {
         panic!("two lines, not: {log}");
     };
-    let place =
-        |seq: u64| format!("handle{{group=\"traced\" key=k seq={seq} event_id=e{seq} attempt=1");
+    let place = |seq: u64| {
+        format!("handle{{group=\"traced\" key=\"k\" seq={seq} event_id=\"e{seq}\" attempt=1")
+    };
     let first_span = format!("{} trace_id={TRACE} parent_span_id={SPAN}", place(1));
     assert!(first.contains(&first_span), "{first}");
     assert!(second.contains(&place(2)), "{second}");
