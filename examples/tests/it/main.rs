@@ -8,6 +8,7 @@ mod load;
 mod metrics;
 mod orders;
 mod outages;
+mod poison;
 mod secrets;
 #[cfg(feature = "sqs")]
 mod sqs;

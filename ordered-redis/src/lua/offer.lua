@@ -27,11 +27,21 @@ local function blocked(key)
   if not is_open(key) then return WHY.BACKING_OFF end
 end
 
+-- Ends the claim of a worker that is gone, if there is one, and says who it was.
+local function seize_from_the_dead(key)
+  local whom, front = key.worker, key.granted and key.granted[1]
+  seize(key)
+  if not whom then return nil end
+  local message = 'worker ' .. whom .. ' died or lost its lease while it had the event'
+  if front == key.last + 1 then blame(key, message, whom) end
+  return message
+end
+
 -- Gives the key to the worker, to run this event first; one that has used up its attempts stops the key instead.
 local function take(key, seq, id)
-  seize(key)
+  local died = seize_from_the_dead(key)
   if attempts(key, seq) >= policy.max_attempts then
-    protocol.exhausted(key, seq)
+    protocol.exhausted(key, seq, died)
     return WHY.HALTED
   end
   open_phase(key)
