@@ -7,6 +7,7 @@ mod item;
 mod lane;
 mod lanes;
 mod runs;
+mod trial;
 mod verdicts;
 
 use std::collections::{HashMap, VecDeque};
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use self::item::Item;
 use self::lane::Lane;
+use self::trial::Trial;
 use super::telemetry::Telemetry;
 use super::{Control, Observer, Occurrence, Outcome, Settings, StuckBecause, StuckHook, StuckKey};
 use crate::event::{Envelope, Key, Seq};
@@ -50,6 +52,9 @@ pub(super) struct Engine {
     /// The gaps that were reported as stuck: key and seq.
     reported: HashMap<Key, u64>,
     draining: bool,
+    /// The suspects that the last sweep found, and the one of them that is at work.
+    suspects: VecDeque<Key>,
+    trial: Trial,
     /// What to tell the store next, and what to do with each answer.
     outbox: VecDeque<(Command, Then)>,
     settlements: Vec<Settlement>,
@@ -68,6 +73,8 @@ pub(super) enum Then {
     DeadLetter(Failure),
     Release(Fence),
     Claim,
+    /// A claim of a suspect.
+    Trial,
     Control(Control, Token),
 }
 
@@ -121,6 +128,8 @@ impl Engine {
             waiting: 0,
             reported: HashMap::new(),
             draining: false,
+            suspects: VecDeque::new(),
+            trial: Trial::None,
             outbox: VecDeque::new(),
             settlements: Vec::new(),
             pauses: Vec::new(),
@@ -129,6 +138,7 @@ impl Engine {
 
     /// The next batch for the store, bounded in commands and bytes; empty when there is nothing to say.
     pub(super) fn take_batch(&mut self) -> (Vec<Command>, Vec<Then>) {
+        self.try_next_suspect();
         let mut bytes = 0;
         let mut count = 0;
         for (command, _) in self.outbox.iter().take(self.parts.settings.batch_commands) {

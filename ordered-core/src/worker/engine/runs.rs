@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 use super::lane::Stage;
+use super::trial::split;
 use super::{Context, Engine, Failure, HandlerError, Key, RunName, Start, Then};
 use crate::handler::{ContextParts, OnExhausted};
 use crate::protocol::{Action, Attempt};
@@ -120,7 +121,9 @@ impl Engine {
 
     /// What a sweep found.
     pub(in crate::worker) fn on_swept(&mut self, swept: Swept) {
-        self.on_swept_keys(swept.runnable);
+        let (suspects, others) = split(swept.runnable, swept.suspects);
+        self.suspects = suspects;
+        self.on_swept_keys(others);
         let mut reported = HashMap::with_capacity(swept.stuck.len());
         for Stuck { key, seq, since } in swept.stuck {
             if self.reported.get(&key) != Some(&seq) {

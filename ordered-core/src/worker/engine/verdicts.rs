@@ -26,6 +26,10 @@ impl Engine {
                 Then::Halt(failure) => self.on_halt(&command.key, failure, verdict),
                 Then::Release(fence) => self.on_release(&command.key, fence),
                 Then::Claim => self.on_claim(&command.key, verdict),
+                Then::Trial => {
+                    self.on_claim(&command.key, verdict);
+                    self.on_trial(command.key);
+                }
                 Then::Control(control, token) => {
                     self.on_control(command.key, &control, token, &verdict)
                 }
