@@ -100,6 +100,7 @@ pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
         Contestant::PerMessage => bare::per_message(&arena).await?,
         Contestant::ByHand => by_hand::run(&arena).await?,
         Contestant::Ordered => ordered::run(&arena).await?,
+        Contestant::Troubled => ordered::run_in_trouble(&arena).await?,
         Contestant::Script => script::run(&arena).await?,
     }
     reporting.abort();

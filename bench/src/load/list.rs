@@ -6,6 +6,7 @@ const FLOOR: Entrant = entrant("floor", Contestant::Floor);
 const PER_MESSAGE: Entrant = entrant("ack each", Contestant::PerMessage);
 const BY_HAND: Entrant = entrant("by hand", Contestant::ByHand);
 const ORDERED: Entrant = entrant("ordered", Contestant::Ordered);
+const TROUBLED: Entrant = entrant("1,000 back off", Contestant::Troubled);
 const SCRIPT: Entrant = entrant("script", Contestant::Script);
 
 const fn entrant(label: &'static str, contestant: Contestant) -> Entrant {
@@ -150,6 +151,12 @@ fn handlers() -> Vec<Load> {
             prefetch: 1_024,
             pace: Pace::Backlog(6_000.0),
             entrants: vec![FLOOR, ORDERED],
+            ..base()
+        },
+        Load {
+            name: "backing-off",
+            about: "in order, while the events of 1,000 other keys fail again and again",
+            entrants: vec![ORDERED, TROUBLED],
             ..base()
         },
         Load {

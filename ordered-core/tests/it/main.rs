@@ -1,5 +1,6 @@
 //! The worker over the memory store and the memory transport, in paused time.
 
+mod backing_off;
 mod bench;
 mod failures;
 mod faults;
