@@ -6,13 +6,13 @@ impl Engine {
     pub(in crate::worker) fn begin_drain(&mut self) {
         self.draining = true;
         self.ready.clear();
-        self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff));
+        self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff(_)));
     }
 
     /// The lease had ended, and is good again: what was granted before may be another worker's by now, whose handler
     /// runs. What has not begun is given back, and asked for again; what runs finds out when it commits.
     pub(in crate::worker) fn on_lapse(&mut self) {
-        self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff));
+        self.release_where(|stage| matches!(stage, Stage::Ready | Stage::BackingOff(_)));
     }
 
     /// Stops the handlers that still run, and gives their keys back.

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use tokio::task::AbortHandle;
 
+use super::Failure;
 use super::item::Item;
 use crate::event::EventId;
 use crate::protocol::Fence;
@@ -25,8 +26,8 @@ pub(super) enum Stage {
     Running(Option<AbortHandle>),
     /// A command about it is on its way to the store: commit, retry, halt or release.
     Asking,
-    /// It failed, and waits to be tried again.
-    BackingOff,
+    /// It failed so, and waits to be tried again.
+    BackingOff(Failure),
 }
 
 impl Lane {
@@ -36,6 +37,11 @@ impl Lane {
             queue: VecDeque::new(),
             stage: Stage::Ready,
         }
+    }
+
+    /// How many deliveries of the read-ahead it takes.
+    pub(super) fn unsettled(&self) -> usize {
+        self.queue.iter().map(|item| item.tokens.len()).sum()
     }
 
     /// The last seq in memory.

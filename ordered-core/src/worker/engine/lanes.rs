@@ -29,7 +29,9 @@ impl Engine {
             });
         }
         if let Some(lane) = self.lanes.get_mut(&key) {
+            let unsettled = item.tokens.len();
             lane.insert(item);
+            self.joined(&key, unsettled);
         }
         if begins && (self.draining || !has_front) {
             self.release(&key);
@@ -91,7 +93,10 @@ impl Engine {
                     handle.abort();
                 }
             }
-            Stage::BackingOff => self.waiting -= 1,
+            Stage::BackingOff(_) => {
+                self.waiting -= 1;
+                self.waiting_unsettled -= lane.unsettled();
+            }
             Stage::Ready | Stage::Asking => {}
         }
     }
@@ -120,8 +125,9 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
-        if let Stage::BackingOff = lane.stage {
+        if let Stage::BackingOff(_) = lane.stage {
             self.waiting -= 1;
+            self.waiting_unsettled -= lane.unsettled();
         }
         lane.stage = Stage::Asking;
         let fence = lane.fence;

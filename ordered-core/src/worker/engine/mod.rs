@@ -9,6 +9,7 @@ mod lanes;
 mod runs;
 mod trial;
 mod verdicts;
+mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub(super) struct Engine {
     running: usize,
     /// How many lanes wait for their next attempt.
     waiting: usize,
+    /// How many deliveries those have.
+    waiting_unsettled: usize,
     /// The gaps that were reported as stuck: key and seq.
     reported: HashMap<Key, u64>,
     draining: bool,
@@ -85,6 +88,8 @@ pub(super) struct Failure {
     error: String,
     /// How long to wait before the next attempt.
     wait: Duration,
+    /// Whether the observers have been told.
+    told: bool,
 }
 
 /// A run of the handler, to be started.
@@ -126,6 +131,7 @@ impl Engine {
             ready: VecDeque::new(),
             running: 0,
             waiting: 0,
+            waiting_unsettled: 0,
             reported: HashMap::new(),
             draining: false,
             suspects: VecDeque::new(),

@@ -110,11 +110,12 @@ impl Engine {
 
     /// A wait before the next attempt is over.
     pub(in crate::worker) fn on_pause_over(&mut self, name: &RunName) {
-        if self.is_current(name, |stage| matches!(stage, Stage::BackingOff))
+        if self.is_current(name, |stage| matches!(stage, Stage::BackingOff(_)))
             && let Some(lane) = self.lanes.get_mut(&name.key)
         {
             lane.stage = Stage::Ready;
             self.waiting -= 1;
+            self.waiting_unsettled -= lane.unsettled();
             self.ready.push_back(name.key.clone());
         }
     }
@@ -190,9 +191,11 @@ impl Engine {
             attempt: number,
             error: attempt.error.clone(),
             wait,
+            told: false,
         };
         let envelope = item.envelope.clone();
-        let crowded = self.waiting >= self.parts.settings.concurrency.div_ceil(2);
+        let crowded = self.waiting >= self.parts.settings.concurrency.div_ceil(2)
+            || self.waiting_unsettled + lane.unsettled() > self.may_wait_unsettled();
         let (action, then) = if error.is_permanent() || number >= options.policy.max_attempts {
             match options.on_exhausted {
                 OnExhausted::Halt => (Action::Halt(attempt, envelope), Then::Halt(failure)),

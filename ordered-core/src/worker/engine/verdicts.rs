@@ -1,5 +1,4 @@
 use super::item::Item;
-use super::lane::Stage;
 use super::{Engine, Failure, Fate, Pause, RunName, Then};
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key};
@@ -191,21 +190,20 @@ impl Engine {
             return;
         };
         item.attempt = grant.attempt;
-        lane.stage = Stage::BackingOff;
-        self.waiting += 1;
         let name = RunName {
             key: key.clone(),
             fence: grant.fence,
             seq: item.seq(),
         };
+        self.observe_retry(key, &failure);
+        if self.draining {
+            return self.release(key);
+        }
         self.pauses.push(Pause {
             name,
             wait: failure.wait,
         });
-        self.observe_retry(key, &failure);
-        if self.draining {
-            self.release(key);
-        }
+        self.wait_in_lane(key, failure);
     }
 
     fn observe_retry(
@@ -233,7 +231,9 @@ impl Engine {
         let Verdict::Postponed { .. } = verdict else {
             return self.fenced(key, failure.fence);
         };
-        self.observe_retry(key, failure);
+        if !failure.told {
+            self.observe_retry(key, failure);
+        }
         self.close_lane(key, failure.fence, Outcome::Postponed);
     }
 
