@@ -73,8 +73,8 @@ pub async fn what_was_under_way_in_two_workers_that_died_is_only_claimed(
     assert_eq!(stage.hold(A, 1).await, held(1, Obstacle::BackingOff));
     let swept = stage.store.sweep(&stage.group, 1_000).await;
     let swept = swept.expect("the store is there");
-    assert_eq!(swept.runnable, [stage.key.clone()]);
-    assert_eq!(swept.suspects, [stage.key.clone()]);
+    assert_eq!(swept.runnable, vec![stage.key.clone()]);
+    assert_eq!(swept.suspects, vec![stage.key.clone()]);
     assert_eq!(claimed(&stage.say(A, Action::Claim).await), (vec![1], 3));
     committed(&stage.commit(A, 1).await);
     let next = stage.offer(B, 2).await;
