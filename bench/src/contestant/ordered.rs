@@ -70,11 +70,9 @@ async fn work(arena: &Arena, handler: impl Handler, has_troubles: bool) -> Resul
         .read_ahead(job.prefetch.into())
         .dedup_ttl(job.dedup_ttl)
         .observe(move |occurrence| match occurrence {
-            Occurrence::Received { event, .. } => {
-                if !has_troubles || !is_trouble(event.id.as_str()) {
-                    meter.received(1);
-                }
+            Occurrence::Received { event, .. } if has_troubles && is_trouble(event.id.as_str()) => {
             }
+            Occurrence::Received { .. } => meter.received(1),
             Occurrence::Committed { event, .. } => {
                 meter.done(1);
                 if meter.has_schedule()

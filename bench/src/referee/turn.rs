@@ -109,10 +109,7 @@ impl<'a> Turns<'a> {
         let before = Cost::sofar(&mut redis).await?;
         let broker_before = self.servers.broker_processor()?;
         let job = self.job(load, entrant, &queue.name, events, schedule)?;
-        let expected = (
-            (messages + troubles.len()) as u64,
-            expected(entrant, events, messages),
-        );
+        let expected = (messages as u64, expected(entrant, events, messages));
         let running = self.run(&job, entrant.processes, expected);
         let reports = match schedule {
             None => running.await?,
