@@ -74,7 +74,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Worker::builder()
         .store(MemoryStore::new())
         .transport(broker.consumer())
-        .state(Ledger::open(None, Duration::from_millis(2))?)
+        .state(Ledger::open(None, Duration::from_millis(2), None)?)
         .handler(apply_order)
         .observe(move |occurrence| {
             let Ok(mut story) = teller.lock() else { return };

@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// How long each event takes, in milliseconds.
     #[arg(long, default_value_t = 0)]
     work_ms: u64,
+    /// The event that kills this worker whenever it is handled, as `order-1:3`: to see what becomes of it, and of the others.
+    #[arg(long, value_name = "ORDER:SEQ", value_parser = poison)]
+    poison: Option<(String, u64)>,
     /// How many events are handled at a time.
     #[arg(long, default_value_t = 64)]
     concurrency: usize,
@@ -60,6 +63,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let ledger = Ledger::open(
         options.log.as_deref(),
         Duration::from_millis(options.work_ms),
+        options.poison,
     )?;
     let mut worker = Worker::connect(&options.transport, &options.queue, &options.store)
         .await?
@@ -81,6 +85,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
     worker.run_until(shutdown_signal()).await?;
     Ok(())
+}
+
+fn poison(text: &str) -> Result<(String, u64), String> {
+    let (order, seq) = text.rsplit_once(':').ok_or("it has no `:`")?;
+    let seq = seq.parse().map_err(|error| format!("the seq: {error}"))?;
+    Ok((order.to_owned(), seq))
 }
 
 /// Comes before the worker, which looks its metrics up when it starts.

@@ -44,7 +44,7 @@ use crate::model::Model;
 /// | `backoff` | duration | The longest wait before the second attempt; it doubles with each further one. `"0s"`: no wait. | `"100ms"` |
 /// | `max_backoff` | duration | The longest wait before any attempt. | `"10s"`, or `backoff` if that is longer |
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
-/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed for good: its key stops at it, and later events wait behind it until an operator decides; or the store puts it aside, and the key goes on. | `"halt"` |
+/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed for good: its key stops at it, and later events wait behind it until an operator decides; or the store puts it aside, and the key goes on. An event that used up its attempts by killing its workers always stops its key. | `"halt"` |
 /// | `on_gap` | `"wait"`, `"skip"` or `"halt"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it. | `"wait"` |
 /// | `gap_timeout` | duration | After how long that is done. | required with `"skip"` and `"halt"` |
 /// | `on_late` | `"dead_letter"` or `"drop"` | What becomes of an event that comes after its key has passed over it. | `"dead_letter"` |

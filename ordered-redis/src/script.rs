@@ -43,7 +43,7 @@ operation!(PAUSE("paused", "said", "changed", "given_time")
 operation!(HEARTBEAT("worker", "lease", "given_time")
     on "w"
     = "lua/base.lua", "lua/heartbeat.lua");
-operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "given_time")
+operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "max_attempts", "given_time")
     on "k", "c", "w", "m", "due", "xq", "g", "halt", "s"
     = "lua/base.lua", "lua/codec.lua", "lua/places.lua", "lua/sweep.lua");
 operation!(INSPECT("key", "most", "given_time")

@@ -102,6 +102,7 @@ pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
         Contestant::Ordered | Contestant::OrderedBatch | Contestant::OrderedWindow => {
             ordered::run(&arena).await?;
         }
+        Contestant::Troubled => ordered::run_in_trouble(&arena).await?,
         Contestant::Script => script::run(&arena).await?,
     }
     reporting.abort();

@@ -11,7 +11,7 @@ use super::Arena;
 use super::work::Work;
 use crate::Failure;
 use crate::event::{OrderEvent, index};
-use crate::load::Contestant;
+use crate::load::{Contestant, TROUBLED};
 
 #[ordered_handler(key = "order_id", seq = "seq", id = "event_id")]
 async fn handle(event: OrderEvent, State(work): State<Work>) -> Result<(), HandlerError> {
@@ -40,16 +40,50 @@ fn deep(worker: WorkerBuilder, prefetch: u16) -> WorkerBuilder {
     worker.options(move |options| options.policy.lane_depth = prefetch.into())
 }
 
+/// Is never done with the events of some keys: each waits a random time of up to ten seconds, the longest by default, and
+/// fails again. Everything else is on its defaults.
+#[ordered_handler(
+    key = "order_id",
+    seq = "seq",
+    id = "event_id",
+    max_attempts = 1000000,
+    backoff = "10s"
+)]
+async fn handle_some(event: OrderEvent, State(work): State<Work>) -> Result<(), HandlerError> {
+    work.run().await;
+    if is_troubles(index(&event.event_id)) {
+        return Err("no luck".into());
+    }
+    std::hint::black_box(event);
+    Ok(())
+}
+
+fn is_troubles(index: u64) -> bool {
+    index > u64::MAX - u64::from(TROUBLED)
+}
+
+fn is_trouble(id: &str) -> bool {
+    Uuid::try_parse(id).is_ok_and(|id| is_troubles(index(&id)))
+}
+
 pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
-    let job = &arena.job;
+    let prefetch = arena.job.prefetch;
     let worker = Worker::builder();
-    let worker = match job.contestant {
-        Contestant::OrderedBatch => deep(worker.handler(handle_batch), job.prefetch),
-        Contestant::OrderedWindow => {
-            deep(worker.handler(handle).commit_window(WINDOW), job.prefetch)
-        }
+    let worker = match arena.job.contestant {
+        Contestant::OrderedBatch => deep(worker.handler(handle_batch), prefetch),
+        Contestant::OrderedWindow => deep(worker.handler(handle).commit_window(WINDOW), prefetch),
         _ => worker.handler(handle),
     };
+    work(arena, worker, false).await
+}
+
+pub(super) async fn run_in_trouble(arena: &Arena) -> Result<(), Failure> {
+    work(arena, Worker::builder().handler(handle_some), true).await
+}
+
+/// With troubles, their deliveries are not counted: the time runs from the first of the others.
+async fn work(arena: &Arena, worker: WorkerBuilder, has_troubles: bool) -> Result<(), Failure> {
+    let job = &arena.job;
     let meter = Arc::clone(&arena.meter);
     let store = RedisStore::builder(&job.redis).buckets(job.buckets);
     let store = store.connect().await?;
@@ -62,6 +96,8 @@ pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
         .read_ahead(job.prefetch.into())
         .dedup_ttl(job.dedup_ttl)
         .observe(move |occurrence| match occurrence {
+            Occurrence::Received { event, .. } if has_troubles && is_trouble(event.id.as_str()) => {
+            }
             Occurrence::Received { .. } => meter.received(1),
             Occurrence::Committed { event, .. } => {
                 meter.done(1);

@@ -8,6 +8,7 @@ const BY_HAND: Entrant = entrant("by hand", Contestant::ByHand);
 const ORDERED: Entrant = entrant("ordered", Contestant::Ordered);
 const BATCH: Entrant = entrant("batch 100", Contestant::OrderedBatch);
 const WINDOW: Entrant = entrant("commit window", Contestant::OrderedWindow);
+const TROUBLED: Entrant = entrant("1,000 back off", Contestant::Troubled);
 const SCRIPT: Entrant = entrant("script", Contestant::Script);
 
 const fn entrant(label: &'static str, contestant: Contestant) -> Entrant {
@@ -159,6 +160,12 @@ fn handlers() -> Vec<Load> {
             prefetch: 1_024,
             pace: Pace::Backlog(6_000.0),
             entrants: vec![FLOOR, ORDERED],
+            ..base()
+        },
+        Load {
+            name: "backing-off",
+            about: "in order, while the events of 1,000 other keys fail again and again",
+            entrants: vec![ORDERED, TROUBLED],
             ..base()
         },
         Load {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use list::{all, chosen};
-pub(crate) use plan::{Placed, plan};
+pub(crate) use plan::{Placed, plan, troubles};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
@@ -70,9 +70,15 @@ pub(crate) enum Contestant {
     OrderedBatch,
     /// With a commit window.
     OrderedWindow,
+    /// The same, while the first events of [`TROUBLED`] other keys fail again and again.
+    Troubled,
     /// No broker: one script call after the other.
     Script,
 }
+
+/// How many keys back off behind what is measured, and from which number on keys are these.
+pub(crate) const TROUBLED: u32 = 1_000;
+pub(crate) const FIRST_TROUBLED: u32 = 900_000;
 
 /// Which Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 use ordered_events::core::transport::shuffle_within;
 
-use super::{Keys, Load};
+use super::{FIRST_TROUBLED, Keys, Load, TROUBLED};
 
 /// One event: its key, its place in the key, and its place among all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,17 @@ pub(crate) fn plan(load: &Load, events: usize, seed: u64) -> Vec<Placed> {
     }
     shuffle_within(&mut planned, load.shuffle, &mut random);
     planned
+}
+
+/// The events that fail, which the queue gets first.
+pub(crate) fn troubles() -> Vec<Placed> {
+    let trouble = |number| Placed {
+        key: FIRST_TROUBLED + number,
+        seq: 1,
+        // Beyond all others.
+        index: u64::MAX - u64::from(number),
+    };
+    (0..TROUBLED).map(trouble).collect()
 }
 
 struct Chooser {

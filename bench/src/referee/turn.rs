@@ -13,7 +13,7 @@ use super::redis_side::{Cost, wipe};
 use super::servers::Servers;
 use crate::cli::{Options, whole};
 use crate::contestant::{Job, Progress, Quantiles, Report, Schedule};
-use crate::load::{Contestant, Entrant, Load, Pace, plan};
+use crate::load::{Contestant, Entrant, Load, Pace, plan, troubles};
 use crate::{Failure, clock};
 
 /// How long the contestants have to get ready before the first event of a schedule.
@@ -92,6 +92,13 @@ impl<'a> Turns<'a> {
         let mut redis = self.servers.redis(entrant.redis).await?;
         wipe(&mut redis).await?;
         let backlog = matches!(load.pace, Pace::Backlog(_));
+        let troubles = match entrant.contestant {
+            Contestant::Troubled => troubles(),
+            _ => Vec::new(),
+        };
+        if !troubles.is_empty() {
+            queue.fill(&troubles, load.payload_bytes).await?;
+        }
         if backlog && entrant.contestant != Contestant::Script {
             queue.fill(&planned, load.payload_bytes).await?;
         }
@@ -225,7 +232,7 @@ fn processes(entrant: &Entrant) -> f64 {
 /// How often a contestant will say "done": those without a memory also for duplicates.
 fn expected(entrant: &Entrant, events: usize, messages: usize) -> u64 {
     match entrant.contestant {
-        Contestant::Ordered => events as u64,
+        Contestant::Ordered | Contestant::Troubled => events as u64,
         _ => messages as u64,
     }
 }

@@ -25,7 +25,7 @@ pub(super) enum Aim {
 }
 
 /// Rates of two entrants of a load, round by round.
-const RATIOS: [(&str, &str, &str, &str, f64); 12] = [
+const RATIOS: [(&str, &str, &str, &str, f64); 13] = [
     ("in-order", "ordered", "floor", "× the floor", 0.80),
     (
         "in-order",
@@ -71,6 +71,13 @@ const RATIOS: [(&str, &str, &str, &str, f64); 12] = [
         "ordered",
         "× Redis next door",
         0.80,
+    ),
+    (
+        "backing-off",
+        "1,000 back off",
+        "ordered",
+        "× none backing off",
+        0.90,
     ),
     (
         "processes",

@@ -80,7 +80,9 @@ pub(crate) async fn one_of_three_workers_may_be_killed(setting: &Setting, killin
     for worker in workers {
         worker.stop().await;
     }
-    setting.log.assert_repeated_only_by(&dying.id, load);
+    setting
+        .log
+        .assert_repeated_only_by(|worker| worker == dying.id, load);
 }
 
 impl Killing {

@@ -9,6 +9,7 @@ mod load;
 mod metrics;
 mod orders;
 mod outages;
+mod poison;
 mod secrets;
 #[cfg(feature = "sqs")]
 mod sqs;

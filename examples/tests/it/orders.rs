@@ -1,6 +1,7 @@
 //! Worker and producer processes of the example.
 
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -184,6 +185,14 @@ impl Drop for Setting {
 impl Worker {
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// The signal that ended it, if one did.
+    pub(crate) fn ended_by(&mut self) -> Option<i32> {
+        self.child
+            .try_wait()
+            .unwrap()
+            .and_then(|ended| ended.signal())
     }
 
     /// As a crash of the machine would.

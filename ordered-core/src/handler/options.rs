@@ -17,6 +17,9 @@ pub struct HandlerOptions {
     /// wait already, the event goes back to the store meanwhile. Default 250 ms.
     pub lane_backoff: Duration,
     /// What becomes of an event that failed for good. Default: its key is halted.
+    ///
+    /// An event that used up its attempts because the workers that ran it died halts its key whatever is said here: no
+    /// worker is there to hand it over, and the store, which may not have it, cannot put aside what it does not have.
     pub on_exhausted: OnExhausted,
     /// What becomes of an event that comes after its seq was passed over. Default: it is dead-lettered.
     pub on_late: OnLate,
@@ -53,7 +56,7 @@ pub enum OnExhausted {
     /// Its key stops here, and later events wait behind it until an operator decides.
     #[default]
     Halt,
-    /// The store puts it aside, and the key goes on with the next.
+    /// The store puts it aside, and the key goes on with the next; unless it used up its attempts by killing its workers.
     DeadLetter,
 }
 

@@ -15,7 +15,7 @@ mod verdict;
 mod view;
 
 pub use command::{Action, Attempt, Command, Event, Verb};
-pub use decide::{Situation, decide, runnable, stuck_since};
+pub use decide::{Situation, decide, is_suspect, runnable, stuck_since};
 pub use policy::{GapPolicy, Policy, Quota};
 pub use state::{
     BucketState, Claim, Dead, DeadCause, Done, Fence, Granted, Held, KeyState, Millis, Passed,

@@ -6,6 +6,8 @@ use crate::protocol::Millis;
 pub struct Swept {
     /// Keys that have something to run, or a gap that is over, and nobody alive who has them.
     pub runnable: Vec<Key>,
+    /// Those of them that are [suspects](crate::protocol::is_suspect): to be claimed one at a time.
+    pub suspects: Vec<Key>,
     /// How many keys are halted.
     pub halted: u64,
     /// Since when the key that has waited longest for an event waits.

@@ -194,7 +194,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// What becomes of an event that failed for good.
+    /// What becomes of an event that failed for good. See [`HandlerOptions::on_exhausted`].
     pub fn on_exhausted(self, then: OnExhausted) -> Self {
         self.options(move |options| options.on_exhausted = then)
     }

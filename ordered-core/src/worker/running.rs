@@ -250,6 +250,7 @@ impl Running {
                 }
             }
         }
+        self.engine.try_next_suspect();
         self.engine
             .take_pauses()
             .into_iter()
@@ -286,7 +287,8 @@ impl Running {
     fn on_swept(&mut self, swept: Result<Swept, StoreError>) -> Duration {
         match swept {
             Ok(swept) => {
-                let more = !swept.runnable.is_empty();
+                // Suspects take their time, and are found again.
+                let more = swept.runnable.len() > swept.suspects.len();
                 self.telemetry.swept(&swept);
                 self.engine.on_swept(swept);
                 if more {

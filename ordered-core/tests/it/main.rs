@@ -1,6 +1,7 @@
 //! The worker over the memory store and the memory transport, in paused time.
 
 mod ahead;
+mod backing_off;
 mod bench;
 mod failures;
 mod faults;

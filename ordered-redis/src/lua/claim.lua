@@ -1,5 +1,5 @@
 -- Part of apply: a worker takes a key, and gives it back.
-local DIED = 'the worker that ran it died or lost its lease, on the last of its attempts'
+local DIED = 'a worker died or lost its lease while it had the event'
 local SKIP_GAPS, HALT_GAPS = 1, 2
 
 local function gap_is_over(key)
@@ -26,12 +26,12 @@ function protocol.put_back(key, seq, message)
   protocol.set_replay(key, entry, 0)
 end
 
-function protocol.exhausted(key, seq)
+function protocol.exhausted(key, seq, died)
   if seq > key.last then
-    blame(key, DIED)
+    if not trouble_of(key) then blame(key, DIED) end
     key.phase, key.due = HALTED, 0
   else
-    protocol.put_back(key, seq, DIED)
+    protocol.put_back(key, seq, died or DIED)
     pass_absent(key)
   end
 end
@@ -53,7 +53,7 @@ end
 -- The event at the head is not there: it was granted to a worker that is gone, or has not come for too long.
 local function end_what_is_over(key)
   if key.worker then
-    seize(key)
+    seize_from_the_dead(key)
     pass_absent(key)
     if waiting(key) or policy.gap_after > 0 then return end
   end

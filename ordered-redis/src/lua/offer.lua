@@ -8,6 +8,8 @@ local SAY = {
 local WHY = { GAP = 1, RUNNING = 2, LANE_FULL = 3, BACKING_OFF = 4, HALTED = 5, PAUSED = 6 }
 local FULL = { KEY_EVENTS = 1, KEY_BYTES = 2, GROUP_EVENTS = 3, GROUP_BYTES = 4 }
 local MAX_SEQ = 9007199254740991
+-- From how many starts on that came to no end an event is a suspect.
+local SUSPECT = 2
 
 local function owns(key, fence)
   return fence == key.fence and key.worker == worker
@@ -27,11 +29,26 @@ local function blocked(key)
   if not is_open(key) then return WHY.BACKING_OFF end
 end
 
+-- Ends the claim of a worker that is gone, if there is one, and says who it was.
+local function seize_from_the_dead(key)
+  local whom, first = key.worker, grants.front(key)
+  seize(key)
+  if not whom then return nil end
+  local message = 'worker ' .. whom .. ' died or lost its lease while it had the event'
+  if first == key.last + 1 then blame(key, message, whom) end
+  return message
+end
+
+-- Of a key that no worker alive has: whether its head was under way in workers that died, twice or more.
+local function is_suspect(key)
+  return key.phase == OPEN and key.attempts >= SUSPECT and key.attempts < policy.max_attempts
+end
+
 -- Gives the key to the worker, to run this event first; one that has used up its attempts stops the key instead.
 local function take(key, seq, id)
-  seize(key)
+  local died = seize_from_the_dead(key)
   if attempts(key, seq) >= policy.max_attempts then
-    protocol.exhausted(key, seq)
+    protocol.exhausted(key, seq, died)
     return WHY.HALTED
   end
   open_phase(key)
@@ -54,6 +71,7 @@ local function obstacle(key, seq, id)
   local why = blocked(key)
   if why then return why end
   if seq > key.last + 1 then return WHY.GAP end
+  if is_suspect(key) then return WHY.BACKING_OFF end
   return take(key, seq, id)
 end
 

@@ -70,10 +70,10 @@ do
           length = length + 1
           answer[length], is_done = DUPLICATE, true
         end
-      elseif not claim and seq == last + 1 and tries[key] < max_attempts then
-        local fence, attempt = fences[key] + 1, tries[key] + 1
-        fences[key], tries[key], granted[key], heads[key] = fence, attempt, { worker, now, seq, ids[id] }, 3
-        answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fence, seq, attempt
+      elseif not claim and seq == last + 1 and tries[key] == 0 and max_attempts > 0 then
+        local fence = fences[key] + 1
+        fences[key], tries[key], granted[key], heads[key] = fence, 1, { worker, now, seq, ids[id] }, 3
+        answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fence, seq, 1
         answer[length + 5] = is_repeat and 1 or 0
         length = length + 5
         is_done, is_change = true, true

@@ -94,9 +94,9 @@ local function trouble_of(key)
   return key.trouble
 end
 
-local function blame(key, message)
+local function blame(key, message, whom)
   local before = trouble_of(key)
-  key.trouble, key.troubled, key.trouble_changed = { message, before and before[2] or now, now, worker }, 1, true
+  key.trouble, key.troubled, key.trouble_changed = { message, before and before[2] or now, now, whom or worker }, 1, true
 end
 
 local function forgive(key)

@@ -1,12 +1,14 @@
 -- Finds keys of one bucket that have something to run and nobody to run it, and such as wait too long. Changes no key.
 --
 -- KEYS: k c w m due xq g halt s
--- ARGV: limit cursor count stuck_after gap_after given_time
+-- ARGV: limit cursor count stuck_after gap_after max_attempts given_time
 -- Returns: the next cursor of the scan over the claims, how many keys are halted, since when the oldest gap is (0 if there
--- is none), how many keys are stuck, each of those with the seq it waits for and since when, then the keys to run.
+-- is none), how many keys are stuck, each of those with the seq it waits for and since when, then the keys to run, each with 1 if
+-- it is a suspect and 0 if it is none.
 local STATES, CLAIMS, LEASES, TOTALS, DUE, DEAD_ORDER, GAPS, HALTS, CALLS = unpack(KEYS)
-local limit, cursor, count, now = tonumber(ARGV[1]), ARGV[2], ARGV[3], time(tonumber(ARGV[6]))
-local stuck_after, gap_after = tonumber(ARGV[4]), tonumber(ARGV[5])
+local limit, cursor, count, now = tonumber(ARGV[1]), ARGV[2], ARGV[3], time(tonumber(ARGV[7]))
+local stuck_after, gap_after, max_attempts = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local SUSPECT = 2
 
 -- A worker without an entry is a dead one, so entries that are long over can go.
 local FORGET_AFTER = 60 * 60 * 1000
@@ -75,21 +77,30 @@ for place, name in ipairs(names) do
   answer[#answer + 1] = tonumber(stuck[2 * place])
 end
 
+-- No worker alive has any of them. Which are suspects offer.lua says the same way.
 local runnable = {}
-local function run(name)
-  if not runnable[name] then
-    runnable[name] = true
-    answer[#answer + 1] = name
+local function run(list)
+  local fresh = {}
+  for _, name in ipairs(list) do
+    if not runnable[name] then runnable[name], fresh[#fresh + 1] = true, name end
+  end
+  for place, text in ipairs(fetch(STATES, fresh)) do
+    local key = text and unpack_state(text)
+    local is_suspect = key and key.phase == OPEN and key.attempts >= SUSPECT and key.attempts < max_attempts
+    answer[#answer + 1] = fresh[place]
+    answer[#answer + 1] = is_suspect and 1 or 0
   end
 end
 
 local alive = load_leases()
 if call('HGET', TOTALS, 'paused') ~= '1' then
-  for _, name in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', digits(now), 'LIMIT', 0, limit)) do run(name) end
+  run(call('ZRANGEBYSCORE', DUE, '-inf', digits(now), 'LIMIT', 0, limit))
   local waits, states = states_of(waiting_for(gap_after))
+  local over = {}
   for place, name in ipairs(waits) do
-    if states[place] and is_free(unpack_state(states[place])) then run(name) end
+    if states[place] and is_free(unpack_state(states[place])) then over[#over + 1] = name end
   end
-  for _, name in ipairs(abandoned(page[2], alive)) do run(name) end
+  run(over)
+  run(abandoned(page[2], alive))
 end
 return answer

@@ -1,5 +1,6 @@
 use std::sync::PoisonError;
 
+use ordered_core::event::Key;
 use ordered_core::protocol::GapPolicy;
 use ordered_core::store::{Group, StoreError, Stuck, Swept};
 
@@ -59,7 +60,12 @@ impl RedisStore {
             let keys = read(answer, &mut swept, limit)?;
             // What is beyond the limit is found again: the queues still have it, and the scan stays.
             if swept.runnable.is_empty() || swept.runnable.len() + keys.len() <= limit {
-                swept.runnable.extend(keys);
+                for (key, is_suspect) in keys {
+                    if is_suspect {
+                        swept.suspects.push(key.clone());
+                    }
+                    swept.runnable.push(key);
+                }
                 cursors.scans[bucket as usize] = scan;
             }
         }
@@ -82,18 +88,20 @@ impl RedisStore {
                 GapPolicy::Wait => text("-1"),
                 GapPolicy::Skip { after } | GapPolicy::Halt { after } => millis(after),
             },
+            number(u64::from(policy.max_attempts)),
             number(self.given_time()),
         ];
         self.call(&SWEEP, group, bucket, arguments)
     }
 }
 
-/// Adds what one bucket says to what was found, but for the keys that may run.
+/// Adds what one bucket says to what was found, but for the keys that may run: those it returns, with whether they are
+/// suspects.
 pub(super) fn read(
     mut answer: Answer,
     swept: &mut Swept,
     limit: usize,
-) -> Result<Vec<ordered_core::event::Key>, StoreError> {
+) -> Result<Vec<(Key, bool)>, StoreError> {
     swept.halted = swept.halted.saturating_add(answer.number()?);
     let oldest = Some(answer.number()?).filter(|since| *since > 0);
     swept.oldest_gap = [swept.oldest_gap, oldest].into_iter().flatten().min();
@@ -105,7 +113,7 @@ pub(super) fn read(
     }
     let mut keys = Vec::new();
     while !answer.is_empty() {
-        keys.push(answer.key()?);
+        keys.push((answer.key()?, answer.number()? == 1));
     }
     Ok(keys)
 }

@@ -53,6 +53,7 @@ macro_rules! store_suite {
             leases a_heartbeat_keeps_the_keys_of_a_worker,
             leases a_worker_that_leaves_gives_way_at_once,
             leases an_event_that_kills_its_workers_halts_the_key,
+            leases what_was_under_way_in_two_workers_that_died_is_only_claimed,
             sweep a_sweep_finds_what_a_dead_worker_left,
             sweep a_sweep_finds_what_is_due_and_changes_nothing,
             sweep a_sweep_finds_no_more_than_about_its_limit_and_in_the_end_all,

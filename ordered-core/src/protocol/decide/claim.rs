@@ -54,10 +54,10 @@ impl Step<'_> {
     /// Gives the key to the worker, to run this event first. An event that has used up its attempts, because the workers
     /// that ran it died, stops the key instead.
     pub(super) fn take(&mut self, first: Granted) -> Option<Obstacle> {
-        self.seize();
+        let died = self.seize_from_the_dead();
         let seq = first.seq;
         if *self.attempts(seq) >= self.at.policy.max_attempts {
-            self.exhausted(seq);
+            self.exhausted(seq, died.as_deref());
             return Some(Obstacle::Halted);
         }
         self.key.phase = Phase::Open;
@@ -70,14 +70,34 @@ impl Step<'_> {
         None
     }
 
-    fn exhausted(&mut self, seq: u64) {
-        const DIED: &str =
-            "the worker that ran it died or lost its lease, on the last of its attempts";
+    /// Ends the claim of a worker that is gone, if there is one, and says who it was: what kills its workers has nothing
+    /// else to be known by.
+    fn seize_from_the_dead(&mut self) -> Option<String> {
+        let claim = self.key.claim.take();
+        self.seize();
+        let Claim {
+            worker, granted, ..
+        } = claim?;
+        let error = format!("worker {worker} died or lost its lease while it had the event");
+        if granted
+            .front()
+            .is_some_and(|front| front.seq == self.key.head())
+        {
+            self.blame_on(&error, worker);
+        }
+        Some(error)
+    }
+
+    /// Whatever `on_exhausted` says: the store may not have the event, and cannot put aside what it does not have.
+    fn exhausted(&mut self, seq: u64, died: Option<&str>) {
+        const DIED: &str = "a worker died or lost its lease while it had the event";
         if seq > self.key.last_seq {
-            self.blame(DIED);
+            if self.key.trouble.is_none() {
+                self.blame(DIED);
+            }
             self.key.phase = Phase::Halted;
         } else {
-            self.put_back(seq, DIED);
+            self.put_back(seq, died.unwrap_or(DIED));
             self.pass_absent();
         }
     }
@@ -86,7 +106,7 @@ impl Step<'_> {
     /// the key waits for the event to come again; else it has waited for as long as the group does.
     fn end_what_is_over(&mut self) {
         if self.key.claim.is_some() {
-            self.seize();
+            self.seize_from_the_dead();
             self.pass_absent();
             let at_once = self
                 .at

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{Step, millis};
 use crate::event::Envelope;
-use crate::protocol::{Attempt, Dead, DeadCause, Grant, Phase, Trouble, Verdict};
+use crate::protocol::{Attempt, Dead, DeadCause, Grant, Phase, Trouble, Verdict, WorkerId};
 
 impl Step<'_> {
     pub(super) fn retry(&mut self, attempt: &Attempt) -> Verdict {
@@ -136,6 +136,11 @@ impl Step<'_> {
 
     /// Writes down what went wrong with the event at the head.
     pub(super) fn blame(&mut self, error: &str) {
+        self.blame_on(error, self.at.worker.clone());
+    }
+
+    /// The same, where it went wrong on another worker.
+    pub(super) fn blame_on(&mut self, error: &str, worker: WorkerId) {
         let now = self.at.now;
         let first_at = self
             .key
@@ -146,7 +151,7 @@ impl Step<'_> {
             error: error.to_owned(),
             first_at,
             last_at: now,
-            worker: self.at.worker.clone(),
+            worker,
         });
     }
 }

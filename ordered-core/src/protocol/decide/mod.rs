@@ -80,6 +80,22 @@ pub fn runnable(bucket: &BucketState, key: &KeyState, policy: &Policy, now: Mill
     free && ready && !key.paused && !bucket.paused && key.phase.is_open(now)
 }
 
+/// From how many starts on that came to no end an event is a suspect.
+const SUSPECT: u32 = 2;
+
+/// Whether the event at the head was under way in workers that died, twice or more, and has attempts left. It may be what
+/// killed them, or have been beside it. So it is granted to nobody who merely offers it: whoever claims it runs no other
+/// such event at the same time, and what does not kill its worker is not halted for what does.
+#[must_use]
+pub fn is_suspect(bucket: &BucketState, key: &KeyState, policy: &Policy, now: Millis) -> bool {
+    let free = key
+        .claim
+        .as_ref()
+        .is_none_or(|claim| !bucket.is_alive(&claim.worker, now));
+    // One that failed and waits for its next attempt came to an end.
+    free && key.phase == Phase::Open && (SUSPECT..policy.max_attempts).contains(&key.attempts)
+}
+
 /// Since when the key waits for an event that has not come, if that is so long that someone should know.
 #[must_use]
 pub fn stuck_since(key: &KeyState, policy: &Policy, now: Millis) -> Option<Millis> {

@@ -1,4 +1,4 @@
-use super::Step;
+use super::{Step, is_suspect};
 use crate::event::{Envelope, EventId};
 use crate::protocol::{Event, Grant, Granted, Obstacle, Phase, Verdict, Waiting};
 
@@ -144,6 +144,9 @@ impl Step<'_> {
             _ => self.blocked().or_else(|| {
                 if seq > self.key.head() {
                     return Some(Obstacle::Gap);
+                }
+                if is_suspect(self.bucket, self.key, self.at.policy, self.at.now) {
+                    return Some(Obstacle::BackingOff);
                 }
                 self.take(Granted {
                     seq,

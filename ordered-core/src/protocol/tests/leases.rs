@@ -1,5 +1,5 @@
 use super::scene::{A, B, LEASE, Scene, claimed, committed, early, held, run};
-use crate::protocol::{Obstacle, Verdict, WorkerId};
+use crate::protocol::{Obstacle, Phase, Verdict, WorkerId};
 
 /// "A lease shorter than the handler, no fence: two owners."
 #[test]
@@ -112,8 +112,53 @@ fn an_event_that_kills_its_workers_halts_the_key() {
         "and is kept for the operator"
     );
     assert_eq!(scene.commit_as(B, 1, "id-1", 2, 1), Verdict::Fenced);
-    let error = scene.key.trouble.unwrap().error;
-    assert!(error.contains("died"), "{error}");
+    let trouble = scene.key.trouble.unwrap();
+    assert!(
+        trouble.error.contains(&format!("worker {B} died")),
+        "{}",
+        trouble.error
+    );
+    assert_eq!(trouble.worker.as_str(), B);
+}
+
+#[test]
+fn what_was_under_way_in_two_workers_that_died_is_only_claimed() {
+    let mut scene = Scene::with(|policy| policy.max_attempts = 4);
+    scene.offer(A, 1);
+    scene.crash(A);
+    assert_eq!(scene.offer(B, 1), run(2, 2), "once may be chance");
+    assert!(!scene.suspect());
+    scene.crash(B);
+    assert!(scene.suspect());
+    assert_eq!(scene.offer(A, 1), early(1, Obstacle::BackingOff));
+    assert_eq!(scene.hold(A, 1), held(1, Obstacle::BackingOff));
+    assert!(scene.swept());
+    assert!(matches!(
+        scene.claim(A),
+        Verdict::Claimed { attempt: 3, .. }
+    ));
+    assert!(!scene.suspect(), "while a worker has it");
+    scene.crash(A);
+    assert!(matches!(
+        scene.claim(B),
+        Verdict::Claimed { attempt: 4, .. }
+    ));
+    scene.crash(B);
+    assert!(!scene.suspect(), "its attempts are used up");
+    assert_eq!(scene.claim(A), Verdict::Idle);
+    assert_eq!(scene.key.phase, Phase::Halted);
+}
+
+#[test]
+fn what_failed_and_waits_for_its_next_attempt_is_no_suspect() {
+    let mut scene = Scene::with(|policy| policy.max_attempts = 9);
+    scene.offer(A, 1);
+    for attempt in 1..=4 {
+        scene.postpone(A, 1, attempt, 100);
+        scene.now += 100;
+        assert!(scene.swept() && !scene.suspect());
+        scene.claim(A);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::event::{Envelope, EventId, Seq};
 use crate::protocol::{
     Action, Attempt, BucketState, Event, Fence, Grant, KeyState, Obstacle, Policy, Situation,
-    Verdict, Waiting, WorkerId, decide, runnable,
+    Verdict, Waiting, WorkerId, decide, is_suspect, runnable,
 };
 
 pub(super) const A: &str = "worker-a";
@@ -202,5 +202,9 @@ impl Scene {
 
     pub(super) fn swept(&self) -> bool {
         runnable(&self.bucket, &self.key, &self.policy, self.now)
+    }
+
+    pub(super) fn suspect(&self) -> bool {
+        is_suspect(&self.bucket, &self.key, &self.policy, self.now)
     }
 }

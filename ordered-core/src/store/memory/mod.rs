@@ -12,8 +12,8 @@ use super::{
 use crate::clock::Clock;
 use crate::event::Key;
 use crate::protocol::{
-    BucketState, Command, KeyState, Phase, Situation, Verdict, WorkerId, decide, runnable,
-    stuck_since,
+    BucketState, Command, KeyState, Phase, Situation, Verdict, WorkerId, decide, is_suspect,
+    runnable, stuck_since,
 };
 
 /// A store in the memory of this process: [`decide`] behind a lock.
@@ -184,6 +184,9 @@ impl Store for MemoryStore {
                         .min();
                     if swept.runnable.len() < limit && runnable(&bucket.state, state, policy, now) {
                         swept.runnable.push(key.clone());
+                        if is_suspect(&bucket.state, state, policy, now) {
+                            swept.suspects.push(key.clone());
+                        }
                     }
                     if let Some(since) =
                         stuck_since(state, policy, now).filter(|_| swept.stuck.len() < limit)

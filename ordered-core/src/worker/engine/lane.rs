@@ -2,6 +2,7 @@ use std::collections::{HashSet, VecDeque};
 
 use tokio::task::AbortHandle;
 
+use super::Failure;
 use super::item::Item;
 use crate::event::EventId;
 use crate::handler::HandlerOptions;
@@ -38,8 +39,8 @@ pub(super) enum Stage {
     },
     /// A command that it is not ready after is on its way to the store: retry, halt, release and their like.
     Asking,
-    /// It failed, and waits to be tried again.
-    BackingOff,
+    /// It failed so, and waits to be tried again.
+    BackingOff(Failure),
 }
 
 impl Lane {
@@ -53,6 +54,11 @@ impl Lane {
             doubtful: false,
             lined_up: false,
         }
+    }
+
+    /// How many deliveries of the read-ahead it takes.
+    pub(super) fn unsettled(&self) -> usize {
+        self.queue.iter().map(|item| item.tokens.len()).sum()
     }
 
     /// The last seq in memory.
@@ -107,7 +113,7 @@ impl Lane {
 
     /// Whether nothing of it runs, and no answer will say how it goes on.
     pub(super) fn waits(&self) -> bool {
-        self.told.is_empty() && matches!(self.stage, Stage::Ready | Stage::BackingOff)
+        self.told.is_empty() && matches!(self.stage, Stage::Ready | Stage::BackingOff(_))
     }
 
     /// How many of the queue the handler is at.

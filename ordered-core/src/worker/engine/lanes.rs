@@ -32,7 +32,9 @@ impl Engine {
             });
         }
         if let Some(lane) = self.lanes.get_mut(&key) {
+            let unsettled = item.tokens.len();
             lane.insert(item);
+            self.joined(&key, unsettled);
         }
         if begins && (self.draining || !has_front) {
             self.release(&key);
@@ -77,7 +79,8 @@ impl Engine {
     pub(super) fn end_lane(&mut self, key: &Key) {
         if let Some(lane) = self.lanes.remove(key) {
             lane.begun().for_each(|item| self.observe_fenced(item));
-            self.stop_run(lane.stage);
+            let unsettled = lane.unsettled();
+            self.stop_run(lane.stage, unsettled);
             self.ask_again(lane.told.into_iter().chain(lane.queue));
         }
     }
@@ -111,8 +114,8 @@ impl Engine {
         });
     }
 
-    /// Ends the run of a lane that is given up.
-    pub(super) fn stop_run(&mut self, stage: Stage) {
+    /// Ends the run of a lane that is given up, or its wait, with so many deliveries.
+    pub(super) fn stop_run(&mut self, stage: Stage, unsettled: usize) {
         match stage {
             Stage::Running { handle, .. } => {
                 self.running -= 1;
@@ -120,7 +123,10 @@ impl Engine {
                     handle.abort();
                 }
             }
-            Stage::BackingOff => self.waiting -= 1,
+            Stage::BackingOff(_) => {
+                self.waiting -= 1;
+                self.waiting_unsettled -= unsettled;
+            }
             Stage::Ready | Stage::Asking => {}
         }
     }
@@ -149,9 +155,10 @@ impl Engine {
         let Some(lane) = self.lanes.get_mut(key) else {
             return;
         };
+        let unsettled = lane.unsettled();
         let fence = lane.fence;
         let stage = std::mem::replace(&mut lane.stage, Stage::Asking);
-        self.stop_run(stage);
+        self.stop_run(stage, unsettled);
         self.tell(key.clone(), Action::Release { fence }, Then::Release(fence));
     }
 }

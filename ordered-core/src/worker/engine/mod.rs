@@ -7,7 +7,9 @@ mod item;
 mod lane;
 mod lanes;
 mod runs;
+mod trial;
 mod verdicts;
+mod waiting;
 mod work;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use self::item::Item;
 use self::lane::Lane;
+use self::trial::Trial;
 use super::telemetry::Telemetry;
 use super::{Control, Observer, Occurrence, Outcome, Settings, StuckBecause, StuckHook, StuckKey};
 use crate::event::{Envelope, Key, Seq};
@@ -49,9 +52,14 @@ pub(super) struct Engine {
     running: usize,
     /// How many lanes wait for their next attempt.
     waiting: usize,
+    /// How many deliveries those have.
+    waiting_unsettled: usize,
     /// The gaps that were reported as stuck: key and seq.
     reported: HashMap<Key, u64>,
     draining: bool,
+    /// The suspects that the last sweep found, and the one of them that is at work.
+    suspects: VecDeque<Key>,
+    trial: Trial,
     /// What to tell the store next, and what to do with each answer.
     outbox: VecDeque<(Command, Then)>,
     settlements: Vec<Settlement>,
@@ -70,6 +78,8 @@ pub(super) enum Then {
     DeadLetter(Failure),
     Release(Fence),
     Claim,
+    /// A claim of a suspect.
+    Trial,
     Control(Control, Token),
 }
 
@@ -80,6 +90,8 @@ pub(super) struct Failure {
     error: String,
     /// How long to wait before the next attempt.
     wait: Duration,
+    /// Whether the observers have been told.
+    told: bool,
 }
 
 /// A run of the handler, to be started.
@@ -127,8 +139,11 @@ impl Engine {
             ready: VecDeque::new(),
             running: 0,
             waiting: 0,
+            waiting_unsettled: 0,
             reported: HashMap::new(),
             draining: false,
+            suspects: VecDeque::new(),
+            trial: Trial::None,
             outbox: VecDeque::new(),
             settlements: Vec::new(),
             pauses: Vec::new(),

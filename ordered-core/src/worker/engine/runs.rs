@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use tokio::task::AbortHandle;
 
 use super::lane::{Lane, Stage};
+use super::trial::split;
 use super::{Engine, Failure, HandlerError, Key, RunName, Seq, Start, Then};
 use crate::handler::OnExhausted;
 use crate::protocol::{Action, Attempt, Command};
@@ -110,17 +111,20 @@ impl Engine {
     pub(in crate::worker) fn on_pause_over(&mut self, name: &RunName) {
         if let Some(lane) = self.lanes.get_mut(&name.key)
             && name.is_of(lane)
-            && matches!(lane.stage, Stage::BackingOff)
+            && matches!(lane.stage, Stage::BackingOff(_))
         {
             lane.stage = Stage::Ready;
             self.waiting -= 1;
+            self.waiting_unsettled -= lane.unsettled();
             self.line_up(&name.key);
         }
     }
 
     /// What a sweep found.
     pub(in crate::worker) fn on_swept(&mut self, swept: Swept) {
-        self.on_swept_keys(swept.runnable);
+        let (suspects, others) = split(swept.runnable, swept.suspects);
+        self.suspects = suspects;
+        self.on_swept_keys(others);
         let mut reported = HashMap::with_capacity(swept.stuck.len());
         for Stuck { key, seq, since } in swept.stuck {
             if self.reported.get(&key) != Some(&seq) {
@@ -224,9 +228,11 @@ impl Engine {
             attempt: number,
             error: attempt.error.clone(),
             wait,
+            told: false,
         };
         let envelope = item.envelope.clone();
-        let crowded = self.waiting >= self.parts.settings.concurrency.div_ceil(2);
+        let crowded = self.waiting >= self.parts.settings.concurrency.div_ceil(2)
+            || self.waiting_unsettled + lane.unsettled() > self.may_wait_unsettled();
         let (action, then) = if error.is_permanent() || number >= options.policy.max_attempts {
             match options.on_exhausted {
                 OnExhausted::Halt => (Action::Halt(attempt, envelope), Then::Halt(failure)),

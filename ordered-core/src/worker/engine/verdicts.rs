@@ -26,6 +26,10 @@ impl Engine {
                 Then::Halt(failure) => self.on_halt(&command.key, failure, verdict),
                 Then::Release(fence) => self.on_release(&command.key, fence),
                 Then::Claim => self.on_claim(&command.key, verdict),
+                Then::Trial => {
+                    self.on_claim(&command.key, verdict);
+                    self.on_trial(command.key);
+                }
                 Then::Control(control, token) => {
                     self.on_control(command.key, &control, token, &verdict)
                 }
@@ -193,21 +197,20 @@ impl Engine {
             return;
         };
         item.attempt = grant.attempt;
-        lane.stage = Stage::BackingOff;
-        self.waiting += 1;
         let name = RunName {
             key: key.clone(),
             fence: grant.fence,
             seq: item.seq(),
         };
+        self.observe_retry(key, &failure);
+        if self.draining {
+            return self.release(key);
+        }
         self.pauses.push(Pause {
             name,
             wait: failure.wait,
         });
-        self.observe_retry(key, &failure);
-        if self.draining {
-            self.release(key);
-        }
+        self.wait_in_lane(key, failure);
     }
 
     fn observe_retry(
@@ -235,7 +238,9 @@ impl Engine {
         let Verdict::Postponed { .. } = verdict else {
             return self.fenced(key, failure.fence);
         };
-        self.observe_retry(key, failure);
+        if !failure.told {
+            self.observe_retry(key, failure);
+        }
         self.close_lane(key, failure.fence, Outcome::Postponed);
     }
 

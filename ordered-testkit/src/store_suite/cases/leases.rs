@@ -1,7 +1,7 @@
-use ordered_core::protocol::{Fence, Obstacle, Verdict, WorkerId};
+use ordered_core::protocol::{Action, Fence, Obstacle, Verdict, WorkerId};
 use ordered_core::store::{Admin, Store};
 
-use crate::store_suite::stage::{A, B, LEASE, Stage, committed, early, held, run};
+use crate::store_suite::stage::{A, B, LEASE, Stage, claimed, committed, early, held, run};
 
 pub async fn a_worker_that_was_overtaken_can_commit_nothing(stage: Stage<impl Store + Admin>) {
     stage.offer(A, 1).await;
@@ -56,8 +56,30 @@ pub async fn an_event_that_kills_its_workers_halts_the_key(stage: Stage<impl Sto
     assert_eq!(stage.commit_under(B, 1, Fence(2)).await, Verdict::Fenced);
     let view = stage.view().await;
     assert_eq!(view.phase, "halted");
+    let trouble = view.trouble.expect("it says why");
+    let said = format!("worker {B} died");
+    assert!(trouble.error.contains(&said), "{}", trouble.error);
+    assert_eq!(trouble.worker, B);
+}
+
+pub async fn what_was_under_way_in_two_workers_that_died_is_only_claimed(
+    stage: Stage<impl Store + Admin>,
+) {
+    stage.offer(A, 1).await;
+    stage.crash(A).await;
+    assert_eq!(stage.offer(B, 1).await, run(2, 2), "once may be chance");
+    stage.crash(B).await;
+    assert_eq!(stage.offer(A, 1).await, early(1, Obstacle::BackingOff));
+    assert_eq!(stage.hold(A, 1).await, held(1, Obstacle::BackingOff));
+    let swept = stage.store.sweep(&stage.group, 1_000).await;
+    let swept = swept.expect("the store is there");
+    assert_eq!(swept.runnable, vec![stage.key.clone()]);
+    assert_eq!(swept.suspects, vec![stage.key.clone()]);
+    assert_eq!(claimed(&stage.say(A, Action::Claim).await), (vec![1], 3));
+    committed(&stage.commit(A, 1).await);
+    let next = stage.offer(B, 2).await;
     assert!(
-        view.trouble
-            .is_some_and(|trouble| trouble.error.contains("died"))
+        matches!(&next, Verdict::Run(grant) if grant.attempt == 1),
+        "it was not this key: {next:?}"
     );
 }

@@ -31,6 +31,7 @@ pub(super) enum Reply {
     Verdicts(Vec<Verdict>),
     Found {
         runnable: BTreeSet<Key>,
+        suspects: BTreeSet<Key>,
         stuck: BTreeSet<Stuck>,
         halted: u64,
         oldest_gap: Option<u64>,
@@ -74,12 +75,14 @@ impl Step {
             Self::Sweep => {
                 let Swept {
                     runnable,
+                    suspects,
                     halted,
                     oldest_gap,
                     stuck,
                 } = store.sweep(group, 1_000).await?;
                 Reply::Found {
                     runnable: runnable.into_iter().collect(),
+                    suspects: suspects.into_iter().collect(),
                     stuck: stuck.into_iter().collect(),
                     halted,
                     oldest_gap,
