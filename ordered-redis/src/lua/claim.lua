@@ -53,7 +53,7 @@ end
 -- The event at the head is not there: it was granted to a worker that is gone, or has not come for too long.
 local function end_what_is_over(key)
   if key.worker then
-    seize_from_the_dead(key)
+    protocol.seize_from_the_dead(key)
     pass_absent(key)
     if waiting(key) or policy.gap_after > 0 then return end
   end

@@ -30,7 +30,7 @@ local function blocked(key)
 end
 
 -- Ends the claim of a worker that is gone, if there is one, and says who it was.
-local function seize_from_the_dead(key)
+function protocol.seize_from_the_dead(key)
   local whom, first = key.worker, grants.front(key)
   seize(key)
   if not whom then return nil end
@@ -46,7 +46,7 @@ end
 
 -- Gives the key to the worker, to run this event first; one that has used up its attempts stops the key instead.
 local function take(key, seq, id)
-  local died = seize_from_the_dead(key)
+  local died = protocol.seize_from_the_dead(key)
   if attempts(key, seq) >= policy.max_attempts then
     protocol.exhausted(key, seq, died)
     return WHY.HALTED

@@ -49,10 +49,11 @@ impl Bench {
 
     fn with(options: HandlerOptions) -> Self {
         let group = Group::new("test", options.policy.clone());
+        let settings = Settings::default().validated(&options).unwrap();
         let engine = Engine::new(Parts {
             handler: Arc::new(Nothing),
             options,
-            settings: Settings::default(),
+            settings,
             states: Arc::default(),
             worker: WorkerId::new("w"),
             observers: Vec::new(),
