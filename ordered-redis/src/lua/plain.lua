@@ -13,6 +13,18 @@ local left, left_at, left_count = {}, {}, 0
 -- Whether the batch brings anything in, and whether something was written.
 local takes_in, has_begun = false, false
 
+-- A claim as it is written: what is granted from `head` on. What is packed at once is on Lua's stack twice, and that takes
+-- some 8,000 values (LUAI_MAXCSTACK).
+local function pack_claim(granted, head)
+  local text, size, part = pack(granted[1], granted[2]), #granted, 2000
+  if size - head < part then return text .. pack(unpack(granted, head)) end
+  for first = head, size, part do
+    local last = first + part - 1
+    text = text .. pack(unpack(granted, first, last < size and last or size))
+  end
+  return text
+end
+
 do
   -- Of each plain key: its state, its claim as it is written (worker, since, then seq and id of each event granted), and where
   -- in that the first stands that is not done with.
@@ -106,7 +118,7 @@ do
       local text = attempts > 0 and pack(lasts[key], fences[key], attempts) or pack(lasts[key], fences[key])
       states[2 * place - 1], states[2 * place], texts[key] = name, text, text
       if claim then
-        claim = pack(worker, claim[2], unpack(claim, heads[key]))
+        claim = pack_claim(claim, heads[key])
         starts[#starts + 1] = name
         starts[#starts + 1] = claim
         claims[key] = claim

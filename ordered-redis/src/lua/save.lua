@@ -1,10 +1,6 @@
 -- Part of apply: writes down what was left has changed, with a few variadic commands. Here is what it always may write; what is
 -- seldom there is in rest.lua.
 
-local function pack_claim(key)
-  return pack(key.worker, key.since, unpack(key.granted, key.head))
-end
-
 local function save_batch()
   local states, fresh, claims, unclaimed, rest = {}, {}, {}, {}, {}
   for _, name in ipairs(key_names) do
@@ -16,7 +12,7 @@ local function save_batch()
       states[#states + 1], states[#states + 2] = name, text
     end
     if key.claim_changed and key.worker then
-      claims[#claims + 1], claims[#claims + 2] = name, pack_claim(key)
+      claims[#claims + 1], claims[#claims + 2] = name, pack_claim(key.granted, key.head)
     elseif key.claim_changed and key.was_claimed then
       unclaimed[#unclaimed + 1] = name
     end

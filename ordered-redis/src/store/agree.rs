@@ -19,10 +19,27 @@ pub(super) struct Enrolled {
     since: u64,
 }
 
+/// What one worker is granted of a key passes over the stack of Lua, which takes some 8,000 values (`LUAI_MAXCSTACK`): two for each
+/// event.
+const MOST_LANE_DEPTH: u32 = 3_000;
+
 /// After how long a worker that has no lease any more is forgotten.
 const FORGET_AFTER: u64 = 60 * 60 * 1_000;
 
 impl RedisStore {
+    /// Refuses rules that the scripts cannot keep.
+    pub(super) fn check_rules(group: &Group) -> Result<(), StoreError> {
+        let depth = group.policy().lane_depth;
+        if depth <= MOST_LANE_DEPTH {
+            return Ok(());
+        }
+        Err(StoreError::refused(format!(
+            "the group `{}` has a `lane_depth` of {depth}, and in Redis it can be {MOST_LANE_DEPTH} at the most: set a \
+             smaller one, or a smaller `batch` or `commit_window`, which deepen the lanes",
+            group.name()
+        )))
+    }
+
     /// Records the number of buckets at the first use of a group, and refuses another one from then on.
     pub(super) async fn agree(&self, group: &Group) -> Result<(), StoreError> {
         let meta = self.shared.names.meta(group.name());

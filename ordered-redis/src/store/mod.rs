@@ -100,6 +100,7 @@ impl RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+        Self::check_rules(group)?;
         let answers = self.send(settings::questions()).await?;
         let report = settings::report(&self.shared.address, self.shared.strict, &answers)?;
         self.agree(group).await?;

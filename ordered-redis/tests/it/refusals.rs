@@ -1,11 +1,13 @@
 use std::error::Error;
 use std::time::Duration;
 
-use ordered_core::store::{StoreError, StoreErrorKind};
+use ordered_core::protocol::{Policy, Verdict};
+use ordered_core::store::{Group, StoreError, StoreErrorKind};
 use ordered_redis::RedisStore;
 use ordered_testkit::server::RedisServer;
+use ordered_testkit::unique;
 
-use crate::talk::{apply, ask, group, key, offer, open, raw};
+use crate::talk::{apply, ask, commit, group, hold, key, offer, open, raw};
 
 /// All that an error says, with its causes.
 fn whole(error: &StoreError) -> String {
@@ -108,6 +110,40 @@ async fn a_worker_with_another_number_of_buckets_is_refused() {
     let error = open(&eight, &group).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Refused);
     assert!(error.to_string().contains("`.buckets(4)`"), "{error}");
+}
+
+#[tokio::test]
+async fn the_deepest_lane_works_and_a_deeper_one_is_refused() {
+    let server = RedisServer::shared().await.unwrap();
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let with_depth = |depth| {
+        let mut policy = Policy::default();
+        policy.lane_depth = depth;
+        Group::new(unique("depth"), policy)
+    };
+    let error = open(&store, &with_depth(3_001)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Refused);
+    assert!(error.to_string().contains("3000 at the most"), "{error}");
+
+    let (group, key) = (with_depth(3_000), key("hot"));
+    open(&store, &group).await.unwrap();
+    let offers: Vec<_> = (1..=3_001).map(|seq| offer(&key, seq)).collect();
+    let verdicts = apply(&store, &group, &offers).await.unwrap();
+    assert!(
+        verdicts[..3_000]
+            .iter()
+            .all(|verdict| matches!(verdict, Verdict::Run(_)))
+    );
+    assert!(matches!(verdicts[3_000], Verdict::Early(_)));
+    // What was granted is read again by the part for what is not plain.
+    apply(&store, &group, &[hold(&key, 3_001, 10)])
+        .await
+        .unwrap();
+    let verdicts = apply(&store, &group, &[commit(&key, 1, 1)]).await.unwrap();
+    assert!(matches!(
+        &verdicts[0],
+        Verdict::Committed { front: Some(2), .. }
+    ));
 }
 
 #[tokio::test]
