@@ -30,7 +30,7 @@
 -- decided before (plain.lua); what stands here is about the rest of the batch.
 
 local OP = {
-  OFFER = 1, HOLD = 2, COMMIT = 3, RETRY = 4, POSTPONE = 5, HALT = 6, RELEASE = 7, CLAIM = 8, DEAD_LETTER = 9, FILL = 10,
+  OFFER = OFFER, HOLD = HOLD, COMMIT = COMMIT, RETRY = 4, POSTPONE = 5, HALT = 6, RELEASE = 7, CLAIM = 8, DEAD_LETTER = 9, FILL = 10,
   RESET = 11, OPERATE = 12,
 }
 

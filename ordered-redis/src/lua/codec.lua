@@ -51,3 +51,11 @@ end
 local function held_field(name, seq)
   return digits(seq) .. ':' .. name
 end
+
+-- From how many starts on that came to no end an event is a suspect.
+local SUSPECT = 2
+
+-- Of a key that no worker alive has: whether its head was under way in workers that died, twice or more.
+local function is_suspect(key, max_attempts)
+  return key.phase == OPEN and key.attempts >= SUSPECT and key.attempts < max_attempts
+end

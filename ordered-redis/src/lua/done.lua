@@ -8,6 +8,11 @@ local RING = { KEYS[10], KEYS[11], KEYS[12] }
 local expiry = now + dedup_ttl
 local expiry_text = format('%.0f', expiry)
 
+-- The id that such a field holds.
+local function id_in(field, name)
+  return field:sub(#name + #(#name .. '') + 3)
+end
+
 -- Until when the first of these ids are remembered: false for one that is not. One that was committed twice may have two
 -- records; the one that lasts longer counts.
 local function done_until(fields, count)

@@ -1,15 +1,13 @@
 -- Part of apply: the protocol, as protocol/decide in ordered-core has it, function by function. That is the
 -- specification; the differential test holds these files equal to it.
 local SAY = {
-  RUN = 1, EARLY = 2, HOLDS = 3, HOLD_FULL = 4, DUPLICATE = 5, STALE = 6, CONFLICT = 7, COMMITTED = 8, POSTPONED = 9,
+  RUN = RUN, EARLY = 2, HOLDS = 3, HOLD_FULL = 4, DUPLICATE = DUPLICATE, STALE = 6, CONFLICT = 7, COMMITTED = COMMITTED, POSTPONED = 9,
   IS_HALTED = 10, RELEASED = 11, CLAIMED = 12, IDLE = 13, FENCED = 14, LATE = 15, NOT_YET = 16, NOTE = 17, OPERATED = 18,
   REFUSED = 19,
 }
 local WHY = { GAP = 1, RUNNING = 2, LANE_FULL = 3, BACKING_OFF = 4, HALTED = 5, PAUSED = 6 }
 local FULL = { KEY_EVENTS = 1, KEY_BYTES = 2, GROUP_EVENTS = 3, GROUP_BYTES = 4 }
 local MAX_SEQ = 9007199254740991
--- From how many starts on that came to no end an event is a suspect.
-local SUSPECT = 2
 
 local function owns(key, fence)
   return fence == key.fence and key.worker == worker
@@ -39,11 +37,6 @@ function protocol.seize_from_the_dead(key)
   return message
 end
 
--- Of a key that no worker alive has: whether its head was under way in workers that died, twice or more.
-local function is_suspect(key)
-  return key.phase == OPEN and key.attempts >= SUSPECT and key.attempts < policy.max_attempts
-end
-
 -- Gives the key to the worker, to run this event first; one that has used up its attempts stops the key instead.
 local function take(key, seq, id)
   local died = protocol.seize_from_the_dead(key)
@@ -71,7 +64,7 @@ local function obstacle(key, seq, id)
   local why = blocked(key)
   if why then return why end
   if seq > key.last + 1 then return WHY.GAP end
-  if is_suspect(key) then return WHY.BACKING_OFF end
+  if is_suspect(key, max_attempts) then return WHY.BACKING_OFF end
   return take(key, seq, id)
 end
 

@@ -3,11 +3,6 @@ local done_ids = {} -- by field: until when; false where it is not remembered
 local done_seqs = {} -- by field: { id, until when }
 for place, field in ipairs(ids) do done_ids[field] = done[place] end -- nothing where it was not looked up
 
--- The id that a field holds.
-local function id_in(field, name)
-  return string.sub(field, #name + #digits(#name) + 3)
-end
-
 local function id_field(name, id)
   return 'i' .. #name .. ':' .. name .. id
 end

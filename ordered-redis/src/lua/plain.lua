@@ -12,6 +12,16 @@ local answer, length = {}, 0
 local left, left_at, left_count = {}, {}, 0
 -- Whether the batch brings anything in, and whether something was written.
 local takes_in, has_begun = false, false
+local is_group_paused = call('HGET', TOTALS, 'paused') == '1'
+
+-- A server that is out of memory refuses the first write of a script if that write may take memory, and lets all others pass
+-- (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a write, and is refused
+-- whole; one that only settles what is at work begins with a removal, of nothing, and goes through: what is held drains, and
+-- its memory is freed.
+local function begin_writing()
+  if not takes_in and not has_begun then call('HDEL', CLAIMS, '') end
+  has_begun = true
+end
 
 -- A claim as it is written: what is granted from `head` on. What is packed at once is on Lua's stack twice, and that takes
 -- some 8,000 values (LUAI_MAXCSTACK).
@@ -29,7 +39,7 @@ do
   -- Of each plain key: its state, its claim as it is written (worker, since, then seq and id of each event granted), and where
   -- in that the first stands that is not done with.
   local is_open, lasts, fences, tries, granted, heads = {}, {}, {}, {}, {}, {}
-  local is_plain_time = is_dry == 0 and call('HGET', TOTALS, 'paused') ~= '1'
+  local is_plain_time = is_dry == 0 and not is_group_paused
   for key = 1, is_plain_time and #names or 0 do
     local last, fence, attempts, more = first_seq - 1, 0, 0, nil
     local text, claim = texts[key], claims[key]
@@ -59,9 +69,7 @@ do
       if claim and fence == asked[at + 4] and claim[head] == seq and claim[head + 1] == field then
         done[id] = expiry
         records[count + 1], records[count + 2], records[count + 3] = field, expiry_text, asked[at + 6]
-        -- The field is the id behind "i<length of key>:<key>".
-        local of = #names[key]
-        records[count + 4] = expiry_text .. ' ' .. field:sub(of + (of < 10 and 4 or of < 100 and 5 or #(of .. '') + 3))
+        records[count + 4] = expiry_text .. ' ' .. id_in(field, names[key])
         count = count + 4
         local front = claim[head + 2] or 0
         if front == 0 then
@@ -127,20 +135,11 @@ do
         claims[key] = false
       end
     end
-    -- A server that is out of memory refuses the first write of a script if that write may take memory, and lets all
-    -- others pass (deny-oom, `scriptVerifyOOM` in src/script.c). So a batch that takes anything in begins with such a
-    -- write, and is refused whole; one that only settles what is at work begins with a removal, of nothing if need be,
-    -- and goes through: what is held drains, and its memory is freed.
-    if ends[1] and not takes_in then
-      call('HDEL', CLAIMS, unpack(ends))
-    elseif not takes_in then
-      call('HDEL', CLAIMS, '')
-    end
+    begin_writing()
     call('HSET', STATES, unpack(states))
     if starts[1] then call('HSET', CLAIMS, unpack(starts)) end
-    if ends[1] and takes_in then call('HDEL', CLAIMS, unpack(ends)) end
+    if ends[1] then call('HDEL', CLAIMS, unpack(ends)) end
     remember(records)
-    has_begun = true
   end
 end
 

@@ -11,9 +11,3 @@ policy.next_events, policy.next_bytes, policy.key_events, policy.key_bytes, poli
 local function payload_in(place)
   return ARGV[place + 4]
 end
-
--- See plain.lua.
-local function begin_writing()
-  if not takes_in and not has_begun then call('HDEL', CLAIMS, '') end
-  has_begun = true
-end

@@ -78,11 +78,8 @@ local function bucket()
   return totals
 end
 
-local group_paused
 local function is_paused(key)
-  if key.paused > 0 then return true end
-  if group_paused == nil then group_paused = call('HGET', AT.totals, 'paused') == '1' end
-  return group_paused
+  return is_group_paused or key.paused > 0
 end
 
 -- Why the event at the head is not done: error, first time, last time, worker.

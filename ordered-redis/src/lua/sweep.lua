@@ -8,7 +8,6 @@
 local STATES, CLAIMS, LEASES, TOTALS, DUE, DEAD_ORDER, GAPS, HALTS, CALLS = unpack(KEYS)
 local limit, cursor, count, now = tonumber(ARGV[1]), ARGV[2], ARGV[3], time(tonumber(ARGV[7]))
 local stuck_after, gap_after, max_attempts = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local SUSPECT = 2
 
 -- A worker without an entry is a dead one, so entries that are long over can go.
 local FORGET_AFTER = 60 * 60 * 1000
@@ -77,7 +76,7 @@ for place, name in ipairs(names) do
   answer[#answer + 1] = tonumber(stuck[2 * place])
 end
 
--- No worker alive has any of them. Which are suspects offer.lua says the same way.
+-- No worker alive has any of them.
 local runnable = {}
 local function run(list)
   local fresh = {}
@@ -86,9 +85,8 @@ local function run(list)
   end
   for place, text in ipairs(fetch(STATES, fresh)) do
     local key = text and unpack_state(text)
-    local is_suspect = key and key.phase == OPEN and key.attempts >= SUSPECT and key.attempts < max_attempts
     answer[#answer + 1] = fresh[place]
-    answer[#answer + 1] = is_suspect and 1 or 0
+    answer[#answer + 1] = key and is_suspect(key, max_attempts) and 1 or 0
   end
 end
 
