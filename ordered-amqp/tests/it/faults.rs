@@ -8,7 +8,7 @@ use ordered_amqp::{Amqp, QueueKind};
 use ordered_core::event::Envelope;
 use ordered_core::transport::{Fate, Publish, Reason, ReasonKind, Transport, TransportErrorKind};
 use ordered_testkit::eventually;
-use ordered_testkit::proxy::{Direction, Flow, Proxy};
+use ordered_testkit::proxy::{Direction, Flow};
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::TransportFixture;
 use tokio::time::{sleep, timeout};
@@ -172,10 +172,7 @@ async fn a_broker_short_of_memory_takes_acknowledgements_and_holds_up_copies() {
 #[tokio::test]
 async fn a_confirm_that_never_comes_is_not_waited_for_for_ever() {
     let server = RabbitServer::shared().await.unwrap();
-    let proxy = Proxy::start(server.port()).await.unwrap();
-    let mut queue = Queue::at(server, None);
-    let (port, instead) = (server.port().to_string(), proxy.port().to_string());
-    queue.url = queue.url.replace(&port, &instead);
+    let (proxy, queue) = Queue::behind_a_proxy(server).await;
     let publisher = queue.builder().publisher().await.unwrap();
     publisher.publish(numbered(1)).await.unwrap();
     proxy.set(Direction::ToClient, Flow::blackhole());
@@ -193,10 +190,7 @@ async fn a_confirm_that_never_comes_is_not_waited_for_for_ever() {
 #[tokio::test]
 async fn a_connection_that_owes_a_confirm_is_not_published_on_again() {
     let server = RabbitServer::shared().await.unwrap();
-    let proxy = Proxy::start(server.port()).await.unwrap();
-    let mut queue = Queue::at(server, None);
-    let (port, instead) = (server.port().to_string(), proxy.port().to_string());
-    queue.url = queue.url.replace(&port, &instead);
+    let (proxy, queue) = Queue::behind_a_proxy(server).await;
     let publisher = queue.builder().publisher().await.unwrap();
     publisher.publish(numbered(1)).await.unwrap();
     proxy.strand();

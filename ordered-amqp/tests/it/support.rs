@@ -13,6 +13,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use ordered_amqp::{Amqp, AmqpBuilder, QueueKind};
 use ordered_core::event::Envelope;
 use ordered_core::transport::{Delivery, Fate, Intake, Publish, Settlement, Transport};
+use ordered_testkit::proxy::Proxy;
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::{DeadLetter, TransportFixture};
 use ordered_testkit::unique;
@@ -40,6 +41,14 @@ impl Queue {
             name: unique("events"),
             kind,
         }
+    }
+
+    pub(crate) async fn behind_a_proxy(server: &RabbitServer) -> (Proxy, Self) {
+        let proxy = Proxy::start(server.port()).await.unwrap();
+        let mut queue = Self::at(server, None);
+        let (port, instead) = (server.port().to_string(), proxy.port().to_string());
+        queue.url = queue.url.replace(&port, &instead);
+        (proxy, queue)
     }
 
     pub(crate) fn builder(&self) -> AmqpBuilder {
