@@ -5,7 +5,7 @@ use std::vec::IntoIter;
 use bytes::Bytes;
 use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::protocol::{
-    Effect, Fence, Grant, Next, Obstacle, QuotaLimit, Refusal, Verdict, Waiting,
+    Action, Effect, Fence, Grant, Next, Obstacle, QuotaLimit, Refusal, Verdict, Waiting,
 };
 use ordered_core::store::StoreError;
 use redis::Value;
@@ -91,13 +91,15 @@ impl Answer {
         self.values.len() == 0
     }
 
-    pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
+    fn signed(&mut self) -> Result<i64, StoreError> {
         match self.values.next() {
-            Some(Value::Int(number)) => {
-                u64::try_from(number).map_err(|_| misshaped("number from 0"))
-            }
+            Some(Value::Int(number)) => Ok(number),
             _ => Err(misshaped("number")),
         }
+    }
+
+    pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
+        u64::try_from(self.signed()?).map_err(|_| misshaped("number from 0"))
     }
 
     pub(crate) fn small(&mut self) -> Result<u32, StoreError> {
@@ -135,8 +137,22 @@ impl Answer {
         }
     }
 
-    pub(crate) fn verdict(&mut self) -> Result<Verdict, StoreError> {
-        Ok(match self.number()? {
+    /// What was said to this command.
+    pub(crate) fn verdict(&mut self, action: &Action) -> Result<Verdict, StoreError> {
+        let code = self.signed()?;
+        if let (..0, Action::Offer(event) | Action::Hold(event, _)) = (code, action) {
+            return Ok(Verdict::Run(Grant {
+                fence: Fence(code.unsigned_abs()),
+                front: event.seq.get(),
+                attempt: 1,
+                repeat: false,
+            }));
+        }
+        Ok(match code {
+            0 => Verdict::Committed {
+                next: Vec::new(),
+                front: None,
+            },
             1 => Verdict::Run(Grant {
                 fence: Fence(self.number()?),
                 front: self.number()?,

@@ -38,10 +38,11 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Into how many buckets the keys of a group are spread. Default 16.
+    /// Into how many buckets the keys of a group are spread. Default 4.
     ///
-    /// Each bucket that a batch touches costs one script call, and on a cluster each lies on one node. It is recorded
-    /// in Redis when a group is first opened; from then on a worker with another number is refused.
+    /// Each bucket that a batch touches costs one script call, so few are faster. On a cluster each lies on one node: there, a
+    /// few for each node that is to take a share. It is recorded in Redis when a group is first opened; from then on a worker with
+    /// another number is refused.
     pub fn buckets(mut self, buckets: u32) -> Self {
         self.buckets = buckets;
         self
@@ -77,7 +78,7 @@ impl RedisStoreBuilder {
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
         if !(1..=4096).contains(&self.buckets) {
             return Err(StoreError::refused(format!(
-                "`buckets` is {}, and must be from 1 to 4096; 16 is plenty for most groups",
+                "`buckets` is {}, and must be from 1 to 4096; 4 is plenty on one server",
                 self.buckets
             )));
         }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::protocol::{
-    Action, Attempt, Command, Event, GapPolicy, Policy, Quota, Verb, WorkerId,
+    Action, Attempt, Command, Event, Fence, GapPolicy, Policy, Quota, Verb, WorkerId,
 };
 use ordered_core::store::bucket_of;
 
 use crate::pack::Packer;
 
-/// A script runs alone on the server, so one call does no more than this; a larger batch becomes several.
-const MAX_COMMANDS: usize = 1_000;
+/// A script runs alone on the server, so one call does no more than this; a larger batch becomes several. And it puts what it is
+/// given on its stack, which takes some 8,000 values (`LUAI_MAXCSTACK`): up to ten for each command.
+const MAX_COMMANDS: usize = 500;
 const MAX_BYTES: u64 = 4 << 20;
 
 /// The commands of a batch for one bucket, or the next part of them.
@@ -29,10 +30,10 @@ pub(crate) struct Portion<'a> {
     looked_up: u64,
     /// One after the other in one list, each as many values long as `lua/request.lua` says.
     commands: Packer,
-    values: u32,
     payloads: Vec<Bytes>,
     /// Where texts are put together.
     scratch: String,
+    packed: Packer,
 }
 
 /// Texts that are sent once each, and after that named by their place.
@@ -58,25 +59,32 @@ impl<'a> Named<'a> {
     fn len(&self) -> u64 {
         self.places.len() as u64
     }
+}
 
-    fn finish(self) -> Packer {
-        let count = u32::try_from(self.places.len()).expect("a portion is small");
-        let mut list = Packer::default();
-        list.list(count).append(self.texts);
-        list
-    }
+/// An id as `lua/done.lua` remembers it.
+fn id_field<'s>(scratch: &'s mut String, name: &str, id: &str) -> &'s str {
+    scratch.clear();
+    // A `String` takes everything.
+    let _ = write!(scratch, "i{}:{name}{id}", name.len());
+    scratch
 }
 
 impl<'a> Portion<'a> {
     /// The places, and what `apply.lua` is given.
     pub(crate) fn finish(self, situation: Bytes) -> (Vec<usize>, Vec<Bytes>) {
-        let commands = Packer::default()
-            .list(self.values)
-            .append(self.commands)
-            .finish();
-        let names = self.names.finish().finish();
-        let ids = self.ids.finish().number(self.looked_up).finish();
-        let mut arguments = vec![situation, names, ids, commands];
+        let Self {
+            mut names,
+            mut ids,
+            mut commands,
+            ..
+        } = self;
+        ids.texts.number(self.looked_up);
+        let mut arguments = vec![
+            situation,
+            names.texts.finish(),
+            ids.texts.finish(),
+            commands.finish(),
+        ];
         arguments.extend(self.payloads);
         (self.places, arguments)
     }
@@ -101,54 +109,50 @@ impl<'a> Portion<'a> {
         let key = &command.key;
         match &command.action {
             Action::Offer(event) => {
-                self.start(5, 1, key).event(key, event).maybe(event.epoch);
+                self.start(1, key).event(key, event).maybe(event.epoch);
             }
             Action::Hold(event, envelope) => {
-                self.start(7, 2, key).event(key, event);
+                self.start(2, key).event(key, event);
                 self.payload(envelope).maybe(event.epoch);
             }
             Action::Commit { event, fence, have } => {
-                self.start(7, 3, key).event(key, event);
+                self.start(3, key).event(key, event);
                 self.commands.number(fence.0).number(*have);
                 self.seq_field(key, event);
+                self.mark(key, event);
+                self.states(event.seq, *fence);
             }
             Action::Retry(attempt) => {
-                self.start(7, 4, key).attempt(key, attempt);
+                self.start(4, key).attempt(key, attempt);
             }
             Action::Postpone(attempt, envelope, delay) => {
-                self.start(10, 5, key)
-                    .attempt(key, attempt)
-                    .payload(envelope);
+                self.start(5, key).attempt(key, attempt).payload(envelope);
                 self.commands.millis(*delay);
             }
             Action::Halt(attempt, envelope) => {
-                self.start(9, 6, key)
-                    .attempt(key, attempt)
-                    .payload(envelope);
+                self.start(6, key).attempt(key, attempt).payload(envelope);
             }
             Action::Release { fence } => {
-                self.start(3, 7, key);
+                self.start(7, key);
                 self.commands.number(fence.0);
             }
             Action::Claim => {
-                self.start(2, 8, key);
+                self.start(8, key);
             }
             Action::DeadLetter {
                 attempt,
                 envelope,
                 have,
             } => {
-                self.start(10, 9, key)
-                    .attempt(key, attempt)
-                    .payload(envelope);
+                self.start(9, key).attempt(key, attempt).payload(envelope);
                 self.commands.number(*have);
             }
             Action::Fill { from, to } => {
-                self.start(4, 10, key);
+                self.start(10, key);
                 self.commands.number(from.get()).number(to.get());
             }
             Action::Reset { at, epoch } => {
-                self.start(4, 11, key);
+                self.start(11, key);
                 self.commands.number(at.get());
                 self.maybe(*epoch);
             }
@@ -167,7 +171,7 @@ impl<'a> Portion<'a> {
             Verb::Resume => (7, None),
             Verb::Replay { seq } => (8, seq.map(Seq::get)),
         };
-        self.start(5, 12, key);
+        self.start(12, key);
         self.commands.number(code);
         self.maybe(argument);
         match verb {
@@ -183,12 +187,11 @@ impl<'a> Portion<'a> {
         };
     }
 
-    fn start(&mut self, width: u32, code: u64, key: &'a Key) -> &mut Self {
+    fn start(&mut self, code: u64, key: &'a Key) -> &mut Self {
         let name = key.as_str();
         let place = self.names.place(name, "", |names| {
             names.text(name);
         });
-        self.values += width;
         self.commands.number(code).number(place);
         self
     }
@@ -199,15 +202,12 @@ impl<'a> Portion<'a> {
         self
     }
 
-    /// The place of an id, written as `lua/done.lua` remembers it.
+    /// The place of an id.
     fn id(&mut self, key: &'a Key, event: &'a Event) -> u64 {
         let (name, id) = (key.as_str(), event.id.as_str());
-        let field = &mut self.scratch;
+        let scratch = &mut self.scratch;
         self.ids.place(name, id, |ids| {
-            field.clear();
-            // A `String` takes everything.
-            let _ = write!(field, "i{}:{name}{id}", name.len());
-            ids.text(field);
+            ids.text(id_field(scratch, name, id));
         })
     }
 
@@ -216,6 +216,23 @@ impl<'a> Portion<'a> {
         self.scratch.clear();
         let _ = write!(self.scratch, "s{}:{}", event.seq, key.as_str());
         self.commands.text(&self.scratch);
+    }
+
+    /// How the event stands in a claim.
+    fn mark(&mut self, key: &Key, event: &Event) {
+        let id = id_field(&mut self.scratch, key.as_str(), event.id.as_str());
+        let mark = self.packed.clear();
+        mark.number(event.seq.get()).text(id);
+        self.commands.bytes(mark.as_slice());
+    }
+
+    /// The state of a key with which nothing is the matter: while this event is at work for the first time, and at rest after it.
+    fn states(&mut self, seq: Seq, fence: Fence) {
+        let state = self.packed.clear();
+        state.number(seq.get() - 1).number(fence.0).number(1);
+        self.commands.bytes(state.as_slice());
+        state.clear().number(seq.get()).number(fence.0);
+        self.commands.bytes(state.as_slice());
     }
 
     fn attempt(&mut self, key: &'a Key, attempt: &'a Attempt) -> &mut Self {

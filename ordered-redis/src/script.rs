@@ -41,7 +41,7 @@ operation!(PAUSE("paused", "said", "changed", "given_time")
     on "m", "log"
     = "lua/base.lua", "lua/audit.lua", "lua/pause.lua");
 operation!(HEARTBEAT("worker", "lease", "given_time")
-    on "w"
+    on "w", "k"
     = "lua/base.lua", "lua/heartbeat.lua");
 operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "max_attempts", "given_time")
     on "k", "c", "w", "m", "due", "xq", "g", "halt", "s"

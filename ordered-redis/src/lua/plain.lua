@@ -3,8 +3,17 @@
 -- with the few lines of the protocol that then matter, and written down. All else is left to the files behind this one,
 -- and where nothing is left they are not even made.
 --
+-- A commit brings along what the state of its key is while nothing but this happens to it, and what it is to be then, each as
+-- it is written. So it is plain where the text is the one that is there, and nothing has to be read or put together.
+--
 -- A command of a key after one that was left is left too, so each key's commands stay in order.
 local RUN, DUPLICATE, COMMITTED = 1, 5, 8
+-- What most of the answer is, in one number each: the key is free again, and nothing comes next (Committed without more).
+-- -fence stands for a grant of the event itself, as its first attempt (Run).
+local DONE = 0
+-- The number of attempts behind the state of a key whose head was started once.
+local STARTED = '\1'
+local sub, find, unpack_one = string.sub, string.find, cmsgpack.unpack_one
 local texts, claims = call('HMGET', STATES, unpack(names)), call('HMGET', CLAIMS, unpack(names))
 local done = done_until(ids, looked_up)
 local answer, length = {}, 0
@@ -23,120 +32,132 @@ local function begin_writing()
   has_begun = true
 end
 
--- A claim as it is written: what is granted from `head` on. What is packed at once is on Lua's stack twice, and that takes
--- some 8,000 values (LUAI_MAXCSTACK).
-local function pack_claim(granted, head)
-  local text, size, part = pack(granted[1], granted[2]), #granted, 2000
-  if size - head < part then return text .. pack(unpack(granted, head)) end
-  for first = head, size, part do
-    local last = first + part - 1
-    text = text .. pack(unpack(granted, first, last < size and last or size))
-  end
-  return text
-end
-
 do
-  -- Of each plain key: its state, its claim as it is written (worker, since, then seq and id of each event granted), and where
-  -- in that the first stands that is not done with.
-  local is_open, lasts, fences, tries, granted, heads = {}, {}, {}, {}, {}, {}
+  -- How a claim of this worker begins, and one that it is given now. What is granted comes behind that: seq and id, packed.
+  local me = pack(worker)
+  local mine = me .. pack(format('%016.0f', now))
+  local begin = #mine
   local is_plain_time = is_dry == 0 and not is_group_paused
-  for key = 1, is_plain_time and #names or 0 do
-    local last, fence, attempts, more = first_seq - 1, 0, 0, nil
-    local text, claim = texts[key], claims[key]
-    if text then last, fence, attempts, more = decode(text) end
-    if not more then
-      claim = claim and { decode(claim) }
-      if not claim or claim[1] == worker and claim[3] > last then
-        is_open[key], lasts[key], fences[key], tries[key] = true, last, fence, attempts or 0
-        granted[key], heads[key] = claim, 3
-      end
-    end
-  end
-
-  local changed, changes, is_changed = {}, 0, {}
+  -- Of a key that is offered something: its state in numbers, and of a claim how many events it has, the first and the last.
+  local lasts, fences, tries, granted, fronts, uptos = {}, {}, {}, {}, {}, {}
+  local is_left, is_moved, is_reclaimed, was = {}, {}, {}, {}
+  local moved, reclaimed, moves, reclaims = {}, {}, 0, 0
   local records, count = {}, 0
   local at, size = 1, #asked
   while at <= size do
     local op, key = asked[at], asked[at + 1]
-    local is_done, is_change = false, false
+    local is_done, state, claim = false, nil, nil -- and what they are from now on, where that is something else
     if op <= HOLD then takes_in = true end
-    if not is_open[key] then
+    if is_left[key] or not is_plain_time then
       -- Left.
     elseif op == COMMIT then
-      local seq, id, claim, fence = asked[at + 2], asked[at + 3], granted[key], fences[key]
-      local field = ids[id]
-      local head = heads[key]
-      if claim and fence == asked[at + 4] and claim[head] == seq and claim[head + 1] == field then
-        done[id] = expiry
-        records[count + 1], records[count + 2], records[count + 3] = field, expiry_text, asked[at + 6]
-        records[count + 4] = expiry_text .. ' ' .. id_in(field, names[key])
-        count = count + 4
-        local front = claim[head + 2] or 0
-        if front == 0 then
-          granted[key], tries[key] = false, 0
-        else
-          heads[key], tries[key] = head + 2, 1
+      local held = claims[key]
+      if held and texts[key] == asked[at + 8] and find(held, me, 1, true) == 1 then
+        local id, mark = asked[at + 3], asked[at + 7]
+        local rest = begin + #mark + 1
+        if find(held, mark, begin + 1, true) == begin + 1 then
+          local field = ids[id]
+          done[id] = expiry
+          records[count + 1], records[count + 2], records[count + 3] = field, expiry_text, asked[at + 6]
+          records[count + 4] = expiry_text .. ' ' .. id_in(field, names[key])
+          count = count + 4
+          state, is_done, lasts[key] = asked[at + 9], true, nil
+          length = length + 1
+          if rest > #held then
+            claim, answer[length] = false, DONE
+          else
+            local _, front = unpack_one(held, rest - 1)
+            state, claim = state .. STARTED, sub(held, 1, begin) .. sub(held, rest)
+            answer[length], answer[length + 1], answer[length + 2] = COMMITTED, front, 0
+            length = length + 2
+          end
         end
-        lasts[key] = seq
-        answer[length + 1], answer[length + 2], answer[length + 3] = COMMITTED, front, 0
-        length = length + 3
-        is_done, is_change = true, true
       end
     elseif op <= HOLD and asked[at + WIDTH[op] - 1] < 0 then
-      local seq, id, claim, last = asked[at + 2], asked[at + 3], granted[key], lasts[key]
+      local seq, id, last, held, text = asked[at + 2], asked[at + 3], lasts[key], claims[key], texts[key]
+      if not last then
+        local fence, attempts, more = 0, 0, nil
+        last = first_seq - 1
+        if text then last, fence, attempts, more = decode(text) end
+        is_left[key] = more or held and find(held, me, 1, true) ~= 1
+        lasts[key], fences[key], tries[key], granted[key] = last, fence, attempts or 0, nil
+      end
       local is_repeat = done[id] and done[id] > now
-      if seq <= last then
+      if is_left[key] then
+        -- Left.
+      elseif seq <= last then
         if is_repeat then
           length = length + 1
           answer[length], is_done = DUPLICATE, true
         end
-      elseif not claim and seq == last + 1 and tries[key] == 0 and max_attempts > 0 then
-        local fence = fences[key] + 1
-        fences[key], tries[key], granted[key], heads[key] = fence, 1, { worker, now, seq, ids[id] }, 3
-        answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fence, seq, 1
-        answer[length + 5] = is_repeat and 1 or 0
-        length = length + 5
-        is_done, is_change = true, true
-      elseif claim and seq == claim[#claim - 1] + 1 and #claim < 2 * lane_depth + heads[key] - 1 then
-        claim[#claim + 1] = seq
-        claim[#claim + 1] = ids[id]
-        answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fences[key], claim[heads[key]], 1
-        answer[length + 5] = is_repeat and 1 or 0
-        length = length + 5
-        is_done, is_change = true, true
+      elseif not held then
+        if seq == last + 1 and tries[key] == 0 and max_attempts > 0 then
+          local fence = fences[key] + 1
+          fences[key], tries[key], granted[key] = fence, 1, nil
+          state, claim, is_done = pack(last, fence, 1), mine .. pack(seq, ids[id]), true
+          length = length + 1
+          if is_repeat then
+            answer[length], answer[length + 1], answer[length + 2] = RUN, fence, seq
+            answer[length + 3], answer[length + 4] = 1, 1
+            length = length + 4
+          else
+            answer[length] = -fence
+          end
+        end
+      else
+        if not granted[key] then
+          local list = { decode(held) }
+          granted[key], fronts[key], uptos[key] = #list / 2 - 1, list[3], list[3] > last and list[#list - 1] or 0
+        end
+        if seq == uptos[key] + 1 and granted[key] < lane_depth then
+          granted[key], uptos[key] = granted[key] + 1, seq
+          claim, is_done = held .. pack(seq, ids[id]), true
+          answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fences[key], fronts[key], 1
+          answer[length + 5] = is_repeat and 1 or 0
+          length = length + 5
+        end
       end
     end
-    if is_change and not is_changed[key] then
-      is_changed[key] = true
-      changes = changes + 1
-      changed[changes] = key
-    elseif not is_done then
-      is_open[key] = false
+    if not is_done then
+      is_left[key] = true
       left_count = left_count + 1
       left[left_count], left_at[left_count] = at, length
+    end
+    if state then
+      texts[key] = state
+      if not is_moved[key] then
+        moves = moves + 1
+        is_moved[key], moved[moves] = true, key
+      end
+    end
+    if claim ~= nil then
+      if not is_reclaimed[key] then
+        reclaims = reclaims + 1
+        is_reclaimed[key], reclaimed[reclaims], was[key] = true, key, claims[key]
+      end
+      claims[key] = claim
     end
     at = at + WIDTH[op]
   end
 
-  if changes > 0 then
+  if moves > 0 or reclaims > 0 then
     local states, starts, ends = {}, {}, {} -- states that changed, claims that are there, claims that are no more
-    for place = 1, changes do
-      local key = changed[place]
-      local name, claim, attempts = names[key], granted[key], tries[key]
-      local text = attempts > 0 and pack(lasts[key], fences[key], attempts) or pack(lasts[key], fences[key])
-      states[2 * place - 1], states[2 * place], texts[key] = name, text, text
+    for place = 1, moves do
+      local key = moved[place]
+      states[2 * place - 1], states[2 * place] = names[key], texts[key]
+    end
+    for place = 1, reclaims do
+      local key = reclaimed[place]
+      local claim = claims[key]
       if claim then
-        claim = pack_claim(claim, heads[key])
-        starts[#starts + 1] = name
+        starts[#starts + 1] = names[key]
         starts[#starts + 1] = claim
-        claims[key] = claim
-      elseif claims[key] then
-        ends[#ends + 1] = name
-        claims[key] = false
+      elseif was[key] then
+        ends[#ends + 1] = names[key]
       end
     end
     begin_writing()
-    call('HSET', STATES, unpack(states))
+    if states[1] then call('HSET', STATES, unpack(states)) end
     if starts[1] then call('HSET', CLAIMS, unpack(starts)) end
     if ends[1] then call('HDEL', CLAIMS, unpack(ends)) end
     remember(records)

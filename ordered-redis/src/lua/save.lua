@@ -1,6 +1,18 @@
 -- Part of apply: writes down what was left has changed, with a few variadic commands. Here is what it always may write; what is
 -- seldom there is in rest.lua.
 
+-- A claim as it is written: what is granted from `head` on. What is packed at once is on Lua's stack twice, and that takes
+-- some 8,000 values (LUAI_MAXCSTACK).
+local function pack_claim(granted, head)
+  local text, size, part = pack(granted[1], granted[2]), #granted, 2000
+  if size - head < part then return text .. pack(unpack(granted, head)) end
+  for first = head, size, part do
+    local last = first + part - 1
+    text = text .. pack(unpack(granted, first, last < size and last or size))
+  end
+  return text
+end
+
 local function save_batch()
   local states, fresh, claims, unclaimed, rest = {}, {}, {}, {}, {}
   for _, name in ipairs(key_names) do

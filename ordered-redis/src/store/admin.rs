@@ -239,8 +239,10 @@ impl Admin for RedisStore {
             key: key.clone(),
             action: Action::Operate(verb.clone()),
         };
-        let (_, arguments) = Portion::of(&[command], vec![0]).finish(situation);
-        self.call_of(&APPLY, group, key, arguments).await?.verdict()
+        let commands = [command];
+        let (_, arguments) = Portion::of(&commands, vec![0]).finish(situation);
+        let mut answer = self.call_of(&APPLY, group, key, arguments).await?;
+        answer.verdict(&commands[0].action)
     }
 
     async fn pause_group(

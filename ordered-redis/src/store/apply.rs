@@ -20,12 +20,13 @@ struct Batch<'a> {
 
 pub(super) fn read_verdicts(
     answer: Value,
+    commands: &[Command],
     places: Vec<usize>,
     verdicts: &mut [Option<Verdict>],
 ) -> Result<(), StoreError> {
     let mut answer = Answer::new(answer)?;
     for place in places {
-        verdicts[place] = Some(answer.verdict()?);
+        verdicts[place] = Some(answer.verdict(&commands[place].action)?);
     }
     answer.finish()
 }
@@ -57,7 +58,7 @@ impl RedisStore {
             }
             for ((bucket, places), answer) in sent.into_iter().zip(self.try_run(&calls).await?) {
                 match answer {
-                    Ok(answer) => read_verdicts(answer, places, &mut verdicts)?,
+                    Ok(answer) => read_verdicts(answer, commands, places, &mut verdicts)?,
                     Err(error) => {
                         self.settle_only(&batch, bucket, places, error, &mut verdicts)
                             .await?;
@@ -87,7 +88,12 @@ impl RedisStore {
         let portion = Portion::of(batch.commands, settling);
         let (places, arguments) = portion.finish(batch.situation.clone());
         let call = self.call(&APPLY, batch.group, bucket, arguments);
-        read_verdicts(self.run(&[call]).await?.remove(0), places, verdicts)?;
+        read_verdicts(
+            self.run(&[call]).await?.remove(0),
+            batch.commands,
+            places,
+            verdicts,
+        )?;
         for place in refused {
             verdicts[place] = Some(Verdict::HoldFull(QuotaLimit::GroupBytes));
         }

@@ -1,5 +1,7 @@
 //! Replies that no script of ours gives: an error that says so, never a panic, never an endless loop.
 
+use ordered_core::event::{EventId, Key, Seq};
+use ordered_core::protocol::{Action, Command, Event};
 use ordered_core::store::{GroupView, KeyCounts, StoreError, Swept};
 use ordered_testkit::hostile::{check, text};
 use proptest::collection::vec;
@@ -135,7 +137,7 @@ fn to_the_end<T>(value: &Value, read: impl Fn(&mut Answer) -> Result<T, StoreErr
 #[test]
 fn a_reply_in_another_shape_is_an_error() {
     check(1_000, prop_oneof![tree(), list()], |value| {
-        to_the_end(&value, Answer::verdict);
+        to_the_end(&value, |answer| answer.verdict(&offer().action));
         to_the_end(&value, |answer| key_view("key", answer));
         to_the_end(&value, Answer::numbers);
         to_the_end(&value, Answer::envelope);
@@ -157,11 +159,24 @@ fn a_reply_in_another_shape_is_an_error() {
     });
 }
 
+/// Some command, of which a single number can be the whole verdict.
+fn offer() -> Command {
+    Command {
+        key: Key::new("key").unwrap(),
+        action: Action::Offer(Event {
+            seq: Seq::new(1).unwrap(),
+            id: EventId::new("id").unwrap(),
+            epoch: None,
+        }),
+    }
+}
+
 #[test]
 fn verdicts_for_another_number_of_commands_are_an_error() {
     check(500, (list(), 0..5_usize), |(value, count)| {
         let mut verdicts = vec![None; count];
-        if apply::read_verdicts(value, (0..count).collect(), &mut verdicts).is_ok() {
+        let commands = vec![offer(); count];
+        if apply::read_verdicts(value, &commands, (0..count).collect(), &mut verdicts).is_ok() {
             assert!(verdicts.iter().all(Option::is_some));
         }
     });

@@ -40,7 +40,7 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Into how many buckets the keys of a group are spread, unless the builder says otherwise.
-    pub const BUCKETS: u32 = 16;
+    pub const BUCKETS: u32 = 4;
 
     /// Connects to `redis://[user:password@]host[:port][/database]` with the default settings.
     ///

@@ -220,3 +220,33 @@ async fn a_key_at_rest_costs_tens_of_bytes() {
     assert!(state < 100, "{state} bytes a key");
     assert!(record < 300, "{record} bytes a remembered event");
 }
+
+/// A hash that Redis keeps as a list is gone through for each field, so that an event costs more the more keys there are.
+#[tokio::test]
+async fn the_states_are_a_table_after_the_next_heartbeat() {
+    let server = RedisServer::builder()
+        .no_persistence()
+        .start()
+        .await
+        .unwrap();
+    let store = RedisStore::builder(server.url())
+        .buckets(1)
+        .connect()
+        .await
+        .unwrap();
+    let group = group("coding");
+    process(&store, &group, &key("one"), 1).await;
+    let mut admin = raw(&server).await;
+    let states = format!("{{ordered:{}:0}}:k", group.name());
+    let coding = format!("OBJECT ENCODING {states}");
+    let before: String = ask(&mut admin, &coding).await;
+    assert_eq!(before, "listpack");
+    store
+        .heartbeat(&group, &WorkerId::new("worker"), Duration::from_secs(9))
+        .await
+        .unwrap();
+    let after: String = ask(&mut admin, &coding).await;
+    assert_eq!(after, "hashtable");
+    let fields: u64 = ask(&mut admin, &format!("HLEN {states}")).await;
+    assert_eq!(fields, 1, "nothing else is left in it");
+}
