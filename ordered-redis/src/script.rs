@@ -33,7 +33,7 @@ macro_rules! operation {
 operation!(APPLY("situation", "names", "ids", "commands", "payload...")
     on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "a", "late",
         "x", "xq", "g", "halt", "n", "log", "s"
-    = "lua/request.lua", "lua/done.lua", "lua/plain.lua", "lua/policy.lua", "lua/base.lua", "lua/codec.lua",
+    = "lua/request.lua", "lua/done.lua", "lua/table.lua", "lua/plain.lua", "lua/policy.lua", "lua/base.lua", "lua/codec.lua",
         "lua/places.lua", "lua/past.lua", "lua/state.lua", "lua/guards.lua", "lua/held.lua", "lua/offer.lua", "lua/commit.lua",
         "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua", "lua/control.lua",
         "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/audit.lua", "lua/apply.lua");
@@ -42,7 +42,7 @@ operation!(PAUSE("paused", "said", "changed", "given_time")
     = "lua/base.lua", "lua/audit.lua", "lua/pause.lua");
 operation!(HEARTBEAT("worker", "lease", "given_time")
     on "w", "k"
-    = "lua/base.lua", "lua/heartbeat.lua");
+    = "lua/base.lua", "lua/table.lua", "lua/heartbeat.lua");
 operation!(SWEEP("limit", "cursor", "count", "stuck_after", "gap_after", "max_attempts", "given_time")
     on "k", "c", "w", "m", "due", "xq", "g", "halt", "s"
     = "lua/base.lua", "lua/codec.lua", "lua/places.lua", "lua/sweep.lua");

@@ -42,7 +42,7 @@ do
   local lasts, fences, tries, granted, fronts, uptos = {}, {}, {}, {}, {}, {}
   local is_left, is_moved, is_reclaimed, was = {}, {}, {}, {}
   local moved, reclaimed, moves, reclaims = {}, {}, 0, 0
-  local records, count = {}, 0
+  local records, count, has_new = {}, 0, false
   local at, size = 1, #asked
   while at <= size do
     local op, key = asked[at], asked[at + 1]
@@ -124,6 +124,7 @@ do
       left[left_count], left_at[left_count] = at, length
     end
     if state then
+      has_new = has_new or not texts[key]
       texts[key] = state
       if not is_moved[key] then
         moves = moves + 1
@@ -158,6 +159,7 @@ do
     end
     begin_writing()
     if states[1] then call('HSET', STATES, unpack(states)) end
+    if has_new then make_table(STATES) end
     if starts[1] then call('HSET', CLAIMS, unpack(starts)) end
     if ends[1] then call('HDEL', CLAIMS, unpack(ends)) end
     remember(records)
