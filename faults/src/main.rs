@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use faults::report::{Report, heading, row, write_document};
+use faults::worker::Pace;
 use faults::{Error, FAULTS, Fault, Plan, Servers, worker};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -54,6 +55,9 @@ struct Options {
     /// How often each fault is injected.
     #[arg(long)]
     blows: Option<usize>,
+    /// How many events of a key a worker takes before the first of them is committed: one, or up to ten.
+    #[arg(long, value_enum, default_value_t)]
+    pace: Pace,
     /// A few thousand events, and two injections.
     #[arg(long)]
     short: bool,
@@ -133,6 +137,7 @@ async fn run_all(faults: Vec<&Fault>, options: &Options) -> Result<bool, Error> 
         keys: options.keys,
         blows: options.blows.unwrap_or(blows),
         patience: Duration::from_secs(90),
+        pace: options.pace,
         careless: options.careless,
     };
     println!("seed {seed}");

@@ -19,6 +19,7 @@ use crate::order::{self, OrderEvent};
 use crate::report::{Facts, Report};
 use crate::schedule::{Fallen, hand};
 use crate::stage::{Disk, Feed, Fleet, Names, Servers, Stage, Tail};
+use crate::worker::Pace;
 
 /// How much is done.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Plan {
     pub blows: usize,
     /// Without any progress for so long, the run has failed.
     pub patience: Duration,
+    /// How the workers take the events of a key.
+    pub pace: Pace,
     /// Redis keeps nothing over its end, which breaks the promises: to see that the suite says so.
     pub careless: bool,
 }
@@ -51,7 +54,15 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     let journal = Journal::open(&names.history())?;
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let events = order::all(plan.events, plan.keys, &mut random);
-    let fleet = Fleet::new(&plan.program, fault, plan.seed, &names, servers, &journal).await?;
+    let fleet = Fleet::new(
+        &plan.program,
+        fault,
+        (plan.seed, plan.pace),
+        &names,
+        servers,
+        &journal,
+    )
+    .await?;
     let stage = Stage {
         tail: Tail::open(&names.history())?,
         feed: Feed::new(events, (plan.events as u64 / 5).clamp(500, 8_000)),
@@ -79,7 +90,7 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
             .problems
             .push(format!("the end could not be looked at: {error}"));
     }
-    let report = Report::new(fault, facts, &stage.tail);
+    let report = Report::new(fault, facts, &stage.tail, plan.pace.rules());
     if report.is_good() {
         std::fs::remove_dir_all(&stage.names.folder)?;
     } else {

@@ -6,7 +6,7 @@ mod table;
 
 use std::time::Duration;
 
-use ordered_testkit::history::{Commits, Promise};
+use ordered_testkit::history::{Promise, Rules};
 use serde::Serialize;
 
 pub use document::write_document;
@@ -99,9 +99,9 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(fault: &Fault, facts: Facts, tail: &Tail) -> Self {
+    pub(crate) fn new(fault: &Fault, facts: Facts, tail: &Tail, rules: Rules) -> Self {
         let (history, torn) = tail.take();
-        let violations = history.violations_where(Commits::Reported);
+        let violations = history.violations_by(rules);
         let broken = |promise| violations.iter().filter(|it| it.promise == promise).count();
         let counts = Counts::of(&history);
         let (explained_by, explained) = explain(fault.stall, facts.fallen.longest);

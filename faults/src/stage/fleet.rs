@@ -13,7 +13,7 @@ use super::{Names, Servers, Tail};
 use crate::Error;
 use crate::fault::Fault;
 use crate::journal::Journal;
-use crate::worker::Orders;
+use crate::worker::{Orders, Pace};
 
 pub(crate) const WORKERS: usize = 3;
 /// A worker drains for ten seconds at the most, and says goodbye.
@@ -47,7 +47,7 @@ impl Fleet {
     pub(crate) async fn new(
         program: &std::path::Path,
         fault: &Fault,
-        seed: u64,
+        (seed, pace): (u64, Pace),
         names: &Names,
         servers: &Servers,
         journal: &Journal,
@@ -77,6 +77,7 @@ impl Fleet {
                 group: names.group.clone(),
                 journal: names.history(),
                 temper,
+                pace,
             };
             let clock = library.clone().map(|library| WallClock {
                 library,

@@ -13,20 +13,43 @@ pub(super) async fn apply(
     State(journal): State<Journal>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    let mut run = Run::start(journal, &event, &context);
-    match temper.on(&event.event_id, context.attempt()) {
-        Mood::Calm => {}
-        Mood::Hangs => std::future::pending().await,
-        Mood::Fails => {
-            run.outcome = Outcome::Failed;
-            return Err("the database is not there".into());
-        }
-        Mood::Panics => panic!("a bug in the handler"),
-        Mood::Aborts => std::process::abort(),
-        Mood::AbortsAfter => {
-            run.outcome = Outcome::Done;
-            drop(run);
-            std::process::abort();
+    go_through(&[event], temper, journal, &context).await
+}
+
+/// The same of several together.
+#[ordered_handler(key = "order_id", seq = "seq", group = "faults", batch = 10)]
+pub(super) async fn apply_some(
+    events: Vec<OrderEvent>,
+    State(temper): State<Temper>,
+    State(journal): State<Journal>,
+    context: Context,
+) -> Result<(), HandlerError> {
+    go_through(&events, temper, journal, &context).await
+}
+
+/// Whatever one of them does to it, it does to all.
+async fn go_through(
+    events: &[OrderEvent],
+    temper: Temper,
+    journal: Journal,
+    context: &Context,
+) -> Result<(), HandlerError> {
+    let mut run = Run::start(journal, events, context);
+    for (event, context) in events.iter().zip(context.run()) {
+        match temper.on(&event.event_id, context.attempt()) {
+            Mood::Calm => {}
+            Mood::Hangs => std::future::pending().await,
+            Mood::Fails => {
+                run.outcome = Outcome::Failed;
+                return Err("the database is not there".into());
+            }
+            Mood::Panics => panic!("a bug in the handler"),
+            Mood::Aborts => std::process::abort(),
+            Mood::AbortsAfter => {
+                run.outcome = Outcome::Done;
+                drop(run);
+                std::process::abort();
+            }
         }
     }
     run.outcome = Outcome::Done;
@@ -36,23 +59,27 @@ pub(super) async fn apply(
 /// One run, whose end is written down however it ends.
 struct Run {
     journal: Journal,
-    event: Event,
+    events: Vec<Event>,
     worker: String,
     outcome: Outcome,
 }
 
 impl Run {
-    fn start(journal: Journal, event: &OrderEvent, context: &Context) -> Self {
-        let (event, worker) = (Event::from(event), context.worker().as_str().to_owned());
-        journal.write(What::Started {
-            event: event.clone(),
-            worker: worker.clone(),
-            fence: Some(context.fence().0),
-            run: None,
-        });
+    fn start(journal: Journal, events: &[OrderEvent], context: &Context) -> Self {
+        let worker = context.worker().as_str().to_owned();
+        let events: Vec<Event> = events.iter().map(Event::from).collect();
+        let first = (events.len() > 1).then(|| context.seq().get());
+        for event in &events {
+            journal.write(What::Started {
+                event: event.clone(),
+                worker: worker.clone(),
+                fence: Some(context.fence().0),
+                run: first,
+            });
+        }
         Self {
             journal,
-            event,
+            events,
             worker,
             outcome: Outcome::Stopped,
         }
@@ -61,10 +88,12 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        self.journal.write(What::Handled {
-            event: self.event.clone(),
-            worker: std::mem::take(&mut self.worker),
-            outcome: self.outcome,
-        });
+        for event in self.events.drain(..) {
+            self.journal.write(What::Handled {
+                event,
+                worker: self.worker.clone(),
+                outcome: self.outcome,
+            });
+        }
     }
 }

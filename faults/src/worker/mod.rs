@@ -1,6 +1,7 @@
 //! The worker process: an application like any other, which writes down what it does.
 
 mod handler;
+mod pace;
 mod store;
 mod temper;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::journal::Journal;
+pub use pace::Pace;
 pub use temper::Temper;
 
 /// How long a worker's claims outlive it. Short, so that what a lease costs is seen often.
@@ -40,6 +42,7 @@ pub struct Orders {
     pub(crate) group: String,
     pub(crate) journal: PathBuf,
     pub(crate) temper: Temper,
+    pub(crate) pace: Pace,
 }
 
 /// Works until it is asked to stop, or its starter is gone.
@@ -59,7 +62,13 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         .reconnect_backoff(Duration::from_millis(100), RECONNECT)
         .await?;
     let (id, journal_of_commits) = (orders.id.clone(), journal.clone());
-    Worker::builder()
+    let worker = Worker::builder();
+    let worker = match orders.pace {
+        Pace::Strict => worker.handler(handler::apply),
+        Pace::Window => worker.handler(handler::apply).commit_window(pace::AHEAD),
+        Pace::Batch => worker.handler(handler::apply_some),
+    };
+    worker
         .id(orders.id)
         .store(store::Watched {
             inner: Arc::new(store),
@@ -81,7 +90,6 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         .read_ahead(1_024)
         .state(orders.temper)
         .state(journal)
-        .handler(handler::apply)
         .observe(move |occurrence| {
             if let Occurrence::Committed { event, .. } = occurrence {
                 journal_of_commits.write(What::Committed {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use faults::report::{Report, row};
+use faults::worker::Pace;
 use faults::{FAULTS, Plan, Servers};
 
 /// Runs these faults, one after the other, on a few events each.
@@ -30,6 +31,7 @@ fn plan() -> Plan {
         keys: 50,
         blows: 2,
         patience: Duration::from_secs(90),
+        pace: Pace::Strict,
         careless: false,
     }
 }
@@ -47,6 +49,22 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
         assert!(report.is_good(), "{report:#?}");
         assert_eq!(report.lost + report.reordered + report.doubled, 0);
         assert!(report.put_aside < 20, "{report:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_promise_is_kept_by_workers_that_go_ahead_of_their_commits() {
+    for pace in [Pace::Window, Pace::Batch] {
+        // Few keys, so that there is something to go ahead with.
+        let plan = Plan {
+            pace,
+            events: 1_000,
+            keys: 10,
+            ..plan()
+        };
+        for report in run(&["kill-worker", "handler-panics"], &plan).await {
+            assert!(report.is_good(), "{pace:?}: {report:#?}");
+        }
     }
 }
 
