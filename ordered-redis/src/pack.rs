@@ -49,7 +49,12 @@ impl Packer {
     }
 
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
-        let length = u32::try_from(text.len()).expect("no text has four gigabytes");
+        self.bytes(text.as_bytes())
+    }
+
+    /// Lua's texts are any bytes.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        let length = u32::try_from(bytes.len()).expect("no text has four gigabytes");
         match u8::try_from(length) {
             Ok(small @ 0..32) => self.0.put_u8(0xa0 | small),
             _ => {
@@ -57,7 +62,7 @@ impl Packer {
                 self.0.put_u32(length);
             }
         }
-        self.0.put_slice(text.as_bytes());
+        self.0.put_slice(bytes);
         self
     }
 

@@ -12,6 +12,7 @@ use ordered_core::protocol::{
 };
 use ordered_core::store::bucket_of;
 
+use crate::ids::{self, Record};
 use crate::pack::Packer;
 
 /// A script runs alone on the server, so one call does no more than this; a larger batch becomes several.
@@ -24,15 +25,14 @@ pub(crate) struct Portion<'a> {
     /// Where in the batch the commands stand.
     places: Vec<usize>,
     names: Named<'a>,
-    ids: Named<'a>,
-    /// How many of the ids, the first of them, are to be looked up.
-    looked_up: u64,
+    ids: Ids<'a>,
     /// One after the other in one list, each as many values long as `lua/request.lua` says.
     commands: Packer,
     values: u32,
     payloads: Vec<Bytes>,
     /// Where texts are put together.
     scratch: String,
+    bytes: Vec<u8>,
 }
 
 /// Texts that are sent once each, and after that named by their place.
@@ -45,7 +45,7 @@ struct Named<'a> {
 impl<'a> Named<'a> {
     /// The place of what this key and id make, from 1.
     fn place(&mut self, key: &'a str, id: &'a str, write: impl FnOnce(&mut Packer)) -> u64 {
-        let next = self.len() + 1;
+        let next = u64::from(self.len()) + 1;
         match self.places.entry((key, id)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(fresh) => {
@@ -55,15 +55,58 @@ impl<'a> Named<'a> {
         }
     }
 
-    fn len(&self) -> u64 {
-        self.places.len() as u64
+    fn len(&self) -> u32 {
+        u32::try_from(self.places.len()).expect("a portion is small")
     }
 
-    fn finish(self) -> Packer {
-        let count = u32::try_from(self.places.len()).expect("a portion is small");
-        let mut list = Packer::default();
-        list.list(count).append(self.texts);
-        list
+    fn append_to(self, out: &mut Packer) {
+        out.list(self.len()).append(self.texts);
+    }
+}
+
+/// The ids, and what is said of each beside it.
+#[derive(Debug, Default)]
+struct Ids<'a> {
+    named: Named<'a>,
+    /// The places of their keys.
+    owners: Packer,
+    numbers: Packer,
+    /// Of those that are to be looked up.
+    prints: Packer,
+    /// How many that is, the first of them; not known yet while they are written.
+    looked_up: Option<u32>,
+}
+
+impl<'a> Ids<'a> {
+    fn place(&mut self, owner: u64, key: &'a str, id: &'a str, scratch: &mut Vec<u8>) -> u64 {
+        let Self {
+            named,
+            owners,
+            numbers,
+            prints,
+            looked_up,
+        } = self;
+        named.place(key, id, |texts| {
+            let number = ids::number(key, id);
+            scratch.clear();
+            ids::write(number, id, scratch);
+            texts.bytes(scratch);
+            owners.number(owner);
+            numbers.number(number.into());
+            if looked_up.is_none() {
+                prints.bytes(&ids::print(number));
+            }
+        })
+    }
+
+    fn finish(self) -> Bytes {
+        let (count, looked_up) = (self.named.len(), self.looked_up.unwrap_or_default());
+        let mut out = Packer::default();
+        self.named.append_to(&mut out);
+        out.list(count).append(self.owners);
+        out.list(count).append(self.numbers);
+        out.list(looked_up).append(self.prints);
+        out.number(looked_up.into()).finish()
     }
 }
 
@@ -74,9 +117,9 @@ impl<'a> Portion<'a> {
             .list(self.values)
             .append(self.commands)
             .finish();
-        let names = self.names.finish().finish();
-        let ids = self.ids.finish().number(self.looked_up).finish();
-        let mut arguments = vec![situation, names, ids, commands];
+        let mut names = Packer::default();
+        self.names.append_to(&mut names);
+        let mut arguments = vec![situation, names.finish(), self.ids.finish(), commands];
         arguments.extend(self.payloads);
         (self.places, arguments)
     }
@@ -89,7 +132,7 @@ impl<'a> Portion<'a> {
                 portion.id(&command.key, event);
             }
         }
-        portion.looked_up = portion.ids.len();
+        portion.ids.looked_up = Some(portion.ids.named.len());
         for place in &places {
             portion.push(&commands[*place]);
         }
@@ -108,9 +151,9 @@ impl<'a> Portion<'a> {
                 self.payload(envelope).maybe(event.epoch);
             }
             Action::Commit { event, fence, have } => {
-                self.start(7, 3, key).event(key, event);
+                self.start(9, 3, key).event(key, event);
                 self.commands.number(fence.0).number(*have);
-                self.seq_field(key, event);
+                self.record(key, event);
             }
             Action::Retry(attempt) => {
                 self.start(7, 4, key).attempt(key, attempt);
@@ -184,13 +227,17 @@ impl<'a> Portion<'a> {
     }
 
     fn start(&mut self, width: u32, code: u64, key: &'a Key) -> &mut Self {
-        let name = key.as_str();
-        let place = self.names.place(name, "", |names| {
-            names.text(name);
-        });
+        let place = self.name(key);
         self.values += width;
         self.commands.number(code).number(place);
         self
+    }
+
+    fn name(&mut self, key: &'a Key) -> u64 {
+        let name = key.as_str();
+        self.names.place(name, "", |names| {
+            names.text(name);
+        })
     }
 
     fn event(&mut self, key: &'a Key, event: &'a Event) -> &mut Self {
@@ -199,23 +246,24 @@ impl<'a> Portion<'a> {
         self
     }
 
-    /// The place of an id, written as `lua/done.lua` remembers it.
     fn id(&mut self, key: &'a Key, event: &'a Event) -> u64 {
+        let owner = self.name(key);
         let (name, id) = (key.as_str(), event.id.as_str());
-        let field = &mut self.scratch;
-        self.ids.place(name, id, |ids| {
-            field.clear();
-            // A `String` takes everything.
-            let _ = write!(field, "i{}:{name}{id}", name.len());
-            ids.text(field);
-        })
+        self.ids.place(owner, name, id, &mut self.bytes)
     }
 
-    /// As `lua/done.lua` remembers a seq of the first numbering.
-    fn seq_field(&mut self, key: &Key, event: &Event) {
+    /// How a commit of the first numbering is remembered.
+    fn record(&mut self, key: &Key, event: &Event) {
+        let (name, id) = (key.as_str(), event.id.as_str());
+        let record = Record::of(event.seq.get());
         self.scratch.clear();
-        let _ = write!(self.scratch, "s{}:{}", event.seq, key.as_str());
+        // A `String` takes everything.
+        let _ = write!(self.scratch, "{}:{name}", record.chunk());
+        self.bytes.clear();
+        record.write(id, &mut self.bytes);
+        let entry = record.entry(ids::number(name, id));
         self.commands.text(&self.scratch);
+        self.commands.bytes(&self.bytes).bytes(&entry);
     }
 
     fn attempt(&mut self, key: &'a Key, attempt: &'a Attempt) -> &mut Self {

@@ -6,7 +6,7 @@
 -- A command of a key after one that was left is left too, so each key's commands stay in order.
 local RUN, DUPLICATE, COMMITTED = 1, 5, 8
 local texts, claims = call('HMGET', STATES, unpack(names)), call('HMGET', CLAIMS, unpack(names))
-local done = done_until(ids, looked_up)
+local done = done_until(ids, owners, numbers, prints, looked_up)
 local answer, length = {}, 0
 -- Where in `asked` the commands begin that are left, and how long the answer was before each.
 local left, left_at, left_count = {}, {}, 0
@@ -68,8 +68,8 @@ do
       local head = heads[key]
       if claim and fence == asked[at + 4] and claim[head] == seq and claim[head + 1] == field then
         done[id] = expiry
-        records[count + 1], records[count + 2], records[count + 3] = field, expiry_text, asked[at + 6]
-        records[count + 4] = expiry_text .. ' ' .. id_in(field, names[key])
+        records[count + 1], records[count + 2], records[count + 3] = asked[at + 6], asked[at + 7], asked[at + 8]
+        records[count + 4] = numbers[id]
         count = count + 4
         local front = claim[head + 2] or 0
         if front == 0 then

@@ -9,7 +9,7 @@ use super::RedisStore;
 use crate::answer::Answer;
 
 /// How the names and values of this version are laid out in Redis. Another number is another version's.
-const LAYOUT: &str = "3";
+const LAYOUT: &str = "4";
 
 /// What a worker says of itself.
 #[derive(Serialize, Deserialize)]
