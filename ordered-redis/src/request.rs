@@ -144,14 +144,15 @@ impl<'a> Portion<'a> {
         let key = &command.key;
         match &command.action {
             Action::Offer(event) => {
-                self.start(5, 1, key).event(key, event).maybe(event.epoch);
+                self.start(6, 1, key).event(key, event);
+                self.entry(key, event).maybe(event.epoch);
             }
             Action::Hold(event, envelope) => {
-                self.start(7, 2, key).event(key, event);
-                self.payload(envelope).maybe(event.epoch);
+                self.start(8, 2, key).event(key, event).payload(envelope);
+                self.entry(key, event).maybe(event.epoch);
             }
             Action::Commit { event, fence, have } => {
-                self.start(9, 3, key).event(key, event);
+                self.start(8, 3, key).event(key, event);
                 self.commands.number(fence.0).number(*have);
                 self.record(key, event);
             }
@@ -254,16 +255,21 @@ impl<'a> Portion<'a> {
 
     /// How a commit of the first numbering is remembered.
     fn record(&mut self, key: &Key, event: &Event) {
-        let (name, id) = (key.as_str(), event.id.as_str());
         let record = Record::of(event.seq.get());
         self.scratch.clear();
         // A `String` takes everything.
-        let _ = write!(self.scratch, "{}:{name}", record.chunk());
+        let _ = write!(self.scratch, "{}:{}", record.chunk(), key.as_str());
         self.bytes.clear();
-        record.write(id, &mut self.bytes);
-        let entry = record.entry(ids::number(name, id));
-        self.commands.text(&self.scratch);
-        self.commands.bytes(&self.bytes).bytes(&entry);
+        record.write(event.id.as_str(), &mut self.bytes);
+        self.commands.text(&self.scratch).bytes(&self.bytes);
+    }
+
+    /// Where the index will say that it is remembered, if it is of the first numbering.
+    fn entry(&mut self, key: &Key, event: &Event) -> &mut Self {
+        let number = ids::number(key.as_str(), event.id.as_str());
+        let entry = Record::of(event.seq.get()).entry(number);
+        self.commands.bytes(&entry);
+        self
     }
 
     fn attempt(&mut self, key: &'a Key, attempt: &'a Attempt) -> &mut Self {

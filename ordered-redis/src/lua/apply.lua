@@ -94,8 +94,8 @@ end
 
 local function decide(command, key)
   local op, seq, id, fence = command[1], command[3], command[4], command[5]
-  if op == OP.OFFER then return protocol.offer(key, seq, id, command[5]) end
-  if op == OP.HOLD then return protocol.offer(key, seq, id, command[7], command[5], payload_in(command[6])) end
+  if op == OP.OFFER then return protocol.offer(key, seq, id, command[6]) end
+  if op == OP.HOLD then return protocol.offer(key, seq, id, command[8], command[5], payload_in(command[6])) end
   if op == OP.COMMIT then return protocol.commit(key, seq, id, fence, command[6]) end
   if op == OP.RELEASE then return protocol.release(key, seq) end
   if op == OP.CLAIM then return protocol.claim(key) end

@@ -5,10 +5,14 @@
 --   "<chunk>:<key>"     → the records of the key's events with these seqs, one behind the other: one field for each would
 --                         take more than what is in it
 --   1, 2 or 4 bytes     → a part of the index by id: entries of 8 bytes, the print of the id and the number of the chunk
---   ""                  → packed: when the hash expires, and how many entries were put into the index
+--   ""                  → packed: when the hash expires, how many entries were put into the index, how many parts it began with
 --
 -- An id is its print, 4 bytes that say where in the index it is looked for, and a body, which is compared (ids.rs). A print
--- alone decides nothing: what the index finds is looked up in its chunk. A record is
+-- alone decides nothing: what the index finds is looked up in its chunk. So an entry may be there before its record is,
+-- and is written when the event is granted, when the part is at hand because the id was looked up. The claim says of which
+-- ring that was (`ring_tag`); a commit that comes when it is another's turn writes the entry again.
+--
+-- A record is
 --   1 byte              the place of the seq in its chunk; + 16 if the id is no UUID; + 32 if the next is there
 --   7 bytes and 7       the numbering and the seq, where the number of the chunk does not say them
 --   2 bytes             the length of the body, if the id is no UUID, else it is 16
@@ -16,36 +20,65 @@
 local RING = { KEYS[10], KEYS[11], KEYS[12] }
 local expiry = now + dedup_ttl
 local sub, byte, char, pack_number = string.sub, string.byte, string.char, struct.pack
-local read_record, done_until, remember
+-- What no ring is called.
+local NO_RING = '       '
+local ring_tag = NO_RING
+-- In which part of the index each of the ids lies that were looked up, and what was read of it.
+local looked_parts, looked_texts = nil, {}
+local read_record, done_until, part_of, remember
 
 do
-  -- How many entries a part of the index has, on average. The index grows by a part at a time, for which one of those that are
-  -- there is parted by the next bit of the prints (linear hashing): so parts stay short, however many ids there are.
+  -- How many entries a part of the index has, on average. The index grows by a part at a time, for which one of those that
+  -- are there is parted by the next bit of the prints (linear hashing): so parts stay short, however many ids there are.
   local PER_PART = 16
   -- A part of so many bytes has entries of one id many times over.
   local LONG_PART = 8 * 4 * PER_PART
-  local MOST_PARTS = 2 ^ 24
+  local LEAST_PARTS, MOST_PARTS = 256, 2 ^ 24
   -- How many fields are read with one command, for the sake of Lua's stack.
   local AT_ONCE = 2000
-  local find, frexp, unpack_number = string.find, math.frexp, struct.unpack
+  local find, rep, concat, frexp, unpack_number = string.find, string.rep, table.concat, math.frexp, struct.unpack
   local rings = {} -- by slot, as they are after what was written
 
-  -- How many parts an index of so many entries has, and the largest power of two that is no more than that.
-  local function parts_of(count)
-    local parts = (count - count % PER_PART) / PER_PART
-    if parts < 1 then parts = 1 elseif parts > MOST_PARTS then parts = MOST_PARTS end
-    local _, exponent = frexp(parts)
-    return parts, 2 ^ (exponent - 1)
+  -- The hash whose turn it is lives until the youngest record that it can take is over. That is before its next turn, since
+  -- two halves, rounded up, are no less than the time-to-live.
+  local here, expires
+  if dedup_ttl > 0 then
+    local width = (dedup_ttl + dedup_ttl % 2) / 2
+    local turn = (now - now % width) / width
+    here, expires = turn % 3 + 1, (turn + 1) * width - 1 + dedup_ttl
+    ring_tag = pack_number('>BI6', here, expires)
+  end
+
+  local function upto(first, count)
+    return count - first < AT_ONCE and count or first + AT_ONCE - 1
+  end
+
+  local function largest_power(number)
+    local _, exponent = frexp(number)
+    return 2 ^ (exponent - 1)
+  end
+
+  -- Of how many parts the index is, and the largest power of two that is no more than that.
+  local function size_ring(ring)
+    local parts = (ring.count - ring.count % PER_PART) / PER_PART
+    if parts < ring.least then parts = ring.least elseif parts > MOST_PARTS then parts = MOST_PARTS end
+    ring.parts, ring.size = parts, largest_power(parts)
   end
 
   local function ring_at(slot)
     local ring = rings[slot]
     if not ring then
       local text = call('HGET', RING[slot], '')
-      local expires, count = 0, 0
-      if text then expires, count = decode(text) end
-      ring = { expires = expires, count = count }
+      ring = { expires = 0, count = 0, least = LEAST_PARTS }
+      if text then ring.expires, ring.count, ring.least = decode(text) end
       rings[slot] = ring
+      -- It is likely to become as large as the one before it.
+      if not text and slot == here then
+        local before = { count = ring_at((slot + 1) % 3 + 1).count, least = LEAST_PARTS }
+        size_ring(before)
+        ring.least = before.parts
+      end
+      size_ring(ring)
     end
     return ring
   end
@@ -57,6 +90,16 @@ do
     local rest = (address - low) / 256
     if rest < 256 then return char(low, rest) end
     return char(255, low, rest % 256, (rest - rest % 256) / 256)
+  end
+
+  local function part_in(ring, number)
+    local address = number % (2 * ring.size)
+    return part_field(address < ring.parts and address or address - ring.size)
+  end
+
+  -- The part of the index of this turn's hash in which an id is.
+  function part_of(number)
+    return part_in(ring_at(here), number)
   end
 
   -- The record that begins here: where the next does, its place, its body, until when it is remembered.
@@ -81,43 +124,47 @@ do
     return known
   end
 
-  -- Adds the fields of the chunks in which a part of the index says that the id may be.
-  local function want_chunks(part, print, name, fields)
-    local at, before = find(part, print, 1, true), nil
+  -- The chunks in which a part of the index says that the id may be, by their fields.
+  local function chunks_in(part, print, name)
+    local fields, seen = {}, {}
+    local at = find(part, print, 1, true)
     while at do
-      local entry = sub(part, at, at + 7)
-      if at % 8 == 1 and entry ~= before then
-        fields[#fields + 1] = format('%.0f:', (unpack_number('>I4', entry, 5))) .. name
-        before = entry
+      local chunk = at % 8 == 1 and unpack_number('>I4', part, at + 4)
+      if chunk and not seen[chunk] then
+        seen[chunk], fields[#fields + 1] = true, format('%.0f:', chunk) .. name
       end
       at = find(part, print, at + 1, true)
     end
+    return fields
   end
 
   -- Until when the first of these ids are remembered: false for one that is not. One that was committed twice may have two
-  -- records; the one that lasts longer counts.
+  -- records; the one that lasts longer counts. An owner is a key, or the place of one.
   function done_until(ids, owners, numbers, prints, count)
-    local found, fields = {}, {}
+    local found = {}
     for place = 1, count do found[place] = false end
     for slot = 1, count > 0 and 3 or 0 do
-      local entries = ring_at(slot).count
-      if entries > 0 then
-        local parts, size = parts_of(entries)
+      local ring, is_here, fields, keep = ring_at(slot), slot == here, {}, nil
+      if ring.count > 0 or is_here then
+        local parts, size = ring.parts, ring.size
         for place = 1, count do
           local address = numbers[place] % (2 * size)
-          fields[place] = part_field(address < parts and address or address - size)
+          if address >= parts then address = address - size end
+          fields[place] = address < 256 and char(address) or part_field(address)
         end
-        for first = 1, count, AT_ONCE do
-          local read = call('HMGET', RING[slot], unpack(fields, first, count - first < AT_ONCE and count or first + AT_ONCE - 1))
-          for place = first, first + #read - 1 do
-            local part = read[place - first + 1]
-            if part and find(part, prints[place], 1, true) then
-              local chunks, id = {}, ids[place]
-              want_chunks(part, prints[place], names[owners[place]] or owners[place], chunks)
-              for _, chunk in ipairs(chunks) do
-                local text = call('HGET', RING[slot], chunk)
-                if text then found[place] = kept_until(text, sub(id, 5), found[place]) end
-              end
+        if is_here and not looked_parts then looked_parts, keep = fields, looked_texts end
+      end
+      for first = 1, ring.count > 0 and count or 0, AT_ONCE do
+        local last = upto(first, count)
+        local read = call('HMGET', RING[slot], unpack(fields, first, last))
+        for place = first, last do
+          local part, print = read[place - first + 1], prints[place]
+          if keep then keep[place] = part end
+          if part and find(part, print, 1, true) then
+            local id = ids[place]
+            for _, chunk in ipairs(chunks_in(part, print, names[owners[place]] or owners[place])) do
+              local text = call('HGET', RING[slot], chunk)
+              if text then found[place] = kept_until(text, sub(id, 5), found[place]) end
             end
           end
         end
@@ -126,102 +173,134 @@ do
     return found
   end
 
-  -- A part of the index without the entries of an id that is about to be put in again and lasts no shorter. `values` are the
-  -- fields of the hash that this batch has read or changed.
-  local function without_older(part, record, field, slot, values, places)
-    local print, name, kept = sub(record.entry, 1, 4), sub(field, find(field, ':', 1, true) + 1), {}
-    local _, _, body = read_record(record.mark .. record.ending, 1)
+  -- A long part of the index without what says the same again: of the events with this id that are remembered, only the one
+  -- that is so for the longest has to be found.
+  local function tidied(part, print, name, id)
+    local kept, seen, best, best_place = {}, {}, 0, nil
     for at = 1, #part, 8 do
-      local entry, is_older = sub(part, at, at + 7), false
-      if sub(entry, 1, 4) == print then
-        local chunks = {}
-        want_chunks(entry, print, name, chunks)
-        local text = places[chunks[1]]
-        text = text and values[text] or call('HGET', RING[slot], chunks[1])
-        local known = text and kept_until(text, body)
-        is_older = known and known <= expiry
+      local entry = sub(part, at, at + 7)
+      local until_when
+      if sub(entry, 1, 4) == print and not seen[entry] then
+        local text = call('HGET', RING[here], chunks_in(entry, print, name)[1])
+        until_when = text and kept_until(text, sub(id, 5))
       end
-      if not is_older then kept[#kept + 1] = entry end
+      if until_when and until_when > best then
+        if best_place then kept[best_place] = '' end
+        best, best_place, until_when = until_when, #kept + 1, nil
+      end
+      if not seen[entry] and not until_when then kept[#kept + 1] = entry end
+      seen[entry] = true
     end
-    return table.concat(kept)
+    return concat(kept)
   end
 
   -- Parts a part of the index by the bit with this value.
   local function part_by(text, bit)
     local kept, moved, kept_count, moved_count, step = {}, {}, 0, 0, 0
     while bit >= 256 do bit, step = bit / 256, step + 1 end
-    for at = 1, #text, 8 do
-      local entry = sub(text, at, at + 7)
-      if byte(text, at + step) % (2 * bit) >= bit then
-        moved_count = moved_count + 1
-        moved[moved_count] = entry
-      else
-        kept_count = kept_count + 1
-        kept[kept_count] = entry
+    for first = 1, #text, 512 do
+      local piece = sub(text, first, first + 511)
+      local entries, bytes = { unpack_number(rep('c8', #piece / 8), piece) }, { byte(piece, 1, -1) }
+      for place = 1, #piece / 8 do
+        if bytes[8 * place - 7 + step] % (2 * bit) >= bit then
+          moved_count = moved_count + 1
+          moved[moved_count] = entries[place]
+        else
+          kept_count = kept_count + 1
+          kept[kept_count] = entries[place]
+        end
       end
     end
-    return table.concat(kept), table.concat(moved)
+    return concat(kept), concat(moved)
   end
 
-  -- Remembers what is told in fours: the field of the chunk, the record but for its end, the entry in the index, and the number
-  -- that the print of the id is.
-  --
-  -- A hash lives until the youngest record that it can take is over. That is before its next turn, since two halves,
-  -- rounded up, are no less than the time-to-live. Never shortened: records of another time-to-live may be in it.
-  function remember(records)
-    local added = #records / 4
-    if dedup_ttl == 0 or added == 0 then return end
-    local width = (dedup_ttl + dedup_ttl % 2) / 2
-    local turn = (now - now % width) / width
-    local slot = turn % 3 + 1
-    local expires, ring = (turn + 1) * width - 1 + dedup_ttl, ring_at(slot)
-    local parts, size = parts_of(ring.count)
-    local more = parts_of(ring.count + added)
+  -- Reads fields of this turn's hash.
+  local function load_parts(fields, texts)
+    local count = #fields
+    for first = 1, count, AT_ONCE do
+      local read = call('HMGET', RING[here], unpack(fields, first, upto(first, count)))
+      for place, text in ipairs(read) do texts[fields[first + place - 1]] = text end
+    end
+  end
 
-    local fields, places, count = {}, {}, 0
+  -- Puts entries into the index, and parts what grows by that. What is to be written goes behind what is in the list.
+  local function index(hints, ring, written, length)
+    local parts, places, texts, missing = ring.parts, {}, {}, {}
     local function place_of(field)
       local place = places[field]
       if not place then
-        place = count + 1
-        count, fields[place], places[field] = place, field, place
+        place, length = length + 2, length + 2
+        places[field], written[place - 1], written[place] = place, field, texts[field] or ''
       end
       return place
     end
-    local parts_at = {}
-    for at = 1, 4 * added, 4 do
-      local address = records[at + 3] % (2 * size)
-      place_of(records[at])
-      parts_at[at] = place_of(part_field(address < parts and address or address - size))
+    for at = 1, #hints, 3 do
+      if looked_texts[hints[at + 2]] == nil then missing[#missing + 1] = hints[at] end
     end
-    for address = parts, more - 1 do
-      local _, exponent = frexp(address)
-      local parent = address - 2 ^ (exponent - 1)
-      if parent < parts then place_of(part_field(parent)) end
-    end
-
-    local values, ending = call('HMGET', RING[slot], unpack(fields)), pack_number('>I6', expiry)
-    for at = 1, 4 * added, 4 do
-      local chunk, index, mark, entry = places[records[at]], parts_at[at], records[at + 1], records[at + 2]
-      local part = values[index] or ''
-      if #part >= LONG_PART then
-        part = without_older(part, { entry = entry, mark = mark, ending = ending }, records[at], slot, values, places)
+    ring.count = ring.count + #hints / 3
+    size_ring(ring)
+    for address = parts, ring.parts - 1 do missing[#missing + 1] = part_field(address - largest_power(address)) end
+    if missing[1] then load_parts(missing, texts) end
+    for at = 1, #hints, 3 do
+      local field, whose = hints[at], hints[at + 2]
+      local place, text = places[field], nil
+      if place then
+        text = written[place]
+      else
+        text, place, length = looked_texts[whose] or texts[field] or '', length + 2, length + 2
+        places[field], written[place - 1] = place, field
       end
-      values[chunk], values[index] = (values[chunk] or '') .. mark .. ending, part .. entry
+      if #text >= LONG_PART then
+        local name, id = names[owners[whose]] or whose[1], ids[whose] or whose[2]
+        text = tidied(text, sub(hints[at + 1], 1, 4), name, id)
+      end
+      written[place] = text .. hints[at + 1]
     end
-    for address = parts, more - 1 do
-      local _, exponent = frexp(address)
-      local bit = 2 ^ (exponent - 1)
-      local parent = place_of(part_field(address - bit))
-      values[parent], values[place_of(part_field(address))] = part_by(values[parent] or '', bit)
+    for address = parts, ring.parts - 1 do
+      local bit = largest_power(address)
+      local parent, child = place_of(part_field(address - bit)), place_of(part_field(address))
+      written[parent], written[child] = part_by(written[parent], bit)
     end
+    return length
+  end
 
-    local is_longer = ring.expires < expires
-    ring.count, ring.expires = ring.count + added, is_longer and expires or ring.expires
-    local written = { '', pack(ring.expires, ring.count) }
-    for place = 1, count do
-      written[2 * place + 1], written[2 * place + 2] = fields[place], values[place] or ''
+  -- Remembers the records (each told by the field of its chunk, and itself but for the end), and puts entries into the index
+  -- (each told by the field of its part, itself, and whose it is: the place of an id, or a key and an id).
+  function remember(records, hints)
+    if dedup_ttl == 0 or not (records[1] or hints[1]) then return end
+    local ring = ring_at(here)
+    local written, length = {}, 0
+    if records[1] then
+      local fields, places, count, ending = {}, {}, 0, pack_number('>I6', expiry)
+      for at = 1, #records, 2 do
+        local field = records[at]
+        if not places[field] then
+          count = count + 1
+          fields[count], places[field] = field, count
+        end
+      end
+      local chunks = call('HMGET', RING[here], unpack(fields))
+      for at = 1, #records, 2 do
+        local place = places[records[at]]
+        chunks[place] = (chunks[place] or '') .. records[at + 1] .. ending
+      end
+      for place = 1, count do
+        written[length + 1], written[length + 2] = fields[place], chunks[place]
+        length = length + 2
+      end
     end
-    call('HSET', RING[slot], unpack(written))
-    if is_longer then call('PEXPIREAT', RING[slot], format('%.0f', expires)) end
+    if hints[1] then
+      length = index(hints, ring, written, length)
+      looked_texts = {}
+    end
+    -- Never shortened: records of another time-to-live may be in it.
+    local is_longer = ring.expires < expires
+    if is_longer then ring.expires = expires end
+    if is_longer or hints[1] then
+      written[length + 1], written[length + 2] = '', pack(ring.expires, ring.count, ring.least)
+      length = length + 2
+    end
+    for first = 1, length, AT_ONCE do call('HSET', RING[here], unpack(written, first, upto(first, length))) end
+    if is_longer then call('PEXPIREAT', RING[here], format('%.0f', expires)) end
   end
 end

@@ -24,7 +24,7 @@ local claim = call('HGET', CLAIMS, name)
 claim = claim and { decode(claim) } or {}
 push(max(#claim - 2, 0) / 2)
 if claim[1] then
-  push(claim[1], claim[2], tonumber(call('HGET', LEASES, claim[1]) or 0))
+  push(claim[1], tonumber(string.sub(claim[2], 1, 16)), tonumber(call('HGET', LEASES, claim[1]) or 0))
   for place = 3, #claim, 2 do push(claim[place]) end
 end
 

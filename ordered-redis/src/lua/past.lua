@@ -1,6 +1,6 @@
 -- Part of apply: what is remembered of the events that what is left asks for.
-local want_done_id, load_done_ids, load_done_seqs, is_repeat, done_at, note_done
-local records = {}
+local want_done_id, load_done_ids, load_done_seqs, is_repeat, done_at, note_done, hint
+local records, hints = {}, {}
 
 do
   local done_ids = {} -- by key and id: until when; false where it is not remembered
@@ -95,6 +95,14 @@ do
     if told == head then told = '' else head = head + 32 end
     if #body ~= 16 then head, length = head + 16, pack_number('>I2', #body) end
     records[count + 1], records[count + 2] = chunk_field(chunk, key.name), char(head) .. told .. length .. body
-    records[count + 3], records[count + 4] = sub(id, 1, 4) .. pack_number('>I4', chunk), number_of(id)
+    if sub(key.granted[2], 17) ~= ring_tag then hint(key, seq, id) end
+  end
+
+  -- Puts the event into the index, before or after it is done.
+  function hint(key, seq, id)
+    if dedup_ttl == 0 then return end
+    local count, chunk = #hints, place_in_ring(key, seq)
+    hints[count + 1], hints[count + 2] = part_of(number_of(id)), sub(id, 1, 4) .. pack_number('>I4', chunk)
+    hints[count + 3] = { key.name, id }
   end
 end

@@ -54,7 +54,8 @@ do
   end
 
   local changed, changes, is_changed = {}, 0, {}
-  local records, count = {}, 0
+  local records, count, hints, hint = {}, 0, {}, 0
+  local since = format('%016.0f', now) .. ring_tag
   local at, size = 1, #asked
   while at <= size do
     local op, key = asked[at], asked[at + 1]
@@ -68,9 +69,13 @@ do
       local head = heads[key]
       if claim and fence == asked[at + 4] and claim[head] == seq and claim[head + 1] == field then
         done[id] = expiry
-        records[count + 1], records[count + 2], records[count + 3] = asked[at + 6], asked[at + 7], asked[at + 8]
-        records[count + 4] = numbers[id]
-        count = count + 4
+        records[count + 1], records[count + 2] = asked[at + 6], asked[at + 7]
+        count = count + 2
+        if sub(claim[2], 17) ~= ring_tag then
+          local chunk = pack_number('>I4', tonumber(string.match(asked[at + 6], '^%d+')))
+          hints[hint + 1], hints[hint + 2], hints[hint + 3] = part_of(numbers[id]), sub(field, 1, 4) .. chunk, id
+          hint = hint + 3
+        end
         local front = claim[head + 2] or 0
         if front == 0 then
           granted[key], tries[key] = false, 0
@@ -92,12 +97,21 @@ do
         end
       elseif not claim and seq == last + 1 and tries[key] == 0 and max_attempts > 0 then
         local fence = fences[key] + 1
-        fences[key], tries[key], granted[key], heads[key] = fence, 1, { worker, now, seq, ids[id] }, 3
+        fences[key], tries[key], granted[key], heads[key] = fence, 1, { worker, since, seq, ids[id] }, 3
+        if looked_parts then
+          hints[hint + 1], hints[hint + 2], hints[hint + 3] = looked_parts[id], asked[at + WIDTH[op] - 2], id
+          hint = hint + 3
+        end
         answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fence, seq, 1
         answer[length + 5] = is_repeat and 1 or 0
         length = length + 5
         is_done, is_change = true, true
-      elseif claim and seq == claim[#claim - 1] + 1 and #claim < 2 * lane_depth + heads[key] - 1 then
+      elseif claim and sub(claim[2], 17) == ring_tag and seq == claim[#claim - 1] + 1
+        and #claim < 2 * lane_depth + heads[key] - 1 then
+        if looked_parts then
+          hints[hint + 1], hints[hint + 2], hints[hint + 3] = looked_parts[id], asked[at + WIDTH[op] - 2], id
+          hint = hint + 3
+        end
         claim[#claim + 1] = seq
         claim[#claim + 1] = ids[id]
         answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fences[key], claim[heads[key]], 1
@@ -139,7 +153,7 @@ do
     call('HSET', STATES, unpack(states))
     if starts[1] then call('HSET', CLAIMS, unpack(starts)) end
     if ends[1] then call('HDEL', CLAIMS, unpack(ends)) end
-    remember(records)
+    remember(records, hints)
   end
 end
 

@@ -28,13 +28,13 @@ end
 -- The keys and the ids that the batch speaks of, each once: of an id also the key, and the number that its print is (done.lua).
 -- The first `looked_up` of the ids are offered, and have the print on its own too. The commands say which they mean by its place, and stand one after the other in one flat list, each
 -- as many values long as its code says:
---   OFFER key seq id epoch; HOLD key seq id size payload epoch; COMMIT key seq id fence have field record entry
+--   OFFER key seq id entry epoch; HOLD key seq id size payload entry epoch; COMMIT key seq id fence have field record
 --   RETRY key seq id fence number error; POSTPONE the same and size payload delay; HALT the same and size payload
 --   RELEASE key fence; CLAIM key; DEAD_LETTER as RETRY and size payload have; FILL key from to; RESET key at epoch
 --   OPERATE key verb argument payload
--- A payload is its place among those in ARGV. A commit says how it is remembered, if the key is in its first numbering: the field
--- of its chunk, the record but for the expiry, and the entry in the index. -1 is none.
+-- A payload is its place among those in ARGV. How an event of the first numbering is remembered is told as it is written down: with
+-- an offer its entry in the index, with a commit the field of its chunk, and its record but for the expiry. -1 is none.
 local OFFER, HOLD, COMMIT = 1, 2, 3
-local WIDTH = { 5, 7, 9, 7, 10, 9, 3, 2, 10, 4, 4, 5 }
+local WIDTH = { 6, 8, 8, 7, 10, 9, 3, 2, 10, 4, 4, 5 }
 local names, asked = decode(ARGV[2]), decode(ARGV[4])
 local ids, owners, numbers, prints, looked_up = decode(ARGV[3])

@@ -20,7 +20,7 @@ local function load_key(name, text, claim)
   }
   if claim then
     local list = { decode(claim) }
-    key.worker, key.since, key.granted, key.was_claimed = list[1], list[2], list, true
+    key.worker, key.granted, key.was_claimed = list[1], list, true
   end
   return key
 end
@@ -46,13 +46,14 @@ local function load_keys()
 end
 
 local function start_claim(key, seq, id)
-  key.worker, key.since, key.head, key.claim_changed = worker, now, 3, true
-  key.granted = { worker, now, seq, id }
+  key.worker, key.head, key.claim_changed = worker, 3, true
+  key.granted = { worker, places.sortable(now) .. ring_tag, seq, id }
+  hint(key, seq, id)
 end
 
 local function drop_claim(key)
   if not key.worker then return end
-  key.worker, key.since, key.granted, key.claim_changed = nil, nil, nil, true
+  key.worker, key.granted, key.claim_changed = nil, nil, true
 end
 
 -- Ends whatever claim there is, so that its worker can change nothing any more.
@@ -66,6 +67,9 @@ local function grant(key, seq, id)
   granted[#granted + 1] = seq
   granted[#granted + 1] = id
   key.claim_changed = true
+  -- What is granted in two turns of the ring is noted in neither for sure.
+  if sub(granted[2], 17) ~= ring_tag then granted[2] = sub(granted[2], 1, 16) .. NO_RING end
+  hint(key, seq, id)
 end
 
 -- The bucket's totals of held events and bytes; read only where something is or becomes held.
