@@ -10,6 +10,8 @@ use ordered_core::protocol::{
 use ordered_core::store::StoreError;
 use redis::Value;
 
+use crate::ids;
+
 /// Reads a flat list, value by value.
 pub(crate) struct Answer {
     values: IntoIter<Value>,
@@ -125,8 +127,8 @@ impl Answer {
         Key::new(self.text()?).map_err(|_| misshaped("key"))
     }
 
-    fn id(&mut self) -> Result<EventId, StoreError> {
-        EventId::new(self.text()?).map_err(|_| misshaped("event id"))
+    pub(crate) fn id(&mut self) -> Result<EventId, StoreError> {
+        ids::read(&self.bytes()?).ok_or_else(|| misshaped("event id"))
     }
 
     pub(crate) fn finish(self) -> Result<(), StoreError> {

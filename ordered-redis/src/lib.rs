@@ -24,6 +24,7 @@
 mod answer;
 mod builder;
 mod error;
+mod ids;
 mod link;
 mod names;
 mod pack;

@@ -14,6 +14,13 @@ const LARGEST: u64 = 1 << 53;
 pub(crate) struct Packer(BytesMut);
 
 impl Packer {
+    /// A list that is about to get `count` elements.
+    pub(crate) fn list(&mut self, count: u32) -> &mut Self {
+        self.0.put_u8(0xdd);
+        self.0.put_u32(count);
+        self
+    }
+
     /// A number; beyond 2^53 the next best, which only a setting that means "no limit" ever is.
     pub(crate) fn number(&mut self, number: u64) -> &mut Self {
         let number = number.min(LARGEST);
@@ -80,6 +87,12 @@ impl Packer {
 
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Appends what another one has packed.
+    pub(crate) fn append(&mut self, other: Self) -> &mut Self {
+        self.0.put_slice(&other.0);
+        self
     }
 
     pub(crate) fn finish(&mut self) -> Bytes {

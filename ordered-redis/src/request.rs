@@ -12,6 +12,7 @@ use ordered_core::protocol::{
 };
 use ordered_core::store::bucket_of;
 
+use crate::ids::{self, Record};
 use crate::pack::Packer;
 
 /// A script runs alone on the server, so one call does no more than this; a larger batch becomes several. And it puts what it is
@@ -25,15 +26,14 @@ pub(crate) struct Portion<'a> {
     /// Where in the batch the commands stand.
     places: Vec<usize>,
     names: Named<'a>,
-    ids: Named<'a>,
-    /// How many of the ids, the first of them, are to be looked up.
-    looked_up: u64,
+    ids: Ids<'a>,
     /// One after the other in one list, each as many values long as `lua/request.lua` says.
     commands: Packer,
     payloads: Vec<Bytes>,
     /// Where texts are put together.
     scratch: String,
     packed: Packer,
+    bytes: Vec<u8>,
 }
 
 /// Texts that are sent once each, and after that named by their place.
@@ -46,7 +46,7 @@ struct Named<'a> {
 impl<'a> Named<'a> {
     /// The place of what this key and id make, from 1.
     fn place(&mut self, key: &'a str, id: &'a str, write: impl FnOnce(&mut Packer)) -> u64 {
-        let next = self.len() + 1;
+        let next = u64::from(self.len()) + 1;
         match self.places.entry((key, id)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(fresh) => {
@@ -56,17 +56,55 @@ impl<'a> Named<'a> {
         }
     }
 
-    fn len(&self) -> u64 {
-        self.places.len() as u64
+    fn len(&self) -> u32 {
+        u32::try_from(self.places.len()).expect("a portion is small")
     }
 }
 
-/// An id as `lua/done.lua` remembers it.
-fn id_field<'s>(scratch: &'s mut String, name: &str, id: &str) -> &'s str {
-    scratch.clear();
-    // A `String` takes everything.
-    let _ = write!(scratch, "i{}:{name}{id}", name.len());
-    scratch
+/// The ids, and what is said of each beside it.
+#[derive(Debug, Default)]
+struct Ids<'a> {
+    named: Named<'a>,
+    /// The places of their keys.
+    owners: Packer,
+    numbers: Packer,
+    /// Of those that are to be looked up.
+    prints: Packer,
+    /// How many that is, the first of them; not known yet while they are written.
+    looked_up: Option<u32>,
+}
+
+impl<'a> Ids<'a> {
+    fn place(&mut self, owner: u64, key: &'a str, id: &'a str, scratch: &mut Vec<u8>) -> u64 {
+        let Self {
+            named,
+            owners,
+            numbers,
+            prints,
+            looked_up,
+        } = self;
+        named.place(key, id, |texts| {
+            let number = ids::number(key, id);
+            scratch.clear();
+            ids::write(number, id, scratch);
+            texts.bytes(scratch);
+            owners.number(owner);
+            numbers.number(number.into());
+            if looked_up.is_none() {
+                prints.bytes(&ids::print(number));
+            }
+        })
+    }
+
+    fn finish(self) -> Bytes {
+        let (count, looked_up) = (self.named.len(), self.looked_up.unwrap_or_default());
+        let mut out = Packer::default();
+        out.list(count).append(self.named.texts);
+        out.list(count).append(self.owners);
+        out.list(count).append(self.numbers);
+        out.list(looked_up).append(self.prints);
+        out.number(looked_up.into()).finish()
+    }
 }
 
 impl<'a> Portion<'a> {
@@ -74,15 +112,14 @@ impl<'a> Portion<'a> {
     pub(crate) fn finish(self, situation: Bytes) -> (Vec<usize>, Vec<Bytes>) {
         let Self {
             mut names,
-            mut ids,
+            ids,
             mut commands,
             ..
         } = self;
-        ids.texts.number(self.looked_up);
         let mut arguments = vec![
             situation,
             names.texts.finish(),
-            ids.texts.finish(),
+            ids.finish(),
             commands.finish(),
         ];
         arguments.extend(self.payloads);
@@ -97,7 +134,7 @@ impl<'a> Portion<'a> {
                 portion.id(&command.key, event);
             }
         }
-        portion.looked_up = portion.ids.len();
+        portion.ids.looked_up = Some(portion.ids.named.len());
         for place in &places {
             portion.push(&commands[*place]);
         }
@@ -109,16 +146,17 @@ impl<'a> Portion<'a> {
         let key = &command.key;
         match &command.action {
             Action::Offer(event) => {
-                self.start(1, key).event(key, event).maybe(event.epoch);
+                self.start(1, key).event(key, event);
+                self.entry(key, event).maybe(event.epoch);
             }
             Action::Hold(event, envelope) => {
-                self.start(2, key).event(key, event);
-                self.payload(envelope).maybe(event.epoch);
+                self.start(2, key).event(key, event).payload(envelope);
+                self.entry(key, event).maybe(event.epoch);
             }
             Action::Commit { event, fence, have } => {
                 self.start(3, key).event(key, event);
                 self.commands.number(fence.0).number(*have);
-                self.seq_field(key, event);
+                self.record(key, event);
                 self.mark(key, event);
                 self.states(event.seq, *fence);
             }
@@ -188,12 +226,16 @@ impl<'a> Portion<'a> {
     }
 
     fn start(&mut self, code: u64, key: &'a Key) -> &mut Self {
-        let name = key.as_str();
-        let place = self.names.place(name, "", |names| {
-            names.text(name);
-        });
+        let place = self.name(key);
         self.commands.number(code).number(place);
         self
+    }
+
+    fn name(&mut self, key: &'a Key) -> u64 {
+        let name = key.as_str();
+        self.names.place(name, "", |names| {
+            names.text(name);
+        })
     }
 
     fn event(&mut self, key: &'a Key, event: &'a Event) -> &mut Self {
@@ -204,25 +246,37 @@ impl<'a> Portion<'a> {
 
     /// The place of an id.
     fn id(&mut self, key: &'a Key, event: &'a Event) -> u64 {
+        let owner = self.name(key);
         let (name, id) = (key.as_str(), event.id.as_str());
-        let scratch = &mut self.scratch;
-        self.ids.place(name, id, |ids| {
-            ids.text(id_field(scratch, name, id));
-        })
+        self.ids.place(owner, name, id, &mut self.bytes)
     }
 
-    /// As `lua/done.lua` remembers a seq of the first numbering.
-    fn seq_field(&mut self, key: &Key, event: &Event) {
+    /// How a commit of the first numbering is remembered.
+    fn record(&mut self, key: &Key, event: &Event) {
+        let record = Record::of(event.seq.get());
         self.scratch.clear();
-        let _ = write!(self.scratch, "s{}:{}", event.seq, key.as_str());
-        self.commands.text(&self.scratch);
+        // A `String` takes everything.
+        let _ = write!(self.scratch, "{}:{}", record.chunk(), key.as_str());
+        self.bytes.clear();
+        record.write(event.id.as_str(), &mut self.bytes);
+        self.commands.text(&self.scratch).bytes(&self.bytes);
+    }
+
+    /// Where the index will say that it is remembered, if it is of the first numbering.
+    fn entry(&mut self, key: &Key, event: &Event) -> &mut Self {
+        let number = ids::number(key.as_str(), event.id.as_str());
+        let entry = Record::of(event.seq.get()).entry(number);
+        self.commands.bytes(&entry);
+        self
     }
 
     /// How the event stands in a claim.
     fn mark(&mut self, key: &Key, event: &Event) {
-        let id = id_field(&mut self.scratch, key.as_str(), event.id.as_str());
+        let number = ids::number(key.as_str(), event.id.as_str());
+        self.bytes.clear();
+        ids::write(number, event.id.as_str(), &mut self.bytes);
         let mark = self.packed.clear();
-        mark.number(event.seq.get()).text(id);
+        mark.number(event.seq.get()).bytes(&self.bytes);
         self.commands.bytes(mark.as_slice());
     }
 

@@ -94,7 +94,7 @@ fn held(answer: &mut Answer) -> Result<Vec<HeldView>, StoreError> {
         .map(|_| {
             Ok(HeldView {
                 seq: answer.number()?,
-                id: answer.text()?,
+                id: answer.id()?.as_str().to_owned(),
                 since: answer.number()?,
                 bytes: answer.number()?,
             })
@@ -108,7 +108,7 @@ fn dead(answer: &mut Answer) -> Result<Vec<DeadView>, StoreError> {
             Ok(DeadView {
                 epoch: answer.number()?,
                 seq: answer.number()?,
-                id: answer.text()?,
+                id: answer.id()?.as_str().to_owned(),
                 cause: cause(answer)?.as_str().to_owned(),
                 error: answer.text()?,
                 attempts: answer.small()?,

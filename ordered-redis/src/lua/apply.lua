@@ -63,29 +63,29 @@ local function command_at(at)
     local value = asked[at + place]
     if value ~= -1 then command[place + 1] = value end
   end
-  if HAS_EVENT[op] then command[4] = id_in(ids[command[4]], command[2]) end
+  if HAS_EVENT[op] then command[4] = ids[command[4]] end
   return command
 end
 
 local function load_left(commands)
   load_keys()
-  local fields, seqs, ids = {}, {}, {}
+  local fields, seqs, wanted = {}, {}, {}
   for _, command in ipairs(commands) do
     local key = keys[command[2]]
     if key.was.count > 0 then want_for(command, key, fields, seqs) end
   end
   load_held(fields, seqs)
-  for place, field in ipairs(fields) do
+  for _, field in ipairs(fields) do
     local entry = held_entries[field]
-    if entry then want_done_id(string.sub(field, #digits(seqs[place]) + 2), entry.id, ids) end
+    if entry then want_done_id(entry.name, entry.id, wanted) end
   end
-  load_done_ids(ids)
+  load_done_ids(wanted)
   local pasts = {}
   for _, command in ipairs(commands) do
     if command[1] <= OP.HOLD then
       local key, seq = keys[command[2]], command[3]
       if seq <= key.last and not is_repeat(key, command[4]) then
-        pasts[#pasts + 1] = seq_field(key, seq)
+        pasts[#pasts + 1] = { key, seq }
       end
     end
   end
@@ -94,8 +94,8 @@ end
 
 local function decide(command, key)
   local op, seq, id, fence = command[1], command[3], command[4], command[5]
-  if op == OP.OFFER then return protocol.offer(key, seq, id, command[5]) end
-  if op == OP.HOLD then return protocol.offer(key, seq, id, command[7], command[5], payload_in(command[6])) end
+  if op == OP.OFFER then return protocol.offer(key, seq, id, command[6]) end
+  if op == OP.HOLD then return protocol.offer(key, seq, id, command[8], command[5], payload_in(command[6])) end
   if op == OP.COMMIT then return protocol.commit(key, seq, id, fence, command[6]) end
   if op == OP.RELEASE then return protocol.release(key, seq) end
   if op == OP.CLAIM then return protocol.claim(key) end

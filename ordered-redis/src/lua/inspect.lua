@@ -24,7 +24,7 @@ local claim = call('HGET', CLAIMS, name)
 claim = claim and { decode(claim) } or {}
 push(max(#claim - 2, 0) / 2)
 if claim[1] then
-  push(claim[1], tonumber(claim[2]), tonumber(call('HGET', LEASES, claim[1]) or 0))
+  push(claim[1], tonumber(string.sub(claim[2], 1, 16)), tonumber(call('HGET', LEASES, claim[1]) or 0))
   for place = 3, #claim, 2 do push(claim[place]) end
 end
 
@@ -41,7 +41,7 @@ local seqs, fields = places.range_of(ORDER, key.count > 0, places.order_prefix(n
 for place, seq in ipairs(seqs) do fields[place] = held_field(name, places.seq_of(seq)) end
 push(#seqs)
 for place, meta in ipairs(fetch(HELD, fields)) do
-  local entry = meta and unpack_meta(meta) or { id = '?', since = 0, size = 0 }
+  local entry = meta and unpack_meta(meta) or { id = '    ?', since = 0, size = 0 }
   push(places.seq_of(seqs[place]), entry.id, entry.since, entry.size)
 end
 
@@ -53,7 +53,7 @@ for place, text in ipairs(aside) do
 end
 push(#aside)
 for place, meta in ipairs(fetch(DEAD, fields)) do
-  local entry = meta and decode(meta) or { '?', 1, '', 0, 0, 0, 0 }
+  local entry = meta and decode(meta) or { '    ?', 1, '', 0, 0, 0, 0 }
   push(tonumber(string.sub(aside[place], 1, 16)), places.seq_of(aside[place]), unpack(entry, 1, 6))
 end
 return answer

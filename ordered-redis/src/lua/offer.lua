@@ -81,8 +81,8 @@ local function past(key, seq, id)
   if is_repeat(key, id) then return { SAY.DUPLICATE } end
   local recorded = done_at(key, seq)
   if recorded then
-    if recorded == id then return { SAY.DUPLICATE } end
-    return { SAY.CONFLICT, recorded }
+    if recorded == sub(id, 5) then return { SAY.DUPLICATE } end
+    return { SAY.CONFLICT, '    ' .. recorded }
   end
   local entry = dead_at(key, seq)
   if entry and entry.id == id then return { SAY.DUPLICATE } end

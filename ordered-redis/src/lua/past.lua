@@ -1,60 +1,108 @@
 -- Part of apply: what is remembered of the events that what is left asks for.
-local done_ids = {} -- by field: until when; false where it is not remembered
-local done_seqs = {} -- by field: { id, until when }
-for place, field in ipairs(ids) do done_ids[field] = done[place] end -- nothing where it was not looked up
+local want_done_id, load_done_ids, load_done_seqs, is_repeat, done_at, note_done, hint
+local records, hints = {}, {}
 
-local function id_field(name, id)
-  return 'i' .. #name .. ':' .. name .. id
-end
+do
+  local done_ids = {} -- by key and id: until when; false where it is not remembered
+  local done_seqs = {} -- by key, numbering and seq: { id, until when }
+  local CHUNK, FAR = 8, 2 ^ 31
 
--- A new numbering of the key forgets the seqs of the old one: its number is part of the field, unless it is the first.
-local function seq_field(key, seq)
-  return 's' .. digits(seq) .. (key.epoch > 0 and '.' .. digits(key.epoch) or '') .. ':' .. key.name
-end
-
-local function want_done_id(name, id, fields)
-  local field = id_field(name, id)
-  if done_ids[field] == nil then
-    done_ids[field] = false
-    fields[#fields + 1] = field
+  local function id_field(name, id)
+    return #name .. ':' .. name .. id
   end
-end
 
-local function load_done_ids(fields)
-  if #fields == 0 then return end
-  for place, until_when in ipairs(done_until(fields, #fields)) do done_ids[fields[place]] = until_when end
-end
+  for place, id in ipairs(ids) do done_ids[id_field(names[owners[place]], id)] = done[place] end -- nothing where it was not looked up
 
-local function load_done_seqs(fields)
-  if #fields == 0 then return end
-  for _, slot in ipairs(RING) do
-    for place, record in ipairs(fetch(slot, fields)) do
-      if record then
-        local until_when, id = string.match(record, '^(%d+) (.*)$')
-        done_seqs[fields[place]] = { id, tonumber(until_when) }
+  -- A new numbering of the key forgets the seqs of the old one.
+  local function seq_field(key, seq)
+    return digits(seq) .. '.' .. digits(key.epoch) .. ':' .. key.name
+  end
+
+  -- The number of the chunk and the place in it, see done.lua. Where the number does not say both numbering and seq, several
+  -- share a chunk, and the place says it.
+  local function place_in_ring(key, seq)
+    local place, epoch = seq % CHUNK, key.epoch
+    local chunk = (seq - place) / CHUNK
+    if epoch == 0 and chunk < FAR then return chunk, place end
+    return FAR + (chunk + epoch % FAR * 65537) % FAR, pack_number('>I7I7', epoch, seq)
+  end
+
+  local function chunk_field(chunk, name)
+    return digits(chunk) .. ':' .. name
+  end
+
+  local function number_of(id)
+    local first, second, third, fourth = byte(id, 1, 4)
+    return first + 256 * (second + 256 * (third + 256 * fourth))
+  end
+
+  function want_done_id(name, id, wanted)
+    local field = id_field(name, id)
+    if done_ids[field] == nil then
+      done_ids[field] = false
+      wanted[#wanted + 1] = { name, id, field }
+    end
+  end
+
+  function load_done_ids(wanted)
+    local ids, owners, numbers, prints = {}, {}, {}, {}
+    for place, want in ipairs(wanted) do
+      owners[place], ids[place] = want[1], want[2]
+      numbers[place], prints[place] = number_of(want[2]), sub(want[2], 1, 4)
+    end
+    for place, until_when in ipairs(done_until(ids, owners, numbers, prints, #wanted)) do
+      done_ids[wanted[place][3]] = until_when
+    end
+  end
+
+  function load_done_seqs(wanted)
+    local fields = {}
+    for place, want in ipairs(wanted) do fields[place] = chunk_field(place_in_ring(want[1], want[2]), want[1].name) end
+    for _, slot in ipairs(#fields > 0 and RING or {}) do
+      for place, chunk in ipairs(fetch(slot, fields)) do
+        local key, seq = wanted[place][1], wanted[place][2]
+        local _, ours = place_in_ring(key, seq)
+        local field, at = seq_field(key, seq), 1
+        while chunk and at <= #chunk do
+          local next_at, other, body, expires = read_record(chunk, at)
+          local known = done_seqs[field]
+          if other == ours and not (known and known[2] > expires) then done_seqs[field] = { body, expires } end
+          at = next_at
+        end
       end
     end
   end
-end
 
-local function is_repeat(key, id)
-  local field = id_field(key.name, id)
-  if done_ids[field] == nil then load_done_ids({ field }) end
-  local until_when = done_ids[field]
-  return until_when and until_when > now
-end
+  function is_repeat(key, id)
+    local field = id_field(key.name, id)
+    if done_ids[field] == nil then load_done_ids({ { key.name, id, field } }) end
+    local until_when = done_ids[field]
+    return until_when and until_when > now
+  end
 
--- The id that is remembered under a seq. What lay below the key's last seq when the batch began was read with it;
--- what came on top since is in memory.
-local function done_at(key, seq)
-  local record = done_seqs[seq_field(key, seq)]
-  return record and record[2] > now and record[1]
-end
+  -- The body of the id that is remembered under a seq. What lay below the key's last seq when the batch began was read with it;
+  -- what came on top since is in memory.
+  function done_at(key, seq)
+    local record = done_seqs[seq_field(key, seq)]
+    return record and record[2] > now and record[1]
+  end
 
-local records = {}
-local function note_done(key, seq, id)
-  local by_id, by_seq, count = id_field(key.name, id), seq_field(key, seq), #records
-  done_ids[by_id], done_seqs[by_seq] = expiry, { id, expiry }
-  records[count + 1], records[count + 2] = by_id, expiry_text
-  records[count + 3], records[count + 4] = by_seq, expiry_text .. ' ' .. id
+  function note_done(key, seq, id)
+    local body, count = sub(id, 5), #records
+    done_ids[id_field(key.name, id)], done_seqs[seq_field(key, seq)] = expiry, { body, expiry }
+    local chunk, told = place_in_ring(key, seq)
+    local head, length = seq % CHUNK, ''
+    if told == head then told = '' else head = head + 32 end
+    if #body ~= 16 then head, length = head + 16, pack_number('>I2', #body) end
+    records[count + 1], records[count + 2] = chunk_field(chunk, key.name), char(head) .. told .. length .. body
+    if sub(key.granted[2], 17) ~= ring_tag then hint(key, seq, id) end
+  end
+
+  -- Puts the event into the index, before or after it is done.
+  function hint(key, seq, id)
+    if dedup_ttl == 0 then return end
+    local count, chunk = #hints, place_in_ring(key, seq)
+    hints[count + 1], hints[count + 2] = part_of(number_of(id)), sub(id, 1, 4) .. pack_number('>I4', chunk)
+    hints[count + 3] = { key.name, id }
+  end
 end

@@ -13,9 +13,9 @@ local RUN, DUPLICATE, COMMITTED = 1, 5, 8
 local DONE = 0
 -- The number of attempts behind the state of a key whose head was started once.
 local STARTED = '\1'
-local sub, find, unpack_one = string.sub, string.find, cmsgpack.unpack_one
+local find, unpack_one = string.find, cmsgpack.unpack_one
 local texts, claims = call('HMGET', STATES, unpack(names)), call('HMGET', CLAIMS, unpack(names))
-local done = done_until(ids, looked_up)
+local done = done_until(ids, owners, numbers, prints, looked_up)
 local answer, length = {}, 0
 -- Where in `asked` the commands begin that are left, and how long the answer was before each.
 local left, left_at, left_count = {}, {}, 0
@@ -35,14 +35,14 @@ end
 do
   -- How a claim of this worker begins, and one that it is given now. What is granted comes behind that: seq and id, packed.
   local me = pack(worker)
-  local mine = me .. pack(format('%016.0f', now))
+  local mine = me .. pack(format('%016.0f', now) .. ring_tag)
   local begin = #mine
   local is_plain_time = is_dry == 0 and not is_group_paused
   -- Of a key that is offered something: its state in numbers, and of a claim how many events it has, the first and the last.
   local lasts, fences, tries, granted, fronts, uptos = {}, {}, {}, {}, {}, {}
   local is_left, is_moved, is_reclaimed, was = {}, {}, {}, {}
   local moved, reclaimed, moves, reclaims = {}, {}, 0, 0
-  local records, count, has_new = {}, 0, false
+  local records, count, hints, hint, has_new = {}, 0, {}, 0, false
   local at, size = 1, #asked
   while at <= size do
     local op, key = asked[at], asked[at + 1]
@@ -52,16 +52,19 @@ do
       -- Left.
     elseif op == COMMIT then
       local held = claims[key]
-      if held and texts[key] == asked[at + 8] and find(held, me, 1, true) == 1 then
-        local id, mark = asked[at + 3], asked[at + 7]
+      if held and texts[key] == asked[at + 9] and find(held, me, 1, true) == 1 then
+        local id, mark = asked[at + 3], asked[at + 8]
         local rest = begin + #mark + 1
         if find(held, mark, begin + 1, true) == begin + 1 then
-          local field = ids[id]
           done[id] = expiry
-          records[count + 1], records[count + 2], records[count + 3] = field, expiry_text, asked[at + 6]
-          records[count + 4] = expiry_text .. ' ' .. id_in(field, names[key])
-          count = count + 4
-          state, is_done, lasts[key] = asked[at + 9], true, nil
+          records[count + 1], records[count + 2] = asked[at + 6], asked[at + 7]
+          count = count + 2
+          if find(held, ring_tag, begin - 6, true) ~= begin - 6 then
+            local chunk = pack_number('>I4', tonumber(string.match(asked[at + 6], '^%d+')))
+            hints[hint + 1], hints[hint + 2], hints[hint + 3] = part_of(numbers[id]), sub(ids[id], 1, 4) .. chunk, id
+            hint = hint + 3
+          end
+          state, is_done, lasts[key] = asked[at + 10], true, nil
           length = length + 1
           if rest > #held then
             claim, answer[length] = false, DONE
@@ -104,7 +107,7 @@ do
             answer[length] = -fence
           end
         end
-      else
+      elseif find(held, ring_tag, begin - 6, true) == begin - 6 then
         if not granted[key] then
           local list = { decode(held) }
           granted[key], fronts[key], uptos[key] = #list / 2 - 1, list[3], list[3] > last and list[#list - 1] or 0
@@ -116,6 +119,10 @@ do
           answer[length + 5] = is_repeat and 1 or 0
           length = length + 5
         end
+      end
+      if claim and looked_parts then
+        hints[hint + 1], hints[hint + 2], hints[hint + 3] = looked_parts[id], asked[at + WIDTH[op] - 2], id
+        hint = hint + 3
       end
     end
     if not is_done then
@@ -162,7 +169,7 @@ do
     if has_new then make_table(STATES) end
     if starts[1] then call('HSET', CLAIMS, unpack(starts)) end
     if ends[1] then call('HDEL', CLAIMS, unpack(ends)) end
-    remember(records)
+    remember(records, hints)
   end
 end
 

@@ -25,19 +25,21 @@ if latest then
   end
 end
 
--- The keys and the ids that the batch speaks of, each once: an id as it is remembered (done.lua). The first of
--- the ids are offered; how many, is said behind them all. The commands say which they mean by its place, and stand one after the other in one flat list, each
--- as many values long as its code says:
---   OFFER key seq id epoch; HOLD key seq id size payload epoch; COMMIT key seq id fence have field mark before after
+-- The keys and the ids that the batch speaks of, each once: of an id also the key, and the number that its print is (done.lua).
+-- The first `looked_up` of the ids are offered, and have the print on its own too. The commands say which they mean by its place,
+-- and stand one after the other, each as many values long as its code says:
+--   OFFER key seq id entry epoch; HOLD key seq id size payload entry epoch
+--   COMMIT key seq id fence have field record mark before after
 --   RETRY key seq id fence number error; POSTPONE the same and size payload delay; HALT the same and size payload
 --   RELEASE key fence; CLAIM key; DEAD_LETTER as RETRY and size payload have; FILL key from to; RESET key at epoch
 --   OPERATE key verb argument payload
--- A payload is its place among those in ARGV. -1 is none. What a commit says beside the event is text as it is written in Redis,
--- so that it need not be put together here: how its seq is remembered (field); how it stands in a claim (mark);
--- the state of the key if this event is at work and nothing else is the matter (before), and at rest behind it (after).
+-- A payload is its place among those in ARGV. -1 is none. What is text as it is written in Redis comes so, and need not be put
+-- together here. How an event of the first numbering is remembered: with an offer its entry in the index (entry), with a commit
+-- the field of its chunk, and its record but for the expiry. Of a commit also how the event stands in a claim (mark); the
+-- state of the key if this event is at work and nothing else is the matter (before), and at rest behind it (after).
 local OFFER, HOLD, COMMIT = 1, 2, 3
-local WIDTH = { 5, 7, 10, 7, 10, 9, 3, 2, 10, 4, 4, 5 }
--- They are streams, not lists, which are twice the work to read; so none has more than Lua's stack takes (LUAI_MAXCSTACK).
-local names, ids, asked = { decode(ARGV[2]) }, { decode(ARGV[3]) }, { decode(ARGV[4]) }
-local looked_up = ids[#ids]
-ids[#ids] = nil
+local WIDTH = { 6, 8, 11, 7, 10, 9, 3, 2, 10, 4, 4, 5 }
+-- Names and commands are streams, not lists, which are twice the work to read; so neither has more than Lua's stack takes
+-- (LUAI_MAXCSTACK).
+local names, asked = { decode(ARGV[2]) }, { decode(ARGV[4]) }
+local ids, owners, numbers, prints, looked_up = decode(ARGV[3])

@@ -40,5 +40,5 @@ local function save_batch()
   send('HDEL', AT.claims, unclaimed)
   send('HSET', AT.claims, claims)
   if has_rest then protocol.save_rest() end
-  remember(records)
+  remember(records, hints)
 end

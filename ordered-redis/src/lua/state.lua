@@ -47,7 +47,8 @@ end
 
 local function start_claim(key, seq, id)
   key.worker, key.head, key.claim_changed = worker, 3, true
-  key.granted = { worker, places.sortable(now), seq, id_field(key.name, id) }
+  key.granted = { worker, places.sortable(now) .. ring_tag, seq, id }
+  hint(key, seq, id)
 end
 
 local function drop_claim(key)
@@ -64,8 +65,11 @@ end
 local function grant(key, seq, id)
   local granted = key.granted
   granted[#granted + 1] = seq
-  granted[#granted + 1] = id_field(key.name, id)
+  granted[#granted + 1] = id
   key.claim_changed = true
+  -- What is granted in two turns of the ring is noted in neither for sure.
+  if sub(granted[2], 17) ~= ring_tag then granted[2] = sub(granted[2], 1, 16) .. NO_RING end
+  hint(key, seq, id)
 end
 
 -- The bucket's totals of held events and bytes; read only where something is or becomes held.
@@ -113,7 +117,7 @@ function grants.front(key)
 end
 
 function grants.is_front(key, seq, id)
-  return grants.front(key) == seq and key.granted[key.head + 1] == id_field(key.name, id)
+  return grants.front(key) == seq and key.granted[key.head + 1] == id
 end
 
 function grants.count(key)
@@ -128,6 +132,6 @@ end
 function grants.id_of(key, seq)
   if not key.granted or seq > grants.upto(key) then return nil end
   for place = key.head, #key.granted, 2 do
-    if key.granted[place] == seq then return id_in(key.granted[place + 1], key.name) end
+    if key.granted[place] == seq then return key.granted[place + 1] end
   end
 end

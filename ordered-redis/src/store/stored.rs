@@ -36,7 +36,7 @@ impl RedisStore {
 fn event(answer: &mut Answer, shelf: Shelf) -> Result<StoredEvent, StoreError> {
     Ok(StoredEvent {
         place: (answer.number()?, answer.number()?),
-        id: answer.text()?,
+        id: answer.id()?.as_str().to_owned(),
         since: answer.number()?,
         envelope: answer.envelope()?,
         aside: match shelf {
