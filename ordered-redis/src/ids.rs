@@ -111,7 +111,11 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn of(seq: u64) -> Self {
         let chunk = seq / CHUNK;
-        let chunk = if chunk < FAR { chunk } else { FAR + chunk % FAR };
+        let chunk = if chunk < FAR {
+            chunk
+        } else {
+            FAR + chunk % FAR
+        };
         Self { chunk, seq }
     }
 
@@ -164,10 +168,11 @@ mod tests {
     /// Texts around what is written short: of its length, of its form but for a letter, and any.
     fn id() -> impl Strategy<Value = String> {
         let uuid = any::<[u8; 16]>().prop_map(|bytes| uuid_text(&bytes));
-        let spoilt = (uuid.clone(), 0..36_usize, "[0-9a-gA-G-]").prop_map(|(mut text, at, with)| {
-            text.replace_range(at..=at, &with);
-            text
-        });
+        let spoilt =
+            (uuid.clone(), 0..36_usize, "[0-9a-gA-G-]").prop_map(|(mut text, at, with)| {
+                text.replace_range(at..=at, &with);
+                text
+            });
         prop_oneof![
             2 => uuid.clone(),
             1 => uuid.prop_map(|text| text.to_uppercase()),
@@ -236,7 +241,10 @@ mod tests {
         assert_eq!((near.chunk(), far.chunk()), (10, FAR + 5));
         let mut out = Vec::new();
         near.write(uuid, &mut out);
-        assert_eq!(out, [3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        assert_eq!(
+            out,
+            [3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
+        );
         out.clear();
         near.write("ab", &mut out);
         assert_eq!(out, [19, 0, 2, b'a', b'b']);
