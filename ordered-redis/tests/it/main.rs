@@ -9,5 +9,6 @@ mod late_calls;
 mod model;
 mod namespace;
 mod refusals;
+mod remembered;
 mod suite;
 mod talk;

@@ -20,8 +20,24 @@ pub(in crate::store_suite) const START: u64 = 4_102_444_800_000;
 /// Times are multiples of this, so that they often meet exactly.
 const TICK: u64 = 10;
 
+/// How the ids of a sequence are made.
+#[derive(Clone, Copy)]
+enum Ids {
+    /// Of key and seq.
+    Texts,
+    /// UUIDs.
+    Uuids,
+    /// What is nearly a UUID, as long as one is in bytes, or looks like one that is written short.
+    Odd,
+    /// The same for all keys.
+    Shared,
+    /// One or two for all events.
+    Few,
+}
+
 pub(super) struct Generator {
     rng: Rng,
+    ids: Ids,
     shadow: Shadow,
     keys: Vec<Key>,
     workers: Vec<WorkerId>,
@@ -37,6 +53,7 @@ impl Generator {
         Self {
             shadow: Shadow::new(policy, &keys, buckets, START),
             workers: ["w1", "w2", "w:3"].map(WorkerId::new).into(),
+            ids: [Ids::Texts, Ids::Uuids, Ids::Odd, Ids::Shared, Ids::Few][rng.usize(..5)],
             keys,
             rng,
         }
@@ -250,8 +267,8 @@ impl Generator {
     fn event_at(&mut self, key: &Key, seq: u64) -> Event {
         let id = match self.rng.u32(0..10) {
             0 => TEXTS[self.rng.usize(..TEXTS.len())].to_owned(),
-            1 => format!("{key}#{}", seq.saturating_sub(self.rng.u64(0..4))),
-            _ => format!("{key}#{seq}"),
+            1 => id_of(self.ids, key, seq.saturating_sub(self.rng.u64(0..4))),
+            _ => id_of(self.ids, key, seq),
         };
         Event {
             seq: Seq::new(seq).expect("it is in bounds"),
@@ -273,15 +290,38 @@ impl Generator {
     }
 }
 
+fn id_of(ids: Ids, key: &Key, seq: u64) -> String {
+    let uuid = |key: &str, seq: u64| {
+        let of_key = key
+            .bytes()
+            .fold(0xff_u64, |all, byte| all * 31 + u64::from(byte));
+        let of_key = of_key % 0x1_0000_0000;
+        format!("{of_key:08x}-0000-4000-8000-{:012x}", seq % (1 << 48))
+    };
+    match ids {
+        Ids::Texts => format!("{key}#{seq}"),
+        Ids::Uuids => uuid(key.as_str(), seq),
+        Ids::Odd => match seq % 5 {
+            0 => uuid(key.as_str(), seq).to_uppercase(),
+            1 => uuid(key.as_str(), seq).replace('-', "+"),
+            2 => format!("{:016}", seq % 1_000_000),
+            3 => format!("\u{ff}{:014}", seq % 1_000_000),
+            _ => uuid(key.as_str(), seq),
+        },
+        Ids::Shared => uuid("", seq),
+        Ids::Few => uuid("", seq % 2),
+    }
+}
+
 fn key(text: &str) -> Key {
     Key::new(text).expect("it is neither empty nor long")
 }
 
 fn policy(rng: &mut Rng) -> Policy {
     let mut policy = Policy::default();
-    policy.first_seq = [1, 1, 1, 0, 7, Seq::MAX.get() - 4][rng.usize(..6)];
+    policy.first_seq = [1, 1, 0, 7, 14, (1 << 34) - 2, Seq::MAX.get() - 4][rng.usize(..7)];
     policy.max_attempts = rng.u32(1..5);
-    policy.dedup_ttl = Duration::from_millis([0, 3, 50, 80, 1_000, 60_000][rng.usize(..6)]);
+    policy.dedup_ttl = Duration::from_millis([0, 3, 50, 80, 301, 60_000][rng.usize(..6)]);
     let after = Duration::from_millis(rng.u64(0..12) * TICK);
     policy.on_gap = [
         GapPolicy::Wait,
