@@ -278,7 +278,8 @@ impl<'a> KeyHistory<'a> {
         }
     }
 
-    /// Whether every event from the next one is in the run that starts, or was got done by the same worker before it.
+    /// Whether the event stands in a run whose first event might start, or every event from the next one was got done by the same
+    /// worker before that run.
     fn may_run_ahead(&self, start: &Start<'_>, rules: Rules) -> bool {
         let next = self
             .done_to
@@ -293,10 +294,10 @@ impl<'a> KeyHistory<'a> {
             let by = self.handled.get(&seq);
             by.is_some_and(|by| by.values().any(|worker| *worker == start.worker))
         };
-        seq - first < rules.batch
-            && (first..seq).all(is_together)
-            && first.saturating_sub(next) <= rules.commit_window
-            && (next..first).all(is_done)
+        let is_in_run = seq - first < rules.batch && (first..seq).all(is_together);
+        let is_ahead =
+            || first.saturating_sub(next) <= rules.commit_window && (next..first).all(is_done);
+        is_in_run && (self.may_start(first, rules.commits) || is_ahead())
     }
 
     fn has_passed(&self, seq: u64, rules: Rules) -> bool {

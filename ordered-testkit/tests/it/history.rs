@@ -374,3 +374,19 @@ fn the_events_of_a_run_start_together() {
         "more than a batch"
     );
 }
+
+#[test]
+fn a_run_may_begin_before_the_commit_of_another_worker_is_reported() {
+    let lines = [
+        "started key=k seq=1 id=a worker=w2 fence=1",
+        "handled key=k seq=1 id=a worker=w2",
+        "started key=k seq=2 id=b worker=w1 fence=2 run=2",
+        "started key=k seq=3 id=c worker=w1 fence=2 run=2",
+        "handled key=k seq=2 id=b worker=w1",
+        "handled key=k seq=3 id=c worker=w1",
+    ];
+    assert_eq!(ahead(Commits::Reported, 0, 2, &lines), Vec::<String>::new());
+    let order = "started, and the one before it had not committed";
+    let exact = ahead(Commits::Exact, 0, 2, &lines);
+    assert!(exact.iter().any(|line| line.contains(order)), "{exact:?}");
+}
