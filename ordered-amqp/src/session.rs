@@ -31,7 +31,9 @@ pub(crate) struct Session {
     window: Mutex<Window>,
     /// Tokens of this session are delivery tags plus this: the last token of the session before.
     base: u64,
-    /// Acknowledgements beyond this number are not kept back: the rest of the prefetch is for what is at work.
+    /// Acknowledgements beyond this number are not kept back: the rest of the prefetch is for what is at work. Several events
+    /// of a key that are there together close their holes one after the other, so that a lesser number would send most
+    /// acknowledgements one by one where keys are many.
     keep_at_most: usize,
     defer_prefix: String,
     died: watch::Sender<bool>,
@@ -67,7 +69,7 @@ impl Session {
             consumer: Mutex::new(consumer),
             window: Mutex::default(),
             base,
-            keep_at_most: usize::from(prefetch) / 2,
+            keep_at_most: usize::from(prefetch) / 4 * 3,
             defer_prefix: places.defer_prefix.clone(),
             died: watch::Sender::new(false),
             kept: Notify::new(),
