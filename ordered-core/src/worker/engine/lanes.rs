@@ -11,14 +11,15 @@ impl Engine {
     /// Puts a granted event into the lane of its key, which begins or goes on. One that would not begin with the event
     /// at the front of the grant is given back: the worker was not told of that one (a call that it gave up reached the
     /// store late), and must not run over it.
-    pub(super) fn enter_lane(&mut self, fence: Fence, front: u64, item: Item) {
+    pub(super) fn enter_lane(&mut self, fence: Fence, front: u64, item: Box<Item>) {
         let key = item.key.clone();
         let has_front = item.seq().get() == front;
-        if self.lanes.get(&key).is_some_and(|lane| lane.fence != fence) {
+        let there = self.lanes.get(&key).map(|lane| lane.fence);
+        if there.is_some_and(|there| there != fence) {
             // A grant with another fence says that the old one is over, though the worker was not told yet.
             self.abandon(&key);
         }
-        let begins = !self.lanes.contains_key(&key);
+        let begins = there != Some(fence);
         let lane = self
             .lanes
             .entry(key.clone())
@@ -27,17 +28,16 @@ impl Engine {
             lane.careful_to = item.seq().get() + self.parts.options.reach() - 1;
         }
         if lane.holds(&item) {
-            self.observe(&Occurrence::Duplicate {
+            self.parts.observe(&Occurrence::Duplicate {
                 event: item.place(),
             });
         }
-        if let Some(lane) = self.lanes.get_mut(&key) {
-            let unsettled = item.tokens.len();
-            lane.insert(item);
-            self.joined(&key, unsettled);
-        }
+        let unsettled = item.tokens.len();
+        lane.insert(item);
         if begins && (self.draining || !has_front) {
             self.release(&key);
+        } else if matches!(lane.stage, Stage::BackingOff(_)) {
+            self.joined(&key, unsettled);
         } else {
             self.line_up(&key);
         }
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// Offers again what the broker still waits for; what came from the store is still there.
-    fn ask_again(&mut self, items: impl Iterator<Item = Item>) {
+    fn ask_again(&mut self, items: impl Iterator<Item = Box<Item>>) {
         for item in items {
             if !item.tokens.is_empty() && !self.draining {
                 self.offer(item);
@@ -141,7 +141,7 @@ impl Engine {
     }
 
     /// Behind a halted event: what the broker still waits for is held, the rest is held already.
-    pub(super) fn followers_to_store(&mut self, items: VecDeque<Item>) {
+    pub(super) fn followers_to_store(&mut self, items: VecDeque<Box<Item>>) {
         for item in items {
             if !item.tokens.is_empty() {
                 self.hold(item);

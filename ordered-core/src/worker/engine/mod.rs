@@ -45,7 +45,8 @@ pub(super) struct Parts {
 pub(super) struct Engine {
     parts: Parts,
     group: Arc<str>,
-    lanes: HashMap<Key, Lane>,
+    /// Looked at several times for each event; seeded, because keys come from outside.
+    lanes: HashMap<Key, Lane, foldhash::quality::RandomState>,
     /// Lanes whose next run waits for a handler slot, longest first. May name lanes that are gone or not ready any more;
     /// they are passed over.
     ready: VecDeque<Key>,
@@ -69,7 +70,7 @@ pub(super) struct Engine {
 /// What an answer of the store is about.
 pub(super) enum Then {
     /// A delivered event: offered, or sent to be held.
-    Place(Item),
+    Place(Box<Item>),
     /// The first event of the lane with this fence.
     Commit(Fence),
     Retry(Failure),
@@ -128,6 +129,13 @@ impl Parts {
     fn read(&self, envelope: &Envelope) -> Result<AnyEvent, Malformed> {
         self.decode(envelope).map(|decoded| decoded.event)
     }
+
+    fn observe(&self, occurrence: &Occurrence<'_>) {
+        self.telemetry.record(occurrence);
+        for observer in &self.observers {
+            call("observe", || observer(occurrence));
+        }
+    }
 }
 
 impl Engine {
@@ -135,7 +143,7 @@ impl Engine {
         Self {
             group: parts.options.group.as_str().into(),
             parts,
-            lanes: HashMap::new(),
+            lanes: HashMap::default(),
             ready: VecDeque::new(),
             running: 0,
             waiting: 0,
@@ -227,10 +235,7 @@ impl Engine {
     }
 
     fn observe(&self, occurrence: &Occurrence<'_>) {
-        self.parts.telemetry.record(occurrence);
-        for observer in &self.parts.observers {
-            call("observe", || observer(occurrence));
-        }
+        self.parts.observe(occurrence);
     }
 
     fn report_stuck(&self, key: &Key, seq: u64, why: StuckBecause<'_>) {
