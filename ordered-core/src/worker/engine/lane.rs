@@ -27,6 +27,9 @@ pub(super) struct Lane {
     pub(super) lined_up: bool,
 }
 
+/// What a lane's events stand in: those that are told, and the others.
+pub(super) type Queues = (VecDeque<Box<Item>>, VecDeque<Box<Item>>);
+
 /// What becomes of the first event of a lane that is not told.
 pub(super) enum Stage {
     /// It waits for a handler slot, or for the commits that are told.
@@ -44,11 +47,11 @@ pub(super) enum Stage {
 }
 
 impl Lane {
-    pub(super) fn new(fence: Fence) -> Self {
+    pub(super) fn new(fence: Fence, (told, queue): Queues) -> Self {
         Self {
             fence,
-            told: VecDeque::new(),
-            queue: VecDeque::new(),
+            told,
+            queue,
             stage: Stage::Ready,
             careful_to: 0,
             doubtful: false,

@@ -7,6 +7,11 @@ use crate::event::Key;
 use crate::protocol::{Action, Fence};
 use crate::worker::Occurrence;
 
+/// How many queues of ended lanes are kept for the next.
+const SPARE: usize = 256;
+/// Queues with room for more events are not.
+const SPARE_EVENTS: usize = 16;
+
 impl Engine {
     /// Puts a granted event into the lane of its key, which begins or goes on. One that would not begin with the event
     /// at the front of the grant is given back: the worker was not told of that one (a call that it gave up reached the
@@ -23,7 +28,7 @@ impl Engine {
         let lane = self
             .lanes
             .entry(key.clone())
-            .or_insert_with(|| Lane::new(fence));
+            .or_insert_with(|| Lane::new(fence, self.spare.pop().unwrap_or_default()));
         if begins && item.attempt > 1 {
             lane.careful_to = item.seq().get() + self.parts.options.reach() - 1;
         }
@@ -77,11 +82,14 @@ impl Engine {
 
     /// Ends a lane whose claim the store has ended. What should not be there is asked about again.
     pub(super) fn end_lane(&mut self, key: &Key) {
-        if let Some(lane) = self.lanes.remove(key) {
+        if let Some(mut lane) = self.lanes.remove(key) {
             lane.begun().for_each(|item| self.observe_fenced(item));
             let unsettled = lane.unsettled();
             self.stop_run(lane.stage, unsettled);
-            self.ask_again(lane.told.into_iter().chain(lane.queue));
+            self.ask_again(lane.told.drain(..).chain(lane.queue.drain(..)));
+            if self.spare.len() < SPARE && lane.queue.capacity() <= SPARE_EVENTS {
+                self.spare.push((lane.told, lane.queue));
+            }
         }
     }
 

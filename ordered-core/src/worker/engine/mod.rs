@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::item::Item;
-use self::lane::Lane;
+use self::lane::{Lane, Queues};
 use self::trial::Trial;
 use super::telemetry::Telemetry;
 use super::{Control, Observer, Occurrence, Outcome, Settings, StuckBecause, StuckHook, StuckKey};
@@ -47,6 +47,8 @@ pub(super) struct Engine {
     group: Arc<str>,
     /// Looked at several times for each event; seeded, because keys come from outside.
     lanes: HashMap<Key, Lane, foldhash::quality::RandomState>,
+    /// The queues of lanes that have ended, empty: most keys come and go with an event or two.
+    spare: Vec<Queues>,
     /// Lanes whose next run waits for a handler slot, longest first. May name lanes that are gone or not ready any more;
     /// they are passed over.
     ready: VecDeque<Key>,
@@ -144,6 +146,7 @@ impl Engine {
             group: parts.options.group.as_str().into(),
             parts,
             lanes: HashMap::default(),
+            spare: Vec::new(),
             ready: VecDeque::new(),
             running: 0,
             waiting: 0,
