@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::original::Original;
 
@@ -41,8 +42,11 @@ impl AckWindow {
 
     /// Keeps an acknowledgement, unless the delivery is settled or on its way elsewhere already.
     pub(crate) fn ack(&mut self, tag: u64) {
-        if let Some(Some(_)) = self.unsettled.get(&tag) {
-            self.sent_elsewhere(tag);
+        if let Entry::Occupied(delivery) = self.unsettled.entry(tag)
+            && delivery.get().is_some()
+        {
+            delivery.remove();
+            self.kept.insert(tag, self.turn);
         }
     }
 

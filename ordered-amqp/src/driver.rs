@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::shared::Shared;
 
 /// How long acknowledgements behind a hole are kept back, at least; at most twice as long.
-const KEEP: Duration = Duration::from_millis(100);
+const KEEP: Duration = Duration::from_millis(250);
 /// A session that lived this long was a good one: the next attempt comes without delay.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 /// How long an ended session may take to take leave of its broker.

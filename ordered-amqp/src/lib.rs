@@ -24,8 +24,8 @@
 //! # What becomes of a delivery
 //!
 //! - *Acknowledged*: acknowledgements are coalesced, one frame for all that lie before the oldest unsettled delivery.
-//!   Those behind it wait for it to be settled, for 200 ms at most, and go out earlier where they are more than half of
-//!   the prefetch.
+//!   Those behind it wait for it to be settled, for half a second at most, and go out earlier where they are more than
+//!   three quarters of the prefetch.
 //! - *Deferred*: a copy waits in a queue whose messages expire back into the original queue. The delay is rounded up:
 //!   to 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3 600 or 21 600 seconds, beyond that to whole days, 49 at most.
 //!   These queues stay when they are empty: RabbitMQ would delete an expiring queue [with its

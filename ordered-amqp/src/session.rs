@@ -20,6 +20,8 @@ use crate::subscribe::Subscription;
 
 /// How long a broker may take to say goodbye: until then it may have acknowledgements to pass on.
 const FAREWELL: Duration = ANSWER;
+/// For how many deliveries there is room before a vector of them has to grow.
+const ROOM: usize = 64;
 
 /// A connection that consumes, from its opening to its end.
 pub(crate) struct Session {
@@ -27,11 +29,13 @@ pub(crate) struct Session {
     channel: Channel,
     // A std mutex: it is held while the stream is polled, and never over an await.
     consumer: Mutex<Consumer>,
-    // A std mutex: it is held for a few map accesses a delivery.
+    // A std mutex: it is held while deliveries that are there are read, and for a few map accesses each.
     window: Mutex<Window>,
     /// Tokens of this session are delivery tags plus this: the last token of the session before.
     base: u64,
-    /// Acknowledgements beyond this number are not kept back: the rest of the prefetch is for what is at work.
+    /// Acknowledgements beyond this number are not kept back: the rest of the prefetch is for what is at work. Several events
+    /// of a key that are there together close their holes one after the other, so that a lesser number would send most
+    /// acknowledgements one by one where keys are many.
     keep_at_most: usize,
     defer_prefix: String,
     died: watch::Sender<bool>,
@@ -67,7 +71,7 @@ impl Session {
             consumer: Mutex::new(consumer),
             window: Mutex::default(),
             base,
-            keep_at_most: usize::from(prefetch) / 2,
+            keep_at_most: usize::from(prefetch) / 4 * 3,
             defer_prefix: places.defer_prefix.clone(),
             died: watch::Sender::new(false),
             kept: Notify::new(),
@@ -94,21 +98,28 @@ impl Session {
     fn poll_receive(&self, max: usize, context: &mut Context<'_>) -> Poll<Option<Vec<Delivery>>> {
         let mut consumer = lock(&self.consumer);
         let mut next = || Pin::new(&mut *consumer).poll_next(context);
-        let mut messages = match ready!(next()) {
-            Some(Ok(message)) => vec![message],
-            Some(Err(error)) => {
-                tracing::debug!(%error, "the consumer failed");
-                self.die();
-                return Poll::Ready(None);
-            }
-            None => {
+        let first = match ready!(next()) {
+            Some(Ok(message)) => message,
+            ended => {
+                if let Some(Err(error)) = ended {
+                    tracing::debug!(%error, "the consumer failed");
+                }
                 self.die();
                 return Poll::Ready(None);
             }
         };
-        while messages.len() < max {
+        // Under the lock of the consumer, so that the tags are entered in order.
+        let mut window = lock(&self.window);
+        if window.retired {
+            return Poll::Ready(None);
+        }
+        let mut deliveries = Vec::with_capacity(max.min(ROOM));
+        deliveries.push(self.enter(&mut window.acks, first));
+        while deliveries.len() < max {
             match next() {
-                Poll::Ready(Some(Ok(message))) => messages.push(message),
+                Poll::Ready(Some(Ok(message))) => {
+                    deliveries.push(self.enter(&mut window.acks, message));
+                }
                 Poll::Ready(Some(Err(_)) | None) => {
                     self.die();
                     break;
@@ -116,28 +127,17 @@ impl Session {
                 Poll::Pending => break,
             }
         }
-        // Still under the lock of the consumer, so that the tags are entered in order.
-        Poll::Ready(self.enter(messages))
+        Poll::Ready(Some(deliveries))
     }
 
-    fn enter(&self, messages: Vec<Message>) -> Option<Vec<Delivery>> {
-        let messages: Vec<_> = messages
-            .into_iter()
-            .map(|message| Received::read(message, &self.defer_prefix))
-            .collect();
-        let mut window = lock(&self.window);
-        if window.retired {
-            return None;
+    fn enter(&self, acks: &mut AckWindow, message: Message) -> Delivery {
+        let message = Received::read(message, &self.defer_prefix);
+        acks.enter(message.tag, message.original);
+        Delivery {
+            token: Token(self.base + message.tag),
+            envelope: message.envelope,
+            redelivered: message.redelivered,
         }
-        let deliveries = messages.into_iter().map(|message| {
-            window.acks.enter(message.tag, message.original);
-            Delivery {
-                token: Token(self.base + message.tag),
-                envelope: message.envelope,
-                redelivered: message.redelivered,
-            }
-        });
-        Some(deliveries.collect())
     }
 
     /// The delivery tag, if the token is one of this session's.

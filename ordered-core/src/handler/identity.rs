@@ -3,6 +3,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::short_text::ShortText;
 use crate::event::{Envelope, EventId, InvalidId, InvalidKey, InvalidSeq, Key, Seq};
 
 /// An event that was read, and where it belongs.
@@ -111,7 +112,8 @@ pub trait KeyValue {
 #[diagnostic::do_not_recommend]
 impl<T: fmt::Display + ?Sized> KeyValue for T {
     fn to_key(&self) -> Result<Key, InvalidKey> {
-        Key::new(self.to_string())
+        let text = ShortText::of(self);
+        Key::new(text.get().map_err(InvalidKey::TooLong)?)
     }
 }
 
@@ -132,7 +134,8 @@ pub trait EventIdValue {
 #[diagnostic::do_not_recommend]
 impl<T: fmt::Display + ?Sized> EventIdValue for T {
     fn to_event_id(&self) -> Result<EventId, InvalidId> {
-        EventId::new(self.to_string())
+        let text = ShortText::of(self);
+        EventId::new(text.get().map_err(InvalidId::TooLong)?)
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod extract;
 mod identity;
 mod options;
+mod short_text;
 mod state;
 
 use std::future::Future;

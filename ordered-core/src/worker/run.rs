@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
 use super::running::Running;
@@ -8,6 +10,33 @@ use crate::handler::{DynHandler, HandlerOptions, States};
 use crate::protocol::WorkerId;
 use crate::store::{Group, Store};
 use crate::transport::{self, Transport};
+
+/// Runs in a task of its own, which ends with this future. Where that is driven from outside of the runtime's threads, as
+/// by `block_on`, each start of a handler would else cross to them, and each end of one back.
+async fn of_its_own(
+    running: Running,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), WorkerError> {
+    let (ask, asked) = oneshot::channel();
+    let mut task = JoinSet::new();
+    task.spawn(running.run(async {
+        if asked.await.is_err() {
+            // The future is dropped, and that is no shutdown.
+            std::future::pending().await
+        }
+    }));
+    tokio::select! {
+        biased;
+        Some(ended) = task.join_next() => return outcome(ended),
+        () = shutdown => drop(ask.send(())),
+    }
+    task.join_next().await.map_or(Ok(()), outcome)
+}
+
+fn outcome(ended: Result<Result<(), WorkerError>, JoinError>) -> Result<(), WorkerError> {
+    // Nobody stops the task, so that it has panicked.
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
 
 /// One worker of a group. Start as many as you like, in as many processes.
 pub struct Worker {
@@ -79,7 +108,7 @@ impl Worker {
             .await
             .map_err(WorkerError::Transport)?;
         let transport = Arc::clone(&self.transport);
-        let outcome = Running::start(self, group).run(shutdown).await;
+        let outcome = of_its_own(Running::start(self, group), shutdown).await;
         if let Err(error) = transport.close().await {
             warn!(%error, "the broker did not hear that the worker stops; it will notice");
         }

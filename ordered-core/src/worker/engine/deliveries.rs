@@ -9,7 +9,7 @@ use crate::worker::{Control, Occurrence, Outcome, control};
 
 /// What a delivery turned out to be.
 enum Read {
-    Event(Item),
+    Event(Box<Item>),
     Control(Key, Control),
 }
 
@@ -67,13 +67,8 @@ impl Engine {
         }
         let epoch = control::epoch(&envelope)?;
         let decoded = self.parts.decode(&envelope)?;
-        Ok(Read::Event(Item::delivered(
-            decoded,
-            envelope,
-            epoch,
-            token,
-            received_at,
-        )))
+        let item = Item::delivered(decoded, envelope, epoch, token, received_at);
+        Ok(Read::Event(Box::new(item)))
     }
 
     fn malformed(&mut self, token: Token, text: String) {
@@ -91,7 +86,7 @@ impl Engine {
     }
 
     /// Asks the store whether the event may run.
-    pub(super) fn offer(&mut self, item: Item) {
+    pub(super) fn offer(&mut self, item: Box<Item>) {
         self.tell(
             item.key.clone(),
             Action::Offer(item.event.clone()),
@@ -100,7 +95,7 @@ impl Engine {
     }
 
     /// Sends the event to the store, to be held there if it may not run.
-    pub(super) fn hold(&mut self, item: Item) {
+    pub(super) fn hold(&mut self, item: Box<Item>) {
         let action = Action::Hold(item.event.clone(), item.envelope.clone());
         self.tell(item.key.clone(), action, Then::Place(item));
     }

@@ -15,9 +15,9 @@ use crate::protocol::Fence;
 pub(super) struct Lane {
     pub(super) fence: Fence,
     /// Those that are done, with their commits on the way to the store, in the order in which these were said.
-    pub(super) told: VecDeque<Item>,
+    pub(super) told: VecDeque<Box<Item>>,
     /// The others in order of seq; the first are those at work.
-    pub(super) queue: VecDeque<Item>,
+    pub(super) queue: VecDeque<Box<Item>>,
     pub(super) stage: Stage,
     /// Up to this seq events run alone and strictly: one of them may be what a run failed of, or a worker died of.
     pub(super) careful_to: u64,
@@ -26,6 +26,9 @@ pub(super) struct Lane {
     /// It stands in the line for a handler slot.
     pub(super) lined_up: bool,
 }
+
+/// What a lane's events stand in: those that are told, and the others.
+pub(super) type Queues = (VecDeque<Box<Item>>, VecDeque<Box<Item>>);
 
 /// What becomes of the first event of a lane that is not told.
 pub(super) enum Stage {
@@ -44,11 +47,11 @@ pub(super) enum Stage {
 }
 
 impl Lane {
-    pub(super) fn new(fence: Fence) -> Self {
+    pub(super) fn new(fence: Fence, (told, queue): Queues) -> Self {
         Self {
             fence,
-            told: VecDeque::new(),
-            queue: VecDeque::new(),
+            told,
+            queue,
             stage: Stage::Ready,
             careful_to: 0,
             doubtful: false,
@@ -75,7 +78,7 @@ impl Lane {
         if options.batch == 1 || !self.may_share(first) {
             return 1;
         }
-        let mut ids: HashSet<&EventId> = self.told.iter().map(Item::id).collect();
+        let mut ids: HashSet<&EventId> = self.told.iter().map(|item| item.id()).collect();
         let (mut events, mut before) = (0, first.seq().get() - 1);
         for item in self.queue.iter().take(options.batch as usize) {
             let seq = item.seq().get();
@@ -127,7 +130,7 @@ impl Lane {
     /// Those that the handler has begun with and that are not committed.
     pub(super) fn begun(&self) -> impl Iterator<Item = &Item> {
         let running = self.queue.iter().take(self.running());
-        self.told.iter().chain(running)
+        self.told.iter().chain(running).map(|item| &**item)
     }
 
     /// An id that comes back under a later seq was not committed yet when that one was granted.
@@ -145,7 +148,7 @@ impl Lane {
     /// Puts the event in its place, or its tokens to the event that is there already. What came from the store does not
     /// say of which numbering it is, and its delivery does: if the key begins again meanwhile, the event must not be taken
     /// for one of the new numbering.
-    pub(super) fn insert(&mut self, item: Item) {
+    pub(super) fn insert(&mut self, item: Box<Item>) {
         let there = match (place(&self.told, &item), place(&self.queue, &item)) {
             (Ok(place), _) => &mut self.told[place],
             (_, Ok(place)) => &mut self.queue[place],
@@ -157,6 +160,6 @@ impl Lane {
     }
 }
 
-fn place(items: &VecDeque<Item>, item: &Item) -> Result<usize, usize> {
-    items.binary_search_by_key(&item.seq(), Item::seq)
+fn place(items: &VecDeque<Box<Item>>, item: &Item) -> Result<usize, usize> {
+    items.binary_search_by_key(&item.seq(), |item| item.seq())
 }

@@ -7,37 +7,42 @@ use crate::event::Key;
 use crate::protocol::{Action, Fence};
 use crate::worker::Occurrence;
 
+/// How many queues of ended lanes are kept for the next.
+const SPARE: usize = 256;
+/// Queues with room for more events are not.
+const SPARE_EVENTS: usize = 16;
+
 impl Engine {
     /// Puts a granted event into the lane of its key, which begins or goes on. One that would not begin with the event
     /// at the front of the grant is given back: the worker was not told of that one (a call that it gave up reached the
     /// store late), and must not run over it.
-    pub(super) fn enter_lane(&mut self, fence: Fence, front: u64, item: Item) {
+    pub(super) fn enter_lane(&mut self, fence: Fence, front: u64, item: Box<Item>) {
         let key = item.key.clone();
         let has_front = item.seq().get() == front;
-        if self.lanes.get(&key).is_some_and(|lane| lane.fence != fence) {
+        let there = self.lanes.get(&key).map(|lane| lane.fence);
+        if there.is_some_and(|there| there != fence) {
             // A grant with another fence says that the old one is over, though the worker was not told yet.
             self.abandon(&key);
         }
-        let begins = !self.lanes.contains_key(&key);
+        let begins = there != Some(fence);
         let lane = self
             .lanes
             .entry(key.clone())
-            .or_insert_with(|| Lane::new(fence));
+            .or_insert_with(|| Lane::new(fence, self.spare.pop().unwrap_or_default()));
         if begins && item.attempt > 1 {
             lane.careful_to = item.seq().get() + self.parts.options.reach() - 1;
         }
         if lane.holds(&item) {
-            self.observe(&Occurrence::Duplicate {
+            self.parts.observe(&Occurrence::Duplicate {
                 event: item.place(),
             });
         }
-        if let Some(lane) = self.lanes.get_mut(&key) {
-            let unsettled = item.tokens.len();
-            lane.insert(item);
-            self.joined(&key, unsettled);
-        }
+        let unsettled = item.tokens.len();
+        lane.insert(item);
         if begins && (self.draining || !has_front) {
             self.release(&key);
+        } else if matches!(lane.stage, Stage::BackingOff(_)) {
+            self.joined(&key, unsettled);
         } else {
             self.line_up(&key);
         }
@@ -77,11 +82,14 @@ impl Engine {
 
     /// Ends a lane whose claim the store has ended. What should not be there is asked about again.
     pub(super) fn end_lane(&mut self, key: &Key) {
-        if let Some(lane) = self.lanes.remove(key) {
+        if let Some(mut lane) = self.lanes.remove(key) {
             lane.begun().for_each(|item| self.observe_fenced(item));
             let unsettled = lane.unsettled();
             self.stop_run(lane.stage, unsettled);
-            self.ask_again(lane.told.into_iter().chain(lane.queue));
+            self.ask_again(lane.told.drain(..).chain(lane.queue.drain(..)));
+            if self.spare.len() < SPARE && lane.queue.capacity() <= SPARE_EVENTS {
+                self.spare.push((lane.told, lane.queue));
+            }
         }
     }
 
@@ -132,7 +140,7 @@ impl Engine {
     }
 
     /// Offers again what the broker still waits for; what came from the store is still there.
-    fn ask_again(&mut self, items: impl Iterator<Item = Item>) {
+    fn ask_again(&mut self, items: impl Iterator<Item = Box<Item>>) {
         for item in items {
             if !item.tokens.is_empty() && !self.draining {
                 self.offer(item);
@@ -141,7 +149,7 @@ impl Engine {
     }
 
     /// Behind a halted event: what the broker still waits for is held, the rest is held already.
-    pub(super) fn followers_to_store(&mut self, items: VecDeque<Item>) {
+    pub(super) fn followers_to_store(&mut self, items: VecDeque<Box<Item>>) {
         for item in items {
             if !item.tokens.is_empty() {
                 self.hold(item);

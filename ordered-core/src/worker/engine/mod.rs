@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::item::Item;
-use self::lane::Lane;
+use self::lane::{Lane, Queues};
 use self::trial::Trial;
 use super::telemetry::Telemetry;
 use super::{Control, Observer, Occurrence, Outcome, Settings, StuckBecause, StuckHook, StuckKey};
@@ -45,7 +45,10 @@ pub(super) struct Parts {
 pub(super) struct Engine {
     parts: Parts,
     group: Arc<str>,
-    lanes: HashMap<Key, Lane>,
+    /// Looked at several times for each event; seeded, because keys come from outside.
+    lanes: HashMap<Key, Lane, foldhash::quality::RandomState>,
+    /// The queues of lanes that have ended, empty: most keys come and go with an event or two.
+    spare: Vec<Queues>,
     /// Lanes whose next run waits for a handler slot, longest first. May name lanes that are gone or not ready any more;
     /// they are passed over.
     ready: VecDeque<Key>,
@@ -69,7 +72,7 @@ pub(super) struct Engine {
 /// What an answer of the store is about.
 pub(super) enum Then {
     /// A delivered event: offered, or sent to be held.
-    Place(Item),
+    Place(Box<Item>),
     /// The first event of the lane with this fence.
     Commit(Fence),
     Retry(Failure),
@@ -128,6 +131,13 @@ impl Parts {
     fn read(&self, envelope: &Envelope) -> Result<AnyEvent, Malformed> {
         self.decode(envelope).map(|decoded| decoded.event)
     }
+
+    fn observe(&self, occurrence: &Occurrence<'_>) {
+        self.telemetry.record(occurrence);
+        for observer in &self.observers {
+            call("observe", || observer(occurrence));
+        }
+    }
 }
 
 impl Engine {
@@ -135,7 +145,8 @@ impl Engine {
         Self {
             group: parts.options.group.as_str().into(),
             parts,
-            lanes: HashMap::new(),
+            lanes: HashMap::default(),
+            spare: Vec::new(),
             ready: VecDeque::new(),
             running: 0,
             waiting: 0,
@@ -227,10 +238,7 @@ impl Engine {
     }
 
     fn observe(&self, occurrence: &Occurrence<'_>) {
-        self.parts.telemetry.record(occurrence);
-        for observer in &self.parts.observers {
-            call("observe", || observer(occurrence));
-        }
+        self.parts.observe(occurrence);
     }
 
     fn report_stuck(&self, key: &Key, seq: u64, why: StuckBecause<'_>) {

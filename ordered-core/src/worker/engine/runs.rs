@@ -4,7 +4,7 @@ use tokio::task::AbortHandle;
 
 use super::lane::{Lane, Stage};
 use super::trial::split;
-use super::{Engine, Failure, HandlerError, Key, RunName, Seq, Start, Then};
+use super::{Engine, Failure, HandlerError, Key, Malformed, Run, RunName, Seq, Start, Then};
 use crate::handler::OnExhausted;
 use crate::protocol::{Action, Attempt, Command};
 use crate::store::{Stuck, Swept};
@@ -16,9 +16,19 @@ const LONGEST_ERROR: usize = 4_000;
 
 impl RunName {
     fn is_of(&self, lane: &Lane) -> bool {
-        let first = lane.queue.front().map(super::item::Item::seq);
+        let first = lane.queue.front().map(|item| item.seq());
         lane.fence == self.fence && first == Some(self.seq)
     }
+}
+
+fn start(name: RunName, run: Result<Run, Malformed>) -> Start {
+    // Only what was held by a worker whose handler read it, and is read here by another version, can fail now.
+    let run = run.map_err(|malformed| {
+        HandlerError::permanent(format!(
+            "this version of the handler cannot read the held event: {malformed}"
+        ))
+    });
+    Start { name, run }
 }
 
 impl Engine {
@@ -31,7 +41,7 @@ impl Engine {
             };
             lane.lined_up = false;
             let events = lane.next_run(&self.parts.options);
-            let Some(first) = lane.queue.front().filter(|_| events > 0) else {
+            let Some(first) = lane.queue.front_mut().filter(|_| events > 0) else {
                 continue;
             };
             if first.repeat {
@@ -43,39 +53,22 @@ impl Engine {
                 handle: None,
             };
             self.running += 1;
-            return self.start(&key, events);
+            let (fence, seq) = (lane.fence, first.seq());
+            let run = if self.parts.options.batch == 1 {
+                self.parts.one(&self.group, fence, first)
+            } else {
+                self.parts.batch(&self.group, lane, events)
+            };
+            for item in lane.queue.iter().take(events) {
+                self.parts.observe(&Occurrence::Started {
+                    event: item.place(),
+                    attempt: item.attempt,
+                    fence,
+                });
+            }
+            return Some(start(RunName { key, fence, seq }, run));
         }
         None
-    }
-
-    fn start(&mut self, key: &Key, events: usize) -> Option<Start> {
-        let lane = self.lanes.get_mut(key)?;
-        let fence = lane.fence;
-        let name = RunName {
-            key: key.clone(),
-            fence,
-            seq: lane.queue.front()?.seq(),
-        };
-        let run = if self.parts.options.batch == 1 {
-            self.parts.one(&self.group, fence, lane.queue.front_mut()?)
-        } else {
-            self.parts.batch(&self.group, lane, events)
-        };
-        let lane = self.lanes.get(key)?;
-        for item in lane.queue.iter().take(events) {
-            self.observe(&Occurrence::Started {
-                event: item.place(),
-                attempt: item.attempt,
-                fence,
-            });
-        }
-        // Only what was held by a worker whose handler read it, and is read here by another version, can fail now.
-        let run = run.map_err(|malformed| {
-            HandlerError::permanent(format!(
-                "this version of the handler cannot read the held event: {malformed}"
-            ))
-        });
-        Some(Start { name, run })
     }
 
     /// The run was spawned, and can be stopped by this handle.
@@ -170,13 +163,15 @@ impl Engine {
                 fence: lane.fence,
                 have,
             };
-            let key = key.clone();
+            let key = item.key.clone();
             let then = Then::Commit(lane.fence);
             self.outbox.push_back((Command { key, action }, then));
             lane.told.push_back(item);
         }
         lane.stage = Stage::Ready;
-        self.line_up(key);
+        if !lane.queue.is_empty() {
+            self.line_up(key);
+        }
     }
 
     /// A run of several events failed, which is no attempt of any: they run one at a time, so that the one that fails is

@@ -58,6 +58,6 @@ impl Engine {
 
     fn first_of(&self, key: &Key) -> Option<Seq> {
         let lane = self.lanes.get(key)?;
-        lane.queue.front().map(super::item::Item::seq)
+        lane.queue.front().map(|item| item.seq())
     }
 }

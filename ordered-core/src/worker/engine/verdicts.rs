@@ -37,7 +37,7 @@ impl Engine {
         }
     }
 
-    fn on_placed(&mut self, item: Item, verdict: Verdict) {
+    fn on_placed(&mut self, item: Box<Item>, verdict: Verdict) {
         let event = item.place();
         match verdict {
             Verdict::Run(grant) => self.on_grant(item, grant),
@@ -119,7 +119,7 @@ impl Engine {
         tracing::error!(key = item.key.as_str(), seq = %item.seq(), ?verdict, "the store answered something unforeseen");
     }
 
-    fn on_grant(&mut self, mut item: Item, grant: Grant) {
+    fn on_grant(&mut self, mut item: Box<Item>, grant: Grant) {
         item.attempt = grant.attempt;
         item.repeat = grant.repeat;
         self.enter_lane(grant.fence, grant.front, item);
@@ -161,7 +161,7 @@ impl Engine {
     }
 
     /// Takes the first event whose commit is told out of the lane, if the lane is still the one that the command was about.
-    fn leave_told(&mut self, key: &Key, fence: Fence) -> Option<Item> {
+    fn leave_told(&mut self, key: &Key, fence: Fence) -> Option<Box<Item>> {
         let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
         let item = lane.told.pop_front()?;
         lane.committed(item.id());
@@ -169,7 +169,7 @@ impl Engine {
     }
 
     /// The same of the event that failed, which nothing is told of before it.
-    fn leave_front(&mut self, key: &Key, fence: Fence) -> Option<Item> {
+    fn leave_front(&mut self, key: &Key, fence: Fence) -> Option<Box<Item>> {
         let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
         let item = lane.queue.pop_front()?;
         lane.stage = Stage::Ready;
@@ -265,7 +265,7 @@ impl Engine {
     }
 
     /// Ends a lane whose first event the store keeps; what is behind it goes to the store too.
-    fn close_lane(&mut self, key: &Key, fence: Fence, outcome: Outcome) -> Option<Item> {
+    fn close_lane(&mut self, key: &Key, fence: Fence, outcome: Outcome) -> Option<Box<Item>> {
         self.lanes.get(key).filter(|lane| lane.fence == fence)?;
         let mut lane = self.lanes.remove(key)?;
         let item = lane.queue.pop_front();
@@ -314,9 +314,14 @@ impl Engine {
 
     /// Adds what a commit handed back to the lane.
     fn extend_lane(&mut self, key: &Key, next: Vec<Next>) {
+        if next.is_empty() {
+            return;
+        }
         let items = self.items_from_store(key, next);
         if let Some(lane) = self.lanes.get_mut(key) {
-            items.into_iter().for_each(|item| lane.insert(item));
+            items
+                .into_iter()
+                .for_each(|item| lane.insert(Box::new(item)));
         }
     }
 
@@ -334,13 +339,10 @@ impl Engine {
         }
         items
             .into_iter()
-            .for_each(|item| self.enter_lane(fence, front, item));
+            .for_each(|item| self.enter_lane(fence, front, Box::new(item)));
     }
 
     fn items_from_store(&self, key: &Key, next: Vec<Next>) -> Vec<Item> {
-        if next.is_empty() {
-            return Vec::new();
-        }
         let received_at = wall_clock();
         let item = |next: Next| {
             let read = (!next.repeat).then(|| self.parts.read(&next.envelope));
