@@ -112,8 +112,7 @@ pub trait KeyValue {
 #[diagnostic::do_not_recommend]
 impl<T: fmt::Display + ?Sized> KeyValue for T {
     fn to_key(&self) -> Result<Key, InvalidKey> {
-        let text = ShortText::of(self);
-        Key::new(text.get().map_err(InvalidKey::TooLong)?)
+        Key::new(ShortText::of(self))
     }
 }
 
@@ -134,8 +133,7 @@ pub trait EventIdValue {
 #[diagnostic::do_not_recommend]
 impl<T: fmt::Display + ?Sized> EventIdValue for T {
     fn to_event_id(&self) -> Result<EventId, InvalidId> {
-        let text = ShortText::of(self);
-        EventId::new(text.get().map_err(InvalidId::TooLong)?)
+        EventId::new(ShortText::of(self))
     }
 }
 
