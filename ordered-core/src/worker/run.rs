@@ -34,8 +34,11 @@ async fn of_its_own(
 }
 
 fn outcome(ended: Result<Result<(), WorkerError>, JoinError>) -> Result<(), WorkerError> {
-    // Nobody stops the task, so that it has panicked.
-    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    ended.unwrap_or_else(|stopped| match stopped.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // Nobody stops the task but a runtime that is shut down, and then nobody waits for this.
+        Err(_) => Ok(()),
+    })
 }
 
 /// One worker of a group. Start as many as you like, in as many processes.
