@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// How many events one turn has, in place of --seconds
     #[arg(long)]
     pub(crate) events: Option<usize>,
+    /// How many events a second the paced loads send, in place of half of what the framework took
+    #[arg(long, value_name = "EVENTS")]
+    pub(crate) rate: Option<f64>,
     /// Where the figures go
     #[arg(long, default_value = "target/bench/results.json", value_name = "FILE")]
     pub(crate) json: PathBuf,

@@ -39,7 +39,7 @@ pub(crate) async fn hold(options: Options) -> Result<(), Failure> {
     let mut turns = Turns::new(&servers, &options)?;
     for load in &loads {
         eprintln!("{}: {}", load.name, load.about);
-        let Some(rate) = rate_of(load, &mut turns, &results).await? else {
+        let Some(rate) = rate_of(load, options.rate, &mut turns, &results).await? else {
             continue;
         };
         for round in 0..options.rounds() {
@@ -76,12 +76,16 @@ fn list(loads: &[Load], memory: bool) {
 /// measured in this very run, if it was not yet.
 async fn rate_of(
     load: &Load,
+    asked: Option<f64>,
     turns: &mut Turns<'_>,
     results: &Results,
 ) -> Result<Option<f64>, Failure> {
     let Pace::Share(share) = load.pace else {
         return Ok(Some(load.rate()));
     };
+    if asked.is_some() {
+        return Ok(asked);
+    }
     let known = results.spread("in-order", "ordered", |turn| Some(turn.rate));
     let full = match known {
         Some(spread) => spread.median,
