@@ -219,7 +219,7 @@ async fn a_key_at_rest_costs_tens_of_bytes() {
     let (state, record) = (states / 20_000, ring / 20_000);
     println!("{state} bytes a key, {record} bytes a remembered event");
     assert!(state < 100, "{state} bytes a key");
-    assert!(record < 300, "{record} bytes a remembered event");
+    assert!(record < 150, "{record} bytes a remembered event");
 }
 
 /// A hash that Redis keeps as a list is gone through for each field, so that an event costs more the more keys there are.
