@@ -37,6 +37,7 @@ fn base() -> Load {
         concurrency: 256,
         prefetch: 2_048,
         pace: Pace::Backlog(25_000.0),
+        asks_latency: false,
         length: 1.0,
         dedup_ttl: Duration::from_secs(24 * 60 * 60),
         entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
@@ -203,6 +204,7 @@ fn distances() -> Vec<Load> {
             name: "latency",
             about: "at half of what the framework can take, from the intended send time",
             pace: Pace::Share(0.5),
+            asks_latency: true,
             entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
             ..base()
         },

@@ -27,6 +27,8 @@ pub(crate) struct Load {
     /// How many deliveries may be unsettled, in each process.
     pub(crate) prefetch: usize,
     pub(crate) pace: Pace,
+    /// Whether contestants note how late each event is done; a list that grows with the events.
+    pub(crate) asks_latency: bool,
     /// How many times as long as others a turn is.
     pub(crate) length: f64,
     /// How long a committed event is remembered.

@@ -149,7 +149,7 @@ impl<'a> Turns<'a> {
             prefetch: u16::try_from(load.prefetch)?,
             dedup_ttl: load.dedup_ttl,
             buckets: self.options.buckets,
-            schedule,
+            schedule: schedule.filter(|_| load.asks_latency),
         })?)
     }
 
