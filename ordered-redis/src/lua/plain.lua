@@ -41,6 +41,15 @@ do
   -- Of a key that is offered something: its state in numbers, and of a claim how many events it has, the first and the last.
   local lasts, fences, tries, granted, fronts, uptos = {}, {}, {}, {}, {}, {}
   local is_left, is_moved, is_reclaimed, was = {}, {}, {}, {}
+  -- A claim may be long, and is put together anew once for a batch: up to here it is done with, and this comes behind it.
+  local cuts, tails = {}, {}
+  local function put_together(key)
+    local held, cut, tail = claims[key], cuts[key], tails[key]
+    if cut then held = sub(held, 1, begin) .. sub(held, cut) end
+    if tail then held = held .. table.concat(tail) end
+    claims[key], cuts[key], tails[key] = held, nil, nil
+    return held
+  end
   local moved, reclaimed, moves, reclaims = {}, {}, 0, 0
   local records, count, hints, hint, has_new = {}, 0, {}, 0, false
   local at, size = 1, #asked
@@ -54,8 +63,10 @@ do
       local held = claims[key]
       if held and texts[key] == asked[at + 9] and find(held, me, 1, true) == 1 then
         local id, mark = asked[at + 3], asked[at + 8]
-        local rest = begin + #mark + 1
-        if find(held, mark, begin + 1, true) == begin + 1 then
+        if tails[key] then held = put_together(key) end
+        local from = cuts[key] or begin + 1
+        local rest = from + #mark
+        if find(held, mark, from, true) == from then
           done[id] = expiry
           records[count + 1], records[count + 2] = asked[at + 6], asked[at + 7]
           count = count + 2
@@ -67,10 +78,10 @@ do
           state, is_done, lasts[key] = asked[at + 10], true, nil
           length = length + 1
           if rest > #held then
-            claim, answer[length] = false, DONE
+            claim, answer[length], cuts[key] = false, DONE, nil
           else
             local _, front = unpack_one(held, rest - 1)
-            state, claim = state .. STARTED, sub(held, 1, begin) .. sub(held, rest)
+            state, claim, cuts[key] = state .. STARTED, held, rest
             answer[length], answer[length + 1], answer[length + 2] = COMMITTED, front, 0
             length = length + 2
           end
@@ -109,12 +120,15 @@ do
         end
       elseif find(held, ring_tag, begin - 6, true) == begin - 6 then
         if not granted[key] then
+          held = put_together(key)
           local list = { decode(held) }
           granted[key], fronts[key], uptos[key] = #list / 2 - 1, list[3], list[3] > last and list[#list - 1] or 0
         end
         if seq == uptos[key] + 1 and granted[key] < lane_depth then
           granted[key], uptos[key] = granted[key] + 1, seq
-          claim, is_done = held .. pack(seq, ids[id]), true
+          local tail = tails[key] or {}
+          tail[#tail + 1], tails[key] = pack(seq, ids[id]), tail
+          claim, is_done = claims[key], true
           answer[length + 1], answer[length + 2], answer[length + 3], answer[length + 4] = RUN, fences[key], fronts[key], 1
           answer[length + 5] = is_repeat and 1 or 0
           length = length + 5
@@ -156,7 +170,7 @@ do
     end
     for place = 1, reclaims do
       local key = reclaimed[place]
-      local claim = claims[key]
+      local claim = claims[key] and put_together(key)
       if claim then
         starts[#starts + 1] = names[key]
         starts[#starts + 1] = claim
