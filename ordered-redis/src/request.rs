@@ -16,7 +16,7 @@ use crate::ids::{self, Record};
 use crate::pack::Packer;
 
 /// A script runs alone on the server, so one call does no more than this; a larger batch becomes several. And it puts what it is
-/// given on its stack, which takes some 8,000 values (`LUAI_MAXCSTACK`): up to ten for each command.
+/// given on its stack, which takes some 8,000 values (`LUAI_MAXCSTACK`): up to eleven for each command.
 const MAX_COMMANDS: usize = 500;
 const MAX_BYTES: u64 = 4 << 20;
 

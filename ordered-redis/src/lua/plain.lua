@@ -70,7 +70,7 @@ do
           done[id] = expiry
           records[count + 1], records[count + 2] = asked[at + 6], asked[at + 7]
           count = count + 2
-          if find(held, ring_tag, begin - 6, true) ~= begin - 6 then
+          if dedup_ttl > 0 and find(held, ring_tag, begin - 6, true) ~= begin - 6 then
             local chunk = pack_number('>I4', tonumber(string.match(asked[at + 6], '^%d+')))
             hints[hint + 1], hints[hint + 2], hints[hint + 3] = part_of(numbers[id]), sub(ids[id], 1, 4) .. chunk, id
             hint = hint + 3

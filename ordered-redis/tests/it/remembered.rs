@@ -196,3 +196,19 @@ async fn one_id_for_everything_does_not_grow_without_bounds() {
     }
     assert!(parts.iter().all(|length| *length <= 520), "{parts:?}");
 }
+
+/// What was granted while ids were remembered is committed by the same worker when they no longer are.
+#[tokio::test]
+async fn what_was_granted_is_committed_when_nothing_is_remembered_any_more() {
+    let server = RedisServer::shared().await.unwrap();
+    let mut scene = Scene::new(server).await;
+    let told = scene.say(&[offer(1, 1, "a")]).await;
+    assert!(matches!(told[0], Verdict::Run(_)), "{told:?}");
+    let mut policy = Policy::default();
+    policy.dedup_ttl = Duration::ZERO;
+    scene.group = Group::new(scene.group.name(), policy);
+    let told = scene.say(&[commit(1, 1, "a", 1)]).await;
+    assert!(matches!(told[0], Verdict::Committed { .. }), "{told:?}");
+    let told = scene.say(&[offer(1, 1, "a")]).await;
+    assert_eq!(told, [Verdict::Stale]);
+}
