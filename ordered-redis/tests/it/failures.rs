@@ -6,7 +6,9 @@ use ordered_redis::RedisStore;
 use ordered_testkit::eventually;
 use ordered_testkit::server::RedisServer;
 
-use crate::talk::{apply, ask, commit, group, hold, inspect, key, offer, open, process, raw};
+use crate::talk::{
+    alone, apply, ask, commit, group, hold, inspect, key, offer, open, process, raw,
+};
 
 #[tokio::test]
 async fn a_server_that_forgot_its_scripts_is_given_them_again() {
@@ -90,16 +92,7 @@ async fn a_server_that_does_not_answer_is_unavailable_in_time_and_then_goes_on()
 
 #[tokio::test]
 async fn a_server_out_of_memory_takes_nothing_half_and_lets_the_rest_drain() {
-    let server = RedisServer::builder()
-        .no_persistence()
-        .start()
-        .await
-        .unwrap();
-    let store = RedisStore::builder(server.url())
-        .buckets(1)
-        .connect()
-        .await
-        .unwrap();
+    let (server, store) = alone(1).await;
     let mut admin = raw(&server).await;
     let (group, key) = (group("memory"), key("k"));
     let early: Vec<_> = (2..40).map(|seq| hold(&key, seq, 1_000)).collect();

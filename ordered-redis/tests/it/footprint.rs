@@ -9,7 +9,7 @@ use ordered_redis::RedisStore;
 use ordered_testkit::server::RedisServer;
 use ordered_testkit::{eventually, unique};
 
-use crate::talk::{apply, ask, commit, group, hold, key, offer, open, process, raw};
+use crate::talk::{alone, apply, ask, commit, group, hold, key, offer, open, process, raw};
 
 /// How often each command was called, from `INFO commandstats`.
 fn calls(stats: &str, command: &str) -> u64 {
@@ -21,16 +21,7 @@ fn calls(stats: &str, command: &str) -> u64 {
 
 #[tokio::test]
 async fn a_batch_is_one_script_call_for_each_bucket_and_a_few_commands_whatever_its_size() {
-    let server = RedisServer::builder()
-        .no_persistence()
-        .start()
-        .await
-        .unwrap();
-    let store = RedisStore::builder(server.url())
-        .buckets(4)
-        .connect()
-        .await
-        .unwrap();
+    let (server, store) = alone(4).await;
     let group = group("stats");
     open(&store, &group).await.unwrap();
     let mut admin = raw(&server).await;
@@ -52,16 +43,7 @@ async fn a_batch_is_one_script_call_for_each_bucket_and_a_few_commands_whatever_
 
 #[tokio::test]
 async fn a_key_that_is_done_leaves_its_two_numbers_and_what_is_remembered() {
-    let server = RedisServer::builder()
-        .no_persistence()
-        .start()
-        .await
-        .unwrap();
-    let store = RedisStore::builder(server.url())
-        .buckets(1)
-        .connect()
-        .await
-        .unwrap();
+    let (server, store) = alone(1).await;
     let (group, key, worker) = (group("left"), key("order-1"), WorkerId::new("w"));
     open(&store, &group).await.unwrap();
     store
@@ -186,16 +168,7 @@ async fn two_times_to_live_in_one_ring_are_both_kept() {
 /// that grew.
 #[tokio::test]
 async fn a_key_at_rest_costs_tens_of_bytes() {
-    let server = RedisServer::builder()
-        .no_persistence()
-        .start()
-        .await
-        .unwrap();
-    let store = RedisStore::builder(server.url())
-        .buckets(1)
-        .connect()
-        .await
-        .unwrap();
+    let (server, store) = alone(1).await;
     let group = group("memory");
     let tag = format!("{{ordered:{}:0}}", group.name());
     for first in (0..20_000).step_by(500) {
@@ -225,16 +198,7 @@ async fn a_key_at_rest_costs_tens_of_bytes() {
 /// A hash that Redis keeps as a list is gone through for each field, so that an event costs more the more keys there are.
 #[tokio::test]
 async fn the_states_are_a_table_from_the_first_key_on_and_after_a_restart() {
-    let server = RedisServer::builder()
-        .no_persistence()
-        .start()
-        .await
-        .unwrap();
-    let store = RedisStore::builder(server.url())
-        .buckets(1)
-        .connect()
-        .await
-        .unwrap();
+    let (server, store) = alone(1).await;
     let group = group("coding");
     let states = format!("{{ordered:{}:0}}:k", group.name());
     let coding = format!("OBJECT ENCODING {states}");

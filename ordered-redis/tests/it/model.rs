@@ -1,6 +1,6 @@
-use ordered_redis::RedisStore;
-use ordered_testkit::server::RedisServer;
 use ordered_testkit::store_suite::equals_the_model;
+
+use crate::talk::alone;
 
 /// How many random sequences are run; `ORDERED_SEQUENCES` asks for another number.
 fn sequences() -> u64 {
@@ -10,16 +10,7 @@ fn sequences() -> u64 {
 
 #[tokio::test]
 async fn the_scripts_say_what_the_protocol_says() {
-    let server = RedisServer::builder()
-        .no_persistence()
-        .start()
-        .await
-        .unwrap();
-    let store = RedisStore::builder(server.url())
-        .buckets(2)
-        .connect()
-        .await
-        .unwrap();
+    let (_server, store) = alone(2).await;
     let first = fastrand::u64(..u64::MAX / 2);
     println!("seeds from {first}");
     equals_the_model(

@@ -57,6 +57,15 @@ pub(crate) async fn apply(
     store.apply(group, &WorkerId::new("w"), commands).await
 }
 
+/// A server for one test, which keeps nothing, and a store on it with so many buckets.
+pub(crate) async fn alone(buckets: u32) -> (RedisServer, RedisStore) {
+    let server = RedisServer::builder().no_persistence().start();
+    let server = server.await.unwrap();
+    let store = RedisStore::builder(server.url()).buckets(buckets).connect();
+    let store = store.await.unwrap();
+    (server, store)
+}
+
 /// One event after the other, each offered and committed.
 pub(crate) async fn process(store: &RedisStore, group: &Group, key: &Key, upto: u64) {
     for seq in 1..=upto {
