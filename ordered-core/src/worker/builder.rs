@@ -142,6 +142,12 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long events may wait in the worker for room in their key's lane. See [`Settings::hold_after`].
+    pub fn hold_after(mut self, wait: Duration) -> Self {
+        self.settings.hold_after = wait;
+        self
+    }
+
     /// How long handlers may still run after a shutdown. See [`Settings::drain_timeout`].
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.settings.drain_timeout = timeout;

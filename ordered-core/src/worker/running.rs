@@ -51,6 +51,8 @@ struct Course {
     known_lapses: u64,
     sweeping: Option<Call<Result<Swept, StoreError>>>,
     sweep_at: Instant,
+    /// When to look what has waited too long behind its lane.
+    tick_at: Instant,
     /// Set once the shutdown was asked for: when the handlers that still run are stopped.
     drain_until: Option<Pin<Box<Sleep>>>,
     /// They were stopped; the next deadline ends the wait for the store.
@@ -175,6 +177,7 @@ impl Running {
             known_lapses: 0,
             sweeping: None,
             sweep_at: Instant::now() + self.until_sweep(),
+            tick_at: Instant::now(),
             drain_until: None,
             stopped: false,
         };
@@ -214,6 +217,10 @@ impl Running {
                 () = tokio::time::sleep_until(course.sweep_at), if course.sweeping.is_none() && !draining => {
                     course.sweeping = self.sweep();
                     course.sweep_at = Instant::now() + self.until_sweep();
+                }
+                () = tokio::time::sleep_until(course.tick_at), if self.engine.has_behind() => {
+                    self.engine.on_tick();
+                    course.tick_at = Instant::now() + self.settings.hold_after / 2;
                 }
                 () = self.lease.renewed(), if blocked => {}
                 (commands, thens, verdicts) = maybe(&mut course.asked) => {

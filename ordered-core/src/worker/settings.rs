@@ -34,6 +34,10 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// How long an event stays with the broker when there is no room to hold it. Default 5 seconds.
     pub defer: Duration,
+    /// How long events of a key may wait in the worker for room in the key's lane (`lane_depth`), before they are held in the
+    /// store, where they take nothing of `read_ahead`; up to half as long again, because only every half of it is looked.
+    /// Zero: not at all. Default 1 second.
+    pub hold_after: Duration,
     /// How many commands go to the store in one batch. Default 1024.
     pub batch_commands: usize,
     /// How many bytes of payload go to the store in one batch; one command always goes. Default 4 MiB.
@@ -53,6 +57,7 @@ impl Default for Settings {
             drain_timeout: Duration::from_secs(30),
             max_body_bytes: 1 << 20,
             defer: Duration::from_secs(5),
+            hold_after: Duration::from_secs(1),
             batch_commands: 1024,
             batch_bytes: 4 << 20,
         }
@@ -75,6 +80,7 @@ impl Settings {
             ("lease", self.lease),
             ("heartbeat", self.heartbeat),
             ("sweep_interval", self.sweep_interval),
+            ("hold_after", self.hold_after),
         ];
         if let Some((name, _)) = bounded.into_iter().find(|(_, value)| *value > A_DAY) {
             return Err(BuildError::setting(name, "must be at most a day"));

@@ -48,7 +48,7 @@ impl Engine {
                     event: item.place(),
                     redelivered,
                 });
-                self.offer(item);
+                self.arrived(item);
             }
             Ok(Read::Control(key, control)) => {
                 self.tell(key, control.action(), Then::Control(control, token));

@@ -6,6 +6,7 @@ impl Engine {
     pub(in crate::worker) fn begin_drain(&mut self) {
         self.draining = true;
         self.ready.clear();
+        self.behind.clear();
         self.release_where(Lane::waits);
     }
 

@@ -90,6 +90,7 @@ impl Engine {
             if self.spare.len() < SPARE && lane.queue.capacity() <= SPARE_EVENTS {
                 self.spare.push((lane.told, lane.queue));
             }
+            self.follow(key);
         }
     }
 

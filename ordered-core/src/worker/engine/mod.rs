@@ -1,6 +1,7 @@
 //! What the worker decides, without I/O: deliveries, verdicts and finished runs go in; commands, runs and settlements
 //! come out.
 
+mod behind;
 mod deliveries;
 mod drain;
 mod item;
@@ -16,6 +17,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::behind::Line;
 use self::item::Item;
 use self::lane::{Lane, Queues};
 use self::trial::Trial;
@@ -47,6 +49,10 @@ pub(super) struct Engine {
     group: Arc<str>,
     /// Looked at several times for each event; seeded, because keys come from outside.
     lanes: HashMap<Key, Lane, foldhash::quality::RandomState>,
+    /// What waits behind lanes that are as deep as they may be.
+    behind: HashMap<Key, Line, foldhash::quality::RandomState>,
+    /// How many halves of `hold_after` went by.
+    tick: u64,
     /// The queues of lanes that have ended, empty: most keys come and go with an event or two.
     spare: Vec<Queues>,
     /// Lanes whose next run waits for a handler slot, longest first. May name lanes that are gone or not ready any more;
@@ -73,6 +79,8 @@ pub(super) struct Engine {
 pub(super) enum Then {
     /// A delivered event: offered, or sent to be held.
     Place(Box<Item>),
+    /// One that had waited behind its lane, offered again.
+    Follow(Box<Item>),
     /// The first event of the lane with this fence.
     Commit(Fence),
     Retry(Failure),
@@ -146,6 +154,8 @@ impl Engine {
             group: parts.options.group.as_str().into(),
             parts,
             lanes: HashMap::default(),
+            behind: HashMap::default(),
+            tick: 0,
             spare: Vec::new(),
             ready: VecDeque::new(),
             running: 0,

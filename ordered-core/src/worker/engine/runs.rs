@@ -172,6 +172,7 @@ impl Engine {
         if !lane.queue.is_empty() {
             self.line_up(key);
         }
+        self.follow(key);
     }
 
     /// A run of several events failed, which is no attempt of any: they run one at a time, so that the one that fails is

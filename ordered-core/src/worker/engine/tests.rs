@@ -8,6 +8,7 @@ use crate::store::{Group, MemoryStore, Store};
 use crate::transport::{Delivery, Token};
 
 mod ahead;
+mod behind;
 
 struct Nothing;
 

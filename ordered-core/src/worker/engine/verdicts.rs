@@ -19,6 +19,10 @@ impl Engine {
         for ((command, then), verdict) in commands.into_iter().zip(thens).zip(verdicts) {
             match then {
                 Then::Place(item) => self.on_placed(item, verdict),
+                Then::Follow(item) => {
+                    self.on_followed(item, verdict);
+                    self.followed(&command.key);
+                }
                 Then::Commit(fence) => self.on_commit(&command.key, fence, verdict),
                 Then::Retry(failure) => self.on_retry(&command.key, failure, verdict),
                 Then::Postpone(failure) => self.on_postpone(&command.key, &failure, &verdict),
@@ -41,7 +45,7 @@ impl Engine {
         let event = item.place();
         match verdict {
             Verdict::Run(grant) => self.on_grant(item, grant),
-            Verdict::Early(_) => self.hold(item),
+            Verdict::Early(waiting) => self.early(item, waiting.why),
             Verdict::Held(waiting) => {
                 self.observe(&Occurrence::Held { event, waiting });
                 self.acknowledge(&item, Outcome::Held);
@@ -62,6 +66,14 @@ impl Engine {
             Verdict::Late => self.on_late(&item),
             Verdict::Conflict { recorded } => self.on_conflict(&item, &recorded),
             unforeseen => self.confused(&item, &unforeseen),
+        }
+    }
+
+    /// One that is still early has waited here in vain.
+    fn on_followed(&mut self, item: Box<Item>, verdict: Verdict) {
+        match verdict {
+            Verdict::Early(_) => self.hold(item),
+            other => self.on_placed(item, other),
         }
     }
 
@@ -273,6 +285,7 @@ impl Engine {
             self.acknowledge(item, outcome);
         }
         self.followers_to_store(lane.queue);
+        self.follow(key);
         item
     }
 
