@@ -1,7 +1,7 @@
 -- Part of apply: what is plain. A key is plain while it holds, lacks and has put aside nothing and does not stand still: its
 -- state is at most three numbers, and nobody but this worker has it. What comes in order for such a key is decided here,
--- with the few lines of the protocol that then matter, and written down. All else is left to the files behind this one,
--- and where nothing is left they are not even made.
+-- with the few lines of the protocol that then matter, and written down; and what is offered too early is told so. All else
+-- is left to the files behind this one, and where nothing is left they are not even made.
 --
 -- A commit brings along what the state of its key is while nothing but this happens to it, and what it is to be then, each as
 -- it is written. So it is plain where the text is the one that is there, and nothing has to be read or put together.
@@ -33,6 +33,8 @@ local function begin_writing()
 end
 
 do
+  local EARLY, GAP, LANE_FULL = 2, 1, 3
+  local max = math.max
   -- How a claim of this worker begins, and one that it is given now. What is granted comes behind that: seq and id, packed.
   local me = pack(worker)
   local mine = me .. pack(format('%016.0f', now) .. ring_tag)
@@ -56,6 +58,7 @@ do
   while at <= size do
     local op, key = asked[at], asked[at + 1]
     local is_done, state, claim = false, nil, nil -- and what they are from now on, where that is something else
+    local why_not -- why what is offered may not run
     if op <= HOLD then takes_in = true end
     if is_left[key] or not is_plain_time then
       -- Left.
@@ -117,14 +120,21 @@ do
           else
             answer[length] = -fence
           end
+        elseif seq > last + 1 then
+          why_not = GAP
         end
-      elseif find(held, ring_tag, begin - 6, true) == begin - 6 then
+      else
         if not granted[key] then
           held = put_together(key)
           local list = { decode(held) }
-          granted[key], fronts[key], uptos[key] = #list / 2 - 1, list[3], list[3] > last and list[#list - 1] or 0
+          granted[key], fronts[key], uptos[key] = #list / 2 - 1, list[3], max(list[#list - 1], last)
         end
-        if seq == uptos[key] + 1 and granted[key] < lane_depth then
+        local is_next = seq == uptos[key] + 1
+        if seq > uptos[key] + 1 then
+          why_not = GAP
+        elseif is_next and granted[key] >= lane_depth then
+          why_not = LANE_FULL
+        elseif is_next and find(held, ring_tag, begin - 6, true) == begin - 6 then
           granted[key], uptos[key] = granted[key] + 1, seq
           local tail = tails[key] or {}
           tail[#tail + 1], tails[key] = pack(seq, ids[id]), tail
@@ -133,6 +143,10 @@ do
           answer[length + 5] = is_repeat and 1 or 0
           length = length + 5
         end
+      end
+      if why_not and op == OFFER then
+        answer[length + 1], answer[length + 2], answer[length + 3] = EARLY, last + 1, why_not
+        length, is_done = length + 3, true
       end
       if claim and looked_parts then
         hints[hint + 1], hints[hint + 2], hints[hint + 3] = looked_parts[id], asked[at + WIDTH[op] - 2], id
@@ -187,6 +201,7 @@ do
   end
 end
 
+-- Nothing is written of what was only found too early or done, and so a server that is out of memory tells that all the same.
 local function note_call()
   if number == 0 then return end
   if not has_begun then call('HDEL', CLAIMS, '') end

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use ordered_core::protocol::{QuotaLimit, Verdict, WorkerId};
+use ordered_core::protocol::{Obstacle, QuotaLimit, Verdict, Waiting, WorkerId};
 use ordered_core::store::{Store, StoreErrorKind};
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually;
@@ -105,6 +105,12 @@ async fn a_server_out_of_memory_takes_nothing_half_and_lets_the_rest_drain() {
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert!(error.to_string().contains("out of memory"), "{error}");
     }
+    // Of what is merely told that it is early nothing is written.
+    let new = crate::talk::key("new");
+    let verdicts = apply(&store, &group, &[offer(&new, 2)]).await.unwrap();
+    let (for_seq, why) = (1, Obstacle::Gap);
+    assert_eq!(verdicts, [Verdict::Early(Waiting { for_seq, why })]);
+    assert_eq!(inspect(&store, &group, &new).await.unwrap(), None);
     assert_eq!(
         inspect(&store, &group, &key).await.unwrap().unwrap(),
         before

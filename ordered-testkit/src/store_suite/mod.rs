@@ -34,6 +34,7 @@ macro_rules! store_suite {
     ($store:path) => {
         $crate::store_suite!(@tests $store:
             order an_event_that_comes_too_early_waits_for_the_one_before_it,
+            order an_offer_that_comes_too_early_is_told_what_stands_in_its_way,
             order what_one_worker_held_is_handed_to_another,
             order a_batch_is_applied_in_order_and_answered_in_order,
             order keys_and_groups_do_not_touch_each_other,

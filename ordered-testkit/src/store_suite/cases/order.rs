@@ -17,6 +17,38 @@ pub async fn an_event_that_comes_too_early_waits_for_the_one_before_it(
     assert_eq!(committed(&stage.commit(A, 2).await), (vec![], true));
 }
 
+pub async fn an_offer_that_comes_too_early_is_told_what_stands_in_its_way(
+    stage: Stage<impl Store + Admin>,
+) {
+    let stage = stage.with(|policy| policy.lane_depth = 2);
+    let offer = |seq| Command {
+        key: stage.key.clone(),
+        action: Action::Offer(plain(seq)),
+    };
+    let offers = [3, 1, 3, 2, 3, 4, 1].map(offer);
+    let told = [
+        early(1, Obstacle::Gap),
+        run(1, 1),
+        early(1, Obstacle::Gap),
+        run(1, 1),
+        early(1, Obstacle::LaneFull),
+        early(1, Obstacle::Gap),
+        run(1, 1),
+    ];
+    assert_eq!(stage.batch(A, &offers).await, told);
+    assert_eq!(stage.offer(A, 3).await, early(1, Obstacle::LaneFull));
+    assert_eq!(stage.offer(B, 3).await, early(1, Obstacle::Running));
+    stage.commit(A, 1).await;
+    assert_eq!(stage.offer(A, 4).await, early(2, Obstacle::Gap));
+    assert_eq!(stage.offer(A, 3).await, run_from(2, 1, 1));
+    let fence = stage.fence().await;
+    stage.say(A, Action::Release { fence }).await;
+    assert_eq!(stage.offer(A, 4).await, early(2, Obstacle::Gap));
+    assert_eq!(stage.offer(A, 2).await, run_from(2, 2, 1));
+    let view = stage.view().await;
+    assert_eq!((view.last_seq, view.held.len()), (1, 0));
+}
+
 pub async fn what_one_worker_held_is_handed_to_another(stage: Stage<impl Store + Admin>) {
     for seq in [2, 3, 5] {
         stage.hold(B, seq).await;
