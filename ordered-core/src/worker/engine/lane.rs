@@ -1,4 +1,4 @@
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use tokio::task::AbortHandle;
 
@@ -18,6 +18,7 @@ pub(super) struct Lane {
     pub(super) told: VecDeque<Box<Item>>,
     /// The others in order of seq; the first are those at work.
     pub(super) queue: VecDeque<Box<Item>>,
+    pub(super) ids: Ids,
     pub(super) stage: Stage,
     /// Up to this seq events run alone and strictly: one of them may be what a run failed of, or a worker died of.
     pub(super) careful_to: u64,
@@ -27,8 +28,44 @@ pub(super) struct Lane {
     pub(super) lined_up: bool,
 }
 
-/// What a lane's events stand in: those that are told, and the others.
-pub(super) type Queues = (VecDeque<Box<Item>>, VecDeque<Box<Item>>);
+/// What a lane's events stand in: those that are told, the others, and the ids of all.
+pub(super) type Queues = (VecDeque<Box<Item>>, VecDeque<Box<Item>>, Ids);
+
+/// How often each id is in the lane. That is asked before each run and after each commit, and hardly any comes twice, so
+/// that only then the lane is looked through.
+#[derive(Default)]
+pub(super) struct Ids {
+    times: HashMap<EventId, u32, foldhash::quality::RandomState>,
+    /// How many come more than once.
+    repeated: usize,
+}
+
+impl Ids {
+    fn add(&mut self, id: &EventId) {
+        let times = self.times.entry(id.clone()).or_insert(0);
+        *times += 1;
+        self.repeated += usize::from(*times == 2);
+    }
+
+    fn remove(&mut self, id: &EventId) {
+        match self.times.get_mut(id) {
+            Some(times) if *times > 1 => {
+                *times -= 1;
+                self.repeated -= usize::from(*times == 1);
+            }
+            _ => drop(self.times.remove(id)),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.times.clear();
+        self.repeated = 0;
+    }
+
+    fn has_repeated(&self) -> bool {
+        self.repeated > 0
+    }
+}
 
 /// What becomes of the first event of a lane that is not told.
 pub(super) enum Stage {
@@ -47,11 +84,12 @@ pub(super) enum Stage {
 }
 
 impl Lane {
-    pub(super) fn new(fence: Fence, (told, queue): Queues) -> Self {
+    pub(super) fn new(fence: Fence, (told, queue, ids): Queues) -> Self {
         Self {
             fence,
             told,
             queue,
+            ids,
             stage: Stage::Ready,
             careful_to: 0,
             doubtful: false,
@@ -78,11 +116,15 @@ impl Lane {
         if options.batch == 1 || !self.may_share(first) {
             return 1;
         }
-        let mut ids: HashSet<&EventId> = self.told.iter().map(|item| item.id()).collect();
+        let mut ids = self.ids.has_repeated().then(|| {
+            let told = self.told.iter().map(|item| item.id());
+            told.collect::<HashSet<&EventId>>()
+        });
         let (mut events, mut before) = (0, first.seq().get() - 1);
         for item in self.queue.iter().take(options.batch as usize) {
             let seq = item.seq().get();
-            if seq != before + 1 || !self.may_share(item) || !ids.insert(item.id()) {
+            let mut is_again = || ids.as_mut().is_some_and(|ids| !ids.insert(item.id()));
+            if seq != before + 1 || !self.may_share(item) || is_again() {
                 break;
             }
             (events, before) = (events + 1, seq);
@@ -104,7 +146,7 @@ impl Lane {
             // One at a later attempt is strict to its end: a crash now would be another attempt of it.
             && self.may_share(before)
             && before.seq().get() + 1 == first.seq().get()
-            && self.told.iter().all(|told| told.id() != first.id())
+            && !(self.ids.has_repeated() && self.told.iter().any(|told| told.id() == first.id()))
     }
 
     /// Whether the event may run together with others, or ahead of commits. One that has its own end to come to may not:
@@ -133,15 +175,36 @@ impl Lane {
         self.told.iter().chain(running).map(|item| &**item)
     }
 
+    /// Takes out the first event whose commit is told, which is committed.
+    pub(super) fn leave_told(&mut self) -> Option<Box<Item>> {
+        let item = self.told.pop_front()?;
+        self.left(item.id());
+        Some(item)
+    }
+
+    /// Takes out the first event that is not told, which failed and which the key has gone past.
+    pub(super) fn leave_front(&mut self) -> Option<Box<Item>> {
+        let item = self.queue.pop_front()?;
+        self.left(item.id());
+        Some(item)
+    }
+
     /// An id that comes back under a later seq was not committed yet when that one was granted.
-    pub(super) fn committed(&mut self, id: &EventId) {
-        for item in self.queue.iter_mut().filter(|item| item.id() == id) {
-            item.repeat = true;
+    fn left(&mut self, id: &EventId) {
+        if self.ids.has_repeated() {
+            for item in self.queue.iter_mut().filter(|item| item.id() == id) {
+                item.repeat = true;
+            }
         }
+        self.ids.remove(id);
     }
 
     /// Whether the event is there already: the broker delivered it again.
     pub(super) fn holds(&self, item: &Item) -> bool {
+        item.seq().get() <= self.have() && self.has(item)
+    }
+
+    fn has(&self, item: &Item) -> bool {
         place(&self.told, item).is_ok() || place(&self.queue, item).is_ok()
     }
 
@@ -149,11 +212,18 @@ impl Lane {
     /// say of which numbering it is, and its delivery does: if the key begins again meanwhile, the event must not be taken
     /// for one of the new numbering.
     pub(super) fn insert(&mut self, item: Box<Item>) {
+        if item.seq().get() > self.have() {
+            self.ids.add(item.id());
+            return self.queue.push_back(item);
+        }
         let there = match (place(&self.told, &item), place(&self.queue, &item)) {
             (Ok(place), _) => &mut self.told[place],
             (_, Ok(place)) => &mut self.queue[place],
             // What is at work stays at the front.
-            (_, Err(place)) => return self.queue.insert(place.max(self.running()), item),
+            (_, Err(place)) => {
+                self.ids.add(item.id());
+                return self.queue.insert(place.max(self.running()), item);
+            }
         };
         there.event.epoch = there.event.epoch.or(item.event.epoch);
         there.tokens.absorb(item.tokens);

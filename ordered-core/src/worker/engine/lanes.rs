@@ -88,7 +88,8 @@ impl Engine {
             self.stop_run(lane.stage, unsettled);
             self.ask_again(lane.told.drain(..).chain(lane.queue.drain(..)));
             if self.spare.len() < SPARE && lane.queue.capacity() <= SPARE_EVENTS {
-                self.spare.push((lane.told, lane.queue));
+                lane.ids.clear();
+                self.spare.push((lane.told, lane.queue, lane.ids));
             }
             self.follow(key);
         }

@@ -175,17 +175,14 @@ impl Engine {
     /// Takes the first event whose commit is told out of the lane, if the lane is still the one that the command was about.
     fn leave_told(&mut self, key: &Key, fence: Fence) -> Option<Box<Item>> {
         let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
-        let item = lane.told.pop_front()?;
-        lane.committed(item.id());
-        Some(item)
+        lane.leave_told()
     }
 
     /// The same of the event that failed, which nothing is told of before it.
     fn leave_front(&mut self, key: &Key, fence: Fence) -> Option<Box<Item>> {
         let lane = self.lanes.get_mut(key).filter(|lane| lane.fence == fence)?;
-        let item = lane.queue.pop_front()?;
+        let item = lane.leave_front()?;
         lane.stage = Stage::Ready;
-        lane.committed(item.id());
         Some(item)
     }
 

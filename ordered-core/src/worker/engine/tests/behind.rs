@@ -166,7 +166,11 @@ fn when_the_key_is_lost_what_waits_is_asked_about_again() {
     }
     assert_eq!(bench.starts(), None);
     assert!(bench.engine.is_idle() && !bench.engine.has_behind());
-    assert_eq!(bench.held(), 6, "1 too: the other worker may be gone before it is done");
+    assert_eq!(
+        bench.held(),
+        6,
+        "1 too: the other worker may be gone before it is done"
+    );
     assert_eq!(bench.acknowledged().len(), 6);
 }
 
