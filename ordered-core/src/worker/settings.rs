@@ -35,8 +35,8 @@ pub struct Settings {
     /// How long an event stays with the broker when there is no room to hold it. Default 5 seconds.
     pub defer: Duration,
     /// How long events of a key may wait in the worker for room in the key's lane (`lane_depth`), before they are held in the
-    /// store, where they take nothing of `read_ahead`; up to half as long again, because only every half of it is looked.
-    /// Zero: not at all. Default 1 second.
+    /// store, where they take nothing of `read_ahead`; up to half as long again, because only every half of it is looked,
+    /// and longer while the broker delivers nothing but more of them. Zero: not at all. Default 1 second.
     pub hold_after: Duration,
     /// How many commands go to the store in one batch. Default 1024.
     pub batch_commands: usize,

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::item::Item;
 use super::{Engine, Then};
@@ -6,16 +6,33 @@ use crate::event::Key;
 use crate::protocol::{Action, Obstacle};
 use crate::worker::Occurrence;
 
+/// What waits behind lanes that are as deep as they may be.
+#[derive(Default)]
+pub(super) struct Behind {
+    lines: HashMap<Key, Line, foldhash::quality::RandomState>,
+    /// How many halves of `hold_after` went by.
+    tick: u64,
+    /// Whether anything was delivered since the last tick, and whether it was anything but more of these.
+    came: bool,
+    others_came: bool,
+}
+
 /// Events of one key that wait behind its lane, which is as deep as it may be (`lane_depth`): one seq after the other,
 /// unsettled, and not granted yet. They are offered again as the lane gets room. To hold them in the store meanwhile would
 /// cost two more steps for each; that is done with those for which the lane is too slow.
-pub(super) struct Line {
+struct Line {
     /// Each with the tick at which it came.
     items: VecDeque<(Box<Item>, u64)>,
     /// The last seq that stood here.
     last: u64,
     /// How many were offered again and have no answer yet.
     asked: usize,
+}
+
+impl Behind {
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
+    }
 }
 
 impl Line {
@@ -42,7 +59,9 @@ impl Line {
 impl Engine {
     /// A delivered event, which is offered unless it comes behind others that wait.
     pub(super) fn arrived(&mut self, item: Box<Item>) {
+        self.behind.came = true;
         if let Err(item) = self.wait_behind(item) {
+            self.behind.others_came = true;
             self.offer(item);
         }
     }
@@ -52,7 +71,7 @@ impl Engine {
         let may_wait = !self.draining && !self.parts.settings.hold_after.is_zero();
         if why == Obstacle::LaneFull && may_wait && self.lanes.contains_key(&item.key) {
             let seq = item.seq().get();
-            let line = self.behind.entry(item.key.clone());
+            let line = self.behind.lines.entry(item.key.clone());
             line.or_insert_with(|| Line::before(seq));
         }
         if let Err(item) = self.wait_behind(item) {
@@ -63,16 +82,16 @@ impl Engine {
     /// Puts the event at the end of the line of its key, or its tokens to the event that is there already. One that is
     /// neither comes back: what becomes of it is for the store to say.
     fn wait_behind(&mut self, item: Box<Item>) -> Result<(), Box<Item>> {
-        if self.behind.is_empty() {
+        if self.behind.lines.is_empty() {
             return Err(item);
         }
-        let Some(line) = self.behind.get_mut(&item.key) else {
+        let Some(line) = self.behind.lines.get_mut(&item.key) else {
             return Err(item);
         };
         let seq = item.seq().get();
         if seq == line.last + 1 {
             line.last = seq;
-            line.items.push_back((item, self.tick));
+            line.items.push_back((item, self.behind.tick));
             return Ok(());
         }
         match line.at(seq) {
@@ -89,10 +108,15 @@ impl Engine {
     /// Offers what waits behind the lane again, if the lane is half empty or gone. What is offered now goes behind the
     /// commits that are told, and so does not count those.
     pub(super) fn follow(&mut self, key: &Key) {
-        if self.behind.is_empty() {
+        if self.behind.lines.is_empty() {
             return;
         }
-        let Some(line) = self.behind.get_mut(key).filter(|line| line.asked == 0) else {
+        let Some(line) = self
+            .behind
+            .lines
+            .get_mut(key)
+            .filter(|line| line.asked == 0)
+        else {
             return;
         };
         let depth = self.parts.options.policy.lane_depth.max(1) as usize;
@@ -104,7 +128,7 @@ impl Engine {
         let items: Vec<Box<Item>> = line.items.drain(..asked).map(|(item, _)| item).collect();
         line.asked = asked;
         if line.is_over() {
-            self.behind.remove(key);
+            self.behind.lines.remove(key);
         }
         for item in items {
             let offer = Action::Offer(item.event.clone());
@@ -114,7 +138,7 @@ impl Engine {
 
     /// One that was offered again has its answer.
     pub(super) fn followed(&mut self, key: &Key) {
-        if let Some(line) = self.behind.get_mut(key) {
+        if let Some(line) = self.behind.lines.get_mut(key) {
             line.asked -= 1;
         }
         self.follow(key);
@@ -122,18 +146,25 @@ impl Engine {
 
     /// Whether anything waits behind a lane.
     pub(in crate::worker) fn has_behind(&self) -> bool {
-        !self.behind.is_empty()
+        !self.behind.lines.is_empty()
     }
 
     /// Half of `hold_after` is over: what has waited for two of these is held in the store, with all that is behind it.
+    /// Unless the broker brings more of the same and nothing else: then it would only bring more of it.
     pub(in crate::worker) fn on_tick(&mut self) {
-        self.tick += 1;
-        let is_late = |line: &Line| {
-            line.items
-                .front()
-                .is_some_and(|(_, came)| came + 2 < self.tick)
-        };
-        let late = self.behind.iter().filter(|(_, line)| is_late(line));
+        let Behind {
+            lines,
+            tick,
+            came,
+            others_came,
+        } = &mut self.behind;
+        *tick += 1;
+        let more_of_the_same = std::mem::take(came) & !std::mem::take(others_came);
+        if more_of_the_same {
+            return;
+        }
+        let is_late = |line: &Line| line.items.front().is_some_and(|(_, at)| at + 2 < *tick);
+        let late = lines.iter().filter(|(_, line)| is_late(line));
         let mut keys: Vec<Key> = late.map(|(key, _)| key.clone()).collect();
         // In an order that a seed can repeat.
         keys.sort_unstable();
@@ -143,12 +174,12 @@ impl Engine {
     }
 
     fn hold_line(&mut self, key: &Key) {
-        let Some(line) = self.behind.get_mut(key) else {
+        let Some(line) = self.behind.lines.get_mut(key) else {
             return;
         };
         let items = std::mem::take(&mut line.items);
         if line.is_over() {
-            self.behind.remove(key);
+            self.behind.lines.remove(key);
         }
         items.into_iter().for_each(|(item, _)| self.hold(item));
     }

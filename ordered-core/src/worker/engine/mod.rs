@@ -17,7 +17,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::behind::Line;
+use self::behind::Behind;
 use self::item::Item;
 use self::lane::{Lane, Queues};
 use self::trial::Trial;
@@ -49,10 +49,7 @@ pub(super) struct Engine {
     group: Arc<str>,
     /// Looked at several times for each event; seeded, because keys come from outside.
     lanes: HashMap<Key, Lane, foldhash::quality::RandomState>,
-    /// What waits behind lanes that are as deep as they may be.
-    behind: HashMap<Key, Line, foldhash::quality::RandomState>,
-    /// How many halves of `hold_after` went by.
-    tick: u64,
+    behind: Behind,
     /// The queues of lanes that have ended, empty: most keys come and go with an event or two.
     spare: Vec<Queues>,
     /// Lanes whose next run waits for a handler slot, longest first. May name lanes that are gone or not ready any more;
@@ -154,8 +151,7 @@ impl Engine {
             group: parts.options.group.as_str().into(),
             parts,
             lanes: HashMap::default(),
-            behind: HashMap::default(),
-            tick: 0,
+            behind: Behind::default(),
             spare: Vec::new(),
             ready: VecDeque::new(),
             running: 0,

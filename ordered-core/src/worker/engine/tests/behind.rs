@@ -142,6 +142,28 @@ fn what_waits_too_long_is_held() {
 }
 
 #[test]
+fn what_waits_is_not_held_while_nothing_else_comes() {
+    let mut bench = deep(2);
+    bench.deliver_all(1..=5);
+    bench.exchange();
+    bench.engine.on_tick();
+    for seq in 6..=9 {
+        bench.deliver(seq);
+        bench.engine.on_tick();
+    }
+    assert_eq!(told(&bench), [], "it would only bring more of the same");
+    // Another event of the broker's, and then none.
+    bench.deliver(11);
+    bench.exchange();
+    bench.engine.on_tick();
+    assert_eq!(bench.held(), 0);
+    bench.exchange();
+    assert_eq!(bench.held(), 8, "3 to 9, and 11");
+    bench.deliver(10);
+    assert_eq!(bench.run_from(1), 11);
+}
+
+#[test]
 fn nothing_waits_where_it_may_not() {
     let mut bench = deep(2);
     bench.engine.parts.settings.hold_after = Duration::ZERO;
