@@ -58,6 +58,11 @@ fn write_body(id: &str, out: &mut Vec<u8>) {
     out.put_slice(id.as_bytes());
 }
 
+/// Of an id as it is written, what comes behind the print.
+pub(crate) fn body(written: &[u8]) -> &[u8] {
+    &written[PRINT_BYTES..]
+}
+
 /// What was written; nothing where it is none that this writes.
 pub(crate) fn read(written: &[u8]) -> Option<EventId> {
     let body = written.get(PRINT_BYTES..)?;
@@ -69,24 +74,33 @@ pub(crate) fn read(written: &[u8]) -> Option<EventId> {
 }
 
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+/// Where the two digits of each byte begin.
+const PAIRS: [usize; UUID_BYTES] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+const NO_DIGIT: u8 = 0xff;
+/// What each byte is as a digit of a UUID.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit: u8 = 0;
+    while digit < 16 {
+        let letter = b"0123456789abcdef"[digit as usize];
+        digits[letter as usize] = digit;
+        digit += 1;
+    }
+    digits
+};
 
 /// The bytes of a UUID in the usual form.
 fn uuid(text: &str) -> Option<[u8; UUID_BYTES]> {
-    let text = text.as_bytes();
-    if text.len() != UUID_TEXT || HYPHENS.iter().any(|place| text[*place] != b'-') {
+    let text: &[u8; UUID_TEXT] = text.as_bytes().try_into().ok()?;
+    if HYPHENS.iter().any(|place| text[*place] != b'-') {
         return None;
     }
-    let mut bytes = [0; UUID_BYTES];
-    let digits = (0..UUID_TEXT).filter(|place| !HYPHENS.contains(place));
-    for (place, at) in digits.enumerate() {
-        let digit = match text[at] {
-            digit @ b'0'..=b'9' => digit - b'0',
-            letter @ b'a'..=b'f' => letter - b'a' + 10,
-            _ => return None,
-        };
-        bytes[place / 2] = bytes[place / 2] << 4 | digit;
-    }
-    Some(bytes)
+    let digit = |at: usize| DIGITS[usize::from(text[at])];
+    // All at once: a digit has the low four bits, and what is none has all.
+    let seen = PAIRS
+        .iter()
+        .fold(0, |seen, at| seen | digit(*at) | digit(at + 1));
+    (seen < 16).then(|| PAIRS.map(|at| digit(at) << 4 | digit(at + 1)))
 }
 
 fn uuid_text(bytes: &[u8]) -> String {
@@ -119,30 +133,27 @@ impl Record {
         Self { chunk, seq }
     }
 
-    /// The number of its chunk.
-    pub(crate) fn chunk(&self) -> u64 {
-        self.chunk
+    /// The field that its chunk has for this key.
+    pub(crate) fn write_field(&self, key: &str, out: &mut Vec<u8>) {
+        out.put_slice(itoa::Buffer::new().format(self.chunk).as_bytes());
+        out.put_u8(b':');
+        out.put_slice(key.as_bytes());
     }
 
-    /// All of it but the expiry that ends it.
-    pub(crate) fn write(&self, id: &str, out: &mut Vec<u8>) {
+    /// All of it but the expiry that ends it, with the body of its id.
+    pub(crate) fn write(&self, body: &[u8], out: &mut Vec<u8>) {
         let place = u8::try_from(self.seq % CHUNK).unwrap_or_default();
         let told = if self.chunk < FAR { 0 } else { TOLD };
-        let start = out.len();
-        out.put_u8(0);
+        let text = if body.len() == UUID_BYTES { 0 } else { TEXT };
+        out.put_u8(place | text | told);
         if told > 0 {
             out.put_uint(0, 7);
             out.put_uint(self.seq, 7);
         }
-        let body = out.len();
-        write_body(id, out);
-        let length = out.len() - body;
-        let text = if length == UUID_BYTES { 0 } else { TEXT };
         if text > 0 {
-            let length = u16::try_from(length).unwrap_or(u16::MAX);
-            out.splice(body..body, length.to_be_bytes());
+            out.put_u16(u16::try_from(body.len()).unwrap_or(u16::MAX));
         }
-        out[start] = place | text | told;
+        out.put_slice(body);
     }
 
     /// Its entry in the index.
@@ -238,18 +249,24 @@ mod tests {
     fn a_record_says_where_it_is_and_what() {
         let uuid = "00010203-0405-0607-0809-0a0b0c0d0e0f";
         let (near, far) = (Record::of(83), Record::of((FAR + 5) * CHUNK + 3));
-        assert_eq!((near.chunk(), far.chunk()), (10, FAR + 5));
+        let field = |record: &Record| {
+            let mut out = Vec::new();
+            record.write_field("k", &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(field(&near), "10:k");
+        assert_eq!(field(&far), format!("{}:k", FAR + 5));
         let mut out = Vec::new();
-        near.write(uuid, &mut out);
+        near.write(body(&written("k", uuid)), &mut out);
         assert_eq!(
             out,
             [3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
         );
         out.clear();
-        near.write("ab", &mut out);
+        near.write(b"ab", &mut out);
         assert_eq!(out, [19, 0, 2, b'a', b'b']);
         out.clear();
-        far.write("ab", &mut out);
+        far.write(b"ab", &mut out);
         assert_eq!(out[..8], [51, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(out[8..], [0, 0, 4, 0, 0, 0, 43, 0, 2, b'a', b'b']);
         assert_eq!(near.entry(0x0403_0201), [1, 2, 3, 4, 0, 0, 0, 10]);

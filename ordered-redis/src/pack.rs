@@ -5,42 +5,41 @@
 
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 /// The largest whole number that a double, and so a script, holds exactly.
 const LARGEST: u64 = 1 << 53;
 
 #[derive(Debug, Default)]
-pub(crate) struct Packer(BytesMut);
+pub(crate) struct Packer(Vec<u8>);
 
 impl Packer {
+    /// For about so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// A list that is about to get `count` elements.
     pub(crate) fn list(&mut self, count: u32) -> &mut Self {
-        self.0.put_u8(0xdd);
-        self.0.put_u32(count);
-        self
+        self.put([0xdd]).put(count.to_be_bytes())
     }
 
     /// A number; beyond 2^53 the next best, which only a setting that means "no limit" ever is.
     pub(crate) fn number(&mut self, number: u64) -> &mut Self {
         let number = number.min(LARGEST);
-        let bytes = number.to_be_bytes();
-        let (code, width) = match number {
-            0..0x80 => return self.byte(bytes[7]),
-            0x80..0x100 => (0xcc, 1),
-            0x100..0x1_0000 => (0xcd, 2),
-            0x1_0000..0x1_0000_0000 => (0xce, 4),
-            _ => (0xcf, 8),
-        };
-        self.byte(code);
-        self.0.put_slice(&bytes[8 - width..]);
-        self
+        let [h, g, f, e, d, c, b, a] = number.to_be_bytes();
+        match number {
+            0..0x80 => self.put([a]),
+            0x80..0x100 => self.put([0xcc, a]),
+            0x100..0x1_0000 => self.put([0xcd, b, a]),
+            0x1_0000..0x1_0000_0000 => self.put([0xce, d, c, b, a]),
+            _ => self.put([0xcf, h, g, f, e, d, c, b, a]),
+        }
     }
 
     /// What stands for a number that is not there: -1.
     pub(crate) fn none(&mut self) -> &mut Self {
-        self.0.put_u8(0xff);
-        self
+        self.put([0xff])
     }
 
     /// Whole milliseconds.
@@ -62,20 +61,18 @@ impl Packer {
     /// What stands before a text of this length.
     fn text_head(&mut self, length: usize) -> &mut Self {
         let length = u32::try_from(length).expect("no text has four gigabytes");
-        let bytes = length.to_be_bytes();
-        let (code, width) = match length {
-            0..32 => return self.byte(0xa0 | bytes[3]),
-            32..0x100 => (0xd9, 1),
-            0x100..0x1_0000 => (0xda, 2),
-            _ => (0xdb, 4),
-        };
-        self.byte(code);
-        self.0.put_slice(&bytes[4 - width..]);
-        self
+        let [d, c, b, a] = length.to_be_bytes();
+        match length {
+            0..32 => self.put([0xa0 | a]),
+            32..0x100 => self.put([0xd9, a]),
+            0x100..0x1_0000 => self.put([0xda, b, a]),
+            _ => self.put([0xdb, d, c, b, a]),
+        }
     }
 
-    fn byte(&mut self, byte: u8) -> &mut Self {
-        self.0.put_u8(byte);
+    /// Of a known width, because each event has some thirty of these.
+    fn put<const WIDTH: usize>(&mut self, bytes: [u8; WIDTH]) -> &mut Self {
+        self.0.put_slice(&bytes);
         self
     }
 
@@ -90,12 +87,12 @@ impl Packer {
     }
 
     /// Appends what another one has packed.
-    pub(crate) fn append(&mut self, other: Self) -> &mut Self {
+    pub(crate) fn append(&mut self, other: &Self) -> &mut Self {
         self.0.put_slice(&other.0);
         self
     }
 
     pub(crate) fn finish(&mut self) -> Bytes {
-        self.0.split().freeze()
+        std::mem::take(&mut self.0).into()
     }
 }
