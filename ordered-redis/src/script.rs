@@ -69,6 +69,9 @@ pub(crate) static ALL: [&Operation; 10] = [
     &APPLY, &PAUSE, &HEARTBEAT, &SWEEP, &INSPECT, &EVENT, &STORED, &SUMMARY, &SURVEY, &OWNERS,
 ];
 
+/// About: to have room for the names of the structures.
+const LONGEST_STRUCTURE: usize = 4;
+
 /// One operation on one bucket.
 pub(crate) struct Call {
     pub(crate) operation: &'static Operation,
@@ -88,13 +91,17 @@ impl Operation {
 impl Call {
     /// By its hash: the text goes to the server once, not with every call.
     pub(crate) fn command(&self) -> Cmd {
-        let mut command = cmd("EVALSHA");
-        command
-            .arg(self.operation.sha.as_str())
-            .arg(self.operation.keys.len());
-        let mut name = format!("{}:", self.tag);
+        let (keys, mut name) = (self.operation.keys, format!("{}:", self.tag));
         let start = name.len();
-        for structure in self.operation.keys {
+        let sent: usize = self.arguments.iter().map(Bytes::len).sum();
+        let names = keys.len() * (start + LONGEST_STRUCTURE);
+        let mut command =
+            Cmd::with_capacity(3 + keys.len() + self.arguments.len(), 64 + names + sent);
+        command
+            .arg("EVALSHA")
+            .arg(self.operation.sha.as_str())
+            .arg(keys.len());
+        for structure in keys {
             name.push_str(structure);
             command.arg(&name);
             name.truncate(start);
