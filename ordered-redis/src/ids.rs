@@ -96,11 +96,14 @@ fn uuid(text: &str) -> Option<[u8; UUID_BYTES]> {
         return None;
     }
     let digit = |at: usize| DIGITS[usize::from(text[at])];
-    // All at once: a digit has the low four bits, and what is none has all.
-    let seen = PAIRS
-        .iter()
-        .fold(0, |seen, at| seen | digit(*at) | digit(at + 1));
-    (seen < 16).then(|| PAIRS.map(|at| digit(at) << 4 | digit(at + 1)))
+    let (mut bytes, mut seen) = ([0; UUID_BYTES], 0);
+    for (byte, at) in bytes.iter_mut().zip(PAIRS) {
+        let (high, low) = (digit(at), digit(at + 1));
+        *byte = high << 4 | low;
+        seen |= high | low;
+    }
+    // A digit has the low four bits, and what is none has all.
+    (seen < 16).then_some(bytes)
 }
 
 fn uuid_text(bytes: &[u8]) -> String {
