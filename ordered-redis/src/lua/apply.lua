@@ -34,24 +34,22 @@ local OP = {
   RESET = 11, OPERATE = 12,
 }
 
--- The held events that a command is likely to look at.
-local function want_for(command, key, fields, seqs)
+-- The held events that a command is likely to look at, and those that it is likely to hand back. As many as are held may follow
+-- one another, and no more.
+local function want_for(command, key, fields, seqs, handed)
   local op, seq = command[1], command[3]
-  if op <= OP.COMMIT or op == OP.POSTPONE or op == OP.HALT or op == OP.DEAD_LETTER then
-    want_held(key, seq, fields, seqs)
-  end
-  if op == OP.COMMIT or op == OP.DEAD_LETTER then
-    local have = op == OP.COMMIT and command[6] or command[10]
-    local first = max(min(have, key.last + policy.lane_depth), seq) + 1
-    for next_seq = first, min(first + policy.next_events - 1, seq + policy.lane_depth, MAX_SEQ) do
-      want_held(key, next_seq, fields, seqs)
-    end
-  elseif op == OP.CLAIM then
-    for next_seq = key.last + 1, min(key.last + policy.next_events, key.last + policy.lane_depth, MAX_SEQ) do
-      want_held(key, next_seq, fields, seqs)
-    end
-  end
+  local is_commit = op == OP.COMMIT or op == OP.DEAD_LETTER
   want_held(key, key.last + 1, fields, seqs)
+  if op <= OP.HOLD or is_commit or op == OP.POSTPONE or op == OP.HALT then want_held(key, seq, fields, seqs) end
+  if not is_commit and op ~= OP.CLAIM then return end
+  local first, last = key.last + 1, key.last + policy.lane_depth
+  if is_commit then
+    local have = op == OP.COMMIT and command[6] or command[10]
+    first, last = max(min(have, last), seq) + 1, seq + policy.lane_depth
+  end
+  for next_seq = first, min(first + min(policy.next_events, key.was.count) - 1, last, MAX_SEQ) do
+    handed[#handed + 1] = want_held(key, next_seq, fields, seqs)
+  end
 end
 
 -- One of those that are left, without what stands for nothing.
@@ -69,13 +67,13 @@ end
 
 local function load_left(commands)
   load_keys()
-  local fields, seqs, wanted = {}, {}, {}
+  local fields, seqs, handed, wanted = {}, {}, {}, {}
   for _, command in ipairs(commands) do
     local key = keys[command[2]]
-    if key.was.count > 0 then want_for(command, key, fields, seqs) end
+    if key.was.count > 0 then want_for(command, key, fields, seqs, handed) end
   end
   load_held(fields, seqs)
-  for _, field in ipairs(fields) do
+  for _, field in ipairs(handed) do
     local entry = held_entries[field]
     if entry then want_done_id(entry.name, entry.id, wanted) end
   end

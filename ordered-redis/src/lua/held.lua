@@ -23,6 +23,7 @@ local function want_held(key, seq, fields, seqs)
     held_entries[field] = false
     fields[#fields + 1], seqs[#seqs + 1] = field, seq
   end
+  return field
 end
 
 local function held_at(key, seq)
