@@ -13,7 +13,7 @@ end
 
 local function load_key(name, text, claim)
   local key = text and unpack_state(text) or fresh_state(policy.first_seq - 1)
-  key.name, key.text, key.head = name, text or fresh_text, 3
+  key.name, key.text, key.held, key.done_ids, key.done_seqs = name, text or fresh_text, {}, {}, {}
   key.was = key.at_rest and NOTHING or {
     count = key.count, troubled = key.troubled, gap = key.gap, phase = key.phase, dead = key.dead, replays = key.replays,
     noted = is_noted(key),
