@@ -64,7 +64,7 @@ local function load_left()
   load_keys()
   local held, handed, wanted, pasts = {}, {}, {}, {}
   for _, at in ipairs(left) do
-    local key, op, seq, id = keys[names[asked[at + 1]]], asked[at], asked[at + 2], asked[at + 3]
+    local key, op, seq, id = keys[asked[at + 1]], asked[at], asked[at + 2], asked[at + 3]
     if key.was.count > 0 then want_for(at, key, held, handed) end
     if op <= OP.HOLD then
       key.done_ids[ids[id]] = done[id]
@@ -119,7 +119,8 @@ end
 
 -- Writes a verdict down. Payloads that have to be read come later, all together.
 local function report(verdict)
-  for _, value in ipairs(verdict) do push(value) end
+  for place = 1, #verdict do said[said_length + place] = verdict[place] end
+  said_length = said_length + #verdict
   if not verdict.next then return end
   push(#verdict.next)
   for _, entry in ipairs(verdict.next) do
@@ -162,7 +163,7 @@ end
 local ends = {}
 load_left()
 for place, at in ipairs(left) do
-  local key = keys[names[asked[at + 1]]]
+  local key = keys[asked[at + 1]]
   local last_before = key.last
   local verdict = decide(at, key)
   watch_gap(key, last_before)

@@ -15,7 +15,7 @@ local function pack_state(key)
     if key.attempts == 0 then return pack(key.last, key.fence), true end
     return pack(key.last, key.fence, key.attempts), true
   end
-  local filled = #FIELDS
+  local filled = key.dead + key.absent + key.passed == 0 and 11 or 15
   while key[FIELDS[filled]] == 0 do filled = filled - 1 end
   local numbers = {
     key.last, key.fence, key.attempts, key.phase, key.due, key.count, key.bytes, key.troubled, key.epoch, key.paused, key.gap,

@@ -4,6 +4,7 @@ local held_changes = {} -- { key, seq, whether it was stored before }
 
 -- Reads what is known of the held events, all of them with one command. `wanted` has a key and a seq for each.
 local function load_held(wanted)
+  if not wanted[1] then return end
   local fields = {}
   for at = 1, #wanted, 2 do fields[(at + 1) / 2] = held_field(wanted[at].name, wanted[at + 1]) end
   for place, meta in ipairs(fetch(AT.held, fields)) do
@@ -13,17 +14,20 @@ local function load_held(wanted)
 end
 
 local function want_held(key, seq, wanted)
-  if key.was.count > 0 and key.held[seq] == nil then
-    key.held[seq] = false
-    wanted[#wanted + 1] = key
-    wanted[#wanted + 1] = seq
+  if key.held[seq] == nil and key.was.count > 0 then
+    local count = #wanted
+    key.held[seq], wanted[count + 1], wanted[count + 2] = false, key, seq
   end
 end
 
 local function held_at(key, seq)
   if key.count == 0 then return nil end
-  if key.held[seq] == nil and key.was.count > 0 then load_held({ key, seq }) end
-  return key.held[seq] or nil
+  local entry = key.held[seq]
+  if entry == nil and key.was.count > 0 then
+    load_held({ key, seq })
+    entry = key.held[seq]
+  end
+  return entry or nil
 end
 
 -- Before a walk over neighbours: one read instead of one for each.

@@ -1,6 +1,7 @@
 -- Part of apply: what is remembered of the events that what is left asks for. Of a key that is `done_ids`: by id until when, false
--- where it is not remembered; and of the present numbering `done_seqs`: by seq { id, until when }.
-local want_done_id, load_done_ids, load_done_seqs, is_repeat, done_at, note_done, hint
+-- where it is not remembered; and of the present numbering `done_seqs`: by seq the body of the id that is remembered. Of what lay
+-- below the key's last seq when the batch began they have what is asked for; what came on top since they have anyway.
+local want_done_id, load_done_ids, load_done_seqs, is_repeat, note_done, hint
 local records, hints = {}, {}
 
 do
@@ -45,7 +46,7 @@ do
 
   function load_done_seqs(wanted)
     if not wanted[1] then return end
-    local fields = {}
+    local fields, until_when = {}, {}
     for place, want in ipairs(wanted) do fields[place] = chunk_field(place_in_ring(want[1], want[2]), want[1].name) end
     for _, slot in ipairs(RING) do
       for place, chunk in ipairs(fetch(slot, fields)) do
@@ -54,8 +55,9 @@ do
         local at = 1
         while chunk and at <= #chunk do
           local next_at, other, body, expires = read_record(chunk, at)
-          local known = key.done_seqs[seq]
-          if other == ours and not (known and known[2] > expires) then key.done_seqs[seq] = { body, expires } end
+          if other == ours and expires >= (until_when[place] or now + 1) then
+            key.done_seqs[seq], until_when[place] = body, expires
+          end
           at = next_at
         end
       end
@@ -68,16 +70,9 @@ do
     return until_when and until_when > now
   end
 
-  -- The body of the id that is remembered under a seq. What lay below the key's last seq when the batch began was read with it;
-  -- what came on top since is in memory.
-  function done_at(key, seq)
-    local record = key.done_seqs[seq]
-    return record and record[2] > now and record[1]
-  end
-
   function note_done(key, seq, id)
     local body, count = sub(id, 5), #records
-    key.done_ids[id], key.done_seqs[seq] = expiry, { body, expiry }
+    key.done_ids[id], key.done_seqs[seq] = expiry, dedup_ttl > 0 and body or nil
     local chunk, told = place_in_ring(key, seq)
     local head, length = seq % CHUNK, ''
     if told == head then told = '' else head = head + 32 end

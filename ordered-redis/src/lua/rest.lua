@@ -166,6 +166,7 @@ function protocol.save_rest()
   write('HDEL', AT.absent, drop.absent)
   write('HSET', AT.absent, add.absent)
   save_passed()
+  if totals and totals.were_none and add.metas then make_table(AT.held) end
   if #held_changes > 0 then
     call('HSET', AT.totals, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
   end
