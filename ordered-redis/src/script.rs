@@ -33,10 +33,11 @@ macro_rules! operation {
 operation!(APPLY("situation", "names", "ids", "commands", "payload...")
     on "k", "c", "h", "p", "q", "e", "w", "m", "due", "d0", "d1", "d2", "a", "late",
         "x", "xq", "g", "halt", "n", "log", "s"
-    = "lua/request.lua", "lua/done.lua", "lua/table.lua", "lua/plain.lua", "lua/policy.lua", "lua/base.lua", "lua/codec.lua",
-        "lua/places.lua", "lua/past.lua", "lua/state.lua", "lua/guards.lua", "lua/held.lua", "lua/offer.lua", "lua/commit.lua",
-        "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua", "lua/claim.lua", "lua/failure.lua", "lua/control.lua",
-        "lua/rest.lua", "lua/rare_end.lua", "lua/save.lua", "lua/audit.lua", "lua/apply.lua");
+    = "lua/request.lua", "lua/done.lua", "lua/table.lua", "lua/plain.lua", "lua/inner.lua", "lua/policy.lua", "lua/base.lua",
+        "lua/codec.lua", "lua/places.lua", "lua/past.lua", "lua/inner.lua", "lua/state.lua", "lua/guards.lua", "lua/held.lua",
+        "lua/offer.lua", "lua/commit.lua", "lua/rare_begin.lua", "lua/aside.lua", "lua/holes.lua",
+        "lua/claim.lua", "lua/failure.lua", "lua/control.lua", "lua/rare_end.lua", "lua/rest.lua", "lua/save.lua",
+        "lua/audit.lua", "lua/apply.lua", "lua/inner_end.lua", "lua/inner_end.lua");
 operation!(PAUSE("paused", "said", "changed", "given_time")
     on "m", "log"
     = "lua/base.lua", "lua/audit.lua", "lua/pause.lua");

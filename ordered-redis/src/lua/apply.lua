@@ -34,78 +34,68 @@ local OP = {
   RESET = 11, OPERATE = 12,
 }
 
--- The held events that a command is likely to look at.
-local function want_for(command, key, fields, seqs)
-  local op, seq = command[1], command[3]
-  if op <= OP.COMMIT or op == OP.POSTPONE or op == OP.HALT or op == OP.DEAD_LETTER then
-    want_held(key, seq, fields, seqs)
-  end
-  if op == OP.COMMIT or op == OP.DEAD_LETTER then
-    local have = op == OP.COMMIT and command[6] or command[10]
-    local first = max(min(have, key.last + policy.lane_depth), seq) + 1
-    for next_seq = first, min(first + policy.next_events - 1, seq + policy.lane_depth, MAX_SEQ) do
-      want_held(key, next_seq, fields, seqs)
-    end
-  elseif op == OP.CLAIM then
-    for next_seq = key.last + 1, min(key.last + policy.next_events, key.last + policy.lane_depth, MAX_SEQ) do
-      want_held(key, next_seq, fields, seqs)
-    end
-  end
-  want_held(key, key.last + 1, fields, seqs)
+-- What stands at a place of a command, if anything does.
+local function given_at(at)
+  local value = asked[at]
+  return value ~= -1 and value or nil
 end
 
--- One of those that are left, without what stands for nothing.
-local HAS_EVENT = { true, true, true, true, true, true, false, false, true }
-local function command_at(at)
-  local op = asked[at]
-  local command = { op, names[asked[at + 1]] }
-  for place = 2, WIDTH[op] - 1 do
-    local value = asked[at + place]
-    if value ~= -1 then command[place + 1] = value end
+-- The held events that a command is likely to look at, and those that it is likely to hand back. As many as are held may follow
+-- one another, and no more.
+local function want_for(at, key, wanted, handed)
+  local op, seq = asked[at], asked[at + 2]
+  local is_commit = op == OP.COMMIT or op == OP.DEAD_LETTER
+  want_held(key, key.last + 1, wanted)
+  if op <= OP.HOLD or is_commit or op == OP.POSTPONE or op == OP.HALT then want_held(key, seq, wanted) end
+  if not is_commit and op ~= OP.CLAIM then return end
+  local first, last = key.last + 1, key.last + policy.lane_depth
+  if is_commit then
+    first, last = max(min(asked[at + (op == OP.COMMIT and 5 or 9)], last), seq) + 1, seq + policy.lane_depth
   end
-  if HAS_EVENT[op] then command[4] = ids[command[4]] end
-  return command
+  for next_seq = first, min(first + min(policy.next_events, key.was.count) - 1, last, MAX_SEQ) do
+    want_held(key, next_seq, wanted)
+    handed[#handed + 1] = key
+    handed[#handed + 1] = next_seq
+  end
 end
 
-local function load_left(commands)
+-- What the commands that are left are likely to ask for, all of it at once.
+local function load_left()
   load_keys()
-  local fields, seqs, wanted = {}, {}, {}
-  for _, command in ipairs(commands) do
-    local key = keys[command[2]]
-    if key.was.count > 0 then want_for(command, key, fields, seqs) end
+  local held, handed, wanted, pasts = {}, {}, {}, {}
+  for _, at in ipairs(left) do
+    local key, op, seq, id = keys[asked[at + 1]], asked[at], asked[at + 2], asked[at + 3]
+    if key.was.count > 0 then want_for(at, key, held, handed) end
+    if op <= OP.HOLD then
+      key.done_ids[ids[id]] = done[id]
+      if seq <= key.last and not is_repeat(key, ids[id]) then pasts[#pasts + 1] = { key, seq } end
+    end
   end
-  load_held(fields, seqs)
-  for _, field in ipairs(fields) do
-    local entry = held_entries[field]
-    if entry then want_done_id(entry.name, entry.id, wanted) end
+  load_held(held)
+  for at = 1, #handed, 2 do
+    local key = handed[at]
+    local entry = key.held[handed[at + 1]]
+    if entry then want_done_id(key, entry.id, wanted) end
   end
   load_done_ids(wanted)
-  local pasts = {}
-  for _, command in ipairs(commands) do
-    if command[1] <= OP.HOLD then
-      local key, seq = keys[command[2]], command[3]
-      if seq <= key.last and not is_repeat(key, command[4]) then
-        pasts[#pasts + 1] = { key, seq }
-      end
-    end
-  end
   load_done_seqs(pasts)
 end
 
-local function decide(command, key)
-  local op, seq, id, fence = command[1], command[3], command[4], command[5]
-  if op == OP.OFFER then return protocol.offer(key, seq, id, command[6]) end
-  if op == OP.HOLD then return protocol.offer(key, seq, id, command[8], command[5], payload_in(command[6])) end
-  if op == OP.COMMIT then return protocol.commit(key, seq, id, fence, command[6]) end
+local function decide(at, key)
+  local op, seq, fence = asked[at], asked[at + 2], asked[at + 4]
   if op == OP.RELEASE then return protocol.release(key, seq) end
   if op == OP.CLAIM then return protocol.claim(key) end
-  if op == OP.FILL then return protocol.fill(key, seq, id) end
-  if op == OP.RESET then return protocol.reset(key, seq, id) end
-  if op == OP.OPERATE then return protocol.operate(key, seq, id, fence) end
-  local number, message = command[6], command[7]
+  if op == OP.FILL then return protocol.fill(key, seq, asked[at + 3]) end
+  if op == OP.RESET then return protocol.reset(key, seq, given_at(at + 3)) end
+  if op == OP.OPERATE then return protocol.operate(key, seq, given_at(at + 3), given_at(at + 4)) end
+  local id = ids[asked[at + 3]]
+  if op == OP.OFFER then return protocol.offer(key, seq, id, given_at(at + 5)) end
+  if op == OP.HOLD then return protocol.offer(key, seq, id, given_at(at + 7), asked[at + 4], payload_in(asked[at + 5])) end
+  if op == OP.COMMIT then return protocol.commit(key, seq, id, fence, asked[at + 5]) end
+  local number, message = asked[at + 5], asked[at + 6]
   if op == OP.RETRY then return protocol.retry(key, seq, id, fence, number, message) end
   local act = op == OP.POSTPONE and protocol.postpone or op == OP.HALT and protocol.halt or protocol.dead_letter
-  return act(key, seq, id, fence, number, message, command[8], payload_in(command[9]), command[10])
+  return act(key, seq, id, fence, number, message, asked[at + 7], payload_in(asked[at + 8]), asked[at + 9])
 end
 
 -- Notes since when the key waits for an event that has not come; a key that moved waits anew.
@@ -129,7 +119,8 @@ end
 
 -- Writes a verdict down. Payloads that have to be read come later, all together.
 local function report(verdict)
-  for _, value in ipairs(verdict) do push(value) end
+  for place = 1, #verdict do said[said_length + place] = verdict[place] end
+  said_length = said_length + #verdict
   if not verdict.next then return end
   push(#verdict.next)
   for _, entry in ipairs(verdict.next) do
@@ -169,13 +160,12 @@ local function merged(ends)
   return all
 end
 
-local commands, ends = {}, {}
-for place, at in ipairs(left) do commands[place] = command_at(at) end
-load_left(commands)
-for place, command in ipairs(commands) do
-  local key = keys[command[2]]
+local ends = {}
+load_left()
+for place, at in ipairs(left) do
+  local key = keys[asked[at + 1]]
   local last_before = key.last
-  local verdict = decide(command, key)
+  local verdict = decide(at, key)
   watch_gap(key, last_before)
   report(verdict)
   ends[place] = said_length

@@ -89,7 +89,9 @@ end
 function protocol.held_between(key, from, to, most)
   if key.count == 0 then return {} end
   local prefix, first, last = places.order_prefix(key.name), places.sortable(from), places.sortable(to)
-  local seqs = places.range_of(AT.order, key.was.count > 0, prefix, first, last, most, held_moves(key))
+  local known = {}
+  for seq, entry in pairs(key.held) do known[places.sortable(seq)] = entry and true end
+  local seqs = places.range_of(AT.order, key.was.count > 0, prefix, first, last, most, known)
   for place, seq in ipairs(seqs) do seqs[place] = places.seq_of(seq) end
   return seqs
 end

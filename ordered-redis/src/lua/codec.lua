@@ -7,34 +7,39 @@ local FIELDS = {
   'absent', 'passed',
 }
 
--- What a key is where nothing else is said, so that one at rest is a small table.
-local DEFAULTS = { __index = {
-  attempts = 0, phase = OPEN, due = 0, count = 0, bytes = 0, troubled = 0, epoch = 0, paused = 0, gap = 0, dead = 0,
-  replays = 0, absent = 0, passed = 0,
-} }
-
 -- Numbers one after the other. Zeros at the end are left out, so that a key at rest has two.
 local function pack_state(key)
   -- What is not looked at here is not there without one of these.
   local at_rest = key.phase + key.count + key.troubled + key.epoch + key.paused + key.dead + key.absent + key.passed == 0
-  local filled, numbers = at_rest and 3 or #FIELDS, {}
-  while filled > 2 and key[FIELDS[filled]] == 0 do filled = filled - 1 end
-  for place = 1, filled do numbers[place] = key[FIELDS[place]] end
-  return pack(unpack(numbers)), at_rest
+  if at_rest then
+    if key.attempts == 0 then return pack(key.last, key.fence), true end
+    return pack(key.last, key.fence, key.attempts), true
+  end
+  local filled = key.dead + key.absent + key.passed == 0 and 11 or 15
+  while key[FIELDS[filled]] == 0 do filled = filled - 1 end
+  local numbers = {
+    key.last, key.fence, key.attempts, key.phase, key.due, key.count, key.bytes, key.troubled, key.epoch, key.paused, key.gap,
+    key.dead, key.replays, key.absent, key.passed,
+  }
+  return pack(unpack(numbers, 1, filled)), false
+end
+
+-- All of a state is made at once: a table that grows is put together anew each time. `head` says where in the claim of a key
+-- begins what is granted.
+local function state_of(last, fence, attempts, phase, due, count, bytes, troubled, epoch, paused, gap, dead, replays, absent, passed)
+  return {
+    last = last, fence = fence, attempts = attempts or 0, phase = phase or OPEN, due = due or 0, count = count or 0, bytes = bytes or 0,
+    troubled = troubled or 0, epoch = epoch or 0, paused = paused or 0, gap = gap or 0, dead = dead or 0, replays = replays or 0,
+    absent = absent or 0, passed = passed or 0, at_rest = not phase, head = 3,
+  }
 end
 
 local function fresh_state(last)
-  return setmetatable({ last = last, fence = 0, at_rest = true }, DEFAULTS)
+  return state_of(last, 0)
 end
 
 local function unpack_state(text)
-  local last, fence, attempts, more = decode(text)
-  local key = fresh_state(last)
-  key.fence, key.attempts, key.at_rest = fence, attempts, not more
-  if more then
-    for place, number in ipairs({ decode(text) }) do key[FIELDS[place]] = number end
-  end
-  return key
+  return state_of(decode(text))
 end
 
 -- What is known of a held event beside its payload: "since size id". An id is any text.
@@ -42,9 +47,9 @@ local function pack_meta(entry)
   return digits(entry.since) .. ' ' .. digits(entry.size) .. ' ' .. entry.id
 end
 
-local function unpack_meta(text)
+local function unpack_meta(text, name, seq)
   local since, size, id = string.match(text, '^(%d+) (%d+) (.*)$')
-  return { since = tonumber(since), size = tonumber(size), id = id }
+  return { since = tonumber(since), size = tonumber(size), id = id, name = name, seq = seq, stored = true }
 end
 
 -- A seq consists of digits, so the first colon ends it, whatever the key is.

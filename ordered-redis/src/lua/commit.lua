@@ -3,7 +3,7 @@
 -- The held events from a seq on, read ahead where they follow one another.
 local function read_ahead(key, seq, upto, count)
   if key.absent > 0 then return end
-  local most = max(upto - seq + 1, 0) + max(policy.lane_depth - count, 0)
+  local most = max(upto - seq + 1, 0) + min(max(policy.lane_depth - count, 0), key.count)
   load_range(key, seq, min(seq + min(most, policy.next_events) - 1, MAX_SEQ))
 end
 

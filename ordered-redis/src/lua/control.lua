@@ -20,9 +20,9 @@ end
 
 local function bury(key, to, cause)
   local seqs = protocol.held_between(key, 0, to, key.count)
-  local fields, wanted = {}, {}
-  for _, seq in ipairs(seqs) do want_held(key, seq, fields, wanted) end
-  load_held(fields, wanted)
+  local wanted = {}
+  for _, seq in ipairs(seqs) do want_held(key, seq, wanted) end
+  load_held(wanted)
   for _, seq in ipairs(seqs) do bury_one(key, seq, cause) end
   return seqs
 end
@@ -40,7 +40,7 @@ end
 
 -- A new numbering: nothing of the old one counts, but for the ids.
 local function begin_again(key, last, epoch)
-  key.epoch, key.last, key.attempts = epoch, last, 0
+  key.epoch, key.last, key.attempts, key.done_seqs = epoch, last, 0, {}
   open_phase(key)
   forgive(key)
   if key.absent > 0 then protocol.set_absent(key, {}) end

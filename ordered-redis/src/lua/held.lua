@@ -1,57 +1,45 @@
--- Part of apply: the events that wait. An entry is { seq, id, size, since, payload if it came with this batch }.
-local held_entries = {} -- by field; false where it is known that there is none
-local held_changes = {} -- { field, key's name, seq, whether it was stored before }
+-- Part of apply: the events that wait. An entry is { seq, id, size, since, payload if it came with this batch }; `key.held` has
+-- those of a key by seq, and false where it is known that there is none.
+local held_changes = {} -- { key, seq, whether it was stored before }
 
-local function remember_entry(field, seq, meta)
-  local entry = false
-  if meta then
-    entry = unpack_meta(meta)
-    entry.seq, entry.stored, entry.name = seq, true, string.sub(field, #digits(seq) + 2)
+-- Reads what is known of the held events, all of them with one command. `wanted` has a key and a seq for each.
+local function load_held(wanted)
+  if not wanted[1] then return end
+  local fields = {}
+  for at = 1, #wanted, 2 do fields[(at + 1) / 2] = held_field(wanted[at].name, wanted[at + 1]) end
+  for place, meta in ipairs(fetch(AT.held, fields)) do
+    local key, seq = wanted[2 * place - 1], wanted[2 * place]
+    key.held[seq] = meta and unpack_meta(meta, key.name, seq)
   end
-  held_entries[field] = entry
 end
 
--- Reads what is known of the held events, all of them with one command.
-local function load_held(fields, seqs)
-  for place, meta in ipairs(fetch(AT.held, fields)) do remember_entry(fields[place], seqs[place], meta) end
-end
-
-local function want_held(key, seq, fields, seqs)
-  if key.was.count == 0 then return end
-  local field = held_field(key.name, seq)
-  if held_entries[field] == nil then
-    held_entries[field] = false
-    fields[#fields + 1], seqs[#seqs + 1] = field, seq
+local function want_held(key, seq, wanted)
+  if key.held[seq] == nil and key.was.count > 0 then
+    local count = #wanted
+    key.held[seq], wanted[count + 1], wanted[count + 2] = false, key, seq
   end
 end
 
 local function held_at(key, seq)
   if key.count == 0 then return nil end
-  local field = held_field(key.name, seq)
-  if held_entries[field] == nil then
-    remember_entry(field, seq, key.was.count > 0 and call('HGET', AT.held, field))
+  local entry = key.held[seq]
+  if entry == nil and key.was.count > 0 then
+    load_held({ key, seq })
+    entry = key.held[seq]
   end
-  return held_entries[field] or nil
+  return entry or nil
 end
 
 -- Before a walk over neighbours: one read instead of one for each.
 local function load_range(key, first, last)
-  local fields, seqs = {}, {}
-  for seq = first, last do want_held(key, seq, fields, seqs) end
-  load_held(fields, seqs)
-end
-
--- Which held events of the key came or went in this batch, by sortable seq.
-local function held_moves(key)
-  key.moves = key.moves or {}
-  return key.moves
+  local wanted = {}
+  for seq = first, last do want_held(key, seq, wanted) end
+  load_held(wanted)
 end
 
 local function change_held(key, entry, seq, was_stored)
-  local field = held_field(key.name, seq)
-  held_entries[field] = entry
-  held_changes[#held_changes + 1] = { field, key.name, seq, was_stored }
-  held_moves(key)[places.sortable(seq)] = entry and true
+  key.held[seq] = entry
+  held_changes[#held_changes + 1] = { key, seq, was_stored }
 end
 
 local function add_totals(key, events, bytes)

@@ -79,7 +79,7 @@ end
 
 local function past(key, seq, id)
   if is_repeat(key, id) then return { SAY.DUPLICATE } end
-  local recorded = done_at(key, seq)
+  local recorded = key.done_seqs[seq]
   if recorded then
     if recorded == sub(id, 5) then return { SAY.DUPLICATE } end
     return { SAY.CONFLICT, '    ' .. recorded }

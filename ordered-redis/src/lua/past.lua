@@ -1,22 +1,11 @@
--- Part of apply: what is remembered of the events that what is left asks for.
-local want_done_id, load_done_ids, load_done_seqs, is_repeat, done_at, note_done, hint
+-- Part of apply: what is remembered of the events that what is left asks for. Of a key that is `done_ids`: by id until when, false
+-- where it is not remembered; and of the present numbering `done_seqs`: by seq the body of the id that is remembered. Of what lay
+-- below the key's last seq when the batch began they have what is asked for; what came on top since they have anyway.
+local want_done_id, load_done_ids, load_done_seqs, is_repeat, note_done, hint
 local records, hints = {}, {}
 
 do
-  local done_ids = {} -- by key and id: until when; false where it is not remembered
-  local done_seqs = {} -- by key, numbering and seq: { id, until when }
   local CHUNK, FAR = 8, 2 ^ 31
-
-  local function id_field(name, id)
-    return #name .. ':' .. name .. id
-  end
-
-  for place, id in ipairs(ids) do done_ids[id_field(names[owners[place]], id)] = done[place] end -- nothing where it was not looked up
-
-  -- A new numbering of the key forgets the seqs of the old one.
-  local function seq_field(key, seq)
-    return digits(seq) .. '.' .. digits(key.epoch) .. ':' .. key.name
-  end
 
   -- The number of the chunk and the place in it, see done.lua. Where the number does not say both numbering and seq, several
   -- share a chunk, and the place says it.
@@ -36,37 +25,39 @@ do
     return first + 256 * (second + 256 * (third + 256 * fourth))
   end
 
-  function want_done_id(name, id, wanted)
-    local field = id_field(name, id)
-    if done_ids[field] == nil then
-      done_ids[field] = false
-      wanted[#wanted + 1] = { name, id, field }
+  function want_done_id(key, id, wanted)
+    if key.done_ids[id] == nil then
+      key.done_ids[id] = false
+      wanted[#wanted + 1] = { key, id }
     end
   end
 
   function load_done_ids(wanted)
+    if not wanted[1] then return end
     local ids, owners, numbers, prints = {}, {}, {}, {}
     for place, want in ipairs(wanted) do
-      owners[place], ids[place] = want[1], want[2]
+      owners[place], ids[place] = want[1].name, want[2]
       numbers[place], prints[place] = number_of(want[2]), sub(want[2], 1, 4)
     end
     for place, until_when in ipairs(done_until(ids, owners, numbers, prints, #wanted)) do
-      done_ids[wanted[place][3]] = until_when
+      wanted[place][1].done_ids[wanted[place][2]] = until_when
     end
   end
 
   function load_done_seqs(wanted)
-    local fields = {}
+    if not wanted[1] then return end
+    local fields, until_when = {}, {}
     for place, want in ipairs(wanted) do fields[place] = chunk_field(place_in_ring(want[1], want[2]), want[1].name) end
-    for _, slot in ipairs(#fields > 0 and RING or {}) do
+    for _, slot in ipairs(RING) do
       for place, chunk in ipairs(fetch(slot, fields)) do
         local key, seq = wanted[place][1], wanted[place][2]
         local _, ours = place_in_ring(key, seq)
-        local field, at = seq_field(key, seq), 1
+        local at = 1
         while chunk and at <= #chunk do
           local next_at, other, body, expires = read_record(chunk, at)
-          local known = done_seqs[field]
-          if other == ours and not (known and known[2] > expires) then done_seqs[field] = { body, expires } end
+          if other == ours and expires >= (until_when[place] or now + 1) then
+            key.done_seqs[seq], until_when[place] = body, expires
+          end
           at = next_at
         end
       end
@@ -74,22 +65,14 @@ do
   end
 
   function is_repeat(key, id)
-    local field = id_field(key.name, id)
-    if done_ids[field] == nil then load_done_ids({ { key.name, id, field } }) end
-    local until_when = done_ids[field]
+    if key.done_ids[id] == nil then load_done_ids({ { key, id } }) end
+    local until_when = key.done_ids[id]
     return until_when and until_when > now
-  end
-
-  -- The body of the id that is remembered under a seq. What lay below the key's last seq when the batch began was read with it;
-  -- what came on top since is in memory.
-  function done_at(key, seq)
-    local record = done_seqs[seq_field(key, seq)]
-    return record and record[2] > now and record[1]
   end
 
   function note_done(key, seq, id)
     local body, count = sub(id, 5), #records
-    done_ids[id_field(key.name, id)], done_seqs[seq_field(key, seq)] = expiry, { body, expiry }
+    key.done_ids[id], key.done_seqs[seq] = expiry, dedup_ttl > 0 and body or nil
     local chunk, told = place_in_ring(key, seq)
     local head, length = seq % CHUNK, ''
     if told == head then told = '' else head = head + 32 end

@@ -38,7 +38,7 @@ function places.older_epoch(index, is_stored, name, epoch, seq, changes)
 end
 
 -- The members of a sorted set that begin with the prefix and lie between two places, without the prefix, in order.
--- `changes` says which were added (true) or removed (false) and are not written yet.
+-- `changes` says which are there (true) or not (false), whatever is written.
 function places.range_of(index, is_stored, prefix, from, to, most, changes)
   local found = {}
   local start, stop, page = '[' .. prefix .. from, '[' .. prefix .. to, most + 16

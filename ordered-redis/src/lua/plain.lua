@@ -1,7 +1,8 @@
 -- Part of apply: what is plain. A key is plain while it holds, lacks and has put aside nothing and does not stand still: its
 -- state is at most three numbers, and nobody but this worker has it. What comes in order for such a key is decided here,
--- with the few lines of the protocol that then matter, and written down; and what is offered too early is told so. All else
--- is left to the files behind this one, and where nothing is left they are not even made.
+-- with the few lines of the protocol that then matter, and written down; what is offered too early is told so; and the first
+-- event of a key that is to be held is kept, with which the key is no longer plain. All else is left to the files behind this
+-- one, and where nothing is left they are not even made.
 --
 -- A commit brings along what the state of its key is while nothing but this happens to it, and what it is to be then, each as
 -- it is written. So it is plain where the text is the one that is there, and nothing has to be read or put together.
@@ -33,7 +34,7 @@ local function begin_writing()
 end
 
 do
-  local EARLY, GAP, LANE_FULL = 2, 1, 3
+  local EARLY, HOLDS, GAP, LANE_FULL = 2, 3, 1, 3
   local max = math.max
   -- How a claim of this worker begins, and one that it is given now. What is granted comes behind that: seq and id, packed.
   local me = pack(worker)
@@ -54,6 +55,10 @@ do
   end
   local moved, reclaimed, moves, reclaims = {}, {}, 0, 0
   local records, count, hints, hint, has_new = {}, 0, {}, 0, false
+  -- What is kept, for each of the structures; what the bucket holds with it; and whether the quotas have room for all that the
+  -- batch brings. Then no command is refused for what another brings, in whichever order they are decided.
+  local payloads, metas, order, noted, gaps, kept = {}, {}, {}, {}, {}, 0
+  local events, bytes, is_roomy
   local at, size = 1, #asked
   while at <= size do
     local op, key = asked[at], asked[at + 1]
@@ -147,6 +152,31 @@ do
       if why_not and op == OFFER then
         answer[length + 1], answer[length + 2], answer[length + 3] = EARLY, last + 1, why_not
         length, is_done = length + 3, true
+      elseif why_not and key_events > 0 then
+        local size = asked[at + 4]
+        if not events then
+          local stored, brought = call('HMGET', TOTALS, 'events', 'bytes'), 0
+          events, bytes = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+          for place = 5, #ARGV do brought = brought + #ARGV[place] end
+          is_roomy = events + #ARGV - 4 <= bucket_events and bytes + brought <= bucket_bytes
+        end
+        if is_roomy and size <= key_bytes then
+          local name, since = names[key], nil
+          local field, place = format('%.0f:', seq) .. name, 2 * kept
+          if not held then
+            since = now
+            gaps[#gaps + 1] = format('%.0f', now)
+            gaps[#gaps + 1] = name
+          end
+          state = since and pack(last, fences[key], tries[key], 0, 0, 1, size, 0, 0, 0, since)
+            or pack(last, fences[key], tries[key], 0, 0, 1, size)
+          payloads[place + 1], payloads[place + 2] = field, ARGV[asked[at + 5] + 4]
+          metas[place + 1], metas[place + 2] = field, format('%.0f %.0f ', now, size) .. ids[id]
+          order[place + 1], order[place + 2] = '0', #name .. ':' .. name .. format('%016.0f', seq)
+          kept, events, bytes, noted[kept + 1] = kept + 1, events + 1, bytes + size, name
+          answer[length + 1], answer[length + 2], answer[length + 3] = HOLDS, last + 1, why_not
+          length, is_done, is_left[key] = length + 3, true, true
+        end
       end
       if claim and looked_parts then
         hints[hint + 1], hints[hint + 2], hints[hint + 3] = looked_parts[id], asked[at + WIDTH[op] - 2], id
@@ -198,6 +228,15 @@ do
     if starts[1] then call('HSET', CLAIMS, unpack(starts)) end
     if ends[1] then call('HDEL', CLAIMS, unpack(ends)) end
     remember(records, hints)
+    if kept > 0 then
+      call('HSET', KEYS[4], unpack(payloads))
+      call('HSET', KEYS[3], unpack(metas))
+      if events == kept then make_table(KEYS[3]) end
+      call('ZADD', KEYS[5], unpack(order))
+      call('SADD', KEYS[19], unpack(noted))
+      if gaps[1] then call('ZADD', KEYS[17], unpack(gaps)) end
+      call('HSET', TOTALS, 'events', format('%.0f', events), 'bytes', format('%.0f', bytes))
+    end
   end
 end
 

@@ -4,9 +4,11 @@ local AT = {
   leases = KEYS[7], totals = TOTALS, due = KEYS[9], absent = KEYS[13], passed = KEYS[14], dead = KEYS[15],
   dead_order = KEYS[16], gaps = KEYS[17], halts = KEYS[18], noted = KEYS[19], log = KEYS[20],
 }
-local policy = { first_seq = first_seq, max_attempts = max_attempts, lane_depth = lane_depth, dedup_ttl = dedup_ttl }
-policy.next_events, policy.next_bytes, policy.key_events, policy.key_bytes, policy.bucket_events, policy.bucket_bytes,
-  policy.on_gap, policy.gap_after, policy.gap_text, policy.said = select(10, decode(ARGV[1]))
+local policy = {
+  first_seq = first_seq, max_attempts = max_attempts, lane_depth = lane_depth, dedup_ttl = dedup_ttl, next_events = next_events,
+  next_bytes = next_bytes, key_events = key_events, key_bytes = key_bytes, bucket_events = bucket_events,
+  bucket_bytes = bucket_bytes, on_gap = on_gap, gap_after = gap_after, gap_text = gap_text, said = operator_said,
+}
 
 local function payload_in(place)
   return ARGV[place + 4]

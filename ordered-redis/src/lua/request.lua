@@ -2,8 +2,8 @@
 -- is written as one piece: each function that is made costs as much as a command that is decided.
 local call, unpack, pack, decode, format = redis.call, unpack, cmsgpack.pack, cmsgpack.unpack, string.format
 local STATES, CLAIMS, TOTALS, CALLS = KEYS[1], KEYS[2], KEYS[8], KEYS[21]
--- The other rules are read in policy.lua.
-local worker, given, is_dry, run, number, first_seq, max_attempts, lane_depth, dedup_ttl = decode(ARGV[1])
+local worker, given, is_dry, run, number, first_seq, max_attempts, lane_depth, dedup_ttl, next_events, next_bytes, key_events,
+  key_bytes, bucket_events, bucket_bytes, on_gap, gap_after, gap_text, operator_said = decode(ARGV[1])
 
 -- The server's time in milliseconds, unless a test brings its own.
 local now = given

@@ -1,26 +1,28 @@
 -- Part of apply: writes down what is held, stands still or was put aside.
 local add, drop = {}, {}
 
-local function put(lists, name, ...)
+local function put(lists, name, first, second)
   local list = lists[name]
   if not list then
     list = {}
     lists[name] = list
   end
-  for _, value in ipairs({ ... }) do list[#list + 1] = value end
+  list[#list + 1] = first
+  list[#list + 1] = second
 end
 
 local function collect_held()
   for _, change in ipairs(held_changes) do
-    local field, name, seq, was_stored = change[1], change[2], change[3], change[4]
-    local entry = held_entries[field]
+    local key, seq, was_stored = change[1], change[2], change[3]
+    local entry = key.held[seq]
     if entry then
+      local field = held_field(key.name, seq)
       put(add, 'payloads', field, entry.payload)
       put(add, 'metas', field, pack_meta(entry))
-      put(add, 'order', '0', places.order_member(name, seq))
+      put(add, 'order', '0', places.order_member(key.name, seq))
     elseif was_stored then
-      put(drop, 'fields', field)
-      put(drop, 'order', places.order_member(name, seq))
+      put(drop, 'fields', held_field(key.name, seq))
+      put(drop, 'order', places.order_member(key.name, seq))
     end
   end
 end
@@ -164,6 +166,7 @@ function protocol.save_rest()
   write('HDEL', AT.absent, drop.absent)
   write('HSET', AT.absent, add.absent)
   save_passed()
+  if totals and totals.were_none and add.metas then make_table(AT.held) end
   if #held_changes > 0 then
     call('HSET', AT.totals, 'events', digits(totals.events), 'bytes', digits(totals.bytes))
   end

@@ -15,8 +15,8 @@ end
 
 local function save_batch()
   local states, fresh, claims, unclaimed, rest = {}, {}, {}, {}, {}
-  for _, name in ipairs(key_names) do
-    local key = keys[name]
+  for _, key in ipairs(all_keys) do
+    local name = key.name
     local text, at_rest = pack_state(key)
     if text ~= key.text and text == fresh_text then
       fresh[#fresh + 1] = name

@@ -1,5 +1,5 @@
 -- Part of apply: the keys, claims, leases and troubles that what is left touches, and the bucket's totals, in memory.
-local keys, key_names = {}, {}
+local keys, all_keys = {}, {} -- by the place of the name, and as they come
 local alive = {}
 local fresh_text = pack(policy.first_seq - 1, 0)
 
@@ -13,7 +13,7 @@ end
 
 local function load_key(name, text, claim)
   local key = text and unpack_state(text) or fresh_state(policy.first_seq - 1)
-  key.name, key.text, key.head = name, text or fresh_text, 3
+  key.name, key.text, key.held, key.done_ids, key.done_seqs = name, text or fresh_text, {}, {}, {}
   key.was = key.at_rest and NOTHING or {
     count = key.count, troubled = key.troubled, gap = key.gap, phase = key.phase, dead = key.dead, replays = key.replays,
     noted = is_noted(key),
@@ -30,10 +30,9 @@ local function load_keys()
   local others = {}
   for _, at in ipairs(left) do
     local place = asked[at + 1]
-    local name = names[place]
-    if not keys[name] then
-      local key = load_key(name, texts[place], claims[place])
-      keys[name], key_names[#key_names + 1] = key, name
+    if not keys[place] then
+      local key = load_key(names[place], texts[place], claims[place])
+      keys[place], all_keys[#all_keys + 1] = key, key
       if key.worker and key.worker ~= worker and alive[key.worker] == nil then
         alive[key.worker] = false
         others[#others + 1] = key.worker
@@ -64,9 +63,8 @@ end
 
 local function grant(key, seq, id)
   local granted = key.granted
-  granted[#granted + 1] = seq
-  granted[#granted + 1] = id
-  key.claim_changed = true
+  local size = #granted
+  granted[size + 1], granted[size + 2], key.claim_changed = seq, id, true
   -- What is granted in two turns of the ring is noted in neither for sure.
   if sub(granted[2], 17) ~= ring_tag then granted[2] = sub(granted[2], 1, 16) .. NO_RING end
   hint(key, seq, id)
@@ -78,6 +76,7 @@ local function bucket()
   if not totals then
     local values = call('HMGET', AT.totals, 'events', 'bytes')
     totals = { events = tonumber(values[1] or 0), bytes = tonumber(values[2] or 0) }
+    totals.were_none = totals.events == 0
   end
   return totals
 end
@@ -117,7 +116,7 @@ function grants.front(key)
 end
 
 function grants.is_front(key, seq, id)
-  return grants.front(key) == seq and key.granted[key.head + 1] == id
+  return key.granted[key.head] == seq and key.granted[key.head + 1] == id
 end
 
 function grants.count(key)
@@ -126,7 +125,8 @@ end
 
 -- The last seq beyond key.last that is granted; key.last where none is.
 function grants.upto(key)
-  return grants.front(key) and max(key.granted[#key.granted - 1], key.last) or key.last
+  local granted = key.granted
+  return granted and granted[key.head] and max(granted[#granted - 1], key.last) or key.last
 end
 
 function grants.id_of(key, seq)

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use ordered_core::protocol::{Obstacle, QuotaLimit, Verdict, Waiting, WorkerId};
-use ordered_core::store::{Store, StoreErrorKind};
+use ordered_core::protocol::{Obstacle, Policy, QuotaLimit, Verdict, Waiting, WorkerId};
+use ordered_core::store::{Group, Store, StoreErrorKind};
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually;
 use ordered_testkit::server::RedisServer;
@@ -133,6 +133,23 @@ async fn a_server_out_of_memory_takes_nothing_half_and_lets_the_rest_drain() {
         .unwrap();
     let view = inspect(&store, &group, &key).await.unwrap().unwrap();
     assert_eq!((view.last_seq, view.held.len()), (39, 1));
+}
+
+/// A key with trouble takes a longer way through the script than one with none; the order of the batch counts all the same.
+#[tokio::test]
+async fn what_comes_first_takes_the_room_that_is_left() {
+    let (_server, store) = alone(1).await;
+    let mut policy = Policy::default();
+    policy.group_quota.events = 2;
+    let group = Group::new(ordered_testkit::unique("room"), policy);
+    let (one, two, three) = (key("one"), key("two"), key("three"));
+    apply(&store, &group, &[hold(&one, 2, 10)]).await.unwrap();
+    let batch = [hold(&one, 3, 10), hold(&two, 2, 10), hold(&three, 2, 10)];
+    let verdicts = apply(&store, &group, &batch).await.unwrap();
+    let (for_seq, why) = (1, Obstacle::Gap);
+    let full = Verdict::HoldFull(QuotaLimit::GroupEvents);
+    let held = Verdict::Held(Waiting { for_seq, why });
+    assert_eq!(verdicts, [held, full.clone(), full]);
 }
 
 /// It is for the handler to refuse it, which halts its key; an error of the store would end every worker.
