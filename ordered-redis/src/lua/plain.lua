@@ -57,8 +57,8 @@ do
   local records, count, hints, hint, has_new = {}, 0, {}, 0, false
   -- What is kept, for each of the structures; what the bucket holds with it; and whether the quotas have room for all that the
   -- batch brings. Then no command is refused for what another brings, in whichever order they are decided.
-  local payloads, metas, order, noted, gaps, kept = {}, {}, {}, {}, {}, 0
-  local events, bytes, is_roomy
+  local payloads, metas, order, noted, gaps, events, bytes, is_roomy
+  local kept = 0
   local at, size = 1, #asked
   while at <= size do
     local op, key = asked[at], asked[at + 1]
@@ -155,6 +155,7 @@ do
       elseif why_not and key_events > 0 then
         local size = asked[at + 4]
         if not events then
+          payloads, metas, order, noted, gaps = {}, {}, {}, {}, {}
           local stored, brought = call('HMGET', TOTALS, 'events', 'bytes'), 0
           events, bytes = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
           for place = 5, #ARGV do brought = brought + #ARGV[place] end
