@@ -7,9 +7,9 @@ use crate::original::Original;
 ///
 /// Delivery tags count up from 1 on a channel, and one `basic.ack` with `multiple` covers every tag up to its own
 /// (<https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter>). So the tags below the lowest
-/// unsettled one go out as one frame; those above it, behind the hole, are kept back, in case the hole closes. One by
-/// one, which costs the broker several times as much, go only those that are kept for long, and those that are too many:
-/// a slow event must not hold up the prefetch.
+/// unsettled one go out as one frame, when they are some or have waited for a moment; those above it, behind the hole,
+/// are kept back, in case the hole closes. One by one, which costs the broker several times as much, go only those that
+/// are kept for long, and those that are too many: a slow event must not hold up the prefetch.
 #[derive(Debug, Default)]
 pub(crate) struct AckWindow {
     /// `None` while its copy is on its way to another queue.
@@ -59,6 +59,14 @@ impl AckWindow {
     pub(crate) fn sent_elsewhere(&mut self, tag: u64) {
         if self.unsettled.remove(&tag).is_some() {
             self.kept.insert(tag, self.turn);
+        }
+    }
+
+    /// How many acknowledgements lie before the first hole.
+    pub(crate) fn ready(&self) -> usize {
+        match self.unsettled.first_key_value() {
+            Some((lowest, _)) => self.kept.range(..lowest).count(),
+            None => self.kept.len(),
         }
     }
 
@@ -144,6 +152,17 @@ mod tests {
         assert_eq!(window.prefix(), multiple(1_000));
         assert_eq!(window.prefix(), None);
         assert_eq!(window.kept(), 0);
+    }
+
+    #[test]
+    fn only_what_lies_before_the_first_hole_is_ready() {
+        let mut window = window(6);
+        ack_all(&mut window, &[1, 2, 4, 5]);
+        assert_eq!(window.ready(), 2);
+        ack_all(&mut window, &[3, 6]);
+        assert_eq!(window.ready(), 6);
+        window.prefix();
+        assert_eq!(window.ready(), 0);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::shared::Shared;
 
 /// How long acknowledgements behind a hole are kept back, at least; at most twice as long.
 const KEEP: Duration = Duration::from_millis(250);
+/// How long those that could go wait for more to go with them.
+const GATHER: Duration = Duration::from_millis(5);
 /// A session that lived this long was a good one: the next attempt comes without delay.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 /// How long an ended session may take to take leave of its broker.
@@ -59,23 +61,28 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
     }
 }
 
-/// Until the session has ended, sends the acknowledgements that are kept back for long.
+/// Until the session has ended, sends the acknowledgements that have waited.
 async fn watch(session: &Session) {
     let events = session.connection().events_listener();
-    let failure = failure(events);
-    tokio::pin!(failure);
-    loop {
-        tokio::select! {
-            () = session.died() => return,
-            () = &mut failure => {
-                session.die();
-                return;
-            }
-            () = session.acks_are_kept() => {
-                sleep(KEEP).await;
-                session.send_overdue();
-            }
+    let ready = async {
+        loop {
+            session.acks_are_ready().await;
+            sleep(GATHER).await;
+            session.send_ready();
         }
+    };
+    let kept = async {
+        loop {
+            session.acks_are_kept().await;
+            sleep(KEEP).await;
+            session.send_overdue();
+        }
+    };
+    tokio::select! {
+        () = session.died() => {}
+        () = failure(events) => session.die(),
+        () = ready => {}
+        () = kept => {}
     }
 }
 

@@ -37,8 +37,13 @@ pub(crate) struct Session {
     /// of a key that are there together close their holes one after the other, so that a lesser number would send most
     /// acknowledgements one by one where keys are many.
     keep_at_most: usize,
+    /// So many that could go as one frame go at once. Fewer wait for a moment, in case others come: each frame costs the broker
+    /// as much as some ten events, and brings new deliveries one by one.
+    enough: usize,
     defer_prefix: String,
     died: watch::Sender<bool>,
+    /// Acknowledgements could go, and somebody has to send them in a moment.
+    ready: Notify,
     /// Acknowledgements are kept back, and somebody has to look after them in a while.
     kept: Notify,
 }
@@ -72,8 +77,10 @@ impl Session {
             window: Mutex::default(),
             base,
             keep_at_most: usize::from(prefetch) / 4 * 3,
+            enough: usize::from(prefetch) / 16,
             defer_prefix: places.defer_prefix.clone(),
             died: watch::Sender::new(false),
+            ready: Notify::new(),
             kept: Notify::new(),
         })
     }
@@ -150,23 +157,37 @@ impl Session {
         let mut window = lock(&self.window);
         let settled = settle(&mut window.acks);
         let acks = &mut window.acks;
-        if acks.kept() > 0 {
+        let (kept, ready) = (acks.kept(), acks.ready());
+        if ready > 0 && ready < self.enough && kept <= self.keep_at_most {
+            self.ready.notify_one();
+        } else if kept > 0 {
             // Under the lock, because an acknowledgement must not overtake one that covers it.
             acks.prefix().into_iter().for_each(|ack| self.send(ack));
             let excess = acks.excess(self.keep_at_most);
             excess.into_iter().for_each(|ack| self.send(ack));
-            if acks.kept() > 0 {
-                self.kept.notify_one();
-            }
+        }
+        if acks.kept() > 0 {
+            self.kept.notify_one();
         }
         settled
+    }
+
+    /// Sends the acknowledgements that can go as one.
+    pub(crate) fn send_ready(&self) {
+        let mut window = lock(&self.window);
+        window
+            .acks
+            .prefix()
+            .into_iter()
+            .for_each(|ack| self.send(ack));
     }
 
     /// Sends the acknowledgements that are kept back for long.
     pub(crate) fn send_overdue(&self) {
         let mut window = lock(&self.window);
-        let overdue = window.acks.overdue();
-        overdue.into_iter().for_each(|ack| self.send(ack));
+        let acks = &mut window.acks;
+        let due = acks.prefix().into_iter().chain(acks.overdue());
+        due.for_each(|ack| self.send(ack));
         if window.acks.kept() > 0 {
             self.kept.notify_one();
         }
@@ -187,6 +208,11 @@ impl Session {
     fn send(&self, Ack { tag, multiple }: Ack) {
         let sent = self.channel.basic_ack(tag, BasicAckOptions { multiple });
         let _ = sent.now_or_never();
+    }
+
+    /// Resolves once acknowledgements could go.
+    pub(crate) async fn acks_are_ready(&self) {
+        self.ready.notified().await;
     }
 
     /// Resolves once acknowledgements have been kept back.
