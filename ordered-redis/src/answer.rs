@@ -142,15 +142,21 @@ impl Answer {
     /// What was said to this command.
     pub(crate) fn verdict(&mut self, action: &Action) -> Result<Verdict, StoreError> {
         let code = self.signed()?;
-        if let (..0, Action::Offer(event) | Action::Hold(event, _)) = (code, action) {
-            return Ok(Verdict::Run(Grant {
-                fence: Fence(code.unsigned_abs()),
-                front: event.seq.get(),
-                attempt: 1,
-                repeat: false,
-            }));
-        }
+        let below = code.unsigned_abs();
         Ok(match code {
+            ..0 => match action {
+                Action::Offer(event) | Action::Hold(event, _) => Verdict::Run(Grant {
+                    fence: Fence(below),
+                    front: event.seq.get(),
+                    attempt: 1,
+                    repeat: false,
+                }),
+                Action::Commit { .. } => Verdict::Committed {
+                    next: Vec::new(),
+                    front: Some(below),
+                },
+                _ => return Err(misshaped("verdict")),
+            },
             0 => Verdict::Committed {
                 next: Vec::new(),
                 front: None,

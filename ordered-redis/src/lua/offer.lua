@@ -1,7 +1,7 @@
 -- Part of apply: the protocol, as protocol/decide in ordered-core has it, function by function. That is the
 -- specification; the differential test holds these files equal to it.
 local SAY = {
-  RUN = RUN, EARLY = 2, HOLDS = 3, HOLD_FULL = 4, DUPLICATE = DUPLICATE, STALE = 6, CONFLICT = 7, COMMITTED = COMMITTED, POSTPONED = 9,
+  RUN = RUN, EARLY = 2, HOLDS = 3, HOLD_FULL = 4, DUPLICATE = DUPLICATE, STALE = 6, CONFLICT = 7, COMMITTED = 8, POSTPONED = 9,
   IS_HALTED = 10, RELEASED = 11, CLAIMED = 12, IDLE = 13, FENCED = 14, LATE = 15, NOT_YET = 16, NOTE = 17, OPERATED = 18,
   REFUSED = 19,
 }

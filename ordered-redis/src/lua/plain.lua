@@ -8,9 +8,10 @@
 -- it is written. So it is plain where the text is the one that is there, and nothing has to be read or put together.
 --
 -- A command of a key after one that was left is left too, so each key's commands stay in order.
-local RUN, DUPLICATE, COMMITTED = 1, 5, 8
+local RUN, DUPLICATE = 1, 5
 -- What most of the answer is, in one number each: the key is free again, and nothing comes next (Committed without more).
--- -fence stands for a grant of the event itself, as its first attempt (Run).
+-- To an offer, -fence is a grant of the event itself, as its first attempt (Run); to a commit, -front says that of those that
+-- are granted this one is next, and that nothing is handed back (Committed).
 local DONE = 0
 -- The number of attempts behind the state of a key whose head was started once.
 local STARTED = '\1'
@@ -90,8 +91,7 @@ do
           else
             local _, front = unpack_one(held, rest - 1)
             state, claim, cuts[key] = state .. STARTED, held, rest
-            answer[length], answer[length + 1], answer[length + 2] = COMMITTED, front, 0
-            length = length + 2
+            answer[length] = -front
           end
         end
       end
