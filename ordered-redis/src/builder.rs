@@ -14,7 +14,8 @@ use crate::store::RedisStore;
 pub struct RedisStoreBuilder {
     url: String,
     prefix: String,
-    buckets: u32,
+    /// The default of the kind of server if it is not said.
+    buckets: Option<u32>,
     strict: bool,
     timeout: Duration,
     cluster: bool,
@@ -25,7 +26,7 @@ impl RedisStoreBuilder {
         Self {
             url: url.into(),
             prefix: "ordered".into(),
-            buckets: RedisStore::BUCKETS,
+            buckets: None,
             strict: false,
             timeout: Duration::from_secs(5),
             cluster: false,
@@ -38,14 +39,22 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Into how many buckets the keys of a group are spread. Default 4.
+    /// Into how many buckets the keys of a group are spread. Default 1, and on a cluster 16.
     ///
-    /// Each bucket that a batch touches costs one script call, so few are faster. On a cluster each lies on one node: there, a
-    /// few for each node that is to take a share. It is recorded in Redis when a group is first opened; from then on a worker with
-    /// another number is refused.
+    /// Each bucket that a batch touches costs one script call, so on one server more are only slower. On a cluster each lies on
+    /// one node: there, a few for each node that is to take a share. It is recorded in Redis when a group is first opened; from
+    /// then on a worker with another number is refused.
     pub fn buckets(mut self, buckets: u32) -> Self {
-        self.buckets = buckets;
+        self.buckets = Some(buckets);
         self
+    }
+
+    fn bucket_count(&self) -> u32 {
+        self.buckets.unwrap_or(if self.cluster {
+            RedisStore::BUCKETS_ON_CLUSTER
+        } else {
+            RedisStore::BUCKETS
+        })
     }
 
     /// Whether to refuse a server that may lose what it acknowledged. Default `false`: then it is only reported.
@@ -76,10 +85,10 @@ impl RedisStoreBuilder {
     /// When a setting or the address is wrong, or the server cannot be reached or refuses the user; the message says
     /// which, and never the password.
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
-        if !(1..=4096).contains(&self.buckets) {
+        let buckets = self.bucket_count();
+        if !(1..=4096).contains(&buckets) {
             return Err(StoreError::refused(format!(
-                "`buckets` is {}, and must be from 1 to 4096; 4 is plenty on one server",
-                self.buckets
+                "`buckets` is {buckets}, and must be from 1 to 4096; 1 is right on one server"
             )));
         }
         if self.timeout.is_zero() {
@@ -116,7 +125,7 @@ impl RedisStoreBuilder {
             link,
             address.shown,
             Names::new(&self.prefix),
-            self.buckets,
+            buckets,
             self.strict,
         ))
     }
@@ -135,7 +144,7 @@ impl std::fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisStoreBuilder")
             .field("prefix", &self.prefix)
-            .field("buckets", &self.buckets)
+            .field("buckets", &self.bucket_count())
             .field("strict", &self.strict)
             .field("timeout", &self.timeout)
             .field("cluster", &self.cluster)

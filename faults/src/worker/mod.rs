@@ -23,6 +23,8 @@ pub use temper::Temper;
 /// How long a worker's claims outlive it. Short, so that what a lease costs is seen often.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
+/// What goes over several buckets is to be seen too.
+pub(crate) const BUCKETS: u32 = 3;
 /// How long a handler may run.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a worker waits for Redis.
@@ -54,6 +56,7 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
     println!("wall {}", wall_clock());
     let journal = Journal::open(&orders.journal)?;
     let store = RedisStore::builder(&orders.redis)
+        .buckets(BUCKETS)
         .timeout(ANSWER)
         .connect()
         .await?;

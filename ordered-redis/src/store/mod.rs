@@ -40,7 +40,9 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Into how many buckets the keys of a group are spread, unless the builder says otherwise.
-    pub const BUCKETS: u32 = 4;
+    pub const BUCKETS: u32 = 1;
+    /// The same on a cluster, so that its nodes share the work.
+    pub const BUCKETS_ON_CLUSTER: u32 = 16;
 
     /// Connects to `redis://[user:password@]host[:port][/database]` with the default settings.
     ///
