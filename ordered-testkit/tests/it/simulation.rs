@@ -9,6 +9,7 @@ use ordered_testkit::simulation::{App, Faults, Simulation, Summary};
 mod ahead;
 mod aside;
 mod planted;
+mod shallow;
 
 /// Reads `key seq id`, and adds the event to the ledger.
 pub(crate) struct Keeper {
