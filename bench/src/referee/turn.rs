@@ -120,7 +120,11 @@ impl<'a> Turns<'a> {
         };
         let after = Cost::sofar(&mut redis).await?;
         let broker = self.servers.broker_processor()? - broker_before;
-        queue.delete().await?;
+        // What was measured stands. RabbitMQ takes its time for a queue that ten million messages went through, and may say that
+        // it failed.
+        if let Err(error) = queue.delete().await {
+            eprintln!("the queue was not deleted: {error}");
+        }
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 events")]
         let each = messages as f64;
         let cost = after.for_each(before, each);
