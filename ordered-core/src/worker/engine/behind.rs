@@ -3,7 +3,7 @@ use std::collections::{HashMap, VecDeque};
 use super::item::Item;
 use super::{Engine, Then};
 use crate::event::Key;
-use crate::protocol::{Action, Obstacle};
+use crate::protocol::{Action, Obstacle, Verdict};
 use crate::worker::Occurrence;
 
 /// What waits behind lanes that are as deep as they may be.
@@ -136,8 +136,12 @@ impl Engine {
         }
     }
 
-    /// One that was offered again has its answer.
-    pub(super) fn followed(&mut self, key: &Key) {
+    /// One that was offered again has its answer. If it is still early, it has waited here in vain.
+    pub(super) fn on_followed(&mut self, key: &Key, item: Box<Item>, verdict: Verdict) {
+        match verdict {
+            Verdict::Early(_) => self.hold(item),
+            other => self.on_placed(item, other),
+        }
         if let Some(line) = self.behind.lines.get_mut(key) {
             line.asked -= 1;
         }

@@ -201,11 +201,8 @@ impl Lane {
 
     /// Whether the event is there already: the broker delivered it again.
     pub(super) fn holds(&self, item: &Item) -> bool {
-        item.seq().get() <= self.have() && self.has(item)
-    }
-
-    fn has(&self, item: &Item) -> bool {
-        place(&self.told, item).is_ok() || place(&self.queue, item).is_ok()
+        item.seq().get() <= self.have()
+            && (place(&self.told, item).is_ok() || place(&self.queue, item).is_ok())
     }
 
     /// Puts the event in its place, or its tokens to the event that is there already. What came from the store does not

@@ -123,6 +123,15 @@ impl Bench {
         beat.now_or_never().unwrap().unwrap();
     }
 
+    /// The worker sleeps past its lease, and another takes the key over and runs 1.
+    fn lapse(&mut self) {
+        self.lease("w", Duration::ZERO);
+        self.lease("other", Duration::from_secs(60));
+        self.hold("other", 1);
+        self.lease("w", Duration::from_secs(60));
+        self.engine.on_lapse();
+    }
+
     fn starts(&mut self) -> Option<u64> {
         self.engine.next_start().map(|start| start.name.seq.get())
     }
@@ -168,12 +177,7 @@ fn after_a_lost_lease_nothing_that_was_granted_before_begins() {
     bench.lease("w", Duration::from_secs(60));
     bench.deliver(1);
     bench.exchange();
-    // The worker sleeps past its lease, and another takes the key over and runs 1.
-    bench.lease("w", Duration::ZERO);
-    bench.lease("other", Duration::from_secs(60));
-    bench.hold("other", 1);
-    bench.lease("w", Duration::from_secs(60));
-    bench.engine.on_lapse();
+    bench.lapse();
     assert_eq!(bench.starts(), None);
     // What the broker waits for is asked about again, and held.
     bench.exchange();

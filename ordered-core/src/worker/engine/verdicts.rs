@@ -19,10 +19,7 @@ impl Engine {
         for ((command, then), verdict) in commands.into_iter().zip(thens).zip(verdicts) {
             match then {
                 Then::Place(item) => self.on_placed(item, verdict),
-                Then::Follow(item) => {
-                    self.on_followed(item, verdict);
-                    self.followed(&command.key);
-                }
+                Then::Follow(item) => self.on_followed(&command.key, item, verdict),
                 Then::Commit(fence) => self.on_commit(&command.key, fence, verdict),
                 Then::Retry(failure) => self.on_retry(&command.key, failure, verdict),
                 Then::Postpone(failure) => self.on_postpone(&command.key, &failure, &verdict),
@@ -41,7 +38,7 @@ impl Engine {
         }
     }
 
-    fn on_placed(&mut self, item: Box<Item>, verdict: Verdict) {
+    pub(super) fn on_placed(&mut self, item: Box<Item>, verdict: Verdict) {
         let event = item.place();
         match verdict {
             Verdict::Run(grant) => self.on_grant(item, grant),
@@ -66,14 +63,6 @@ impl Engine {
             Verdict::Late => self.on_late(&item),
             Verdict::Conflict { recorded } => self.on_conflict(&item, &recorded),
             unforeseen => self.confused(&item, &unforeseen),
-        }
-    }
-
-    /// One that is still early has waited here in vain.
-    fn on_followed(&mut self, item: Box<Item>, verdict: Verdict) {
-        match verdict {
-            Verdict::Early(_) => self.hold(item),
-            other => self.on_placed(item, other),
         }
     }
 

@@ -49,7 +49,7 @@ impl Bench {
     }
 }
 
-/// How often each command was told, as its name and its seq.
+/// What is said to the store next, as the name of the command and its seq.
 fn told(bench: &Bench) -> Vec<(&'static str, u64)> {
     let name = |command: &Command| match &command.action {
         Action::Offer(event) => ("offer", event.seq.get()),
@@ -177,12 +177,7 @@ fn when_the_key_is_lost_what_waits_is_asked_about_again() {
     let mut bench = deep(2);
     bench.deliver_all(1..=6);
     bench.exchange();
-    // The worker sleeps past its lease, and another takes the key over and runs 1.
-    bench.lease("w", Duration::ZERO);
-    bench.lease("other", Duration::from_secs(60));
-    bench.hold("other", 1);
-    bench.lease("w", Duration::from_secs(60));
-    bench.engine.on_lapse();
+    bench.lapse();
     for _ in 0..8 {
         bench.exchange();
     }
