@@ -25,6 +25,10 @@ const GIVE_UP: Duration = Duration::from_secs(5);
 /// How many pieces of news are taken at a time.
 const NEWS: usize = 256;
 
+/// With so many commands said when an answer comes, they go out before it is worked on, so that store and worker are at work
+/// at the same time. Fewer wait for those that follow from the answer, because a call has a price of its own.
+const ENOUGH: usize = 64;
+
 /// A worker at work: the engine, and everything that carries its wishes out.
 pub(super) struct Running {
     engine: Engine,
@@ -223,18 +227,15 @@ impl Running {
                     course.tick_at = Instant::now() + self.settings.hold_after / 2;
                 }
                 () = self.lease.renewed(), if blocked => {}
-                (commands, thens, verdicts) = maybe(&mut course.asked) => {
+                answer = maybe(&mut course.asked) => {
                     course.asked = None;
-                    self.engine.on_verdicts(commands, thens, verdicts.map_err(WorkerError::Store)?);
-                    if course.asked_under != self.lease.lapses() {
-                        self.engine.on_lapse();
-                    }
+                    self.on_answer(answer, &mut course).await?;
                 }
                 Some(batch) = self.deliveries.recv(), if !draining => self.engine.on_deliveries(batch),
                 _ = self.news.recv_many(&mut news, NEWS) => news.drain(..).for_each(|news| self.on_news(news)),
                 // Last, and after everybody else had a turn: what is there already goes with it, and so does what quick
                 // handlers have done.
-                () = tokio::task::yield_now(), if course.asked.is_none() && self.engine.has_said() => self.ask(&mut course),
+                () = tokio::task::yield_now(), if course.asked.is_none() && self.engine.said() > 0 => self.ask(&mut course).await,
             }
         }
     }
@@ -271,10 +272,31 @@ impl Running {
         self.telemetry.lanes(self.engine.lanes());
     }
 
-    /// Sends what was said since the last batch.
-    fn ask(&mut self, course: &mut Course) {
+    async fn on_answer(
+        &mut self,
+        (commands, thens, verdicts): Answer,
+        course: &mut Course,
+    ) -> Result<(), WorkerError> {
+        let verdicts = verdicts.map_err(WorkerError::Store)?;
+        let asked_under = course.asked_under;
+        if self.engine.said() >= ENOUGH.min(self.settings.batch_commands) {
+            self.ask(course).await;
+        }
+        self.engine.on_verdicts(commands, thens, verdicts);
+        if asked_under != self.lease.lapses() {
+            self.engine.on_lapse();
+        }
+        Ok(())
+    }
+
+    /// Sends what was said since the last batch. It is on its way when this returns, which it does without waiting.
+    async fn ask(&mut self, course: &mut Course) {
         let (commands, thens) = self.engine.take_batch();
-        course.asked = Some(self.asker.ask(commands, thens));
+        let mut call = self.asker.ask(commands, thens);
+        if let Some(answer) = call.as_mut().now_or_never() {
+            call = Box::pin(std::future::ready(answer));
+        }
+        course.asked = Some(call);
         course.asked_under = course.known_lapses;
     }
 

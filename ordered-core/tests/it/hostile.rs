@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use ordered_core::event::{Envelope, Key};
 use ordered_core::handler::Backoff;
-use ordered_core::protocol::{Command, Policy, Verdict, WorkerId};
-use ordered_core::store::{Admin, Group, MemoryStore, Store, StoreError, StoreReport, Swept};
+use ordered_core::protocol::Policy;
+use ordered_core::store::{Admin, Group};
 use ordered_core::transport::{Faults, Publish, ReasonKind};
 use ordered_core::worker::WorkerBuilder;
 
+use crate::around::Around;
 use crate::bench::{Act, World, event};
 
 #[tokio::test(start_paused = true)]
@@ -142,49 +143,14 @@ async fn no_setting_makes_a_worker_panic_or_stand_still() {
     }
 }
 
-/// Forgets to answer the last command of a batch.
-struct Forgetful(MemoryStore);
-
-#[async_trait::async_trait]
-impl Store for Forgetful {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
-        self.0.open(group, worker).await
-    }
-
-    async fn apply(
-        &self,
-        group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError> {
-        let mut verdicts = self.0.apply(group, worker, commands).await?;
-        verdicts.pop();
-        Ok(verdicts)
-    }
-
-    async fn heartbeat(
-        &self,
-        group: &Group,
-        worker: &WorkerId,
-        lease: Duration,
-    ) -> Result<(), StoreError> {
-        self.0.heartbeat(group, worker, lease).await
-    }
-
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        self.0.leave(group, worker).await
-    }
-
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
-        self.0.sweep(group, limit).await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_answer_every_command_ends_the_worker() {
     let world = World::new(Faults::default());
     world.publish(1, 2).await;
-    let worker = world.worker().store(Forgetful(world.store.clone()));
+    let forgetful = Around::new(&world.store).after(|verdicts| {
+        verdicts.pop();
+    });
+    let worker = world.worker().store(forgetful);
     let run = worker.run_until(std::future::pending());
     let ended = tokio::time::timeout(Duration::from_secs(60), run).await;
     let error = ended.expect("it does not stand still").unwrap_err();

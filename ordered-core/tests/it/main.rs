@@ -1,7 +1,9 @@
 //! The worker over the memory store and the memory transport, in paused time.
 
 mod ahead;
+mod around;
 mod backing_off;
+mod batches;
 mod bench;
 mod failures;
 mod faults;

@@ -167,9 +167,9 @@ impl Engine {
         }
     }
 
-    /// Whether there is something to tell the store.
-    pub(super) fn has_said(&self) -> bool {
-        !self.outbox.is_empty()
+    /// How many commands there are to tell the store.
+    pub(super) fn said(&self) -> usize {
+        self.outbox.len()
     }
 
     /// The next batch for the store, bounded in commands and bytes; empty when there is nothing to say.
