@@ -161,10 +161,8 @@ impl Session {
         if ready > 0 && ready < self.enough && kept <= self.keep_at_most {
             self.ready.notify_one();
         } else if kept > 0 {
-            // Under the lock, because an acknowledgement must not overtake one that covers it.
-            acks.prefix().into_iter().for_each(|ack| self.send(ack));
-            let excess = acks.excess(self.keep_at_most);
-            excess.into_iter().for_each(|ack| self.send(ack));
+            self.send(acks.prefix());
+            self.send(acks.excess(self.keep_at_most));
         }
         if acks.kept() > 0 {
             self.kept.notify_one();
@@ -175,20 +173,16 @@ impl Session {
     /// Sends the acknowledgements that can go as one.
     pub(crate) fn send_ready(&self) {
         let mut window = lock(&self.window);
-        window
-            .acks
-            .prefix()
-            .into_iter()
-            .for_each(|ack| self.send(ack));
+        self.send(window.acks.prefix());
     }
 
     /// Sends the acknowledgements that are kept back for long.
     pub(crate) fn send_overdue(&self) {
         let mut window = lock(&self.window);
         let acks = &mut window.acks;
-        let due = acks.prefix().into_iter().chain(acks.overdue());
-        due.for_each(|ack| self.send(ack));
-        if window.acks.kept() > 0 {
+        self.send(acks.prefix());
+        self.send(acks.overdue());
+        if acks.kept() > 0 {
             self.kept.notify_one();
         }
     }
@@ -196,18 +190,16 @@ impl Session {
     /// Sends every acknowledgement that is kept back.
     pub(crate) fn flush(&self) {
         let mut window = lock(&self.window);
-        window
-            .acks
-            .flush()
-            .into_iter()
-            .for_each(|ack| self.send(ack));
+        self.send(window.acks.flush());
     }
 
-    /// Hands the frame to lapin's thread, and does not wait until it is on its way. If it fails, so does the channel,
-    /// and the broker delivers again.
-    fn send(&self, Ack { tag, multiple }: Ack) {
-        let sent = self.channel.basic_ack(tag, BasicAckOptions { multiple });
-        let _ = sent.now_or_never();
+    /// Hands the frames to lapin's thread, and does not wait until they are on their way. If one fails, so does the channel,
+    /// and the broker delivers again. Under the lock of the window, because an acknowledgement must not overtake one that covers it.
+    fn send(&self, acks: impl IntoIterator<Item = Ack>) {
+        for Ack { tag, multiple } in acks {
+            let sent = self.channel.basic_ack(tag, BasicAckOptions { multiple });
+            let _ = sent.now_or_never();
+        }
     }
 
     /// Resolves once acknowledgements could go.
