@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -11,12 +12,12 @@ use crate::protocol::WorkerId;
 use crate::store::{Group, Store};
 use crate::transport::{self, Transport};
 
+/// What ends a worker. As one type, so that the worker is compiled here, and not once more for each future that ends one.
+type Shutdown<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Runs in a task of its own, which ends with this future. Where that is driven from outside of the runtime's threads, as
 /// by `block_on`, each start of a handler would else cross to them, and each end of one back.
-async fn of_its_own(
-    running: Running,
-    shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), WorkerError> {
+async fn of_its_own(running: Running, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
     let (ask, asked) = oneshot::channel();
     let mut task = JoinSet::new();
     task.spawn(running.run(async {
@@ -89,6 +90,10 @@ impl Worker {
         self,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), WorkerError> {
+        self.run(Box::pin(shutdown)).await
+    }
+
+    async fn run(self, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
         let group = Group::new(&self.options.group, self.options.policy.clone());
         let report = self
             .store

@@ -124,12 +124,7 @@ impl World {
         name: &str,
         change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
     ) -> Running {
-        let worker = change(self.worker().id(name)).build().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(worker.run_until(async move {
-            let _ = stopped.await;
-        }));
-        Running { stop, task }
+        Running::of(change(self.worker().id(name)).build().unwrap())
     }
 
     pub(crate) fn handled(&self) -> usize {
@@ -137,7 +132,11 @@ impl World {
     }
 
     /// Waits, in paused time, until the condition holds.
-    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool + Sync) {
+        self.wait(what, &condition).await;
+    }
+
+    async fn wait(&self, what: &str, condition: &(dyn Fn(&Self) -> bool + Sync)) {
         let wait = async {
             while !condition(self) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -179,6 +178,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn of(worker: Worker) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(worker.run_until(async move {
+            let _ = stopped.await;
+        }));
+        Self { stop, task }
+    }
+
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         self.task.await.unwrap().unwrap();
