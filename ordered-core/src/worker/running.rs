@@ -26,8 +26,9 @@ const GIVE_UP: Duration = Duration::from_secs(5);
 const NEWS: usize = 256;
 
 /// With so many commands said when an answer comes, they go out before it is worked on, so that store and worker are at work
-/// at the same time. Fewer wait for those that follow from the answer, because a call has a price of its own.
-const ENOUGH: usize = 64;
+/// at the same time. Fewer wait for those that follow from the answer: a call has a price of its own, and the commit of a hot key
+/// that just misses one waits for two.
+const ENOUGH: usize = 256;
 
 /// A worker at work: the engine, and everything that carries its wishes out.
 pub(super) struct Running {
