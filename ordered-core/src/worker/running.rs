@@ -230,13 +230,13 @@ impl Running {
                 () = self.lease.renewed(), if blocked => {}
                 answer = maybe(&mut course.asked) => {
                     course.asked = None;
-                    self.on_answer(answer, &mut course).await?;
+                    self.on_answer(answer, &mut course)?;
                 }
                 Some(batch) = self.deliveries.recv(), if !draining => self.engine.on_deliveries(batch),
                 _ = self.news.recv_many(&mut news, NEWS) => news.drain(..).for_each(|news| self.on_news(news)),
                 // Last, and after everybody else had a turn: what is there already goes with it, and so does what quick
                 // handlers have done.
-                () = tokio::task::yield_now(), if course.asked.is_none() && self.engine.said() > 0 => self.ask(&mut course).await,
+                () = tokio::task::yield_now(), if course.asked.is_none() && self.engine.said() > 0 => self.ask(&mut course),
             }
         }
     }
@@ -273,7 +273,7 @@ impl Running {
         self.telemetry.lanes(self.engine.lanes());
     }
 
-    async fn on_answer(
+    fn on_answer(
         &mut self,
         (commands, thens, verdicts): Answer,
         course: &mut Course,
@@ -281,7 +281,7 @@ impl Running {
         let verdicts = verdicts.map_err(WorkerError::Store)?;
         let asked_under = course.asked_under;
         if self.engine.said() >= ENOUGH.min(self.settings.batch_commands) {
-            self.ask(course).await;
+            self.ask(course);
         }
         self.engine.on_verdicts(commands, thens, verdicts);
         if asked_under != self.lease.lapses() {
@@ -290,8 +290,8 @@ impl Running {
         Ok(())
     }
 
-    /// Sends what was said since the last batch. It is on its way when this returns, which it does without waiting.
-    async fn ask(&mut self, course: &mut Course) {
+    /// Sends what was said since the last batch. It is on its way when this returns.
+    fn ask(&mut self, course: &mut Course) {
         let (commands, thens) = self.engine.take_batch();
         let mut call = self.asker.ask(commands, thens);
         if let Some(answer) = call.as_mut().now_or_never() {
