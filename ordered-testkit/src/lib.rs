@@ -2,6 +2,7 @@
 //! conformance suites with which the author of a transport or a store certifies it, and the [simulation], in which an
 //! application's handler meets every fault.
 
+#[cfg(feature = "suites")]
 mod eventually;
 #[cfg(feature = "history")]
 pub mod history;
@@ -13,12 +14,17 @@ pub mod proxy;
 pub mod server;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+#[cfg(feature = "suites")]
 pub mod store_suite;
 mod texts;
+#[cfg(feature = "suites")]
 pub mod transport_suite;
+#[cfg(feature = "suites")]
 mod unique;
 
+#[cfg(feature = "suites")]
 pub use eventually::{eventually, eventually_within};
+#[cfg(feature = "suites")]
 pub use unique::unique;
 
 /// The examples of the guide are tests.
