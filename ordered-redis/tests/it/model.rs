@@ -2,10 +2,10 @@ use ordered_testkit::store_suite::equals_the_model;
 
 use crate::talk::alone;
 
-/// How many random sequences are run; `ORDERED_SEQUENCES` asks for another number.
+/// How many random sequences are run, others each time; `ORDERED_SEQUENCES` asks for another number.
 fn sequences() -> u64 {
     let asked = std::env::var("ORDERED_SEQUENCES").ok();
-    asked.and_then(|asked| asked.parse().ok()).unwrap_or(10_000)
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(3_000)
 }
 
 #[tokio::test]
