@@ -19,6 +19,9 @@ pub struct RedisStoreBuilder {
     strict: bool,
     timeout: Duration,
     cluster: bool,
+    /// Whose certificates are trusted, as PEM.
+    #[cfg(feature = "tls")]
+    authorities: Option<String>,
 }
 
 impl RedisStoreBuilder {
@@ -30,6 +33,8 @@ impl RedisStoreBuilder {
             strict: false,
             timeout: Duration::from_secs(5),
             cluster: false,
+            #[cfg(feature = "tls")]
+            authorities: None,
         }
     }
 
@@ -79,6 +84,25 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Certificates in PEM of the authorities that are trusted for `rediss://`, in place of those that the system trusts.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn ca_certificates(mut self, pem: impl Into<String>) -> Self {
+        self.authorities = Some(pem.into());
+        self
+    }
+
+    #[cfg(feature = "tls")]
+    fn trusting(&self, mut address: Address) -> Result<Address, StoreError> {
+        address.authorities.clone_from(&self.authorities);
+        if address.authorities.is_some() && !address.has_tls() {
+            return Err(StoreError::refused(
+                "`ca_certificates` is given, and nothing is encrypted: write the address of Redis as rediss://…, or leave them out",
+            ));
+        }
+        Ok(address)
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -104,6 +128,8 @@ impl RedisStoreBuilder {
                 error.detail().map_or_else(|| error.to_string(), str::to_owned),
             ))
         })?;
+        #[cfg(feature = "tls")]
+        let address = self.trusting(address)?;
         if address.nodes.len() > 1 && !self.cluster {
             return Err(StoreError::refused(
                 "several addresses of Redis, and it is not said to be a cluster: \
@@ -112,6 +138,14 @@ impl RedisStoreBuilder {
         }
         let link = self.link(&address).await.map_err(|error| {
             let at = &address.shown;
+            #[cfg(feature = "tls")]
+            if let Some(objection) = crate::tls::objection(&error) {
+                return StoreError::refused(format!(
+                    "Redis at {at} cannot be talked to over TLS ({objection}): a certificate of an authority that the system does \
+                     not know needs `.ca_certificates(…)`, or SSL_CERT_FILE in the environment"
+                ))
+                .with_source(error);
+            }
             if error.kind() == ErrorKind::Io {
                 StoreError::unavailable(format!(
                     "Redis at {at} cannot be reached: is it running, and is this its address?"

@@ -14,8 +14,9 @@
 //! ```
 //!
 //! # What it asks of the server
-//! Redis 6.2 or later, or Valkey; a single server, a master with replicas, or (feature `cluster`) a cluster; TLS with
-//! the feature `tls`. Nothing is lost on a crash only with `appendonly yes` and `appendfsync always`, and state is
+//! Redis 6.2 or later, or Valkey; a single server, a master with replicas, or (feature `cluster`) a cluster. With the
+//! feature `tls` it may be `rediss://`: rustls and the certificates that the system trusts (`SSL_CERT_FILE` names others), or
+//! those of [`ca_certificates`](RedisStoreBuilder::ca_certificates). Nothing is lost on a crash only with `appendonly yes` and `appendfsync always`, and state is
 //! safe from eviction only under `maxmemory-policy noeviction`: the store looks at these settings when a group is
 //! opened and says what they promise, and refuses anything less if it is [strict](RedisStoreBuilder::strict).
 //! `lazyfree-lazy-expire yes` is worth setting where millions of events are committed a day: what is remembered of
@@ -32,6 +33,8 @@ mod request;
 mod script;
 mod settings;
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
 mod view;
 
 pub use builder::RedisStoreBuilder;

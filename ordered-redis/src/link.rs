@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use redis::ConnectionAddr;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value, pipe};
+use redis::{
+    Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value,
+    pipe,
+};
+
+#[cfg(feature = "tls")]
+use crate::tls;
 
 /// A connection that many tasks share and that comes back by itself. Clones are the same connection.
 #[derive(Clone)]
@@ -16,9 +24,12 @@ pub(crate) enum Link {
 
 /// Where to connect, without what must not be shown.
 pub(crate) struct Address {
-    pub(crate) nodes: Vec<redis::ConnectionInfo>,
+    pub(crate) nodes: Vec<ConnectionInfo>,
     /// Hosts and ports.
     pub(crate) shown: String,
+    /// Whose certificates are trusted, as PEM; none for those that the system trusts.
+    #[cfg(feature = "tls")]
+    pub(crate) authorities: Option<String>,
 }
 
 impl Address {
@@ -35,7 +46,23 @@ impl Address {
         Ok(Self {
             nodes,
             shown: shown.join(","),
+            #[cfg(feature = "tls")]
+            authorities: None,
         })
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn has_tls(&self) -> bool {
+        let is_tls = |node: &ConnectionInfo| matches!(node.addr(), ConnectionAddr::TcpTls { .. });
+        self.nodes.iter().any(is_tls)
+    }
+
+    fn client(&self, node: ConnectionInfo) -> RedisResult<Client> {
+        #[cfg(feature = "tls")]
+        if self.has_tls() {
+            return tls::client(node, self.authorities.as_deref());
+        }
+        Client::open(node)
     }
 }
 
@@ -79,19 +106,27 @@ impl Link {
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout))
             .set_number_of_retries(1);
-        let manager = ConnectionManager::new_with_config(Client::open(node)?, config).await?;
+        let manager = ConnectionManager::new_with_config(address.client(node)?, config).await?;
         Ok(Self::Single(manager))
     }
 
     #[cfg(feature = "cluster")]
     pub(crate) async fn cluster(address: &Address, timeout: Duration) -> RedisResult<Self> {
-        let client = redis::cluster::ClusterClient::builder(address.nodes.clone())
+        let builder = redis::cluster::ClusterClient::builder(address.nodes.clone())
             .tcp_settings(tcp_settings(timeout))
             .connection_timeout(timeout)
             .response_timeout(timeout)
-            .retries(3)
-            .build()?;
-        Ok(Self::Cluster(client.get_async_connection().await?))
+            .retries(3);
+        #[cfg(feature = "tls")]
+        let builder = if address.has_tls() {
+            tls::ensure_provider();
+            builder.certs(tls::trusting(address.authorities.as_deref()))
+        } else {
+            builder
+        };
+        Ok(Self::Cluster(
+            builder.build()?.get_async_connection().await?,
+        ))
     }
 
     /// Sends the commands at once, in one pipeline where there is one server, and answers each by itself.

@@ -1,23 +1,15 @@
-//! `amqps://`, with certificates made for this test.
+//! `amqps://`, with a certificate made for tests.
 
 use ordered_amqp::Amqp;
 use ordered_core::transport::{Fate, Intake, Publish, Reason, ReasonKind, Transport};
-use ordered_testkit::server::RabbitServer;
+use ordered_testkit::server::{AUTHORITY, RabbitServer};
 use ordered_testkit::unique;
 
 use crate::support::{numbered, settle, take};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls");
-const AUTHORITY: &str = include_str!("tls/authority.pem");
-
 #[tokio::test]
 async fn everything_goes_over_tls_and_a_strange_certificate_is_refused() {
-    let (certificate, key) = (
-        format!("{FOLDER}/server.pem"),
-        format!("{FOLDER}/server.key"),
-    );
-    let builder = RabbitServer::builder().tls(&certificate, &key);
-    let server = builder.start().await.unwrap();
+    let server = RabbitServer::builder().tls().start().await.unwrap();
     let url = server.tls_url().unwrap();
     let untrusted = Amqp::connect(&url).queue("q").await.err().unwrap();
     let message = untrusted.to_string();

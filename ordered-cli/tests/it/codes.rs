@@ -34,6 +34,27 @@ async fn a_store_that_refuses_is_4_and_no_password_is_shown() {
     assert!(message.contains("refuses the user"), "{message}");
 }
 
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_store_behind_tls_is_looked_at_where_its_certificate_is_trusted() {
+    use ordered_testkit::server::{AUTHORITY_FILE, RedisServer};
+
+    let server = RedisServer::builder().tls().start().await.unwrap();
+    let world = World::calm().await;
+    let url = server.tls_url().unwrap();
+    let message = with_store(&world, &url).await.fails(4);
+    assert!(message.contains("SSL_CERT_FILE"), "{message}");
+    let mut trusting = world.command(&["status"]);
+    trusting
+        .env("ORDERED_STORE", &url)
+        .env("SSL_CERT_FILE", AUTHORITY_FILE);
+    let message = Said::of(trusting.output().await.unwrap()).fails(1);
+    assert!(
+        message.contains("no worker has ever opened a group"),
+        "{message}"
+    );
+}
+
 #[tokio::test]
 async fn an_address_that_is_none_is_2() {
     let world = World::calm().await;

@@ -5,19 +5,30 @@ use ordered_core::protocol::WorkerId;
 use ordered_core::store::{Durability, Store};
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually;
-use ordered_testkit::server::RedisServer;
+use ordered_testkit::server::{RedisBuilder, RedisServer};
 use ordered_testkit::store_suite::equals_the_model;
 
 use crate::talk::{apply, ask, group, key, offer, open, raw};
 
 /// Three masters that share the slots.
 async fn cluster() -> (Vec<RedisServer>, String) {
+    let servers = masters(
+        &RedisServer::builder(),
+        &["0 5000", "5001 11000", "11001 16383"],
+    )
+    .await;
+    let urls: Vec<String> = servers.iter().map(RedisServer::url).collect();
+    (servers, urls.join(","))
+}
+
+/// A master for each range of slots.
+async fn masters(builder: &RedisBuilder, ranges: &[&str]) -> Vec<RedisServer> {
     let mut servers = Vec::new();
-    for _ in 0..3 {
-        let server = RedisServer::builder().setting("cluster-enabled", "yes");
+    for _ in ranges {
+        let server = builder.clone().setting("cluster-enabled", "yes");
         servers.push(server.start().await.unwrap());
     }
-    for (place, slots) in ["0 5000", "5001 11000", "11001 16383"].iter().enumerate() {
+    for (place, slots) in ranges.iter().enumerate() {
         let mut node = raw(&servers[place]).await;
         let _: () = ask(&mut node, &format!("CLUSTER ADDSLOTSRANGE {slots}")).await;
         let _: () = ask(
@@ -38,12 +49,32 @@ async fn cluster() -> (Vec<RedisServer>, String) {
         let mut node = raw(server).await;
         eventually("the cluster is up", async || {
             let info: String = ask(&mut node, "CLUSTER INFO").await;
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            let known = format!("cluster_known_nodes:{}", ranges.len());
+            info.contains("cluster_state:ok") && info.contains(&known)
         })
         .await;
     }
-    let urls: Vec<String> = servers.iter().map(RedisServer::url).collect();
-    (servers, urls.join(","))
+    servers
+}
+
+/// Of one node, which then has nobody to talk to but us.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_cluster_serves_over_tls() {
+    use ordered_testkit::server::{AUTHORITY, AUTHORITY_FILE};
+
+    let builder = RedisServer::builder().tls().setting("tls-cluster", "yes");
+    let builder = builder.setting("tls-ca-cert-file", AUTHORITY_FILE);
+    let servers = masters(&builder, &["0 16383"]).await;
+    let url = servers[0].tls_url().unwrap();
+    let builder = RedisStore::builder(url).cluster(true);
+    let trusting = builder.ca_certificates(AUTHORITY);
+    let store = trusting.connect().await.unwrap();
+    let group = group("cluster-tls");
+    open(&store, &group).await.unwrap();
+    let keys = (0..50).map(|number| key(&format!("k{number}")));
+    let offers: Vec<_> = keys.map(|key| offer(&key, 1)).collect();
+    apply(&store, &group, &offers).await.unwrap();
 }
 
 /// "CROSSSLOT on Redis Cluster."

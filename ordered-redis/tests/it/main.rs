@@ -12,3 +12,5 @@ mod refusals;
 mod remembered;
 mod suite;
 mod talk;
+#[cfg(feature = "tls")]
+mod tls;

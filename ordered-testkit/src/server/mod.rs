@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod certificates;
 mod error;
 mod port;
 mod process;
@@ -21,6 +22,7 @@ mod redis;
 mod sqs;
 mod watchdog;
 
+pub use certificates::{AUTHORITY, AUTHORITY_FILE};
 pub use error::ServerError;
 pub use rabbit::{RabbitBuilder, RabbitServer};
 pub use redis::{RedisBuilder, RedisServer};

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use super::ServerError;
+use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
 use super::port::Port;
 use super::process::ServerProcess;
 
@@ -206,11 +207,11 @@ impl RabbitBuilder {
         self
     }
 
-    /// It listens for TLS, too, with this certificate and its key, both paths of PEM files.
-    pub fn tls(self, certificate: &str, key: &str) -> Self {
+    /// It listens for TLS, too, with a certificate for 127.0.0.1 that [`AUTHORITY`](super::AUTHORITY) has signed.
+    pub fn tls(self) -> Self {
         let mut builder = self
-            .setting("ssl_options.certfile", certificate)
-            .setting("ssl_options.keyfile", key)
+            .setting("ssl_options.certfile", CERTIFICATE_FILE)
+            .setting("ssl_options.keyfile", KEY_FILE)
             .setting("ssl_options.verify", "verify_none")
             .setting("ssl_options.fail_if_no_peer_cert", "false");
         builder.tls = true;

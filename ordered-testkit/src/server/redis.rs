@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use super::ServerError;
+use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
 use super::port::Port;
 use super::process::ServerProcess;
 
@@ -20,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct RedisServer {
     process: ServerProcess,
     port: Port,
+    /// Where it listens for TLS, if it does.
+    tls_port: Option<Port>,
     settings: Vec<(String, String)>,
 }
 
@@ -28,6 +31,7 @@ pub struct RedisServer {
 #[must_use]
 pub struct RedisBuilder {
     settings: Vec<(String, String)>,
+    tls: bool,
 }
 
 impl RedisServer {
@@ -41,8 +45,8 @@ impl RedisServer {
 
     /// A server with other settings.
     pub fn builder() -> RedisBuilder {
-        let settings = Vec::new();
-        RedisBuilder { settings }
+        let (settings, tls) = (Vec::new(), false);
+        RedisBuilder { settings, tls }
             .setting("appendonly", "yes")
             .appendfsync("always")
             .setting("save", "")
@@ -61,6 +65,13 @@ impl RedisServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port())
+    }
+
+    /// `rediss://127.0.0.1:<port>`, for a server that [listens for TLS](RedisBuilder::tls).
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        let port = self.tls_port.as_ref()?.number();
+        Some(format!("rediss://127.0.0.1:{port}"))
     }
 
     /// The port it listens on, the same after every restart.
@@ -130,14 +141,29 @@ impl RedisBuilder {
         self.setting("appendonly", "no")
     }
 
+    /// It listens for TLS, too, with a certificate for 127.0.0.1 that [`AUTHORITY`](super::AUTHORITY) has signed.
+    pub fn tls(self) -> Self {
+        let mut builder = self
+            .setting("tls-cert-file", CERTIFICATE_FILE)
+            .setting("tls-key-file", KEY_FILE)
+            .setting("tls-auth-clients", "no");
+        builder.tls = true;
+        builder
+    }
+
     /// Starts the server.
     ///
     /// # Errors
     /// When it is not installed or does not come up, with the end of its log.
-    pub async fn start(self) -> Result<RedisServer, ServerError> {
+    pub async fn start(mut self) -> Result<RedisServer, ServerError> {
+        let tls_port = self.tls.then(Port::claim).transpose()?;
+        if let Some(port) = &tls_port {
+            self = self.setting("tls-port", port.number().to_string());
+        }
         let mut server = RedisServer {
             process: ServerProcess::new("redis")?,
             port: Port::claim()?,
+            tls_port,
             settings: self.settings,
         };
         server.start_again().await?;
