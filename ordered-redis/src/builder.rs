@@ -94,12 +94,21 @@ impl RedisStoreBuilder {
 
     #[cfg(feature = "tls")]
     fn trusting(&self, mut address: Address) -> Result<Address, StoreError> {
-        address.authorities.clone_from(&self.authorities);
-        if address.authorities.is_some() && !address.has_tls() {
+        let Some(pem) = &self.authorities else {
+            return Ok(address);
+        };
+        if !address.has_tls() {
             return Err(StoreError::refused(
                 "`ca_certificates` is given, and nothing is encrypted: write the address of Redis as rediss://…, or leave them out",
             ));
         }
+        if !crate::tls::are_certificates(pem) {
+            return Err(StoreError::refused(
+                "`ca_certificates` has no certificate in it, or what is none: give the PEM itself (-----BEGIN CERTIFICATE-----), \
+                 not its path",
+            ));
+        }
+        address.authorities = Some(pem.clone());
         Ok(address)
     }
 
@@ -141,14 +150,15 @@ impl RedisStoreBuilder {
             #[cfg(feature = "tls")]
             if let Some(objection) = crate::tls::objection(&error) {
                 return StoreError::refused(format!(
-                    "Redis at {at} cannot be talked to over TLS ({objection}): a certificate of an authority that the system does \
-                     not know needs `.ca_certificates(…)`, or SSL_CERT_FILE in the environment"
+                    "Redis at {at} cannot be talked to over TLS ({objection}): the authority behind its certificate must be one \
+                     that the system trusts, or given with `.ca_certificates(…)` or SSL_CERT_FILE"
                 ))
                 .with_source(error);
             }
             if error.kind() == ErrorKind::Io {
+                let and_tls = if address.has_tls() { " Does it speak TLS there?" } else { "" };
                 StoreError::unavailable(format!(
-                    "Redis at {at} cannot be reached: is it running, and is this its address?"
+                    "Redis at {at} cannot be reached: is it running, and is this its address?{and_tls}"
                 ))
                 .with_source(error)
             } else {

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-#[cfg(feature = "tls")]
-use redis::ConnectionAddr;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value,
-    pipe,
+    Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError,
+    RedisResult, Value, pipe,
 };
 
 #[cfg(feature = "tls")]
@@ -51,7 +49,6 @@ impl Address {
         })
     }
 
-    #[cfg(feature = "tls")]
     pub(crate) fn has_tls(&self) -> bool {
         let is_tls = |node: &ConnectionInfo| matches!(node.addr(), ConnectionAddr::TcpTls { .. });
         self.nodes.iter().any(is_tls)

@@ -4,8 +4,10 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use redis::{Client, ConnectionInfo, RedisError, RedisResult, TlsCertificates};
+use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates};
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// rustls has one provider of cryptography for the whole process. Where the application has installed none, and what is compiled
 /// in leaves the choice open (none or several), rustls panics; so one is installed here.
@@ -14,6 +16,12 @@ pub(crate) fn ensure_provider() {
         // Refused where someone was faster, and then theirs is used.
         let _ = ring::default_provider().install_default();
     }
+}
+
+/// Whether there is a certificate, and nothing that is none.
+pub(crate) fn are_certificates(pem: &str) -> bool {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    certificates.is_ok_and(|certificates| !certificates.is_empty())
 }
 
 /// The authorities, as PEM, in place of the system's.
@@ -29,8 +37,8 @@ pub(crate) fn client(node: ConnectionInfo, authorities: Option<&str>) -> RedisRe
     Client::build_with_tls(node, trusting(authorities))
 }
 
-/// What rustls has against the server, if that is why there is no connection.
-pub(crate) fn objection(error: &RedisError) -> Option<&rustls::Error> {
+/// What rustls has against the server, or against the certificates that are to be trusted, if that is why there is no connection.
+pub(crate) fn objection(error: &RedisError) -> Option<&dyn Error> {
     let cause = error.source()?;
     // The client shares its errors.
     let cause = match cause.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
@@ -38,7 +46,11 @@ pub(crate) fn objection(error: &RedisError) -> Option<&rustls::Error> {
         None => cause,
     };
     match cause.downcast_ref::<io::Error>() {
-        Some(io) => io.get_ref()?.downcast_ref(),
-        None => cause.downcast_ref(),
+        Some(io) => io
+            .get_ref()?
+            .downcast_ref::<rustls::Error>()
+            .map(|error| error as _),
+        // Certificates of the system that cannot be read, or a host that no certificate can be for.
+        None => (error.kind() == ErrorKind::Io).then_some(cause),
     }
 }
