@@ -8,6 +8,7 @@ pub mod clock;
 pub mod event;
 pub mod explain;
 pub mod handler;
+pub mod next;
 pub mod protocol;
 pub mod store;
 pub mod transport;

@@ -194,7 +194,7 @@ impl Obstacle {
 }
 
 /// Which quota is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuotaLimit {
     /// The number of events held for the key.
     KeyEvents,

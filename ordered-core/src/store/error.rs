@@ -17,6 +17,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store will not do this however often it is asked: the worker stops with the message.
     Refused,
+    /// The state of the group is gone, or another one has taken its place.
+    StateLost,
 }
 
 impl StoreError {
@@ -33,6 +35,15 @@ impl StoreError {
     pub fn refused(message: impl Into<String>) -> Self {
         Self {
             kind: StoreErrorKind::Refused,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// The state that the worker knew is gone.
+    pub fn state_lost(message: impl Into<String>) -> Self {
+        Self {
+            kind: StoreErrorKind::StateLost,
             message: message.into(),
             source: None,
         }

@@ -1,0 +1,117 @@
+//! Where the state of the keys lives, shared by all workers: a fenced record per key, a mailbox, and remembered ids.
+//!
+//! A store knows nothing of the protocol. It keeps for each key a *record* (an owner with a fence, and a body that it
+//! does not understand), the key's *mailbox* (events that wait, by [`Slot`]), and the ids of processed events. Every
+//! request is atomic for its key. All decisions are made by the owner of the key, in the process of a worker.
+
+mod answer;
+mod inspect;
+mod request;
+mod sweep;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use answer::{Answer, Busy, Exchange, Owned, Posted, Previous, Saved};
+pub use inspect::{Inspect, KeyIndex, OwnerRecord, Record, RecordPage, Totals, WorkerRecord};
+pub use request::{
+    Acquire, AcquireMode, Change, Letter, Listing, ListingChange, NEVER, PutMode, Request, Save,
+    Slot,
+};
+pub use sweep::{StuckRecord, Sweep, Swept};
+
+use crate::protocol::{Millis, WorkerId};
+use crate::store::{Group, StoreError, StoreReport};
+
+/// Names one life of a group's state: made when the group is first opened, and gone with the state.
+///
+/// Every call carries it. Where the store has another one, or none, the state that the worker knows was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Incarnation(pub u64);
+
+/// One worker's session with the state of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The life of the state that it opened.
+    pub incarnation: Incarnation,
+}
+
+/// What a store says when a group is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// For all later calls.
+    pub session: Session,
+    /// Which guarantee the store's settings give.
+    pub report: StoreReport,
+    /// The state did not exist and was created by this call.
+    pub created: bool,
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// The store's time.
+    pub now: Millis,
+    /// Whether the group is paused.
+    pub paused: bool,
+}
+
+/// Where the state of the keys lives, shared by all workers of a group.
+///
+/// # Leases
+/// A worker is *alive* while it sends heartbeats. It counts as dead in two looks: the first look (by any call that
+/// meets it) after half of its lease without a heartbeat puts it in doubt; a look at least another half later finds it
+/// dead. So a step of the server's clock, forward or back, takes nothing from a worker that is alive, and delays the
+/// death of another by no more than one lease. [`Store::leave`] ends a lease at once.
+///
+/// # Errors
+/// Every call can fail with [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) (wait and call
+/// again), [`Refused`](crate::store::StoreErrorKind::Refused) (it will never work; the message says what to do) and
+/// [`StateLost`](crate::store::StoreErrorKind::StateLost) (the incarnation is not the store's).
+///
+/// # Cancel safety
+/// A future may be dropped at any time. Then, as after an error, it is unknown whether the call was carried out; an
+/// exchange that arrives after a later one of the same worker is refused by the store, and changes nothing.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store",
+    note = "use `MemoryStore`, the `RedisStore` of the feature `redis`, or implement `ordered_core::store::Store`"
+)]
+pub trait Store: Send + Sync + 'static {
+    /// Prepares the group, keeps its rules for operators to see, and says which guarantee the store's settings give.
+    /// Called once by each worker at start, and again after its state was lost and is adopted.
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError>;
+
+    /// Carries out the requests, each atomically for its key, and answers each in its place. A batch names each key at
+    /// most once.
+    async fn exchange(
+        &self,
+        group: &Group,
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError>;
+
+    /// Renews the worker's lease.
+    async fn heartbeat(
+        &self,
+        group: &Group,
+        session: &Session,
+        lease: Duration,
+    ) -> Result<Beat, StoreError>;
+
+    /// Ends the worker's lease now; keys that it still owns may be acquired by others at once, and do not count as left
+    /// by a worker that died.
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError>;
+
+    /// Finds keys that need an owner now: those that are due, and those whose owner is dead. Changes no key. Bounded
+    /// work: about `limit` of each kind, and what was not reached is found by a later sweep.
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError>;
+}
