@@ -70,8 +70,8 @@ pub enum Previous {
 pub struct Busy {
     /// Which one.
     pub owner: WorkerId,
-    /// What became of the letter, where there was one.
-    pub posted: Option<Posted>,
+    /// What became of each of the letters, in their order.
+    pub posted: Vec<Posted>,
 }
 
 /// What became of a letter that was posted, or put.

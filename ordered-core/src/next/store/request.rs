@@ -79,10 +79,10 @@ impl Request {
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         match self {
-            Self::Acquire(acquire) => acquire
-                .letter
-                .as_ref()
-                .map_or(0, |(_, letter)| letter.data.len()),
+            Self::Acquire(acquire) => {
+                let sizes = acquire.letters.iter().map(|(_, letter)| letter.data.len());
+                sizes.sum()
+            }
             Self::Save(save) => {
                 let letters = save.changes.iter().map(|change| match change {
                     Change::Put { letter, .. } => letter.data.len(),
@@ -102,9 +102,9 @@ pub struct Acquire {
     pub key: Key,
     /// What to do where another worker owns it.
     pub mode: AcquireMode,
-    /// Posted to the mailbox where another worker owns the key; not stored otherwise. Only slots of held events are
-    /// posted.
-    pub letter: Option<(Slot, Letter)>,
+    /// Posted to the mailbox where another worker owns the key and keeps it; not stored otherwise. Only slots of held
+    /// events are posted.
+    pub letters: Vec<(Slot, Letter)>,
     /// Ids to look up among the remembered ones.
     pub look_up: Vec<EventId>,
 }
