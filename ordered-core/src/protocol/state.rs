@@ -190,7 +190,9 @@ pub struct Dead {
 }
 
 /// Why an event was put aside by the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum DeadCause {
     /// It used up its attempts, or failed for good, and its group does not halt at such events.
     Failed,

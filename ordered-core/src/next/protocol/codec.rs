@@ -1,0 +1,114 @@
+//! The body of a record: compact, versioned, and understood by nobody but the protocol.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Anchor, KeyState};
+use crate::protocol::Fence;
+
+/// A body that this version cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CorruptBody {
+    /// It was written by a later version.
+    #[error(
+        "the state of the key was written by a later version of `ordered` (format {0}): update this worker"
+    )]
+    Version(u8),
+    /// It is damaged.
+    #[error("the state of the key is damaged: {0}")]
+    Damaged(String),
+}
+
+/// The format of a key with nothing but its last seq and one anchor, or none: most keys, most of the time.
+const SHORT: u8 = 1;
+/// The format of all others.
+const FULL: u8 = 2;
+
+#[derive(Serialize, Deserialize)]
+struct Short {
+    last_seq: u64,
+    /// How far the anchor lies below `last_seq`, and its time in seconds after the fence.
+    anchor: Option<(u64, i64)>,
+}
+
+impl KeyState {
+    /// The bytes of the state, saved under this fence.
+    #[must_use]
+    pub fn encode(&self, fence: Fence) -> Bytes {
+        let encoded = if let Some(short) = self.short(fence) {
+            postcard::to_extend(&short, vec![SHORT])
+        } else {
+            postcard::to_extend(self, vec![FULL])
+        };
+        encoded
+            .expect("numbers and strings always serialise into memory")
+            .into()
+    }
+
+    /// The inverse of [`KeyState::encode`], with the fence that the body was saved under.
+    ///
+    /// # Errors
+    /// When the bytes were not written by `encode` of this version or an earlier one.
+    pub fn decode(body: &[u8], fence: Fence) -> Result<Self, CorruptBody> {
+        let damaged = |error: postcard::Error| CorruptBody::Damaged(error.to_string());
+        match body.split_first() {
+            Some((&SHORT, rest)) => {
+                let short: Short = postcard::from_bytes(rest).map_err(damaged)?;
+                Ok(Self::from_short(&short, fence))
+            }
+            Some((&FULL, rest)) => postcard::from_bytes(rest).map_err(damaged),
+            Some((version, _)) => Err(CorruptBody::Version(*version)),
+            None => Err(CorruptBody::Damaged("it is empty".into())),
+        }
+    }
+
+    fn short(&self, fence: Fence) -> Option<Short> {
+        if !self.is_idle() {
+            return None;
+        }
+        let anchor = match self.anchors[..] {
+            [] => None,
+            [anchor] => Some(anchor),
+            _ => return None,
+        };
+        let rest = Self {
+            last_seq: 0,
+            anchors: Vec::new(),
+            ..self.clone()
+        };
+        if rest != Self::default() {
+            return None;
+        }
+        let anchor = match anchor {
+            None => None,
+            Some(Anchor { seq, at }) => {
+                let after = i64::try_from(at).ok()? - granted_at(fence);
+                Some((self.last_seq.checked_sub(seq)?, after.div_euclid(1_000)))
+            }
+        };
+        Some(Short {
+            last_seq: self.last_seq,
+            anchor,
+        })
+    }
+
+    fn from_short(short: &Short, fence: Fence) -> Self {
+        let anchor = short.anchor.map(|(below, after)| {
+            let at = granted_at(fence).saturating_add(after.saturating_mul(1_000));
+            Anchor {
+                seq: short.last_seq.saturating_sub(below),
+                at: u64::try_from(at).unwrap_or(0),
+            }
+        });
+        Self {
+            last_seq: short.last_seq,
+            anchors: anchor.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A fence is the time of its grant in microseconds, or later.
+fn granted_at(fence: Fence) -> i64 {
+    i64::try_from(fence.0 / 1_000).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,21 @@
+//! The protocol: one pure state machine for a key, and the engine that runs one for every key of a worker.
+//!
+//! No clock, no I/O, no async, no logging and no user code. Time, answers and the ends of runs come in as values; what is
+//! to be done goes out as values.
+
+mod codec;
+mod failure;
+mod note;
+mod operate;
+mod place;
+mod seq_set;
+mod state;
+mod transition;
+
+pub use codec::CorruptBody;
+pub use failure::FailedRun;
+pub use note::{DeadNote, HeldNote, stored_event};
+pub use place::Placement;
+pub use seq_set::SeqSet;
+pub use state::{Anchor, KeyState, LastError, Phase, Skipped};
+pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};

@@ -1,0 +1,215 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::SeqSet;
+use crate::next::store::{Listing, NEVER};
+use crate::protocol::{GapPolicy, Millis, Policy};
+
+/// What the owner of a key knows of it, and saves as the body of its record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct KeyState {
+    /// The last seq that was committed or skipped; the one before the first, at the beginning.
+    pub last_seq: u64,
+    /// How often the numbering of the key was started over.
+    pub epoch: u64,
+    /// How often the event at the head (`last_seq + 1`) failed.
+    pub attempts: u32,
+    /// How often a worker died while it ran the event at the head alone, on trial.
+    pub crashes: u32,
+    /// How often the owner died otherwise since the event at the head became that.
+    pub unfinished: u32,
+    /// The event at the head is on trial: a worker runs it as its only suspect.
+    pub on_trial: bool,
+    /// When it was on trial last.
+    pub tried_at: Millis,
+    /// Whether the head may run.
+    pub phase: Phase,
+    /// An operator has paused the key.
+    pub paused: bool,
+    /// What went wrong with the event at the head.
+    pub last_error: Option<LastError>,
+    /// Since when held events wait for one that has not come.
+    pub gap_since: Option<Millis>,
+    /// The seqs of the events that are held in the mailbox.
+    pub held: SeqSet,
+    /// What will never come, beyond `last_seq`.
+    pub absent: SeqSet,
+    /// What was skipped, as far as it is remembered, oldest first.
+    pub skipped: Vec<Skipped>,
+    /// The dead letters, by epoch.
+    pub dead: BTreeMap<u64, SeqSet>,
+    /// The dead letters of the present epoch that are to be run again, with the number of their failed attempts.
+    pub replays: BTreeMap<u64, u32>,
+    /// From which seq on events were committed since when, oldest first. Where events lie above an anchor that is
+    /// younger than `dedup_ttl`, their ids are all remembered.
+    pub anchors: Vec<Anchor>,
+}
+
+/// Whether the event at the head of a key may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Phase {
+    /// It may.
+    #[default]
+    Open,
+    /// Not before a time: it failed and will be tried again.
+    BackingOff {
+        /// When it is due, by the store's clock.
+        until: Millis,
+        /// How long the wait was, in milliseconds.
+        wait: u64,
+    },
+    /// Not until an operator says so: it failed permanently, or has not come in time.
+    Halted {
+        /// Since when, by the store's clock.
+        since: Millis,
+    },
+}
+
+/// What went wrong with the event at the head of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LastError {
+    /// The last error.
+    pub error: String,
+    /// When it failed first.
+    pub first_at: Millis,
+    /// When it failed last.
+    pub last_at: Millis,
+    /// The worker on which it failed last.
+    pub worker: String,
+}
+
+/// A range of seqs that was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+    /// Until when that is remembered.
+    pub until: Millis,
+}
+
+/// The events above `seq` were committed at `at` or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The last seq before them.
+    pub seq: u64,
+    /// When the first of them was committed, rounded down to seconds once it was saved.
+    pub at: Millis,
+}
+
+impl KeyState {
+    /// A key of which nothing was seen yet.
+    #[must_use]
+    pub fn new(first_seq: u64) -> Self {
+        Self {
+            last_seq: first_seq.saturating_sub(1),
+            ..Self::default()
+        }
+    }
+
+    /// The seq whose turn it is.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.last_seq + 1
+    }
+
+    /// Which attempt at the event at the head the next one is, from 1. Deaths of workers count.
+    #[must_use]
+    pub fn next_attempt(&self) -> u32 {
+        1 + self.attempts + self.crashes + self.unfinished
+    }
+
+    /// Whether the event at the head was under way in workers that died, so that it may be what killed them. A suspect
+    /// runs only on trial.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.unfinished >= SUSPECT_AFTER && self.phase == Phase::Open
+    }
+
+    /// Whether something of the key that is stored may run now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.paused
+            && (!self.replays.is_empty()
+                || self.held.first().is_some_and(|first| first <= self.head()))
+    }
+
+    /// Whether nothing of it is stored and nothing is noted but how far it is.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.paused
+            && self.held.is_empty()
+            && self.dead.is_empty()
+            && self.unfinished == 0
+    }
+
+    /// The epochs and seqs of the dead letters, in order.
+    pub fn dead_letters(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let of = |(epoch, seqs): (&u64, &SeqSet)| {
+            let epoch = *epoch;
+            seqs.iter().map(move |seq| (epoch, seq)).collect::<Vec<_>>()
+        };
+        self.dead.iter().flat_map(of)
+    }
+
+    /// Whether an event of the present epoch with this seq is a dead letter.
+    #[must_use]
+    pub fn is_dead(&self, seq: u64) -> bool {
+        let here = self.dead.get(&self.epoch);
+        here.is_some_and(|seqs| seqs.contains(seq))
+    }
+
+    /// Where the key is to be listed. `before` is where it is listed now: a key that is due already stays so without a
+    /// change.
+    #[must_use]
+    pub fn listing(&self, policy: &Policy, before: Listing, now: Millis) -> Listing {
+        let halted = match self.phase {
+            Phase::Halted { since } => Some(since),
+            _ => None,
+        };
+        Listing {
+            due: self.due(policy, before, now),
+            gap: self.gap_since.filter(|_| halted.is_none()),
+            halted,
+        }
+    }
+
+    fn due(&self, policy: &Policy, before: Listing, now: Millis) -> Option<Millis> {
+        if self.is_idle() {
+            return None;
+        }
+        match self.phase {
+            _ if self.paused => Some(NEVER),
+            Phase::Halted { .. } => Some(NEVER),
+            Phase::BackingOff { until, .. } => Some(until),
+            Phase::Open if self.is_ready() => match before.due {
+                _ if self.is_suspect() => Some(self.tried_at),
+                Some(due) if due <= now => Some(due),
+                _ => Some(now),
+            },
+            Phase::Open => Some(self.gap_deadline(policy).unwrap_or(NEVER)),
+        }
+    }
+
+    /// Until when the key waits for an event that has not come.
+    #[must_use]
+    pub fn gap_deadline(&self, policy: &Policy) -> Option<Millis> {
+        let after = match policy.on_gap {
+            GapPolicy::Wait => return None,
+            GapPolicy::Skip { after } | GapPolicy::Halt { after } => after,
+        };
+        self.gap_since
+            .map(|since| since.saturating_add(millis(after)))
+    }
+}
+
+/// From how many deaths of owners on the event at the head is a suspect.
+pub(super) const SUSPECT_AFTER: u32 = 2;
+
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
