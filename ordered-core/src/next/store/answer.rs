@@ -46,7 +46,7 @@ pub struct Owned {
     pub body: Option<Bytes>,
     /// The fence of the grant under which that body was saved; 0 where none was.
     pub body_fence: Fence,
-    /// The seqs of the held events that were posted and that no owner was told of.
+    /// The mail: the seqs of the held events that were posted and that no saved body accounts for, oldest first.
     pub mail: Vec<u64>,
     /// For each id that was looked up, whether it is remembered.
     pub seen: Vec<bool>,
@@ -90,11 +90,12 @@ pub enum Posted {
 /// A save was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Saved {
-    /// The key was given up. Where the save asked for that and this is false, mail has come.
+    /// The key was given up. Where the save asked for that and this is false, there is mail.
     pub released: bool,
     /// Somebody wants the key: it is to be given up after the event at work.
     pub hand_over: bool,
-    /// The seqs of the held events that were posted since the owner was told last.
+    /// The mail that is left: the seqs of the held events that were posted and that the body does not account for, oldest
+    /// first. It may name some that were told before.
     pub mail: Vec<u64>,
     /// For each id that was looked up, whether it is remembered.
     pub seen: Vec<bool>,

@@ -139,7 +139,10 @@ pub struct Save {
     pub look_up: Vec<EventId>,
     /// Slots to read, after the changes.
     pub fetch: Vec<Slot>,
-    /// Gives the key up, unless mail has come that the owner was not told of.
+    /// How many seqs of the mail, the oldest first, the body accounts for: these are removed from it. Mail is told again
+    /// and again until then, so that an owner that dies leaves it to the next.
+    pub taken: usize,
+    /// Gives the key up, unless there is mail beyond what was taken.
     pub release: bool,
 }
 
@@ -156,6 +159,7 @@ impl Save {
             remember: Vec::new(),
             look_up: Vec::new(),
             fetch: Vec::new(),
+            taken: 0,
             release: false,
         }
     }
