@@ -56,6 +56,14 @@ impl Clock {
             now.fetch_add(by, Ordering::SeqCst);
         }
     }
+
+    /// Moves a manual clock back, as an operator or a time server does; the others do not move.
+    pub fn step_back(&self, by: Millis) {
+        if let Source::Manual(now) = &self.0 {
+            let back = |now: Millis| Some(now.saturating_sub(by));
+            let _ = now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, back);
+        }
+    }
 }
 
 /// The machine's time in milliseconds since the Unix epoch, for what a person reads. Never to decide anything that

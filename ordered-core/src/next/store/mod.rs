@@ -6,6 +6,7 @@
 
 mod answer;
 mod inspect;
+mod memory;
 mod request;
 mod sweep;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 pub use answer::{Answer, Busy, Exchange, Owned, Posted, Previous, Saved};
 pub use inspect::{Inspect, KeyIndex, OwnerRecord, Record, RecordPage, Totals, WorkerRecord};
+pub use memory::{MemorySnapshot, MemoryStore};
 pub use request::{
     Acquire, AcquireMode, Change, Letter, Listing, ListingChange, NEVER, PutMode, Request, Save,
     Slot,

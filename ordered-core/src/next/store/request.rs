@@ -219,7 +219,6 @@ pub struct Listing {
 
 /// A change of a [`Listing`]: `None` leaves an entry as it is, `Some(None)` removes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[expect(clippy::option_option, reason = "left alone, removed, set")]
 pub struct ListingChange {
     /// Of [`Listing::due`].
     pub due: Option<Option<u64>>,
@@ -233,7 +232,6 @@ impl Listing {
     /// What to change so that `self` becomes `to`.
     #[must_use]
     pub fn change(self, to: Self) -> ListingChange {
-        #[expect(clippy::option_option, reason = "left alone, removed, set")]
         let differs = |from: Option<u64>, to: Option<u64>| (from != to).then_some(to);
         ListingChange {
             due: differs(self.due, to.due),
