@@ -6,7 +6,6 @@ use super::pending::{Failure, PendingSave};
 use super::queue::{Added, Queue};
 use super::shared::Shared;
 use crate::event::{EventId, Key};
-use crate::handler::OnLate;
 use crate::next::protocol::{KeyState, Phase, Placement};
 use crate::next::store::{Listing, Slot};
 use crate::protocol::{Fence, Obstacle, Waiting};
