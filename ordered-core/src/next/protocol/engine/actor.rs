@@ -168,7 +168,10 @@ impl<D> Actor<D> {
     pub(super) fn settle(&self, shared: &mut Shared<D>, event: Event<D>, disposition: Disposition) {
         if !event.tokens.is_empty() {
             shared.effects.push(Effect::Settle {
+                key: self.key.clone(),
+                seq: event.seq,
                 stored: event.is_stored(),
+                id: event.id,
                 tokens: event.tokens,
                 disposition,
             });
@@ -287,7 +290,6 @@ impl<D> Actor<D> {
             }
         }
     }
-
 }
 
 impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {

@@ -175,10 +175,9 @@ impl<D: Default> Actor<D> {
             self.defer(shared, event, Deferral::Unreadable);
         }
         for (_, token) in std::mem::take(&mut self.controls) {
-            shared.effects.push(Effect::Settle {
-                tokens: Tokens::one(token),
-                disposition: Disposition::Deferred(Deferral::Unreadable),
-                stored: false,
+            shared.effects.push(Effect::SettleControl {
+                token,
+                deferred: Some(Deferral::Unreadable),
             });
         }
     }
@@ -307,10 +306,9 @@ impl<D: Default> Actor<D> {
             self.settle(shared, event, Disposition::Committed);
         }
         for (control, token) in save.controls {
-            shared.effects.push(Effect::Settle {
-                tokens: Tokens::one(token),
-                disposition: Disposition::Control,
-                stored: false,
+            shared.effects.push(Effect::SettleControl {
+                token,
+                deferred: None,
             });
             shared.observe_key(&self.key, KeyChange::Controlled(control));
         }
@@ -348,6 +346,7 @@ impl<D: Default> Actor<D> {
         };
         event.held_since = Some(now);
         let tokens = std::mem::take(&mut event.tokens);
+        let id = event.id.clone();
         if waiting {
             let gone = tokens.len().min(self.waiting_deliveries);
             self.waiting_deliveries -= gone;
@@ -355,6 +354,9 @@ impl<D: Default> Actor<D> {
         }
         if !tokens.is_empty() {
             shared.effects.push(Effect::Settle {
+                key: self.key.clone(),
+                seq,
+                id,
                 tokens,
                 disposition: Disposition::Held,
                 stored: false,

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::event::{Event, Tokens};
 use crate::event::{EventId, Key};
 use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
+use crate::transport::Token;
 use crate::worker::Control;
 
 /// What the engine wants to be done, or to be known.
@@ -10,12 +11,25 @@ use crate::worker::Control;
 pub enum Effect {
     /// Settles every delivery of an event with its final outcome.
     Settle {
+        /// Its key.
+        key: Key,
+        /// Its seq.
+        seq: u64,
+        /// Its id.
+        id: EventId,
         /// The deliveries.
         tokens: Tokens,
         /// The outcome.
         disposition: Disposition,
         /// The event was in the mailbox, and its first delivery settled when it was put there.
         stored: bool,
+    },
+    /// Settles the delivery of a control message: it was carried out, or it stays with the broker for a while.
+    SettleControl {
+        /// The delivery.
+        token: Token,
+        /// Why it was not carried out.
+        deferred: Option<Deferral>,
     },
     /// Calls [`Engine::wake`](super::Engine::wake) for the key after this time.
     Wake {
@@ -69,8 +83,6 @@ pub enum Disposition {
     Conflict(Option<EventId>),
     /// It stays with the broker for a while.
     Deferred(Deferral),
-    /// It was a control message, which was carried out.
-    Control,
 }
 
 /// Why a delivery stays with the broker for a while.

@@ -188,10 +188,9 @@ impl<D> Actor<D> {
                 plan.parts.controls.push((control, token));
             } else {
                 let why = Deferral::Full(QuotaLimit::KeyEvents);
-                shared.effects.push(Effect::Settle {
-                    tokens: super::event::Tokens::one(token),
-                    disposition: Disposition::Deferred(why),
-                    stored: false,
+                shared.effects.push(Effect::SettleControl {
+                    token,
+                    deferred: Some(why),
                 });
             }
         }
