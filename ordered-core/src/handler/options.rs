@@ -23,6 +23,8 @@ pub struct HandlerOptions {
     pub on_exhausted: OnExhausted,
     /// What becomes of an event that comes after its seq was passed over. Default: it is dead-lettered.
     pub on_late: OnLate,
+    /// What the workers do when the store has lost the state of the group. Default: they stop.
+    pub on_state_loss: OnStateLoss,
     /// How many events of one key the handler takes at a time, in one [run](super::Handler::call_batch). From 1 to
     /// [`MOST_AHEAD`]. Default 1. Set with [`set_batch`](HandlerOptions::set_batch), lanes are made deep enough.
     ///
@@ -70,6 +72,19 @@ pub enum OnLate {
     Drop,
 }
 
+/// What the workers of a group do when the store has lost its state: a server without a disk was restarted, or somebody
+/// flushed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnStateLoss {
+    /// They grant nothing more, log which keys they had and how far these were, and end with an error.
+    #[default]
+    Stop,
+    /// They log the same, and go on with a new state, into which each writes what it still knows of its keys. What was held is
+    /// gone, and so are the ids of processed events: an event that comes again is stale, not a duplicate. A key that no
+    /// living worker remembers begins anew.
+    Adopt,
+}
+
 /// Exponential backoff with full jitter: before attempt n+1 a random time up to `base × 2^(n-1)`, at most `cap`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -90,6 +105,7 @@ impl HandlerOptions {
             lane_backoff: Duration::from_millis(250),
             on_exhausted: OnExhausted::default(),
             on_late: OnLate::default(),
+            on_state_loss: OnStateLoss::default(),
             batch: 1,
             commit_window: 0,
             policy: Policy::default(),

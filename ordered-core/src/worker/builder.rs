@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use super::{BuildError, Observer, Occurrence, Settings, SpanHook, StuckHook, StuckKey, Worker};
 use crate::handler::{
-    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate, States,
+    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate,
+    OnStateLoss, States,
 };
+use crate::next::store::Store;
 use crate::protocol::{GapPolicy, WorkerId};
-use crate::store::Store;
 use crate::transport::Transport;
 
 /// Puts a [`Worker`] together: a store, a transport, a handler, the application's state, and settings.
@@ -203,6 +204,11 @@ impl WorkerBuilder {
     /// What becomes of an event that failed for good. See [`HandlerOptions::on_exhausted`].
     pub fn on_exhausted(self, then: OnExhausted) -> Self {
         self.options(move |options| options.on_exhausted = then)
+    }
+
+    /// What the workers do when the store has lost the state of the group. See [`HandlerOptions::on_state_loss`].
+    pub fn on_state_loss(self, then: OnStateLoss) -> Self {
+        self.options(move |options| options.on_state_loss = then)
     }
 
     /// What to do about an event that does not come while later ones wait.
