@@ -219,7 +219,7 @@ pub async fn what_operators_did_is_written_down(stage: Stage<impl Inspect>) {
             who: format!("ada {number}"),
             why: "\0 why\n".into(),
         },
-        key: (number % 2 == 0).then(|| "order-1".into()),
+        key: number.is_multiple_of(2).then(|| "order-1".into()),
         verb: "skip".into(),
         outcome: "skipped 1 to 3".into(),
     };

@@ -83,7 +83,7 @@ impl Generator {
             81 => Step::Pause(group, self.rng.bool()),
             82..95 => Step::Advance(self.ticks(1..9)),
             95 => Step::Advance(self.ticks(1..400)),
-            96 => Step::StepBack(self.ticks(1..400)),
+            96 => Step::Back(self.ticks(1..400)),
             _ => Step::Compare(group, self.keys.clone()),
         }
     }

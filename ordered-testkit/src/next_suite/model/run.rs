@@ -70,7 +70,7 @@ impl<'a, S: Inspect> Run<'a, S> {
                 self.clock.advance(*millis);
                 return None;
             }
-            Step::StepBack(millis) => {
+            Step::Back(millis) => {
                 self.clock.step_back(*millis);
                 return None;
             }
@@ -196,7 +196,7 @@ impl<'a, S: Inspect> Side<'a, S> {
                 format!("{changed}")
             }
             Step::Compare(group, keys) => self.known(&groups[*group], keys).await?,
-            Step::Exchange(..) | Step::Advance(_) | Step::StepBack(_) => String::new(),
+            Step::Exchange(..) | Step::Advance(_) | Step::Back(_) => String::new(),
         })
     }
 

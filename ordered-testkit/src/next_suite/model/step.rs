@@ -20,7 +20,7 @@ pub(super) enum Step {
     },
     Pause(GroupPlace, bool),
     Advance(u64),
-    StepBack(u64),
+    Back(u64),
     /// Compares all that is known of the keys.
     Compare(GroupPlace, Vec<Key>),
 }
