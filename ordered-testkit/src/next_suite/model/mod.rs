@@ -89,22 +89,42 @@ impl<S: Inspect, F: Fn(Clock) -> S> Case<'_, F> {
         None
     }
 
-    /// Leaves out what is not needed to see the difference.
+    /// Leaves out what is not needed to see the difference: whole steps, then parts of them.
     async fn shrink(&self, mut steps: Vec<Step>, mut difference: Difference) -> String {
         steps.truncate(difference.at + 1);
         let mut place = 0;
         while place < steps.len() {
-            let mut fewer = steps.clone();
-            fewer.remove(place);
-            match self.run(&fewer).await {
-                Some(found) => {
-                    steps = fewer;
+            let mut shorter = vec![without(&steps, place)];
+            shorter.extend(steps[place].simpler().into_iter().map(|simpler| {
+                let mut steps = steps.clone();
+                steps[place] = simpler;
+                steps
+            }));
+            match self.first_that_differs(shorter).await {
+                Some((found, shorter)) => {
+                    steps = shorter;
                     steps.truncate(found.at + 1);
                     difference = found;
                 }
                 None => place += 1,
             }
         }
+        self.report(&steps, difference)
+    }
+
+    async fn first_that_differs(
+        &self,
+        sequences: Vec<Vec<Step>>,
+    ) -> Option<(Difference, Vec<Step>)> {
+        for steps in sequences {
+            if let Some(found) = self.run(&steps).await {
+                return Some((found, steps));
+            }
+        }
+        None
+    }
+
+    fn report(&self, steps: &[Step], difference: Difference) -> String {
         let mut report = String::new();
         for (place, policy) in self.groups.iter().enumerate() {
             let (key, group) = (policy.key_quota, policy.group_quota);
@@ -119,4 +139,10 @@ impl<S: Inspect, F: Fn(Clock) -> S> Case<'_, F> {
         let _ = write!(report, "expected {expected}\n     got {actual}");
         report
     }
+}
+
+fn without(steps: &[Step], place: usize) -> Vec<Step> {
+    let mut fewer = steps.to_vec();
+    fewer.remove(place);
+    fewer
 }
