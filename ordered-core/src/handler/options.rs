@@ -51,7 +51,7 @@ pub struct HandlerOptions {
 pub const MOST_AHEAD: u32 = 1_000;
 
 /// What becomes of an event that used up its attempts, or failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnExhausted {
     /// Its key stops here, and later events wait behind it until an operator decides.
     #[default]
@@ -61,7 +61,7 @@ pub enum OnExhausted {
 }
 
 /// What becomes of an event that comes after its seq was passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnLate {
     /// It is dead-lettered at the broker.
     #[default]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What a group asks of the protocol. Every worker of a group runs with the same policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Policy {
@@ -37,7 +37,7 @@ pub struct Policy {
 }
 
 /// What to do about an event that does not come while later ones of its key wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GapPolicy {
     /// Wait for it, however long it takes.
     Wait,
@@ -65,7 +65,7 @@ impl GapPolicy {
 }
 
 /// A bound on what is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Quota {
     /// Events.
     pub events: u64,

@@ -217,6 +217,10 @@ pub enum DeadCause {
     Discarded,
     /// The numbering of its key was begun again.
     Superseded,
+    /// It was posted, and its seq had been skipped.
+    Late,
+    /// It was posted, and another event was committed under its seq.
+    Conflict,
 }
 
 /// A committed event that is remembered.

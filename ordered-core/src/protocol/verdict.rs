@@ -153,7 +153,7 @@ pub struct Next {
 }
 
 /// What an event waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Waiting {
     /// The seq whose turn it is.
     pub for_seq: u64,
@@ -162,7 +162,7 @@ pub struct Waiting {
 }
 
 /// Why an event cannot run yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Obstacle {
     /// An earlier event has not come.
     Gap,

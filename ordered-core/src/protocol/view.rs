@@ -183,6 +183,8 @@ impl DeadCause {
             Self::Skipped => "skipped",
             Self::Discarded => "discarded",
             Self::Superseded => "superseded",
+            Self::Late => "late",
+            Self::Conflict => "conflict",
         }
     }
 }

@@ -54,8 +54,13 @@ impl Transition<'_> {
         self.keep(run);
     }
 
-    /// The wait of the event that failed is sat out in the store.
-    pub fn back_off(&mut self, wait: Duration) {
+    /// As [`Transition::postpone`], of a failure that was saved before.
+    pub fn postpone_again(&mut self, run: FailedRun<'_>, wait: Duration) {
+        self.back_off(wait);
+        self.keep(run);
+    }
+
+    fn back_off(&mut self, wait: Duration) {
         let wait = millis(wait);
         self.state.phase = Phase::BackingOff {
             until: self.now.saturating_add(wait),
@@ -132,7 +137,11 @@ impl Transition<'_> {
             replay,
         } = run.event;
         if !stored && !replay {
-            let letter = HeldNote { since: self.now }.letter(id, run.envelope);
+            let letter = HeldNote {
+                since: self.now,
+                checked: None,
+            }
+            .letter(id, run.envelope);
             self.hold(seq, letter, PutMode::Force);
         }
     }

@@ -4,6 +4,7 @@
 //! to be done goes out as values.
 
 mod codec;
+pub mod engine;
 mod failure;
 mod note;
 mod operate;

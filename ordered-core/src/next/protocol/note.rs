@@ -10,6 +10,8 @@ use crate::protocol::{DeadCause, Millis};
 pub struct HeldNote {
     /// Since when it is held, by the store's clock.
     pub since: Millis,
+    /// Up to which seq its key was committed when its id was looked up and was not among the remembered ones.
+    pub checked: Option<u64>,
 }
 
 /// What is noted beside a dead letter.
@@ -35,7 +37,10 @@ impl HeldNote {
     /// The inverse of [`HeldNote::encode`]; the beginning of time for what cannot be read.
     #[must_use]
     pub fn decode(note: &[u8]) -> Self {
-        postcard::from_bytes(note).unwrap_or(Self { since: 0 })
+        postcard::from_bytes(note).unwrap_or(Self {
+            since: 0,
+            checked: None,
+        })
     }
 
     /// The event as a letter.

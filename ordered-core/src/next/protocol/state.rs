@@ -115,6 +115,21 @@ impl KeyState {
         self.last_seq + 1
     }
 
+    /// The store knew less than this of the key: what lies up to `last_seq` is done.
+    pub(super) fn correct(&mut self, epoch: u64, last_seq: u64) {
+        self.epoch = epoch;
+        self.last_seq = last_seq;
+        self.attempts = 0;
+        self.crashes = 0;
+        self.unfinished = 0;
+        self.on_trial = false;
+        self.phase = Phase::Open;
+        self.gap_since = None;
+        self.absent.remove_up_to(last_seq);
+        // The ids of what the store forgot are not remembered.
+        self.anchors.clear();
+    }
+
     /// Which attempt at the event at the head the next one is, from 1. Deaths of workers count.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {

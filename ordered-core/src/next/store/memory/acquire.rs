@@ -71,7 +71,7 @@ impl Bucket {
             worker: worker.clone(),
             fence,
             since: now,
-            mail: Vec::new(),
+            mail: mail.clone(),
             hand_over,
         };
         self.owners.insert(key.clone(), ownership);

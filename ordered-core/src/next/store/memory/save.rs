@@ -1,5 +1,3 @@
-use std::mem;
-
 use super::mailbox::Mailbox;
 use super::state::{Body, Bucket, Rules};
 use crate::event::Key;
@@ -29,7 +27,8 @@ impl Bucket {
         let fetch = |slot: &Slot| mailbox.and_then(|mailbox| mailbox.get(*slot)).cloned();
         let letters = save.fetch.iter().map(fetch).collect();
         let owner = self.owners.get_mut(key).expect("the owner saves");
-        let (mail, hand_over) = (mem::take(&mut owner.mail), owner.hand_over);
+        owner.mail.drain(..save.taken.min(owner.mail.len()));
+        let (mail, hand_over) = (owner.mail.clone(), owner.hand_over);
         let released = save.release && mail.is_empty();
         if released {
             self.owners.remove(key);

@@ -46,7 +46,7 @@ pub(super) struct Ownership {
     pub(super) worker: WorkerId,
     pub(super) fence: Fence,
     pub(super) since: Millis,
-    /// The seqs that were posted and that the owner was not told of.
+    /// The seqs that were posted and that no saved body accounts for, oldest first.
     pub(super) mail: Vec<u64>,
     /// Somebody wants the key.
     pub(super) hand_over: bool,

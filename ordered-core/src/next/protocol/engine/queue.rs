@@ -1,0 +1,188 @@
+use std::collections::VecDeque;
+
+use super::event::Event;
+
+/// The events of one key that the worker has in memory, by seq.
+///
+/// The first are *done*: their handler has succeeded, and no save says so yet. Then come those that are *running*, then
+/// the others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Queue<D> {
+    events: VecDeque<Event<D>>,
+    done: usize,
+    running: usize,
+}
+
+/// What became of an event that was added.
+pub(super) enum Added<D> {
+    /// It has its place.
+    New,
+    /// It is there already; its deliveries were added to that one.
+    Known,
+    /// Another event has its seq.
+    Taken(Box<Event<D>>),
+}
+
+impl<D> Default for Queue<D> {
+    fn default() -> Self {
+        Self {
+            events: VecDeque::new(),
+            done: 0,
+            running: 0,
+        }
+    }
+}
+
+impl<D> Queue<D> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Event<D>> {
+        self.events.iter()
+    }
+
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// How many are neither done nor running.
+    pub(super) fn waiting(&self) -> usize {
+        self.events.len() - self.done - self.running
+    }
+
+    /// How many deliveries they have.
+    pub(super) fn unsettled(&self) -> usize {
+        self.events.iter().map(|event| event.tokens.len()).sum()
+    }
+
+    /// Those that the handler has begun with.
+    pub(super) fn begun(&self) -> impl Iterator<Item = &Event<D>> {
+        self.events.iter().take(self.done + self.running)
+    }
+
+    /// Those that are neither done nor running.
+    pub(super) fn rest(&self) -> impl Iterator<Item = &Event<D>> {
+        self.events.iter().skip(self.done + self.running)
+    }
+
+    pub(super) fn rest_mut(&mut self) -> impl Iterator<Item = &mut Event<D>> {
+        self.events.iter_mut().skip(self.done + self.running)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Event<D>> {
+        self.events.iter_mut()
+    }
+
+    /// The first that is not done.
+    pub(super) fn front(&self) -> Option<&Event<D>> {
+        self.events.get(self.done)
+    }
+
+    pub(super) fn front_mut(&mut self) -> Option<&mut Event<D>> {
+        self.events.get_mut(self.done)
+    }
+
+    pub(super) fn get(&self, seq: u64) -> Option<&Event<D>> {
+        let at = self.place(seq).ok()?;
+        self.events.get(at)
+    }
+
+    /// The first of those behind the front start running.
+    pub(super) fn start(&mut self, events: usize) -> impl Iterator<Item = &mut Event<D>> {
+        self.running = events;
+        self.events.iter_mut().skip(self.done).take(events)
+    }
+
+    /// Those that ran are done, or wait again.
+    pub(super) fn stop(&mut self, done: bool) {
+        if done {
+            self.done += self.running;
+        }
+        self.running = 0;
+    }
+
+    /// The front needs no run.
+    pub(super) fn pass_front(&mut self) {
+        self.done += 1;
+    }
+
+    /// Nothing of it counts as done or running any more.
+    pub(super) fn restart(&mut self) {
+        (self.done, self.running) = (0, 0);
+    }
+
+    /// Takes out those that are done.
+    pub(super) fn take_done(&mut self) -> impl Iterator<Item = Event<D>> {
+        let done = std::mem::take(&mut self.done);
+        self.events.drain(..done)
+    }
+
+    /// Takes out the first that is not done.
+    pub(super) fn take_front(&mut self) -> Option<Event<D>> {
+        self.events.remove(self.done)
+    }
+
+    /// Puts events that are done back to the front.
+    pub(super) fn put_back_done(&mut self, events: Vec<Event<D>>) {
+        for event in events.into_iter().rev() {
+            self.events.push_front(event);
+            self.done += 1;
+        }
+    }
+
+    /// Takes out those of the waiting that `take` wants.
+    pub(super) fn take_waiting(
+        &mut self,
+        mut take: impl FnMut(&Event<D>) -> bool,
+    ) -> Vec<Event<D>> {
+        let first = self.done + self.running;
+        if !self.events.iter().skip(first).any(&mut take) {
+            return Vec::new();
+        }
+        let (taken, kept): (Vec<_>, Vec<_>) =
+            self.events.drain(first..).partition(|event| take(event));
+        self.events.extend(kept);
+        taken
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<Event<D>> {
+        self.restart();
+        self.events.drain(..).collect()
+    }
+
+    /// Puts the event in its place, or its deliveries to the event that is there already. What came from the mailbox
+    /// replaces what was delivered meanwhile, and keeps its deliveries.
+    pub(super) fn add(&mut self, event: Event<D>) -> Added<D> {
+        let at = match self.place(event.seq) {
+            Err(at) => {
+                self.events.insert(at.max(self.done + self.running), event);
+                return Added::New;
+            }
+            Ok(at) => at,
+        };
+        let there = &mut self.events[at];
+        if there.id != event.id {
+            return Added::Taken(Box::new(event));
+        }
+        there.epoch = there.epoch.or(event.epoch);
+        there.held_since = there.held_since.or(event.held_since);
+        there.tokens.absorb(event.tokens);
+        Added::Known
+    }
+
+    fn place(&self, seq: u64) -> Result<usize, usize> {
+        if self.events.back().is_none_or(|last| last.seq < seq) {
+            return Err(self.events.len());
+        }
+        self.events.binary_search_by_key(&seq, |event| event.seq)
+    }
+}

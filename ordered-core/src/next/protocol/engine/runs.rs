@@ -1,0 +1,150 @@
+//! When the handler runs, and what becomes of a run.
+
+use std::collections::HashSet;
+
+use super::actor::Actor;
+use super::effect::{EventChange, RunError};
+use super::event::Event;
+use super::pending::Failure;
+use super::shared::Shared;
+use crate::event::EventId;
+
+impl<D> Actor<D> {
+    /// How many events the next run takes; 0 if none may begin now.
+    pub(super) fn next_run(&mut self, shared: &Shared<D>) -> usize {
+        self.mark_repeats();
+        if !self.may_begin(shared) {
+            return 0;
+        }
+        let (Some(own), Some(first)) = (&self.ownership, self.queue.front()) else {
+            return 0;
+        };
+        let batch = shared.rules.batch as usize;
+        if batch <= 1 || !self.may_share(first) {
+            return 1;
+        }
+        let mut ids: HashSet<&EventId> = HashSet::new();
+        let mut before = first.seq - 1;
+        let mut events = 0;
+        for event in self.queue.rest().take(batch) {
+            let follows = event.seq == before + 1 && event.is_checked() && self.may_share(event);
+            if !follows || !ids.insert(&event.id) || own.ids.contains(&event.id) {
+                break;
+            }
+            (events, before) = (events + 1, event.seq);
+        }
+        events
+    }
+
+    /// The first event's id may have been committed since it was looked up.
+    fn mark_repeats(&mut self) {
+        if let (Some(own), Some(front)) = (&self.ownership, self.queue.front_mut())
+            && !front.replay
+            && own.ids.contains(&front.id)
+        {
+            front.seen = Some(true);
+        }
+    }
+
+    /// Whether the next event may run now: strictly only when those before it are committed.
+    pub(super) fn may_begin(&self, shared: &Shared<D>) -> bool {
+        let (Some(own), Some(front)) = (&self.ownership, self.queue.front()) else {
+            return false;
+        };
+        let is_free = self.queue.running() == 0
+            && self.failure.is_none()
+            && self.waiting.is_none()
+            && self.controls.is_empty();
+        let is_open = !own.uncertain
+            && !own.closed
+            && !own.hand_over
+            && !own.state.is_blocked()
+            && !shared.paused
+            && !shared.draining;
+        let is_tried = !own.state.is_suspect() || own.trial_saved;
+        if !is_free || !is_open || !is_tried || !front.is_checked() {
+            return false;
+        }
+        let begun = own.committing + self.queue.done();
+        if begun == 0 {
+            let is_replay = own.state.replays.keys().next() == Some(&front.seq) && front.replay;
+            let is_head = own.state.replays.is_empty() && front.seq == own.state.head();
+            return is_replay || is_head;
+        }
+        let last = own.tip + self.queue.done() as u64;
+        begun <= shared.rules.commit_window as usize
+            && self.may_share(front)
+            && front.seq == last + 1
+            // One at a later attempt is strict to its end: a crash now would be another attempt of it.
+            && last > own.serial_until
+    }
+
+    /// Whether the event may run together with others, or ahead of commits. Retries and repeats run alone, so that a failure
+    /// is attributed to one event.
+    fn may_share(&self, event: &Event<D>) -> bool {
+        let Some(own) = &self.ownership else {
+            return false;
+        };
+        let is_first_attempt = event.seq != own.state.head() || own.state.next_attempt() == 1;
+        is_first_attempt && !event.replay && !event.is_repeat() && event.seq > own.serial_until
+    }
+
+    /// Which attempt at the front the next run is.
+    pub(super) fn attempt(&self) -> u32 {
+        let (Some(own), Some(front)) = (&self.ownership, self.queue.front()) else {
+            return 1;
+        };
+        if front.replay {
+            1 + own.state.replays.get(&front.seq).copied().unwrap_or(0)
+        } else if front.seq == own.state.head() {
+            own.state.next_attempt()
+        } else {
+            1
+        }
+    }
+
+    /// The run is over.
+    pub(super) fn finish(
+        &mut self,
+        shared: &mut Shared<D>,
+        outcome: Result<(), RunError>,
+        attempt: u32,
+    ) {
+        shared.running -= 1;
+        self.run = None;
+        let events = self.queue.running();
+        let error = match outcome {
+            Ok(()) => return self.queue.stop(true),
+            Err(error) => error,
+        };
+        self.queue.stop(false);
+        let last = self
+            .queue
+            .rest()
+            .nth(events.saturating_sub(1))
+            .map_or(0, |event| event.seq);
+        if let Some(own) = &mut self.ownership {
+            own.serial_until = own.serial_until.max(last);
+        }
+        let RunError {
+            error,
+            permanent,
+            wait,
+        } = error;
+        if events > 1 {
+            // No attempt of any: they run one at a time, so that the one that fails is found.
+            if let Some(front) = self.queue.front() {
+                let what = EventChange::Split { events, error };
+                shared.observe(&self.key, front, what);
+            }
+            return;
+        }
+        self.failure = Some(Failure {
+            attempt,
+            error,
+            permanent,
+            wait,
+            saved: false,
+        });
+    }
+}

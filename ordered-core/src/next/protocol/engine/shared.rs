@@ -1,0 +1,99 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::effect::{Effect, EventChange, KeyChange};
+use super::event::Event;
+use super::quarantine::Quarantine;
+use super::retry_wait::RetryWaits;
+use super::watermark::Watermarks;
+use crate::event::Key;
+use crate::handler::{OnExhausted, OnLate};
+use crate::protocol::{Millis, Policy};
+
+/// The rules that an engine works by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Rules {
+    /// The name of the worker.
+    pub worker: String,
+    /// The rules of the group.
+    pub policy: Policy,
+    /// How many events of a key one run takes at the most.
+    pub batch: u32,
+    /// How many events of a key may be done and not committed while the next one runs.
+    pub commit_window: u32,
+    /// What becomes of an event that failed permanently.
+    pub on_exhausted: OnExhausted,
+    /// What becomes of an event that comes after its seq was skipped.
+    pub on_late: OnLate,
+    /// The longest wait between attempts that the worker keeps the key for.
+    pub own_backoff: Duration,
+    /// How many runs of the handler there are at a time.
+    pub concurrency: usize,
+    /// How many keys the worker takes over at the most.
+    pub max_keys: usize,
+    /// How many deliveries may be unsettled.
+    pub read_ahead: usize,
+    /// Events wait in memory for room in the queue of their key for a while before they are held.
+    pub overflow: bool,
+}
+
+impl Rules {
+    /// How many events of a key may have been started at the most when the first of them is not committed yet.
+    pub(super) fn reach(&self) -> u64 {
+        u64::from(self.batch) + u64::from(self.commit_window)
+    }
+
+    pub(super) fn runs_ahead(&self) -> bool {
+        self.batch > 1 || self.commit_window > 0
+    }
+
+    /// How many events of a key are in memory for their turn.
+    pub(super) fn depth(&self) -> usize {
+        self.policy.lane_depth.max(1) as usize
+    }
+}
+
+/// What the keys at work share.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Shared<D> {
+    pub(super) rules: Arc<Rules>,
+    /// The store's time, as the worker estimates it.
+    pub(super) now: Millis,
+    /// The group is paused.
+    pub(super) paused: bool,
+    pub(super) draining: bool,
+    /// How many runs are under way.
+    pub(super) running: usize,
+    /// The number of the next run.
+    pub(super) next_run: u64,
+    /// How many ticks of the overflow went by.
+    pub(super) tick: u64,
+    pub(super) quarantine: Quarantine,
+    pub(super) retry_waits: RetryWaits,
+    pub(super) watermarks: Watermarks,
+    pub(super) effects: Vec<Effect>,
+    /// Keys that the worker asks for next.
+    pub(super) claims: Vec<Key>,
+    pub(super) data: std::marker::PhantomData<D>,
+}
+
+impl<D> Shared<D> {
+    pub(super) fn observe(&mut self, key: &Key, event: &Event<D>, what: EventChange) {
+        self.effects.push(Effect::Event {
+            key: key.clone(),
+            seq: event.seq,
+            id: event.id.clone(),
+            what,
+        });
+    }
+
+    pub(super) fn observe_key(&mut self, key: &Key, what: KeyChange) {
+        let key = key.clone();
+        self.effects.push(Effect::Key { key, what });
+    }
+
+    pub(super) fn wake(&mut self, key: &Key, after: Duration) {
+        let key = key.clone();
+        self.effects.push(Effect::Wake { key, after });
+    }
+}

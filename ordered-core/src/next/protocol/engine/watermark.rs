@@ -1,0 +1,63 @@
+use super::key_map::KeyMap;
+use crate::event::Key;
+
+/// How many keys are remembered at least; up to twice as many are.
+const REMEMBERED_KEYS: usize = 50_000;
+
+/// How far the worker knows keys to be committed, whatever the store says: what a store loses is noticed by it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Watermarks {
+    recent: KeyMap<Watermark>,
+    older: KeyMap<Watermark>,
+}
+
+/// How far a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Watermark {
+    /// The epoch of the key.
+    pub epoch: u64,
+    /// The last committed seq in it.
+    pub last_seq: u64,
+    /// The highest fence that the worker had for it.
+    pub fence: u64,
+}
+
+impl Watermarks {
+    pub(super) fn note(&mut self, key: &Key, mark: Watermark) {
+        if let Some(known) = self.recent.get_mut(key) {
+            *known = mark;
+            return;
+        }
+        if self.recent.len() >= REMEMBERED_KEYS {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(key.clone(), mark);
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Watermark> {
+        let known = self.recent.get(key).or_else(|| self.older.get(key));
+        known.copied()
+    }
+
+    /// An operator or a producer moved the key on purpose.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.recent.remove(key);
+        self.older.remove(key);
+    }
+
+    /// All of them, sorted by key.
+    pub(super) fn all(&self) -> Vec<(Key, Watermark)> {
+        let older = self
+            .older
+            .iter()
+            .filter(|(key, _)| !self.recent.contains_key(*key));
+        let mut all: Vec<_> = self
+            .recent
+            .iter()
+            .chain(older)
+            .map(|(key, mark)| (key.clone(), *mark))
+            .collect();
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        all
+    }
+}
