@@ -30,12 +30,27 @@ impl WorkerId {
         Self(text.as_ref().into())
     }
 
+    /// The name under which an operator owns a key for the time of one verb. `nonce` makes it unique.
+    #[must_use]
+    pub fn operator(who: &str, nonce: u64) -> Self {
+        Self::new(format!("{OPERATOR}{who}:{nonce:016x}"))
+    }
+
+    /// Whether it is the name of an operator. Operators run no events, so the death of one is no event's fault.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.0.starts_with(OPERATOR)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+/// What the names of operators begin with.
+const OPERATOR: &str = "operator:";
 
 impl fmt::Display for WorkerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::watermark::Watermark;
 use crate::next::protocol::{HeldNote, KeyState, Transition, stored_event};
 use crate::next::store::{Answer, Busy, Letter, Listing, Owned, Posted, Previous, Saved, Slot};
-use crate::protocol::{Fence, QuotaLimit, WorkerId};
+use crate::protocol::{Fence, QuotaLimit};
 
 /// After how long a key is asked for again that only its owner can decide about.
 const HAND_OVER: Duration = Duration::from_millis(50);
@@ -571,13 +571,5 @@ impl Ownership {
             ids: Default::default(),
             state,
         }
-    }
-}
-
-impl WorkerId {
-    /// Whether it is an operator's session, and no worker's.
-    #[must_use]
-    pub fn is_operator(&self) -> bool {
-        self.as_str().starts_with("operator:")
     }
 }
