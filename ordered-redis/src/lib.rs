@@ -22,15 +22,20 @@
 //! `lazyfree-lazy-expire yes` is worth setting where millions of events are committed a day: what is remembered of
 //! them expires in large pieces.
 
+mod address;
 mod answer;
 mod builder;
+mod dial;
 mod error;
 mod ids;
 mod link;
 mod names;
 mod pack;
+mod patience;
 mod request;
 mod script;
+mod sentinel;
+mod server;
 mod settings;
 mod store;
 #[cfg(feature = "tls")]
