@@ -131,3 +131,21 @@ async fn an_address_of_sentinels_that_is_none_is_told_with_how_to_write_it() {
         assert!(!text.contains("hunter2"), "{text}");
     }
 }
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn sentinels_and_their_master_are_both_asked_over_tls() {
+    use ordered_testkit::server::{AUTHORITY, AUTHORITY_FILE};
+
+    let master = RedisServer::builder().tls();
+    let master = master.setting("tls-ca-cert-file", AUTHORITY_FILE);
+    let master = master.start().await.unwrap();
+    let sentinels = RedisSentinels::builder(&master).tls(&master);
+    let sentinels = sentinels.start().await.unwrap();
+    let url = sentinels.tls_url().unwrap();
+    let untrusted = RedisStore::connect(&url).await.unwrap_err();
+    assert!(untrusted.to_string().contains("certificate"), "{untrusted}");
+    let trusting = RedisStore::builder(&url).ca_certificates(AUTHORITY);
+    let store = trusting.connect().await.unwrap();
+    open(&store, &group("sentinel-tls")).await.unwrap();
+}

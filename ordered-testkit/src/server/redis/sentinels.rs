@@ -5,6 +5,7 @@ use std::process::Command;
 use super::talk::{ask, field};
 use super::{INSTALL, PATIENCE, RedisServer};
 use crate::server::ServerError;
+use crate::server::certificates::{AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE};
 use crate::server::port::Port;
 use crate::server::process::ServerProcess;
 
@@ -29,6 +30,8 @@ pub struct RedisSentinels {
 struct Sentinel {
     process: ServerProcess,
     port: Port,
+    /// Where it listens for TLS, if it does.
+    tls_port: Option<Port>,
 }
 
 /// Settings of [`RedisSentinels`].
@@ -36,6 +39,8 @@ struct Sentinel {
 #[must_use]
 pub struct RedisSentinelsBuilder {
     master: u16,
+    /// Where the master listens for TLS, if the Sentinels are to speak it.
+    tls_port: Option<u16>,
     lines: Vec<String>,
     login: String,
 }
@@ -53,6 +58,7 @@ impl RedisSentinels {
     pub fn builder(master: &RedisServer) -> RedisSentinelsBuilder {
         RedisSentinelsBuilder {
             master: master.port(),
+            tls_port: None,
             lines: Vec::new(),
             login: "PING".into(),
         }
@@ -61,11 +67,18 @@ impl RedisSentinels {
     /// `redis+sentinel://127.0.0.1:<port>,127.0.0.1:<port>,127.0.0.1:<port>/mymaster`, without passwords.
     #[must_use]
     pub fn url(&self) -> String {
-        let places = self.sentinels.iter();
-        let places: Vec<String> = places
-            .map(|sentinel| format!("127.0.0.1:{}", sentinel.port.number()))
-            .collect();
-        format!("redis+sentinel://{}/{NAME}", places.join(","))
+        url(
+            "redis",
+            self.sentinels.iter().map(|sentinel| &sentinel.port),
+        )
+    }
+
+    /// The same with `rediss+sentinel://`, for Sentinels that [speak TLS](RedisSentinelsBuilder::tls).
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        let ports = self.sentinels.iter().map(|one| one.tls_port.as_ref());
+        let ports: Vec<&Port> = ports.collect::<Option<_>>()?;
+        Some(url("rediss", ports.into_iter()))
     }
 
     /// The port of the master, if all of them name the same one and think that it is up.
@@ -107,6 +120,17 @@ impl RedisSentinelsBuilder {
         self.line(format!("sentinel auth-pass {NAME} {password}"))
     }
 
+    /// They speak TLS with each other and with the master, which has to [listen for it](super::RedisBuilder::tls), and name the
+    /// port at which it does.
+    pub fn tls(mut self, master: &RedisServer) -> Self {
+        self.tls_port = master.tls_port.as_ref().map(Port::number);
+        self.line(format!("tls-cert-file {CERTIFICATE_FILE}"))
+            .line(format!("tls-key-file {KEY_FILE}"))
+            .line(format!("tls-ca-cert-file {AUTHORITY_FILE}"))
+            .line("tls-auth-clients no")
+            .line("tls-replication yes")
+    }
+
     /// Starts three that know each other, the master, and every replica that it has by now.
     ///
     /// # Errors
@@ -138,14 +162,20 @@ impl RedisSentinelsBuilder {
 
     fn one(&self) -> Result<Sentinel, ServerError> {
         let (mut process, port) = (ServerProcess::new("sentinel")?, Port::claim()?);
-        let number = port.number();
+        let tls_port = self.tls_port.map(|_| Port::claim()).transpose()?;
+        let (number, watched) = (port.number(), self.tls_port.unwrap_or(self.master));
         let mut lines = vec![
             "bind 127.0.0.1".to_owned(),
             format!("port {number}"),
-            format!("sentinel monitor {NAME} 127.0.0.1 {} 2", self.master),
+            format!("sentinel monitor {NAME} 127.0.0.1 {watched} 2"),
             format!("sentinel down-after-milliseconds {NAME} 1000"),
             format!("sentinel failover-timeout {NAME} 3000"),
         ];
+        lines.extend(
+            tls_port
+                .as_ref()
+                .map(|port| format!("tls-port {}", port.number())),
+        );
         lines.extend_from_slice(&self.lines);
         // It writes what it learns into its file.
         let file = process.folder().join("sentinel.conf");
@@ -153,8 +183,19 @@ impl RedisSentinelsBuilder {
         let mut command = Command::new("redis-server");
         command.arg(&file).arg("--sentinel");
         process.spawn(&mut command, INSTALL)?;
-        Ok(Sentinel { process, port })
+        Ok(Sentinel {
+            process,
+            port,
+            tls_port,
+        })
     }
+}
+
+fn url<'a>(scheme: &str, ports: impl Iterator<Item = &'a Port>) -> String {
+    let places: Vec<String> = ports
+        .map(|port| format!("127.0.0.1:{}", port.number()))
+        .collect();
+    format!("{scheme}+sentinel://{}/{NAME}", places.join(","))
 }
 
 async fn about(port: u16, login: &str) -> io::Result<String> {
