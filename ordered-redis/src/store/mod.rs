@@ -25,6 +25,7 @@ use self::shared::{Shared, number, text};
 use crate::builder::RedisStoreBuilder;
 use crate::link::Link;
 use crate::names::Names;
+use crate::patience::patiently;
 use crate::script::{Call, HEARTBEAT};
 use crate::settings;
 
@@ -99,16 +100,22 @@ impl RedisStore {
     }
 }
 
-#[async_trait]
-impl Store for RedisStore {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
-        Self::check_rules(group)?;
+impl RedisStore {
+    async fn open_once(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
         let answers = self.send(settings::questions()).await?;
         let report = settings::report(&self.shared.address, self.shared.strict, &answers)?;
         self.agree(group).await?;
         self.enroll(group, worker).await?;
         self.load().await?;
         Ok(report)
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+        Self::check_rules(group)?;
+        patiently(|| self.open_once(group, worker)).await
     }
 
     async fn apply(

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "cluster")]
 mod cluster;
+mod crew;
 mod durability;
+mod failover;
 mod failures;
 mod footprint;
 mod late_calls;
@@ -10,6 +12,7 @@ mod model;
 mod namespace;
 mod refusals;
 mod remembered;
+mod sentinel;
 mod suite;
 mod talk;
 #[cfg(feature = "tls")]

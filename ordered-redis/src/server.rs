@@ -1,0 +1,122 @@
+//! One server, behind a connection that is replaced when it is of no use any more.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ConnectionInfo, RedisResult, Value, pipe};
+
+use crate::dial::Dial;
+use crate::error::asks_for_another_connection;
+use crate::link::server_error;
+use crate::sentinel::Sentinels;
+
+/// A connection, or one that is being made: all who need it wait for the same one.
+type Connecting = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>;
+
+/// One server, wherever it is at the moment.
+pub(crate) struct Server {
+    place: Arc<Place>,
+    // A std mutex: held to look or to replace, and never over an await.
+    current: Mutex<Current>,
+}
+
+/// How to find the server.
+pub(crate) enum Place {
+    /// At an address that stays; which server is behind it may change.
+    Fixed(ConnectionInfo, Dial),
+    /// Where the Sentinels say that the master is.
+    Watched(Sentinels),
+}
+
+#[derive(Default)]
+struct Current {
+    connecting: Option<Connecting>,
+    /// Counts the connections, so that each is given up only once however many see that it is of no use.
+    generation: u64,
+}
+
+impl Place {
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        match self {
+            Self::Fixed(node, dial) => dial.connect(node, dial.timeout).await,
+            Self::Watched(sentinels) => sentinels.connect().await,
+        }
+    }
+}
+
+impl Server {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When there is no connection; there is nothing to be given up then.
+    pub(crate) async fn connect(place: Place) -> RedisResult<Self> {
+        let server = Self {
+            place: Arc::new(place),
+            current: Mutex::default(),
+        };
+        server.current().1.await?;
+        Ok(server)
+    }
+
+    /// Sends the commands in one pipeline. The connection is given up if it broke, if an answer did not come in time, or if
+    /// the server says that it is not, or not now, the one to ask. The next call then makes another.
+    pub(crate) async fn send(&self, commands: Vec<Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (generation, connecting) = self.current();
+        let answers = match connecting.await {
+            Ok(connection) => ask(connection, commands).await,
+            Err(error) => Err(error),
+        };
+        let is_of_use = answers.as_ref().is_ok_and(|answers| {
+            let mut errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+            !errors.any(asks_for_another_connection)
+        });
+        if !is_of_use {
+            self.give_up(generation);
+        }
+        answers
+    }
+
+    fn current(&self) -> (u64, Connecting) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let Current {
+            connecting,
+            generation,
+        } = &mut *current;
+        let connecting = connecting.get_or_insert_with(|| {
+            *generation += 1;
+            let place = Arc::clone(&self.place);
+            let connecting = async move { place.connect().await };
+            let connecting = connecting.boxed().shared();
+            // It goes on if whoever asked for it does not wait for it any more.
+            tokio::spawn(connecting.clone().map(drop));
+            connecting
+        });
+        (*generation, connecting.clone())
+    }
+
+    /// Calls that are under way on the connection still have their answers.
+    fn give_up(&self, generation: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.generation == generation {
+            current.connecting = None;
+        }
+    }
+}
+
+async fn ask(
+    mut connection: MultiplexedConnection,
+    commands: Vec<Cmd>,
+) -> RedisResult<Vec<RedisResult<Value>>> {
+    let mut pipeline = pipe();
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    pipeline.ignore_errors();
+    let values: Vec<Value> = pipeline.query_async(&mut connection).await?;
+    Ok(values.into_iter().map(server_error).collect())
+}
