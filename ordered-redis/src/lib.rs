@@ -28,6 +28,7 @@ mod error;
 mod ids;
 mod link;
 mod names;
+pub mod next;
 mod pack;
 mod request;
 mod script;
