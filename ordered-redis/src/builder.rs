@@ -121,6 +121,33 @@ impl RedisStoreBuilder {
     /// When a setting or the address is wrong, or the server cannot be reached or refuses the user; the message says
     /// which, and never the password.
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
+        let (link, address, buckets) = self.reach().await?;
+        Ok(RedisStore::new(
+            link,
+            address,
+            Names::new(&self.prefix),
+            buckets,
+            self.strict,
+        ))
+    }
+
+    /// Connects, as the store of the second edition.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_next(self) -> Result<crate::next::RedisStore, StoreError> {
+        let (link, address, buckets) = self.reach().await?;
+        Ok(crate::next::RedisStore::new(
+            link,
+            address,
+            Names::new(&self.prefix),
+            buckets,
+            self.strict,
+        ))
+    }
+
+    /// The connection, the address without what must not be shown, and the number of buckets.
+    async fn reach(&self) -> Result<(Link, String, u32), StoreError> {
         let buckets = self.bucket_count();
         if !(1..=4096).contains(&buckets) {
             return Err(StoreError::refused(format!(
@@ -155,13 +182,7 @@ impl RedisStoreBuilder {
             ));
         }
         let link = patiently(|| self.link(&address)).await?;
-        Ok(RedisStore::new(
-            link,
-            address.shown,
-            Names::new(&self.prefix),
-            buckets,
-            self.strict,
-        ))
+        Ok((link, address.shown, buckets))
     }
 
     async fn link(&self, address: &Address) -> Result<Link, StoreError> {

@@ -48,6 +48,7 @@ mod error;
 mod ids;
 mod link;
 mod names;
+pub mod next;
 mod pack;
 mod patience;
 mod request;

@@ -10,6 +10,8 @@ mod footprint;
 mod late_calls;
 mod model;
 mod namespace;
+mod next_ownership;
+mod next_support;
 mod refusals;
 mod remembered;
 mod sentinel;
