@@ -135,11 +135,6 @@ impl HandlerOptions {
     pub(crate) fn runs_ahead(&self) -> bool {
         self.batch > 1 || self.commit_window > 0
     }
-
-    /// How many events of a key may have been started at the most when the first of them is not committed yet.
-    pub(crate) fn reach(&self) -> u64 {
-        u64::from(self.batch) + u64::from(self.commit_window)
-    }
 }
 
 impl Default for Backoff {

@@ -6,8 +6,8 @@ use crate::handler::{
     Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate,
     OnStateLoss, States,
 };
-use crate::next::store::Store;
 use crate::protocol::{GapPolicy, WorkerId};
+use crate::store::Store;
 use crate::transport::Transport;
 
 /// Puts a [`Worker`] together: a store, a transport, a handler, the application's state, and settings.

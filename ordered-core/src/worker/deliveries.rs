@@ -6,8 +6,8 @@ use super::{Control, Occurrence, Place, Settings, control};
 use crate::clock::wall_clock;
 use crate::event::Seq;
 use crate::handler::{Decoded, DynHandler, Malformed};
-use crate::next::protocol::engine::{Engine, Event};
 use crate::protocol::Millis;
+use crate::protocol::engine::{Engine, Event};
 use crate::transport::Delivery;
 
 /// Gives deliveries to the engine. What cannot be read is dead-lettered.

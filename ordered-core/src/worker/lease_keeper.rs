@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::backoff::RetryBackoff;
 use super::telemetry::{StoreCall, Telemetry};
-use crate::next::store::{Beat, Session, Store};
+use crate::store::{Beat, Session, Store};
 use crate::store::{Group, StoreErrorKind};
 
 /// The worker's lease as the worker itself can be sure of it: counted on its own monotonic clock, from before the

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::event::{EventId, Key, Seq};
 use crate::handler::OnLate;
-use crate::next::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
+use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.

@@ -8,9 +8,9 @@ use tracing::{info, warn};
 use super::worker_loop::WorkerLoop;
 use super::{Observer, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, HandlerOptions, States};
-use crate::next::store::Store;
 use crate::protocol::WorkerId;
 use crate::store::Group;
+use crate::store::Store;
 use crate::transport::{self, Transport};
 
 /// Boxed, so that the worker is not monomorphised per shutdown future.

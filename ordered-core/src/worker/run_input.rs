@@ -5,7 +5,7 @@ use crate::event::{Key, Seq};
 use crate::handler::{
     AnyEvent, Context, ContextParts, DynHandler, HandlerError, Malformed, States, Work,
 };
-use crate::next::protocol::engine::{Event, Run};
+use crate::protocol::engine::{Event, Run};
 use crate::protocol::{Fence, WorkerId};
 
 /// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for the

@@ -7,9 +7,9 @@ use tracing::{info, warn};
 use super::backoff::RetryBackoff;
 use super::run_input::Read;
 use super::telemetry::{StoreCall, Telemetry};
-use crate::next::protocol::engine::Pending;
-use crate::next::store::{Answer, Exchange, Opened, Request, Session, Store, Sweep, Swept};
 use crate::protocol::WorkerId;
+use crate::protocol::engine::Pending;
+use crate::store::{Answer, Exchange, Opened, Request, Session, Store, Sweep, Swept};
 use crate::store::{Group, StoreError, StoreErrorKind};
 
 /// A call of the store under way.

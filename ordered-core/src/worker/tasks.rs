@@ -14,7 +14,7 @@ use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
 use crate::event::Key;
 use crate::handler::{DynHandler, HandlerError};
-use crate::next::protocol::engine::RunId;
+use crate::protocol::engine::RunId;
 use crate::words::of_panic;
 
 /// What a spawned task tells the worker.

@@ -20,11 +20,11 @@ use super::telemetry::Telemetry;
 use super::{Settings, Worker, WorkerError, deliveries, settler};
 use crate::event::Key;
 use crate::handler::{HandlerError, HandlerOptions, OnStateLoss};
-use crate::next::protocol::KeyState;
-use crate::next::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
-use crate::next::store::{Opened, Session, StuckRecord, Sweep, Swept};
+use crate::protocol::KeyState;
 use crate::protocol::Millis;
+use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
 use crate::store::{Group, StoreError, StoreErrorKind};
+use crate::store::{Opened, Session, StuckRecord, Sweep, Swept};
 use crate::transport::{Delivery, Settlement};
 use crate::words::shortened;
 

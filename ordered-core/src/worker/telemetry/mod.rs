@@ -19,8 +19,8 @@ use self::ledger::Ledger;
 pub use self::metric::{METRICS, Metric, MetricKind};
 use super::Occurrence;
 use crate::clock::wall_clock;
-use crate::next::store::Swept;
 use crate::protocol::Millis;
+use crate::store::Swept;
 
 /// Handles to the metrics of one worker, looked up once.
 pub(super) struct Telemetry {
