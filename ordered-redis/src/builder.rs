@@ -131,21 +131,6 @@ impl RedisStoreBuilder {
         ))
     }
 
-    /// Connects, as the store of the second edition.
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect).
-    pub async fn connect_next(self) -> Result<crate::next::RedisStore, StoreError> {
-        let (link, address, buckets) = self.reach().await?;
-        Ok(crate::next::RedisStore::new(
-            link,
-            address,
-            Names::new(&self.prefix),
-            buckets,
-            self.strict,
-        ))
-    }
-
     /// The connection, the address without what must not be shown, and the number of buckets.
     async fn reach(&self) -> Result<(Link, String, u32), StoreError> {
         let buckets = self.bucket_count();

@@ -41,25 +41,18 @@
 //! by itself is [`Refused`](ordered_core::store::StoreErrorKind::Refused), and ends the worker.
 
 mod address;
-mod answer;
 mod builder;
 mod dial;
 mod error;
-mod ids;
 mod link;
 mod names;
-pub mod next;
-mod pack;
 mod patience;
-mod request;
-mod script;
 mod sentinel;
 mod server;
 mod settings;
 mod store;
 #[cfg(feature = "tls")]
 mod tls;
-mod view;
 
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ordered_core::clock::Clock;
-use ordered_core::next::store::{
+use ordered_core::protocol::{Fence, Policy, Quota, QuotaLimit, WorkerId};
+use ordered_core::store::{
     AcquireMode, Answer, Change, Inspect, Posted, Previous, PutMode, Request, Save, Slot, Store,
 };
-use ordered_core::protocol::{Fence, Policy, Quota, QuotaLimit, WorkerId};
 use ordered_core::store::{Group, StoreErrorKind};
 use ordered_testkit::server::RedisServer;
 use ordered_testkit::unique;

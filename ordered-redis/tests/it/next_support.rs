@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ordered_core::event::{EventId, Key};
-use ordered_core::next::store::{
+use ordered_core::protocol::{Fence, Policy, WorkerId};
+use ordered_core::store::{
     Acquire, AcquireMode, Answer, Busy, Change, Letter, Opened, Owned, PutMode, Request, Save,
     Saved, Session, Slot, Store, Sweep,
 };
-use ordered_core::protocol::{Fence, Policy, WorkerId};
 use ordered_core::store::{Group, StoreError};
-use ordered_redis::next::RedisStore;
+use ordered_redis::RedisStore;
 use ordered_testkit::server::RedisServer;
 use ordered_testkit::unique;
 
@@ -55,7 +55,7 @@ pub(crate) fn sweep(limit: usize) -> Sweep {
 
 pub(crate) async fn connect(server: &RedisServer, buckets: u32) -> RedisStore {
     let builder = RedisStore::builder(server.url()).buckets(buckets);
-    builder.connect_next().await.unwrap()
+    builder.connect().await.unwrap()
 }
 
 /// A server for one test, which keeps nothing, and a store on it with so many buckets.

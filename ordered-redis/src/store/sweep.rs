@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use ordered_core::event::Key;
-use ordered_core::next::store::{Session, StuckRecord, Sweep, Swept};
 use ordered_core::protocol::Millis;
 use ordered_core::store::{Group, StoreError};
+use ordered_core::store::{Session, StuckRecord, Sweep, Swept};
 use redis::{Cmd, Value};
 
 use super::encode::millis;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ordered_core::next::store::{Beat, Session};
+use ordered_core::store::{Beat, Session};
 use ordered_core::store::{Group, StoreError};
 use redis::{Cmd, cmd};
 

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use ordered_core::next::store::{Incarnation, Opened, Session};
 use ordered_core::protocol::{Millis, WorkerId};
 use ordered_core::store::{Group, StoreError};
+use ordered_core::store::{Incarnation, Opened, Session};
 use redis::{Cmd, cmd};
 
 use super::encode::millis;

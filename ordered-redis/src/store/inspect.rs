@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::next::store::{
-    Inspect, KeyIndex, Letter, OwnerRecord, Record, RecordPage, Slot, Totals, WorkerRecord,
-};
 use ordered_core::protocol::{Fence, Millis, Policy};
 use ordered_core::store::{AuditEntry, Group, StoreError, bucket_of};
+use ordered_core::store::{
+    Inspect, KeyIndex, Letter, OwnerRecord, Record, RecordPage, Slot, Totals, WorkerRecord,
+};
 use redis::{Cmd, cmd};
 
 use super::RedisStore;

@@ -1,9 +1,9 @@
 //! The answers to the requests of a portion, out of what the script returns.
 
 use bytes::Bytes;
-use ordered_core::next::store::{Answer, Busy, Letter, Owned, Posted, Previous, Saved};
 use ordered_core::protocol::{Fence, Millis, QuotaLimit};
 use ordered_core::store::StoreError;
+use ordered_core::store::{Answer, Busy, Letter, Owned, Posted, Previous, Saved};
 use redis::Value;
 
 use super::encode::{Encoded, Portion};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ordered_core::next::store::{
+use ordered_core::store::{
     Acquire, AcquireMode, Change, Letter, PutMode, Request, Save, Session, Slot,
 };
 use ordered_core::store::{Group, StoreError};

@@ -1,7 +1,7 @@
 //! A batch of requests: one call for each bucket that it touches, all at once.
 
-use ordered_core::next::store::{Answer, Change, Exchange, Request, Save, Session};
 use ordered_core::protocol::{Millis, QuotaLimit};
+use ordered_core::store::{Answer, Change, Exchange, Request, Save, Session};
 use ordered_core::store::{Group, StoreError, StoreErrorKind, bucket_of};
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 

@@ -1,8 +1,8 @@
 //! The values that are kept of a key: its record, its owner, and its letters; and the leases of workers.
 
 use bytes::Bytes;
-use ordered_core::next::store::Letter;
 use ordered_core::protocol::{Fence, Millis, WorkerId};
+use ordered_core::store::Letter;
 use ordered_core::store::StoreError;
 
 use super::reply::{event_id, misshaped};
