@@ -120,3 +120,56 @@ async fn ask(
     let values: Vec<Value> = pipeline.query_async(&mut connection).await?;
     Ok(values.into_iter().map(server_error).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use redis::{IntoConnectionInfo, cmd};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers every `PING` as a replica that may not, and counts its connections.
+    async fn replica() -> (u16, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                counts.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    let mut command = [0; b"*1\r\n$4\r\nPING\r\n".len()];
+                    while client.read_exact(&mut command).await.is_ok() {
+                        client.write_all(b"-READONLY no\r\n").await.unwrap();
+                    }
+                });
+            }
+        });
+        (port, connections)
+    }
+
+    #[tokio::test]
+    async fn all_who_are_told_the_same_of_a_connection_give_it_up_once() {
+        let (port, connections) = replica().await;
+        let node = format!("redis://127.0.0.1:{port}").into_connection_info();
+        let dial = Dial {
+            timeout: Duration::from_secs(5),
+            #[cfg(feature = "tls")]
+            authorities: None,
+        };
+        let server = Server::connect(Place::Fixed(node.unwrap(), dial));
+        let server = server.await.unwrap();
+        for round in 1..=3 {
+            let answers = join_all((0..50).map(|_| server.send(vec![cmd("PING")]))).await;
+            let is_told =
+                |answer: RedisResult<Vec<RedisResult<Value>>>| answer.unwrap()[0].is_err();
+            assert!(answers.into_iter().all(is_told));
+            assert_eq!(connections.load(Ordering::Relaxed), round);
+        }
+    }
+}
