@@ -34,6 +34,7 @@ use crate::builder::RedisStoreBuilder;
 use crate::error::{is_no_script, store_error};
 use crate::link::Link;
 use crate::names::Names;
+use crate::patience::patiently;
 
 /// A store in Redis or Valkey, on one server or on a cluster.
 ///
@@ -194,7 +195,7 @@ fn state_lost(group: &Group) -> StoreError {
 #[async_trait]
 impl Store for RedisStore {
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
-        self.open_group(group, worker).await
+        patiently(|| self.open_group(group, worker)).await
     }
 
     async fn exchange(
