@@ -20,3 +20,6 @@ pub use place::Placement;
 pub use seq_set::SeqSet;
 pub use state::{Anchor, KeyState, LastError, Phase, Skipped};
 pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
+
+#[cfg(test)]
+mod tests;
