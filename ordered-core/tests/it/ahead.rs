@@ -88,7 +88,10 @@ async fn the_event_that_kills_its_worker_is_found_among_those_that_ran_with_it()
             .await
             .is_none_or(|phase| phase != "halted")
         {
-            assert!(deaths <= 6, "three attempts alone, two before, and one to find it");
+            assert!(
+                deaths <= 6,
+                "three attempts alone, two before, and one to find it"
+            );
             let worker = world.start(&format!("w{deaths}"), |worker| {
                 change(worker).max_attempts(3)
             });
@@ -106,7 +109,12 @@ async fn view_or_none(world: &World) -> Option<String> {
     // Before the first worker there is nothing of the key.
     let group = ordered_core::store::Group::new("test", ordered_core::protocol::Policy::default());
     let key = ordered_core::event::Key::new("k0").unwrap();
-    world.admin().inspect(&group, &key).await.unwrap().map(|view| view.phase)
+    world
+        .admin()
+        .inspect(&group, &key)
+        .await
+        .unwrap()
+        .map(|view| view.phase)
 }
 
 #[tokio::test(start_paused = true)]
