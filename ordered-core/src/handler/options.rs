@@ -31,8 +31,7 @@ pub struct HandlerOptions {
     /// A run is what lies in memory of a key when its turn comes, without a gap; nothing waits for it to be longer. Its
     /// events are committed one by one, in one call of the store. If it fails, it is no attempt of any event: its events
     /// run again one at a time, until the one that fails is found and has its own attempts, backoff and end. An event
-    /// whose last attempt did not come to an end (its worker died) runs alone too, and so do those that may have run with
-    /// it. So `max_attempts` must be at least 2.
+    /// whose worker died runs alone too, and so do those that may have run with it.
     pub batch: u32,
     /// How many events of a key may be done, and their commits on the way to the store, while the handler of the next one
     /// runs already. From 0, which is strict, to [`MOST_AHEAD`]. Default 0. Set with
@@ -42,7 +41,7 @@ pub struct HandlerOptions {
     /// before the one before it is committed: after a crash, a lost lease, or a pause of the key, both run again, in order.
     /// The handler of a worker that has lost its lease without knowing may be further ahead than one event; a sink that
     /// looks at the fencing token refuses all of it. Only first attempts run ahead: an event that failed, or whose worker
-    /// died, runs strictly, and so do those that may have run with it. So `max_attempts` must be at least 2.
+    /// died, runs strictly, and so do those that may have run with it.
     pub commit_window: u32,
     /// The rules of the group: attempts, deduplication, quotas.
     pub policy: Policy,

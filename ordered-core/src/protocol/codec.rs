@@ -82,8 +82,8 @@ impl KeyState {
         let anchor = match anchor {
             None => None,
             Some(Anchor { seq, at }) => {
-                let after = i64::try_from(at).ok()? - granted_at(fence);
-                Some((self.last_seq.checked_sub(seq)?, after.div_euclid(1_000)))
+                let after = i64::try_from(at / 1_000).ok()? - granted_at(fence);
+                Some((self.last_seq.checked_sub(seq)?, after))
             }
         };
         Some(Short {
@@ -94,10 +94,10 @@ impl KeyState {
 
     fn from_short(short: &Short, fence: Fence) -> Self {
         let anchor = short.anchor.map(|(below, after)| {
-            let at = granted_at(fence).saturating_add(after.saturating_mul(1_000));
+            let at = granted_at(fence).saturating_add(after);
             Anchor {
                 seq: short.last_seq.saturating_sub(below),
-                at: u64::try_from(at).unwrap_or(0),
+                at: u64::try_from(at).unwrap_or(0).saturating_mul(1_000),
             }
         });
         Self {
@@ -108,7 +108,8 @@ impl KeyState {
     }
 }
 
-/// A fence is the time of its grant in microseconds, or later.
+/// The second of the grant, by its fence, which is the time in microseconds or later. Whole seconds on both sides: an
+/// anchor that is read and saved again and again stays where it is.
 fn granted_at(fence: Fence) -> i64 {
-    i64::try_from(fence.0 / 1_000).unwrap_or(i64::MAX)
+    i64::try_from(fence.0 / 1_000_000).unwrap_or(i64::MAX)
 }

@@ -191,7 +191,9 @@ impl Transition<'_> {
         match slot {
             Slot::Held(seq) => drop(self.state.held.remove(seq)),
             Slot::Dead { epoch, seq } => {
-                self.state.replays.remove(&seq);
+                if epoch == self.state.epoch {
+                    self.state.replays.remove(&seq);
+                }
                 self.remove_dead(epoch, seq);
             }
         }

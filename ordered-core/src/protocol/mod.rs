@@ -30,3 +30,6 @@ pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
 pub use verb::{Effect, Refusal, Verb, Verdict};
 pub use view::{ClaimView, DeadView, HeldView, KeyView, TroubleView};
 pub use waiting::{Obstacle, QuotaLimit, Waiting};
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 use super::transition::Transition;
-use super::{Phase, stored_event};
+use super::{HeldNote, Phase, stored_event};
 use crate::event::Seq;
 use crate::protocol::{DeadCause, Effect, Refusal, Verb};
-use crate::store::{Letter, Slot};
+use crate::store::{Change, Letter, Slot};
 
 type Outcome = Result<Vec<u64>, Refusal>;
 
@@ -61,7 +61,7 @@ impl Transition<'_> {
             None if first_held == Some(head) => head,
             None => first_held.ok_or(Refusal::NothingToSkip)? - 1,
         };
-        let removed = self.bury(to, DeadCause::Skipped);
+        let removed = self.bury(head..=to, DeadCause::Skipped);
         self.skip_to(to);
         self.pass_absent();
         Ok(removed)
@@ -112,10 +112,13 @@ impl Transition<'_> {
         if to == self.state.last_seq {
             return Err(Refusal::Already);
         }
-        let removed = self.bury(to, DeadCause::Skipped);
+        let removed;
         if to > self.state.last_seq {
+            // What lies behind the key was posted, and is no business of this verb.
+            removed = self.bury(self.state.head()..=to, DeadCause::Skipped);
             self.skip_to(to);
         } else {
+            removed = self.bury(0..=to, DeadCause::Skipped);
             let epoch = self.state.epoch + 1;
             self.begin_again(to, epoch);
         }
@@ -147,10 +150,40 @@ impl Transition<'_> {
             .filter(|seq| !marked(seq))
             .take(Effect::MOST)
             .collect();
-        self.state
-            .replays
-            .extend(new.into_iter().map(|seq| (seq, 0)));
+        for seq in new {
+            if seq > self.state.last_seq {
+                self.hold_again(seq);
+            } else {
+                self.state.replays.insert(seq, 0);
+            }
+        }
         Ok(Vec::new())
+    }
+
+    /// What was discarded ahead of its turn is held again, and runs in its turn.
+    fn hold_again(&mut self, seq: u64) {
+        if self.state.held.contains(seq) {
+            // It was posted again meanwhile. The two are compared once the key has passed them.
+            return;
+        }
+        let from = self.state.dead_slot(seq);
+        if let Some(seqs) = self.state.dead.get_mut(&self.state.epoch) {
+            seqs.remove(seq);
+            if seqs.is_empty() {
+                self.state.dead.remove(&self.state.epoch);
+            }
+        }
+        self.state.absent.remove(seq);
+        self.state.held.insert(seq);
+        let note = HeldNote {
+            since: self.now,
+            checked: None,
+        };
+        self.changes.push(Change::Move {
+            from,
+            to: Slot::Held(seq),
+            note: note.encode(),
+        });
     }
 
     /// Why there is no event with this seq, or none at all, to be run.

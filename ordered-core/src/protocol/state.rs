@@ -202,7 +202,7 @@ impl KeyState {
             Phase::Halted { .. } => Some(NEVER),
             Phase::BackingOff { until, .. } => Some(until),
             Phase::Open if self.is_ready() => match before.due {
-                _ if self.is_suspect() => Some(self.tried_at),
+                _ if self.is_suspect() => Some(self.tried_at.min(now)),
                 Some(due) if due <= now => Some(due),
                 _ => Some(now),
             },

@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use super::state::millis;
 use super::{Anchor, DeadNote, KeyState, LastError, Phase, Skipped};
 use crate::event::EventId;
@@ -84,9 +86,12 @@ impl<'a> Transition<'a> {
         self.changes.push(Change::Put { slot, letter, mode });
     }
 
-    /// An event was posted by another worker.
+    /// An event was posted by another worker. Where its seq was discarded ahead of its turn, the key passes it all the
+    /// same: the event is compared with the dead letter then.
     pub fn posted(&mut self, seq: u64) {
-        self.state.absent.remove(seq);
+        if !self.state.is_dead(seq) {
+            self.state.absent.remove(seq);
+        }
         self.state.held.insert(seq);
     }
 
@@ -131,14 +136,10 @@ impl<'a> Transition<'a> {
         Slot::Dead { epoch, seq }
     }
 
-    /// Makes dead letters of all held events up to `to`.
-    pub(super) fn bury(&mut self, to: u64, cause: DeadCause) -> Vec<u64> {
-        let seqs: Vec<u64> = self
-            .state
-            .held
-            .iter()
-            .take_while(|seq| *seq <= to)
-            .collect();
+    /// Makes dead letters of all held events of a range.
+    pub(super) fn bury(&mut self, range: RangeInclusive<u64>, cause: DeadCause) -> Vec<u64> {
+        let held = self.state.held.iter();
+        let seqs: Vec<u64> = held.filter(|seq| range.contains(seq)).collect();
         for seq in &seqs {
             self.bury_one(*seq, cause);
         }
@@ -248,18 +249,18 @@ impl<'a> Transition<'a> {
             self.state.absent = before;
             return false;
         }
-        here.into_iter().for_each(|seq| {
-            self.state.absent.remove(seq);
-        });
         let held: Vec<u64> = self
             .state
             .held
             .iter()
             .filter(|seq| (from..=to).contains(seq))
             .collect();
-        held.into_iter().for_each(|seq| {
-            self.state.absent.remove(seq);
-        });
+        for seq in here.into_iter().chain(held) {
+            // What was discarded is passed, even if it came again.
+            if !self.state.is_dead(seq) {
+                self.state.absent.remove(seq);
+            }
+        }
         self.pass_absent();
         true
     }
@@ -275,7 +276,7 @@ impl<'a> Transition<'a> {
         match epoch {
             None if at > 1 => return self.fill(1, at - 1, here),
             Some(epoch) if epoch > self.state.epoch => {
-                self.bury(u64::MAX, DeadCause::Superseded);
+                self.bury(0..=u64::MAX, DeadCause::Superseded);
                 self.begin_again(at - 1, epoch);
             }
             _ => {}
@@ -302,8 +303,8 @@ impl<'a> Transition<'a> {
             && !matches!(state.phase, Phase::Halted { .. })
             && state
                 .held
-                .first()
-                .is_some_and(|first| first > state.last_seq + 1);
+                .at_or_after(state.head())
+                .is_some_and(|first| first > state.head());
         state.gap_since = match state.gap_since {
             // The store's clock stepped back.
             Some(since) if waits => Some(since.min(self.now)),
@@ -311,8 +312,12 @@ impl<'a> Transition<'a> {
         };
     }
 
-    /// Does what the group says about a gap that has lasted for as long as the group waits.
+    /// Does what the group says about a gap that has lasted for as long as the group waits. A key that is paused stays
+    /// where it is.
     pub fn end_gap_if_over(&mut self, worker: &str) {
+        if self.state.paused {
+            return;
+        }
         let is_over = self
             .state
             .gap_deadline(self.policy)
@@ -321,7 +326,7 @@ impl<'a> Transition<'a> {
         let Some(first) = self
             .state
             .held
-            .first()
+            .at_or_after(head)
             .filter(|first| *first > head && is_over)
         else {
             return;

@@ -362,13 +362,6 @@ fn validate_ahead(options: &HandlerOptions) -> Result<(), BuildError> {
         );
         return Err(BuildError::setting("lane_depth", why));
     }
-    if options.runs_ahead() && options.policy.max_attempts < 2 {
-        return Err(BuildError::setting(
-            "max_attempts",
-            "must be at least 2 with `batch` or `commit_window`: a crash counts for the first event that is not \
-             committed, which may be another one than that which ran",
-        ));
-    }
     Ok(())
 }
 
