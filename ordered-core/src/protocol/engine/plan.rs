@@ -351,11 +351,26 @@ impl<D> Actor<D> {
             plan.parts.looked_up.push(event.seq);
             plan.parts.look_up.push(event.id.clone());
         }
-        if !blocked && self.queue.waiting() == 0 {
+        let state = &*plan.transition.state;
+        if !blocked && (self.queue.waiting() == 0 || !self.has_next(state)) {
             let most = rules.policy.next_events.max(1) as usize;
-            let state = &*plan.transition.state;
             plan.parts.fetch = Ownership::slots_to_fetch(state, &self.queue, most, &rules.policy);
         }
+    }
+
+    /// Whether what is next in turn is in memory.
+    fn has_next(&self, state: &KeyState) -> bool {
+        let in_memory = |seq: u64| self.queue.get(seq).is_some();
+        if let Some(replay) = state.replays.keys().next() {
+            return in_memory(*replay);
+        }
+        let first_held = state.held.first();
+        if first_held.is_some_and(|seq| seq <= state.last_seq && !in_memory(seq)) {
+            return false;
+        }
+        let running = self.queue.begun().last();
+        let running = running.filter(|event| event.seq > state.last_seq);
+        in_memory(running.map_or(state.head(), |event| following(state, event.seq)))
     }
 
     fn finish_plan(
