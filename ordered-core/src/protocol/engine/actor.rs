@@ -135,15 +135,25 @@ impl<D> Actor<D> {
             }
             Added::Taken(event) if stored => {
                 // The mailbox has the older claim; what was delivered is compared with it again.
-                let there = self.queue.take_waiting(|there| there.seq == seq);
+                let there = self
+                    .queue
+                    .take_waiting(|there| there.seq == seq && there.replay == event.replay);
                 let recorded = event.id.clone();
                 self.queue.add(*event);
                 for late in there {
-                    self.settle_conflict(shared, late, Some(recorded.clone()));
+                    if self.is_of_another_epoch(&late, None) {
+                        self.defer(shared, late, Deferral::NotYet);
+                    } else {
+                        self.settle_conflict(shared, late, Some(recorded.clone()));
+                    }
                 }
                 return;
             }
             Added::Taken(event) => {
+                let there = self.queue.get(seq).and_then(|there| there.epoch);
+                if self.is_of_another_epoch(&event, there) {
+                    return self.defer(shared, *event, Deferral::NotYet);
+                }
                 let recorded = self.queue.get(seq).map(|there| there.id.clone());
                 self.settle_conflict(shared, *event, recorded);
                 return;
@@ -153,6 +163,14 @@ impl<D> Actor<D> {
             shared.retry_waits.grow(deliveries);
             self.waiting_deliveries += deliveries;
         }
+    }
+
+    /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where it
+    /// does not say.
+    fn is_of_another_epoch(&self, event: &Event<D>, there: Option<u64>) -> bool {
+        let present = self.ownership.as_ref().map(|own| own.state.epoch);
+        let there = there.or(present);
+        event.epoch.is_some_and(|epoch| there != Some(epoch))
     }
 
     pub(super) fn settle_conflict(
@@ -332,7 +350,8 @@ impl Ownership {
     ) -> Vec<Slot> {
         let in_memory = |seq: u64| queue.get(seq).is_some();
         let mut slots = Vec::new();
-        let replays = state.replays.keys().copied().filter(|seq| !in_memory(*seq));
+        let replays = state.replays.keys().copied();
+        let replays = replays.filter(|seq| queue.get_replay(*seq).is_none());
         slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
         // What was posted and lies behind the key is read, to see what it is.
         let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);

@@ -9,9 +9,9 @@ use super::pending::{Failure, Leaving, PendingAcquire, PendingKind, PendingSave,
 use super::shared::{Rules, Shared};
 use crate::event::EventId;
 use crate::handler::OnExhausted;
+use crate::next::protocol::{FailedRun, HeldNote, KeyState, Placement, Transition};
+use crate::next::store::{Acquire, AcquireMode, Change, Letter, PutMode, Request, Save, Slot};
 use crate::protocol::{DeadCause, QuotaLimit};
-use crate::protocol::{FailedRun, HeldNote, KeyState, Placement, Transition};
-use crate::store::{Acquire, AcquireMode, Change, Letter, PutMode, Request, Save, Slot};
 use crate::transport::Token;
 use crate::worker::Control;
 
@@ -106,7 +106,7 @@ impl<D> Actor<D> {
     /// Whether it may not keep the key for the next attempt.
     fn gives_way(&self, shared: &Shared<D>) -> bool {
         let wanted = self.ownership.as_ref().is_some_and(|own| own.hand_over);
-        wanted || shared.paused || shared.draining
+        wanted || shared.paused || shared.draining || !self.controls.is_empty()
     }
 
     fn plan_commits(&mut self, plan: &mut Plan<'_, D>) {
@@ -172,9 +172,10 @@ impl<D> Actor<D> {
     }
 
     fn plan_controls(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
-        if self.controls.is_empty() || self.queue.running() > 0 || self.waiting.is_some() {
+        if self.controls.is_empty() || self.queue.running() > 0 {
             return;
         }
+        let epoch = plan.transition.state.epoch;
         for (control, token) in std::mem::take(&mut self.controls) {
             let here = self.queue.iter().map(|event| event.seq);
             let done = match &control {
@@ -193,6 +194,14 @@ impl<D> Actor<D> {
                     deferred: Some(why),
                 });
             }
+        }
+        if plan.transition.state.epoch != epoch {
+            // What was held of the old epoch is a dead letter now.
+            let stored = self
+                .queue
+                .take_waiting(|event| event.is_stored() || event.replay);
+            let leaving = stored.into_iter().map(|event| (event, Leaving::Stored));
+            plan.parts.leaving.extend(leaving);
         }
     }
 
@@ -272,7 +281,11 @@ impl<D> Actor<D> {
             return;
         }
         let last_seq = plan.transition.state.last_seq;
-        let goes = |event: &Event<D>| event.is_stored() || event.replay || event.seq > last_seq;
+        let epoch = plan.transition.state.epoch;
+        let goes = |event: &Event<D>| {
+            let is_ahead = event.seq > last_seq && event.is_of(epoch);
+            event.is_stored() || event.replay || is_ahead
+        };
         let now = plan.transition.now;
         for event in self.queue.take_waiting(goes) {
             if event.is_stored() || event.replay {
@@ -291,7 +304,7 @@ impl<D> Actor<D> {
         let depth = rules.depth();
         let begun = self.queue.done() + self.queue.running();
         for (place, event) in self.queue.iter().enumerate() {
-            if event.replay || event.seq <= state.last_seq {
+            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
                 continue;
             }
             while expected < event.seq && ahead < depth && state.held.contains(expected) {
@@ -351,26 +364,25 @@ impl<D> Actor<D> {
             plan.parts.looked_up.push(event.seq);
             plan.parts.look_up.push(event.id.clone());
         }
-        let state = &*plan.transition.state;
-        if !blocked && (self.queue.waiting() == 0 || !self.has_next(state)) {
+        if !blocked && !self.has_next(plan.transition.state) {
             let most = rules.policy.next_events.max(1) as usize;
+            let state = &*plan.transition.state;
             plan.parts.fetch = Ownership::slots_to_fetch(state, &self.queue, most, &rules.policy);
         }
     }
 
-    /// Whether what is next in turn is in memory.
+    /// Whether the event whose turn it is after those that run is in memory.
     fn has_next(&self, state: &KeyState) -> bool {
-        let in_memory = |seq: u64| self.queue.get(seq).is_some();
         if let Some(replay) = state.replays.keys().next() {
-            return in_memory(*replay);
+            return self.queue.get_replay(*replay).is_some();
         }
-        let first_held = state.held.first();
-        if first_held.is_some_and(|seq| seq <= state.last_seq && !in_memory(seq)) {
-            return false;
+        let mut next = state.head();
+        for event in self.queue.begun() {
+            if event.seq == next {
+                next = following(state, event.seq);
+            }
         }
-        let running = self.queue.begun().last();
-        let running = running.filter(|event| event.seq > state.last_seq);
-        in_memory(running.map_or(state.head(), |event| following(state, event.seq)))
+        self.queue.rest().any(|event| event.seq == next)
     }
 
     fn finish_plan(
@@ -414,7 +426,8 @@ impl<D> Actor<D> {
         let body = has_news.then(|| next.encode(own.fence));
         own.committing = committed.len();
         own.tip = next.last_seq;
-        own.closed = release || parks || failure.is_some();
+        let moves = committed.is_empty() && next.last_seq != own.state.last_seq;
+        own.closed = release || parks || moves || failure.is_some() || !controls.is_empty();
         let request = Save {
             key: self.key.clone(),
             fence: own.fence,
