@@ -47,7 +47,7 @@ impl<D: Default> Actor<D> {
                 self.on_full(shared, *pending, limit);
             }
             (PendingKind::Save(pending), Answer::Lost) => {
-                self.requeue(*pending);
+                self.requeue(shared, *pending);
                 self.lose(shared);
                 self.end_trial(shared);
             }
@@ -98,9 +98,9 @@ impl<D: Default> Actor<D> {
             if carried_out {
                 self.settle_in_doubt(shared, *save);
             } else if continues {
-                self.undo(*save);
+                self.undo(shared, *save);
             } else {
-                self.requeue(*save);
+                self.requeue(shared, *save);
             }
         }
         if !continues {
@@ -184,7 +184,7 @@ impl<D: Default> Actor<D> {
 
     fn on_busy(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, busy: Busy) {
         if let Some(save) = self.in_doubt.take() {
-            self.requeue(*save);
+            self.requeue(shared, *save);
         }
         if self.ownership.is_some() {
             self.lose(shared);
@@ -458,7 +458,7 @@ impl<D: Default> Actor<D> {
             .filter(|(_, how)| *how == Leaving::Held)
             .map(|(event, _)| event.seq)
             .collect();
-        self.undo(save);
+        self.undo(shared, save);
         for event in self.queue.rest_mut() {
             event.redelivered = false;
         }
@@ -472,7 +472,7 @@ impl<D: Default> Actor<D> {
     }
 
     /// Takes back a save that was not carried out, while the key is still the worker's.
-    fn undo(&mut self, save: PendingSave<D>) {
+    fn undo(&mut self, shared: &mut Shared<D>, save: PendingSave<D>) {
         if let Some(own) = &mut self.ownership {
             own.closed = false;
             own.committing = 0;
@@ -480,21 +480,21 @@ impl<D: Default> Actor<D> {
         }
         self.queue.put_back_done(save.committed);
         for (event, _) in save.leaving {
-            self.queue.add(event);
+            self.put_back(shared, event);
         }
         self.failure = save.failure;
         self.controls.splice(0..0, save.controls);
     }
 
     /// Takes back a save when the key may be another worker's: what the broker still waits for is asked about anew.
-    fn requeue(&mut self, save: PendingSave<D>) {
+    fn requeue(&mut self, shared: &mut Shared<D>, save: PendingSave<D>) {
         let leaving = save.leaving.into_iter().map(|(event, _)| event);
         for mut event in save.committed.into_iter().chain(leaving) {
             if !event.tokens.is_empty() {
                 event.seen = None;
                 event.held_since = None;
                 event.replay = false;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
         self.controls.splice(0..0, save.controls);
@@ -516,8 +516,20 @@ impl<D: Default> Actor<D> {
         for (mut event, _) in puts {
             if !event.tokens.is_empty() {
                 event.seen = None;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
+        }
+    }
+
+    /// Puts an event back that was on its way out. Another one that came under its seq meanwhile is in conflict with it.
+    fn put_back(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+        let is_other = |there: &Event<D>| {
+            (there.replay, there.seq) == (event.replay, event.seq) && there.id != event.id
+        };
+        let others = self.queue.take_waiting(is_other);
+        self.queue.add(event);
+        for other in others {
+            self.add(shared, other);
         }
     }
 
