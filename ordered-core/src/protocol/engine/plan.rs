@@ -351,11 +351,19 @@ impl<D> Actor<D> {
             plan.parts.looked_up.push(event.seq);
             plan.parts.look_up.push(event.id.clone());
         }
-        if !blocked && self.queue.waiting() == 0 {
+        let state = &*plan.transition.state;
+        if !blocked && !self.has_next(state) {
             let most = rules.policy.next_events.max(1) as usize;
-            let state = &*plan.transition.state;
             plan.parts.fetch = Ownership::slots_to_fetch(state, &self.queue, most, &rules.policy);
         }
+    }
+
+    /// Whether the event that runs next, or that runs, is in memory.
+    fn has_next(&self, state: &KeyState) -> bool {
+        let next = state.replays.keys().next().copied();
+        let has_past = state.held.first().is_some_and(|seq| seq <= state.last_seq);
+        let next = next.unwrap_or(state.head());
+        self.queue.running() > 0 || self.queue.get(next).is_some() && !has_past
     }
 
     fn finish_plan(
@@ -390,6 +398,7 @@ impl<D> Actor<D> {
             || release
             || !changes.is_empty()
             || !remember.is_empty()
+            || !controls.is_empty()
             || !leaving.is_empty();
         let reads = !look_up.is_empty() || !fetch.is_empty();
         let may_wait = self.queue.running() > 0 && !rules.runs_ahead();
