@@ -518,7 +518,6 @@ impl WorkerLoop {
 
     /// Gives what a sweep found to the engine, and says when to sweep again: soon where there may be more.
     fn on_swept(&mut self, swept: Result<Swept, StoreError>) -> Duration {
-        if std::env::var("ODBG").is_ok() { eprintln!("{} {:?} {:#?}", self.store.worker(), swept, self.engine); }
         match swept {
             Ok(swept) => {
                 let more = !swept.due.is_empty() || !swept.orphaned.is_empty();

@@ -54,11 +54,6 @@ impl<D> Queue<D> {
         self.running
     }
 
-    /// How many are neither done nor running.
-    pub(super) fn waiting(&self) -> usize {
-        self.events.len() - self.done - self.running
-    }
-
     /// How many deliveries they have.
     pub(super) fn unsettled(&self) -> usize {
         self.events.iter().map(|event| event.tokens.len()).sum()
