@@ -10,5 +10,6 @@ mod faults;
 mod gaps;
 mod hooks;
 mod hostile;
+mod next_admin;
 mod operators;
 mod pitfalls;
