@@ -41,7 +41,8 @@ pub(crate) struct Target {
     // In `help`, because rustdoc takes brackets in a doc comment for links.
     #[arg(
         long,
-        help = "The store: redis://[user:password@]host[:port][/db], rediss://… with TLS, or redis+unix:///path",
+        help = "The store: redis://[user:password@]host[:port][/db], rediss://… with TLS, redis+unix:///path, or \
+                redis+sentinel://[user:password@]host:port,host:port/master[/db]",
         global = true,
         value_name = "URL",
         env = "ORDERED_STORE",

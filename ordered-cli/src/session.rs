@@ -27,7 +27,7 @@ impl Session {
         };
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         match scheme {
-            "redis" | "rediss" | "redis+unix" | "unix" => {}
+            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+unix" | "unix" => {}
             "memory" => {
                 return usage(
                     "a memory:// store lives in the process of its workers, and cannot be looked at from another: use a \
@@ -39,7 +39,8 @@ impl Session {
             "" => return usage("the store is a URL, such as redis://host:6379".into()),
             scheme => {
                 return usage(format!(
-                    "there is no store for `{scheme}://`; there are: redis://, rediss://, redis+unix://"
+                    "there is no store for `{scheme}://`; there are: redis://, rediss://, redis+unix://, \
+                     redis+sentinel://, rediss+sentinel://"
                 ));
             }
         }

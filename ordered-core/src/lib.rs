@@ -4,11 +4,11 @@
 //! Applications depend on `ordered-events`, which re-exports what they need of this crate; authors of stores and
 //! transports depend on this crate.
 
+pub mod admin;
 pub mod clock;
 pub mod event;
 pub mod explain;
 pub mod handler;
-pub mod next;
 pub mod protocol;
 pub mod store;
 pub mod transport;

@@ -53,11 +53,13 @@ pub enum ConnectError {
     Transport(#[from] TransportError),
 }
 
-const STORES: &str = "redis://, rediss://, memory://";
+const STORES: &str =
+    "redis://, rediss://, redis+unix://, redis+sentinel://, rediss+sentinel://, memory://";
 const TRANSPORTS: &str = "amqp://, amqps://, sqs://, memory://";
 
-/// The store at a URL: `redis://[[user]:password@]host[:port][/db]` and `rediss://` (feature `redis`), or
-/// `memory://name`, which lives in this process and is the same for all who name it.
+/// The store at a URL: `redis://[[user]:password@]host[:port][/db]`, `rediss://` and, for a master that Sentinels watch,
+/// `redis+sentinel://[[user]:password@]host[:port],…/master[/db]` (feature `redis`), or `memory://name`, which lives in this
+/// process and is the same for all who name it.
 ///
 /// # Errors
 /// When the URL is of no known kind, its feature is off, or the store does not answer.
@@ -65,11 +67,12 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
     match scheme(url, "store", STORES)? {
         "memory" => Ok(Arc::new(named(&MEMORY_STORES, (url, "")))),
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" | "unix" => {
+        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+unix" | "unix" => {
             Ok(Arc::new(ordered_redis::RedisStore::connect(url).await?))
         }
         #[cfg(not(feature = "redis"))]
-        scheme @ ("redis" | "rediss" | "redis+unix" | "unix") => Err(feature_off(scheme, "redis")),
+        scheme @ ("redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+unix"
+        | "unix") => Err(feature_off(scheme, "redis")),
         scheme => Err(ConnectError::UnknownScheme {
             part: "store",
             scheme: scheme.into(),

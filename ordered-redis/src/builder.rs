@@ -3,9 +3,11 @@ use std::time::Duration;
 use ordered_core::store::StoreError;
 use redis::ErrorKind;
 
+use crate::address::Address;
 use crate::error::store_error;
-use crate::link::{Address, Link};
+use crate::link::Link;
 use crate::names::Names;
+use crate::patience::patiently;
 use crate::store::RedisStore;
 
 /// Settings of a [`RedisStore`].
@@ -112,12 +114,25 @@ impl RedisStoreBuilder {
         Ok(address)
     }
 
-    /// Connects.
+    /// Connects. While Sentinels name no server that takes writes, because one is just failing over, it waits for up to 15
+    /// seconds.
     ///
     /// # Errors
     /// When a setting or the address is wrong, or the server cannot be reached or refuses the user; the message says
     /// which, and never the password.
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
+        let (link, address, buckets) = self.reach().await?;
+        Ok(RedisStore::new(
+            link,
+            address,
+            Names::new(&self.prefix),
+            buckets,
+            self.strict,
+        ))
+    }
+
+    /// The connection, the address without what must not be shown, and the number of buckets.
+    async fn reach(&self) -> Result<(Link, String, u32), StoreError> {
         let buckets = self.bucket_count();
         if !(1..=4096).contains(&buckets) {
             return Err(StoreError::refused(format!(
@@ -133,19 +148,30 @@ impl RedisStoreBuilder {
             StoreError::refused(format!(
                 "the address of Redis cannot be used ({}): write it as \
                  redis://[user:password@]host[:port][/database], rediss://… for TLS (feature `tls`), \
-                 or redis+unix:///path/of/socket",
+                 redis+unix:///path/of/socket, or redis+sentinel://[user:password@]host:port,host:port/master[/database]",
                 error.detail().map_or_else(|| error.to_string(), str::to_owned),
             ))
         })?;
         #[cfg(feature = "tls")]
         let address = self.trusting(address)?;
-        if address.nodes.len() > 1 && !self.cluster {
+        if address.watched.is_some() && self.cluster {
             return Err(StoreError::refused(
-                "several addresses of Redis, and it is not said to be a cluster: \
-                 give one, or say `.cluster(true)` (feature `cluster`)",
+                "the address is one of Sentinels, and `.cluster(true)` is said: a cluster has none, so give the addresses of its \
+                 nodes, or leave out `.cluster(true)`",
             ));
         }
-        let link = self.link(&address).await.map_err(|error| {
+        if address.nodes.len() > 1 && address.watched.is_none() && !self.cluster {
+            return Err(StoreError::refused(
+                "several addresses of Redis, and it is not said to be a cluster: \
+                 give one, or say `.cluster(true)` (feature `cluster`), or redis+sentinel:// if they are Sentinels",
+            ));
+        }
+        let link = patiently(|| self.link(&address)).await?;
+        Ok((link, address.shown, buckets))
+    }
+
+    async fn link(&self, address: &Address) -> Result<Link, StoreError> {
+        self.connected(address).await.map_err(|error| {
             let at = &address.shown;
             #[cfg(feature = "tls")]
             if let Some(objection) = crate::tls::objection(&error) {
@@ -164,17 +190,10 @@ impl RedisStoreBuilder {
             } else {
                 store_error(at, error)
             }
-        })?;
-        Ok(RedisStore::new(
-            link,
-            address.shown,
-            Names::new(&self.prefix),
-            buckets,
-            self.strict,
-        ))
+        })
     }
 
-    async fn link(&self, address: &Address) -> redis::RedisResult<Link> {
+    async fn connected(&self, address: &Address) -> redis::RedisResult<Link> {
         #[cfg(feature = "cluster")]
         if self.cluster {
             return Link::cluster(address, self.timeout).await;

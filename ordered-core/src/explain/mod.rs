@@ -7,11 +7,12 @@
 //! ```
 //! use ordered_core::event::Key;
 //! use ordered_core::explain::explain;
-//! use ordered_core::store::{Admin, Group, MemoryStore, StoreError};
+//! use ordered_core::admin::Admin;
+//! use ordered_core::store::{Group, StoreError};
 //!
-//! async fn why(store: &dyn Admin, group: &Group, key: &Key) -> Result<String, StoreError> {
-//!     let workers = store.workers(group).await?;
-//!     let view = store.inspect(group, key).await?;
+//! async fn why(admin: &Admin, group: &Group, key: &Key) -> Result<String, StoreError> {
+//!     let workers = admin.workers(group).await?;
+//!     let view = admin.inspect(group, key).await?;
 //!     Ok(explain(key.as_str(), view.as_ref(), group, Some(&workers.workers)).text)
 //! }
 //! ```
@@ -28,8 +29,9 @@ use serde::{Deserialize, Serialize};
 pub use standing::Standing;
 pub use words::{events, grouped, moment, printable, ranges, shell_word, size, span};
 
+use crate::admin::WorkerView;
 use crate::protocol::{KeyView, Millis};
-use crate::store::{Group, WorkerView};
+use crate::store::Group;
 use facts::Facts;
 
 /// Why a key does what it does.

@@ -19,7 +19,7 @@ pub use identity::{
     Decoded, EventIdValue, HeaderText, IdValue, KeyValue, Malformed, SeqValue, header, json_event,
     json_field_as_id,
 };
-pub use options::{Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate};
+pub use options::{Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate, OnStateLoss};
 pub use state::{MissingState, State, States};
 
 use crate::event::Envelope;

@@ -23,14 +23,15 @@ pub struct HandlerOptions {
     pub on_exhausted: OnExhausted,
     /// What becomes of an event that comes after its seq was passed over. Default: it is dead-lettered.
     pub on_late: OnLate,
+    /// What the workers do when the store has lost the state of the group. Default: they stop.
+    pub on_state_loss: OnStateLoss,
     /// How many events of one key the handler takes at a time, in one [run](super::Handler::call_batch). From 1 to
     /// [`MOST_AHEAD`]. Default 1. Set with [`set_batch`](HandlerOptions::set_batch), lanes are made deep enough.
     ///
     /// A run is what lies in memory of a key when its turn comes, without a gap; nothing waits for it to be longer. Its
     /// events are committed one by one, in one call of the store. If it fails, it is no attempt of any event: its events
     /// run again one at a time, until the one that fails is found and has its own attempts, backoff and end. An event
-    /// whose last attempt did not come to an end (its worker died) runs alone too, and so do those that may have run with
-    /// it. So `max_attempts` must be at least 2.
+    /// whose worker died runs alone too, and so do those that may have run with it.
     pub batch: u32,
     /// How many events of a key may be done, and their commits on the way to the store, while the handler of the next one
     /// runs already. From 0, which is strict, to [`MOST_AHEAD`]. Default 0. Set with
@@ -40,7 +41,7 @@ pub struct HandlerOptions {
     /// before the one before it is committed: after a crash, a lost lease, or a pause of the key, both run again, in order.
     /// The handler of a worker that has lost its lease without knowing may be further ahead than one event; a sink that
     /// looks at the fencing token refuses all of it. Only first attempts run ahead: an event that failed, or whose worker
-    /// died, runs strictly, and so do those that may have run with it. So `max_attempts` must be at least 2.
+    /// died, runs strictly, and so do those that may have run with it.
     pub commit_window: u32,
     /// The rules of the group: attempts, deduplication, quotas.
     pub policy: Policy,
@@ -70,6 +71,19 @@ pub enum OnLate {
     Drop,
 }
 
+/// What the workers of a group do when the store has lost its state: a server without a disk was restarted, or somebody
+/// flushed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnStateLoss {
+    /// They grant nothing more, log which keys they had and how far these were, and end with an error.
+    #[default]
+    Stop,
+    /// They log the same, and go on with a new state, into which each writes what it still knows of its keys. What was held is
+    /// gone, and so are the ids of processed events: an event that comes again is stale, not a duplicate. A key that no
+    /// living worker remembers begins anew.
+    Adopt,
+}
+
 /// Exponential backoff with full jitter: before attempt n+1 a random time up to `base × 2^(n-1)`, at most `cap`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -90,6 +104,7 @@ impl HandlerOptions {
             lane_backoff: Duration::from_millis(250),
             on_exhausted: OnExhausted::default(),
             on_late: OnLate::default(),
+            on_state_loss: OnStateLoss::default(),
             batch: 1,
             commit_window: 0,
             policy: Policy::default(),
@@ -118,11 +133,6 @@ impl HandlerOptions {
     /// Whether events may run before those before them are committed.
     pub(crate) fn runs_ahead(&self) -> bool {
         self.batch > 1 || self.commit_window > 0
-    }
-
-    /// How many events of a key may have been started at the most when the first of them is not committed yet.
-    pub(crate) fn reach(&self) -> u64 {
-        u64::from(self.batch) + u64::from(self.commit_window)
     }
 }
 

@@ -1,28 +1,35 @@
-//! The ordering protocol, pure: no clock, no I/O, no async.
+//! The protocol: one pure state machine for a key, and the engine that runs one for every key of a worker.
 //!
-//! [`decide`] takes the state of one key and a command, changes the state and answers with a verdict. It is the
-//! specification: the in-memory store is `decide` behind a lock, and every other store is held equal to it by tests
-//! that run the same commands against both.
-//!
-//! Every command is idempotent under "executed, but the reply was lost": a worker that repeats it gets the same
-//! verdict, or [`Verdict::Fenced`] once another worker was granted the key in between.
+//! No clock, no I/O, no async, no logging and no user code. Time, answers and the ends of runs come in as values; what is
+//! to be done goes out as values.
 
-mod command;
-mod decide;
+mod codec;
+pub mod engine;
+mod failure;
+mod identity;
+mod note;
+mod operate;
+mod place;
 mod policy;
+mod seq_set;
 mod state;
-mod verdict;
+mod transition;
+mod verb;
 mod view;
+mod waiting;
 
-pub use command::{Action, Attempt, Command, Event, Verb};
-pub use decide::{Situation, decide, is_suspect, runnable, stuck_since};
+pub use codec::CorruptBody;
+pub use failure::FailedRun;
+pub use identity::{DeadCause, Fence, Millis, WorkerId};
+pub use note::{DeadNote, HeldNote, stored_event};
+pub use place::Placement;
 pub use policy::{GapPolicy, Policy, Quota};
-pub use state::{
-    BucketState, Claim, Dead, DeadCause, Done, Fence, Granted, Held, KeyState, Millis, Passed,
-    Phase, Trouble, WorkerId,
-};
-pub use verdict::{Effect, Grant, Next, Obstacle, QuotaLimit, Refusal, Verdict, Waiting};
+pub use seq_set::SeqSet;
+pub use state::{Anchor, KeyState, LastError, Phase, Skipped};
+pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
+pub use verb::{Effect, Refusal, Verb, Verdict};
 pub use view::{ClaimView, DeadView, HeldView, KeyView, TroubleView};
+pub use waiting::{Obstacle, QuotaLimit, Waiting};
 
 #[cfg(test)]
 mod tests;

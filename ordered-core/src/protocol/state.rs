@@ -1,158 +1,74 @@
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use crate::event::{Envelope, EventId};
+use serde::{Deserialize, Serialize};
 
-/// A moment on the store's clock: milliseconds since the Unix epoch.
-pub type Millis = u64;
+use super::SeqSet;
+use crate::protocol::{GapPolicy, Millis, Policy};
+use crate::store::{Listing, NEVER};
 
-/// A number per key that grows with every grant of the key to a worker.
-///
-/// A sink that remembers the highest one it has seen can refuse a worker whose grant is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Fence(pub u64);
-
-impl fmt::Display for Fence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The name of one run of one worker process; a restarted process has a new one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(Arc<str>);
-
-impl WorkerId {
-    /// Takes the text as it is. It must be unique among all workers of the group, past ones included.
-    #[must_use]
-    pub fn new(text: impl AsRef<str>) -> Self {
-        Self(text.as_ref().into())
-    }
-
-    /// The name under which an operator owns a key for the time of one verb. `nonce` makes it unique.
-    #[must_use]
-    pub fn operator(who: &str, nonce: u64) -> Self {
-        Self::new(format!("{OPERATOR}{who}:{nonce:016x}"))
-    }
-
-    /// Whether it is the name of an operator. Operators run no events, so the death of one is no event's fault.
-    #[must_use]
-    pub fn is_operator(&self) -> bool {
-        self.0.starts_with(OPERATOR)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What the names of operators begin with.
-const OPERATOR: &str = "operator:";
-
-impl fmt::Display for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What the keys of one bucket share.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct BucketState {
-    /// Until when each worker's claims are good.
-    pub leases: BTreeMap<WorkerId, Millis>,
-    /// Nothing of the bucket is granted: the group is paused.
-    pub paused: bool,
-    /// How many events the bucket holds.
-    pub held_events: u64,
-    /// How many bytes of events the bucket holds.
-    pub held_bytes: u64,
-}
-
-impl BucketState {
-    /// Whether the worker's lease lies ahead of `now`.
-    #[must_use]
-    pub fn is_alive(&self, worker: &WorkerId, now: Millis) -> bool {
-        self.leases.get(worker).is_some_and(|expiry| *expiry > now)
-    }
-}
-
-/// All that is known of one key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What the owner of a key knows of it, and saves as the body of its record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct KeyState {
-    /// The last committed seq, or the last one that was passed over; the one before the first, at the beginning.
+    /// The last seq that was committed or skipped; the one before the first, at the beginning.
     pub last_seq: u64,
-    /// How often the numbering of the key was begun again.
+    /// How often the numbering of the key was started over.
     pub epoch: u64,
-    /// The fence of the last grant. The claim, where there is one, has this fence.
-    pub fence: Fence,
-    /// How often the event at the head (`last_seq + 1`) was started.
+    /// How often the event at the head (`last_seq + 1`) failed.
     pub attempts: u32,
-    /// The worker that runs the key, if one does.
-    pub claim: Option<Claim>,
+    /// How often a worker died while it ran the event at the head alone, on trial.
+    pub crashes: u32,
+    /// How often the owner died otherwise since the event at the head became that.
+    pub unfinished: u32,
+    /// The event at the head is on trial: a worker runs it as its only suspect.
+    pub on_trial: bool,
+    /// When it was on trial last.
+    pub tried_at: Millis,
     /// Whether the head may run.
     pub phase: Phase,
-    /// An operator has stopped the key: nothing of it is granted.
+    /// An operator has paused the key.
     pub paused: bool,
-    /// What went wrong with the event at the head, if something did.
-    pub trouble: Option<Trouble>,
-    /// Since when events wait for one that has not come.
+    /// What went wrong with the event at the head.
+    pub last_error: Option<LastError>,
+    /// Since when held events wait for one that has not come.
     pub gap_since: Option<Millis>,
-    /// The events that wait, by seq.
-    pub held: BTreeMap<u64, Held>,
-    /// The sum of the sizes of the held events.
-    pub held_bytes: u64,
-    /// What will never come: the first and last seq of each range beyond `last_seq`.
-    pub absent: BTreeMap<u64, u64>,
-    /// What was passed over without being committed, and is remembered.
-    pub passed: Vec<Passed>,
-    /// The events that were put aside, by epoch and seq.
-    pub dead: BTreeMap<(u64, u64), Dead>,
-    /// The committed events that are remembered, by seq.
-    pub done: BTreeMap<u64, Done>,
-    /// The same by id: the seq it was last committed under, and until when that is remembered.
-    pub done_ids: BTreeMap<EventId, (u64, Millis)>,
-}
-
-/// A worker's hold on a key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Claim {
-    /// The worker. The claim is good while its lease is.
-    pub worker: WorkerId,
-    /// Since when.
-    pub since: Millis,
-    /// What the worker may run, one after the other. The first is the event at the head, or one that is replayed.
-    pub granted: VecDeque<Granted>,
-}
-
-/// An event that a worker may run.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Granted {
-    /// Its place; at or below `last_seq` when it is replayed.
-    pub seq: u64,
-    /// Its id.
-    pub id: EventId,
+    /// The seqs of the events that are held in the mailbox.
+    pub held: SeqSet,
+    /// What will never come, beyond `last_seq`.
+    pub absent: SeqSet,
+    /// What was skipped, as far as it is remembered, oldest first.
+    pub skipped: Vec<Skipped>,
+    /// The dead letters, by epoch.
+    pub dead: BTreeMap<u64, SeqSet>,
+    /// The dead letters of the present epoch that are to be run again, with the number of their failed attempts.
+    pub replays: BTreeMap<u64, u32>,
+    /// From which seq on events were committed since when, oldest first. Where events lie above an anchor that is
+    /// younger than `dedup_ttl`, their ids are all remembered.
+    pub anchors: Vec<Anchor>,
 }
 
 /// Whether the event at the head of a key may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Phase {
     /// It may.
+    #[default]
     Open,
-    /// Not before this time: it failed and will be tried again.
+    /// Not before a time: it failed and will be tried again.
     BackingOff {
-        /// When it is due.
+        /// When it is due, by the store's clock.
         until: Millis,
+        /// How long the wait was, in milliseconds.
+        wait: u64,
     },
-    /// Not until an operator says so: it failed for good, or has not come in time.
-    Halted,
+    /// Not until an operator says so: it failed permanently, or has not come in time.
+    Halted {
+        /// Since when, by the store's clock.
+        since: Millis,
+    },
 }
 
-/// Why the event at the head is not done.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Trouble {
+/// What went wrong with the event at the head of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LastError {
     /// The last error.
     pub error: String,
     /// When it failed first.
@@ -160,23 +76,12 @@ pub struct Trouble {
     /// When it failed last.
     pub last_at: Millis,
     /// The worker on which it failed last.
-    pub worker: WorkerId,
+    pub worker: String,
 }
 
-/// An event that waits in the store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Held {
-    /// Its id.
-    pub id: EventId,
-    /// The event itself.
-    pub envelope: Envelope,
-    /// Since when it is held.
-    pub since: Millis,
-}
-
-/// A range of seqs that was passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Passed {
+/// A range of seqs that was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Skipped {
     /// The first.
     pub from: u64,
     /// The last.
@@ -185,51 +90,13 @@ pub struct Passed {
     pub until: Millis,
 }
 
-/// An event that was put aside, and that an operator can replay.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Dead {
-    /// Its id.
-    pub id: EventId,
-    /// The event itself.
-    pub envelope: Envelope,
-    /// Why.
-    pub cause: DeadCause,
-    /// The last error, or who put it aside.
-    pub error: String,
-    /// How often it was tried, since it was last replayed.
-    pub attempts: u32,
-    /// When it was put aside, or failed last.
+/// The events above `seq` were committed at `at` or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The last seq before them.
+    pub seq: u64,
+    /// When the first of them was committed, rounded down to seconds once it was saved.
     pub at: Millis,
-    /// It is to be run again.
-    pub replay: bool,
-}
-
-/// Why an event was put aside by the store.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-pub enum DeadCause {
-    /// It used up its attempts, or failed for good, and its group does not halt at such events.
-    Failed,
-    /// An operator passed over it.
-    Skipped,
-    /// An operator took it out.
-    Discarded,
-    /// The numbering of its key was begun again.
-    Superseded,
-    /// It was posted, and its seq had been skipped.
-    Late,
-    /// It was posted, and another event was committed under its seq.
-    Conflict,
-}
-
-/// A committed event that is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Done {
-    /// Its id.
-    pub id: EventId,
-    /// Until when it is remembered.
-    pub expires: Millis,
 }
 
 impl KeyState {
@@ -238,21 +105,7 @@ impl KeyState {
     pub fn new(first_seq: u64) -> Self {
         Self {
             last_seq: first_seq.saturating_sub(1),
-            epoch: 0,
-            fence: Fence(0),
-            attempts: 0,
-            claim: None,
-            phase: Phase::Open,
-            paused: false,
-            trouble: None,
-            gap_since: None,
-            held: BTreeMap::new(),
-            held_bytes: 0,
-            absent: BTreeMap::new(),
-            passed: Vec::new(),
-            dead: BTreeMap::new(),
-            done: BTreeMap::new(),
-            done_ids: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -262,110 +115,116 @@ impl KeyState {
         self.last_seq + 1
     }
 
-    /// The last seq beyond `last_seq` that is granted to the worker that has the claim; `last_seq` where none is.
+    /// The store knew less than this of the key: what lies up to `last_seq` is done.
+    pub(super) fn correct(&mut self, epoch: u64, last_seq: u64) {
+        self.epoch = epoch;
+        self.last_seq = last_seq;
+        self.attempts = 0;
+        self.crashes = 0;
+        self.unfinished = 0;
+        self.on_trial = false;
+        self.phase = Phase::Open;
+        self.gap_since = None;
+        self.absent.remove_up_to(last_seq);
+        // The ids of what the store forgot are not remembered.
+        self.anchors.clear();
+    }
+
+    /// Which attempt at the event at the head the next one is, from 1. Deaths of workers count.
     #[must_use]
-    pub fn granted_upto(&self) -> u64 {
-        let last = self.claim.as_ref().and_then(|claim| claim.granted.back());
-        last.map_or(self.last_seq, |granted| granted.seq.max(self.last_seq))
+    pub fn next_attempt(&self) -> u32 {
+        1 + self.attempts + self.crashes + self.unfinished
     }
 
-    /// The seq whose turn it is after this one: the next that is not known to be absent, or is here all the same.
-    pub(crate) fn following(&self, seq: u64) -> u64 {
-        let mut next = seq + 1;
-        while self.pending_id(next).is_none()
-            && let Some(end) = self.absent_until(next)
-        {
-            next = self.first_pending(next, end).unwrap_or(end + 1);
-        }
-        next
+    /// Whether the event at the head was under way in workers that died, so that it may be what killed them. A suspect
+    /// runs only on trial.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.unfinished >= SUSPECT_AFTER && self.phase == Phase::Open
     }
 
-    /// The first seq of the range whose event is granted or held.
-    fn first_pending(&self, from: u64, to: u64) -> Option<u64> {
-        let granted = self
-            .claim
-            .iter()
-            .flat_map(|claim| &claim.granted)
-            .map(|granted| granted.seq);
-        let granted = granted.filter(|seq| (from..=to).contains(seq)).min();
-        let held = self.held.range(from..=to).next().map(|(seq, _)| *seq);
-        granted.into_iter().chain(held).min()
+    /// Whether something of the key that is stored may run now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.paused
+            && (!self.replays.is_empty()
+                || self.held.first().is_some_and(|first| first <= self.head()))
     }
 
-    /// Whether it is known that nothing of the range will come.
-    pub(crate) fn is_absent(&self, from: u64, to: u64) -> bool {
-        self.absent_until(from).is_some_and(|end| end >= to)
+    /// Whether nothing of it is stored and nothing is noted but how far it is.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.paused
+            && self.held.is_empty()
+            && self.dead.is_empty()
+            && self.unfinished == 0
     }
 
-    fn absent_until(&self, seq: u64) -> Option<u64> {
-        let (_, end) = self.absent.range(..=seq).next_back()?;
-        (*end >= seq).then_some(*end)
+    /// The epochs and seqs of the dead letters, in order.
+    pub fn dead_letters(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let of = |(epoch, seqs): (&u64, &SeqSet)| {
+            let epoch = *epoch;
+            seqs.iter().map(move |seq| (epoch, seq)).collect::<Vec<_>>()
+        };
+        self.dead.iter().flat_map(of)
     }
 
-    /// The id of the event that was granted or is held under a seq beyond `last_seq`.
-    pub(crate) fn pending_id(&self, seq: u64) -> Option<&EventId> {
-        let granted = self
-            .claim
-            .as_ref()
-            .and_then(|claim| claim.granted.iter().find(|granted| granted.seq == seq));
-        granted
-            .map(|granted| &granted.id)
-            .or_else(|| self.held.get(&seq).map(|held| &held.id))
+    /// Whether an event of the present epoch with this seq is a dead letter.
+    #[must_use]
+    pub fn is_dead(&self, seq: u64) -> bool {
+        let here = self.dead.get(&self.epoch);
+        here.is_some_and(|seqs| seqs.contains(seq))
     }
 
-    /// Whether the seq was passed over, as far as that is remembered.
-    pub(crate) fn was_passed(&self, seq: u64, now: Millis) -> bool {
-        self.passed
-            .iter()
-            .any(|passed| (passed.from..=passed.to).contains(&seq) && passed.until > now)
-    }
-
-    /// The first event that is to be replayed.
-    pub(crate) fn replay(&self) -> Option<(u64, &Dead)> {
-        let mut here = self
-            .dead
-            .range((self.epoch, 0)..=(self.epoch, self.last_seq));
-        here.find(|(_, dead)| dead.replay)
-            .map(|((_, seq), dead)| (*seq, dead))
-    }
-
-    /// The event of this numbering that was put aside from this seq.
-    pub(crate) fn dead_at(&self, seq: u64) -> Option<(u64, &Dead)> {
-        self.dead.get(&(self.epoch, seq)).map(|dead| (seq, dead))
-    }
-
-    /// The latest earlier numbering of which an event with this seq was put aside.
-    pub(crate) fn older_dead(&self, seq: u64) -> Option<u64> {
-        let mut older = self.dead.range(..(self.epoch, 0)).rev();
-        older
-            .find(|((_, other), _)| *other == seq)
-            .map(|((epoch, _), _)| *epoch)
-    }
-
-    /// The committed event under this seq, while it is remembered.
-    pub(crate) fn done_at(&self, seq: u64, now: Millis) -> Option<&Done> {
-        self.done.get(&seq).filter(|done| done.expires > now)
-    }
-
-    /// Whether an event with this id was committed, under whichever seq, and is remembered.
-    pub(crate) fn is_done(&self, id: &EventId, now: Millis) -> bool {
-        self.done_ids
-            .get(id)
-            .is_some_and(|(_, expires)| *expires > now)
-    }
-
-    /// Frees what is remembered no more, oldest first; costs nothing where there is nothing to free.
-    pub(crate) fn forget(&mut self, now: Millis) {
-        self.passed.retain(|passed| passed.until > now);
-        while let Some(oldest) = self
-            .done
-            .first_entry()
-            .filter(|oldest| oldest.get().expires <= now)
-        {
-            let done = oldest.remove();
-            if !self.is_done(&done.id, now) {
-                self.done_ids.remove(&done.id);
-            }
+    /// Where the key is to be listed. `before` is where it is listed now: a key that is due already stays so without a
+    /// change.
+    #[must_use]
+    pub fn listing(&self, policy: &Policy, before: Listing, now: Millis) -> Listing {
+        let halted = match self.phase {
+            Phase::Halted { since } => Some(since),
+            _ => None,
+        };
+        Listing {
+            due: self.due(policy, before, now),
+            gap: self.gap_since.filter(|_| halted.is_none()),
+            halted,
         }
     }
+
+    fn due(&self, policy: &Policy, before: Listing, now: Millis) -> Option<Millis> {
+        if self.is_idle() {
+            return None;
+        }
+        match self.phase {
+            _ if self.paused => Some(NEVER),
+            Phase::Halted { .. } => Some(NEVER),
+            Phase::BackingOff { until, .. } => Some(until),
+            Phase::Open if self.is_ready() => match before.due {
+                _ if self.is_suspect() => Some(self.tried_at.min(now)),
+                Some(due) if due <= now => Some(due),
+                _ => Some(now),
+            },
+            Phase::Open => Some(self.gap_deadline(policy).unwrap_or(NEVER)),
+        }
+    }
+
+    /// Until when the key waits for an event that has not come.
+    #[must_use]
+    pub fn gap_deadline(&self, policy: &Policy) -> Option<Millis> {
+        let after = match policy.on_gap {
+            GapPolicy::Wait => return None,
+            GapPolicy::Skip { after } | GapPolicy::Halt { after } => after,
+        };
+        self.gap_since
+            .map(|since| since.saturating_add(millis(after)))
+    }
+}
+
+/// From how many deaths of owners on the event at the head is a suspect.
+pub(super) const SUSPECT_AFTER: u32 = 2;
+
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{BucketState, DeadCause, KeyState, Millis, Phase};
+use super::{DeadCause, Millis};
 
 /// What a store tells of one key to a person or a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,72 +106,8 @@ pub struct DeadView {
 }
 
 impl KeyView {
-    /// How many held events, and how many that were put aside, a view lists at the most.
+    /// How many held events, and how many dead letters, a view lists at the most.
     pub const MOST: usize = 1_000;
-
-    /// The view of a state.
-    #[must_use]
-    pub fn of(name: &str, bucket: &BucketState, key: &KeyState, now: Millis) -> Self {
-        let claim = key.claim.as_ref().map(|claim| ClaimView {
-            worker: claim.worker.as_str().to_owned(),
-            since: claim.since,
-            lease_until: bucket.leases.get(&claim.worker).copied(),
-            granted: claim.granted.iter().map(|granted| granted.seq).collect(),
-        });
-        let held = key
-            .held
-            .iter()
-            .take(Self::MOST)
-            .map(|(seq, held)| HeldView {
-                seq: *seq,
-                id: held.id.as_str().to_owned(),
-                since: held.since,
-                bytes: held.envelope.size(),
-            });
-        let dead = key
-            .dead
-            .iter()
-            .take(Self::MOST)
-            .map(|((epoch, seq), dead)| DeadView {
-                epoch: *epoch,
-                seq: *seq,
-                id: dead.id.as_str().to_owned(),
-                cause: dead.cause.as_str().to_owned(),
-                error: dead.error.clone(),
-                attempts: dead.attempts,
-                at: dead.at,
-                replay: dead.replay,
-            });
-        Self {
-            key: name.to_owned(),
-            last_seq: key.last_seq,
-            epoch: key.epoch,
-            fence: key.fence.0,
-            attempts: key.attempts,
-            claim,
-            phase: key.phase.as_str().to_owned(),
-            due: match key.phase {
-                Phase::BackingOff { until } => Some(until),
-                Phase::Open | Phase::Halted => None,
-            },
-            paused: key.paused,
-            group_paused: bucket.paused,
-            trouble: key.trouble.as_ref().map(|trouble| TroubleView {
-                error: trouble.error.clone(),
-                first_at: trouble.first_at,
-                last_at: trouble.last_at,
-                worker: trouble.worker.as_str().to_owned(),
-            }),
-            gap_since: key.gap_since,
-            held: held.collect(),
-            held_events: key.held.len() as u64,
-            held_bytes: key.held_bytes,
-            absent: key.absent.iter().map(|(from, to)| (*from, *to)).collect(),
-            dead: dead.collect(),
-            dead_events: key.dead.len() as u64,
-            now,
-        }
-    }
 }
 
 impl DeadCause {
@@ -185,18 +121,6 @@ impl DeadCause {
             Self::Superseded => "superseded",
             Self::Late => "late",
             Self::Conflict => "conflict",
-        }
-    }
-}
-
-impl Phase {
-    /// The word for logs, metrics and the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::BackingOff { .. } => "backing_off",
-            Self::Halted => "halted",
         }
     }
 }

@@ -1,11 +1,17 @@
-//! Where the state of the keys lives, shared by all workers.
+//! Where the state of the keys lives, shared by all workers: a fenced record per key, a mailbox, and remembered ids.
+//!
+//! A store knows nothing of the protocol. It keeps for each key a *record* (an owner with a fence, and a body that it
+//! does not understand), the key's *mailbox* (events that wait, by [`Slot`]), and the ids of processed events. Every
+//! request is atomic for its key. All decisions are made by the owner of the key, in the process of a worker.
 
-mod admin;
+mod answer;
+mod audit;
 mod bucket;
 mod error;
+mod inspect;
 mod memory;
-mod stored;
-mod swept;
+mod request;
+mod sweep;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,17 +19,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use admin::{
-    Admin, AuditEntry, DeadEntry, GroupView, KeyCounts, KeyFilter, KeyPage, Operator, WorkerView,
-    WorkersView,
-};
+pub use answer::{Answer, Busy, Exchange, Owned, Posted, Previous, Saved};
+pub use audit::{AuditEntry, Operator};
 pub use bucket::bucket_of;
 pub use error::{StoreError, StoreErrorKind};
-pub use memory::MemoryStore;
-pub use stored::{Aside, Place, Shelf, StoredEvent};
-pub use swept::{Stuck, Swept};
+pub use inspect::{Inspect, KeyIndex, OwnerRecord, Record, RecordPage, Totals, WorkerRecord};
+pub use memory::{MemorySnapshot, MemoryStore};
+pub use request::{
+    Acquire, AcquireMode, Change, Letter, Listing, ListingChange, NEVER, PutMode, Request, Save,
+    Slot,
+};
+pub use sweep::{StuckRecord, Sweep, Swept};
 
-use crate::protocol::{Command, Policy, Verdict, WorkerId};
+use crate::protocol::{Millis, Policy, WorkerId};
 
 /// A logical consumer: each group has its own progress over the same events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,14 +88,57 @@ pub struct StoreReport {
     pub reason: String,
 }
 
+/// Names one life of a group's state: made when the group is first opened, and gone with the state.
+///
+/// Every call carries it. Where the store has another one, or none, the state that the worker knows was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Incarnation(pub u64);
+
+/// One worker's session with the state of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The life of the state that it opened.
+    pub incarnation: Incarnation,
+}
+
+/// What a store says when a group is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// For all later calls.
+    pub session: Session,
+    /// Which guarantee the store's settings give.
+    pub report: StoreReport,
+    /// The state did not exist and was created by this call.
+    pub created: bool,
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// The store's time.
+    pub now: Millis,
+    /// Whether the group is paused.
+    pub paused: bool,
+}
+
 /// Where the state of the keys lives, shared by all workers of a group.
 ///
-/// A store applies the commands of the [protocol](crate::protocol), each atomically for its key, on a clock of its
-/// own. It is certified by the suite of `ordered-testkit`, which holds it equal to [`MemoryStore`].
+/// # Leases
+/// A worker is *alive* while it sends heartbeats. It counts as dead in two looks: the first look (by any call that
+/// meets it) after half of its lease without a heartbeat puts it in doubt; a look at least another half later finds it
+/// dead. So a step of the server's clock, forward or back, takes nothing from a worker that is alive, and delays the
+/// death of another by no more than one lease. [`Store::leave`] ends a lease at once.
+///
+/// # Errors
+/// Every call can fail with [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) (wait and call
+/// again), [`Refused`](crate::store::StoreErrorKind::Refused) (it will never work; the message says what to do) and
+/// [`StateLost`](crate::store::StoreErrorKind::StateLost) (the incarnation is not the store's).
 ///
 /// # Cancel safety
-/// A future of a store may be dropped at any time; then, as after an error, it is unknown whether the commands were
-/// applied. The caller repeats them: every command is idempotent.
+/// A future may be dropped at any time. Then, as after an error, it is unknown whether the call was carried out; an
+/// exchange that arrives after a later one of the same worker is refused by the store, and changes nothing.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store",
@@ -95,47 +146,38 @@ pub struct StoreReport {
 )]
 pub trait Store: Send + Sync + 'static {
     /// Prepares the group, keeps its rules for operators to see, and says which guarantee the store's settings give.
-    /// Called once by each worker, at start.
-    ///
-    /// # Errors
-    /// [`StoreErrorKind::Refused`] when the group cannot be used like this, with what to do about it.
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError>;
+    /// Called once by each worker at start, and again after its state was lost and is adopted.
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError>;
 
-    /// Applies the commands in order and answers each.
-    ///
-    /// # Errors
-    /// Says nothing about which commands were applied; repeat them all.
-    async fn apply(
+    /// Carries out the requests, each atomically for its key, and answers each in its place. A batch names each key at
+    /// most once.
+    async fn exchange(
         &self,
         group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError>;
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError>;
 
-    /// Makes the worker's claims good for `lease` from now, by the store's clock.
-    ///
-    /// # Errors
-    /// When the store cannot be reached.
+    /// Renews the worker's lease.
     async fn heartbeat(
         &self,
         group: &Group,
-        worker: &WorkerId,
+        session: &Session,
         lease: Duration,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Beat, StoreError>;
 
-    /// Ends the worker's lease now, so that what it still has claimed is taken over at once.
-    ///
-    /// # Errors
-    /// When the store cannot be reached; the lease then ends by itself.
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError>;
+    /// Ends the worker's lease now; keys that it still owns may be acquired by others at once, and do not count as left
+    /// by a worker that died.
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError>;
 
-    /// Finds keys that have something to run and nobody to run it (their worker died, or their retry is due), and keys
-    /// that have waited too long for an event that does not come. At most about `limit` of each; changes no key. The
-    /// worker then says [`Action::Claim`](crate::protocol::Action::Claim) of the first.
-    ///
-    /// # Errors
-    /// When the store cannot be reached.
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError>;
+    /// Finds keys that need an owner now: those that are due, and those whose owner is dead. Changes no key. Bounded
+    /// work: about `limit` of each kind, and what was not reached is found by a later sweep.
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError>;
 }
 
 impl fmt::Display for Durability {

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use crate::handler::Backoff;
 
-/// The waits between tries of something that is away, forever.
+/// The waits between calls of something that is unavailable, as long as it is.
 #[derive(Debug)]
-pub(super) struct Tries {
-    failed: u32,
+pub(super) struct RetryBackoff {
+    failures: u32,
     random: fastrand::Rng,
 }
 
@@ -14,23 +14,36 @@ const WAITS: Backoff = Backoff {
     cap: Duration::from_secs(1),
 };
 
-impl Tries {
+impl RetryBackoff {
     pub(super) fn new(random: fastrand::Rng) -> Self {
-        Self { failed: 0, random }
+        Self {
+            failures: 0,
+            random,
+        }
+    }
+
+    /// Another one, for another thing to wait for.
+    pub(super) fn fork(&mut self) -> Self {
+        Self::new(self.random.fork())
     }
 
     /// Whether nothing failed since the last success.
     pub(super) fn is_fresh(&self) -> bool {
-        self.failed == 0
+        self.failures == 0
     }
 
-    /// Counts a failure and says how long to wait.
-    pub(super) fn failed(&mut self) -> Duration {
-        self.failed = self.failed.saturating_add(1);
-        WAITS.bound(self.failed) / 2 + WAITS.wait(self.failed, &mut self.random) / 2
+    /// How long to wait if the call that begins now fails.
+    pub(super) fn next_wait(&mut self) -> Duration {
+        let number = self.failures.saturating_add(1);
+        WAITS.bound(number) / 2 + WAITS.wait(number, &mut self.random) / 2
+    }
+
+    /// Counts a failure.
+    pub(super) fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
     }
 
     pub(super) fn succeeded(&mut self) {
-        self.failed = 0;
+        self.failures = 0;
     }
 }

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use super::{BuildError, Observer, Occurrence, Settings, SpanHook, StuckHook, StuckKey, Worker};
 use crate::handler::{
-    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate, States,
+    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate,
+    OnStateLoss, States,
 };
 use crate::protocol::{GapPolicy, WorkerId};
 use crate::store::Store;
@@ -205,6 +206,11 @@ impl WorkerBuilder {
         self.options(move |options| options.on_exhausted = then)
     }
 
+    /// What the workers do when the store has lost the state of the group. See [`HandlerOptions::on_state_loss`].
+    pub fn on_state_loss(self, then: OnStateLoss) -> Self {
+        self.options(move |options| options.on_state_loss = then)
+    }
+
     /// What to do about an event that does not come while later ones wait.
     pub fn on_gap(self, policy: GapPolicy) -> Self {
         self.options(move |options| options.policy.on_gap = policy)
@@ -355,13 +361,6 @@ fn validate_ahead(options: &HandlerOptions) -> Result<(), BuildError> {
             "is {depth}, and must be at least {needed} with a `batch` of {batch} and a `commit_window` of {window}"
         );
         return Err(BuildError::setting("lane_depth", why));
-    }
-    if options.runs_ahead() && options.policy.max_attempts < 2 {
-        return Err(BuildError::setting(
-            "max_attempts",
-            "must be at least 2 with `batch` or `commit_window`: a crash counts for the first event that is not \
-             committed, which may be another one than that which ran",
-        ));
     }
     Ok(())
 }

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use crate::event::{Envelope, Key, Seq};
 use crate::handler::Malformed;
-use crate::protocol::Action;
 
 /// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body does
 /// not matter:
@@ -111,19 +110,6 @@ impl Control {
             }
         };
         Ok(Some((key, control)))
-    }
-
-    pub(super) fn action(&self) -> Action {
-        match self {
-            Self::GapFill { from, to } => Action::Fill {
-                from: *from,
-                to: *to,
-            },
-            Self::Reset { at, epoch } => Action::Reset {
-                at: *at,
-                epoch: *epoch,
-            },
-        }
     }
 }
 

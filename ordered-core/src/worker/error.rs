@@ -46,6 +46,18 @@ pub enum WorkerError {
     /// The store will not work like this.
     #[error("the store: {0}")]
     Store(#[source] StoreError),
+    /// The store lost the state of the group, and the group stops where that happens.
+    #[error(
+        "the store lost the state of group `{group}`: its keys, held events and remembered ids are gone. The log says \
+         which of {keys} keys this worker knew and how far they were. Restore the store from a backup, or import the \
+         last seqs, and start the workers again; or set `on_state_loss` to adopt what the workers still know"
+    )]
+    StateLost {
+        /// The group.
+        group: String,
+        /// How many keys the worker knew.
+        keys: usize,
+    },
     /// The transport will not work like this.
     #[error("the transport: {0}")]
     Transport(#[source] TransportError),

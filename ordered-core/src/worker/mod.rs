@@ -1,29 +1,30 @@
-//! The worker: takes deliveries from a transport, asks the store, and runs the handler.
+//! The worker: takes deliveries from a transport, acquires their keys from the store, and runs the handler.
 //!
-//! The life of one event: a [`Delivery`](crate::transport::Delivery) is decoded and *offered* to the store. If it may
-//! run, it joins the *lane* of its key, a queue that runs serially; else it is *held* by the store, or settled at once.
-//! When its handler is done it is *committed*, and only then acknowledged; the commit hands back the events that were
-//! held behind it. A run of the handler is one event, or several that follow one another where the handler takes a batch; with
-//! a commit window the next run begins while commits are on their way. The engine decides all this without I/O; everything around it only carries its
-//! commands, runs and settlements.
+//! The life of one event: a [`Delivery`](crate::transport::Delivery) is decoded and given to the
+//! [engine](crate::protocol::engine). The engine acquires the event's key, runs the handler when it is the event's turn,
+//! and saves what became of it; only then the delivery is acknowledged. An event that comes too early is held in the
+//! mailbox of its key, and so is one whose key another worker owns. The engine decides all this without I/O; everything
+//! around it only carries its requests, runs and settlements.
 
-mod asking;
 mod backoff;
 mod builder;
 mod control;
-mod engine;
+mod deliveries;
 mod error;
-mod heartbeat;
 mod hooks;
 mod intake;
+mod lease_keeper;
 mod observe;
+mod outlet;
 mod run;
-mod running;
+mod run_input;
 mod settings;
 mod settler;
 mod span;
+mod store_client;
 mod tasks;
 mod telemetry;
+mod worker_loop;
 
 pub use builder::WorkerBuilder;
 pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO};

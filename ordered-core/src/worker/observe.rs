@@ -28,6 +28,8 @@ pub enum Deferral {
     Full(QuotaLimit),
     /// It belongs to a numbering of its key that has not begun.
     NotYet,
+    /// The state of its key cannot be read by this version.
+    Unreadable,
 }
 
 /// A key that does not go on by itself.
@@ -123,8 +125,8 @@ pub enum Occurrence<'a> {
     Conflict {
         /// The event.
         event: Place<'a>,
-        /// The id of the one that was there first.
-        recorded: &'a EventId,
+        /// The id of the one that was there first, where it is known: of an event that is committed it is not.
+        recorded: Option<&'a EventId>,
     },
     /// The handler starts on it.
     Started {

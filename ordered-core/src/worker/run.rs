@@ -5,22 +5,23 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
-use super::running::Running;
+use super::worker_loop::WorkerLoop;
 use super::{Observer, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, HandlerOptions, States};
 use crate::protocol::WorkerId;
-use crate::store::{Group, Store};
+use crate::store::Group;
+use crate::store::Store;
 use crate::transport::{self, Transport};
 
-/// What ends a worker. As one type, so that the worker is compiled here, and not once more for each future that ends one.
+/// Boxed, so that the worker is not monomorphised per shutdown future.
 type Shutdown<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Runs in a task of its own, which ends with this future. Where that is driven from outside of the runtime's threads, as
-/// by `block_on`, each start of a handler would else cross to them, and each end of one back.
-async fn of_its_own(running: Running, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
+/// Runs in a task of its own, which ends with this future. Where the future is driven from outside of the runtime's threads,
+/// as by `block_on`, each start of a handler would otherwise cross to them, and each end of one back.
+async fn spawn_detached(worker: WorkerLoop, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
     let (ask, asked) = oneshot::channel();
     let mut task = JoinSet::new();
-    task.spawn(running.run(async {
+    task.spawn(worker.run(async {
         if asked.await.is_err() {
             // The future is dropped, and that is no shutdown.
             std::future::pending().await
@@ -78,7 +79,7 @@ impl Worker {
     /// Runs until `shutdown` is done, then drains: nothing new begins, handlers that run are finished and committed, and
     /// all else goes back to the broker.
     ///
-    /// While the store or the broker is away the worker waits, and goes on by itself.
+    /// While the store or the broker is unavailable the worker waits, and goes on by itself.
     ///
     /// # Errors
     /// When the store or the transport will not work as they are configured; the message says what to do.
@@ -95,11 +96,12 @@ impl Worker {
 
     async fn run(self, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
         let group = Group::new(&self.options.group, self.options.policy.clone());
-        let report = self
+        let opened = self
             .store
             .open(&group, &self.id)
             .await
             .map_err(WorkerError::Store)?;
+        let report = opened.report;
         info!(
             worker = %self.id, group = group.name(), guarantee = %report.durability, reason = report.reason,
             "the worker starts"
@@ -116,7 +118,8 @@ impl Worker {
             .await
             .map_err(WorkerError::Transport)?;
         let transport = Arc::clone(&self.transport);
-        let outcome = of_its_own(Running::start(self, group), shutdown).await;
+        let outcome =
+            spawn_detached(WorkerLoop::start(self, group, opened.session), shutdown).await;
         if let Err(error) = transport.close().await {
             warn!(%error, "the broker did not hear that the worker stops; it will notice");
         }

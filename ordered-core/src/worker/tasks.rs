@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,39 +9,47 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::engine::{Pause, Run, RunName};
+use super::run_input::RunInput;
 use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
+use crate::event::Key;
 use crate::handler::{DynHandler, HandlerError};
+use crate::protocol::engine::RunId;
 use crate::words::of_panic;
 
 /// What a spawned task tells the worker.
-pub(super) enum News {
-    Finished(RunName, Result<(), HandlerError>),
-    PauseOver(RunName),
+pub(super) enum TaskEvent {
+    Finished {
+        run: RunId,
+        attempt: u32,
+        outcome: Result<(), HandlerError>,
+    },
+    Woken(Key),
 }
 
-/// Starts handlers and pauses, each in a task of its own.
-pub(super) struct Spawner {
+/// Starts handlers and timers, each in a task of its own.
+pub(super) struct Tasks {
     pub(super) handler: Arc<dyn DynHandler>,
-    pub(super) tell: mpsc::UnboundedSender<News>,
+    pub(super) tell: mpsc::UnboundedSender<TaskEvent>,
     pub(super) timeout: Duration,
     pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) runs: HashMap<u64, AbortHandle>,
 }
 
-impl Spawner {
+impl Tasks {
     /// Runs the handler. A panic and a timeout are failed attempts.
-    pub(super) fn run(&self, name: RunName, Run { work, context }: Run) -> AbortHandle {
+    pub(super) fn run(&mut self, run: RunId, attempt: u32, RunInput { work, context }: RunInput) {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
         let (handler, hooks) = (Arc::clone(&self.handler), Arc::clone(&self.span_hooks));
+        let number = run.number;
         let task = tokio::spawn(async move {
             let span = span::of_run(&context, &hooks);
             let begun = Instant::now();
             // The call itself is inside, so that a panic before the first await is caught too.
-            let run = AssertUnwindSafe(async move { handler.call(work).await }).catch_unwind();
-            let outcome = match timeout(limit, run.instrument(span.clone())).await {
+            let work = AssertUnwindSafe(async move { handler.call(work).await }).catch_unwind();
+            let outcome = match timeout(limit, work.instrument(span.clone())).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panic)) => Err(HandlerError::transient(format!(
                     "the handler panicked: {}",
@@ -53,17 +62,43 @@ impl Spawner {
             telemetry.handler_seconds.record(begun.elapsed());
             span::ended(&span, &outcome);
             // Nobody listens once the worker is gone; the event is then run again elsewhere.
-            let _ = tell.send(News::Finished(name, outcome));
+            let _ = tell.send(TaskEvent::Finished {
+                run,
+                attempt,
+                outcome,
+            });
         });
-        task.abort_handle()
+        self.runs.insert(number, task.abort_handle());
     }
 
-    /// Tells when the wait is over.
-    pub(super) fn pause(&self, Pause { name, wait }: Pause) {
+    /// The run is over, or does not count any more.
+    pub(super) fn forget(&mut self, run: &RunId) -> Option<AbortHandle> {
+        self.runs.remove(&run.number)
+    }
+
+    /// Stops a run.
+    pub(super) fn abort(&mut self, run: &RunId) {
+        if let Some(task) = self.forget(run) {
+            task.abort();
+        }
+    }
+
+    /// Tells when the time is over.
+    pub(super) fn wake(&self, key: Key, after: Duration) {
         let tell = self.tell.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let _ = tell.send(News::PauseOver(name));
+            tokio::time::sleep(after).await;
+            let _ = tell.send(TaskEvent::Woken(key));
         });
+    }
+}
+
+/// A worker that is dropped in the middle stops its handlers, as a crash would.
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        let mut runs: Vec<_> = self.runs.drain().collect();
+        // In an order that a seed can repeat.
+        runs.sort_unstable_by_key(|(number, _)| *number);
+        runs.into_iter().for_each(|(_, task)| task.abort());
     }
 }

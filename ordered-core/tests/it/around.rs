@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use ordered_core::protocol::{Command, Verdict, WorkerId};
-use ordered_core::store::{Group, MemoryStore, Store, StoreError, StoreReport, Swept};
+use ordered_core::protocol::WorkerId;
+use ordered_core::store::{
+    Answer, Beat, Exchange, Group, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep,
+    Swept,
+};
 
-type Before = Box<dyn Fn(&[Command]) + Send + Sync>;
-type After = Box<dyn Fn(&mut Vec<Verdict>) + Send + Sync>;
+type Before = Box<dyn Fn(&[Request]) + Send + Sync>;
+type After = Box<dyn Fn(&mut Vec<Answer>) + Send + Sync>;
 
 pub(crate) struct Around {
     store: MemoryStore,
@@ -26,7 +29,7 @@ impl Around {
         }
     }
 
-    pub(crate) fn before(mut self, before: impl Fn(&[Command]) + Send + Sync + 'static) -> Self {
+    pub(crate) fn before(mut self, before: impl Fn(&[Request]) + Send + Sync + 'static) -> Self {
         self.before = Box::new(before);
         self
     }
@@ -38,7 +41,7 @@ impl Around {
 
     pub(crate) fn after(
         mut self,
-        after: impl Fn(&mut Vec<Verdict>) + Send + Sync + 'static,
+        after: impl Fn(&mut Vec<Answer>) + Send + Sync + 'static,
     ) -> Self {
         self.after = Box::new(after);
         self
@@ -47,37 +50,42 @@ impl Around {
 
 #[async_trait::async_trait]
 impl Store for Around {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         self.store.open(group, worker).await
     }
 
-    async fn apply(
+    async fn exchange(
         &self,
         group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError> {
-        (self.before)(commands);
-        let mut verdicts = self.store.apply(group, worker, commands).await?;
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError> {
+        (self.before)(requests);
+        let mut exchange = self.store.exchange(group, session, requests).await?;
         tokio::time::sleep(self.takes).await;
-        (self.after)(&mut verdicts);
-        Ok(verdicts)
+        (self.after)(&mut exchange.answers);
+        Ok(exchange)
     }
 
     async fn heartbeat(
         &self,
         group: &Group,
-        worker: &WorkerId,
+        session: &Session,
         lease: Duration,
-    ) -> Result<(), StoreError> {
-        self.store.heartbeat(group, worker, lease).await
+    ) -> Result<Beat, StoreError> {
+        self.store.heartbeat(group, session, lease).await
     }
 
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        self.store.leave(group, worker).await
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
+        self.store.leave(group, session).await
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
-        self.store.sweep(group, limit).await
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError> {
+        self.store.sweep(group, session, sweep).await
     }
 }

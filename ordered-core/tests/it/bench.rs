@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ordered_core::admin::Admin;
 use ordered_core::clock::Clock;
 use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed};
@@ -125,6 +126,10 @@ impl World {
         change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
     ) -> Running {
         Running::of(change(self.worker().id(name)).build().unwrap())
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
+        Admin::new(Arc::new(self.store.clone()))
     }
 
     pub(crate) fn handled(&self) -> usize {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Key;
-use ordered_core::store::{Admin, Group};
+use ordered_core::store::Group;
 use ordered_core::transport::{Faults, ReasonKind};
 
 use crate::bench::{Act, World, event};
@@ -11,7 +11,7 @@ use ordered_core::transport::Publish;
 pub(crate) async fn view(world: &World, key: &str) -> KeyView {
     let group = Group::new("test", Policy::default());
     world
-        .store
+        .admin()
         .inspect(&group, &Key::new(key).unwrap())
         .await
         .unwrap()

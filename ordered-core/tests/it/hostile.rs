@@ -5,7 +5,7 @@ use std::time::Duration;
 use ordered_core::event::{Envelope, Key};
 use ordered_core::handler::Backoff;
 use ordered_core::protocol::Policy;
-use ordered_core::store::{Admin, Group};
+use ordered_core::store::Group;
 use ordered_core::transport::{Faults, Publish, ReasonKind};
 use ordered_core::worker::WorkerBuilder;
 
@@ -167,7 +167,8 @@ async fn what_a_handler_says_is_kept_in_part_where_it_is_long() {
         .await;
     worker.stop().await;
     let group = Group::new("test", Policy::default());
-    let view = world.store.inspect(&group, &Key::new("k0").unwrap()).await;
+    let admin = world.admin();
+    let view = admin.inspect(&group, &Key::new("k0").unwrap()).await;
     let said = view.unwrap().unwrap().trouble.unwrap().error;
     assert!((1_000..5_000).contains(&said.len()), "{} bytes", said.len());
 }

@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ordered_core::admin::OperateOptions;
 use ordered_core::event::{Key, Seq};
 use ordered_core::handler::OnExhausted;
 use ordered_core::protocol::{Policy, Refusal, Verb, Verdict};
-use ordered_core::store::{Admin, Group, Operator};
+use ordered_core::store::{Group, Operator};
 use ordered_core::transport::Faults;
 
 use crate::bench::{Act, World};
@@ -35,9 +36,13 @@ async fn operate(world: &World, verb: Verb, dry_run: bool) -> Verdict {
         who: "ada".into(),
         why: "a test".into(),
     };
+    let options = OperateOptions {
+        dry_run,
+        ..OperateOptions::default()
+    };
     world
-        .store
-        .operate(&group, &key, &verb, &operator, dry_run)
+        .admin()
+        .operate(&group, &key, &verb, &operator, options)
         .await
         .unwrap()
 }
@@ -221,7 +226,7 @@ async fn what_an_operator_did_is_written_down() {
     operate(&world, Verb::Skip { to: None }, false).await;
     worker.stop().await;
     let audit = world
-        .store
+        .admin()
         .audit(&Group::new("test", Policy::default()), 10)
         .await
         .unwrap();

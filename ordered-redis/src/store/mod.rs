@@ -1,47 +1,68 @@
-mod admin;
-mod agree;
-mod apply;
-mod audit;
-mod calls;
-#[cfg(test)]
-mod hostile;
-mod overview;
-mod shared;
-mod stored;
-mod sweeping;
+//! The Redis store of the second edition: fenced records, mailboxes and remembered ids. The README of this crate
+//! describes what lies in Redis.
+
+mod decode;
+mod encode;
+mod exchange;
+mod generation;
+mod ids;
+mod inspect;
+mod open;
+mod record;
+mod reply;
+mod script;
+mod session;
+mod sweep;
+mod wire;
+mod workers;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::clock::Clock;
-use ordered_core::protocol::{Command, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError, StoreReport, Swept};
-use redis::cmd;
+use ordered_core::protocol::{Millis, WorkerId};
+use ordered_core::store::{Beat, Exchange, Opened, Request, Session, Store, Sweep, Swept};
+use ordered_core::store::{Group, StoreError};
+use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 
-use self::calls::Calls;
-use self::shared::{Shared, number, text};
+use self::reply::{Reply, misshaped};
+use self::session::{GroupState, Sessions};
 use crate::builder::RedisStoreBuilder;
+use crate::error::{is_no_script, store_error};
 use crate::link::Link;
 use crate::names::Names;
-use crate::script::{Call, HEARTBEAT};
-use crate::settings;
-
-pub(crate) use stored::cause;
+use crate::patience::patiently;
 
 /// A store in Redis or Valkey, on one server or on a cluster.
 ///
-/// Clones share one connection, which comes back by itself when it breaks.
+/// Clones share one connection, which comes back by itself when it breaks. The calls of one worker go out one after the
+/// other: of two that are on their way at the same time, the earlier may be refused.
 #[derive(Clone)]
 pub struct RedisStore {
     shared: Arc<Shared>,
+    clock: Option<Clock>,
+}
+
+/// What all clones of a store share.
+struct Shared {
+    link: Link,
+    /// Host and port, without what must not be shown.
+    address: String,
+    names: Names,
+    buckets: u32,
+    strict: bool,
+    /// The number of the last call. Only the number counts: nothing else is published with it.
+    calls: AtomicU64,
+    sessions: Sessions,
 }
 
 impl RedisStore {
-    /// Into how many buckets the keys of a group are spread, unless the builder says otherwise.
+    /// Into how many buckets the keys of a group are spread on one server, unless something else is set.
     pub const BUCKETS: u32 = 1;
-    /// The same on a cluster, so that its nodes share the work.
+    /// The same on a cluster, where the buckets lie on different nodes.
     pub const BUCKETS_ON_CLUSTER: u32 = 16;
 
     /// Connects to `redis://[user:password@]host[:port][/database]` with the default settings.
@@ -71,10 +92,10 @@ impl RedisStore {
                 names,
                 buckets,
                 strict,
-                clock: None,
-                calls: Calls::new(),
-                cursors: Mutex::default(),
+                calls: AtomicU64::new(0),
+                sessions: Sessions::default(),
             }),
+            clock: None,
         }
     }
 
@@ -83,79 +104,129 @@ impl RedisStore {
     #[doc(hidden)]
     #[must_use]
     pub fn with_clock(&self, clock: Clock) -> Self {
-        let shared = &self.shared;
         Self {
-            shared: Arc::new(Shared {
-                link: shared.link.clone(),
-                address: shared.address.clone(),
-                names: shared.names.clone(),
-                buckets: shared.buckets,
-                strict: shared.strict,
-                clock: Some(clock),
-                calls: Calls::new(),
-                cursors: Mutex::default(),
-            }),
+            shared: Arc::clone(&self.shared),
+            clock: Some(clock),
         }
     }
+
+    /// The time that a test gives; 0 is the server's own.
+    fn given_time(&self) -> u64 {
+        self.clock.as_ref().map_or(0, Clock::now)
+    }
+
+    /// The time of the store.
+    async fn time(&self) -> Result<Millis, StoreError> {
+        if let Some(clock) = &self.clock {
+            return Ok(clock.now());
+        }
+        let answer = self.ask(vec![cmd("TIME")]).await?.remove(0);
+        let mut time = Reply::new(answer)?;
+        let (seconds, micros) = (time.number()?, time.number()?);
+        Ok(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))
+    }
+
+    /// The number of the next call; each is larger than the one before.
+    fn next_call(&self) -> u64 {
+        self.shared.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn error(&self, error: RedisError) -> StoreError {
+        store_error(&self.shared.address, error)
+    }
+
+    async fn send(&self, commands: Vec<Cmd>) -> Result<Vec<RedisResult<Value>>, StoreError> {
+        let sent = self.shared.link.send(commands).await;
+        sent.map_err(|error| self.error(error))
+    }
+
+    /// Commands, each of which has to succeed.
+    async fn ask(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        let answers = self.send(commands).await?;
+        if answers.is_empty() {
+            return Err(misshaped("pipeline"));
+        }
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| self.error(error)))
+            .collect()
+    }
+
+    /// Scripts that may be run twice, each of which has to succeed. A server that forgot them is given them again.
+    async fn run(&self, calls: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+        let answers = self.send(calls.clone()).await?;
+        if answers
+            .iter()
+            .any(|answer| answer.as_ref().is_err_and(is_no_script))
+        {
+            self.load().await?;
+            return self.ask(calls).await;
+        }
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| self.error(error)))
+            .collect()
+    }
+
+    async fn load(&self) -> Result<(), StoreError> {
+        let loads = script::ALL.iter().map(|operation| operation.load());
+        self.ask(loads.collect()).await.map(drop)
+    }
+
+    /// What this process knows of the group, in the life that the session is of.
+    async fn state(&self, group: &Group, session: &Session) -> Result<Arc<GroupState>, StoreError> {
+        let incarnation = session.incarnation.0;
+        if let Some(state) = self.shared.sessions.get(group.name(), incarnation) {
+            return Ok(state);
+        }
+        let state = self.read_state(group, incarnation).await?;
+        self.shared.sessions.keep(group.name(), &state);
+        Ok(state)
+    }
+}
+
+fn state_lost(group: &Group) -> StoreError {
+    StoreError::state_lost(format!(
+        "the state of the group `{}` in Redis is gone, or another one has taken its place",
+        group.name()
+    ))
 }
 
 #[async_trait]
 impl Store for RedisStore {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
-        Self::check_rules(group)?;
-        let answers = self.send(settings::questions()).await?;
-        let report = settings::report(&self.shared.address, self.shared.strict, &answers)?;
-        self.agree(group).await?;
-        self.enroll(group, worker).await?;
-        self.load().await?;
-        Ok(report)
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
+        patiently(|| self.open_group(group, worker)).await
     }
 
-    async fn apply(
+    async fn exchange(
         &self,
         group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError> {
-        self.apply_all(group, worker, commands).await
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError> {
+        self.exchange_all(group, session, requests).await
     }
 
     async fn heartbeat(
         &self,
         group: &Group,
-        worker: &WorkerId,
+        session: &Session,
         lease: Duration,
-    ) -> Result<(), StoreError> {
-        let lease = u64::try_from(lease.as_millis())
-            .unwrap_or(u64::MAX)
-            .min(1 << 52);
-        let arguments = vec![
-            text(worker.as_str()),
-            number(lease),
-            number(self.given_time()),
-        ];
-        let calls: Vec<Call> = (0..self.buckets())
-            .map(|bucket| self.call(&HEARTBEAT, group, bucket, arguments.clone()))
-            .collect();
-        self.run(&calls).await.map(drop)
+    ) -> Result<Beat, StoreError> {
+        self.beat(group, session, lease).await
     }
 
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        let names = &self.shared.names;
-        let own = (0..self.buckets()).flat_map(|bucket| {
-            let tag = names.bucket(group, bucket);
-            [format!("{tag}:w"), format!("{tag}:s")]
-        });
-        let removals = own.chain([names.workers(group.name())]).map(|hash| {
-            let mut removal = cmd("HDEL");
-            removal.arg(hash).arg(worker.as_str());
-            removal
-        });
-        self.ask(removals.collect()).await.map(drop)
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
+        self.end_lease(group, session).await
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
-        self.sweep_all(group, limit).await
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError> {
+        self.sweep_all(group, session, sweep).await
     }
 }
 

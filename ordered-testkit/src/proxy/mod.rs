@@ -46,6 +46,8 @@ pub struct Proxy {
 /// What the connections look at.
 #[derive(Debug)]
 struct Switches {
+    /// Where new connections lead.
+    server: watch::Sender<SocketAddr>,
     to_server: watch::Sender<Flow>,
     to_client: watch::Sender<Flow>,
     /// How often the connections were cut.
@@ -69,14 +71,14 @@ impl Proxy {
             .map_err(ServerError::system("no port for a proxy"))?
             .port();
         let switches = Arc::new(Switches {
+            server: watch::Sender::new(SocketAddr::from((Ipv4Addr::LOCALHOST, server))),
             to_server: watch::Sender::default(),
             to_client: watch::Sender::default(),
             cuts: watch::Sender::default(),
             strandings: watch::Sender::default(),
             refusing: watch::Sender::default(),
         });
-        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server));
-        let listening = listen(listener, server, Arc::clone(&switches));
+        let listening = listen(listener, Arc::clone(&switches));
         let listening = tokio::spawn(listening).abort_handle();
         Ok(Self {
             port,
@@ -114,6 +116,13 @@ impl Proxy {
         self.switches.strandings.send_modify(|count| *count += 1);
     }
 
+    /// New connections lead to another server of loopback, as when a name is given another address. Those that there are stay
+    /// where they are.
+    pub fn lead_to(&self, server: u16) {
+        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server));
+        self.switches.server.send_replace(server);
+    }
+
     /// Cuts, and resets every new connection too, until [`heal`](Proxy::heal).
     pub fn refuse(&self) {
         self.switches.refusing.send_replace(true);
@@ -143,7 +152,7 @@ impl Drop for Proxy {
 }
 
 /// Takes connections until it is aborted; those that are there go with it.
-async fn listen(listener: TcpListener, server: SocketAddr, switches: Arc<Switches>) {
+async fn listen(listener: TcpListener, switches: Arc<Switches>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -153,17 +162,18 @@ async fn listen(listener: TcpListener, server: SocketAddr, switches: Arc<Switche
                     let _ = client.set_zero_linger();
                     continue;
                 }
-                connections.spawn(serve(client, server, Arc::clone(&switches)));
+                connections.spawn(serve(client, Arc::clone(&switches)));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn serve(client: TcpStream, address: SocketAddr, switches: Arc<Switches>) {
+async fn serve(client: TcpStream, switches: Arc<Switches>) {
     // Before the connection to the server is made, so that nothing is missed.
     let cuts = switches.cuts.subscribe();
     let strandings = switches.strandings.subscribe();
+    let address = *switches.server.borrow();
     let Ok(server) = TcpStream::connect(address).await else {
         let _ = client.set_zero_linger();
         return;

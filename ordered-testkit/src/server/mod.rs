@@ -25,5 +25,5 @@ mod watchdog;
 pub use certificates::{AUTHORITY, AUTHORITY_FILE};
 pub use error::ServerError;
 pub use rabbit::{RabbitBuilder, RabbitServer};
-pub use redis::{RedisBuilder, RedisServer};
+pub use redis::{RedisBuilder, RedisSentinels, RedisSentinelsBuilder, RedisServer};
 pub use sqs::SqsServer;

@@ -1,17 +1,20 @@
+mod replication;
+mod sentinels;
+mod talk;
+
 use std::io;
-use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use super::ServerError;
 use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
 use super::port::Port;
 use super::process::ServerProcess;
+
+pub use sentinels::{RedisSentinels, RedisSentinelsBuilder};
 
 const INSTALL: &str = "apt-get install redis-server";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -103,11 +106,11 @@ impl RedisServer {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
         for (name, value) in &self.settings {
-            command.arg(format!("--{name}")).arg(value);
+            command.arg(format!("--{name}")).args(value.split(' '));
         }
         self.process.spawn(&mut command, INSTALL)?;
         self.process
-            .ready(PATIENCE, async || ping(port).await)
+            .ready(PATIENCE, async || is_ready(port).await)
             .await
     }
 
@@ -171,16 +174,20 @@ impl RedisBuilder {
     }
 }
 
-async fn ping(port: u16) -> io::Result<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    stream.write_all(b"PING\r\n").await?;
-    let mut answer = [0; 64];
-    let read = stream.read(&mut answer).await?;
+/// Whether it answers, and a replica has its master's data.
+async fn is_ready(port: u16) -> io::Result<()> {
+    let answers = talk::ask(port, &["PING", "INFO replication"]).await?;
     // With a password set the server refuses to talk, and is ready all the same.
-    if answer.starts_with(b"+PONG") || answer.starts_with(b"-NOAUTH") {
-        Ok(())
-    } else {
-        let answer = String::from_utf8_lossy(&answer[..read]);
-        Err(io::Error::other(format!("it answered {answer:?}")))
+    if answers.starts_with("-NOAUTH") {
+        return Ok(());
+    }
+    if !answers.starts_with("+PONG") {
+        return Err(io::Error::other(format!("it answered {answers:?}")));
+    }
+    match talk::field(&answers, "master_link_status") {
+        None | Some("up") => Ok(()),
+        Some(status) => Err(io::Error::other(format!(
+            "the connection to its master is {status}"
+        ))),
     }
 }

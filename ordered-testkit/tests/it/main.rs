@@ -3,6 +3,7 @@
 mod documents;
 mod history;
 mod memory_transport;
+mod next_store;
 mod proxy;
 mod server;
 mod simulation;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::admin::WorkerView;
 use crate::explain::{Explanation, explain};
 use crate::protocol::{
     ClaimView, DeadView, GapPolicy, HeldView, KeyView, Millis, Policy, TroubleView,
 };
-use crate::store::{Group, WorkerView};
+use crate::store::Group;
 
 pub(super) const NOON: Millis = 1_795_608_000_000;
 

@@ -1,98 +1,175 @@
-use super::scene::{A, B, Scene, claimed, committed, early, held, run, run_from};
-use crate::protocol::{Obstacle, Phase, Verdict};
+//! Handlers fail: attempts, waits, halts and dead letters.
 
-#[test]
-fn a_retry_counts_the_attempt_and_keeps_the_key() {
-    let mut scene = Scene::new();
-    scene.offer(A, 1);
-    assert_eq!(scene.retry(A, 1, 1), run(1, 2));
-    assert_eq!(scene.retry(A, 1, 2), run(1, 3));
-    assert_eq!(scene.offer(B, 1), early(1, Obstacle::Running));
-    let trouble = scene.key.trouble.clone().unwrap();
-    assert_eq!(trouble.error, "attempt 2 failed");
+use std::time::Duration;
+
+use super::scene::{START, Scene, id_of, seq};
+use crate::protocol::Phase;
+use crate::protocol::{DeadCause, Verb};
+use crate::store::{Listing, NEVER, Slot};
+
+fn due(scene: &Scene) -> Option<u64> {
+    let listing = scene
+        .state
+        .listing(&scene.policy, Listing::default(), scene.now);
+    listing.due
 }
 
 #[test]
-fn a_postponed_event_waits_for_its_time_and_holds_up_no_worker() {
+fn a_retry_counts_the_attempt_and_keeps_the_error() {
     let mut scene = Scene::new();
-    scene.offer(A, 1);
-    let until = scene.now + 500;
-    assert_eq!(scene.postpone(A, 1, 1, 500), Verdict::Postponed { until });
-    assert_eq!(scene.offer(B, 1), held(1, Obstacle::BackingOff));
-    assert_eq!(scene.offer(A, 2), early(1, Obstacle::BackingOff));
-    assert!(!scene.swept());
-    scene.now += 499;
-    assert!(!scene.swept());
-    scene.now += 1;
-    assert!(scene.swept());
-    assert_eq!(claimed(&scene.claim(B)), (vec![1], 2));
-    committed(&scene.commit(B, 1));
-    assert_eq!(scene.key.trouble, None);
-}
-
-#[test]
-fn events_behind_a_postponed_one_wait_in_order() {
-    let mut scene = Scene::new();
-    scene.offer(A, 1);
-    scene.offer(A, 2);
-    scene.postpone(A, 1, 1, 500);
-    assert_eq!(scene.hold(A, 2), held(1, Obstacle::BackingOff));
-    scene.now += 500;
-    assert_eq!(claimed(&scene.claim(A)), (vec![1, 2], 2));
-}
-
-#[test]
-fn a_halted_key_keeps_its_event_and_lets_nobody_by() {
-    let mut scene = Scene::new();
-    scene.offer(A, 1);
-    assert_eq!(scene.halt(A, 1, 3), Verdict::Halted);
-    assert_eq!(scene.key.phase, Phase::Halted);
-    assert!(scene.key.held.contains_key(&1));
-    assert_eq!(scene.offer(B, 1), held(1, Obstacle::Halted));
-    assert_eq!(scene.hold(B, 2), held(1, Obstacle::Halted));
-    scene.now += 1_000_000;
-    assert!(!scene.swept());
-    assert_eq!(scene.claim(B), Verdict::Idle);
-}
-
-#[test]
-fn only_the_owner_retries_postpones_or_halts_and_only_the_head() {
-    let mut scene = Scene::new();
-    scene.offer(A, 1);
-    scene.offer(A, 2);
-    let before = scene.key.clone();
-    for verdict in [
-        scene.retry(B, 1, 1),
-        scene.postpone(B, 1, 1, 10),
-        scene.halt(B, 1, 1),
-        scene.retry(A, 2, 1),
-        scene.postpone(A, 2, 1, 10),
-        scene.halt(A, 2, 1),
-    ] {
-        assert_eq!(verdict, Verdict::Fenced);
-    }
-    assert_eq!(scene.key, before);
-}
-
-#[test]
-fn a_commit_forgives_the_attempts_before_it() {
-    let mut scene = Scene::with(|policy| policy.max_attempts = 2);
-    scene.offer(A, 1);
-    scene.retry(A, 1, 1);
-    scene.offer(A, 2);
-    committed(&scene.commit_as(A, 1, "id-1", 1, 2));
-    assert_eq!((scene.key.attempts, &scene.key.trouble), (1, &None));
-    assert_eq!(scene.offer(A, 2), run_from(2, 1, 1));
-}
-
-#[test]
-fn trouble_says_when_it_began_and_when_it_was_last() {
-    let mut scene = Scene::new();
-    scene.offer(A, 1);
-    let began = scene.now;
-    scene.retry(A, 1, 1);
+    assert_eq!(scene.state.next_attempt(), 1);
+    scene.fail(1, |transition, run| transition.retry(run));
     scene.now += 70;
-    scene.postpone(A, 1, 2, 5);
-    let trouble = scene.key.trouble.unwrap();
-    assert_eq!((trouble.first_at, trouble.last_at), (began, began + 70));
+    scene.fail(1, |transition, run| transition.retry(run));
+    assert_eq!(scene.state.next_attempt(), 3);
+    let last = scene.state.last_error.clone().unwrap();
+    assert_eq!(last.error, "attempt 2 failed");
+    assert_eq!((last.first_at, last.last_at), (START, START + 70));
+    assert_eq!(last.worker, "worker-a");
+}
+
+#[test]
+fn a_commit_clears_the_attempts_and_the_error_before_it() {
+    let mut scene = Scene::new();
+    scene.fail(1, |transition, run| transition.retry(run));
+    scene.commit(1);
+    assert_eq!(
+        (scene.state.next_attempt(), &scene.state.last_error),
+        (1, &None)
+    );
+}
+
+#[test]
+fn the_last_attempt_is_the_one_that_the_policy_says() {
+    let mut scene = Scene::with(|policy| policy.max_attempts = 3);
+    for attempt in 1..=3 {
+        let last = scene.fail(1, |transition, run| {
+            let last = transition.is_last_attempt(run.event);
+            transition.retry(run);
+            last
+        });
+        assert_eq!(last, attempt == 3, "attempt {attempt}");
+    }
+}
+
+#[test]
+fn a_postponed_event_waits_for_its_time_in_the_mailbox() {
+    let mut scene = Scene::new();
+    scene.postpone(1, 500);
+    assert!(scene.state.is_blocked() && !scene.state.is_ready());
+    assert!(scene.mailbox.contains_key(&Slot::Held(1)));
+    assert_eq!(due(&scene), Some(scene.now + 500));
+    scene.now += 499;
+    scene.change(|transition| transition.wake());
+    assert!(scene.state.is_blocked());
+    scene.now += 1;
+    scene.change(|transition| transition.wake());
+    assert!(scene.state.is_ready());
+    assert_eq!(scene.state.next_attempt(), 2);
+    scene.commit(1);
+    assert!(scene.mailbox.is_empty());
+}
+
+#[test]
+fn a_backoff_is_cut_to_its_length_when_the_clock_stepped_back() {
+    let mut scene = Scene::new();
+    scene.postpone(1, 500);
+    scene.now -= 100_000;
+    scene.change(|transition| transition.wake());
+    let (until, wait) = (scene.now + 500, 500);
+    assert_eq!(scene.state.phase, Phase::BackingOff { until, wait });
+}
+
+#[test]
+fn a_halted_key_keeps_its_event_and_stays_halted() {
+    let mut scene = Scene::new();
+    scene.halt(1);
+    let since = scene.now;
+    scene.hold(2);
+    assert!(scene.mailbox.contains_key(&Slot::Held(1)));
+    scene.now += 1_000_000_000;
+    scene.change(|transition| {
+        transition.wake();
+        transition.end_gap_if_over("worker-a");
+    });
+    assert_eq!(scene.state.phase, Phase::Halted { since });
+    assert!(!scene.state.is_ready());
+    assert_eq!(due(&scene), Some(NEVER));
+}
+
+#[test]
+fn a_dead_letter_keeps_the_error_and_the_key_goes_on() {
+    let mut scene = Scene::new();
+    scene.hold(2);
+    scene.fail(1, |transition, run| transition.retry(run));
+    scene.dead_letter(1);
+    let note = scene.dead_note(1);
+    assert_eq!(note.cause, DeadCause::Failed);
+    assert_eq!(
+        (note.error.as_str(), note.attempts),
+        ("attempt 2 failed", 2)
+    );
+    assert!(scene.remembered.contains_key(&id_of(1)));
+    assert!(scene.state.is_ready());
+    scene.dead_letter(2);
+    assert_eq!(scene.dead(), [(0, 1), (0, 2)]);
+    assert!(
+        scene.state.held.is_empty(),
+        "what was held is a dead letter only"
+    );
+    assert_eq!(scene.mailbox.len(), 2);
+}
+
+#[test]
+fn a_dead_letter_passes_what_will_never_come() {
+    let mut scene = Scene::new();
+    scene.change(|transition| transition.fill(2, 4, []));
+    scene.dead_letter(1);
+    assert_eq!(scene.state.last_seq, 4);
+}
+
+#[test]
+fn a_replay_that_succeeds_is_a_dead_letter_no_more() {
+    let mut scene = Scene::new();
+    scene.dead_letter(1);
+    scene.operate(&Verb::Replay { seq: None }).unwrap();
+    assert!(scene.state.is_ready());
+    scene.commit(1);
+    assert!(scene.state.is_idle() && scene.mailbox.is_empty());
+    assert_eq!(scene.state.last_seq, 1);
+}
+
+#[test]
+fn a_replay_that_fails_counts_its_own_attempts_and_is_a_dead_letter_again() {
+    let mut scene = Scene::with(|policy| policy.max_attempts = 2);
+    scene.dead_letter(1);
+    scene.operate(&Verb::Replay { seq: Some(seq(1)) }).unwrap();
+    scene.postpone(1, 100);
+    assert_eq!(scene.state.attempts, 0, "the head has failed at nothing");
+    assert!(scene.state.is_blocked());
+    scene.now += 100;
+    scene.change(|transition| transition.wake());
+    let is_last = scene.fail(1, |transition, run| {
+        let last = transition.is_last_attempt(run.event);
+        transition.halt(run);
+        last
+    });
+    assert!(is_last);
+    assert!(scene.state.replays.is_empty() && !scene.state.is_blocked());
+    let note = scene.dead_note(1);
+    assert_eq!(
+        (note.error.as_str(), note.attempts),
+        ("attempt 2 failed", 2)
+    );
+    assert_eq!(note.at, scene.now);
+}
+
+#[test]
+fn a_failure_that_was_saved_before_can_be_postponed_without_counting_twice() {
+    let mut scene = Scene::new();
+    scene.fail(1, |transition, run| transition.retry(run));
+    let wait = Duration::from_secs(1);
+    scene.fail(1, |transition, run| transition.postpone_again(run, wait));
+    assert_eq!(scene.state.next_attempt(), 2);
+    assert!(scene.mailbox.contains_key(&Slot::Held(1)));
 }

@@ -1,8 +1,11 @@
+//! The promises of the protocol, as far as one key decides them.
+
+mod codec;
+mod deaths;
+mod epochs;
 mod failing;
-mod holding;
+mod gaps;
 mod invariants;
-mod leases;
-mod lost_replies;
 mod once;
-mod order;
 mod scene;
+mod verbs;

@@ -1,48 +1,47 @@
-mod admin;
+mod acquire;
+mod inspect;
+mod lease;
+mod mailbox;
+mod remembered;
+mod save;
+mod state;
+mod swept;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{
-    AuditEntry, Durability, Group, Store, StoreError, StoreReport, Stuck, Swept, bucket_of,
-};
+use self::state::{GroupState, Groups};
+use super::{Answer, Beat, Exchange, Incarnation, Opened, Request, Session, Store, Sweep, Swept};
 use crate::clock::Clock;
-use crate::event::Key;
-use crate::protocol::{
-    BucketState, Command, KeyState, Phase, Situation, Verdict, WorkerId, decide, is_suspect,
-    runnable, stuck_since,
-};
+use crate::protocol::{Millis, WorkerId};
+use crate::store::{Durability, Group, StoreError, StoreReport, bucket_of};
 
-/// A store in the memory of this process: [`decide`] behind a lock.
+/// A store in the memory of this process.
 ///
 /// For tests, simulations and a first look. Clones share their state, so that several workers of one process can work
-/// on it together; it is gone with the process.
+/// on it together. The state is gone with the process.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     // A std mutex: it is held for the time of a few map accesses, and never over an await.
-    shared: Arc<Mutex<Groups>>,
+    shared: Arc<Mutex<Shared>>,
     clock: Clock,
     buckets: u32,
 }
 
-type Groups = BTreeMap<String, GroupState>;
-
-#[derive(Debug)]
-struct GroupState {
-    group: Group,
-    buckets: Vec<Bucket>,
-    audit: Vec<AuditEntry>,
-}
-
 #[derive(Debug, Default)]
-struct Bucket {
-    state: BucketState,
-    // Sorted, so that a sweep finds keys in an order that a seed can repeat.
-    keys: BTreeMap<Key, KeyState>,
+struct Shared {
+    groups: Groups,
+    /// The last incarnation. It outlives the groups, so that no two lives of a state have the same one.
+    incarnation: u64,
 }
+
+/// The state of a [`MemoryStore`] at one moment.
+#[derive(Debug, Clone)]
+pub struct MemorySnapshot(Groups);
 
 impl MemoryStore {
     /// Into how many buckets the keys of a group are spread.
@@ -64,45 +63,71 @@ impl MemoryStore {
         }
     }
 
-    /// Spreads the keys over another number of buckets, as long as nothing was put in.
+    /// Spreads the keys over another number of buckets. To be called before the store is used.
     #[must_use]
     pub fn buckets(mut self, buckets: u32) -> Self {
         self.buckets = buckets.max(1);
         self
     }
 
-    fn lock(&self) -> MutexGuard<'_, Groups> {
+    /// Forgets all groups, as a `FLUSHALL` would. Every session is lost.
+    pub fn forget_everything(&self) {
+        self.lock().groups.clear();
+    }
+
+    /// A copy of the state, for tests that lose the last moments.
+    #[must_use]
+    pub fn snapshot(&self) -> MemorySnapshot {
+        MemorySnapshot(self.lock().groups.clone())
+    }
+
+    /// Goes back to an earlier state, as a server does that lost the last moments in a crash. Sessions of groups that
+    /// existed then stay good.
+    pub fn restore(&self, snapshot: MemorySnapshot) {
+        self.lock().groups = snapshot.0;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with_group<T>(&self, group: &Group, act: impl FnOnce(&mut GroupState) -> T) -> T {
-        let mut groups = self.lock();
-        let state = groups
-            .entry(group.name().to_owned())
-            .or_insert_with(|| GroupState {
-                group: group.clone(),
-                buckets: (0..self.buckets).map(|_| Bucket::default()).collect(),
-                audit: Vec::new(),
-            });
-        act(state)
+    /// Acts on the state of a group, at the time of the store.
+    fn with_group<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut GroupState, Millis) -> T,
+    ) -> Result<T, StoreError> {
+        let mut shared = self.lock();
+        let state = shared.groups.get_mut(name);
+        let state = state.ok_or_else(|| missing(name))?;
+        Ok(act(state, self.clock.now()))
     }
 
-    fn with_buckets<T>(&self, group: &Group, act: impl FnOnce(&mut [Bucket]) -> T) -> T {
-        self.with_group(group, |group| act(&mut group.buckets))
+    /// The same for a worker, whose session must be of this life of the state.
+    fn with_session<T>(
+        &self,
+        group: &Group,
+        session: &Session,
+        act: impl FnOnce(&mut GroupState, Millis) -> T,
+    ) -> Result<T, StoreError> {
+        self.with_group(group.name(), |state, now| {
+            if state.incarnation == session.incarnation {
+                Ok(act(state, now))
+            } else {
+                Err(replaced(group.name()))
+            }
+        })?
     }
+}
 
-    fn situation<'a>(&self, group: &'a Group, worker: &'a WorkerId) -> Situation<'a> {
-        Situation {
-            policy: group.policy(),
-            bucket_quota: group.policy().group_quota.share(self.buckets),
-            worker,
-            now: self.clock.now(),
-        }
-    }
+fn missing(group: &str) -> StoreError {
+    StoreError::state_lost(format!("the store has no state of the group {group:?}"))
+}
 
-    fn place(&self, key: &Key) -> usize {
-        bucket_of(key.as_str(), self.buckets) as usize
-    }
+fn replaced(group: &str) -> StoreError {
+    StoreError::state_lost(format!(
+        "the state of the group {group:?} was lost, and another one has taken its place"
+    ))
 }
 
 impl Default for MemoryStore {
@@ -113,93 +138,96 @@ impl Default for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn open(&self, group: &Group, _: &WorkerId) -> Result<StoreReport, StoreError> {
-        self.with_group(group, |state| state.group = group.clone());
-        Ok(StoreReport {
-            durability: Durability::Volatile,
-            reason: "the store is in this process' memory: its state is gone when the process ends"
-                .into(),
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
+        let mut shared = self.lock();
+        let created = !shared.groups.contains_key(group.name());
+        if created {
+            shared.incarnation += 1;
+            let incarnation = Incarnation(shared.incarnation);
+            let state = GroupState::new(group.clone(), incarnation, self.buckets);
+            shared.groups.insert(group.name().to_owned(), state);
+        }
+        let state = shared.groups.get_mut(group.name());
+        let state = state.ok_or_else(|| missing(group.name()))?;
+        state.group = group.clone();
+        Ok(Opened {
+            session: Session {
+                worker: worker.clone(),
+                incarnation: state.incarnation,
+            },
+            report: StoreReport {
+                durability: Durability::Volatile,
+                reason:
+                    "the store is in this process' memory: its state is gone when the process ends"
+                        .into(),
+            },
+            created,
         })
     }
 
-    async fn apply(
+    async fn exchange(
         &self,
         group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError> {
-        let situation = self.situation(group, worker);
-        Ok(self.with_buckets(group, |buckets| {
-            let apply = |command: &Command| {
-                let bucket = &mut buckets[self.place(&command.key)];
-                let fresh = || KeyState::new(group.policy().first_seq);
-                let key = bucket.keys.entry(command.key.clone());
-                let key = key.or_insert_with(fresh);
-                let verdict = decide(&mut bucket.state, key, situation, &command.action);
-                // Asking about a key does not make it known.
-                if *key == fresh() {
-                    bucket.keys.remove(&command.key);
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError> {
+        debug_assert!(names_each_key_once(requests), "a key is named twice");
+        self.with_session(group, session, |state, now| {
+            let answer = |request: &Request| -> Answer {
+                let bucket = state.bucket_mut(request.key());
+                let rules = bucket.rules(group, now);
+                match request {
+                    Request::Acquire(acquire) => bucket.acquire(rules, &session.worker, acquire),
+                    Request::Save(save) => bucket.save(rules, &session.worker, save),
                 }
-                verdict
             };
-            commands.iter().map(apply).collect()
-        }))
+            let answers = requests.iter().map(answer).collect();
+            Exchange {
+                now,
+                paused: state.paused,
+                answers,
+            }
+        })
     }
 
     async fn heartbeat(
         &self,
         group: &Group,
-        worker: &WorkerId,
+        session: &Session,
         lease: Duration,
-    ) -> Result<(), StoreError> {
-        let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        let expiry = self.clock.now().saturating_add(lease);
-        self.with_buckets(group, |buckets| {
-            for bucket in buckets {
-                bucket.state.leases.insert(worker.clone(), expiry);
+    ) -> Result<Beat, StoreError> {
+        let length = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        self.with_session(group, session, |state, now| {
+            for bucket in &mut state.buckets {
+                bucket.leases.beat(&session.worker, length, now);
             }
-        });
-        Ok(())
+            Beat {
+                now,
+                paused: state.paused,
+            }
+        })
     }
 
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        self.with_buckets(group, |buckets| {
-            for bucket in buckets {
-                bucket.state.leases.remove(worker);
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
+        self.with_session(group, session, |state, _| {
+            for bucket in &mut state.buckets {
+                bucket.leases.remove(&session.worker);
             }
-        });
-        Ok(())
+        })
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
-        let (now, policy) = (self.clock.now(), group.policy());
-        Ok(self.with_buckets(group, |buckets| {
-            let mut swept = Swept::default();
-            for bucket in buckets {
-                for (key, state) in &bucket.keys {
-                    swept.halted += u64::from(state.phase == Phase::Halted);
-                    swept.oldest_gap = [swept.oldest_gap, state.gap_since]
-                        .into_iter()
-                        .flatten()
-                        .min();
-                    if swept.runnable.len() < limit && runnable(&bucket.state, state, policy, now) {
-                        swept.runnable.push(key.clone());
-                        if is_suspect(&bucket.state, state, policy, now) {
-                            swept.suspects.push(key.clone());
-                        }
-                    }
-                    if let Some(since) =
-                        stuck_since(state, policy, now).filter(|_| swept.stuck.len() < limit)
-                    {
-                        swept.stuck.push(Stuck {
-                            key: key.clone(),
-                            seq: state.head(),
-                            since,
-                        });
-                    }
-                }
-            }
-            swept
-        }))
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError> {
+        self.with_session(group, session, |state, now| state.sweep(sweep, now))
     }
+}
+
+fn names_each_key_once(requests: &[Request]) -> bool {
+    let mut keys: Vec<_> = requests.iter().map(Request::key).collect();
+    keys.sort_unstable();
+    keys.windows(2).all(|pair| pair[0] != pair[1])
 }

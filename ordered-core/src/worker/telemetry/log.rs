@@ -11,7 +11,7 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
             warn!(reason = reason.text, "dead-lettered a malformed event")
         }
         Occurrence::Conflict { event, recorded } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, id = event.id.as_str(), recorded = recorded.as_str(), "dead-lettered an event: another one has its seq");
+            warn!(key = event.key.as_str(), seq = %event.seq, id = event.id.as_str(), recorded = recorded.map(|id| id.as_str()), "dead-lettered an event: another one has its seq");
         }
         Occurrence::Deferred { event, why, delay } => {
             warn!(key = event.key.as_str(), seq = %event.seq, ?why, ?delay, "deferred an event: it stays with the broker");

@@ -1,0 +1,155 @@
+use super::Admin;
+use crate::protocol::{ClaimView, DeadView, HeldView, KeyView, TroubleView};
+use crate::protocol::{DeadNote, HeldNote, KeyState, Phase};
+use crate::store::{Group, StoreError};
+use crate::store::{Letter, OwnerRecord, Record, Slot};
+
+impl Admin {
+    /// The phase of a key in a list whose state cannot be read.
+    pub const UNREADABLE: &str = "unreadable";
+
+    /// The view of a key.
+    pub(super) async fn view(
+        &self,
+        group: &Group,
+        record: &Record,
+        state: &KeyState,
+        group_paused: bool,
+    ) -> Result<KeyView, StoreError> {
+        let key = &record.key;
+        let slots: Vec<Slot> = state.held.iter().map(Slot::Held).collect();
+        let held = self.sizes(group, key, &slots).await?;
+        let held_bytes = held.iter().map(|(_, size)| size).sum();
+        let shown = &held[..held.len().min(KeyView::MOST)];
+        let held = self.read(group, key, shown, held_view).await?;
+        let slots: Vec<Slot> = state
+            .dead_letters()
+            .take(KeyView::MOST)
+            .map(|(epoch, seq)| Slot::Dead { epoch, seq })
+            .collect();
+        let dead = self.sizes(group, key, &slots).await?;
+        let dead_view = |slot, _, letter: &Letter| dead_view(state, slot, letter);
+        let dead = self.read(group, key, &dead, dead_view).await?;
+        Ok(KeyView {
+            last_seq: state.last_seq,
+            epoch: state.epoch,
+            attempts: state.next_attempt() - 1,
+            phase: phase_word(state.phase).to_owned(),
+            due: match state.phase {
+                Phase::BackingOff { until, .. } => Some(until),
+                Phase::Open | Phase::Halted { .. } => None,
+            },
+            paused: state.paused,
+            trouble: state.last_error.as_ref().map(|last| TroubleView {
+                error: last.error.clone(),
+                first_at: last.first_at,
+                last_at: last.last_at,
+                worker: last.worker.clone(),
+            }),
+            gap_since: state.gap_since,
+            held,
+            held_events: state.held.len(),
+            held_bytes,
+            absent: state.absent.ranges().to_vec(),
+            dead,
+            dead_events: state.dead.values().map(|seqs| seqs.len()).sum(),
+            ..bare_view(record, group_paused)
+        })
+    }
+}
+
+/// The view of a key whose body cannot be decoded.
+pub(super) fn unreadable_view(record: &Record, error: String, group_paused: bool) -> KeyView {
+    KeyView {
+        phase: Admin::UNREADABLE.to_owned(),
+        trouble: Some(TroubleView {
+            error,
+            first_at: record.now,
+            last_at: record.now,
+            worker: String::new(),
+        }),
+        ..bare_view(record, group_paused)
+    }
+}
+
+/// What can be seen of a key without its body.
+fn bare_view(record: &Record, group_paused: bool) -> KeyView {
+    KeyView {
+        key: record.key.to_string(),
+        last_seq: 0,
+        epoch: 0,
+        fence: record.fence.0,
+        attempts: 0,
+        claim: record.owner.as_ref().map(claim_view),
+        phase: String::new(),
+        due: None,
+        paused: false,
+        group_paused,
+        trouble: None,
+        gap_since: None,
+        held: Vec::new(),
+        held_events: 0,
+        held_bytes: 0,
+        absent: Vec::new(),
+        dead: Vec::new(),
+        dead_events: 0,
+        now: record.now,
+    }
+}
+
+fn claim_view(owner: &OwnerRecord) -> ClaimView {
+    ClaimView {
+        worker: owner.worker.as_str().to_owned(),
+        since: owner.since,
+        lease_until: owner.lease_until,
+        // What runs is known to the owner only.
+        granted: Vec::new(),
+    }
+}
+
+fn held_view(slot: Slot, bytes: u64, letter: &Letter) -> HeldView {
+    let (_, seq) = place_of(slot);
+    HeldView {
+        seq,
+        id: letter.id.as_str().to_owned(),
+        since: HeldNote::decode(&letter.note).since,
+        bytes,
+    }
+}
+
+fn dead_view(state: &KeyState, slot: Slot, letter: &Letter) -> DeadView {
+    let (epoch, seq) = place_of(slot);
+    let note = DeadNote::decode(&letter.note);
+    let cause = note.as_ref().map_or("unknown", |note| note.cause.as_str());
+    DeadView {
+        epoch,
+        seq,
+        id: letter.id.as_str().to_owned(),
+        cause: cause.to_owned(),
+        attempts: note.as_ref().map_or(0, |note| note.attempts),
+        at: note.as_ref().map_or(0, |note| note.at),
+        error: note.map(|note| note.error).unwrap_or_default(),
+        replay: is_replayed(state, epoch, seq),
+    }
+}
+
+/// Whether a dead letter is to be run again.
+pub(super) fn is_replayed(state: &KeyState, epoch: u64, seq: u64) -> bool {
+    epoch == state.epoch && state.replays.contains_key(&seq)
+}
+
+/// The epoch and the seq of a slot; the epoch of what is held is 0.
+pub(super) fn place_of(slot: Slot) -> (u64, u64) {
+    match slot {
+        Slot::Held(seq) => (0, seq),
+        Slot::Dead { epoch, seq } => (epoch, seq),
+    }
+}
+
+fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Open => "open",
+        Phase::BackingOff { .. } => "backing_off",
+        Phase::Halted { .. } => "halted",
+    }
+}

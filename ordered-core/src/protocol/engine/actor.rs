@@ -1,0 +1,363 @@
+use std::collections::HashSet;
+
+use super::effect::{Deferral, Disposition, Effect, EventChange, RunId};
+use super::event::Event;
+use super::pending::{Failure, PendingSave};
+use super::queue::{Added, Queue};
+use super::shared::Shared;
+use crate::event::{EventId, Key};
+use crate::protocol::{Fence, Obstacle, Waiting};
+use crate::protocol::{KeyState, Phase, Placement};
+use crate::store::{Listing, Slot};
+use crate::transport::Token;
+use crate::worker::Control;
+
+/// A key at work in this worker. It says one thing to the store at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Actor<D> {
+    pub(super) key: Key,
+    pub(super) ownership: Option<Ownership>,
+    pub(super) queue: Queue<D>,
+    /// Control messages of producers that are not carried out yet.
+    pub(super) controls: Vec<(Control, Token)>,
+    /// A request is under way.
+    pub(super) pending: bool,
+    /// It is in the outbox.
+    pub(super) queued: bool,
+    /// It is in the line for a handler slot.
+    pub(super) lined_up: bool,
+    /// The worker wants the key although it has no event of it: a sweep found it.
+    pub(super) claimed: bool,
+    /// Another worker had the key when it was asked for last.
+    pub(super) busy: bool,
+    /// It waits to be woken before it asks again.
+    pub(super) asleep: bool,
+    /// The first event that is not done has failed.
+    pub(super) failure: Option<Failure>,
+    /// It keeps the key while it waits for the next attempt.
+    pub(super) waiting: Option<Failure>,
+    /// How many of the deliveries in the queue are counted as waiting.
+    pub(super) waiting_deliveries: usize,
+    /// The run that is under way.
+    pub(super) run: Option<u64>,
+    /// What waits too long for room in the queue is to be held.
+    pub(super) hold_overflow: bool,
+    /// A save whose outcome is unknown.
+    pub(super) in_doubt: Option<Box<PendingSave<D>>>,
+}
+
+/// What the owner of a key knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ownership {
+    pub(super) fence: Fence,
+    /// As the last answer says, with what the owner has decided since.
+    pub(super) state: KeyState,
+    /// Where the store lists the key.
+    pub(super) listing: Listing,
+    /// The state is not what the store has.
+    pub(super) dirty: bool,
+    /// A run has begun under this fence, or under one before it without a break.
+    pub(super) began: bool,
+    /// Up to this seq events run alone and strictly: one of them may be what a run failed of, or a worker died of.
+    pub(super) serial_until: u64,
+    /// Somebody wants the key.
+    pub(super) hand_over: bool,
+    /// It may be over: the lease had ended, or a call was not answered. Nothing begins until the store has granted the key
+    /// anew.
+    pub(super) uncertain: bool,
+    /// How much of the mail the state accounts for.
+    pub(super) mail: usize,
+    /// The last seq of the state that is on its way to the store.
+    pub(super) tip: u64,
+    /// How many commits are on their way.
+    pub(super) committing: usize,
+    /// Nothing begins before the answer to the request that is under way: it may give the key up.
+    pub(super) closed: bool,
+    /// The head is on trial, and the store knows.
+    pub(super) trial_saved: bool,
+    /// Commits above this seq are known by `ids`.
+    pub(super) known_from: u64,
+    /// The ids that were committed above `known_from`.
+    pub(super) ids: HashSet<EventId, foldhash::quality::RandomState>,
+}
+
+impl<D> Actor<D> {
+    pub(super) fn new(key: Key) -> Self {
+        Self {
+            key,
+            ownership: None,
+            queue: Queue::default(),
+            controls: Vec::new(),
+            pending: false,
+            queued: false,
+            lined_up: false,
+            claimed: false,
+            busy: false,
+            asleep: false,
+            failure: None,
+            waiting: None,
+            waiting_deliveries: 0,
+            run: None,
+            hold_overflow: false,
+            in_doubt: None,
+        }
+    }
+
+    /// Whether it has nothing to do any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.ownership.is_none()
+            && !self.pending
+            && !self.claimed
+            && self.queue.is_empty()
+            && self.controls.is_empty()
+            && self.in_doubt.is_none()
+    }
+
+    /// Whether only the owner of the key can decide about what is here: it cannot be posted.
+    pub(super) fn needs_owner(&self) -> bool {
+        !self.controls.is_empty() || self.queue.iter().any(|event| event.epoch.is_some())
+    }
+
+    /// Adds an event. Another one with the same seq in memory was there first, and this one is in conflict with it.
+    pub(super) fn add(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+        let deliveries = event.tokens.len();
+        let id = event.id.clone();
+        let seq = event.seq;
+        let stored = event.is_stored();
+        match self.queue.add(event) {
+            Added::New => {}
+            Added::Known => {
+                if deliveries > 0 {
+                    let what = EventChange::Duplicate;
+                    let key = self.key.clone();
+                    shared.effects.push(Effect::Event { key, seq, id, what });
+                }
+            }
+            Added::Taken(event) if stored => {
+                // The mailbox has the older claim; what was delivered is compared with it again.
+                let there = self.queue.take_waiting(|there| there.seq == seq);
+                let recorded = event.id.clone();
+                self.queue.add(*event);
+                for late in there {
+                    self.settle_conflict(shared, late, Some(recorded.clone()));
+                }
+                return;
+            }
+            Added::Taken(event) => {
+                let recorded = self.queue.get(seq).map(|there| there.id.clone());
+                self.settle_conflict(shared, *event, recorded);
+                return;
+            }
+        }
+        if self.waiting.is_some() {
+            shared.retry_waits.grow(deliveries);
+            self.waiting_deliveries += deliveries;
+        }
+    }
+
+    pub(super) fn settle_conflict(
+        &self,
+        shared: &mut Shared<D>,
+        event: Event<D>,
+        recorded: Option<EventId>,
+    ) {
+        shared.observe(&self.key, &event, EventChange::Conflict(recorded.clone()));
+        self.settle(shared, event, Disposition::Conflict(recorded));
+    }
+
+    pub(super) fn settle(&self, shared: &mut Shared<D>, event: Event<D>, disposition: Disposition) {
+        if !event.tokens.is_empty() {
+            shared.effects.push(Effect::Settle {
+                key: self.key.clone(),
+                seq: event.seq,
+                stored: event.is_stored(),
+                id: event.id,
+                tokens: event.tokens,
+                disposition,
+            });
+        }
+    }
+
+    pub(super) fn defer(&self, shared: &mut Shared<D>, event: Event<D>, why: Deferral) {
+        shared.observe(&self.key, &event, EventChange::Deferred(why));
+        self.settle(shared, event, Disposition::Deferred(why));
+    }
+
+    /// Settles what the state says is over. What came from the mailbox stays: a save has to take it out there.
+    pub(super) fn settle_past(&mut self, shared: &mut Shared<D>) {
+        let Some(own) = &self.ownership else {
+            return;
+        };
+        let (now, policy) = (shared.now, &shared.rules.policy);
+        let state = &own.state;
+        let place = |event: &Event<D>| {
+            if event.is_stored() || event.replay {
+                return None;
+            }
+            // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
+            let seen = event.seen.unwrap_or(false);
+            match state.place(event.seq, event.epoch, seen, policy, now) {
+                Placement::Ahead | Placement::Compare(_) => None,
+                _ if event.seen.is_none() => None,
+                past => Some(past),
+            }
+        };
+        let past = self.queue.take_waiting(|event| place(event).is_some());
+        let placed: Vec<_> = past
+            .into_iter()
+            .map(|event| (place(&event), event))
+            .collect();
+        for (placement, event) in placed {
+            self.settle_as(shared, event, placement);
+        }
+    }
+
+    fn settle_as(&self, shared: &mut Shared<D>, event: Event<D>, placement: Option<Placement>) {
+        match placement {
+            Some(Placement::Duplicate) => {
+                shared.observe(&self.key, &event, EventChange::Duplicate);
+                self.settle(shared, event, Disposition::Duplicate);
+            }
+            Some(Placement::Stale) => {
+                shared.observe(&self.key, &event, EventChange::Stale);
+                self.settle(shared, event, Disposition::Stale);
+            }
+            Some(Placement::Late) => {
+                shared.observe(&self.key, &event, EventChange::Late);
+                self.settle(shared, event, Disposition::Late);
+            }
+            Some(Placement::NotYet) => self.defer(shared, event, Deferral::NotYet),
+            Some(Placement::Conflict) => self.settle_conflict(shared, event, None),
+            Some(Placement::Ahead | Placement::Compare(_)) | None => {}
+        }
+    }
+
+    /// What stands in the way of the events that wait.
+    pub(super) fn obstacle(&self, state: &KeyState, shared: &Shared<D>) -> Waiting {
+        let why = match state.phase {
+            Phase::Halted { .. } => Obstacle::Halted,
+            _ if state.paused || shared.paused => Obstacle::Paused,
+            Phase::BackingOff { .. } => Obstacle::BackingOff,
+            Phase::Open if state.is_suspect() => Obstacle::BackingOff,
+            Phase::Open => Obstacle::Gap,
+        };
+        Waiting {
+            for_seq: state.head(),
+            why,
+        }
+    }
+
+    /// Ends the run that is under way: its outcome does not count.
+    pub(super) fn stop_run(&mut self, shared: &mut Shared<D>) {
+        if let Some(number) = self.run.take() {
+            shared.running -= 1;
+            let key = self.key.clone();
+            shared.effects.push(Effect::Abort(RunId { key, number }));
+        }
+    }
+
+    /// Ends the wait for the next attempt, if there is one.
+    pub(super) fn end_wait(&mut self, shared: &mut Shared<D>) -> Option<Failure> {
+        let failure = self.waiting.take()?;
+        shared
+            .retry_waits
+            .end(std::mem::take(&mut self.waiting_deliveries));
+        Some(failure)
+    }
+
+    /// The key is not the worker's any more. What the broker still waits for is asked about anew; what came from the
+    /// mailbox is still there.
+    pub(super) fn lose(&mut self, shared: &mut Shared<D>) {
+        self.stop_run(shared);
+        self.end_wait(shared);
+        let begun: Vec<_> = self
+            .queue
+            .begun()
+            .map(|event| (event.seq, event.id.clone()))
+            .collect();
+        for (seq, id) in begun {
+            let (key, what) = (self.key.clone(), EventChange::Fenced);
+            shared.effects.push(Effect::Event { key, seq, id, what });
+        }
+        self.failure = None;
+        self.ownership = None;
+        for mut event in self.queue.take_all() {
+            if !event.tokens.is_empty() {
+                event.seen = None;
+                event.held_since = None;
+                event.replay = false;
+                self.queue.add(event);
+            }
+        }
+    }
+}
+
+impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.key.hash(hasher);
+        self.ownership.hash(hasher);
+        self.queue.hash(hasher);
+        self.controls.hash(hasher);
+        (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
+        (self.busy, self.asleep, self.hold_overflow).hash(hasher);
+        self.failure.hash(hasher);
+        self.waiting.hash(hasher);
+        self.waiting_deliveries.hash(hasher);
+        self.run.hash(hasher);
+        self.in_doubt.hash(hasher);
+    }
+}
+
+impl std::hash::Hash for Ownership {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.fence.hash(hasher);
+        self.state.hash(hasher);
+        self.listing.hash(hasher);
+        (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);
+        (self.serial_until, self.mail, self.tip, self.committing).hash(hasher);
+        (self.closed, self.trial_saved, self.known_from).hash(hasher);
+        let mut ids: Vec<&EventId> = self.ids.iter().collect();
+        ids.sort_unstable();
+        ids.hash(hasher);
+    }
+}
+
+impl Ownership {
+    /// The slot that the event at the front is fetched from, and those behind it, as far as they are not in memory.
+    pub(super) fn slots_to_fetch<D>(
+        state: &KeyState,
+        queue: &Queue<D>,
+        most: usize,
+        policy: &crate::protocol::Policy,
+    ) -> Vec<Slot> {
+        let in_memory = |seq: u64| queue.get(seq).is_some();
+        let mut slots = Vec::new();
+        let replays = state.replays.keys().copied().filter(|seq| !in_memory(*seq));
+        slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
+        // What was posted and lies behind the key is read, to see what it is.
+        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+        let past = past.filter(|seq| !in_memory(*seq));
+        slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
+        let depth = policy.lane_depth.max(1) as usize;
+        let (mut seq, mut ahead) = (state.head(), 0);
+        while slots.len() < most && ahead < depth {
+            if !in_memory(seq) {
+                if !state.held.contains(seq) {
+                    break;
+                }
+                slots.push(Slot::Held(seq));
+            }
+            ahead += 1;
+            seq = following(state, seq);
+        }
+        slots
+    }
+}
+
+/// The seq whose turn it is after this one.
+pub(super) fn following(state: &KeyState, seq: u64) -> u64 {
+    match state.absent.end_of_range(seq + 1) {
+        Some(end) => end + 1,
+        None => seq + 1,
+    }
+}

@@ -1,0 +1,85 @@
+use std::time::Duration;
+
+use super::effect::Disposition;
+use super::event::Event;
+use crate::event::Key;
+use crate::protocol::KeyState;
+use crate::store::{Listing, Slot};
+use crate::transport::Token;
+use crate::worker::Control;
+
+/// A request under way, with all that its answer is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pending<D> {
+    pub(super) key: Key,
+    pub(super) kind: PendingKind<D>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum PendingKind<D> {
+    Acquire(PendingAcquire),
+    Save(Box<PendingSave<D>>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PendingAcquire {
+    /// The seqs whose ids are looked up, in order.
+    pub(super) looked_up: Vec<u64>,
+    /// The seqs of the letters, in order.
+    pub(super) posted: Vec<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PendingSave<D> {
+    /// The state that is saved, and its body where there is a new one.
+    pub(super) next: KeyState,
+    pub(super) body: Option<bytes::Bytes>,
+    pub(super) listing: Listing,
+    /// The events that are committed.
+    pub(super) committed: Vec<Event<D>>,
+    /// The events that leave the worker otherwise, and how. Where one is put into the mailbox, the answer decides.
+    pub(super) leaving: Vec<(Event<D>, Leaving)>,
+    /// Whose each of the puts is, in order.
+    pub(super) puts: Vec<PutFor>,
+    pub(super) failure: Option<Failure>,
+    pub(super) controls: Vec<(Control, Token)>,
+    pub(super) looked_up: Vec<u64>,
+    pub(super) fetched: Vec<Slot>,
+    /// How many commits of the key are on their way with it.
+    pub(super) release: bool,
+}
+
+/// How an event leaves the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Leaving {
+    /// So.
+    As(Disposition),
+    /// It is put into the mailbox.
+    Held,
+    /// It is compared with what is in the mailbox, or among the dead letters.
+    Compared,
+    /// It is in the mailbox already.
+    Stored,
+}
+
+/// Whose a put is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum PutFor {
+    /// That of `leaving` at this index.
+    Leaving(usize),
+    /// Of the event with this seq, which stays in memory.
+    Staying(u64),
+    /// Of one whose place is certain.
+    Certain,
+}
+
+/// A run of one event failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Failure {
+    pub(super) attempt: u32,
+    pub(super) error: String,
+    pub(super) permanent: bool,
+    pub(super) wait: Duration,
+    /// The failure was saved, and the worker waits for the next attempt; now the store has to.
+    pub(super) saved: bool,
+}

@@ -1,0 +1,516 @@
+//! What a key says to the store next.
+
+use std::sync::Arc;
+
+use super::actor::{Actor, Ownership, following};
+use super::effect::{Deferral, Disposition, Effect};
+use super::event::Event;
+use super::pending::{Failure, Leaving, PendingAcquire, PendingKind, PendingSave, PutFor};
+use super::shared::{Rules, Shared};
+use crate::event::EventId;
+use crate::handler::OnExhausted;
+use crate::protocol::{DeadCause, QuotaLimit};
+use crate::protocol::{FailedRun, HeldNote, KeyState, Placement, Transition};
+use crate::store::{Acquire, AcquireMode, Change, Letter, PutMode, Request, Save, Slot};
+use crate::transport::Token;
+use crate::worker::Control;
+
+/// How many letters one acquisition posts at the most.
+const LETTERS: usize = 64;
+/// After how many bytes no more letters go into one acquisition.
+const LETTER_BYTES: usize = 1 << 20;
+
+impl<D> Actor<D> {
+    /// What to say next, with what its answer is for.
+    pub(super) fn request(&mut self, shared: &mut Shared<D>) -> Option<(Request, PendingKind<D>)> {
+        match &self.ownership {
+            Some(own) if !own.uncertain => self.save(shared),
+            _ => self.acquire(shared),
+        }
+    }
+
+    fn acquire(&mut self, shared: &Shared<D>) -> Option<(Request, PendingKind<D>)> {
+        let is_known = self.ownership.is_some() || self.in_doubt.is_some();
+        let wants = is_known
+            || !shared.draining
+                && (self.claimed || !self.queue.is_empty() || !self.controls.is_empty());
+        if !wants || self.asleep {
+            return None;
+        }
+        let needs_owner = self.needs_owner();
+        let mode = if self.busy && needs_owner {
+            AcquireMode::HandOver
+        } else {
+            AcquireMode::Ask
+        };
+        let letters = if self.busy && !needs_owner && !is_known {
+            self.letters(shared)
+        } else {
+            Vec::new()
+        };
+        let events = self.queue.iter().take(shared.rules.depth());
+        let (looked_up, look_up) = events.map(|event| (event.seq, event.id.clone())).unzip();
+        let posted = letters.iter().map(|(seq, _)| *seq).collect();
+        let letters = letters.into_iter();
+        let request = Acquire {
+            key: self.key.clone(),
+            mode,
+            letters: letters
+                .map(|(seq, letter)| (Slot::Held(seq), letter))
+                .collect(),
+            look_up,
+        };
+        let pending = PendingAcquire { looked_up, posted };
+        Some((Request::Acquire(request), PendingKind::Acquire(pending)))
+    }
+
+    fn letters(&self, shared: &Shared<D>) -> Vec<(u64, Letter)> {
+        let mut bytes = 0;
+        let has_room = |event: &&Event<D>| {
+            let room = bytes < LETTER_BYTES;
+            bytes += event.size();
+            room
+        };
+        let events = self.queue.iter().take(LETTERS).take_while(has_room);
+        events
+            .map(|event| (event.seq, letter(event, shared.now, None)))
+            .collect()
+    }
+
+    fn save(&mut self, shared: &mut Shared<D>) -> Option<(Request, PendingKind<D>)> {
+        self.settle_past(shared);
+        if self.waiting.is_some() && self.gives_way(shared) {
+            self.failure = self.end_wait(shared);
+        }
+        let rules = Arc::clone(&shared.rules);
+        let mut next = self.ownership.as_ref()?.state.clone();
+        let mut plan = Plan::new(Transition::new(&mut next, &rules.policy, shared.now));
+        self.plan_commits(&mut plan);
+        self.plan_failure(&mut plan, shared);
+        self.plan_controls(&mut plan, shared);
+        self.plan_past(&mut plan, &rules);
+        let blocked = self.plan_head(&mut plan, shared);
+        if blocked && self.queue.running() == 0 {
+            self.plan_park(&mut plan, shared);
+        } else {
+            self.plan_chain(&mut plan, &rules, shared.now);
+        }
+        self.plan_reads(&mut plan, &rules, blocked);
+        let Plan { transition, parts } = plan;
+        let Transition {
+            changes, remember, ..
+        } = transition;
+        self.finish_plan(next, (changes, remember), parts, shared)
+    }
+
+    /// Whether it may not keep the key for the next attempt.
+    fn gives_way(&self, shared: &Shared<D>) -> bool {
+        let wanted = self.ownership.as_ref().is_some_and(|own| own.hand_over);
+        wanted || shared.paused || shared.draining
+    }
+
+    fn plan_commits(&mut self, plan: &mut Plan<'_, D>) {
+        let Some(own) = &mut self.ownership else {
+            return;
+        };
+        for event in self.queue.take_done() {
+            plan.transition.commit(event.subject());
+            own.ids.insert(event.id.clone());
+            plan.parts.committed.push(event);
+        }
+    }
+
+    /// The run of the first event failed, alone.
+    fn plan_failure(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
+        let Some(failure) = self.failure.take() else {
+            return;
+        };
+        let Some(event) = self.queue.take_front() else {
+            return;
+        };
+        let (rules, transition) = (&shared.rules, &mut plan.transition);
+        let run = FailedRun {
+            event: event.subject(),
+            envelope: &event.envelope,
+            attempt: failure.attempt,
+            error: &failure.error,
+            worker: &rules.worker,
+        };
+        let deliveries = self.queue.unsettled() + event.tokens.len();
+        let keeps = failure.wait <= rules.own_backoff
+            && !self.gives_way(shared)
+            && shared
+                .retry_waits
+                .has_room(deliveries, rules.concurrency, rules.read_ahead);
+        let leaving = if failure.saved {
+            transition.postpone_again(run, failure.wait);
+            Some(Disposition::Postponed)
+        } else if failure.permanent || transition.is_last_attempt(run.event) {
+            match rules.on_exhausted {
+                OnExhausted::Halt => {
+                    transition.halt(run);
+                    Some(Disposition::Halted)
+                }
+                OnExhausted::DeadLetter => {
+                    transition.dead_letter(run);
+                    Some(Disposition::DeadLettered)
+                }
+            }
+        } else if keeps {
+            transition.retry(run);
+            None
+        } else {
+            transition.postpone(run, failure.wait);
+            Some(Disposition::Postponed)
+        };
+        plan.puts_are(PutFor::Certain);
+        plan.parts.failure = Some(failure);
+        match leaving {
+            Some(disposition) => plan.parts.leaving.push((event, Leaving::As(disposition))),
+            None => drop(self.queue.add(event)),
+        }
+    }
+
+    fn plan_controls(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
+        if self.controls.is_empty() || self.queue.running() > 0 || self.waiting.is_some() {
+            return;
+        }
+        for (control, token) in std::mem::take(&mut self.controls) {
+            let here = self.queue.iter().map(|event| event.seq);
+            let done = match &control {
+                Control::GapFill { from, to } => plan.transition.fill(from.get(), to.get(), here),
+                Control::Reset { at, epoch } => {
+                    shared.watermarks.forget(&self.key);
+                    plan.transition.reset(at.get(), *epoch, here)
+                }
+            };
+            if done {
+                plan.parts.controls.push((control, token));
+            } else {
+                let why = Deferral::Full(QuotaLimit::KeyEvents);
+                shared.effects.push(Effect::SettleControl {
+                    token,
+                    deferred: Some(why),
+                });
+            }
+        }
+    }
+
+    /// What came from the mailbox and lies behind the key is taken out there.
+    fn plan_past(&mut self, plan: &mut Plan<'_, D>, rules: &Rules) {
+        let last_seq = plan.transition.state.last_seq;
+        let is_past = |event: &Event<D>| {
+            event.seq <= last_seq && event.is_stored() && !event.replay && event.seen.is_some()
+        };
+        for event in self.queue.take_waiting(is_past) {
+            let transition = &mut plan.transition;
+            let (now, seq) = (transition.now, event.seq);
+            let seen = event.seen == Some(true);
+            let placement = transition.state.place(seq, None, seen, &rules.policy, now);
+            let disposition = match placement {
+                Placement::Late if rules.on_late == crate::handler::OnLate::DeadLetter => {
+                    let error = "it came after its seq was skipped";
+                    transition.dead_letter_held(seq, DeadCause::Late, error);
+                    Disposition::Late
+                }
+                Placement::Conflict | Placement::Compare(_) => {
+                    let error = "another event was committed under its seq";
+                    transition.dead_letter_held(seq, DeadCause::Conflict, error);
+                    Disposition::Conflict(None)
+                }
+                other => {
+                    transition.remove_held(seq);
+                    match other {
+                        Placement::Late => Disposition::Late,
+                        Placement::Stale => Disposition::Stale,
+                        _ => Disposition::Duplicate,
+                    }
+                }
+            };
+            plan.parts.leaving.push((event, Leaving::As(disposition)));
+        }
+    }
+
+    /// Brings the head up to date. Says whether nothing of the key may run.
+    fn plan_head(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) -> bool {
+        let transition = &mut plan.transition;
+        transition.wake();
+        transition.pass_absent();
+        let head = transition.state.head();
+        let is_here = |queue: &super::queue::Queue<D>, state: &KeyState, seq| {
+            queue.get(seq).is_some() || state.held.contains(seq)
+        };
+        if !transition.state.is_blocked() && !is_here(&self.queue, transition.state, head) {
+            transition.end_gap_if_over(&shared.rules.worker);
+        }
+        let blocked = transition.state.is_blocked() || self.gives_way(shared);
+        if blocked || !transition.state.is_suspect() {
+            return blocked;
+        }
+        let head = transition.state.head();
+        if !is_here(&self.queue, transition.state, head) {
+            return false;
+        }
+        if !shared.quarantine.admit(&self.key) {
+            return true;
+        }
+        if !transition.state.on_trial {
+            transition.begin_trial();
+        }
+        if let Some(event) = self.queue.rest_mut().find(|event| event.seq == head) {
+            event.redelivered |= !event.tokens.is_empty();
+        }
+        false
+    }
+
+    /// Nothing of the key may run: what waits goes to the mailbox.
+    fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
+        plan.parts.parks = true;
+        if shared.draining {
+            // What the broker still waits for goes back to it.
+            drop(self.queue.take_waiting(|_| true));
+            return;
+        }
+        let last_seq = plan.transition.state.last_seq;
+        let goes = |event: &Event<D>| event.is_stored() || event.replay || event.seq > last_seq;
+        let now = plan.transition.now;
+        for event in self.queue.take_waiting(goes) {
+            if event.is_stored() || event.replay {
+                plan.parts.leaving.push((event, Leaving::Stored));
+            } else {
+                plan.put(event, now);
+            }
+        }
+    }
+
+    /// The events that follow one another from the head on stay; what comes behind a gap is held.
+    fn plan_chain(&mut self, plan: &mut Plan<'_, D>, rules: &Rules, now: u64) {
+        let (mut goes, mut stored_first) = (Vec::new(), Vec::new());
+        let state = &*plan.transition.state;
+        let (mut expected, mut ahead, mut in_memory) = (state.head(), 0, 0);
+        let depth = rules.depth();
+        let begun = self.queue.done() + self.queue.running();
+        for (place, event) in self.queue.iter().enumerate() {
+            if event.replay || event.seq <= state.last_seq {
+                continue;
+            }
+            while expected < event.seq && ahead < depth && state.held.contains(expected) {
+                expected = following(state, expected);
+                ahead += 1;
+            }
+            let is_next =
+                event.seq == expected || (ahead >= depth && state.held.contains(expected));
+            if event.seq == expected {
+                expected = following(state, expected);
+                ahead += 1;
+            }
+            in_memory += 1;
+            if place < begun {
+                continue;
+            }
+            let is_other = !event.is_stored() && state.held.contains(event.seq);
+            let too_many = in_memory > depth && self.hold_overflow && !event.is_stored();
+            if !is_next || is_other || too_many {
+                goes.push(event.seq);
+            } else if event.redelivered && !event.is_stored() {
+                stored_first.push(event.seq);
+            }
+        }
+        self.hold_overflow = false;
+        if !goes.is_empty() {
+            let taken = self
+                .queue
+                .take_waiting(|event| !event.replay && goes.binary_search(&event.seq).is_ok());
+            for event in taken {
+                if event.is_stored() {
+                    plan.parts.leaving.push((event, Leaving::Stored));
+                } else {
+                    plan.put(event, now);
+                }
+            }
+        }
+        for seq in stored_first {
+            if let Some(event) = self.queue.get(seq) {
+                let is_head = seq == plan.transition.state.head();
+                let mode = if is_head {
+                    PutMode::Force
+                } else {
+                    PutMode::New
+                };
+                let checked = plan.checked(event);
+                plan.transition.hold(seq, letter(event, now, checked), mode);
+                plan.puts_are(PutFor::Staying(seq));
+            }
+        }
+    }
+
+    /// What is read with the save: ids that were not looked up, and what is next in the mailbox.
+    fn plan_reads(&self, plan: &mut Plan<'_, D>, rules: &Rules, blocked: bool) {
+        let unchecked = self.queue.rest().filter(|event| event.seen.is_none());
+        for event in unchecked.take(rules.depth()) {
+            plan.parts.looked_up.push(event.seq);
+            plan.parts.look_up.push(event.id.clone());
+        }
+        if !blocked && self.queue.waiting() == 0 {
+            let most = rules.policy.next_events.max(1) as usize;
+            let state = &*plan.transition.state;
+            plan.parts.fetch = Ownership::slots_to_fetch(state, &self.queue, most, &rules.policy);
+        }
+    }
+
+    fn finish_plan(
+        &mut self,
+        mut next: KeyState,
+        (changes, remember): (Vec<Change>, Vec<EventId>),
+        parts: Parts<D>,
+        shared: &Shared<D>,
+    ) -> Option<(Request, PendingKind<D>)> {
+        let own = self.ownership.as_mut()?;
+        let rules = &shared.rules;
+        let Parts {
+            committed,
+            leaving,
+            puts,
+            failure,
+            controls,
+            look_up,
+            looked_up,
+            fetch,
+            parks,
+        } = parts;
+        let release = self.queue.is_empty()
+            && self.controls.is_empty()
+            && self.waiting.is_none()
+            && fetch.is_empty();
+        let mut last = Transition::new(&mut next, &rules.policy, shared.now);
+        last.watch_gap(!release);
+        let listing = next.listing(&rules.policy, own.listing, shared.now);
+        let has_news = own.dirty || next != own.state || release && own.began;
+        let says_something = has_news
+            || release
+            || !changes.is_empty()
+            || !remember.is_empty()
+            || !leaving.is_empty();
+        let reads = !look_up.is_empty() || !fetch.is_empty();
+        let may_wait = self.queue.running() > 0 && !rules.runs_ahead();
+        if !says_something && (!reads || may_wait) {
+            return None;
+        }
+        let body = has_news.then(|| next.encode(own.fence));
+        own.committing = committed.len();
+        own.tip = next.last_seq;
+        own.closed = release || parks || failure.is_some();
+        let request = Save {
+            key: self.key.clone(),
+            fence: own.fence,
+            taken: if body.is_some() { own.mail } else { 0 },
+            body: body.clone(),
+            changes,
+            listing: own.listing.change(listing),
+            remember,
+            look_up,
+            fetch: fetch.clone(),
+            release,
+        };
+        let pending = PendingSave {
+            next,
+            body,
+            listing,
+            committed,
+            leaving,
+            puts,
+            failure,
+            controls,
+            looked_up,
+            fetched: fetch,
+            release,
+        };
+        Some((
+            Request::Save(Box::new(request)),
+            PendingKind::Save(Box::new(pending)),
+        ))
+    }
+}
+
+/// A save that is being planned.
+struct Plan<'a, D> {
+    transition: Transition<'a>,
+    parts: Parts<D>,
+}
+
+/// What belongs to a save beside the change of the key.
+struct Parts<D> {
+    committed: Vec<Event<D>>,
+    leaving: Vec<(Event<D>, Leaving)>,
+    puts: Vec<PutFor>,
+    failure: Option<Failure>,
+    controls: Vec<(Control, Token)>,
+    looked_up: Vec<u64>,
+    look_up: Vec<EventId>,
+    fetch: Vec<Slot>,
+    parks: bool,
+}
+
+impl<'a, D> Plan<'a, D> {
+    fn new(transition: Transition<'a>) -> Self {
+        let parts = Parts {
+            committed: Vec::new(),
+            leaving: Vec::new(),
+            puts: Vec::new(),
+            failure: None,
+            controls: Vec::new(),
+            looked_up: Vec::new(),
+            look_up: Vec::new(),
+            fetch: Vec::new(),
+            parks: false,
+        };
+        Self { transition, parts }
+    }
+
+    /// The puts that were added since the last call are these.
+    fn puts_are(&mut self, whose: PutFor) {
+        let is_put = |change: &&Change| matches!(change, Change::Put { .. });
+        let puts = self.transition.changes.iter().filter(is_put).count();
+        self.parts.puts.resize(puts, whose);
+    }
+
+    /// Up to which seq the key was committed when the id of the event was not among the remembered ones.
+    fn checked(&self, event: &Event<D>) -> Option<u64> {
+        (event.seen == Some(false)).then_some(self.transition.state.last_seq)
+    }
+
+    /// Puts an event into the mailbox, or compares it with what is there.
+    fn put(&mut self, event: Event<D>, now: u64) {
+        let state = &*self.transition.state;
+        let held = || state.held.contains(event.seq);
+        let slot = if state.is_dead(event.seq) && !held() {
+            Some(state.dead_slot(event.seq))
+        } else {
+            held().then_some(Slot::Held(event.seq))
+        };
+        let letter = letter(&event, now, self.checked(&event));
+        let how = if let Some(slot) = slot {
+            let mode = PutMode::New;
+            self.transition
+                .changes
+                .push(Change::Put { slot, letter, mode });
+            Leaving::Compared
+        } else {
+            let is_head = event.seq == state.head();
+            let mode = if is_head {
+                PutMode::Force
+            } else {
+                PutMode::New
+            };
+            self.transition.hold(event.seq, letter, mode);
+            Leaving::Held
+        };
+        self.puts_are(PutFor::Leaving(self.parts.leaving.len()));
+        self.parts.leaving.push((event, how));
+    }
+}
+
+fn letter<D>(event: &Event<D>, now: u64, checked: Option<u64>) -> Letter {
+    let since = event.held_since.unwrap_or(now);
+    HeldNote { since, checked }.letter(&event.id, &event.envelope)
+}

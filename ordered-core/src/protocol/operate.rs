@@ -1,0 +1,228 @@
+use super::transition::Transition;
+use super::{HeldNote, Phase, stored_event};
+use crate::event::Seq;
+use crate::protocol::{DeadCause, Effect, Refusal, Verb};
+use crate::store::{Change, Letter, Slot};
+
+type Outcome = Result<Vec<u64>, Refusal>;
+
+impl Transition<'_> {
+    /// The slot of the event that a verb gives another body: its letter is read before the verb is decided.
+    #[must_use]
+    pub fn slot_to_edit(&self, seq: u64) -> Option<Slot> {
+        if self.state.is_dead(seq) {
+            Some(self.state.dead_slot(seq))
+        } else {
+            self.state.held.contains(seq).then_some(Slot::Held(seq))
+        }
+    }
+
+    /// An operator, who owns the key now, intervenes. `letter` is the one of [`Transition::slot_to_edit`].
+    ///
+    /// # Errors
+    /// Why it cannot be done; then nothing is changed.
+    pub fn operate(&mut self, verb: &Verb, letter: Option<&Letter>) -> Result<Effect, Refusal> {
+        let removed = match verb {
+            Verb::Retry => self.retry_now(),
+            Verb::Skip { to } => self.skip(to.map(Seq::get)),
+            Verb::Discard { seq } => self.discard(seq.get()),
+            Verb::Edit { seq, body } => self.edit(seq.get(), body, letter),
+            Verb::SetLast { to } => self.set_last(*to),
+            Verb::Pause => self.set_paused(true),
+            Verb::Resume => self.set_paused(false),
+            Verb::Replay { seq } => self.mark_replays(seq.map(Seq::get)),
+        }?;
+        self.watch_gap(false);
+        Ok(Effect {
+            last_seq: self.state.last_seq,
+            released: self.released(),
+            removed,
+        })
+    }
+
+    fn retry_now(&mut self) -> Outcome {
+        if self.state.phase == Phase::Open && !self.state.is_suspect() {
+            return Err(Refusal::NotStopped);
+        }
+        // What went wrong stays to be seen until the event is done.
+        let last_error = self.state.last_error.take();
+        self.restart_head();
+        self.state.last_error = last_error;
+        self.pass_absent();
+        Ok(Vec::new())
+    }
+
+    fn skip(&mut self, to: Option<u64>) -> Outcome {
+        let head = self.state.head();
+        let first_held = self.state.held.at_or_after(head);
+        let to = match to {
+            Some(to) if to < head => return Err(Refusal::NotAhead),
+            Some(to) => to,
+            None if first_held == Some(head) => head,
+            None => first_held.ok_or(Refusal::NothingToSkip)? - 1,
+        };
+        let removed = self.bury(head..=to, DeadCause::Skipped);
+        self.skip_to(to);
+        self.pass_absent();
+        Ok(removed)
+    }
+
+    fn discard(&mut self, seq: u64) -> Outcome {
+        if self.state.held.contains(seq) {
+            self.bury_one(seq, DeadCause::Discarded);
+            if seq > self.state.last_seq {
+                self.state.absent.insert(seq);
+            }
+            if seq == self.state.head() {
+                self.restart_head();
+            }
+            self.pass_absent();
+        } else if self.state.is_dead(seq) {
+            self.remove_dead(self.state.epoch, seq);
+            let was_replayed = self.state.replays.remove(&seq).is_some();
+            // It was this replay that backed off.
+            if was_replayed && matches!(self.state.phase, Phase::BackingOff { .. }) {
+                self.state.phase = Phase::Open;
+            }
+        } else if let Some(epoch) = self.older_dead(seq) {
+            self.remove_dead(epoch, seq);
+        } else {
+            return Err(Refusal::NoSuchEvent);
+        }
+        Ok(vec![seq])
+    }
+
+    fn edit(&mut self, seq: u64, body: &bytes::Bytes, letter: Option<&Letter>) -> Outcome {
+        let slot = self
+            .slot_to_edit(seq)
+            .ok_or_else(|| self.no_such_event(Some(seq)))?;
+        let letter = letter.ok_or(Refusal::NoSuchEvent)?;
+        let mut envelope = stored_event(letter).unwrap_or_default();
+        envelope.body = body.clone();
+        let letter = Letter {
+            data: envelope.encode(),
+            ..letter.clone()
+        };
+        self.replace(slot, letter);
+        Ok(Vec::new())
+    }
+
+    fn set_last(&mut self, to: u64) -> Outcome {
+        let to = to.min(Seq::MAX.get());
+        if to == self.state.last_seq {
+            return Err(Refusal::Already);
+        }
+        let removed;
+        if to > self.state.last_seq {
+            // What lies behind the key was posted, and is no business of this verb.
+            removed = self.bury(self.state.head()..=to, DeadCause::Skipped);
+            self.skip_to(to);
+        } else {
+            removed = self.bury(0..=to, DeadCause::Skipped);
+            let epoch = self.state.epoch + 1;
+            self.begin_again(to, epoch);
+        }
+        self.pass_absent();
+        Ok(removed)
+    }
+
+    fn set_paused(&mut self, paused: bool) -> Outcome {
+        if self.state.paused == paused {
+            return Err(Refusal::Already);
+        }
+        self.state.paused = paused;
+        Ok(Vec::new())
+    }
+
+    fn mark_replays(&mut self, only: Option<u64>) -> Outcome {
+        let here = self.state.dead.get(&self.state.epoch);
+        let wanted = |seq: &u64| only.is_none_or(|only| only == *seq);
+        let seqs: Vec<u64> = here
+            .into_iter()
+            .flat_map(|seqs| seqs.iter().filter(wanted))
+            .collect();
+        if seqs.is_empty() {
+            return Err(self.no_such_event(only));
+        }
+        let marked = |seq: &u64| self.state.replays.contains_key(seq);
+        let new: Vec<u64> = seqs
+            .into_iter()
+            .filter(|seq| !marked(seq))
+            .take(Effect::MOST)
+            .collect();
+        for seq in new {
+            if seq > self.state.last_seq {
+                self.hold_again(seq);
+            } else {
+                self.state.replays.insert(seq, 0);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// What was discarded ahead of its turn is held again, and runs in its turn.
+    fn hold_again(&mut self, seq: u64) {
+        if self.state.held.contains(seq) {
+            // It was posted again meanwhile. The two are compared once the key has passed them.
+            return;
+        }
+        let from = self.state.dead_slot(seq);
+        if let Some(seqs) = self.state.dead.get_mut(&self.state.epoch) {
+            seqs.remove(seq);
+            if seqs.is_empty() {
+                self.state.dead.remove(&self.state.epoch);
+            }
+        }
+        self.state.absent.remove(seq);
+        self.state.held.insert(seq);
+        let note = HeldNote {
+            since: self.now,
+            checked: None,
+        };
+        self.changes.push(Change::Move {
+            from,
+            to: Slot::Held(seq),
+            note: note.encode(),
+        });
+    }
+
+    /// Why there is no event with this seq, or none at all, to be run.
+    fn no_such_event(&self, seq: Option<u64>) -> Refusal {
+        let superseded = match seq {
+            Some(seq) => self.older_dead(seq).is_some(),
+            None => !self.state.dead.is_empty(),
+        };
+        if superseded {
+            Refusal::Superseded
+        } else {
+            Refusal::NoSuchEvent
+        }
+    }
+
+    /// The latest earlier epoch with a dead letter of this seq.
+    fn older_dead(&self, seq: u64) -> Option<u64> {
+        let mut older = self.state.dead.range(..self.state.epoch).rev();
+        older
+            .find(|(_, seqs)| seqs.contains(seq))
+            .map(|(epoch, _)| *epoch)
+    }
+
+    /// What may run now: the replays, and what is held from the head on without a gap.
+    fn released(&self) -> Vec<u64> {
+        let state = &*self.state;
+        if state.is_blocked() {
+            return Vec::new();
+        }
+        let replays = state.replays.keys().copied();
+        let mut released: Vec<u64> = replays.take(Effect::MOST).collect();
+        let mut seq = state.head();
+        while state.held.contains(seq) && released.len() < Effect::MOST {
+            released.push(seq);
+            seq += 1;
+            if let Some(end) = state.absent.end_of_range(seq) {
+                seq = end + 1;
+            }
+        }
+        released
+    }
+}

@@ -1,0 +1,347 @@
+use std::ops::RangeInclusive;
+
+use super::state::millis;
+use super::{Anchor, DeadNote, KeyState, LastError, Phase, Skipped};
+use crate::event::EventId;
+use crate::protocol::{DeadCause, GapPolicy, Millis, Policy};
+use crate::store::{Change, Letter, PutMode, Slot};
+
+/// How many ranges of skipped seqs are remembered for a key; the oldest are forgotten first.
+pub const SKIPPED_RANGES: usize = 64;
+/// How many ranges of absent seqs are noted for a key.
+pub const ABSENT_RANGES: usize = 1_000;
+/// How many anchors a key has at the most.
+const ANCHORS: u64 = 8;
+
+/// A change of one key under way: its state, and what has to be saved with it.
+///
+/// Everything that happens to a key is one of its methods: what the engine of a worker decides, what a producer says in
+/// a control message, and the verbs of operators.
+#[derive(Debug)]
+pub struct Transition<'a> {
+    /// The state, which is changed.
+    pub state: &'a mut KeyState,
+    /// The rules of the group.
+    pub policy: &'a Policy,
+    /// The store's time.
+    pub now: Millis,
+    /// The changes of the mailbox that belong to it.
+    pub changes: Vec<Change>,
+    /// The ids that are processed with it.
+    pub remember: Vec<EventId>,
+}
+
+/// An event that a transition is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its seq.
+    pub seq: u64,
+    /// Its id.
+    pub id: &'a EventId,
+    /// It is in the mailbox.
+    pub stored: bool,
+    /// It is a dead letter that is run again.
+    pub replay: bool,
+}
+
+impl<'a> Transition<'a> {
+    /// One that has changed nothing yet.
+    pub fn new(state: &'a mut KeyState, policy: &'a Policy, now: Millis) -> Self {
+        Self {
+            state,
+            policy,
+            now,
+            changes: Vec::new(),
+            remember: Vec::new(),
+        }
+    }
+
+    /// The handler is done with the event at the head, or with a replay, or the event is a repeat.
+    pub fn commit(&mut self, event: Subject<'_>) {
+        self.remember.push(event.id.clone());
+        if event.replay {
+            self.remove_dead(self.state.epoch, event.seq);
+            self.state.replays.remove(&event.seq);
+            self.end_backoff();
+        } else {
+            self.note_commit_time();
+            if event.stored {
+                self.remove_held(event.seq);
+            }
+            self.move_head(event.seq);
+        }
+        self.pass_absent();
+    }
+
+    /// An event that has not come is here after all, or is held.
+    pub fn arrived(&mut self, seq: u64) {
+        self.state.absent.remove(seq);
+    }
+
+    /// Holds an event in the mailbox.
+    pub fn hold(&mut self, seq: u64, letter: Letter, mode: PutMode) {
+        self.state.absent.remove(seq);
+        self.state.held.insert(seq);
+        let slot = Slot::Held(seq);
+        self.changes.push(Change::Put { slot, letter, mode });
+    }
+
+    /// An event was posted by another worker. Where its seq was discarded ahead of its turn, the key passes it all the
+    /// same: the event is compared with the dead letter then.
+    pub fn posted(&mut self, seq: u64) {
+        if !self.state.is_dead(seq) {
+            self.state.absent.remove(seq);
+        }
+        self.state.held.insert(seq);
+    }
+
+    /// Takes a held event out of the mailbox.
+    pub fn remove_held(&mut self, seq: u64) {
+        self.state.held.remove(seq);
+        self.changes.push(Change::Delete(Slot::Held(seq)));
+    }
+
+    /// Deletes a dead letter.
+    pub fn remove_dead(&mut self, epoch: u64, seq: u64) {
+        if let Some(seqs) = self.state.dead.get_mut(&epoch) {
+            seqs.remove(seq);
+            if seqs.is_empty() {
+                self.state.dead.remove(&epoch);
+            }
+        }
+        self.changes.push(Change::Delete(Slot::Dead { epoch, seq }));
+    }
+
+    /// Makes a dead letter of an event that is not in the mailbox.
+    pub fn put_dead(&mut self, seq: u64, letter: Letter) {
+        let slot = self.note_dead(seq);
+        let mode = PutMode::Replace;
+        self.changes.push(Change::Put { slot, letter, mode });
+    }
+
+    /// Makes a dead letter of a held event.
+    pub fn move_to_dead(&mut self, seq: u64, note: &DeadNote) {
+        self.state.held.remove(seq);
+        let to = self.note_dead(seq);
+        self.changes.push(Change::Move {
+            from: Slot::Held(seq),
+            to,
+            note: note.encode(),
+        });
+    }
+
+    fn note_dead(&mut self, seq: u64) -> Slot {
+        let epoch = self.state.epoch;
+        self.state.dead.entry(epoch).or_default().insert(seq);
+        Slot::Dead { epoch, seq }
+    }
+
+    /// Makes dead letters of all held events of a range.
+    pub(super) fn bury(&mut self, range: RangeInclusive<u64>, cause: DeadCause) -> Vec<u64> {
+        let held = self.state.held.iter();
+        let seqs: Vec<u64> = held.filter(|seq| range.contains(seq)).collect();
+        for seq in &seqs {
+            self.bury_one(*seq, cause);
+        }
+        seqs
+    }
+
+    pub(super) fn bury_one(&mut self, seq: u64, cause: DeadCause) {
+        let is_head = seq == self.state.head();
+        let error = self.state.last_error.as_ref().filter(|_| is_head);
+        let note = DeadNote {
+            cause,
+            error: error.map(|last| last.error.clone()).unwrap_or_default(),
+            attempts: if is_head {
+                self.state.next_attempt() - 1
+            } else {
+                0
+            },
+            at: self.now,
+        };
+        self.move_to_dead(seq, &note);
+    }
+
+    /// Moves the key past what will never come.
+    pub fn pass_absent(&mut self) {
+        if let Some(end) = self.state.absent.end_of_range(self.state.head()) {
+            self.skip_to(end);
+        }
+        let last_seq = self.state.last_seq;
+        self.state.absent.remove_up_to(last_seq);
+    }
+
+    /// Moves the key to `to` without a commit. None of it is held.
+    pub(super) fn skip_to(&mut self, to: u64) {
+        let (from, now) = (self.state.head(), self.now);
+        let until = now.saturating_add(millis(self.policy.dedup_ttl));
+        self.state.skipped.retain(|range| range.until > now);
+        if self.state.skipped.len() >= SKIPPED_RANGES {
+            self.state.skipped.remove(0);
+        }
+        self.state.skipped.push(Skipped { from, to, until });
+        self.move_head(to);
+    }
+
+    /// The event at the head is another one now: nothing that was noted of the old one counts.
+    pub(super) fn move_head(&mut self, last_seq: u64) {
+        self.state.last_seq = last_seq;
+        self.state.gap_since = None;
+        self.restart_head();
+    }
+
+    /// Forgets what went wrong with the event at the head.
+    pub(super) fn restart_head(&mut self) {
+        let state = &mut *self.state;
+        state.attempts = 0;
+        state.crashes = 0;
+        state.unfinished = 0;
+        state.on_trial = false;
+        state.tried_at = 0;
+        state.phase = Phase::Open;
+        state.last_error = None;
+    }
+
+    fn end_backoff(&mut self) {
+        if matches!(self.state.phase, Phase::BackingOff { .. }) {
+            self.state.phase = Phase::Open;
+        }
+    }
+
+    /// Notes since when events are committed from here on, if the last such note is too old.
+    fn note_commit_time(&mut self) {
+        let (now, ttl) = (self.now, millis(self.policy.dedup_ttl));
+        let anchors = &mut self.state.anchors;
+        let is_due = |anchor: &Anchor| anchor.at.saturating_add(ttl / ANCHORS) <= now;
+        if anchors.last().is_none_or(is_due) {
+            anchors.retain(|anchor| anchor.at.saturating_add(ttl) > now);
+            let seq = self.state.last_seq;
+            anchors.push(Anchor { seq, at: now });
+        }
+    }
+
+    /// Writes down what went wrong with the event at the head.
+    pub(super) fn record_error(&mut self, error: &str, worker: &str) {
+        let now = self.now;
+        let first_at = self
+            .state
+            .last_error
+            .as_ref()
+            .map_or(now, |last| last.first_at);
+        self.state.last_error = Some(LastError {
+            error: error.to_owned(),
+            first_at,
+            last_at: now,
+            worker: worker.to_owned(),
+        });
+    }
+
+    /// A producer says that a range will never come. What is here all the same is handled in its place. `false` when too
+    /// many ranges are noted already.
+    pub fn fill(&mut self, from: u64, to: u64, here: impl IntoIterator<Item = u64>) -> bool {
+        let from = from.max(self.state.head());
+        if to < from {
+            return true;
+        }
+        let before = self.state.absent.clone();
+        self.state.absent.insert_range(from..=to);
+        if self.state.absent.ranges().len() > ABSENT_RANGES.max(before.ranges().len()) {
+            self.state.absent = before;
+            return false;
+        }
+        let held: Vec<u64> = self
+            .state
+            .held
+            .iter()
+            .filter(|seq| (from..=to).contains(seq))
+            .collect();
+        for seq in here.into_iter().chain(held) {
+            // What was discarded is passed, even if it came again.
+            if !self.state.is_dead(seq) {
+                self.state.absent.remove(seq);
+            }
+        }
+        self.pass_absent();
+        true
+    }
+
+    /// A producer begins again at `at`. Upwards that says that nothing below will come; with the number of a new epoch it
+    /// is a new beginning wherever the key stands, and what is held of the old one becomes dead letters.
+    pub fn reset(
+        &mut self,
+        at: u64,
+        epoch: Option<u64>,
+        here: impl IntoIterator<Item = u64>,
+    ) -> bool {
+        match epoch {
+            None if at > 1 => return self.fill(1, at - 1, here),
+            Some(epoch) if epoch > self.state.epoch => {
+                self.bury(0..=u64::MAX, DeadCause::Superseded);
+                self.begin_again(at - 1, epoch);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// A new epoch: nothing of the old one counts, but for the ids.
+    pub(super) fn begin_again(&mut self, last_seq: u64, epoch: u64) {
+        self.state.epoch = epoch;
+        self.move_head(last_seq);
+        let state = &mut *self.state;
+        state.absent = super::SeqSet::default();
+        state.skipped.clear();
+        state.replays.clear();
+        state.anchors.clear();
+    }
+
+    /// Notes since when the key waits for an event that has not come. `runs` says that the owner has the event at the head,
+    /// or something else to run.
+    pub fn watch_gap(&mut self, runs: bool) {
+        let state = &mut *self.state;
+        let waits = !runs
+            && !matches!(state.phase, Phase::Halted { .. })
+            && state
+                .held
+                .at_or_after(state.head())
+                .is_some_and(|first| first > state.head());
+        state.gap_since = match state.gap_since {
+            // The store's clock stepped back.
+            Some(since) if waits => Some(since.min(self.now)),
+            _ => waits.then_some(self.now),
+        };
+    }
+
+    /// Does what the group says about a gap that has lasted for as long as the group waits. A key that is paused stays
+    /// where it is.
+    pub fn end_gap_if_over(&mut self, worker: &str) {
+        if self.state.paused {
+            return;
+        }
+        let is_over = self
+            .state
+            .gap_deadline(self.policy)
+            .is_some_and(|deadline| deadline <= self.now);
+        let head = self.state.head();
+        let Some(first) = self
+            .state
+            .held
+            .at_or_after(head)
+            .filter(|first| *first > head && is_over)
+        else {
+            return;
+        };
+        match self.policy.on_gap {
+            GapPolicy::Wait => {}
+            GapPolicy::Halt { after } => {
+                self.record_error(&format!("seq {head} has not come for {after:?}"), worker);
+                self.state.phase = Phase::Halted { since: self.now };
+                self.state.gap_since = None;
+            }
+            GapPolicy::Skip { .. } => {
+                self.skip_to(first - 1);
+                self.pass_absent();
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+use std::fmt;
+
+use crate::event::Seq;
+
+/// What an operator can do to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// Try the event at the head again, with all its attempts.
+    Retry,
+    /// Pass over what stands in the way, up to this seq: by default the event that failed, or the gap.
+    Skip {
+        /// The last seq to pass over.
+        to: Option<Seq>,
+    },
+    /// Take one held event out, or delete one that was put aside, of an earlier numbering where this one has none.
+    Discard {
+        /// Its place.
+        seq: Seq,
+    },
+    /// Give a held event, or one that was put aside, another body.
+    Edit {
+        /// Its place.
+        seq: Seq,
+        /// The new body.
+        body: bytes::Bytes,
+    },
+    /// Say which seq was the last. Downwards it begins the numbering again.
+    SetLast {
+        /// The last seq; 0 for none.
+        to: u64,
+    },
+    /// Grant nothing of the key until it is resumed.
+    Pause,
+    /// End a pause.
+    Resume,
+    /// Run what was put aside again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
+    Replay {
+        /// Its place.
+        seq: Option<Seq>,
+    },
+}
+
+/// As the command line writes it.
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry => f.write_str("retry"),
+            Self::Skip { to: None } => f.write_str("skip"),
+            Self::Skip { to: Some(to) } => write!(f, "skip --to {to}"),
+            Self::Discard { seq } => write!(f, "discard {seq}"),
+            Self::Edit { seq, body } => write!(f, "edit {seq} ({} bytes)", body.len()),
+            Self::SetLast { to } => write!(f, "set-last {to}"),
+            Self::Pause => f.write_str("pause"),
+            Self::Resume => f.write_str("resume"),
+            Self::Replay { seq: None } => f.write_str("replay"),
+            Self::Replay { seq: Some(seq) } => write!(f, "replay --seq {seq}"),
+        }
+    }
+}
+
+/// What came of an operator's verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done; or, in a dry run, it would be.
+    Operated(Effect),
+    /// It cannot be done.
+    Refused(Refusal),
+}
+
+/// What an operator's verb did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Effect {
+    /// The last seq, after it.
+    pub last_seq: u64,
+    /// What may run now, in order: at most [`Effect::MOST`] seqs.
+    pub released: Vec<u64>,
+    /// What was put aside, or deleted if it was aside already.
+    pub removed: Vec<u64>,
+}
+
+impl Effect {
+    /// How many seqs an effect lists at the most.
+    pub const MOST: usize = 1_000;
+
+    /// As the audit log writes it.
+    #[must_use]
+    pub fn sentence(last_seq: u64, released: u64, removed: u64) -> String {
+        format!("last seq {last_seq}, {released} released, {removed} removed")
+    }
+}
+
+/// Why an operator's verb cannot be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The key is neither halted nor backing off.
+    NotStopped,
+    /// Nothing stands in the way of the key.
+    NothingToSkip,
+    /// The seq is not ahead of the last one.
+    NotAhead,
+    /// No such event is held or was put aside.
+    NoSuchEvent,
+    /// A worker runs it at this moment.
+    Running,
+    /// It is so already.
+    Already,
+    /// The event belongs to an earlier numbering of its key.
+    Superseded,
+}
+
+impl Refusal {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStopped => "not_stopped",
+            Self::NothingToSkip => "nothing_to_skip",
+            Self::NotAhead => "not_ahead",
+            Self::NoSuchEvent => "no_such_event",
+            Self::Running => "running",
+            Self::Already => "already",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotStopped => "the key is neither halted nor backing off, so there is nothing to retry",
+            Self::NothingToSkip => "nothing stands in the way of the key: no event failed, and none is missing",
+            Self::NotAhead => "the key is past that seq already",
+            Self::NoSuchEvent => "no such event is held or was put aside",
+            Self::Running => "a worker runs that event at this moment: pause the key first, and wait until it is done",
+            Self::Already => "it is so already",
+            Self::Superseded => "the numbering of the key was begun again since, and an event of the old one has no place in the new: \
+                export it, and publish it again with a seq of the new numbering, or discard it",
+        })
+    }
+}
+
+/// As the audit log writes it.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (released, removed) = (self.released.len() as u64, self.removed.len() as u64);
+        f.write_str(&Self::sentence(self.last_seq, released, removed))
+    }
+}

@@ -1,0 +1,77 @@
+//! What the broker delivers, as the engine takes it.
+
+use super::outlet::Outlet;
+use super::run_input::Read;
+use super::{Control, Occurrence, Place, Settings, control};
+use crate::clock::wall_clock;
+use crate::event::Seq;
+use crate::handler::{Decoded, DynHandler, Malformed};
+use crate::protocol::Millis;
+use crate::protocol::engine::{Engine, Event};
+use crate::transport::Delivery;
+
+/// Gives deliveries to the engine. What cannot be read is dead-lettered.
+pub(super) fn take(
+    engine: &mut Engine<Read>,
+    outlet: &mut Outlet,
+    handler: &dyn DynHandler,
+    settings: &Settings,
+    deliveries: Vec<Delivery>,
+) {
+    let received_at = wall_clock();
+    for delivery in deliveries {
+        let (size, limit) = (delivery.envelope.body.len(), settings.max_body_bytes);
+        let token = delivery.token;
+        let taken = if size > limit {
+            Err(Malformed(format!(
+                "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`)"
+            )))
+        } else {
+            give(engine, outlet, handler, delivery, received_at)
+        };
+        if let Err(Malformed(text)) = taken {
+            outlet.malformed(token, text);
+        }
+    }
+}
+
+fn give(
+    engine: &mut Engine<Read>,
+    outlet: &Outlet,
+    handler: &dyn DynHandler,
+    delivery: Delivery,
+    received_at: Millis,
+) -> Result<(), Malformed> {
+    let Delivery {
+        token,
+        envelope,
+        redelivered,
+    } = delivery;
+    if let Some((key, control)) = Control::read(&envelope)? {
+        engine.control(&key, control, token);
+        return Ok(());
+    }
+    let epoch = control::epoch(&envelope)?;
+    let Decoded {
+        key,
+        seq,
+        id,
+        event,
+    } = handler.read(&envelope)?;
+    observe_received(outlet, (&key, seq, &id), redelivered);
+    let mut event = Event::delivered(seq.get(), id, envelope, Read::new(event), token);
+    event.epoch = epoch;
+    event.received_at = received_at;
+    event.redelivered = redelivered;
+    engine.deliver(&key, event);
+    Ok(())
+}
+
+fn observe_received(
+    outlet: &Outlet,
+    (key, seq, id): (&crate::event::Key, Seq, &crate::event::EventId),
+    redelivered: bool,
+) {
+    let event = Place { key, seq, id };
+    outlet.observe(&Occurrence::Received { event, redelivered });
+}

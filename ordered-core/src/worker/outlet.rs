@@ -1,0 +1,284 @@
+//! Carries out what the engine wants: settlements for the transport, and news for observers, hooks, metrics and the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::hooks::call;
+use super::telemetry::Telemetry;
+use super::{
+    Control, Deferral, Observer, Occurrence, Outcome, Place, StuckBecause, StuckHook, StuckKey,
+};
+use crate::event::{EventId, Key, Seq};
+use crate::handler::OnLate;
+use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
+use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
+
+/// Tells what happens, and collects the settlements.
+pub(super) struct Outlet {
+    pub(super) group: Arc<str>,
+    pub(super) observers: Vec<Observer>,
+    pub(super) stuck_hooks: Vec<StuckHook>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) on_late: OnLate,
+    pub(super) defer: Duration,
+    pub(super) settlements: Vec<Settlement>,
+}
+
+impl Outlet {
+    pub(super) fn observe(&self, occurrence: &Occurrence<'_>) {
+        self.telemetry.record(occurrence);
+        for observer in &self.observers {
+            call("observe", || observer(occurrence));
+        }
+    }
+
+    pub(super) fn report_stuck(&self, key: &Key, seq: u64, why: StuckBecause<'_>) {
+        for hook in &self.stuck_hooks {
+            let stuck = StuckKey {
+                group: &self.group,
+                key,
+                seq,
+                why,
+            };
+            call("on_stuck", || hook(&stuck));
+        }
+    }
+
+    /// A delivery that is no event.
+    pub(super) fn malformed(&mut self, token: Token, text: String) {
+        let reason = Reason {
+            kind: ReasonKind::Malformed,
+            text,
+        };
+        self.observe(&Occurrence::Malformed { reason: &reason });
+        self.telemetry.deliveries.settled(Outcome::Malformed, 1);
+        let fate = Fate::DeadLetter(reason);
+        self.settlements.push(Settlement { token, fate });
+    }
+
+    /// Settles every delivery of an event with its final outcome. Where they are acknowledged, one of them alone has brought
+    /// the event, or none where it came from the mailbox; the others are duplicates.
+    pub(super) fn settle(
+        &mut self,
+        event: (&Key, u64, &EventId),
+        tokens: &Tokens,
+        disposition: Disposition,
+        stored: bool,
+    ) {
+        let (outcome, fate) = self.fate(event, disposition);
+        let settlements = tokens.iter().map(|token| Settlement {
+            token,
+            fate: fate.clone(),
+        });
+        self.settlements.extend(settlements);
+        let all = tokens.len() as u64;
+        let first = match fate {
+            Fate::Ack if stored => 0,
+            Fate::Ack => all.min(1),
+            _ => all,
+        };
+        self.telemetry.deliveries.settled(outcome, first);
+        self.telemetry
+            .deliveries
+            .settled(Outcome::Duplicate, all - first);
+    }
+
+    pub(super) fn settle_control(&mut self, token: Token, deferred: Option<engine::Deferral>) {
+        let (outcome, fate) = match deferred {
+            None => (Outcome::Control, Fate::Ack),
+            Some(_) => (Outcome::Deferred, Fate::Defer(self.defer)),
+        };
+        self.telemetry.deliveries.settled(outcome, 1);
+        self.settlements.push(Settlement { token, fate });
+    }
+
+    fn fate(
+        &self,
+        (key, seq, id): (&Key, u64, &EventId),
+        disposition: Disposition,
+    ) -> (Outcome, Fate) {
+        let outcome = match disposition {
+            Disposition::Committed => Outcome::Committed,
+            Disposition::Held => Outcome::Held,
+            Disposition::Postponed => Outcome::Postponed,
+            Disposition::Halted => Outcome::Halted,
+            Disposition::DeadLettered => Outcome::DeadLettered,
+            Disposition::Duplicate => Outcome::Duplicate,
+            Disposition::Stale => Outcome::Stale,
+            Disposition::Deferred(_) => return (Outcome::Deferred, Fate::Defer(self.defer)),
+            Disposition::Late if self.on_late == OnLate::Drop => Outcome::Late,
+            Disposition::Late => {
+                let text = format!(
+                    "seq {seq} of key {key} was skipped before this event came: an operator, a gap policy or its \
+                     producer said so"
+                );
+                return (Outcome::Late, dead_letter(ReasonKind::Late, text));
+            }
+            Disposition::Conflict(recorded) => {
+                let there = recorded.map_or_else(
+                    || format!("seq {seq} of key {key} was committed with another event id"),
+                    |there| format!("seq {seq} of key {key} belongs to event {there}"),
+                );
+                let text = format!(
+                    "{there}, and this is event {id}: two producers number the key, or its producer started over"
+                );
+                return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
+            }
+        };
+        (outcome, Fate::Ack)
+    }
+
+    /// Something happened to an event.
+    pub(super) fn event_changed(&self, key: &Key, seq: u64, id: &EventId, what: &EventChange) {
+        let Ok(place) = Seq::new(seq) else {
+            return;
+        };
+        let event = Place {
+            key,
+            seq: place,
+            id,
+        };
+        let occurrence = match what {
+            EventChange::Held(waiting) => Occurrence::Held {
+                event,
+                waiting: *waiting,
+            },
+            EventChange::Deferred(why) => {
+                let why = deferral(*why);
+                if let Deferral::Full(limit) = why {
+                    self.report_stuck(key, seq, StuckBecause::Full(limit));
+                }
+                let delay = self.defer;
+                Occurrence::Deferred { event, why, delay }
+            }
+            EventChange::Duplicate => Occurrence::Duplicate { event },
+            EventChange::Stale => Occurrence::Stale { event },
+            EventChange::Late => Occurrence::Late { event },
+            EventChange::Conflict(recorded) => Occurrence::Conflict {
+                event,
+                recorded: recorded.as_ref(),
+            },
+            EventChange::Started { attempt, fence } => Occurrence::Started {
+                event,
+                attempt: *attempt,
+                fence: *fence,
+            },
+            EventChange::Committed {
+                repeat,
+                received_at,
+                published_at,
+                held_since,
+            } => {
+                self.telemetry
+                    .committed(*received_at, *published_at, *held_since);
+                Occurrence::Committed {
+                    event,
+                    repeat: *repeat,
+                }
+            }
+            EventChange::Retrying {
+                attempt,
+                error,
+                wait,
+            } => Occurrence::Retrying {
+                event,
+                attempt: *attempt,
+                error,
+                wait: *wait,
+            },
+            EventChange::Split { events, error } => Occurrence::Parted {
+                event,
+                events: *events,
+                error,
+            },
+            EventChange::Halted { attempts, error } => {
+                self.report_stuck(key, seq, StuckBecause::Halted { error });
+                Occurrence::Halted {
+                    event,
+                    attempts: *attempts,
+                    error,
+                }
+            }
+            EventChange::DeadLettered { attempts, error } => Occurrence::DeadLettered {
+                event,
+                attempts: *attempts,
+                error,
+            },
+            EventChange::TakenOver { attempt, fence } => Occurrence::TakenOver {
+                event,
+                attempt: *attempt,
+                fence: *fence,
+            },
+            EventChange::Fenced => Occurrence::Fenced { event },
+        };
+        self.observe(&occurrence);
+    }
+
+    /// Something happened to a key.
+    pub(super) fn key_changed(&self, key: &Key, what: &KeyChange) {
+        let (group, name) = (&*self.group, key.as_str());
+        match what {
+            KeyChange::Controlled(control) => self.controlled(key, control),
+            KeyChange::Crashed { seq, error } => {
+                error!(
+                    group,
+                    key = name,
+                    seq,
+                    error,
+                    "the key is halted: workers died whenever they ran its event alone"
+                );
+                self.report_stuck(key, *seq, StuckBecause::Halted { error });
+            }
+            KeyChange::Corrected { found, known } => error!(
+                group,
+                key = name,
+                found,
+                known,
+                "the store lost state: it says that the key is at seq `found`, and this worker committed up to seq \
+                 `known`. The key was set right"
+            ),
+            KeyChange::Unreadable(error) => error!(
+                group,
+                key = name,
+                error,
+                "the state of the key cannot be read: its events stay with the broker"
+            ),
+            KeyChange::Missing { seq } => error!(
+                group,
+                key = name,
+                seq,
+                "the store lost a held event: the key waits until it comes again"
+            ),
+        }
+    }
+
+    fn controlled(&self, key: &Key, control: &Control) {
+        self.observe(&Occurrence::Controlled { key, control });
+    }
+
+    /// A key has waited long for an event that has not come.
+    pub(super) fn gap(&self, key: &Key, seq: u64, since: u64) {
+        warn!(
+            group = &*self.group,
+            key = key.as_str(),
+            seq,
+            since,
+            "a key has waited long for an event that has not come"
+        );
+        self.report_stuck(key, seq, StuckBecause::Gap { since });
+    }
+}
+
+fn dead_letter(kind: ReasonKind, text: String) -> Fate {
+    Fate::DeadLetter(Reason { kind, text })
+}
+
+fn deferral(why: engine::Deferral) -> Deferral {
+    match why {
+        engine::Deferral::Full(limit) => Deferral::Full(limit),
+        engine::Deferral::NotYet => Deferral::NotYet,
+        engine::Deferral::Unreadable => Deferral::Unreadable,
+    }
+}

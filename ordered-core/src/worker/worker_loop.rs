@@ -1,0 +1,586 @@
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, Sleep};
+use tracing::{error, info, warn};
+
+use super::backoff::RetryBackoff;
+use super::intake::Intake;
+use super::lease_keeper::{Lease, LeaseKeeper};
+use super::outlet::Outlet;
+use super::run_input::{Read, RunInputs};
+use super::store_client::{BatchAnswer, Call, StoreClient};
+use super::tasks::{TaskEvent, Tasks};
+use super::telemetry::Telemetry;
+use super::{Settings, Worker, WorkerError, deliveries, settler};
+use crate::event::Key;
+use crate::handler::{HandlerError, HandlerOptions, OnStateLoss};
+use crate::protocol::KeyState;
+use crate::protocol::Millis;
+use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
+use crate::store::{Group, StoreError, StoreErrorKind};
+use crate::store::{Opened, Session, StuckRecord, Sweep, Swept};
+use crate::transport::{Delivery, Settlement};
+use crate::words::shortened;
+
+/// How long the store has to take what the worker gives back after the drain timeout, and the broker the settlements.
+const GIVE_UP: Duration = Duration::from_secs(5);
+/// How many events of tasks are taken at a time.
+const TASK_EVENTS: usize = 256;
+/// With so many keys that have something to say when an answer comes, a batch goes out before it is worked on, so that store
+/// and worker are at work at the same time. Fewer wait for those that follow from the answer.
+const ENOUGH: usize = 256;
+/// What a handler says may quote the event, and is kept by the store and logged.
+const LONGEST_ERROR: usize = 4_000;
+/// How many keys are named when the state is lost.
+const NAMED_KEYS: usize = 20;
+
+/// A worker at work: the engine, and everything that carries its wishes out.
+pub(super) struct WorkerLoop {
+    engine: Engine<Read>,
+    store: StoreClient,
+    session: Session,
+    tasks: Tasks,
+    inputs: RunInputs,
+    outlet: Outlet,
+    options: HandlerOptions,
+    settings: Settings,
+    lease: Lease,
+    clock: StoreClock,
+    random: fastrand::Rng,
+    telemetry: Arc<Telemetry>,
+    /// The gaps that were reported as stuck: key and seq.
+    reported: HashMap<Key, u64>,
+    /// Heartbeat and intake; both end with this.
+    background: JoinSet<Result<(), WorkerError>>,
+    settler: JoinHandle<()>,
+    settle: mpsc::UnboundedSender<Vec<Settlement>>,
+    room: Arc<Semaphore>,
+    deliveries: mpsc::Receiver<Vec<Delivery>>,
+    task_events: mpsc::UnboundedReceiver<TaskEvent>,
+}
+
+/// What is under way in the loop.
+struct LoopState {
+    asked: Option<Call<BatchAnswer>>,
+    /// How often the lease had lapsed when `asked` went out, and when the engine was last told.
+    asked_under: u64,
+    known_lapses: u64,
+    sweeping: Option<Call<Result<Swept, StoreError>>>,
+    sweep_at: Instant,
+    /// When to look which events have waited too long for room.
+    tick_at: Instant,
+    /// The state was lost, and the group is opened again.
+    reopening: Option<Call<Result<Opened, StoreError>>>,
+    /// Set once the shutdown was asked for: when the handlers that still run are stopped.
+    drain_until: Option<Pin<Box<Sleep>>>,
+    /// They were stopped; the next deadline ends the wait for the store.
+    stopped: bool,
+}
+
+/// The store's time, as its last answer said, counted on from there by the worker's monotonic clock.
+#[derive(Debug, Clone, Copy)]
+struct StoreClock {
+    at: Instant,
+    now: Millis,
+}
+
+impl StoreClock {
+    fn now(self) -> Millis {
+        let since = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.now.saturating_add(since)
+    }
+}
+
+impl WorkerLoop {
+    pub(super) fn start(worker: Worker, group: Group, session: Session) -> Self {
+        let Worker {
+            store,
+            transport,
+            handler,
+            options,
+            settings,
+            states,
+            observers,
+            span_hooks,
+            stuck_hooks,
+            id,
+            mut random,
+        } = worker;
+        let name: Arc<str> = Arc::from(group.name());
+        let telemetry = Arc::new(Telemetry::new(&name));
+        let keeper = LeaseKeeper {
+            store: Arc::clone(&store),
+            group: group.clone(),
+            session: session.clone(),
+            lease: settings.lease,
+            interval: settings.heartbeat,
+            backoff: RetryBackoff::new(random.fork()),
+            telemetry: Arc::clone(&telemetry),
+        };
+        let (lease, beating) = keeper.start();
+        let room = Arc::new(Semaphore::new(settings.read_ahead));
+        // One batch waits while another is worked on; more would only be memory.
+        let (sender, deliveries) = mpsc::channel(1);
+        let intake = Intake {
+            transport: Arc::clone(&transport),
+            room: Arc::clone(&room),
+            deliveries: sender,
+            telemetry: Arc::clone(&telemetry),
+        };
+        let mut background = JoinSet::new();
+        background.spawn(beating.map(Ok));
+        background.spawn(async move { intake.run().await.map_err(WorkerError::Transport) });
+        let (settle, settlements) = mpsc::unbounded_channel();
+        let (tell, task_events) = mpsc::unbounded_channel();
+        Self {
+            engine: Engine::new(rules(&options, &settings, id.as_str())),
+            tasks: Tasks {
+                handler: Arc::clone(&handler),
+                tell,
+                timeout: options.timeout,
+                span_hooks,
+                telemetry: Arc::clone(&telemetry),
+                runs: HashMap::new(),
+            },
+            inputs: RunInputs {
+                handler,
+                group: Arc::clone(&name),
+                worker: id,
+                states,
+                batches: options.batch > 1,
+            },
+            outlet: Outlet {
+                group: name,
+                observers,
+                stuck_hooks,
+                telemetry: Arc::clone(&telemetry),
+                on_late: options.on_late,
+                defer: settings.defer,
+                settlements: Vec::new(),
+            },
+            store: StoreClient::new(
+                store,
+                group,
+                session.clone(),
+                random.fork(),
+                Arc::clone(&telemetry),
+            ),
+            session,
+            options,
+            settings,
+            lease,
+            clock: StoreClock {
+                at: Instant::now(),
+                now: 0,
+            },
+            random,
+            telemetry,
+            reported: HashMap::new(),
+            background,
+            settler: tokio::spawn(settler::settle(transport, settlements)),
+            settle,
+            room,
+            deliveries,
+            task_events,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), WorkerError> {
+        let worked = self.work(shutdown).await;
+        self.background.shutdown().await;
+        self.stop_runs();
+        self.telemetry.end();
+        drop(self.settle);
+        // A broker that takes no dead letter now will deliver the event again; the worker does not wait for it forever.
+        if tokio::time::timeout(GIVE_UP, &mut self.settler)
+            .await
+            .is_err()
+        {
+            warn!(
+                "the broker did not take all settlements in time; it will deliver those events again"
+            );
+            self.settler.abort();
+        }
+        self.store.leave().await;
+        info!(worker = %self.store.worker(), "the worker has stopped");
+        worked
+    }
+
+    /// The loop: everything that happens is given to the engine, and what the engine wants is set going.
+    async fn work(&mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), WorkerError> {
+        let mut shutdown = std::pin::pin!(shutdown);
+        // A key is granted only to a worker with a lease, so the first heartbeat comes before the first request.
+        while !self.lease.is_good() {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return Ok(()),
+                () = self.lease.changed() => {}
+            }
+            if self.lease.is_lost(&self.session) {
+                return Err(self.state_lost());
+            }
+        }
+        let mut state = LoopState {
+            asked: None,
+            asked_under: 0,
+            known_lapses: 0,
+            sweeping: None,
+            sweep_at: Instant::now() + self.until_sweep(),
+            tick_at: Instant::now(),
+            reopening: None,
+            drain_until: None,
+            stopped: false,
+        };
+        self.on_beat(&mut state)?;
+        let mut task_events = Vec::with_capacity(TASK_EVENTS);
+        loop {
+            self.dispatch_effects(&mut state);
+            let draining = state.drain_until.is_some();
+            if draining && state.asked.is_none() && self.engine.is_idle() {
+                return Ok(());
+            }
+            let may_ask = state.asked.is_none() && state.reopening.is_none();
+            // In this order, so that a seed repeats a run. Nothing can starve what stands behind it: answers follow from
+            // what comes later in the list, and deliveries are bounded by what may be unsettled.
+            tokio::select! {
+                biased;
+                () = &mut shutdown, if !draining => {
+                    info!(worker = %self.store.worker(), keys = self.engine.keys(), "the worker drains");
+                    state.drain_until = Some(Box::pin(tokio::time::sleep(self.settings.drain_timeout)));
+                    self.engine.begin_drain();
+                }
+                () = maybe(&mut state.drain_until) => {
+                    if state.stopped {
+                        return Ok(());
+                    }
+                    self.stop_runs();
+                    state.stopped = true;
+                    state.drain_until = Some(Box::pin(tokio::time::sleep(GIVE_UP)));
+                }
+                Some(ended) = self.background.join_next() => match ended {
+                    Ok(outcome) => outcome?,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                },
+                opened = maybe(&mut state.reopening) => {
+                    state.reopening = None;
+                    self.on_reopened(opened)?;
+                }
+                swept = maybe(&mut state.sweeping) => {
+                    state.sweeping = None;
+                    state.sweep_at = Instant::now() + self.on_swept(swept);
+                }
+                () = tokio::time::sleep_until(state.sweep_at), if state.sweeping.is_none() && !draining => {
+                    state.sweeping = self.sweep();
+                    state.sweep_at = Instant::now() + self.until_sweep();
+                }
+                () = tokio::time::sleep_until(state.tick_at), if self.engine.has_overflow() => {
+                    self.engine.tick();
+                    state.tick_at = Instant::now() + self.settings.hold_after / 2;
+                }
+                () = self.lease.changed() => self.on_beat(&mut state)?,
+                answer = maybe(&mut state.asked) => {
+                    state.asked = None;
+                    self.on_answer(answer, &mut state)?;
+                }
+                Some(batch) = self.deliveries.recv(), if !draining => {
+                    self.engine.set_now(self.clock.now());
+                    deliveries::take(&mut self.engine, &mut self.outlet, &*self.inputs.handler, &self.settings, batch);
+                }
+                _ = self.task_events.recv_many(&mut task_events, TASK_EVENTS) => {
+                    self.engine.set_now(self.clock.now());
+                    task_events.drain(..).for_each(|event| self.on_task_event(event));
+                }
+                // Last, and after everybody else had a turn: what is there already goes with it, and so does what quick
+                // handlers have done.
+                () = tokio::task::yield_now(), if may_ask && self.engine.outgoing() > 0 => self.ask(&mut state),
+            }
+        }
+    }
+
+    /// Starts, settles and tells what the engine has ready.
+    fn dispatch_effects(&mut self, state: &mut LoopState) {
+        let lapses = self.lease.lapses();
+        if state.known_lapses != lapses {
+            state.known_lapses = lapses;
+            self.engine.on_lapse();
+        }
+        self.carry_out();
+        if self.engine.has_ready() && self.lease.is_good() && state.reopening.is_none() {
+            while let Some(run) = self.engine.next_run() {
+                let (id, attempt) = (run.id.clone(), run.attempt);
+                match self.inputs.of(run) {
+                    Ok(input) => self.tasks.run(id, attempt, input),
+                    Err(error) => self.finish(&id, attempt, Err(error)),
+                }
+            }
+            self.carry_out();
+        }
+        let settlements = std::mem::take(&mut self.outlet.settlements);
+        if !settlements.is_empty() {
+            self.room.add_permits(settlements.len());
+            // The settler ends only after this sender is gone.
+            let _ = self.settle.send(settlements);
+        }
+        self.telemetry.lanes(self.engine.keys());
+    }
+
+    fn carry_out(&mut self) {
+        for effect in self.engine.take_effects() {
+            match effect {
+                Effect::Settle {
+                    key,
+                    seq,
+                    id,
+                    tokens,
+                    disposition,
+                    stored,
+                } => self
+                    .outlet
+                    .settle((&key, seq, &id), &tokens, disposition, stored),
+                Effect::SettleControl { token, deferred } => {
+                    self.outlet.settle_control(token, deferred);
+                }
+                Effect::Wake { key, after } => self.tasks.wake(key, after),
+                Effect::Abort(run) => self.tasks.abort(&run),
+                Effect::Event { key, seq, id, what } => {
+                    self.outlet.event_changed(&key, seq, &id, &what);
+                }
+                Effect::Key { key, what } => self.outlet.key_changed(&key, &what),
+            }
+        }
+    }
+
+    fn on_answer(
+        &mut self,
+        (pending, answer): BatchAnswer,
+        state: &mut LoopState,
+    ) -> Result<(), WorkerError> {
+        self.store.on_answer(&answer);
+        let exchange = match answer {
+            Ok(exchange) => exchange,
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => {
+                self.engine.on_no_answer(pending);
+                return Ok(());
+            }
+            Err(error) if error.kind() == StoreErrorKind::StateLost => {
+                self.engine.on_no_answer(pending);
+                return self.on_state_lost(state);
+            }
+            Err(error) => return Err(WorkerError::Store(error)),
+        };
+        self.clock = StoreClock {
+            at: Instant::now(),
+            now: exchange.now,
+        };
+        let asked_under = state.asked_under;
+        if self.engine.outgoing() >= ENOUGH.min(self.settings.batch_commands) {
+            self.ask(state);
+        }
+        self.engine.on_answers(pending, exchange);
+        if asked_under != self.lease.lapses() {
+            self.engine.on_lapse();
+        }
+        Ok(())
+    }
+
+    /// Sends what the keys have to say. It is on its way when this returns.
+    fn ask(&mut self, state: &mut LoopState) {
+        self.engine.set_now(self.clock.now());
+        let most_bytes = usize::try_from(self.settings.batch_bytes).unwrap_or(usize::MAX);
+        let (requests, pending) = self
+            .engine
+            .take_requests(self.settings.batch_commands, most_bytes);
+        if requests.is_empty() {
+            return;
+        }
+        let mut call = self.store.exchange(requests, pending);
+        if let Some(answer) = call.as_mut().now_or_never() {
+            call = Box::pin(std::future::ready(answer));
+        }
+        state.asked = Some(call);
+        state.asked_under = state.known_lapses;
+    }
+
+    fn on_task_event(&mut self, event: TaskEvent) {
+        match event {
+            TaskEvent::Finished {
+                run,
+                attempt,
+                outcome,
+            } => {
+                self.tasks.forget(&run);
+                self.finish(&run, attempt, outcome);
+            }
+            TaskEvent::Woken(key) => self.engine.wake(&key),
+        }
+    }
+
+    fn finish(&mut self, run: &RunId, attempt: u32, outcome: Result<(), HandlerError>) {
+        let outcome = outcome.map_err(|error| RunError {
+            error: shortened(error.to_string(), LONGEST_ERROR),
+            permanent: error.is_permanent(),
+            wait: self.options.backoff.wait(attempt, &mut self.random),
+        });
+        self.engine.finish(run, attempt, outcome);
+    }
+
+    fn stop_runs(&mut self) {
+        for key in self.engine.stop_runs() {
+            warn!(
+                key = key.as_str(),
+                "stopped a handler that was not done when the drain timeout ended"
+            );
+        }
+        self.carry_out();
+    }
+
+    /// A heartbeat was answered.
+    fn on_beat(&mut self, state: &mut LoopState) -> Result<(), WorkerError> {
+        if self.lease.is_lost(&self.session) {
+            return self.on_state_lost(state);
+        }
+        if let Some((beat, at)) = self.lease.beat() {
+            self.clock = StoreClock { at, now: beat.now };
+            self.engine.set_now(self.clock.now());
+            self.engine.set_paused(beat.paused);
+        }
+        Ok(())
+    }
+
+    /// The state of the group is gone. Nothing is granted any more until the group's rule is followed.
+    fn on_state_lost(&mut self, state: &mut LoopState) -> Result<(), WorkerError> {
+        if state.reopening.is_some() {
+            return Ok(());
+        }
+        let known = self.engine.watermarks();
+        let named: Vec<String> = known
+            .iter()
+            .take(NAMED_KEYS)
+            .map(|(key, mark)| format!("{key}: seq {} (fence {})", mark.last_seq, mark.fence))
+            .collect();
+        error!(
+            group = &*self.inputs.group,
+            worker = %self.store.worker(),
+            keys = known.len(),
+            known = named.join(", "),
+            "the store lost the state of the group: its keys, held events and remembered ids are gone"
+        );
+        match self.options.on_state_loss {
+            OnStateLoss::Stop => Err(self.state_lost()),
+            OnStateLoss::Adopt => {
+                state.reopening = Some(self.store.reopen());
+                Ok(())
+            }
+        }
+    }
+
+    fn state_lost(&self) -> WorkerError {
+        WorkerError::StateLost {
+            group: self.inputs.group.to_string(),
+            keys: self.engine.watermarks().len(),
+        }
+    }
+
+    /// The group has a new state: what this worker knows is written into it.
+    fn on_reopened(&mut self, opened: Result<Opened, StoreError>) -> Result<(), WorkerError> {
+        let opened = opened.map_err(WorkerError::Store)?;
+        self.session = opened.session.clone();
+        self.store.set_session(opened.session.clone());
+        self.lease.set_session(opened.session);
+        warn!(
+            group = &*self.inputs.group,
+            "the group has a new state, and takes over what this worker knows of its keys"
+        );
+        self.engine.adopt();
+        Ok(())
+    }
+
+    fn sweep(&self) -> Option<Call<Result<Swept, StoreError>>> {
+        let limit = self.settings.sweep_limit.min(self.engine.spare_keys());
+        let policy = &self.options.policy;
+        let gap = policy.on_gap.after().unwrap_or_default();
+        let sweep = Sweep {
+            limit,
+            longest_wait: self.options.backoff.cap.max(gap),
+            stuck_after: policy.stuck_after,
+        };
+        (limit > 0).then(|| self.store.sweep(sweep))
+    }
+
+    /// Gives what a sweep found to the engine, and says when to sweep again: soon where there may be more.
+    fn on_swept(&mut self, swept: Result<Swept, StoreError>) -> Duration {
+        match swept {
+            Ok(swept) => {
+                let more = !swept.due.is_empty() || !swept.orphaned.is_empty();
+                self.telemetry.swept(&swept);
+                self.report_gaps(swept.stuck);
+                self.engine
+                    .claim(swept.due.into_iter().chain(swept.orphaned));
+                if more {
+                    self.until_sweep() / 20
+                } else {
+                    self.until_sweep()
+                }
+            }
+            Err(error) => {
+                warn!(%error, "could not sweep");
+                self.until_sweep()
+            }
+        }
+    }
+
+    fn report_gaps(&mut self, stuck: Vec<StuckRecord>) {
+        let mut reported = HashMap::with_capacity(stuck.len());
+        for record in stuck {
+            let Ok(state) = KeyState::decode(&record.body, record.fence) else {
+                continue;
+            };
+            let seq = state.head();
+            if self.reported.get(&record.key) != Some(&seq) {
+                self.outlet.gap(&record.key, seq, record.since);
+            }
+            reported.insert(record.key, seq);
+        }
+        self.reported = reported;
+    }
+
+    /// Between three quarters and five quarters of the interval, so that workers do not sweep in step.
+    fn until_sweep(&mut self) -> Duration {
+        self.settings
+            .sweep_interval
+            .mul_f64(0.75 + self.random.f64() / 2.0)
+    }
+}
+
+fn rules(options: &HandlerOptions, settings: &Settings, worker: &str) -> Rules {
+    Rules {
+        worker: worker.to_owned(),
+        policy: options.policy.clone(),
+        batch: options.batch,
+        commit_window: options.commit_window,
+        on_exhausted: options.on_exhausted,
+        on_late: options.on_late,
+        own_backoff: options.lane_backoff,
+        concurrency: settings.concurrency,
+        max_keys: settings.max_lanes,
+        read_ahead: settings.read_ahead,
+        overflow: !settings.hold_after.is_zero(),
+    }
+}
+
+/// The output of what is under way; never done while nothing is.
+async fn maybe<T>(under_way: &mut Option<Pin<Box<impl Future<Output = T> + ?Sized>>>) -> T {
+    match under_way {
+        Some(future) => future.as_mut().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,141 @@
+//! What to make of the errors of Redis.
+
+mod codes;
+
+use ordered_core::store::{StoreError, StoreErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::sentinel;
+use codes::{LASTING, LASTING_WORDS, PASSING, PASSING_WORDS, Passing};
+
+/// How much of what a server says is repeated.
+const MOST_WORDS: usize = 200;
+
+/// The error of a call to the server at `address`.
+pub(crate) fn store_error(address: &str, error: RedisError) -> StoreError {
+    let (kind, what) = meaning(&error);
+    let message = format!("Redis at {address} {what}");
+    match kind {
+        StoreErrorKind::Refused => StoreError::refused(message),
+        _ => StoreError::unavailable(message),
+    }
+    .with_source(error)
+}
+
+fn meaning(error: &RedisError) -> (StoreErrorKind, String) {
+    use StoreErrorKind::{Refused, Unavailable};
+    let unavailable = |what: &str| (Unavailable, what.to_owned());
+    let refused = |what: &str| (Refused, what.to_owned());
+    match judge(error) {
+        Judgement::Passing(passing) => return unavailable(passing.what),
+        Judgement::Lasting(what) => return refused(what),
+        Judgement::Unknown => {
+            let what = format!("answered `{}`, which may pass", words(error));
+            return (Unavailable, what);
+        }
+        Judgement::NoAnswer => {}
+    }
+    match error.kind() {
+        ErrorKind::Io if error.is_timeout() => unavailable("did not answer in time"),
+        ErrorKind::Io => unavailable("cannot be reached"),
+        ErrorKind::ClusterConnectionNotFound => unavailable("cluster cannot be reached"),
+        ErrorKind::MasterNameNotFoundBySentinel => {
+            let what = format!("cannot be found: {}", error.detail().unwrap_or_default());
+            (Unavailable, what)
+        }
+        // A connection that broke in the middle of a reply looks like this too.
+        ErrorKind::Parse => unavailable("answered with something that is not Redis"),
+        ErrorKind::AuthenticationFailed => {
+            refused("refuses the user, the password or the database of the address")
+        }
+        _ => refused("refused a command"),
+    }
+}
+
+/// What the server said, on one line and without end.
+fn words(error: &RedisError) -> String {
+    let (code, detail) = (error.code(), error.detail());
+    let words = [code, detail].into_iter().flatten().collect::<Vec<_>>();
+    let words = words.join(" ");
+    words
+        .chars()
+        .take(MOST_WORDS)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
+}
+
+/// What an answer of the server means.
+enum Judgement {
+    /// The server did not answer with an error.
+    NoAnswer,
+    Passing(&'static Passing),
+    Lasting(&'static str),
+    /// As proxies and hosted services answer; it is waited out, since a worker that ends helps nobody.
+    Unknown,
+}
+
+fn judge(error: &RedisError) -> Judgement {
+    let Some(code) = error.code() else {
+        return Judgement::NoAnswer;
+    };
+    let detail = error.detail().unwrap_or_default();
+    // Up to Redis 6.2 the error of a command inside a script comes as `ERR Error running script … -OOM command not
+    // allowed …`; from 7.0 on it has its own code.
+    let is_inside = |known: &str| {
+        let mut words = detail.split([' ', ':']);
+        code == "ERR" && words.any(|word| word.strip_prefix('-') == Some(known))
+    };
+    let is = |known: &str| code == known || is_inside(known);
+    if let Some(passing) = PASSING.iter().find(|passing| is(passing.code)) {
+        return Judgement::Passing(passing);
+    }
+    if code == sentinel::REFUSED {
+        return Judgement::Lasting(SENTINELS_REFUSE);
+    }
+    if let Some((_, what)) = LASTING.iter().find(|(known, _)| is(known)) {
+        return Judgement::Lasting(what);
+    }
+    if code == "ERR" {
+        let detail = detail.to_ascii_lowercase();
+        let mut lasting = LASTING_WORDS.iter();
+        let lasting = lasting.find(|(known, _)| detail.contains(known));
+        if let Some((_, what)) = lasting
+            && !detail.contains(PASSING_WORDS)
+        {
+            return Judgement::Lasting(what);
+        }
+    }
+    Judgement::Unknown
+}
+
+const SENTINELS_REFUSE: &str = "cannot be found, since all Sentinels refuse the user or the password: add \
+    `?sentinel_username=…&sentinel_password=…` to the address, or leave them out if the Sentinels ask for none";
+
+/// Whether the server says that it is not, or not now, the one to ask, so that a new connection may lead to another.
+pub(crate) fn asks_for_another_connection(error: &RedisError) -> bool {
+    match judge(error) {
+        Judgement::Passing(passing) => passing.reconnect,
+        Judgement::Unknown => true,
+        Judgement::Lasting(_) | Judgement::NoAnswer => false,
+    }
+}
+
+/// Whether it is the server's state that has to change, and not an address or a setting.
+pub(crate) fn passes_soon(error: &StoreError) -> bool {
+    let source = std::error::Error::source(error);
+    let error = source.and_then(|source| source.downcast_ref::<RedisError>());
+    error.is_some_and(|error| matches!(judge(error), Judgement::Passing(passing) if passing.soon))
+}
+
+/// Whether the server has no memory left for what was asked.
+pub(crate) fn is_out_of_memory(error: &RedisError) -> bool {
+    matches!(judge(error), Judgement::Passing(passing) if passing.code == "OOM")
+}
+
+/// Whether the server does not have the script, or has lost it.
+pub(crate) fn is_no_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,425 @@
+//! The call that carries out the requests to the keys of one bucket.
+
+use std::sync::Arc;
+
+use ordered_core::store::{
+    Acquire, AcquireMode, Change, Letter, PutMode, Request, Save, Session, Slot,
+};
+use ordered_core::store::{Group, StoreError};
+use redis::Cmd;
+
+use super::ids::{Digest, Generation, Generations};
+use super::record::put_letter;
+use super::script::EXCHANGE;
+use super::session::{BucketState, GroupState};
+use super::wire::{self, put_count};
+
+const STRUCTURES: [&str; 7] = ["K", "O", "W", "M", "due", "gap", "halted"];
+
+/// Some requests, all to keys of one bucket.
+#[derive(Debug)]
+pub(super) struct Portion<'a> {
+    pub(super) bucket: usize,
+    /// Their places in the batch, with the acquisitions apart from the saves.
+    pub(super) acquires: Vec<(usize, &'a Acquire)>,
+    pub(super) saves: Vec<(usize, &'a Save)>,
+    /// Only what frees memory, or takes next to none: Redis has none left. No letter is stored.
+    pub(super) frees: bool,
+}
+
+/// What does not depend on the bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) group: &'a Group,
+    pub(super) session: &'a Session,
+    pub(super) state: &'a GroupState,
+    /// Of the worker's calls, this one.
+    pub(super) number: u64,
+    /// The time that a test gives; 0 for the server's.
+    pub(super) given_time: u64,
+}
+
+/// A call, and what its answer is read with.
+pub(super) struct Encoded {
+    pub(super) command: Cmd,
+    /// The mailboxes that it changes or reads: for each, the place among acquisitions and saves.
+    pub(super) boxes: Vec<usize>,
+    pub(super) generations: Arc<Generations>,
+    /// For each id to remember, its save, and its part in the newest generation.
+    pub(super) added: Vec<(usize, u64)>,
+}
+
+impl<'a> Portion<'a> {
+    pub(super) fn new(bucket: usize) -> Self {
+        Self {
+            bucket,
+            acquires: Vec::new(),
+            saves: Vec::new(),
+            frees: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, place: usize, request: &'a Request) {
+        match request {
+            Request::Acquire(acquire) => self.acquires.push((place, acquire)),
+            Request::Save(save) => self.saves.push((place, save)),
+        }
+    }
+
+    pub(super) fn letters(&self, acquire: &'a Acquire) -> &'a [(Slot, Letter)] {
+        if self.frees { &[] } else { &acquire.letters }
+    }
+
+    /// The places of those that use a mailbox, in the order of the batch: so they share what is left of a quota.
+    fn boxes(&self) -> Vec<usize> {
+        let posting = self.acquires.iter().enumerate();
+        let posting = posting.filter(|(_, (_, acquire))| !self.letters(acquire).is_empty());
+        let posting = posting.map(|(at, (place, _))| (*place, at));
+        let using = self.saves.iter().enumerate();
+        let using =
+            using.filter(|(_, (_, save))| !save.changes.is_empty() || !save.fetch.is_empty());
+        let using = using.map(|(at, (place, _))| (*place, self.acquires.len() + at));
+        let mut boxes: Vec<(usize, usize)> = posting.chain(using).collect();
+        boxes.sort_unstable();
+        boxes.into_iter().map(|(_, at)| at).collect()
+    }
+
+    pub(super) fn encode(&self, context: &Context<'_>) -> Result<Encoded, StoreError> {
+        let bucket = &context.state.buckets[self.bucket];
+        let boxes = self.boxes();
+        let digests = self.digests(context.state.secret);
+        let (generations, added, marks) = self.marks(bucket, &digests);
+        let keys = STRUCTURES.len()
+            + boxes.len()
+            + digests.look_ups.len() * generations.list().len()
+            + digests.members.len();
+        let payload = self
+            .saves
+            .iter()
+            .map(|(_, save)| save.body.as_ref().map_or(0, bytes::Bytes::len));
+        let requests = self.acquires.len() + self.saves.len();
+        let bytes =
+            keys * (bucket.tag.len() + 16) + requests * 64 + payload.sum::<usize>() + 2 * keys * 24;
+        let mut command = EXCHANGE.call(keys, 16 + 4 * requests + 2 * keys, bytes);
+        self.keys(&mut command, bucket, &boxes, &digests, &generations);
+        self.header(&mut command, context, &boxes, &digests, &generations);
+        command.arg(marks);
+        for (_, acquire) in &self.acquires {
+            command.arg(acquire.key.as_str());
+        }
+        for (_, save) in &self.saves {
+            command.arg(save.key.as_str());
+        }
+        self.bodies(&mut command);
+        for digest in digests.look_ups.iter().chain(&digests.members) {
+            command.arg(itoa::Buffer::new().format(digest.member).as_bytes());
+        }
+        self.boxes_into(&mut command, &boxes)?;
+        self.listings(&mut command);
+        Ok(Encoded {
+            command,
+            boxes,
+            generations,
+            added,
+        })
+    }
+
+    fn digests(&self, secret: [u8; 16]) -> Digests {
+        let mut digests = Digests::default();
+        for (_, acquire) in &self.acquires {
+            let key = acquire.key.as_str();
+            let look_ups = acquire.look_up.iter();
+            digests
+                .look_ups
+                .extend(look_ups.map(|id| Digest::of(secret, key, id)));
+        }
+        for (_, save) in &self.saves {
+            let key = save.key.as_str();
+            let look_ups = save.look_up.iter();
+            digests
+                .look_ups
+                .extend(look_ups.map(|id| Digest::of(secret, key, id)));
+            let members = save.remember.iter();
+            digests
+                .members
+                .extend(members.map(|id| Digest::of(secret, key, id)));
+        }
+        digests
+    }
+
+    /// For each id to remember, its save, and whether its part needs an expiry.
+    fn marks(
+        &self,
+        bucket: &BucketState,
+        digests: &Digests,
+    ) -> (Arc<Generations>, Vec<(usize, u64)>, Vec<u8>) {
+        let ids = bucket.ids();
+        let generations = Arc::clone(&ids.generations);
+        let mut marks = Vec::with_capacity(digests.members.len() * 5);
+        let mut added = Vec::with_capacity(digests.members.len());
+        let saves = self.saves.iter().enumerate();
+        let saves = saves.flat_map(|(at, (_, save))| save.remember.iter().map(move |_| at));
+        for (save, digest) in saves.zip(&digests.members) {
+            let part = digest.part(generations.newest());
+            put_count(&mut marks, save + 1);
+            marks.push(u8::from(!ids.expires(part)));
+            added.push((save, part));
+        }
+        (generations, added, marks)
+    }
+
+    fn keys(
+        &self,
+        command: &mut Cmd,
+        bucket: &BucketState,
+        boxes: &[usize],
+        digests: &Digests,
+        generations: &Generations,
+    ) {
+        let mut name = bucket.tag.clone();
+        let start = name.len();
+        let mut key = |parts: &[&str]| {
+            name.truncate(start);
+            parts.iter().for_each(|part| name.push_str(part));
+            command.arg(name.as_bytes());
+        };
+        for structure in STRUCTURES {
+            key(&[structure]);
+        }
+        for at in boxes {
+            key(&["B:", self.name(*at)]);
+        }
+        let mut part = |generation: &Generation, digest: &Digest| {
+            let (mut number, mut part) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let part = part.format(digest.part(generation));
+            key(&["I:", number.format(generation.number), ":", part]);
+        };
+        for digest in &digests.look_ups {
+            generations
+                .list()
+                .iter()
+                .for_each(|generation| part(generation, digest));
+        }
+        for digest in &digests.members {
+            part(generations.newest(), digest);
+        }
+    }
+
+    fn name(&self, at: usize) -> &str {
+        match at.checked_sub(self.acquires.len()) {
+            None => self.acquires[at].1.key.as_str(),
+            Some(save) => self.saves[save].1.key.as_str(),
+        }
+    }
+
+    fn header(
+        &self,
+        command: &mut Cmd,
+        context: &Context<'_>,
+        boxes: &[usize],
+        digests: &Digests,
+        generations: &Generations,
+    ) {
+        let policy = context.group.policy();
+        let buckets = u32::try_from(context.state.buckets.len()).unwrap_or(u32::MAX);
+        let share = policy.group_quota.share(buckets);
+        let listings = self.saves.iter().map(|(_, save)| {
+            let change = save.listing;
+            let changes = [change.due, change.gap, change.halted];
+            changes.iter().flatten().count()
+        });
+        let mut counts = Vec::with_capacity(8 * 4);
+        for count in [
+            self.acquires.len(),
+            self.saves.len(),
+            boxes.len(),
+            digests.look_ups.len(),
+            digests.members.len(),
+            generations.list().len(),
+            listings.sum(),
+            usize::from(self.frees),
+        ] {
+            put_count(&mut counts, count);
+        }
+        let limits = [
+            policy.key_quota.events,
+            policy.key_quota.bytes,
+            share.events,
+            share.bytes,
+            millis(policy.dedup_ttl),
+        ];
+        let expiries = generations.list().iter();
+        let expiries: Vec<u8> = expiries
+            .flat_map(|generation| wire::number(generation.expires))
+            .collect();
+        let modes = self.acquires.iter().map(|(_, acquire)| mode(acquire.mode));
+        let modes: Vec<u8> = modes.collect();
+        let mut takings = Vec::with_capacity(5 * self.saves.len());
+        for (_, save) in &self.saves {
+            takings.push(if save.release { b'1' } else { b'0' });
+            put_count(&mut takings, save.taken);
+        }
+        command
+            .arg(context.state.incarnation_text())
+            .arg(generations.text())
+            .arg(context.session.worker.as_str())
+            .arg(context.number)
+            .arg(context.given_time)
+            .arg(counts)
+            .arg(limits.map(wire::number).concat())
+            .arg(expiries)
+            .arg(modes)
+            .arg(takings);
+    }
+
+    fn bodies(&self, command: &mut Cmd) {
+        for (_, save) in &self.saves {
+            command.arg(&wire::number(save.fence.0)[..]);
+        }
+        let mut record = Vec::new();
+        for (_, save) in &self.saves {
+            record.clear();
+            if let Some(body) = &save.body {
+                record.extend_from_slice(&wire::number(save.fence.0));
+                record.extend_from_slice(body);
+            }
+            command.arg(&record[..]);
+        }
+    }
+
+    fn boxes_into(&self, command: &mut Cmd, boxes: &[usize]) -> Result<(), StoreError> {
+        for at in boxes {
+            let mut mailbox = MailboxChange::default();
+            let mut fetch: &[Slot] = &[];
+            if let Some(save) = at.checked_sub(self.acquires.len()) {
+                let save = self.saves[save].1;
+                fetch = &save.fetch;
+                for change in &save.changes {
+                    mailbox.push(change)?;
+                }
+            } else {
+                for (slot, letter) in self.letters(self.acquires[*at].1) {
+                    mailbox.put(b'p', *slot, letter)?;
+                }
+            }
+            mailbox.finish(command, at + 1, fetch);
+        }
+        Ok(())
+    }
+
+    fn listings(&self, command: &mut Cmd) {
+        for (at, (_, save)) in self.saves.iter().enumerate() {
+            let change = save.listing;
+            for (list, score) in (1_u8..).zip([change.due, change.gap, change.halted]) {
+                let Some(score) = score else { continue };
+                let mut place = Vec::with_capacity(5);
+                put_count(&mut place, at + 1);
+                place.push(list);
+                command.arg(place);
+                match score {
+                    Some(score) => command.arg(score.min(wire::LARGEST)),
+                    None => command.arg(""),
+                };
+            }
+        }
+    }
+}
+
+/// The digests of all ids of a portion, in the order of its requests.
+#[derive(Debug, Default)]
+struct Digests {
+    look_ups: Vec<Digest>,
+    members: Vec<Digest>,
+}
+
+/// The changes of one mailbox.
+#[derive(Default)]
+struct MailboxChange {
+    /// Each slot that is changed, once.
+    slots: Vec<Slot>,
+    changes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl MailboxChange {
+    fn push(&mut self, change: &Change) -> Result<(), StoreError> {
+        match change {
+            Change::Put { slot, letter, mode } => {
+                let operation = match mode {
+                    PutMode::New => b'n',
+                    PutMode::Force => b'f',
+                    PutMode::Replace => b'r',
+                };
+                self.put(operation, *slot, letter)?;
+            }
+            Change::Delete(slot) => self.add(b'd', *slot, *slot, Vec::new()),
+            Change::Move { from, to, note } => self.add(b'm', *from, *to, note.to_vec()),
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, operation: u8, slot: Slot, letter: &Letter) -> Result<(), StoreError> {
+        let mut value = Vec::with_capacity(64 + letter.note.len() + letter.data.len());
+        put_letter(&mut value, letter)?;
+        self.add(operation, slot, slot, value);
+        Ok(())
+    }
+
+    fn add(&mut self, operation: u8, slot: Slot, to: Slot, value: Vec<u8>) {
+        let mut change = Vec::with_capacity(9);
+        change.push(operation);
+        for slot in [slot, to] {
+            let at = self.place(slot);
+            put_count(&mut change, at);
+        }
+        self.changes.push((change, value));
+    }
+
+    /// The place of a slot: 1 is the field that counts.
+    fn place(&mut self, slot: Slot) -> usize {
+        // Most changes are of one slot each, and in order.
+        let known = self.slots.iter().rposition(|known| *known == slot);
+        let at = known.unwrap_or_else(|| {
+            self.slots.push(slot);
+            self.slots.len() - 1
+        });
+        at + 2
+    }
+
+    fn finish(self, command: &mut Cmd, place: usize, fetch: &[Slot]) {
+        let counted = if self.slots.is_empty() {
+            0
+        } else {
+            self.slots.len() + 1
+        };
+        let mut head = Vec::with_capacity(16);
+        for count in [place, counted, self.changes.len(), fetch.len()] {
+            put_count(&mut head, count);
+        }
+        command.arg(head);
+        if counted > 0 {
+            command.arg(wire::HELD);
+        }
+        for slot in self.slots {
+            command.arg(slot.encode());
+        }
+        for (change, value) in self.changes {
+            command.arg(change).arg(value);
+        }
+        for slot in fetch {
+            command.arg(slot.encode());
+        }
+    }
+}
+
+fn mode(mode: AcquireMode) -> u8 {
+    match mode {
+        AcquireMode::Ask => b'a',
+        AcquireMode::HandOver => b'h',
+        AcquireMode::Steal => b's',
+    }
+}
+
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    millis.min(wire::LARGEST)
+}

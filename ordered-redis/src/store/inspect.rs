@@ -1,0 +1,395 @@
+//! What operators read: plain commands, and no scripts.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use ordered_core::event::Key;
+use ordered_core::protocol::{Fence, Millis, Policy};
+use ordered_core::store::{AuditEntry, Group, StoreError, bucket_of};
+use ordered_core::store::{
+    Inspect, KeyIndex, Letter, OwnerRecord, Record, RecordPage, Slot, Totals, WorkerRecord,
+};
+use redis::{Cmd, cmd};
+
+use super::RedisStore;
+use super::record::{Lease, Owner, read_letter, split_record, worker};
+use super::reply::{Reply, key, maybe_bytes, misshaped, number};
+use super::script::CREATE;
+
+/// How many keys a page has; Redis takes it as a hint.
+const PAGE: usize = 500;
+/// How many letters one command reads.
+const LETTERS: usize = 256;
+/// How many entries the audit log keeps, about.
+const LOG: usize = 10_000;
+
+fn command(name: &str, arguments: &[&str]) -> Cmd {
+    let mut command = cmd(name);
+    for argument in arguments {
+        command.arg(argument);
+    }
+    command
+}
+
+impl RedisStore {
+    fn tag(&self, group: &Group, bucket: u32) -> String {
+        self.shared.names.bucket(group, bucket)
+    }
+
+    /// The hash tag of the bucket of a key.
+    fn tag_of(&self, group: &Group, key: &Key) -> String {
+        self.tag(group, bucket_of(key.as_str(), self.shared.buckets))
+    }
+
+    /// How many buckets the group has in Redis: who only reads is not asked for it.
+    async fn buckets_of(&self, group: &Group) -> Result<u32, StoreError> {
+        let meta = self.shared.names.meta(group.name());
+        let answer = self.ask(vec![command("HGET", &[&meta, "buckets"])]).await?;
+        Ok(Reply::of(answer)?
+            .maybe_text()?
+            .map_or(self.shared.buckets, |text| {
+                text.parse().unwrap_or(self.shared.buckets)
+            }))
+    }
+
+    async fn one(&self, command: Cmd) -> Result<Reply, StoreError> {
+        Reply::new(self.ask(vec![command]).await?.remove(0))
+    }
+
+    async fn records(&self, tag: &str, keys: Vec<Key>) -> Result<Vec<Record>, StoreError> {
+        let now = self.time().await?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = |structure: &str| {
+            let mut read = cmd("HMGET");
+            read.arg(format!("{tag}:{structure}"));
+            keys.iter().for_each(|key| {
+                read.arg(key.as_str());
+            });
+            read
+        };
+        let leases = command("HGETALL", &[&format!("{tag}:W")]);
+        let mut answers = self.ask(vec![read("K"), read("O"), leases]).await?;
+        let leases = read_leases(Reply::new(answers.remove(2))?)?;
+        let mut owners = Reply::new(answers.remove(1))?;
+        let mut bodies = Reply::new(answers.remove(0))?;
+        let mut records = Vec::with_capacity(keys.len());
+        for key in keys {
+            let (record, owner) = (bodies.maybe_bytes()?, owners.maybe_bytes()?);
+            if record.is_none() && owner.is_none() {
+                continue;
+            }
+            let owner = owner.as_deref().map(Owner::parse).transpose()?;
+            let record = record.map(split_record).transpose()?;
+            let (body_fence, body) =
+                record.map_or((Fence(0), None), |(fence, body)| (fence, Some(body)));
+            let fence = owner.as_ref().map_or(Fence(0), |owner| owner.fence);
+            records.push(Record {
+                key,
+                fence: fence.max(body_fence),
+                body_fence,
+                body,
+                now,
+                owner: owner.map(|owner| OwnerRecord {
+                    lease_until: leases
+                        .get(owner.worker.as_str().as_bytes())
+                        .map(|lease| lease.until()),
+                    worker: owner.worker,
+                    since: owner.since,
+                    mail: owner.mail,
+                    hand_over: owner.wanted,
+                }),
+            });
+        }
+        Ok(records)
+    }
+
+    /// The letters in some slots, a piece at a time.
+    async fn read_slots<T>(
+        &self,
+        group: &Group,
+        key: &Key,
+        slots: &[Slot],
+        read: impl Fn(Letter) -> T,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let mailbox = format!("{}:B:{key}", self.tag_of(group, key));
+        let mut found = Vec::with_capacity(slots.len());
+        for slots in slots.chunks(LETTERS) {
+            let mut fetch = cmd("HMGET");
+            fetch.arg(&mailbox);
+            for slot in slots {
+                fetch.arg(slot.encode());
+            }
+            for value in self.one(fetch).await? {
+                let letter = maybe_bytes(value)?.map(read_letter).transpose()?;
+                found.push(letter.map(&read));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn read_leases(mut pairs: Reply) -> Result<HashMap<Vec<u8>, Lease>, StoreError> {
+    let mut leases = HashMap::new();
+    while pairs.len() > 0 {
+        let (worker, lease) = (pairs.bytes()?, pairs.bytes()?);
+        if let Some(lease) = Lease::parse(&lease) {
+            leases.insert(worker, lease);
+        }
+    }
+    Ok(leases)
+}
+
+#[async_trait]
+impl Inspect for RedisStore {
+    async fn groups(&self) -> Result<Vec<String>, StoreError> {
+        let members = command("SMEMBERS", &[&self.shared.names.groups()]);
+        let mut members = self.one(members).await?;
+        let mut groups = Vec::with_capacity(members.len());
+        while members.len() > 0 {
+            groups.push(members.text()?);
+        }
+        groups.sort_unstable();
+        Ok(groups)
+    }
+
+    async fn group(&self, name: &str) -> Result<Option<Group>, StoreError> {
+        let meta = self.shared.names.meta(name);
+        let answer = self.ask(vec![command("HGET", &[&meta, "policy"])]).await?;
+        let Some(policy) = Reply::of(answer)?.maybe_text()? else {
+            return Ok(None);
+        };
+        let policy: Policy = serde_json::from_str(&policy).map_err(|error| {
+            StoreError::refused(format!(
+                "the rules of the group `{name}` were written by another version"
+            ))
+            .with_source(error)
+        })?;
+        Ok(Some(Group::new(name, policy)))
+    }
+
+    async fn totals(&self, group: &Group) -> Result<Totals, StoreError> {
+        let mut totals = Totals {
+            now: self.time().await?,
+            ..Totals::default()
+        };
+        for bucket in 0..self.buckets_of(group).await? {
+            let tag = self.tag(group, bucket);
+            let on = |name: &str, structure: &str, more: &[&str]| {
+                let structure = format!("{tag}:{structure}");
+                command(name, &[&[structure.as_str()], more].concat())
+            };
+            let commands = vec![
+                on("HMGET", "M", &["paused", "events", "bytes"]),
+                on("HLEN", "K", &[]),
+                on("HEXISTS", "K", &[""]),
+                on("HLEN", "O", &[]),
+                on("HEXISTS", "O", &[""]),
+                on("ZCARD", "due", &[]),
+                on("ZCARD", "halted", &[]),
+                on("ZCARD", "gap", &[]),
+                on("ZRANGE", "gap", &["0", "0", "WITHSCORES"]),
+            ];
+            let mut answers = Reply::of(self.ask(commands).await?)?;
+            let mut meta = answers.list()?;
+            let mut maybe = || {
+                Ok::<u64, StoreError>(match meta.next()? {
+                    redis::Value::Nil => 0,
+                    value => number(value)?,
+                })
+            };
+            totals.paused |= maybe()? != 0;
+            totals.held_events += maybe()?;
+            totals.held_bytes += maybe()?;
+            totals.keys += answers.number()?.saturating_sub(answers.number()?);
+            totals.owned += answers.number()?.saturating_sub(answers.number()?);
+            totals.listed += answers.number()?;
+            totals.halted += answers.number()?;
+            totals.gaps += answers.number()?;
+            let mut oldest = answers.list()?;
+            if oldest.len() > 0 {
+                let found = (oldest.key()?, oldest.number()?);
+                let is_older = |known: &(Key, Millis)| found.1 < known.1;
+                if totals.oldest_gap.as_ref().is_none_or(is_older) {
+                    totals.oldest_gap = Some(found);
+                }
+            }
+        }
+        Ok(totals)
+    }
+
+    async fn workers(&self, group: &Group) -> Result<Vec<WorkerRecord>, StoreError> {
+        let now = self.time().await?;
+        let leases = command("HGETALL", &[&format!("{}:W", self.tag(group, 0))]);
+        let versions = command("HGETALL", &[&self.shared.names.workers(group.name())]);
+        let mut answers = self.ask(vec![leases, versions]).await?;
+        let mut pairs = Reply::new(answers.remove(1))?;
+        let mut versions = HashMap::new();
+        while pairs.len() > 0 {
+            let (worker, version) = (pairs.bytes()?, pairs.text()?);
+            let version = version.split_once(' ').map_or("", |(_, version)| version);
+            versions.insert(worker, version.to_owned());
+        }
+        let leases = read_leases(Reply::new(answers.remove(0))?)?;
+        let mut workers = Vec::with_capacity(leases.len());
+        for (name, lease) in leases {
+            workers.push(WorkerRecord {
+                worker: worker(&name)?,
+                lease_until: lease.until(),
+                alive: lease.is_alive(now),
+                version: versions.remove(&name).unwrap_or_default(),
+            });
+        }
+        workers.sort_unstable_by(|a, b| a.worker.cmp(&b.worker));
+        Ok(workers)
+    }
+
+    async fn read(&self, group: &Group, key: &Key) -> Result<Option<Record>, StoreError> {
+        let tag = self.tag_of(group, key);
+        Ok(self.records(&tag, vec![key.clone()]).await?.pop())
+    }
+
+    async fn page(
+        &self,
+        group: &Group,
+        index: KeyIndex,
+        cursor: Option<String>,
+    ) -> Result<RecordPage, StoreError> {
+        let cursor = cursor.unwrap_or_else(|| "0:0".into());
+        let (bucket, cursor) = parse_cursor(&cursor)?;
+        // Of all keys: first those with a body, and then those that are only owned.
+        let (structure, phase, position) = match (index, cursor.strip_prefix('o')) {
+            (KeyIndex::All, Some(position)) => ("O", true, position),
+            (KeyIndex::All, None) => ("K", false, cursor),
+            (KeyIndex::Listed, _) => ("due", true, cursor),
+            (KeyIndex::Owned, _) => ("O", true, cursor),
+        };
+        let tag = self.tag(group, bucket);
+        let scan = if structure == "due" { "ZSCAN" } else { "HSCAN" };
+        let name = format!("{tag}:{structure}");
+        let mut answer = self
+            .one(command(
+                scan,
+                &[&name, position, "COUNT", &PAGE.to_string()],
+            ))
+            .await?;
+        let next = answer.text()?;
+        let mut pairs = answer.list()?;
+        let mut keys = Vec::with_capacity(pairs.len() / 2);
+        while pairs.len() > 0 {
+            let name = pairs.bytes()?;
+            pairs.next()?;
+            // The empty one is no key: it makes the hash a table.
+            if !name.is_empty() {
+                keys.push(key(&name)?);
+            }
+        }
+        let mut records = self.records(&tag, keys).await?;
+        let is_second = index == KeyIndex::All && phase;
+        if is_second {
+            records.retain(|record| record.body.is_none());
+        }
+        let mark = if is_second { "o" } else { "" };
+        let cursor = if next != "0" {
+            Some(format!("{bucket}:{mark}{next}"))
+        } else if !phase {
+            Some(format!("{bucket}:o0"))
+        } else {
+            let following = bucket + 1;
+            (following < self.buckets_of(group).await?).then(|| format!("{following}:0"))
+        };
+        Ok(RecordPage { records, cursor })
+    }
+
+    async fn sizes(
+        &self,
+        group: &Group,
+        key: &Key,
+        slots: &[Slot],
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        let size = |letter: Letter| letter.data.len() as u64;
+        self.read_slots(group, key, slots, size).await
+    }
+
+    async fn letters(
+        &self,
+        group: &Group,
+        key: &Key,
+        slots: &[Slot],
+    ) -> Result<Vec<Option<Letter>>, StoreError> {
+        self.read_slots(group, key, slots, |letter| letter).await
+    }
+
+    async fn set_paused(&self, group: &Group, paused: bool) -> Result<bool, StoreError> {
+        let mut changed = false;
+        let wanted = if paused { "1" } else { "0" };
+        for bucket in 0..self.buckets_of(group).await? {
+            let meta = format!("{}:M", self.tag(group, bucket));
+            let read = command("HMGET", &[&meta, "incarnation", "paused"]);
+            let mut fields = self.one(read).await?;
+            let (incarnation, known) = (fields.maybe_text()?, fields.maybe_text()?);
+            let Some(incarnation) = incarnation else {
+                return Err(super::state_lost(group));
+            };
+            if known.as_deref().unwrap_or("0") == wanted {
+                continue;
+            }
+            let mut call = CREATE.call(1, 3, 256);
+            call.arg(&meta).arg(incarnation).arg("paused").arg(wanted);
+            if number(self.run(vec![call]).await?.remove(0))? != 1 {
+                return Err(super::state_lost(group));
+            }
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    async fn log(&self, group: &Group, mut entry: AuditEntry) -> Result<(), StoreError> {
+        entry.at = self.time().await?;
+        let text = serde_json::to_string(&entry).map_err(|error| {
+            StoreError::refused("the entry of the audit log cannot be written").with_source(error)
+        })?;
+        let log = format!("{}:log", self.tag(group, 0));
+        let add = ["MAXLEN", "~", &LOG.to_string(), "*", "entry", &text];
+        let add = command("XADD", &[&[log.as_str()], &add[..]].concat());
+        self.ask(vec![add]).await.map(drop)
+    }
+
+    async fn audit(&self, group: &Group, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        let log = format!("{}:log", self.tag(group, 0));
+        let read = command("XREVRANGE", &[&log, "+", "-", "COUNT", &limit.to_string()]);
+        let mut entries = Vec::new();
+        for entry in self.one(read).await? {
+            let mut entry = Reply::new(entry)?;
+            entry.next()?;
+            let mut fields = entry.list()?;
+            fields.next()?;
+            let entry = serde_json::from_str(&fields.text()?).map_err(|error| {
+                StoreError::refused("the audit log was written by another version")
+                    .with_source(error)
+            })?;
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}
+
+fn parse_cursor(cursor: &str) -> Result<(u32, &str), StoreError> {
+    let parts = cursor.split_once(':');
+    let parts = parts.and_then(|(bucket, position)| Some((bucket.parse().ok()?, position)));
+    let parts = parts.filter(|(_, position)| {
+        let digits = position.strip_prefix('o').unwrap_or(position);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    parts.ok_or_else(|| StoreError::refused(format!("`{cursor}` is no cursor of a page")))
+}
+
+impl Reply {
+    fn of(values: Vec<redis::Value>) -> Result<Self, StoreError> {
+        if values.is_empty() {
+            return Err(misshaped("pipeline"));
+        }
+        Self::new(redis::Value::Array(values))
+    }
+}

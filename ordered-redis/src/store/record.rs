@@ -1,0 +1,130 @@
+//! The values that are kept of a key: its record, its owner, and its letters; and the leases of workers.
+
+use bytes::Bytes;
+use ordered_core::protocol::{Fence, Millis, WorkerId};
+use ordered_core::store::Letter;
+use ordered_core::store::StoreError;
+
+use super::reply::{event_id, misshaped};
+use super::wire::{self, NUMBER};
+
+/// The fence and the body of a record.
+pub(super) fn split_record(bytes: Vec<u8>) -> Result<(Fence, Bytes), StoreError> {
+    let mut body = Bytes::from(bytes);
+    if body.len() < NUMBER {
+        return Err(misshaped("record"));
+    }
+    let fence = body.split_to(NUMBER);
+    Ok((Fence(wire::read_number(&fence)), body))
+}
+
+/// An entry of the owners, as it is read.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) fence: Fence,
+    pub(super) wanted: bool,
+    pub(super) since: Millis,
+    pub(super) worker: WorkerId,
+    pub(super) mail: Vec<u64>,
+}
+
+impl Owner {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
+        let (Some(fixed), Some(rest)) = (bytes.get(..2 * NUMBER + 1), bytes.get(2 * NUMBER + 1..))
+        else {
+            return Err(misshaped("owner"));
+        };
+        let (worker, mail) = worker_and_mail(rest)?;
+        Ok(Self {
+            fence: Fence(wire::read_number(&fixed[..NUMBER])),
+            wanted: fixed[NUMBER] != 0,
+            since: wire::read_number(&fixed[NUMBER + 1..]),
+            worker,
+            mail,
+        })
+    }
+}
+
+/// The end of an owner: the length of the worker's name, the name, and the mail.
+pub(super) fn worker_and_mail(bytes: &[u8]) -> Result<(WorkerId, Vec<u64>), StoreError> {
+    let (length, rest) = bytes.split_first().ok_or_else(|| misshaped("owner"))?;
+    let length = usize::from(*length);
+    let name = rest.get(..length).ok_or_else(|| misshaped("owner"))?;
+    Ok((worker(name)?, mail(&rest[length..])))
+}
+
+pub(super) fn worker(name: &[u8]) -> Result<WorkerId, StoreError> {
+    let name = std::str::from_utf8(name).map_err(|_| misshaped("worker"))?;
+    Ok(WorkerId::new(name))
+}
+
+pub(super) fn mail(bytes: &[u8]) -> Vec<u64> {
+    bytes.chunks_exact(8).map(wire::read_number).collect()
+}
+
+/// Writes a letter: the lengths of the id and the note, then the id, the note and the data.
+pub(super) fn put_letter(out: &mut Vec<u8>, letter: &Letter) -> Result<(), StoreError> {
+    let id = letter.id.as_str().as_bytes();
+    let length = |bytes: &[u8]| {
+        let length = u16::try_from(bytes.len());
+        length.map_err(|_| {
+            StoreError::refused(format!(
+                "the id or the note of an event has {} bytes, and may have 65535 at most",
+                bytes.len()
+            ))
+        })
+    };
+    out.extend_from_slice(&length(id)?.to_be_bytes());
+    out.extend_from_slice(&length(&letter.note)?.to_be_bytes());
+    out.extend_from_slice(id);
+    out.extend_from_slice(&letter.note);
+    out.extend_from_slice(&letter.data);
+    Ok(())
+}
+
+/// The inverse of [`put_letter`].
+pub(super) fn read_letter(bytes: Vec<u8>) -> Result<Letter, StoreError> {
+    let mut data = Bytes::from(bytes);
+    if data.len() < 4 {
+        return Err(misshaped("letter"));
+    }
+    let lengths = data.split_to(4);
+    let id_length = usize::from(lengths[0]) << 8 | usize::from(lengths[1]);
+    let note_length = usize::from(lengths[2]) << 8 | usize::from(lengths[3]);
+    if data.len() < id_length + note_length {
+        return Err(misshaped("letter"));
+    }
+    let id = event_id(&data.split_to(id_length))?;
+    let note = data.split_to(note_length);
+    Ok(Letter { id, note, data })
+}
+
+/// The lease of a worker, as it is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lease {
+    beat: Millis,
+    length: Millis,
+    doubt: Millis,
+}
+
+impl Lease {
+    /// `None` for that of a worker that left.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.get(..3 * NUMBER)?;
+        Some(Self {
+            beat: wire::read_number(&bytes[..NUMBER]),
+            length: wire::read_number(&bytes[NUMBER..2 * NUMBER]),
+            doubt: wire::read_number(&bytes[2 * NUMBER..]),
+        })
+    }
+
+    /// When it is over, if no heartbeat comes.
+    pub(super) fn until(self) -> Millis {
+        self.beat.saturating_add(self.length)
+    }
+
+    /// Whether the worker counts as alive. Not a look: it changes nothing.
+    pub(super) fn is_alive(self, now: Millis) -> bool {
+        self.doubt == 0 || now < self.doubt.min(now).saturating_add(self.length / 2)
+    }
+}

@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use ordered_core::next::store::{Incarnation, Inspect, Request, Session};
+use ordered_core::protocol::WorkerId;
+use ordered_core::store::{Group, StoreErrorKind};
+
+use crate::next_suite::stage::{A, Stage, ask, broad};
+use crate::unique;
+
+/// Every call of the session is refused.
+async fn is_lost(stage: &Stage<impl Inspect>, group: &Group, session: &Session) {
+    let requests = [Request::Acquire(ask(&stage.key))];
+    let exchange = stage.store.exchange(group, session, &requests).await;
+    let lease = Duration::from_secs(1);
+    let beat = stage.store.heartbeat(group, session, lease).await;
+    let swept = stage.store.sweep(group, session, &broad()).await;
+    let left = stage.store.leave(group, session).await;
+    let errors = [exchange.err(), beat.err(), swept.err(), left.err()];
+    for (call, error) in ["exchange", "heartbeat", "sweep", "leave"]
+        .iter()
+        .zip(errors)
+    {
+        let kind = error.map(|error| error.kind());
+        assert_eq!(kind, Some(StoreErrorKind::StateLost), "{call}");
+    }
+}
+
+pub async fn a_session_of_another_life_of_the_state_is_lost(stage: Stage<impl Inspect>) {
+    let good = stage.session(A).clone();
+    let Incarnation(number) = good.incarnation;
+    let other = Session {
+        incarnation: Incarnation(number ^ 1),
+        ..good
+    };
+    is_lost(&stage, &stage.group, &other).await;
+    stage.own(A).await;
+    let record = stage.read().await.expect("the key is known");
+    let owner = record.owner.expect("it is owned");
+    assert!(owner.lease_until.is_some(), "the lease was not ended");
+}
+
+pub async fn a_session_of_a_group_that_was_never_opened_is_lost(stage: Stage<impl Inspect>) {
+    let group = Group::new(unique("never"), stage.group.policy().clone());
+    is_lost(&stage, &group, &stage.session(A).clone()).await;
+    let found = stage.store.group(group.name()).await;
+    assert_eq!(found.expect("the store is there"), None);
+}
+
+pub async fn a_group_is_created_once(stage: Stage<impl Inspect>) {
+    let group = Group::new(unique("new"), stage.group.policy().clone());
+    let mut sessions = Vec::new();
+    for created in [true, false, false] {
+        let worker = WorkerId::new(A);
+        let opened = stage.store.open(&group, &worker).await;
+        let opened = opened.expect("the group opens");
+        assert_eq!(opened.created, created);
+        assert!(!opened.report.reason.is_empty());
+        assert_eq!(opened.session.worker, worker);
+        sessions.push(opened.session);
+    }
+    assert_eq!(sessions[0], sessions[1]);
+    assert_eq!(sessions[0], sessions[2]);
+}
+
+pub async fn an_opening_changes_no_key(stage: Stage<impl Inspect>) {
+    stage.own(A).await;
+    let before = stage.read().await;
+    let opened = stage.store.open(&stage.group, &WorkerId::new(A)).await;
+    assert!(!opened.expect("the group opens").created);
+    assert_eq!(stage.read().await, before);
+}
