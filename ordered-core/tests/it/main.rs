@@ -1,5 +1,6 @@
 //! The worker over the memory store and the memory transport, in paused time.
 
+mod admin;
 mod ahead;
 mod around;
 mod backing_off;
@@ -10,6 +11,5 @@ mod faults;
 mod gaps;
 mod hooks;
 mod hostile;
-mod next_admin;
 mod operators;
 mod pitfalls;

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ordered_core::admin::{Admin, OperateError, OperateOptions};
 use ordered_core::clock::Clock;
 use ordered_core::event::{Envelope, EventId, Key, Seq};
-use ordered_core::next::admin::{Admin, OperateError, OperateOptions};
-use ordered_core::next::protocol::{FailedRun, HeldNote, KeyState, Subject, Transition};
-use ordered_core::next::store::{
-    Acquire, AcquireMode, Answer, Inspect, Letter, Listing, MemoryStore, Owned, PutMode, Record,
-    Request, Save, Saved, Session, Slot, Store,
+use ordered_core::protocol::{
+    FailedRun, Fence, HeldNote, KeyState, Policy, Subject, Transition, Verb, Verdict, WorkerId,
 };
-use ordered_core::protocol::{Fence, Policy, Verb, Verdict, WorkerId};
-use ordered_core::store::{Group, Operator};
+use ordered_core::store::{
+    Acquire, AcquireMode, Answer, Group, Inspect, Letter, Listing, MemoryStore, Operator, Owned,
+    PutMode, Record, Request, Save, Saved, Session, Slot, Store,
+};
 
 use super::store::FaultyStore;
 

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::next::store::{
-    Answer, Beat, Exchange, Inspect, KeyIndex, Letter, MemoryStore, Opened, Record, RecordPage,
-    Request, Session, Slot, Store, Sweep, Swept, Totals, WorkerRecord,
-};
 use ordered_core::protocol::WorkerId;
-use ordered_core::store::{AuditEntry, Group, StoreError};
+use ordered_core::store::{
+    Answer, AuditEntry, Beat, Exchange, Group, Inspect, KeyIndex, Letter, MemoryStore, Opened,
+    Record, RecordPage, Request, Session, Slot, Store, StoreError, Sweep, Swept, Totals,
+    WorkerRecord,
+};
 
 /// What happens to the next save of an operator.
 pub(crate) enum Fault {

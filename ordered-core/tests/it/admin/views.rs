@@ -1,9 +1,7 @@
+use ordered_core::admin::{Admin, KeyFilter, Shelf, StoredEvent};
 use ordered_core::event::Key;
-use ordered_core::next::admin::Admin;
-use ordered_core::next::protocol::{Phase, Transition};
-use ordered_core::next::store::{Answer, PutMode, Request, Save};
-use ordered_core::protocol::{KeyView, Verb};
-use ordered_core::store::{KeyFilter, Shelf, StoreErrorKind, StoredEvent};
+use ordered_core::protocol::{KeyView, Phase, Transition, Verb};
+use ordered_core::store::{Answer, PutMode, Request, Save, StoreErrorKind};
 
 use super::stage::{Stage, acquire, ada, dead_letter, fail, hold, id_of, key, letter, seq};
 
@@ -37,7 +35,7 @@ async fn view(stage: &Stage, name: &str) -> KeyView {
 fn commit(transition: &mut Transition<'_>, seq: u64) {
     let id = id_of(seq);
     let (stored, replay) = (false, false);
-    transition.commit(ordered_core::next::protocol::Subject {
+    transition.commit(ordered_core::protocol::Subject {
         seq,
         id: &id,
         stored,
@@ -124,10 +122,7 @@ async fn the_owner_of_a_key_is_its_claim_and_its_mail_is_held() {
     let stage = Stage::new().await;
     let other = stage.join("w2").await;
     stage.acquire(&stage.worker, "key").await;
-    let letters = vec![(
-        ordered_core::next::store::Slot::Held(2),
-        letter(2, 7, "posted"),
-    )];
+    let letters = vec![(ordered_core::store::Slot::Held(2), letter(2, 7, "posted"))];
     stage.ask(&other, acquire("key", letters)).await;
     let view = view(&stage, "key").await;
     let claim = view.claim.unwrap();

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use ordered_core::next::admin::{OPERATOR_LEASE, OperateError, OperateOptions};
-use ordered_core::next::protocol::Phase;
-use ordered_core::next::store::{AcquireMode, Answer, Previous, Request, Slot, Store};
-use ordered_core::protocol::{Refusal, Verb, Verdict, WorkerId};
+use ordered_core::admin::{OPERATOR_LEASE, OperateError, OperateOptions};
+use ordered_core::protocol::{Phase, Refusal, Verb, Verdict, WorkerId};
+use ordered_core::store::{AcquireMode, Answer, Previous, Request, Slot, Store};
 use tokio::time::{Instant, advance, sleep};
 
 use super::stage::{LEASE, Stage, acquire, ada, force, hold, key, letter, release};
@@ -75,7 +74,7 @@ async fn the_wait_can_be_none() {
 async fn force_takes_the_key_away_and_its_owner_can_commit_nothing() {
     let stage = Stage::new().await;
     let owned = stage.acquire(&stage.worker, "key").await;
-    let begin = |transition: &mut ordered_core::next::protocol::Transition<'_>| {
+    let begin = |transition: &mut ordered_core::protocol::Transition<'_>| {
         transition.begin_trial();
     };
     stage.save("key", &owned, false, begin).await;
@@ -126,7 +125,7 @@ async fn an_operator_that_is_interrupted_leaves_a_lease_that_ends() {
     operating.abort();
     assert!(operating.await.unwrap_err().is_cancelled());
     let workers = stage.admin.workers(&stage.group).await.unwrap();
-    let until = |view: &ordered_core::store::WorkersView| {
+    let until = |view: &ordered_core::admin::WorkersView| {
         let worker = view.workers.iter().find(|worker| worker.id.contains("ada"));
         worker.map(|worker| worker.lease_until)
     };
