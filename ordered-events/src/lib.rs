@@ -20,13 +20,14 @@ pub use connect::{ConnectError, publisher, store, transport};
 pub use signal::shutdown_signal;
 pub use worker::Worker;
 
+pub use ordered_core::admin::Admin;
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
 pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
     Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnLate, Permanent, State,
 };
 pub use ordered_core::protocol::{Fence, GapPolicy, WorkerId};
-pub use ordered_core::store::{Admin, MemoryStore, Store};
+pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
 pub use ordered_core::worker::{
     BuildError, Control, Occurrence, StuckBecause, StuckKey, WorkerBuilder, WorkerError,

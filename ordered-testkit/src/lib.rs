@@ -8,8 +8,6 @@ mod eventually;
 pub mod history;
 #[cfg(feature = "hostile")]
 pub mod hostile;
-#[cfg(feature = "suites")]
-pub mod next_suite;
 #[cfg(feature = "server")]
 pub mod proxy;
 #[cfg(feature = "server")]

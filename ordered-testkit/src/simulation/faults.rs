@@ -3,12 +3,12 @@ use std::time::Duration;
 use ordered_core::transport;
 
 /// Which faults meet the workers, and how often. Percentages are of single calls, deliveries or events; intervals are
-/// the mean time between two of a kind, over all workers, while the bad weather lasts.
+/// the mean time between two of a kind, over all workers, while the faults last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Faults {
     /// How long faults happen; then everything must come to its end.
-    pub weather: Duration,
+    pub duration: Duration,
     /// Each event of the stream is moved by up to this many places.
     pub shuffle: usize,
     /// Percent of the events that are published twice.
@@ -25,9 +25,9 @@ pub struct Faults {
     pub lost_replies: u8,
     /// Percent of the calls of the store that fail without having been applied.
     pub lost_calls: u8,
-    /// Percent of the calls of the store that fail for the worker, and reach the store up to a lease later, after
-    /// others of the same worker: packets of a connection that it has given up. Not part of [`Faults::all`], since a
-    /// store has to keep such calls out: nothing in the protocol does, and a key can then wait until a worker ends.
+    /// Percent of the exchanges with the store that fail for the worker, and reach the store up to a lease later:
+    /// packets of a connection that it has given up. The store refuses one that comes after a later one of the same
+    /// worker.
     pub stragglers: u8,
     /// Percent of the runs of the handler that fail before, or after, they did what they do.
     pub failures: u8,
@@ -52,7 +52,7 @@ impl Faults {
     #[must_use]
     pub const fn none() -> Self {
         Self {
-            weather: Duration::ZERO,
+            duration: Duration::ZERO,
             shuffle: 0,
             duplicate: 0,
             drop: 0,
@@ -77,7 +77,7 @@ impl Faults {
     #[must_use]
     pub const fn all() -> Self {
         Self {
-            weather: Duration::from_secs(20),
+            duration: Duration::from_secs(20),
             shuffle: 20,
             duplicate: 10,
             drop: 3,
@@ -86,7 +86,7 @@ impl Faults {
             slow_store: Duration::from_millis(40),
             lost_replies: 3,
             lost_calls: 3,
-            stragglers: 0,
+            stragglers: 1,
             failures: 5,
             hangs: 1,
             slow_handler: Duration::from_millis(300),

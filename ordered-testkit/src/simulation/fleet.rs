@@ -20,7 +20,7 @@ pub(super) const LEASE: Duration = Duration::from_secs(3);
 ///
 /// A `Notify` and not a `watch`, which wakes its waiters in an order that no seed decides.
 #[derive(Clone)]
-pub(super) struct Ice(Arc<(Mutex<State>, Notify)>);
+pub(super) struct ProcessState(Arc<(Mutex<State>, Notify)>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -29,7 +29,7 @@ enum State {
     Dead,
 }
 
-impl Ice {
+impl ProcessState {
     fn new() -> Self {
         Self(Arc::new((Mutex::new(State::Alive), Notify::new())))
     }
@@ -44,7 +44,7 @@ impl Ice {
     }
 
     /// Waits while the worker is frozen.
-    pub(super) async fn thawed(&self) {
+    pub(super) async fn running(&self) {
         loop {
             let changed = self.0.1.notified();
             if self.state() != State::Frozen {
@@ -62,7 +62,7 @@ impl Ice {
 /// One worker process.
 pub(super) struct Process {
     name: String,
-    ice: Ice,
+    process: ProcessState,
     transport: Arc<dyn Transport>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), WorkerError>>,
@@ -85,7 +85,7 @@ impl Fleet {
     pub(super) fn start(&mut self) -> Process {
         self.started += 1;
         let name = format!("w{}", self.started);
-        let ice = Ice::new();
+        let process = ProcessState::new();
         let mut store: Arc<dyn Store> = Arc::new(self.store.clone());
         if let Some(wrap) = &self.app.wrap_store {
             store = wrap(store);
@@ -96,16 +96,16 @@ impl Fleet {
         }
         let worker = self
             .equipped(Worker::builder())
-            .store(FaultyStore {
-                inner: store,
-                eyes: self.store.clone(),
-                recorder: self.recorder.clone(),
-                ice: ice.clone(),
-            })
+            .store(FaultyStore::new(
+                store,
+                self.store.clone(),
+                self.recorder.clone(),
+                process.clone(),
+            ))
             .transport(FaultyTransport {
                 inner: Arc::clone(&transport),
                 recorder: self.recorder.clone(),
-                ice: ice.clone(),
+                process: process.clone(),
             })
             .id(&name)
             .seed(self.recorder.number())
@@ -119,7 +119,7 @@ impl Fleet {
         }));
         Process {
             name,
-            ice,
+            process,
             transport,
             stop,
             task,
@@ -150,7 +150,7 @@ impl Fleet {
 impl Process {
     /// kill -9: nothing of it goes on, and the broker notices.
     pub(super) async fn kill(self) {
-        self.ice.set(State::Dead);
+        self.process.set(State::Dead);
         self.task.abort();
         let _ = self.task.await;
         // What it still had to settle is lost with it.
@@ -173,7 +173,7 @@ impl Process {
 
     /// SIGSTOP, and SIGCONT.
     pub(super) fn freeze(&self, frozen: bool) {
-        self.ice
+        self.process
             .set(if frozen { State::Frozen } else { State::Alive });
     }
 

@@ -42,15 +42,15 @@
 mod app;
 mod builder;
 mod failure;
+mod fault_schedule;
 mod faults;
 mod fleet;
+mod key_change;
 mod recorder;
 mod run;
-mod seen;
 mod store;
 mod transport;
 mod watched;
-mod weather;
 
 pub use app::App;
 pub use builder::{RUNS, SEED, Simulation, Summary};

@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ordered_core::admin::{Admin, OperateOptions};
 use ordered_core::clock::Clock;
 use ordered_core::event::{Envelope, Key};
-use ordered_core::protocol::Verb;
-use ordered_core::store::{Admin, Group, MemoryStore, Operator};
+use ordered_core::protocol::{Policy, Verb};
+use ordered_core::store::{Group, Inspect, MemoryStore, Operator};
 use ordered_core::transport::{MemoryBroker, Publish};
 use tokio::time::{Instant, sleep};
 
@@ -12,10 +14,10 @@ use super::app::App;
 use super::faults::Faults;
 use super::fleet::{Fleet, Process};
 use super::recorder::Recorder;
-use super::{Trouble, weather};
+use super::{Trouble, fault_schedule};
 use crate::history::{Event, History, Rules, What};
 
-/// How long, after the bad weather, everything may take to come to its end: several leases, sweeps and backoffs.
+/// How long, after the faults, everything may take to come to its end: several leases, sweeps and backoffs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// One run, from its seed.
@@ -58,7 +60,7 @@ impl Run<'_> {
         };
         let mut workers: Vec<Process> = (0..self.workers).map(|_| fleet.start()).collect();
         let expected = publish(&fleet, self.events).await;
-        let mut leaving = weather::storm(&mut fleet, &mut workers).await;
+        let mut leaving = fault_schedule::run(&mut fleet, &mut workers).await;
         while let Some(left) = leaving.join_next().await {
             left.expect("no worker panics");
         }
@@ -91,15 +93,16 @@ impl Run<'_> {
 /// Gives everything to the broker, which delays and shuffles it; returns the last seq of each key.
 async fn publish(fleet: &Fleet, events: &[Envelope]) -> BTreeMap<Key, u64> {
     let mut last = BTreeMap::new();
-    for event in events
-        .iter()
-        .filter_map(|envelope| (fleet.app.read)(envelope))
-    {
+    for envelope in events {
+        let Some(event) = (fleet.app.read)(envelope) else {
+            fleet.recorder.publish_control_message();
+            continue;
+        };
         let Event { key, seq, .. } = &event;
         let key = Key::new(key).expect("the handler read it as a key");
         let known = last.entry(key).or_insert(*seq);
         *known = (*known).max(*seq);
-        fleet.recorder.write(What::Published { event });
+        fleet.recorder.publish(event);
     }
     let published = fleet.broker.publish(events.to_vec()).await;
     published.expect("a queue in memory takes everything");
@@ -126,18 +129,21 @@ async fn wait_for_the_end(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Optio
 /// The keys that are not where they should be. One that is halted has its event tried again, as an operator would.
 async fn behind(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Vec<String> {
     let mut behind = Vec::new();
-    let group = Group::new(fleet.group(), ordered_core::protocol::Policy::default());
+    let group = fleet.store.group(fleet.group()).await.ok().flatten();
+    let group = group.unwrap_or_else(|| Group::new(fleet.group(), Policy::default()));
+    let admin = Admin::new(Arc::new(fleet.store.clone()));
     for (key, last) in expected {
-        let view = fleet.store.inspect(&group, key).await.ok().flatten();
+        let view = admin.inspect(&group, key).await.ok().flatten();
         if view.as_ref().is_some_and(|view| view.phase == "halted") {
             let operator = Operator {
                 who: "the simulation".into(),
-                why: "the bad weather is over".into(),
+                why: "the faults are over".into(),
             };
-            let retried = fleet
-                .store
-                .operate(&group, key, &Verb::Retry, &operator, false);
-            retried.await.expect("a store in memory can be reached");
+            let options = OperateOptions::default();
+            // A worker may have the key, or take it: then the next look tries again.
+            let _ = admin
+                .operate(&group, key, &Verb::Retry, &operator, options)
+                .await;
         }
         if view.as_ref().is_none_or(|view| view.last_seq < *last) {
             behind.push(format!("{key} should be at {last}, and is {view:?}"));

@@ -1,33 +1,75 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ordered_core::protocol::{Command, Verdict, WorkerId};
-use ordered_core::store::{Admin, Group, MemoryStore, Store, StoreError, StoreReport, Swept};
+use ordered_core::protocol::WorkerId;
+use ordered_core::store::{
+    Answer, Beat, Exchange, Group, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep,
+    Swept,
+};
 
-use super::fleet::{Ice, LEASE};
+use super::fleet::{LEASE, ProcessState};
+use super::key_change::{KeyChange, Snapshot};
 use super::recorder::Recorder;
-use super::seen;
 
 /// One worker's way to the store: slow, lossy, and frozen with the worker.
 #[derive(Clone)]
 pub(super) struct FaultyStore {
-    pub(super) inner: Arc<dyn Store>,
-    /// The store itself, to see what a call has done.
-    pub(super) eyes: MemoryStore,
-    pub(super) recorder: Recorder,
-    pub(super) ice: Ice,
+    inner: Arc<dyn Store>,
+    /// The store itself, to see what a save has done.
+    memory: MemoryStore,
+    recorder: Recorder,
+    process: ProcessState,
+    exchanges: Arc<Mutex<ExchangeNumbers>>,
+}
+
+/// The exchanges of a worker are numbered, as a real store does it.
+#[derive(Debug, Default)]
+struct ExchangeNumbers {
+    /// The last that was sent.
+    sent: u64,
+    /// The last that reached the store.
+    reached: u64,
+}
+
+/// What a broken connection leaves of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Answered,
+    AnswerLost,
+    NotCarriedOut,
 }
 
 impl FaultyStore {
+    pub(super) fn new(
+        inner: Arc<dyn Store>,
+        memory: MemoryStore,
+        recorder: Recorder,
+        process: ProcessState,
+    ) -> Self {
+        Self {
+            inner,
+            memory,
+            recorder,
+            process,
+            exchanges: Arc::default(),
+        }
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, ExchangeNumbers> {
+        self.exchanges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// On the way there.
     async fn leave_for_store(&self) -> Result<(), StoreError> {
-        self.ice.thawed().await;
+        self.process.running().await;
         self.recorder
-            .dawdle(self.recorder.faults().slow_store / 2)
+            .delay_up_to(self.recorder.faults().slow_store / 2)
             .await;
-        if self.recorder.is_store_away() {
-            return Err(StoreError::unavailable("simulated: the store is away"));
+        if self.recorder.is_store_down() {
+            return Err(StoreError::unavailable("simulated: the store is down"));
         }
         if self.recorder.chance(self.recorder.faults().lost_calls) {
             return Err(StoreError::unavailable("simulated: the call is lost"));
@@ -41,97 +83,152 @@ impl FaultyStore {
             return Err(StoreError::unavailable("simulated: the reply is lost"));
         }
         self.recorder
-            .dawdle(self.recorder.faults().slow_store / 2)
+            .delay_up_to(self.recorder.faults().slow_store / 2)
             .await;
-        self.ice.thawed().await;
+        self.process.running().await;
         Ok(())
     }
 
-    async fn apply_one(
-        &self,
-        group: &Group,
-        worker: &WorkerId,
-        command: &Command,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        let Command { key, action } = command;
-        let before = self.eyes.inspect(group, key).await?;
-        let said = std::slice::from_ref(command);
-        let verdicts = self.inner.apply(group, worker, said).await?;
-        let after = self.eyes.inspect(group, key).await?;
-        let lines = seen::lines(group, worker, (key, action), [before, after], &verdicts);
-        lines.into_iter().for_each(|line| self.recorder.write(line));
-        Ok(verdicts)
+    /// The exchange has reached the store, which refuses it after a later one.
+    fn reach(&self, number: u64) -> Result<(), StoreError> {
+        let mut numbers = self.numbers();
+        if number < numbers.reached {
+            return Err(StoreError::unavailable(
+                "simulated: the call came after a later one",
+            ));
+        }
+        numbers.reached = number;
+        Ok(())
     }
 
-    /// The call reaches the store when the worker has long given it up.
-    fn straggle(&self, group: &Group, worker: &WorkerId, commands: &[Command]) {
-        let (way, group, worker) = (self.clone(), group.clone(), worker.clone());
-        let commands = commands.to_vec();
+    /// Carries out one request, and writes down what it has done to its key.
+    async fn carry_out(
+        &self,
+        group: &Group,
+        session: &Session,
+        request: &Request,
+    ) -> Result<Exchange, StoreError> {
+        let requests = std::slice::from_ref(request);
+        let Request::Save(save) = request else {
+            return self.inner.exchange(group, session, requests).await;
+        };
+        let before = Snapshot::take(&self.memory, group, &save.key).await;
+        let exchange = self.inner.exchange(group, session, requests).await?;
+        let after = Snapshot::take(&self.memory, group, &save.key).await;
+        if let (Some(before), Some(after)) = (before, after) {
+            let change = KeyChange {
+                group,
+                session,
+                save,
+                before,
+                after,
+                recorder: &self.recorder,
+            };
+            change.record();
+        }
+        Ok(exchange)
+    }
+
+    /// The call reaches the store when the worker has given it up.
+    fn send_late(&self, number: u64, group: &Group, session: &Session, requests: &[Request]) {
+        let (way, group, session) = (self.clone(), group.clone(), session.clone());
+        let requests = requests.to_vec();
         tokio::spawn(async move {
-            way.recorder.dawdle(LEASE).await;
-            for command in &commands {
-                let _ = way.apply_one(&group, &worker, command).await;
+            way.recorder.delay_up_to(LEASE).await;
+            if way.reach(number).is_ok() {
+                for request in &requests {
+                    let _ = way.carry_out(&group, &session, request).await;
+                }
             }
         });
+    }
+
+    /// What becomes of each request: all is answered, unless a connection breaks in the middle.
+    fn parts(&self, requests: usize) -> Vec<Part> {
+        if !self.recorder.chance(self.recorder.faults().lost_replies) {
+            return vec![Part::Answered; requests];
+        }
+        let part = |_| match self.recorder.pick(3) {
+            0 => Part::Answered,
+            1 => Part::AnswerLost,
+            _ => Part::NotCarriedOut,
+        };
+        (0..requests).map(part).collect()
     }
 }
 
 #[async_trait]
 impl Store for FaultyStore {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         self.inner.open(group, worker).await
     }
 
-    async fn apply(
+    async fn exchange(
         &self,
         group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError> {
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError> {
+        let number = {
+            let mut numbers = self.numbers();
+            numbers.sent += 1;
+            numbers.sent
+        };
         self.leave_for_store().await?;
         if self.recorder.chance(self.recorder.faults().stragglers) {
-            self.straggle(group, worker, commands);
+            self.send_late(number, group, session, requests);
             return Err(StoreError::unavailable("simulated: no reply in time"));
         }
-        // A connection that breaks in the middle leaves a part applied.
-        let part = self.recorder.chance(self.recorder.faults().lost_replies);
-        let count = if part {
-            self.recorder.pick(commands.len() + 1)
-        } else {
-            commands.len()
-        };
-        let mut verdicts = Vec::with_capacity(count);
-        for command in &commands[..count] {
-            verdicts.extend(self.apply_one(group, worker, command).await?);
-        }
-        if part {
-            return Err(StoreError::unavailable("simulated: the connection broke"));
+        self.reach(number)?;
+        let mut whole: Option<Exchange> = None;
+        let mut answers = Vec::with_capacity(requests.len());
+        for (request, part) in requests.iter().zip(self.parts(requests.len())) {
+            let mut answer = Answer::Unknown;
+            if part != Part::NotCarriedOut {
+                let mut exchange = self.carry_out(group, session, request).await?;
+                if part == Part::Answered
+                    && let Some(given) = exchange.answers.pop()
+                {
+                    answer = given;
+                }
+                whole = Some(exchange);
+            }
+            answers.push(answer);
         }
         self.come_back().await?;
-        Ok(verdicts)
+        let whole = whole.ok_or_else(|| {
+            StoreError::unavailable("simulated: the connection broke before anything was sent")
+        })?;
+        Ok(Exchange { answers, ..whole })
     }
 
     async fn heartbeat(
         &self,
         group: &Group,
-        worker: &WorkerId,
+        session: &Session,
         lease: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Beat, StoreError> {
         self.leave_for_store().await?;
-        self.inner.heartbeat(group, worker, lease).await?;
-        self.recorder.beaten(worker.as_str(), lease);
+        let beat = self.inner.heartbeat(group, session, lease).await?;
+        self.recorder.leased(session.worker.as_str(), lease);
+        self.come_back().await?;
+        Ok(beat)
+    }
+
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
+        self.leave_for_store().await?;
+        self.inner.leave(group, session).await?;
         self.come_back().await
     }
 
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError> {
         self.leave_for_store().await?;
-        self.inner.leave(group, worker).await?;
-        self.come_back().await
-    }
-
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
-        self.leave_for_store().await?;
-        let swept = self.inner.sweep(group, limit).await?;
+        let swept = self.inner.sweep(group, session, sweep).await?;
         self.come_back().await?;
         Ok(swept)
     }

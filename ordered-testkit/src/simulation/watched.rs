@@ -59,7 +59,7 @@ impl<H> Watched<H> {
         if recorder.chance(faults.hangs) {
             std::future::pending::<()>().await;
         }
-        recorder.dawdle(faults.slow_handler).await;
+        recorder.delay_up_to(faults.slow_handler).await;
         let fails = recorder.chance(faults.failures);
         let mut end = |outcome| runs.iter_mut().for_each(|run| run.outcome = outcome);
         if fails && recorder.pick(2) == 0 {

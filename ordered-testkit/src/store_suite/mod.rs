@@ -1,8 +1,8 @@
 //! The suite with which a store is certified.
 //!
-//! [`store_suite!`](crate::store_suite!) makes a test of each promise, and [`equals_the_model`] holds the store equal
-//! to [`MemoryStore`](ordered_core::store::MemoryStore) on random sequences. Both need a store whose time a test can
-//! step: give it an [`ordered_core::clock::Clock`] in place of the server's.
+//! [`store_suite!`](crate::store_suite!) makes a test of each promise, and [`equals_memory`] holds the store
+//! equal to [`MemoryStore`](ordered_core::store::MemoryStore) on random sequences. Both need a store whose time
+//! a test can step: give it an [`ordered_core::clock::Clock`] in place of the server's.
 //!
 //! ```
 //! use ordered_core::clock::Clock;
@@ -21,71 +21,97 @@ pub mod cases;
 mod model;
 mod stage;
 
-pub use model::equals_the_model;
+pub use model::{equals_memory, sequences};
 pub use stage::Stage;
 
 /// Makes a test of every promise of a store.
 ///
-/// Takes the path of an `async fn(Clock) -> impl Store + Admin`. It is called once for each test, and every test has a group of
-/// its own, so all stores may share one server. The clock begins far in the future (the year 2100), so that what a
-/// server expires by its own time stays as long as the test runs.
+/// Takes the path of an `async fn(Clock) -> impl Store + Inspect`. It is called once for each test, and every test has
+/// a group of its own, so all stores may share one server. The clock begins far in the future (the year 2100), so that
+/// what a server expires by its own time stays as long as the test runs.
 #[macro_export]
 macro_rules! store_suite {
     ($store:path) => {
         $crate::store_suite!(@tests $store:
-            order an_event_that_comes_too_early_waits_for_the_one_before_it,
-            order an_offer_that_comes_too_early_is_told_what_stands_in_its_way,
-            order what_one_worker_held_is_handed_to_another,
-            order a_batch_is_applied_in_order_and_answered_in_order,
-            order keys_and_groups_do_not_touch_each_other,
-            order a_claim_takes_over_what_is_held,
-            order a_large_batch_is_answered_in_full,
-            once a_committed_event_is_a_duplicate,
-            once an_id_that_comes_back_under_a_new_seq_is_a_repeat,
-            once another_event_under_a_taken_seq_is_a_conflict,
-            once what_is_forgotten_is_stale,
-            once the_last_seq_is_kept_for_good,
-            once every_command_may_be_repeated,
-            holding a_payload_comes_back_byte_for_byte,
-            holding each_quota_is_told_and_the_head_is_exempt,
-            holding what_is_committed_makes_room,
-            leases a_worker_that_was_overtaken_can_commit_nothing,
-            leases a_key_is_taken_over_when_the_lease_is_over_and_not_before,
-            leases a_heartbeat_keeps_the_keys_of_a_worker,
+            grants a_free_key_is_granted,
+            grants a_key_has_one_owner_at_a_time,
+            grants an_owner_that_asks_again_gets_a_new_fence,
+            grants fences_grow_with_every_grant_whatever_the_clock_does,
+            grants a_fence_is_at_least_the_time_in_microseconds,
+            grants a_new_owner_gets_the_body_with_the_fence_it_was_saved_under,
+            grants a_key_without_a_body_is_unknown_once_it_is_given_up,
+            grants a_request_to_hand_over_is_told_with_every_save,
+            grants a_key_can_be_stolen_from_a_living_owner,
+            grants a_batch_is_answered_in_its_order,
+            grants keys_and_groups_do_not_touch_each_other,
+            mail letters_for_a_key_that_is_owned_are_posted,
+            mail letters_are_not_stored_with_a_grant,
+            mail a_letter_that_is_posted_twice_is_known,
+            mail each_letter_is_posted_by_itself,
+            mail mail_is_told_until_a_save_has_taken_it,
+            mail a_release_is_refused_while_there_is_mail,
+            mail the_mail_of_a_dead_owner_is_inherited,
+            mail mail_is_kept_when_a_key_is_stolen_or_its_owner_left,
+            mail letters_that_are_not_posted_leave_no_mail,
+            saves a_save_that_is_lost_changes_nothing,
+            saves a_key_that_was_given_up_cannot_be_saved,
+            saves a_save_without_a_body_leaves_it,
+            saves what_is_in_a_slot_stays_unless_it_is_replaced,
+            saves a_letter_is_moved_with_a_new_note,
+            saves changes_are_carried_out_in_order,
+            saves slots_do_not_touch_each_other,
+            saves full_refuses_the_whole_save,
+            quotas each_quota_is_told,
+            quotas a_quota_may_be_filled_to_the_last_byte,
+            quotas a_forced_or_replaced_letter_needs_no_room,
+            quotas what_is_there_already_needs_no_room,
+            quotas a_save_counts_what_it_removes_and_what_it_puts,
+            quotas dead_letters_do_not_count,
+            ids an_id_is_remembered_for_its_own_key_alone,
+            ids an_id_is_looked_up_before_it_is_remembered,
+            ids an_id_is_remembered_for_its_time,
+            ids an_id_that_is_remembered_again_stays_longer,
+            ids ids_are_remembered_without_a_body,
+            ids many_ids_are_remembered,
+            leases a_key_is_taken_over_after_two_looks_and_not_before,
+            leases a_sweep_is_a_look,
+            leases a_heartbeat_ends_the_doubt,
+            leases a_step_of_the_clock_forward_takes_nothing_from_a_worker_that_beats,
+            leases a_step_of_the_clock_back_delays_a_takeover_by_no_more_than_one_lease,
+            leases a_step_back_in_doubt_delays_a_takeover_by_no_more_than_half_a_lease,
+            leases a_worker_without_a_lease_is_granted_nothing,
+            leases a_dead_worker_is_granted_nothing_until_it_beats,
+            leases a_worker_that_came_back_keeps_what_nobody_took,
+            leases a_worker_that_was_overtaken_can_save_nothing,
             leases a_worker_that_leaves_gives_way_at_once,
-            leases an_event_that_kills_its_workers_halts_the_key,
-            leases what_was_under_way_in_two_workers_that_died_is_only_claimed,
-            sweep a_sweep_finds_what_a_dead_worker_left,
-            sweep a_sweep_finds_what_is_due_and_changes_nothing,
-            sweep a_sweep_finds_no_more_than_about_its_limit_and_in_the_end_all,
-            sweep what_waits_for_an_event_is_not_swept,
+            leases a_dead_worker_is_forgotten_once_it_owns_nothing,
+            sweep a_sweep_finds_what_is_due_longest_due_first,
+            sweep what_was_listed_before_the_clock_stepped_back_is_due_last,
+            sweep a_key_with_a_living_owner_is_not_swept,
+            sweep a_sweep_finds_what_dead_workers_and_those_that_left_own,
+            sweep a_sweep_finds_a_dead_worker_in_two_looks,
+            sweep a_sweep_finds_what_waits_too_long,
+            sweep a_sweep_counts_what_is_halted,
+            sweep a_sweep_changes_no_key,
+            sweep a_sweep_finds_about_its_limit_and_in_the_end_all,
+            state a_session_of_another_life_of_the_state_is_lost,
+            state a_session_of_a_group_that_was_never_opened_is_lost,
+            state a_group_is_created_once,
+            state an_opening_changes_no_key,
+            inspect pages_list_every_key_of_an_index,
+            inspect a_record_says_all_that_is_known,
+            inspect totals_follow_every_change,
+            inspect sizes_and_letters_are_read_without_owning_the_key,
+            inspect workers_are_listed_with_their_leases,
+            inspect a_group_is_found_with_the_rules_it_was_opened_with,
+            inspect a_paused_group_is_told_with_every_answer,
+            inspect what_operators_did_is_written_down,
             hostile no_key_or_id_is_taken_for_another,
-            hostile the_longest_key_and_id_are_kept,
-            hostile no_group_is_taken_for_another,
             hostile keys_that_differ_in_one_byte_share_nothing,
-            hostile an_id_is_remembered_for_its_own_key_alone,
-            inspect an_unknown_key_is_unknown_even_after_it_was_asked_about,
-            inspect a_view_says_all_that_is_known,
-            inspect a_view_lists_no_more_than_fit_a_page,
-            trouble a_dead_letter_lets_the_key_go_on_and_is_replayed_before_the_head,
-            trouble a_gap_is_skipped_after_its_time_and_what_comes_then_is_late,
-            trouble a_gap_halts_the_key_after_its_time,
-            trouble what_waits_behind_an_event_that_died_with_its_worker_is_a_gap,
-            trouble what_will_never_come_is_passed_over_and_what_comes_all_the_same_is_handled,
-            trouble a_new_numbering_begins_again_and_keeps_the_old_apart,
-            trouble an_event_of_an_old_numbering_cannot_be_run_again_and_can_be_discarded,
-            trouble a_paused_key_stands_still,
-            admin a_group_is_found_with_the_rules_it_was_opened_with,
-            admin a_dry_run_says_the_same_and_changes_nothing,
-            admin a_verb_that_cannot_be_done_says_why,
-            admin what_was_skipped_is_kept_and_replayed_with_another_body,
-            admin what_an_operator_did_is_written_down,
-            admin a_paused_group_grants_nothing_until_it_is_resumed,
-            admin an_overview_counts_the_keys_by_what_they_do,
-            admin pages_list_every_key_once_or_more,
-            stored what_is_kept_is_read_whole_and_page_by_page,
-            stored keys_of_which_events_are_kept_are_listed,
-            stored the_workers_are_told_by_themselves,
+            hostile the_longest_key_and_id_are_kept,
+            hostile a_key_and_an_id_are_not_joined_carelessly,
+            hostile no_group_is_taken_for_another,
+            hostile bodies_notes_and_data_are_kept_byte_for_byte,
         );
     };
     (@tests $store:path: $($module:ident $case:ident,)*) => {

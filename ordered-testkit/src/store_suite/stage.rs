@@ -1,20 +1,23 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use ordered_core::clock::Clock;
-use ordered_core::event::{Envelope, EventId, Key, Seq};
-use ordered_core::protocol::{
-    Action, Attempt, Command, Event, Fence, Grant, KeyView, Obstacle, Policy, Verdict, Waiting,
-    WorkerId,
+use ordered_core::event::{EventId, Key};
+use ordered_core::protocol::{Fence, Policy, WorkerId};
+use ordered_core::store::{
+    Acquire, AcquireMode, Answer, Busy, Change, Group, Inspect, Letter, Listing, ListingChange,
+    Owned, PutMode, Record, Request, Save, Saved, Session, Slot, Sweep, Swept,
 };
-use ordered_core::store::{Admin, Group, Store};
 
-use super::model::START;
 use crate::unique;
 
 /// Two workers of the tests.
 pub(crate) const A: &str = "worker-a";
 pub(crate) const B: &str = "worker-b";
+/// The length of their leases in milliseconds.
 pub(crate) const LEASE: u64 = 1_000;
+/// The time at which tests begin: the year 2100, so that what a server expires by its own time stays.
+pub(crate) const START: u64 = 4_102_444_800_000;
 
 /// A store with a clock, a group of its own, and shorthands to talk to it.
 pub struct Stage<S> {
@@ -22,64 +25,74 @@ pub struct Stage<S> {
     pub(crate) clock: Clock,
     pub(crate) group: Group,
     pub(crate) key: Key,
+    sessions: [Session; 2],
 }
 
 pub(crate) fn key(text: &str) -> Key {
     Key::new(text).expect("it is neither empty nor long")
 }
 
-pub(crate) fn event(seq: u64, id: &str) -> Event {
-    Event {
-        seq: Seq::new(seq).expect("it is in bounds"),
-        id: EventId::new(id).expect("it is neither empty nor long"),
-        epoch: None,
+pub(crate) fn id(text: &str) -> EventId {
+    EventId::new(text).expect("it is neither empty nor long")
+}
+
+pub(crate) fn letter(id_text: &str, data: &str) -> Letter {
+    Letter {
+        id: id(id_text),
+        note: Bytes::from_static(b"note"),
+        data: Bytes::copy_from_slice(data.as_bytes()),
     }
 }
 
-/// The event with this seq where its id does not matter.
-pub(crate) fn plain(seq: u64) -> Event {
-    event(seq, &format!("id-{seq}"))
-}
-
-/// Leave to run an event that stands behind 1, or is it.
-pub(crate) fn run(fence: u64, attempt: u32) -> Verdict {
-    run_from(1, fence, attempt)
-}
-
-pub(crate) fn run_from(front: u64, fence: u64, attempt: u32) -> Verdict {
-    Verdict::Run(Grant {
-        fence: Fence(fence),
-        front,
-        attempt,
-        repeat: false,
-    })
-}
-
-pub(crate) fn early(for_seq: u64, why: Obstacle) -> Verdict {
-    Verdict::Early(Waiting { for_seq, why })
-}
-
-pub(crate) fn held(for_seq: u64, why: Obstacle) -> Verdict {
-    Verdict::Held(Waiting { for_seq, why })
-}
-
-/// What a verdict hands out, and whether the claim ended.
-pub(crate) fn committed(verdict: &Verdict) -> (Vec<u64>, bool) {
-    match verdict {
-        Verdict::Committed { next, front } => {
-            let next = next.iter().map(|next| next.seq.get());
-            (next.collect(), front.is_none())
-        }
-        other => panic!("not committed: {other:?}"),
+/// An acquisition that asks, and does nothing else.
+pub(crate) fn ask(key: &Key) -> Acquire {
+    Acquire {
+        key: key.clone(),
+        mode: AcquireMode::Ask,
+        letters: Vec::new(),
+        look_up: Vec::new(),
     }
 }
 
-pub(crate) fn claimed(verdict: &Verdict) -> (Vec<u64>, u32) {
-    match verdict {
-        Verdict::Claimed { next, attempt, .. } => {
-            (next.iter().map(|next| next.seq.get()).collect(), *attempt)
-        }
-        other => panic!("not claimed: {other:?}"),
+pub(crate) fn put(slot: Slot, letter: Letter, mode: PutMode) -> Change {
+    Change::Put { slot, letter, mode }
+}
+
+/// The change of listing that lists a key as due, and in no other index.
+pub(crate) fn due_at(due: u64) -> ListingChange {
+    ListingChange {
+        due: Some(Some(due)),
+        ..ListingChange::default()
+    }
+}
+
+/// A sweep that finds everything.
+pub(crate) fn broad() -> Sweep {
+    Sweep {
+        limit: 1_000,
+        longest_wait: Duration::from_secs(60),
+        stuck_after: Duration::from_secs(10),
+    }
+}
+
+pub(crate) fn owned(answer: Answer) -> Owned {
+    match answer {
+        Answer::Owned(owned) => *owned,
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+pub(crate) fn busy(answer: Answer) -> Busy {
+    match answer {
+        Answer::Busy(busy) => *busy,
+        other => panic!("not busy: {other:?}"),
+    }
+}
+
+pub(crate) fn saved(answer: Answer) -> Saved {
+    match answer {
+        Answer::Saved(saved) => saved,
+        other => panic!("not saved: {other:?}"),
     }
 }
 
@@ -91,23 +104,22 @@ impl Stage<()> {
     }
 }
 
-impl<S: Store + Admin> Stage<S> {
+impl<S: Inspect> Stage<S> {
     /// A group that is opened, with two workers alive.
     ///
     /// # Panics
     /// When the store does not open.
     pub async fn new(store: S, clock: Clock) -> Self {
+        let group = Group::new(unique("stage"), Policy::default());
+        let a = session(&store, &group, A).await;
+        let b = session(&store, &group, B).await;
         let stage = Self {
             store,
             clock,
-            group: Group::new(unique("stage"), Policy::default()),
+            group,
             key: key("order-1"),
+            sessions: [a, b],
         };
-        stage
-            .store
-            .open(&stage.group, &WorkerId::new(A))
-            .await
-            .expect("the group opens");
         stage.beat(A).await;
         stage.beat(B).await;
         stage
@@ -121,113 +133,133 @@ impl<S: Store + Admin> Stage<S> {
         self
     }
 
-    pub(crate) async fn batch(&self, worker: &str, commands: &[Command]) -> Vec<Verdict> {
-        let worker = WorkerId::new(worker);
-        let verdicts = self.store.apply(&self.group, &worker, commands).await;
-        let verdicts = verdicts.expect("the store is there");
-        assert_eq!(verdicts.len(), commands.len());
-        verdicts
+    pub(crate) fn session(&self, worker: &str) -> &Session {
+        let found = self
+            .sessions
+            .iter()
+            .find(|session| session.worker.as_str() == worker);
+        found.expect("it is one of the two")
     }
 
-    pub(crate) async fn say_of(&self, key: &Key, worker: &str, action: Action) -> Verdict {
-        let key = key.clone();
-        self.batch(worker, &[Command { key, action }])
-            .await
-            .remove(0)
+    pub(crate) async fn batch(&self, worker: &str, requests: &[Request]) -> Vec<Answer> {
+        let session = self.session(worker);
+        let exchange = self.store.exchange(&self.group, session, requests).await;
+        let exchange = exchange.expect("the store is there");
+        assert_eq!(exchange.answers.len(), requests.len());
+        exchange.answers
     }
 
-    pub(crate) async fn say(&self, worker: &str, action: Action) -> Verdict {
-        self.say_of(&self.key, worker, action).await
+    pub(crate) async fn acquire(&self, worker: &str, acquire: Acquire) -> Answer {
+        let requests = [Request::Acquire(acquire)];
+        self.batch(worker, &requests).await.remove(0)
     }
 
-    pub(crate) async fn offer(&self, worker: &str, seq: u64) -> Verdict {
-        self.say(worker, Action::Offer(plain(seq))).await
+    pub(crate) async fn save(&self, worker: &str, save: Save) -> Answer {
+        let requests = [Request::Save(Box::new(save))];
+        self.batch(worker, &requests).await.remove(0)
     }
 
-    pub(crate) async fn hold(&self, worker: &str, seq: u64) -> Verdict {
-        let envelope = Envelope::new("ten bytes.");
-        self.say(worker, Action::Hold(plain(seq), envelope)).await
+    /// Asks for the key of the test.
+    pub(crate) async fn ask(&self, worker: &str) -> Answer {
+        self.acquire(worker, ask(&self.key)).await
     }
 
-    pub(crate) async fn view_of(&self, key: &Key) -> Option<KeyView> {
-        let view = self.store.inspect(&self.group, key).await;
-        view.expect("the store is there")
+    /// Asks for the key of the test, which must be granted.
+    pub(crate) async fn own(&self, worker: &str) -> Owned {
+        owned(self.ask(worker).await)
     }
 
-    pub(crate) async fn view(&self) -> KeyView {
-        self.view_of(&self.key).await.expect("the key is known")
+    pub(crate) async fn own_key(&self, worker: &str, key: &Key) -> Owned {
+        owned(self.acquire(worker, ask(key)).await)
     }
 
-    pub(crate) async fn fence(&self) -> Fence {
-        Fence(self.view().await.fence)
+    /// Asks for the key of the test with letters, while another worker owns it.
+    pub(crate) async fn post(&self, worker: &str, letters: &[(u64, Letter)]) -> Busy {
+        let held = |(seq, letter): &(u64, Letter)| (Slot::Held(*seq), letter.clone());
+        let letters = letters.iter().map(held).collect();
+        let acquire = Acquire {
+            letters,
+            ..ask(&self.key)
+        };
+        busy(self.acquire(worker, acquire).await)
     }
 
-    /// Commits under the present fence, having nothing beyond the event.
-    pub(crate) async fn commit(&self, worker: &str, seq: u64) -> Verdict {
-        let fence = self.fence().await;
-        self.commit_under(worker, seq, fence).await
+    /// A save of the key of the test, under a fence.
+    pub(crate) fn blank(&self, fence: Fence) -> Save {
+        Save::new(self.key.clone(), fence)
     }
 
-    pub(crate) async fn commit_under(&self, worker: &str, seq: u64, fence: Fence) -> Verdict {
-        let (event, have) = (plain(seq), seq);
-        self.say(worker, Action::Commit { event, fence, have })
-            .await
-    }
-
-    pub(crate) async fn process(&self, worker: &str, upto: u64) {
-        for seq in 1..=upto {
-            assert!(matches!(self.offer(worker, seq).await, Verdict::Run(_)));
-            committed(&self.commit(worker, seq).await);
+    /// A save that changes the mailbox alone.
+    pub(crate) fn changes(&self, fence: Fence, changes: impl Into<Vec<Change>>) -> Save {
+        Save {
+            changes: changes.into(),
+            ..self.blank(fence)
         }
     }
 
-    pub(crate) async fn attempt(&self, seq: u64, number: u32) -> Attempt {
-        Attempt {
-            event: plain(seq),
-            fence: self.fence().await,
-            number,
-            error: format!("attempt {number} failed"),
-        }
+    /// Carries out the save, and gives the key up.
+    pub(crate) async fn release(&self, worker: &str, save: Save) -> Saved {
+        let save = Save {
+            release: true,
+            ..save
+        };
+        saved(self.save(worker, save).await)
     }
 
-    pub(crate) async fn postpone(
-        &self,
-        worker: &str,
-        seq: u64,
-        number: u32,
-        millis: u64,
-    ) -> Verdict {
-        let attempt = self.attempt(seq, number).await;
-        let delay = Duration::from_millis(millis);
-        let envelope = Envelope::new("late");
-        self.say(worker, Action::Postpone(attempt, envelope, delay))
-            .await
+    /// Makes a key known that nobody owns, with a body and this place in the indexes.
+    pub(crate) async fn list(&self, key: &Key, listing: Listing) {
+        let fence = self.own_key(A, key).await.fence;
+        let save = Save {
+            body: Some(Bytes::copy_from_slice(key.as_str().as_bytes())),
+            listing: Listing::default().change(listing),
+            ..Save::new(key.clone(), fence)
+        };
+        assert!(self.release(A, save).await.released);
+    }
+
+    pub(crate) async fn read(&self) -> Option<Record> {
+        self.read_key(&self.key).await
+    }
+
+    pub(crate) async fn read_key(&self, key: &Key) -> Option<Record> {
+        let record = self.store.read(&self.group, key).await;
+        record.expect("the store is there")
+    }
+
+    pub(crate) async fn letters(&self, slots: &[Slot]) -> Vec<Option<Letter>> {
+        let letters = self.store.letters(&self.group, &self.key, slots).await;
+        letters.expect("the store is there")
     }
 
     pub(crate) async fn beat(&self, worker: &str) {
-        let (worker, lease) = (WorkerId::new(worker), Duration::from_millis(LEASE));
-        let beat = self.store.heartbeat(&self.group, &worker, lease).await;
+        let lease = Duration::from_millis(LEASE);
+        let session = self.session(worker);
+        let beat = self.store.heartbeat(&self.group, session, lease).await;
         beat.expect("the store is there");
     }
 
-    /// The worker stops beating until its lease is over; the other one lives on.
-    pub(crate) async fn crash(&self, worker: &str) {
-        self.clock.advance(LEASE);
-        self.beat(if worker == A { B } else { A }).await;
+    pub(crate) async fn leave(&self, worker: &str) {
+        let left = self.store.leave(&self.group, self.session(worker)).await;
+        left.expect("the store is there");
     }
 
-    /// What sweeps find, until one finds nothing more that is new.
-    pub(crate) async fn swept(&self) -> Vec<Key> {
-        let mut all = Vec::new();
-        loop {
-            let found = self.store.sweep(&self.group, 1_000).await;
-            let found = found.expect("the store is there").runnable;
-            let new: Vec<Key> = found.into_iter().filter(|key| !all.contains(key)).collect();
-            if new.is_empty() {
-                all.sort();
-                return all;
-            }
-            all.extend(new);
+    pub(crate) async fn sweep(&self, sweep: &Sweep) -> Swept {
+        let swept = self.store.sweep(&self.group, self.session(B), sweep).await;
+        swept.expect("the store is there")
+    }
+
+    /// The worker sends no heartbeat until two looks have found it dead; the other one lives on.
+    pub(crate) async fn crash(&self, worker: &str) {
+        let other = if worker == A { B } else { A };
+        for _ in 0..2 {
+            self.clock.advance(LEASE / 2);
+            self.beat(other).await;
+            self.sweep(&broad()).await;
         }
     }
+}
+
+pub(crate) async fn session(store: &impl Inspect, group: &Group, worker: &str) -> Session {
+    let opened = store.open(group, &WorkerId::new(worker)).await;
+    opened.expect("the group opens").session
 }

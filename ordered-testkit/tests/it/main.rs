@@ -3,7 +3,6 @@
 mod documents;
 mod history;
 mod memory_transport;
-mod next_store;
 mod proxy;
 mod server;
 mod simulation;

@@ -1,133 +1,71 @@
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use ordered_core::event::{Envelope, EventId, Key};
-use ordered_core::protocol::{Action, Command, Event, Fence, Obstacle, Verdict};
-use ordered_core::store::{Admin, Group, Store};
+use ordered_core::event::{EventId, Key};
+use ordered_core::store::{
+    Acquire, Answer, Group, Inspect, Posted, Previous, PutMode, Request, Save, Slot,
+};
 
-use crate::store_suite::stage::{A, B, Stage, event, held, key, plain, run};
+use crate::store_suite::stage::{
+    A, B, Stage, ask, broad, id, key, letter, owned, put, saved, session,
+};
 use crate::texts::TEXTS;
 use crate::unique;
 
-pub async fn no_key_or_id_is_taken_for_another(stage: Stage<impl Store + Admin>) {
+/// Gives each key a body, letters and an id of its own, and finds nothing of another's.
+async fn share_nothing(stage: &Stage<impl Inspect>, keys: &[Key]) {
+    let texts = |place: usize| {
+        let text = TEXTS[(place + 7) % TEXTS.len()];
+        (format!("{place}"), letter(text, &format!("data-{place}")))
+    };
+    for (place, key) in keys.iter().enumerate() {
+        let (body, letter) = texts(place);
+        let grant = stage.own_key(A, key).await;
+        assert_eq!(
+            (grant.previous, grant.body),
+            (Previous::Nobody, None),
+            "{key:?}"
+        );
+        let seq = place as u64 % 3;
+        let save = Save {
+            body: Some(body.into()),
+            remember: vec![letter.id.clone()],
+            changes: vec![put(Slot::Held(seq), letter, PutMode::New)],
+            ..Save::new(key.clone(), grant.fence)
+        };
+        assert!(stage.release(A, save).await.released, "{key:?}");
+    }
+    for (place, key) in keys.iter().enumerate() {
+        let (body, letter) = texts(place);
+        let look_up: Vec<EventId> = TEXTS.iter().map(|text| id(text)).collect();
+        let acquire = Acquire {
+            look_up: look_up.clone(),
+            ..ask(key)
+        };
+        let grant = owned(stage.acquire(B, acquire).await);
+        assert_eq!(grant.body, Some(body.into()), "{key:?}");
+        for (looked_up, seen) in look_up.iter().zip(&grant.seen) {
+            assert_eq!(*seen, *looked_up == letter.id, "{key:?} {looked_up:?}");
+        }
+        let slots = [0, 1, 2].map(Slot::Held);
+        let found = stage.store.letters(&stage.group, key, &slots).await;
+        let mut expected = [None, None, None];
+        expected[place % 3] = Some(letter);
+        assert_eq!(found.expect("the store is there"), expected, "{key:?}");
+    }
+}
+
+pub async fn no_key_or_id_is_taken_for_another(stage: Stage<impl Inspect>) {
     let keys: Vec<Key> = TEXTS.iter().map(|text| key(text)).collect();
-    let mut events = BTreeMap::new();
-    let mut commands = Vec::new();
-    for (place, key) in keys.iter().enumerate() {
-        // Each key holds another text as the id of its second event, and gets as many events as its place says.
-        let id = EventId::new(TEXTS[(place + 7) % TEXTS.len()]).expect("it is not empty");
-        let envelope = Envelope::new(key.as_str().to_owned());
-        let hold = |seq: u64| {
-            let id = if seq == 2 { id.clone() } else { plain(seq).id };
-            let seq = plain(seq).seq;
-            Action::Hold(
-                Event {
-                    seq,
-                    id,
-                    epoch: None,
-                },
-                envelope.clone(),
-            )
-        };
-        for seq in 2..4 + (place as u64 % 3) {
-            let action = hold(seq);
-            commands.push(Command {
-                key: key.clone(),
-                action,
-            });
-        }
-        events.insert(key.clone(), (id.clone(), envelope.clone()));
-    }
-    let verdicts = stage.batch(B, &commands).await;
-    assert!(
-        verdicts
-            .iter()
-            .all(|verdict| *verdict == held(1, Obstacle::Gap))
-    );
-    for (place, key) in keys.iter().enumerate() {
-        let view = stage.view_of(key).await.expect("the key is known");
-        assert_eq!(view.held.len(), 2 + place % 3, "{key:?}");
-        assert_eq!(view.held[0].id, events[key].0.as_str(), "{key:?}");
-        assert_eq!(
-            stage.say_of(key, A, Action::Offer(plain(1))).await,
-            run(1, 1)
-        );
-        let (event, fence) = (plain(1), Fence(1));
-        let commit = Action::Commit {
-            event,
-            fence,
-            have: 1,
-        };
-        let Verdict::Committed { next, .. } = stage.say_of(key, A, commit).await else {
-            panic!("{key:?} is committed");
-        };
-        assert_eq!(next.len(), 2 + place % 3);
-        assert_eq!(
-            (&next[0].id, &next[0].envelope),
-            (&events[key].0, &events[key].1)
-        );
-    }
-    stage.crash(A).await;
-    let mut all = keys.clone();
+    share_nothing(&stage, &keys).await;
+    stage.crash(B).await;
+    let mut orphaned = stage.sweep(&broad()).await.orphaned;
+    let mut all = keys;
     all.sort();
-    assert_eq!(stage.swept().await, all);
-    for key in &keys {
-        assert_eq!(
-            stage.say_of(key, B, Action::Offer(plain(1))).await,
-            Verdict::Duplicate
-        );
-        let other = Action::Offer(event(1, "another"));
-        assert!(matches!(
-            stage.say_of(key, B, other).await,
-            Verdict::Conflict { .. }
-        ));
-    }
+    orphaned.sort();
+    assert_eq!(orphaned, all);
 }
 
-pub async fn the_longest_key_and_id_are_kept(stage: Stage<impl Store + Admin>) {
-    let (long, longer) = (
-        "é".repeat(Key::MAX_BYTES / 2),
-        "x".repeat(EventId::MAX_BYTES),
-    );
-    let key = key(&long);
-    let hold = Action::Hold(event(2, &longer), Envelope::new("x"));
-    assert_eq!(stage.say_of(&key, B, hold).await, held(1, Obstacle::Gap));
-    let imposter = Action::Offer(event(2, &longer[1..]));
-    let recorded = EventId::new(&longer).expect("it is as long as may be");
-    assert_eq!(
-        stage.say_of(&key, B, imposter).await,
-        Verdict::Conflict { recorded }
-    );
-    let view = stage.view_of(&key).await.expect("the key is known");
-    assert_eq!(view.held[0].id, longer);
-}
-
-pub async fn no_group_is_taken_for_another(stage: Stage<impl Store + Admin>) {
-    let own = unique("g");
-    for text in TEXTS {
-        for name in [format!("{own}{text}"), format!("{text}{own}")] {
-            let group = Group::new(&name, stage.group.policy().clone());
-            stage
-                .store
-                .open(&group, &ordered_core::protocol::WorkerId::new(A))
-                .await
-                .expect("the group opens");
-            let command = Command {
-                key: key("k"),
-                action: Action::Offer(plain(1)),
-            };
-            let worker = ordered_core::protocol::WorkerId::new(A);
-            let verdicts = stage.store.apply(&group, &worker, &[command]).await;
-            assert_eq!(
-                verdicts.expect("the store is there"),
-                [run(1, 1)],
-                "{name:?}"
-            );
-        }
-    }
-}
-
-/// Each key with as many events as its place says, and nothing of another's.
-pub async fn keys_that_differ_in_one_byte_share_nothing(stage: Stage<impl Store + Admin>) {
+pub async fn keys_that_differ_in_one_byte_share_nothing(stage: Stage<impl Inspect>) {
     let long = "k".repeat(Key::MAX_BYTES - 1);
     let mut keys: Vec<Key> = (0..=127_u8)
         .map(|byte| key(&format!("a{}b", char::from(byte))))
@@ -136,30 +74,35 @@ pub async fn keys_that_differ_in_one_byte_share_nothing(stage: Stage<impl Store 
     for (first, last) in [("x", ""), ("y", ""), ("", "x"), ("", "y"), ("", "")] {
         keys.push(key(&format!("{first}{long}{last}")));
     }
-    let count = |place: usize| place as u64 % 3 + 1;
-    for (place, key) in keys.iter().enumerate() {
-        for seq in 1..=count(place) {
-            let offered = stage.say_of(key, A, Action::Offer(plain(seq))).await;
-            assert!(matches!(offered, Verdict::Run(_)), "{key:?}: {offered:?}");
-            let (event, fence, have) = (plain(seq), Fence(seq), seq);
-            let commit = Action::Commit { event, fence, have };
-            let committed = stage.say_of(key, A, commit).await;
-            let is_committed = matches!(committed, Verdict::Committed { .. });
-            assert!(is_committed, "{key:?}: {committed:?}");
-        }
-    }
-    for (place, key) in keys.iter().enumerate() {
-        let view = stage.view_of(key).await.expect("the key is known");
-        assert_eq!(view.last_seq, count(place), "{key:?}");
-        assert_eq!((view.fence, view.held.len()), (count(place), 0), "{key:?}");
-        let beyond = Action::Offer(plain(count(place)));
-        let verdict = stage.say_of(key, B, beyond).await;
-        assert_eq!(verdict, Verdict::Duplicate, "{key:?}");
-    }
+    share_nothing(&stage, &keys).await;
+}
+
+pub async fn the_longest_key_and_id_are_kept(stage: Stage<impl Inspect>) {
+    let mut stage = stage;
+    stage.key = key(&"é".repeat(Key::MAX_BYTES / 2));
+    let longest = "x".repeat(EventId::MAX_BYTES);
+    let fence = stage.own(A).await.fence;
+    let posted = stage.post(B, &[(2, letter(&longest, "data"))]).await.posted;
+    assert_eq!(posted, [Posted::Stored]);
+    let imposter = [(2, letter(&longest[1..], "data"))];
+    let posted = stage.post(B, &imposter).await.posted;
+    assert_eq!(posted, [Posted::Taken(id(&longest))]);
+    let save = Save {
+        remember: vec![id(&longest)],
+        ..stage.blank(fence)
+    };
+    saved(stage.save(A, save).await);
+    let look = Save {
+        look_up: vec![id(&longest), id(&longest[1..])],
+        ..stage.blank(fence)
+    };
+    assert_eq!(saved(stage.save(A, look).await).seen, [true, false]);
+    let stored = stage.letters(&[Slot::Held(2)]).await;
+    assert_eq!(stored, [Some(letter(&longest, "data"))]);
 }
 
 /// The same id in another key is another event, also where key and id joined are the same text.
-pub async fn an_id_is_remembered_for_its_own_key_alone(stage: Stage<impl Store + Admin>) {
+pub async fn a_key_and_an_id_are_not_joined_carelessly(stage: Stage<impl Inspect>) {
     let pairs = [
         ("a", "bc"),
         ("ab", "c"),
@@ -175,29 +118,62 @@ pub async fn an_id_is_remembered_for_its_own_key_alone(stage: Stage<impl Store +
         ("1.1", "k"),
         (" ", " 1"),
     ];
-    for (name, id) in pairs {
-        let (key, first) = (key(name), event(1, id));
-        let offered = stage.say_of(&key, A, Action::Offer(first.clone())).await;
-        assert_eq!(offered, run(1, 1), "{name:?} {id:?}");
-        let (event, fence, have) = (first, Fence(1), 1);
-        let commit = Action::Commit { event, fence, have };
-        assert!(matches!(
-            stage.say_of(&key, A, commit).await,
-            Verdict::Committed { .. }
-        ));
-    }
-    for (name, id) in pairs {
+    for (name, text) in pairs {
         let key = key(name);
-        let again = stage.say_of(&key, B, Action::Offer(event(1, id))).await;
-        assert_eq!(again, Verdict::Duplicate, "{name:?} {id:?}");
-        for (_, other) in pairs.iter().filter(|(_, other)| *other != id) {
-            let verdict = stage.say_of(&key, B, Action::Offer(event(1, other))).await;
-            let recorded = EventId::new(id).expect("it is not empty");
-            assert_eq!(
-                verdict,
-                Verdict::Conflict { recorded },
-                "{name:?} {other:?}"
-            );
+        let fence = stage.own_key(A, &key).await.fence;
+        let save = Save {
+            remember: vec![id(text)],
+            ..Save::new(key, fence)
+        };
+        assert!(stage.release(A, save).await.released);
+    }
+    for (name, own) in pairs {
+        let acquire = Acquire {
+            look_up: pairs.iter().map(|(_, text)| id(text)).collect(),
+            ..ask(&key(name))
+        };
+        let seen = owned(stage.acquire(B, acquire).await).seen;
+        for ((_, text), seen) in pairs.iter().zip(seen) {
+            assert_eq!(seen, *text == own, "{name:?} {text:?}");
         }
     }
+}
+
+pub async fn no_group_is_taken_for_another(stage: Stage<impl Inspect>) {
+    let own = unique("g");
+    for text in TEXTS {
+        for name in [format!("{own}{text}"), format!("{text}{own}")] {
+            let group = Group::new(&name, stage.group.policy().clone());
+            let session = session(&stage.store, &group, A).await;
+            let lease = Duration::from_secs(1);
+            let beat = stage.store.heartbeat(&group, &session, lease).await;
+            beat.expect("the store is there");
+            let requests = [Request::Acquire(ask(&stage.key))];
+            let exchange = stage.store.exchange(&group, &session, &requests).await;
+            let answers = exchange.expect("the store is there").answers;
+            let Answer::Owned(grant) = &answers[0] else {
+                panic!("{name:?}: {answers:?}");
+            };
+            assert_eq!(grant.previous, Previous::Nobody, "{name:?}");
+            let groups = stage.store.groups().await.expect("the store is there");
+            assert!(groups.contains(&name), "{name:?}");
+        }
+    }
+}
+
+/// Bytes of every value come back as they were.
+pub async fn bodies_notes_and_data_are_kept_byte_for_byte(stage: Stage<impl Inspect>) {
+    let bytes: bytes::Bytes = (0..=255).cycle().take(70_000).collect::<Vec<u8>>().into();
+    let fence = stage.own(A).await.fence;
+    let mut letter = letter("\0", "");
+    letter.note = bytes.slice(..300);
+    letter.data = bytes.clone();
+    let save = Save {
+        body: Some(bytes.slice(1..)),
+        fetch: vec![Slot::Held(1)],
+        ..stage.changes(fence, [put(Slot::Held(1), letter.clone(), PutMode::New)])
+    };
+    let told = saved(stage.save(A, save).await);
+    assert_eq!(told.letters, [Some(letter)]);
+    assert_eq!(stage.own(A).await.body, Some(bytes.slice(1..)));
 }

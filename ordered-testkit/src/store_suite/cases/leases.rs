@@ -1,85 +1,148 @@
-use ordered_core::protocol::{Action, Fence, Obstacle, Verdict, WorkerId};
-use ordered_core::store::{Admin, Store};
+use ordered_core::protocol::WorkerId;
+use ordered_core::store::{Answer, Inspect, Previous, WorkerRecord};
 
-use crate::store_suite::stage::{A, B, LEASE, Stage, claimed, committed, early, held, run};
+use crate::store_suite::stage::{A, B, LEASE, Stage, broad, saved};
 
-pub async fn a_worker_that_was_overtaken_can_commit_nothing(stage: Stage<impl Store + Admin>) {
-    stage.offer(A, 1).await;
-    stage.crash(A).await;
-    assert_eq!(stage.offer(B, 1).await, run(2, 2));
-    assert_eq!(stage.commit_under(A, 1, Fence(1)).await, Verdict::Fenced);
-    assert_eq!(stage.commit_under(A, 1, Fence(2)).await, Verdict::Fenced);
-    assert_eq!(stage.view().await.last_seq, 0);
-    committed(&stage.commit(B, 1).await);
+/// Whether B is granted the key of the test, which A owns.
+async fn is_taken_over(stage: &Stage<impl Inspect>) -> bool {
+    stage.beat(B).await;
+    matches!(stage.ask(B).await, Answer::Owned(_))
 }
 
-pub async fn a_key_is_taken_over_when_the_lease_is_over_and_not_before(
-    stage: Stage<impl Store + Admin>,
-) {
-    stage.offer(A, 1).await;
-    stage.clock.advance(LEASE - 1);
-    assert_eq!(stage.offer(B, 1).await, early(1, Obstacle::Running));
+pub async fn a_key_is_taken_over_after_two_looks_and_not_before(stage: Stage<impl Inspect>) {
+    stage.own(A).await;
+    stage.clock.advance(LEASE / 2 - 1);
+    assert!(!is_taken_over(&stage).await, "it is fresh");
     stage.clock.advance(1);
-    assert_eq!(stage.offer(B, 1).await, run(2, 2));
+    assert!(
+        !is_taken_over(&stage).await,
+        "the first look puts it in doubt"
+    );
+    stage.clock.advance(LEASE / 2 - 1);
+    assert!(!is_taken_over(&stage).await, "it is in doubt");
+    stage.clock.advance(1);
+    stage.beat(B).await;
+    let owned = stage.own(B).await;
+    assert_eq!(owned.previous, Previous::Died(WorkerId::new(A)));
 }
 
-pub async fn a_heartbeat_keeps_the_keys_of_a_worker(stage: Stage<impl Store + Admin>) {
-    stage.offer(A, 1).await;
+pub async fn a_sweep_is_a_look(stage: Stage<impl Inspect>) {
+    stage.own(A).await;
+    stage.clock.advance(LEASE / 2);
+    stage.sweep(&broad()).await;
+    stage.clock.advance(LEASE / 2);
+    assert!(is_taken_over(&stage).await);
+}
+
+pub async fn a_heartbeat_ends_the_doubt(stage: Stage<impl Inspect>) {
+    let fence = stage.own(A).await.fence;
     for _ in 0..5 {
         stage.clock.advance(LEASE - 1);
+        assert!(!is_taken_over(&stage).await);
         stage.beat(A).await;
     }
-    assert_eq!(stage.offer(B, 1).await, early(1, Obstacle::Running));
-    let view = stage.view().await;
-    let claim = view.claim.expect("it has the key");
-    assert_eq!(claim.worker, A);
-    assert!(claim.lease_until > Some(view.now));
+    saved(stage.save(A, stage.blank(fence)).await);
 }
 
-pub async fn a_worker_that_leaves_gives_way_at_once(stage: Stage<impl Store + Admin>) {
-    stage.offer(A, 1).await;
-    let leave = stage.store.leave(&stage.group, &WorkerId::new(A)).await;
-    leave.expect("the store is there");
-    let claim = stage.view().await.claim.expect("nobody took it over");
-    assert_eq!(claim.lease_until, None);
-    assert_eq!(stage.offer(B, 1).await, run(2, 2));
-}
-
-pub async fn an_event_that_kills_its_workers_halts_the_key(stage: Stage<impl Store + Admin>) {
-    let stage = stage.with(|policy| policy.max_attempts = 2);
-    stage.offer(A, 1).await;
-    stage.crash(A).await;
-    assert_eq!(stage.offer(B, 1).await, run(2, 2));
-    stage.crash(B).await;
-    assert_eq!(stage.offer(A, 1).await, early(1, Obstacle::Halted));
-    assert_eq!(stage.hold(A, 1).await, held(1, Obstacle::Halted));
-    assert_eq!(stage.commit_under(B, 1, Fence(2)).await, Verdict::Fenced);
-    let view = stage.view().await;
-    assert_eq!(view.phase, "halted");
-    let trouble = view.trouble.expect("it says why");
-    let said = format!("worker {B} died");
-    assert!(trouble.error.contains(&said), "{}", trouble.error);
-    assert_eq!(trouble.worker, B);
-}
-
-pub async fn what_was_under_way_in_two_workers_that_died_is_only_claimed(
-    stage: Stage<impl Store + Admin>,
+pub async fn a_step_of_the_clock_forward_takes_nothing_from_a_worker_that_beats(
+    stage: Stage<impl Inspect>,
 ) {
-    stage.offer(A, 1).await;
+    stage.own(A).await;
+    for _ in 0..3 {
+        stage.clock.advance(3_600_000);
+        assert!(!is_taken_over(&stage).await);
+        stage.clock.advance(LEASE / 3);
+        stage.beat(A).await;
+        assert!(!is_taken_over(&stage).await);
+    }
+}
+
+pub async fn a_step_of_the_clock_back_delays_a_takeover_by_no_more_than_one_lease(
+    stage: Stage<impl Inspect>,
+) {
+    stage.own(A).await;
+    stage.clock.step_back(90_000);
+    let mut waited = 0;
+    while !is_taken_over(&stage).await {
+        stage.clock.advance(LEASE / 10);
+        waited += LEASE / 10;
+        assert!(waited <= LEASE, "the key is not taken over");
+    }
+    assert_eq!(waited, LEASE);
+}
+
+pub async fn a_step_back_in_doubt_delays_a_takeover_by_no_more_than_half_a_lease(
+    stage: Stage<impl Inspect>,
+) {
+    stage.own(A).await;
+    stage.clock.advance(LEASE / 2);
+    assert!(!is_taken_over(&stage).await);
+    stage.clock.step_back(90_000);
+    assert!(!is_taken_over(&stage).await);
+    stage.clock.advance(LEASE / 2);
+    assert!(is_taken_over(&stage).await);
+}
+
+pub async fn a_worker_without_a_lease_is_granted_nothing(stage: Stage<impl Inspect>) {
+    stage.leave(A).await;
+    assert_eq!(stage.ask(A).await, Answer::NoLease);
+    assert_eq!(stage.read().await, None);
+    stage.beat(A).await;
+    stage.own(A).await;
+}
+
+pub async fn a_dead_worker_is_granted_nothing_until_it_beats(stage: Stage<impl Inspect>) {
+    stage.own(A).await;
     stage.crash(A).await;
-    assert_eq!(stage.offer(B, 1).await, run(2, 2), "once may be chance");
-    stage.crash(B).await;
-    assert_eq!(stage.offer(A, 1).await, early(1, Obstacle::BackingOff));
-    assert_eq!(stage.hold(A, 1).await, held(1, Obstacle::BackingOff));
-    let swept = stage.store.sweep(&stage.group, 1_000).await;
-    let swept = swept.expect("the store is there");
-    assert_eq!(swept.runnable, vec![stage.key.clone()]);
-    assert_eq!(swept.suspects, vec![stage.key.clone()]);
-    assert_eq!(claimed(&stage.say(A, Action::Claim).await), (vec![1], 3));
-    committed(&stage.commit(A, 1).await);
-    let next = stage.offer(B, 2).await;
-    assert!(
-        matches!(&next, Verdict::Run(grant) if grant.attempt == 1),
-        "it was not this key: {next:?}"
+    assert_eq!(stage.ask(A).await, Answer::NoLease);
+    stage.beat(A).await;
+    assert_eq!(stage.own(A).await.previous, Previous::Myself);
+}
+
+pub async fn a_worker_that_came_back_keeps_what_nobody_took(stage: Stage<impl Inspect>) {
+    let fence = stage.own(A).await.fence;
+    stage.crash(A).await;
+    saved(stage.save(A, stage.blank(fence)).await);
+    stage.beat(A).await;
+    assert!(!is_taken_over(&stage).await);
+    assert!(stage.sweep(&broad()).await.orphaned.is_empty());
+}
+
+pub async fn a_worker_that_was_overtaken_can_save_nothing(stage: Stage<impl Inspect>) {
+    let fence = stage.own(A).await.fence;
+    stage.crash(A).await;
+    assert!(is_taken_over(&stage).await);
+    stage.beat(A).await;
+    assert_eq!(stage.save(A, stage.blank(fence)).await, Answer::Lost);
+}
+
+pub async fn a_worker_that_leaves_gives_way_at_once(stage: Stage<impl Inspect>) {
+    let fence = stage.own(A).await.fence;
+    stage.leave(A).await;
+    saved(stage.save(A, stage.blank(fence)).await);
+    let owned = stage.own(B).await;
+    assert_eq!(
+        owned.previous,
+        Previous::Other(WorkerId::new(A)),
+        "it did not die with the key"
     );
+    assert_eq!(stage.save(A, stage.blank(fence)).await, Answer::Lost);
+}
+
+pub async fn a_dead_worker_is_forgotten_once_it_owns_nothing(stage: Stage<impl Inspect>) {
+    stage.own(A).await;
+    let names = async || -> Vec<(String, bool)> {
+        let workers = stage.store.workers(&stage.group).await;
+        let workers = workers.expect("the store is there");
+        let named = |worker: &WorkerRecord| (worker.worker.as_str().to_owned(), worker.alive);
+        workers.iter().map(named).collect()
+    };
+    let (a, b) = (A.to_owned(), B.to_owned());
+    assert_eq!(names().await, [(a.clone(), true), (b.clone(), true)]);
+    stage.crash(A).await;
+    stage.sweep(&broad()).await;
+    assert_eq!(names().await, [(a, false), (b.clone(), true)]);
+    assert!(is_taken_over(&stage).await);
+    stage.sweep(&broad()).await;
+    assert_eq!(names().await, [(b, true)]);
 }

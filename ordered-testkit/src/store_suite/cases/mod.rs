@@ -1,13 +1,12 @@
-//! The promises of a store, one function each; [`store_suite!`](crate::store_suite!) makes tests of them.
-#![allow(missing_docs, reason = "the name of a case is what it promises")]
+#![expect(missing_docs, reason = "the name of a case is its promise")]
 
-pub mod admin;
-pub mod holding;
+pub mod grants;
 pub mod hostile;
+pub mod ids;
 pub mod inspect;
 pub mod leases;
-pub mod once;
-pub mod order;
-pub mod stored;
+pub mod mail;
+pub mod quotas;
+pub mod saves;
+pub mod state;
 pub mod sweep;
-pub mod trouble;

@@ -1,344 +1,237 @@
-use std::time::Duration;
+use std::ops::Range;
 
+use bytes::Bytes;
 use fastrand::Rng;
-use ordered_core::event::{Envelope, EventId, Key, Seq};
-use ordered_core::protocol::{
-    Action, Attempt, Command, Event, Fence, GapPolicy, Policy, Quota, WorkerId,
+use ordered_core::event::{EventId, Key};
+use ordered_core::protocol::{Fence, Policy, Quota};
+use ordered_core::store::{
+    Acquire, AcquireMode, Change, Letter, ListingChange, NEVER, PutMode, Save, Slot,
 };
 
-use super::shadow::Shadow;
-use super::step::Step;
-use super::verbs;
-
-/// Keys and ids that a store which joins names carelessly takes for one another.
-const TEXTS: [&str; 14] = [
-    "a", "b", "1:a", "a:1", "1", "{a}", "}:{", "a\nb", "\0", "a b", "😀", "%", "5:a", "x",
-];
-/// A store may give time a meaning of its own (Redis expires keys), so it runs far ahead of the real one.
-pub(in crate::store_suite) const START: u64 = 4_102_444_800_000;
+use super::run::{Groups, WORKERS};
+use super::step::{Ask, Claim, Step, Who};
+use crate::store_suite::stage::{START, id, key};
+use crate::texts::TEXTS;
 
 /// Times are multiples of this, so that they often meet exactly.
 const TICK: u64 = 10;
 
-/// How the ids of a sequence are made.
-#[derive(Clone, Copy)]
-enum Ids {
-    /// Of key and seq.
-    Texts,
-    /// UUIDs.
-    Uuids,
-    /// What is nearly a UUID, as long as one is in bytes, or looks like one that is written short.
-    Odd,
-    /// The same for all keys.
-    Shared,
-    /// One or two for all events.
-    Few,
-}
-
+/// Makes up sequences.
 pub(super) struct Generator {
     rng: Rng,
-    ids: Ids,
-    shadow: Shadow,
     keys: Vec<Key>,
-    workers: Vec<WorkerId>,
+    ids: Vec<EventId>,
 }
 
 impl Generator {
-    pub(super) fn new(seed: u64, buckets: u32) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let policy = policy(&mut rng);
         let mut texts = TEXTS.to_vec();
         rng.shuffle(&mut texts);
-        let keys: Vec<Key> = texts[..3].iter().map(|text| key(text)).collect();
         Self {
-            shadow: Shadow::new(policy, &keys, buckets, START),
-            workers: ["w1", "w2", "w:3"].map(WorkerId::new).into(),
-            ids: [Ids::Texts, Ids::Uuids, Ids::Odd, Ids::Shared, Ids::Few][rng.usize(..5)],
-            keys,
+            keys: texts[..3].iter().map(|text| key(text)).collect(),
+            ids: texts[3..8].iter().map(|text| id(text)).collect(),
             rng,
         }
     }
 
-    pub(super) fn policy(&self) -> &Policy {
-        &self.shadow.policy
+    pub(super) fn groups(&mut self) -> Groups {
+        [self.policy(), self.policy()]
+    }
+
+    fn policy(&mut self) -> Policy {
+        let rng = &mut self.rng;
+        let mut policy = Policy::default();
+        policy.key_quota = Quota {
+            events: rng.u64(1..5),
+            bytes: [12, 40, u64::MAX][rng.usize(..3)],
+        };
+        policy.group_quota = Quota {
+            events: rng.u64(2..16),
+            bytes: [30, 120, u64::MAX][rng.usize(..3)],
+        };
+        policy
     }
 
     pub(super) fn steps(&mut self, count: usize) -> Vec<Step> {
-        let mut steps: Vec<Step> = Vec::new();
-        for _ in 0..count {
-            let step = self.step(steps.last());
-            steps.push(step);
+        let mut steps = Vec::new();
+        for group in 0..2 {
+            for worker in 0..WORKERS {
+                if self.rng.u8(..) < 220 {
+                    steps.push(Step::Heartbeat(group, worker, self.lease()));
+                }
+            }
         }
-        steps.push(Step::Sweep);
-        steps.push(Step::Inspect(self.keys.clone()));
-        steps.push(self.look_over());
+        steps.extend((0..count).map(|_| self.step()));
+        for group in 0..2 {
+            steps.push(self.sweep(group));
+            steps.push(Step::Compare(group, self.keys.clone()));
+        }
         steps
     }
 
-    fn step(&mut self, last: Option<&Step>) -> Step {
+    fn step(&mut self) -> Step {
+        // Most is said in one group, so that it meets what was said before.
+        let group = usize::from(self.rng.u8(..) < 50);
+        let worker = self.rng.usize(..WORKERS);
         match self.rng.u32(0..100) {
-            0..48 => self.apply(),
-            48..57 => self.operate(),
-            57 => {
-                let paused = self.rng.bool();
-                self.shadow.pause(paused);
-                Step::PauseGroup(paused)
-            }
-            58..60 => self.look_over(),
-            // The reply was lost, and the worker says all of it again.
-            60..72 => match last {
-                Some(Step::Apply(worker, commands)) => {
-                    for command in commands {
-                        self.shadow.apply(worker, command);
-                    }
-                    Step::Apply(worker.clone(), commands.clone())
-                }
-                _ => self.apply(),
-            },
-            72..80 => {
-                let lease = self.rng.u64(1..12) * TICK;
-                let worker = self.worker();
-                self.shadow
-                    .set_lease(&worker, Some(self.shadow.now + lease));
-                Step::Heartbeat(worker, Duration::from_millis(lease))
-            }
-            80..82 => {
-                let worker = self.worker();
-                self.shadow.set_lease(&worker, None);
-                Step::Leave(worker)
-            }
-            82..90 => {
-                let most = if self.rng.u8(..) < 200 { 6 } else { 300 };
-                let millis = self.rng.u64(1..most) * TICK;
-                self.shadow.now += millis;
-                Step::Pass(millis)
-            }
-            90..96 => Step::Sweep,
-            _ => Step::Inspect(self.keys.clone()),
+            0..62 => self.exchange(group, worker),
+            62..72 => Step::Heartbeat(group, worker, self.lease()),
+            72..74 => Step::Leave(group, worker),
+            74 => Step::Open(group, worker),
+            75..81 => self.sweep(group),
+            81 => Step::Pause(group, self.rng.bool()),
+            82..95 => Step::Advance(self.ticks(1..9)),
+            95 => Step::Advance(self.ticks(1..400)),
+            96 => Step::Back(self.ticks(1..400)),
+            _ => Step::Compare(group, self.keys.clone()),
         }
     }
 
-    fn some_key(&mut self) -> Key {
-        self.keys[self.rng.usize(..self.keys.len())].clone()
+    fn ticks(&mut self, range: Range<u64>) -> u64 {
+        self.rng.u64(range) * TICK
     }
 
-    fn operate(&mut self) -> Step {
-        let key = self.some_key();
-        let verb = verbs::some(&mut self.rng, &self.shadow.keys[&key]);
-        let dry_run = self.rng.u8(..) < 50;
-        if !dry_run {
-            let command = Command {
-                key: key.clone(),
-                action: Action::Operate(verb.clone()),
-            };
-            self.shadow.apply(&WorkerId::new("operator:ada"), &command);
+    fn lease(&mut self) -> u64 {
+        self.ticks(2..12) * 2
+    }
+
+    fn sweep(&mut self, group: usize) -> Step {
+        Step::Sweep {
+            group,
+            longest_wait: self.ticks(0..30),
+            stuck_after: self.ticks(0..20),
         }
-        Step::Operate(key, verb, dry_run)
     }
 
-    fn look_over(&mut self) -> Step {
-        let place = |_| {
-            let key = self.some_key();
-            let seq = verbs::seq_near(&mut self.rng, &self.shadow.keys[&key]);
-            (key, seq)
+    fn exchange(&mut self, group: usize, worker: usize) -> Step {
+        let mut keys = self.keys.clone();
+        self.rng.shuffle(&mut keys);
+        keys.truncate(self.rng.usize(1..=2));
+        let who = match self.rng.u8(..) {
+            0..120 => Who::Owner,
+            _ => Who::Worker(worker),
         };
-        Step::LookOver((0..6).map(place).collect())
-    }
-
-    fn worker(&mut self) -> WorkerId {
-        self.workers[self.rng.usize(..self.workers.len())].clone()
-    }
-
-    fn apply(&mut self) -> Step {
-        let key = self.some_key();
-        let owner = self.shadow.keys[&key].claim.as_ref();
-        let worker = match owner {
-            Some(claim) if self.rng.u8(..) < 200 => claim.worker.clone(),
-            _ => self.worker(),
+        let saves = match who {
+            Who::Owner => 200,
+            Who::Worker(_) => 60,
         };
-        let mut commands = Vec::new();
-        let mut key = key;
-        // Now and then a run of events comes too early, so that there is something to hand back.
-        let early = self.rng.u8(..) < 50;
-        for place in 0..self.rng.u64(1..7) {
-            let action = if early {
-                let seq = (self.shadow.keys[&key].head() + 1 + place).min(Seq::MAX.get());
-                Action::Hold(self.event_at(&key, seq), self.envelope())
+        let mut asks = Vec::new();
+        for key in keys {
+            asks.push(if self.rng.u8(..) < saves {
+                Ask::Save(self.claim(), Box::new(self.save(key)))
             } else {
-                self.action(&key)
-            };
-            let command = Command {
-                action,
-                key: key.clone(),
-            };
-            self.shadow.apply(&worker, &command);
-            commands.push(command);
-            if !early && self.rng.u8(..) < 60 {
-                key = self.some_key();
-            }
+                Ask::Acquire(self.acquire(key))
+            });
         }
-        Step::Apply(worker, commands)
+        Step::Exchange(group, who, asks)
     }
 
-    fn action(&mut self, key: &Key) -> Action {
-        let state = &self.shadow.keys[key];
-        let (last, head, attempts) = (state.last_seq, state.head(), state.attempts);
-        let fence = Fence(match self.rng.u32(0..20) {
-            0 => state.fence.0.saturating_sub(1),
-            1 => state.fence.0 + 1,
-            _ => state.fence.0,
-        });
-        match self.rng.u32(0..100) {
-            0..22 => Action::Offer(self.event(key, last)),
-            22..46 => Action::Hold(self.event(key, last), self.envelope()),
-            46..50 => Action::DeadLetter {
-                attempt: self.attempt(key, fence, attempts),
-                envelope: self.envelope(),
-                have: (head + self.rng.u64(0..6)).saturating_sub(2),
-            },
-            50..70 => {
-                let event = self.head_event(key);
-                let have = (head + self.rng.u64(0..6)).saturating_sub(2);
-                Action::Commit { event, fence, have }
-            }
-            70..74 => {
-                let from = self.event(key, last).seq;
-                let to = (from.get() + self.rng.u64(0..4)).min(Seq::MAX.get());
-                Action::Fill {
-                    from,
-                    to: Seq::new(to).expect("it is in bounds"),
-                }
-            }
-            74 => {
-                let epoch = self.shadow.keys[key].epoch;
-                let epoch = [None, Some(epoch), Some(epoch + 1), Some(epoch + 2)];
-                Action::Reset {
-                    at: self.event(key, last).seq,
-                    epoch: epoch[self.rng.usize(..4)],
-                }
-            }
-            75 => Action::Operate(verbs::some(&mut self.rng, &self.shadow.keys[key])),
-            76..80 => Action::Retry(self.attempt(key, fence, attempts)),
-            80..86 => {
-                let delay = Duration::from_millis(self.rng.u64(0..8) * TICK);
-                Action::Postpone(self.attempt(key, fence, attempts), self.envelope(), delay)
-            }
-            86..88 => Action::Halt(self.attempt(key, fence, attempts), self.envelope()),
-            88..92 => Action::Release { fence },
-            _ => Action::Claim,
+    fn claim(&mut self) -> Claim {
+        match self.rng.u8(..) {
+            0..10 => Claim::Before,
+            10..20 => Claim::Never,
+            _ => Claim::Last,
         }
     }
 
-    fn attempt(&mut self, key: &Key, fence: Fence, attempts: u32) -> Attempt {
-        Attempt {
-            event: self.head_event(key),
-            fence,
-            number: (attempts + self.rng.u32(0..5) / 3).saturating_sub(self.rng.u32(0..5) / 4),
-            error: format!("no luck\0 {}", self.rng.u8(..)),
-        }
-    }
-
-    /// Some event around the head.
-    fn event(&mut self, key: &Key, last: u64) -> Event {
-        let seq = (last + self.rng.u64(0..7)).saturating_sub(1);
-        let seq = seq.clamp(1, Seq::MAX.get());
-        self.event_at(key, seq)
-    }
-
-    /// The event that is granted at the head, or nearly.
-    fn head_event(&mut self, key: &Key) -> Event {
-        let state = &self.shadow.keys[key];
-        let granted = state.claim.as_ref().and_then(|claim| claim.granted.front());
-        let (granted, last) = (granted.cloned(), state.last_seq);
-        if let Some(granted) = granted
-            && self.rng.u8(..) < 220
-        {
-            return Event {
-                seq: Seq::new(granted.seq).expect("it is in bounds"),
-                id: granted.id,
-                epoch: None,
-            };
-        }
-        let seq = last + self.rng.u64(0..3);
-        self.event_at(key, seq.clamp(1, Seq::MAX.get()))
-    }
-
-    /// Every seq has an id of its own; now and then another producer has used it for something else.
-    fn event_at(&mut self, key: &Key, seq: u64) -> Event {
-        let id = match self.rng.u32(0..10) {
-            0 => TEXTS[self.rng.usize(..TEXTS.len())].to_owned(),
-            1 => id_of(self.ids, key, seq.saturating_sub(self.rng.u64(0..4))),
-            _ => id_of(self.ids, key, seq),
+    fn acquire(&mut self, key: Key) -> Acquire {
+        let mode = match self.rng.u8(..) {
+            0..30 => AcquireMode::HandOver,
+            30..50 => AcquireMode::Steal,
+            _ => AcquireMode::Ask,
         };
-        Event {
-            seq: Seq::new(seq).expect("it is in bounds"),
-            id: EventId::new(id).expect("it is neither empty nor long"),
-            epoch: (self.rng.u8(..) < 8).then(|| self.rng.u64(0..3)),
+        let letters = (0..self.rng.usize(..4)).map(|_| (self.held(), self.letter()));
+        let letters = letters.collect();
+        Acquire {
+            key,
+            mode,
+            letters,
+            look_up: self.some_ids(),
         }
     }
 
-    fn envelope(&mut self) -> Envelope {
-        let body: Vec<u8> = (0..self.rng.usize(0..40))
-            .map(|_| self.rng.u8(..))
-            .collect();
-        let mut envelope = Envelope::new(body);
-        if self.rng.u8(..) < 40 {
-            envelope.headers.insert("h".into(), "{\n\0é".into());
-            envelope.published_at = Some(self.rng.u64(..));
+    fn save(&mut self, key: Key) -> Save {
+        Save {
+            body: (self.rng.u8(..) < 150).then(|| self.bytes(12)),
+            changes: (0..self.rng.usize(..5)).map(|_| self.change()).collect(),
+            listing: self.listing(),
+            remember: self.some_ids(),
+            look_up: self.some_ids(),
+            fetch: (0..self.rng.usize(..4)).map(|_| self.slot()).collect(),
+            taken: self.rng.usize(..4).saturating_sub(1),
+            release: self.rng.u8(..) < 80,
+            ..Save::new(key, Fence(0))
         }
-        envelope
     }
-}
 
-fn id_of(ids: Ids, key: &Key, seq: u64) -> String {
-    let uuid = |key: &str, seq: u64| {
-        let of_key = key
-            .bytes()
-            .fold(0xff_u64, |all, byte| all * 31 + u64::from(byte));
-        let of_key = of_key % 0x1_0000_0000;
-        format!("{of_key:08x}-0000-4000-8000-{:012x}", seq % (1 << 48))
-    };
-    match ids {
-        Ids::Texts => format!("{key}#{seq}"),
-        Ids::Uuids => uuid(key.as_str(), seq),
-        Ids::Odd => match seq % 5 {
-            0 => uuid(key.as_str(), seq).to_uppercase(),
-            1 => uuid(key.as_str(), seq).replace('-', "+"),
-            2 => format!("{:016}", seq % 1_000_000),
-            3 => format!("\u{ff}{:014}", seq % 1_000_000),
-            _ => uuid(key.as_str(), seq),
-        },
-        Ids::Shared => uuid("", seq),
-        Ids::Few => uuid("", seq % 2),
+    fn change(&mut self) -> Change {
+        match self.rng.u8(..) {
+            0..150 => Change::Put {
+                slot: self.slot(),
+                letter: self.letter(),
+                mode: match self.rng.u8(..) {
+                    0..130 => PutMode::New,
+                    130..200 => PutMode::Force,
+                    _ => PutMode::Replace,
+                },
+            },
+            150..205 => Change::Delete(self.slot()),
+            _ => Change::Move {
+                from: self.slot(),
+                to: self.slot(),
+                note: self.bytes(6),
+            },
+        }
     }
-}
 
-fn key(text: &str) -> Key {
-    Key::new(text).expect("it is neither empty nor long")
-}
+    fn listing(&mut self) -> ListingChange {
+        ListingChange {
+            due: (self.rng.u8(..) < 90).then(|| self.time()),
+            gap: (self.rng.u8(..) < 60).then(|| self.time()),
+            halted: (self.rng.u8(..) < 60).then(|| self.time()),
+        }
+    }
 
-fn policy(rng: &mut Rng) -> Policy {
-    let mut policy = Policy::default();
-    policy.first_seq = [1, 1, 0, 7, 14, (1 << 34) - 2, Seq::MAX.get() - 4][rng.usize(..7)];
-    policy.max_attempts = rng.u32(1..5);
-    policy.dedup_ttl = Duration::from_millis([0, 3, 50, 80, 301, 60_000][rng.usize(..6)]);
-    let after = Duration::from_millis(rng.u64(0..12) * TICK);
-    policy.on_gap = [
-        GapPolicy::Wait,
-        GapPolicy::Skip { after },
-        GapPolicy::Halt { after },
-    ][rng.usize(..3)];
-    policy.stuck_after = Duration::from_millis(rng.u64(0..20) * TICK);
-    policy.lane_depth = rng.u32(0..6);
-    policy.next_events = rng.u32(0..5);
-    policy.next_bytes = [0, 20, 40, 1 << 20][rng.usize(..4)];
-    policy.key_quota = Quota {
-        events: rng.u64(1..6),
-        bytes: [30, 100, u64::MAX][rng.usize(..3)],
-    };
-    policy.group_quota = Quota {
-        events: rng.u64(2..16),
-        bytes: [80, 300, u64::MAX][rng.usize(..3)],
-    };
-    policy
+    /// A time around those that a sequence passes through, or none.
+    fn time(&mut self) -> Option<u64> {
+        match self.rng.u8(..) {
+            0..70 => None,
+            70..90 => Some(NEVER),
+            _ => Some(START + self.ticks(0..120) - 20 * TICK),
+        }
+    }
+
+    fn held(&mut self) -> Slot {
+        Slot::Held(self.rng.u64(1..6))
+    }
+
+    fn slot(&mut self) -> Slot {
+        match self.rng.u8(..) {
+            0..60 => Slot::Dead {
+                epoch: self.rng.u64(..2),
+                seq: self.rng.u64(1..4),
+            },
+            _ => self.held(),
+        }
+    }
+
+    fn letter(&mut self) -> Letter {
+        Letter {
+            id: self.ids[self.rng.usize(..self.ids.len())].clone(),
+            note: self.bytes(6),
+            data: self.bytes(20),
+        }
+    }
+
+    fn some_ids(&mut self) -> Vec<EventId> {
+        let count = self.rng.usize(..4).saturating_sub(1);
+        let some = |_| self.ids[self.rng.usize(..self.ids.len())].clone();
+        (0..count).map(some).collect()
+    }
+
+    fn bytes(&mut self, most: usize) -> Bytes {
+        let length = self.rng.usize(..most);
+        (0..length).map(|_| self.rng.u8(..)).collect()
+    }
 }

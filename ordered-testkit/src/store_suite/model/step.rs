@@ -1,205 +1,134 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write};
-use std::time::Duration;
+use ordered_core::event::Key;
+use ordered_core::store::{Acquire, ListingChange, Save};
 
-use ordered_core::clock::Clock;
-use ordered_core::event::{Envelope, Key, Seq};
-use ordered_core::protocol::{Action, Command, KeyView, Verb, Verdict, WorkerId};
-use ordered_core::store::{
-    Admin, AuditEntry, Group, GroupView, KeyFilter, Operator, Store, StoreError, Stuck, Swept,
-};
+/// The place of a group among those of a sequence.
+pub(super) type GroupPlace = usize;
+/// The place of a worker among those of a sequence.
+pub(super) type WorkerPlace = usize;
 
-/// One thing that happens to a store.
+/// One step of a sequence. It names no fence, so that it means the same after steps before it were left out.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Apply(WorkerId, Vec<Command>),
-    Heartbeat(WorkerId, Duration),
-    Leave(WorkerId),
-    /// Time passes; a lease that ends meanwhile is a worker that crashed.
-    Pass(u64),
-    Sweep,
-    Inspect(Vec<Key>),
-    Operate(Key, Verb, bool),
-    PauseGroup(bool),
-    /// All that an operator can ask for beside the keys.
-    LookOver(Vec<(Key, Seq)>),
+    Exchange(GroupPlace, Who, Vec<Ask>),
+    Heartbeat(GroupPlace, WorkerPlace, u64),
+    Leave(GroupPlace, WorkerPlace),
+    Open(GroupPlace, WorkerPlace),
+    Sweep {
+        group: GroupPlace,
+        longest_wait: u64,
+        stuck_after: u64,
+    },
+    Pause(GroupPlace, bool),
+    Advance(u64),
+    Back(u64),
+    /// Compares all that is known of the keys.
+    Compare(GroupPlace, Vec<Key>),
 }
 
-/// What a store says to it.
-#[derive(Debug, PartialEq)]
-pub(super) enum Reply {
-    Verdicts(Vec<Verdict>),
-    Found {
-        runnable: BTreeSet<Key>,
-        suspects: BTreeSet<Key>,
-        stuck: BTreeSet<Stuck>,
-        halted: u64,
-        oldest_gap: Option<u64>,
-    },
-    Done(Verdict),
-    Changed(bool),
-    Overview {
-        group: Box<GroupView>,
-        all: BTreeMap<String, KeyView>,
-        stuck: BTreeMap<String, KeyView>,
-        events: Vec<Option<Envelope>>,
-        audit: Vec<AuditEntry>,
-    },
-    Views(Vec<Option<KeyView>>),
-    Nothing,
+/// Which worker says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Who {
+    Worker(WorkerPlace),
+    /// The one that the first key was granted to last.
+    Owner,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Ask {
+    Acquire(Acquire),
+    /// A save under the fence that the claim stands for.
+    Save(Claim, Box<Save>),
+}
+
+/// Under which fence a worker saves.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Claim {
+    /// That of its last grant.
+    Last,
+    /// The one before.
+    Before,
+    /// One that was never granted.
+    Never,
+}
+
+impl Ask {
+    pub(super) fn key(&self) -> &Key {
+        match self {
+            Self::Acquire(acquire) => &acquire.key,
+            Self::Save(_, save) => &save.key,
+        }
+    }
 }
 
 impl Step {
-    pub(super) async fn run(
-        &self,
-        store: &(impl Store + Admin),
-        clock: &Clock,
-        group: &Group,
-    ) -> Result<Reply, StoreError> {
-        Ok(match self {
-            Self::Apply(worker, commands) => {
-                Reply::Verdicts(store.apply(group, worker, commands).await?)
+    /// The same step with less in it, in every way in which one part can be left out.
+    pub(super) fn simpler(&self) -> Vec<Self> {
+        let Self::Exchange(group, who, asks) = self else {
+            return Vec::new();
+        };
+        let mut simpler = Vec::new();
+        for place in 0..asks.len() {
+            if asks.len() > 1 {
+                let mut fewer = asks.clone();
+                fewer.remove(place);
+                simpler.push(fewer);
             }
-            Self::Heartbeat(worker, lease) => {
-                store.heartbeat(group, worker, *lease).await?;
-                Reply::Nothing
+            for ask in asks[place].simpler() {
+                let mut asks = asks.clone();
+                asks[place] = ask;
+                simpler.push(asks);
             }
-            Self::Leave(worker) => {
-                store.leave(group, worker).await?;
-                Reply::Nothing
-            }
-            Self::Pass(millis) => {
-                clock.advance(*millis);
-                Reply::Nothing
-            }
-            Self::Sweep => {
-                let Swept {
-                    runnable,
-                    suspects,
-                    halted,
-                    oldest_gap,
-                    stuck,
-                } = store.sweep(group, 1_000).await?;
-                Reply::Found {
-                    runnable: runnable.into_iter().collect(),
-                    suspects: suspects.into_iter().collect(),
-                    stuck: stuck.into_iter().collect(),
-                    halted,
-                    oldest_gap,
-                }
-            }
-            Self::Inspect(keys) => {
-                let mut views = Vec::new();
-                for key in keys {
-                    views.push(store.inspect(group, key).await?);
-                }
-                Reply::Views(views)
-            }
-            Self::Operate(key, verb, dry_run) => Reply::Done(
-                store
-                    .operate(group, key, verb, &operator(), *dry_run)
-                    .await?,
-            ),
-            Self::PauseGroup(paused) => {
-                Reply::Changed(store.pause_group(group, *paused, &operator()).await?)
-            }
-            Self::LookOver(events) => look_over(store, group, events).await?,
-        })
-    }
-}
-
-fn operator() -> Operator {
-    Operator {
-        who: "ada".into(),
-        why: "because".into(),
-    }
-}
-
-async fn look_over(
-    store: &impl Admin,
-    group: &Group,
-    events: &[(Key, Seq)],
-) -> Result<Reply, StoreError> {
-    let mut view = store.overview(group).await?;
-    for worker in &mut view.workers {
-        // Nobody opened the group, so nothing is known of it.
-        worker.version.clear();
-    }
-    let mut found = Vec::new();
-    for (key, seq) in events {
-        found.push(store.event(group, key, *seq).await?);
-    }
-    Ok(Reply::Overview {
-        group: Box::new(view),
-        all: all_pages(store, group, KeyFilter::All).await?,
-        stuck: all_pages(store, group, KeyFilter::Stuck).await?,
-        events: found,
-        audit: store.audit(group, 20).await?,
-    })
-}
-
-/// By key, since a store may tell of a key twice.
-async fn all_pages(
-    store: &impl Admin,
-    group: &Group,
-    filter: KeyFilter,
-) -> Result<BTreeMap<String, KeyView>, StoreError> {
-    let (mut all, mut cursor) = (BTreeMap::new(), None);
-    loop {
-        let page = store.keys(group, filter, cursor).await?;
-        all.extend(page.keys.into_iter().map(|view| (view.key.clone(), view)));
-        cursor = page.cursor;
-        if cursor.is_none() {
-            return Ok(all);
         }
+        let exchange = |asks| Self::Exchange(*group, *who, asks);
+        simpler.into_iter().map(exchange).collect()
     }
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Ask {
+    fn simpler(&self) -> Vec<Self> {
+        let mut simpler = Vec::new();
         match self {
-            Self::Apply(worker, commands) => {
-                writeln!(f, "{worker} says")?;
-                for command in commands {
-                    writeln!(f, "      {}", describe(command))?;
+            Self::Acquire(acquire) => {
+                for letters in without_one(&acquire.letters) {
+                    let rest = acquire.clone();
+                    simpler.push(Self::Acquire(Acquire { letters, ..rest }));
                 }
-                Ok(())
+                for look_up in without_one(&acquire.look_up) {
+                    let rest = acquire.clone();
+                    simpler.push(Self::Acquire(Acquire { look_up, ..rest }));
+                }
             }
-            Self::Heartbeat(worker, lease) => writeln!(f, "{worker} beats for {lease:?}"),
-            Self::Leave(worker) => writeln!(f, "{worker} leaves"),
-            Self::Pass(millis) => writeln!(f, "{millis} ms pass"),
-            Self::Sweep => writeln!(f, "a sweep"),
-            Self::Inspect(keys) => writeln!(f, "a look at {keys:?}"),
-            Self::Operate(key, verb, dry_run) => {
-                writeln!(f, "operator: {verb} {key:?}, dry run: {dry_run}")
+            Self::Save(claim, save) => {
+                let rest = || save.as_ref().clone();
+                let mut saves: Vec<Save> = Vec::new();
+                let changes = without_one(&save.changes);
+                saves.extend(changes.map(|changes| Save { changes, ..rest() }));
+                let remember = without_one(&save.remember);
+                saves.extend(remember.map(|remember| Save { remember, ..rest() }));
+                let look_up = without_one(&save.look_up);
+                saves.extend(look_up.map(|look_up| Save { look_up, ..rest() }));
+                let fetch = without_one(&save.fetch);
+                saves.extend(fetch.map(|fetch| Save { fetch, ..rest() }));
+                if save.listing != ListingChange::default() {
+                    let listing = ListingChange::default();
+                    saves.push(Save { listing, ..rest() });
+                }
+                if save.body.is_some() {
+                    let body = None;
+                    saves.push(Save { body, ..rest() });
+                }
+                let save = |save| Self::Save(*claim, Box::new(save));
+                simpler.extend(saves.into_iter().map(save));
             }
-            Self::PauseGroup(paused) => writeln!(f, "the group is paused: {paused}"),
-            Self::LookOver(events) => writeln!(f, "a look at everything, and {events:?}"),
         }
+        simpler
     }
 }
 
-fn describe(command: &Command) -> String {
-    let mut text = format!("{:?}: ", command.key);
-    let _ = match &command.action {
-        Action::Offer(event) => write!(text, "offer {} {:?}", event.seq, event.id),
-        Action::Hold(event, envelope) => {
-            write!(
-                text,
-                "hold {} {:?} ({} bytes)",
-                event.seq,
-                event.id,
-                envelope.size()
-            )
-        }
-        Action::Commit { event, fence, have } => {
-            write!(
-                text,
-                "commit {} {:?} fence {fence} have {have}",
-                event.seq, event.id
-            )
-        }
-        other => write!(text, "{other:?}"),
-    };
-    text
+fn without_one<T: Clone>(all: &[T]) -> impl Iterator<Item = Vec<T>> + '_ {
+    (0..all.len()).map(|place| {
+        let mut fewer = all.to_vec();
+        fewer.remove(place);
+        fewer
+    })
 }

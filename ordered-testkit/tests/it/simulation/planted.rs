@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Action, Command, Fence, Verb, Verdict, WorkerId};
-use ordered_core::store::{Group, Store, StoreError, StoreReport, Swept};
+use ordered_core::protocol::{Fence, KeyState, WorkerId};
+use ordered_core::store::{
+    Answer, Beat, Change, Exchange, Group, Opened, Posted, Request, Save, Session, Slot, Store,
+    StoreError, Sweep, Swept,
+};
 use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
 use ordered_testkit::simulation::{App, Failure, Faults, Simulation};
 
@@ -17,24 +20,26 @@ use super::{keeper, stream};
 /// What the store is made to do wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mistake {
-    /// A commit counts whoever says it.
+    /// A save counts whoever sends it.
     NoFence,
-    /// What came too early is said to be held, and is not.
+    /// What is put into a mailbox is said to be stored, and is not.
     HoldsNothing,
     /// A worker's lease ends as soon as it has begun.
     NoLease,
     /// A sweep finds nothing.
     NoSweep,
-    /// What is put aside is not kept.
-    KeepsNothingAside,
-    /// What is put aside is committed.
-    CommitsFailed,
-    /// What came after it was skipped is acknowledged.
-    DropsLate,
+    /// A dead letter is not kept.
+    KeepsNothingDead,
+    /// A body without a dead letter of the key is saved.
+    ForgetsDeadLetters,
+    /// What was skipped is not remembered.
+    ForgetsSkipped,
+    /// No id is remembered.
+    ForgetsIds,
 }
 
 /// To whom each key was granted last, and under which fence.
-type Grants = Arc<Mutex<HashMap<Key, (Fence, WorkerId)>>>;
+type Grants = Arc<Mutex<HashMap<Key, (Fence, Session)>>>;
 
 struct Mistaken {
     inner: Arc<dyn Store>,
@@ -43,112 +48,125 @@ struct Mistaken {
 }
 
 impl Mistaken {
-    fn note(&self, key: &Key, worker: &WorkerId, verdict: &Verdict) {
-        let fence = match verdict {
-            Verdict::Run(grant) => grant.fence,
-            Verdict::Claimed { fence, .. } => *fence,
-            _ => return,
-        };
-        let mut grants = self.grants.lock().unwrap();
-        grants.insert(key.clone(), (fence, worker.clone()));
+    fn note_grant(&self, key: &Key, session: &Session, answer: &Answer) {
+        if let Answer::Owned(owned) = answer {
+            let mut grants = self.grants.lock().unwrap();
+            grants.insert(key.clone(), (owned.fence, session.clone()));
+        }
     }
 
-    async fn apply_one(
-        &self,
-        group: &Group,
-        worker: &WorkerId,
-        command: &Command,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        let said = self
-            .inner
-            .apply(group, worker, std::slice::from_ref(command));
-        let said = said.await?;
-        let verb = match (&command.action, self.mistake) {
-            (Action::DeadLetter { attempt, .. }, Mistake::KeepsNothingAside) => Verb::Discard {
-                seq: attempt.event.seq,
-            },
-            _ => return Ok(said),
-        };
-        let key = command.key.clone();
-        let action = Action::Operate(verb);
-        self.inner
-            .apply(group, worker, &[Command { key, action }])
-            .await?;
-        Ok(said)
+    fn spoil(&self, save: &mut Save, session: &mut Session) {
+        let is_dead = |slot: &Slot| matches!(slot, Slot::Dead { .. });
+        match self.mistake {
+            Mistake::NoFence => {
+                let grants = self.grants.lock().unwrap();
+                if let Some(last) = grants.get(&save.key) {
+                    (save.fence, *session) = last.clone();
+                }
+            }
+            Mistake::HoldsNothing => save.changes.retain(|change| {
+                !matches!(
+                    change,
+                    Change::Put {
+                        slot: Slot::Held(_),
+                        ..
+                    }
+                )
+            }),
+            Mistake::KeepsNothingDead => {
+                for change in &mut save.changes {
+                    match change {
+                        Change::Put { slot, .. } if is_dead(slot) => {
+                            *change = Change::Delete(*slot)
+                        }
+                        Change::Move { from, to, .. } if is_dead(to) => {
+                            *change = Change::Delete(*from);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Mistake::ForgetsDeadLetters => change_body(save, |state| state.dead.clear()),
+            Mistake::ForgetsSkipped => change_body(save, |state| state.skipped.clear()),
+            Mistake::ForgetsIds => save.remember.clear(),
+            Mistake::NoLease | Mistake::NoSweep => {}
+        }
+    }
+}
+
+fn change_body(save: &mut Save, change: impl FnOnce(&mut KeyState)) {
+    if let Some(body) = &mut save.body {
+        let mut state = KeyState::decode(body, save.fence).unwrap();
+        change(&mut state);
+        *body = state.encode(save.fence);
     }
 }
 
 #[async_trait]
 impl Store for Mistaken {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         self.inner.open(group, worker).await
     }
 
-    async fn apply(
+    async fn exchange(
         &self,
         group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError> {
-        let mut verdicts = Vec::new();
-        for command in commands {
-            let (mut command, mut worker) = (command.clone(), worker.clone());
-            match &mut command.action {
-                Action::Commit { fence, .. } if self.mistake == Mistake::NoFence => {
-                    let grants = self.grants.lock().unwrap();
-                    if let Some(last) = grants.get(&command.key) {
-                        (*fence, worker) = last.clone();
-                    }
-                }
-                Action::Hold(event, _) if self.mistake == Mistake::HoldsNothing => {
-                    command.action = Action::Offer(event.clone());
-                }
-                Action::DeadLetter { attempt, have, .. }
-                    if self.mistake == Mistake::CommitsFailed =>
-                {
-                    command.action = Action::Commit {
-                        event: attempt.event.clone(),
-                        fence: attempt.fence,
-                        have: *have,
-                    };
-                }
-                _ => {}
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError> {
+        let [request] = requests else {
+            panic!("the simulation sends one request at a time");
+        };
+        let (mut request, mut session) = (request.clone(), session.clone());
+        let mut posted = 0;
+        match &mut request {
+            Request::Save(save) => self.spoil(save, &mut session),
+            Request::Acquire(acquire) if self.mistake == Mistake::HoldsNothing => {
+                posted = std::mem::take(&mut acquire.letters).len();
             }
-            let said = self.apply_one(group, &worker, &command).await?;
-            self.note(&command.key, &worker, &said[0]);
-            verdicts.extend(said.into_iter().map(|verdict| match verdict {
-                Verdict::Early(waiting) if self.mistake == Mistake::HoldsNothing => {
-                    Verdict::Held(waiting)
-                }
-                Verdict::Late if self.mistake == Mistake::DropsLate => Verdict::Stale,
-                verdict => verdict,
-            }));
+            Request::Acquire(_) => {}
         }
-        Ok(verdicts)
+        let requests = std::slice::from_ref(&request);
+        let mut exchange = self.inner.exchange(group, &session, requests).await?;
+        self.note_grant(request.key(), &session, &exchange.answers[0]);
+        if let Answer::Busy(busy) = &mut exchange.answers[0]
+            && posted > 0
+        {
+            busy.posted = vec![Posted::Stored; posted];
+        }
+        Ok(exchange)
     }
 
     async fn heartbeat(
         &self,
         group: &Group,
-        worker: &WorkerId,
+        session: &Session,
         lease: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Beat, StoreError> {
         let lease = if self.mistake == Mistake::NoLease {
             Duration::ZERO
         } else {
             lease
         };
-        self.inner.heartbeat(group, worker, lease).await
+        self.inner.heartbeat(group, session, lease).await
     }
 
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        self.inner.leave(group, worker).await
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
+        self.inner.leave(group, session).await
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
-        let swept = self.inner.sweep(group, limit).await?;
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError> {
+        let swept = self.inner.sweep(group, session, sweep).await?;
         Ok(if self.mistake == Mistake::NoSweep {
-            Swept::default()
+            Swept {
+                now: swept.now,
+                ..Swept::default()
+            }
         } else {
             swept
         })
@@ -245,19 +263,25 @@ fn an_acknowledgement_before_the_commit_is_found() {
 }
 
 #[test]
-fn a_store_that_keeps_nothing_aside_is_found() {
-    let trouble = mistaken_in(impatient, failing(), Mistake::KeepsNothingAside);
+fn a_store_that_keeps_no_dead_letters_is_found() {
+    let trouble = mistaken_in(impatient, failing(), Mistake::KeepsNothingDead);
     assert!(!trouble.contains("stalled"), "{trouble}");
 }
 
 #[test]
-fn a_store_that_commits_what_failed_is_found() {
-    let trouble = mistaken_in(impatient, failing(), Mistake::CommitsFailed);
-    assert!(trouble.contains("order"), "{trouble}");
+fn a_store_that_forgets_dead_letters_is_found() {
+    let trouble = mistaken_in(impatient, failing(), Mistake::ForgetsDeadLetters);
+    assert!(!trouble.contains("stalled"), "{trouble}");
 }
 
 #[test]
-fn a_store_that_drops_what_is_late_is_found() {
-    let trouble = mistaken_in(hasty, Faults::all(), Mistake::DropsLate);
-    assert!(trouble.contains("nothing lost"), "{trouble}");
+fn a_store_that_forgets_what_was_skipped_is_found() {
+    let trouble = mistaken_in(hasty, Faults::all(), Mistake::ForgetsSkipped);
+    assert!(!trouble.contains("stalled"), "{trouble}");
+}
+
+#[test]
+fn a_store_that_forgets_ids_is_found() {
+    let trouble = mistaken(Mistake::ForgetsIds);
+    assert!(!trouble.contains("stalled"), "{trouble}");
 }

@@ -25,10 +25,10 @@ enum End {
     Pause(usize, String),
 }
 
-/// Sends faults until the bad weather is over. Returns the workers that are still leaving.
-pub(super) async fn storm(fleet: &mut Fleet, workers: &mut [Process]) -> JoinSet<()> {
+/// Sends faults until the faults are over. Returns the workers that are still leaving.
+pub(super) async fn run(fleet: &mut Fleet, workers: &mut [Process]) -> JoinSet<()> {
     let recorder = fleet.recorder.clone();
-    let over = Instant::now() + recorder.faults().weather;
+    let over = Instant::now() + recorder.faults().duration;
     let mut ends = BTreeSet::<(Instant, End)>::new();
     let mut leaving = JoinSet::new();
     loop {
@@ -41,7 +41,7 @@ pub(super) async fn storm(fleet: &mut Fleet, workers: &mut [Process]) -> JoinSet
             }
             sleep_until(when).await;
             match end {
-                End::Store => recorder.set_store_away(false),
+                End::Store => recorder.set_store_down(false),
                 End::Pause(place, name) if workers[place].name() == name => {
                     workers[place].freeze(false);
                 }
@@ -69,13 +69,13 @@ pub(super) async fn storm(fleet: &mut Fleet, workers: &mut [Process]) -> JoinSet
                 ends.insert((at + recorder.up_to(LEASE * 3), End::Pause(place, name)));
             }
             Fault::StoreOutage => {
-                recorder.set_store_away(true);
+                recorder.set_store_down(true);
                 ends.insert((at + recorder.up_to(LEASE * 2), End::Store));
             }
             Fault::BrokerCut => workers[place].cut().await,
         }
     }
-    recorder.clear_up();
+    recorder.end_faults();
     workers.iter().for_each(|worker| worker.freeze(false));
     leaving
 }
@@ -96,5 +96,5 @@ fn next(recorder: &Recorder) -> (Duration, Option<Fault>) {
     });
     drawn
         .min_by_key(|(wait, _)| *wait)
-        .unwrap_or((faults.weather, None))
+        .unwrap_or((faults.duration, None))
 }

@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-use ordered_core::next::store::{Acquire, AcquireMode, Answer, Inspect, Previous, Request, Save};
 use ordered_core::protocol::{Fence, WorkerId};
-use ordered_core::store::Group;
+use ordered_core::store::{Acquire, AcquireMode, Answer, Group, Inspect, Previous, Request, Save};
 
-use crate::next_suite::stage::{A, B, START, Stage, ask, busy, key, owned, saved, session};
+use crate::store_suite::stage::{A, B, START, Stage, ask, busy, key, owned, saved, session};
 use crate::unique;
 
 pub async fn a_free_key_is_granted(stage: Stage<impl Inspect>) {

@@ -2,13 +2,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::next::store::{
-    Acquire, AcquireMode, Answer, Beat, Change, Exchange, Inspect, KeyIndex, Letter, MemoryStore,
-    Opened, Posted, Previous, PutMode, Record, RecordPage, Request, Save, Session, Slot, Store,
-    Sweep, Swept, Totals, WorkerRecord,
-};
 use ordered_core::protocol::WorkerId;
-use ordered_core::store::{AuditEntry, Group, StoreError};
+use ordered_core::store::{
+    Acquire, AcquireMode, Answer, AuditEntry, Beat, Change, Exchange, Group, Inspect, KeyIndex,
+    Letter, MemoryStore, Opened, Posted, Previous, PutMode, Record, RecordPage, Request, Save,
+    Session, Slot, Store, StoreError, Sweep, Swept, Totals, WorkerRecord,
+};
 
 /// A store in memory that makes one mistake.
 pub(super) struct Planted {

@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-use ordered_core::next::store::{Incarnation, Inspect, Request, Session};
 use ordered_core::protocol::WorkerId;
-use ordered_core::store::{Group, StoreErrorKind};
+use ordered_core::store::{Group, Incarnation, Inspect, Request, Session, StoreErrorKind};
 
-use crate::next_suite::stage::{A, Stage, ask, broad};
+use crate::store_suite::stage::{A, Stage, ask, broad};
 use crate::unique;
 
 /// Every call of the session is refused.

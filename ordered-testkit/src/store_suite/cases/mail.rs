@@ -1,7 +1,7 @@
-use ordered_core::next::store::{Acquire, AcquireMode, Inspect, Posted, Previous, Save, Slot};
 use ordered_core::protocol::{QuotaLimit, WorkerId};
+use ordered_core::store::{Acquire, AcquireMode, Inspect, Posted, Previous, Save, Slot};
 
-use crate::next_suite::stage::{A, B, Stage, ask, letter, owned, saved};
+use crate::store_suite::stage::{A, B, Stage, ask, letter, owned, saved};
 
 pub async fn letters_for_a_key_that_is_owned_are_posted(stage: Stage<impl Inspect>) {
     let fence = stage.own(A).await.fence;

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use ordered_core::event::Key;
-use ordered_core::next::store::{Acquire, Inspect, Save};
+use ordered_core::store::{Acquire, Inspect, Save};
 
-use crate::next_suite::stage::{A, B, Stage, ask, id, key, owned, saved};
+use crate::store_suite::stage::{A, B, Stage, ask, id, key, owned, saved};
 
 const TTL: u64 = 60_000;
 

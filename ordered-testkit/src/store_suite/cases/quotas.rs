@@ -1,9 +1,9 @@
 use std::ops::Range;
 
-use ordered_core::next::store::{Answer, Change, Inspect, PutMode, Slot};
 use ordered_core::protocol::{Fence, Policy, QuotaLimit};
+use ordered_core::store::{Answer, Change, Inspect, PutMode, Slot};
 
-use crate::next_suite::stage::{A, Stage, letter, put, saved};
+use crate::store_suite::stage::{A, Stage, letter, put, saved};
 
 /// Puts letters of three bytes at 1, 2, …; answers what the last one is told.
 async fn fill(stage: &Stage<impl Inspect>, fence: Fence, seqs: Range<u64>) -> Answer {

@@ -1,7 +1,7 @@
-use ordered_core::next::store::{Answer, Change, Inspect, Letter, Posted, PutMode, Save, Slot};
 use ordered_core::protocol::{Fence, QuotaLimit};
+use ordered_core::store::{Answer, Change, Inspect, Letter, Posted, PutMode, Save, Slot};
 
-use crate::next_suite::stage::{A, B, Stage, due_at, id, letter, put, saved};
+use crate::store_suite::stage::{A, B, Stage, due_at, id, letter, put, saved};
 
 const TWO: Slot = Slot::Held(2);
 const THREE: Slot = Slot::Held(3);

@@ -1,9 +1,9 @@
 mod planted;
 
 use ordered_core::clock::Clock;
-use ordered_core::next::store::MemoryStore;
-use ordered_testkit::next_store_suite;
-use ordered_testkit::next_suite::{equals_memory, sequences};
+use ordered_core::store::MemoryStore;
+use ordered_testkit::store_suite;
+use ordered_testkit::store_suite::{equals_memory, sequences};
 
 use self::planted::{Mistake, Planted};
 
@@ -11,7 +11,7 @@ async fn memory(clock: Clock) -> MemoryStore {
     MemoryStore::with_clock(clock)
 }
 
-next_store_suite!(memory);
+store_suite!(memory);
 
 #[tokio::test]
 async fn the_store_in_memory_equals_itself() {

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use ordered_core::clock::Clock;
 use ordered_core::event::Key;
-use ordered_core::next::store::{
-    Answer, Inspect, MemoryStore, Record, Request, Save, Session, Slot, Store, Sweep,
-};
 use ordered_core::protocol::{Fence, Policy, WorkerId};
-use ordered_core::store::{Group, StoreError};
+use ordered_core::store::{
+    Answer, Group, Inspect, MemoryStore, Record, Request, Save, Session, Slot, Store, StoreError,
+    Sweep,
+};
 
 use super::step::{Ask, Claim, GroupPlace, Step, Who, WorkerPlace};
 use crate::unique;
