@@ -7,9 +7,9 @@ use ordered_core::store::StoreError;
 use redis::Value;
 
 use super::encode::{Encoded, Portion};
-use super::record::{mail, read_letter, split_record, worker, worker_and_mail};
+use super::record::{Owner, mail, read_letter, split_record, worker};
 use super::reply::{Reply, event_id, misshaped, number};
-use super::wire::{self, NUMBER, code, head, put, status};
+use super::wire::{code, head, put, status};
 
 /// What a call was answered with.
 #[derive(Debug)]
@@ -110,21 +110,15 @@ fn acquired(
             posted,
         }))),
         kind => {
-            let fence = rest.get(..NUMBER).ok_or_else(|| misshaped("grant"))?;
-            let (worker, mail) = worker_and_mail(&rest[NUMBER..])?;
+            // The new fence, and behind it what the old owner was.
+            let old = Owner::parse(rest)?;
             let previous = match kind {
                 head::MYSELF => Previous::Myself,
-                head::DIED => Previous::Died(worker),
-                head::OTHER => Previous::Other(worker),
+                head::DIED => Previous::Died(old.worker),
+                head::OTHER => Previous::Other(old.worker),
                 _ => return Err(misshaped("grant")),
             };
-            granted(
-                Fence(wire::read_number(fence)),
-                previous,
-                record,
-                mail,
-                seen,
-            )
+            granted(old.fence, previous, record, old.mail, seen)
         }
     }
 }

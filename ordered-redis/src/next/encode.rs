@@ -1,5 +1,6 @@
 //! The call that carries out the requests to the keys of one bucket.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ordered_core::next::store::{
@@ -12,7 +13,7 @@ use super::ids::{Digest, Generation, Generations};
 use super::record::put_letter;
 use super::script::EXCHANGE;
 use super::session::{BucketState, GroupState};
-use super::wire::{self, put_count};
+use super::wire::{self, NUMBER, put_count};
 
 const STRUCTURES: [&str; 7] = ["K", "O", "W", "M", "due", "gap", "halted"];
 
@@ -110,7 +111,7 @@ impl<'a> Portion<'a> {
         for (_, save) in &self.saves {
             command.arg(save.key.as_str());
         }
-        self.bodies(&mut command);
+        self.bodies(&mut command, context.session);
         for digest in digests.look_ups.iter().chain(&digests.members) {
             command.arg(itoa::Buffer::new().format(digest.member).as_bytes());
         }
@@ -272,9 +273,14 @@ impl<'a> Portion<'a> {
             .arg(takings);
     }
 
-    fn bodies(&self, command: &mut Cmd) {
+    fn bodies(&self, command: &mut Cmd, session: &Session) {
+        let worker = session.worker.as_str().as_bytes();
+        let mut claim = vec![0; NUMBER];
+        claim.push(u8::try_from(worker.len()).unwrap_or(u8::MAX));
+        claim.extend_from_slice(worker);
         for (_, save) in &self.saves {
-            command.arg(&wire::number(save.fence.0)[..]);
+            claim[..NUMBER].copy_from_slice(&wire::number(save.fence.0));
+            command.arg(&claim[..]);
         }
         let mut record = Vec::new();
         for (_, save) in &self.saves {
@@ -337,6 +343,7 @@ struct Digests {
 struct MailboxChange {
     /// Each slot that is changed, once.
     slots: Vec<Slot>,
+    places: HashMap<Slot, usize, foldhash::fast::FixedState>,
     changes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -376,13 +383,12 @@ impl MailboxChange {
 
     /// The place of a slot: 1 is the field that counts.
     fn place(&mut self, slot: Slot) -> usize {
-        // Most changes are of one slot each, and in order.
-        let known = self.slots.iter().rposition(|known| *known == slot);
-        let at = known.unwrap_or_else(|| {
+        let next = self.slots.len() + 2;
+        let at = *self.places.entry(slot).or_insert(next);
+        if at == next {
             self.slots.push(slot);
-            self.slots.len() - 1
-        });
-        at + 2
+        }
+        at
     }
 
     fn finish(self, command: &mut Cmd, place: usize, fetch: &[Slot]) {

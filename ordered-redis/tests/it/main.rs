@@ -8,6 +8,8 @@ mod footprint;
 mod late_calls;
 mod model;
 mod namespace;
+mod next_footprint;
+mod next_late_calls;
 mod next_ownership;
 mod next_support;
 mod refusals;

@@ -3,7 +3,8 @@
 -- KEYS: records owners leases meta due gap halted, a mailbox for each box, for each look-up a part of each generation
 --   (the newest first), a part for each id to remember
 -- ARGV: incarnation generations worker call given_time counts limits expiries modes takings marks, the names of the
---   acquired keys, the names of the saved keys, the fences of the saves, their records (empty: unchanged), the members to
+--   acquired keys, the names of the saved keys, the claims of the saves (fence(7)
+--   length(1) worker), their records (empty: unchanged), the members to
 --   look up, the members to remember, the boxes, the listings (place(4) list(1), score or nothing)
 --   counts: acquires saves boxes look_ups members generations listings frees (4 each)
 --   limits: events and bytes of a key, events and bytes of the bucket, dedup_ttl (7 each)
@@ -14,11 +15,12 @@
 --   change: operation(1) slot(4) to(4), then letter or note; n(ew) f(orce) r(eplace) p(ost) d(elete) m(ove)
 -- Returns: code now paused heads records statuses mails seen boxes; or code now generations where that is not 0
 --   code: 0 done, 1 state lost, 2 late, 3 other generations
---   head: fence, where nobody had the key; state(1) fence(7) length(1) worker mail; B worker, where busy; nil without lease
+--   head: fence, where nobody had the key; state(1) fence(7) and the old owner without its fence; B worker, where busy; nil
+--   without a lease; U without memory for a new key
 --   status: 0, + 1 released, + 2 wanted, + 4 mail; 8 lost; 16 + limit full. seen: 1 or 0 for each look-up
 --   box: what became of each put (0 stored, 1 known, 16 + limit, or the id in the slot), and the fetched letters
 --
--- Record: fence(7) body. Owner: fence(7) wanted(1) since(7) length(1) worker mail(8 each). Letter: lengths of id and
+-- Record: fence(7) body. Owner: fence(7) length(1) worker wanted(1) since(7) mail(8 each). Letter: lengths of id and
 -- note(2 each) id note data. Slot # of a mailbox: events(7) bytes(7) held.
 -- luacheck: read globals call clock look, ignore 211
 local RECORDS, OWNERS, LEASES, META, LISTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 4
@@ -51,9 +53,9 @@ local function many(command, key, list, first, last)
 end
 
 local names = 11
-local fences = names + acquires + saves
-local bodies = fences + saves
-local owners = names < fences and many('HMGET', OWNERS, ARGV, names + 1, fences) or {}
+local claims = names + acquires + saves
+local bodies = claims + saves
+local owners = names < claims and many('HMGET', OWNERS, ARGV, names + 1, claims) or {}
 local changed = {} -- by place: the new owner, false for none
 
 -- Acquisitions
@@ -62,11 +64,11 @@ if acquires > 0 then
   records = many('HMGET', RECORDS, ARGV, names + 1, names + acquires)
   states[me] = look(LEASES, me, now)
 end
-local granted = '\0' .. pack('>I7', now) .. string.char(#me) .. me
-local usual = pack('>I7', micros) .. granted
+local granted, since = string.char(#me) .. me, pack('>I7', now)
+local usual = pack('>I7', micros) .. granted .. '\0' .. since
 for place = 1, states[me] == 'alive' and acquires or 0 do
   local owner, record = owners[place], records[place]
-  local holder, state = owner and sub(owner, 17, 16 + byte(owner, 16)), nil
+  local holder, state = owner and sub(owner, 9, 8 + byte(owner, 8)), nil
   if holder == me then
     state = 'M'
   elseif holder then
@@ -78,17 +80,20 @@ for place = 1, states[me] == 'alive' and acquires or 0 do
     heads[place] = 'U'
   elseif state == 'B' then
     heads[place], records[place] = 'B' .. holder, false
-    if byte(ARGV[9], place) == 104 then changed[place] = sub(owner, 1, 7) .. '\1' .. sub(owner, 9) end
+    if byte(ARGV[9], place) == 104 then
+      changed[place] = sub(owner, 1, 8 + #holder) .. '\1' .. sub(owner, 10 + #holder)
+    end
   else
     local last = math.max(record and read('>I7', record) or 0, owner and read('>I7', owner) or 0)
     local fence = math.max(last + 1, micros)
     if owner then
       -- Who asked this worker for the key still wants it.
-      local wanted = state == 'M' and sub(owner, 8, 8) or '\0'
-      heads[place] = state .. pack('>I7', fence) .. sub(owner, 16)
-      changed[place] = pack('>I7', fence) .. wanted .. sub(granted, 2) .. sub(owner, 17 + #holder)
+      local wanted = state == 'M' and sub(owner, 9 + #holder, 9 + #holder) or '\0'
+      heads[place] = state .. pack('>I7', fence) .. sub(owner, 8)
+      changed[place] = pack('>I7', fence) .. granted .. wanted .. since .. sub(owner, 17 + #holder)
     else
-      heads[place], changed[place] = fence, fence == micros and usual or pack('>I7', fence) .. granted
+      heads[place] = fence
+      changed[place] = fence == micros and usual or pack('>I7', fence) .. granted .. '\0' .. since
     end
   end
 end
@@ -98,7 +103,7 @@ for place = #heads + 1, acquires do heads[place], records[place] = false, false 
 local statuses = {}
 for save = 1, saves do
   local owner = owners[acquires + save]
-  statuses[save] = owner and sub(owner, 1, 7) == ARGV[fences + save] and 0 or LOST
+  statuses[save] = owner and sub(owner, 1, owner_size - 8) == ARGV[claims + save] and 0 or LOST
 end
 
 -- Mailboxes
@@ -237,7 +242,7 @@ for save = 1, saves do
       status, changed[place] = RELEASED, false
     end
     if status ~= RELEASED and #owner > owner_size + #mail then changed[place] = sub(owner, 1, owner_size) .. mail end
-    statuses[save] = byte(owner, 8) == 1 and status + WANTED or status
+    statuses[save] = byte(owner, owner_size - 7) == 1 and status + WANTED or status
   end
 end
 if count > 0 then many('HSET', RECORDS, set, 1, count) end
