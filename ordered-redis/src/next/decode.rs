@@ -67,11 +67,7 @@ pub(super) fn decode(
         let seen = seen.take(acquire.look_up.len())?;
         let record = records.maybe_bytes()?;
         let posted = boxes.take(at).puts;
-        let mut answer = acquired(heads.next()?, record, seen, posted)?;
-        if let (true, Answer::Busy(busy)) = (portion.frees, &mut answer) {
-            let full = |_| Posted::Full(QuotaLimit::GroupBytes);
-            busy.posted = acquire.letters.iter().map(full).collect();
-        }
+        let answer = acquired(heads.next()?, record, seen, posted)?;
         answers.push((*place, answer));
     }
     for (at, (place, save)) in portion.saves.iter().enumerate() {

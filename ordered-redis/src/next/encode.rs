@@ -24,7 +24,7 @@ pub(super) struct Portion<'a> {
     /// Their places in the batch, with the acquisitions apart from the saves.
     pub(super) acquires: Vec<(usize, &'a Acquire)>,
     pub(super) saves: Vec<(usize, &'a Save)>,
-    /// Only what frees memory, or takes next to none: Redis has none left. No letter is stored.
+    /// Redis has no memory left: only what frees some, or takes next to none, is carried out.
     pub(super) frees: bool,
 }
 
@@ -67,14 +67,10 @@ impl<'a> Portion<'a> {
         }
     }
 
-    pub(super) fn letters(&self, acquire: &'a Acquire) -> &'a [(Slot, Letter)] {
-        if self.frees { &[] } else { &acquire.letters }
-    }
-
     /// The places of those that use a mailbox, in the order of the batch: so they share what is left of a quota.
     fn boxes(&self) -> Vec<usize> {
         let posting = self.acquires.iter().enumerate();
-        let posting = posting.filter(|(_, (_, acquire))| !self.letters(acquire).is_empty());
+        let posting = posting.filter(|(_, (_, acquire))| !acquire.letters.is_empty());
         let posting = posting.map(|(at, (place, _))| (*place, at));
         let using = self.saves.iter().enumerate();
         let using =
@@ -304,7 +300,7 @@ impl<'a> Portion<'a> {
                     mailbox.push(change)?;
                 }
             } else {
-                for (slot, letter) in self.letters(self.acquires[*at].1) {
+                for (slot, letter) in &self.acquires[*at].1.letters {
                     mailbox.put(b'p', *slot, letter)?;
                 }
             }

@@ -14,7 +14,6 @@ use redis::{Cmd, cmd};
 use super::RedisStore;
 use super::record::{Lease, Owner, read_letter, split_record, worker};
 use super::reply::{Reply, key, maybe_bytes, misshaped, number};
-use super::script::CREATE;
 
 /// How many keys a page has; Redis takes it as a hint.
 const PAGE: usize = 500;
@@ -335,9 +334,9 @@ impl Inspect for RedisStore {
             if known.as_deref().unwrap_or("0") == wanted {
                 continue;
             }
-            let mut call = CREATE.call(1, 3, 256);
-            call.arg(&meta).arg(incarnation).arg("paused").arg(wanted);
-            if number(self.run(vec![call]).await?.remove(0))? != 1 {
+            let expected = [("incarnation", &incarnation[..])];
+            let fields = [("paused", wanted.as_bytes())];
+            if !self.set_if(&meta, &expected, &fields).await? {
                 return Err(super::state_lost(group));
             }
             changed = true;

@@ -25,10 +25,9 @@ macro_rules! operation {
 operation!(EXCHANGE = "lua/lease.lua", "lua/exchange.lua");
 operation!(HEARTBEAT = "lua/lease.lua", "lua/heartbeat.lua");
 operation!(SWEEP = "lua/lease.lua", "lua/sweep.lua");
-operation!(GENERATION = "lua/generation.lua");
-operation!(CREATE = "lua/create.lua");
+operation!(SET_IF = "lua/set_if.lua");
 
-pub(super) static ALL: [&Operation; 5] = [&EXCHANGE, &HEARTBEAT, &SWEEP, &GENERATION, &CREATE];
+pub(super) static ALL: [&Operation; 4] = [&EXCHANGE, &HEARTBEAT, &SWEEP, &SET_IF];
 
 impl Operation {
     pub(super) fn load(&self) -> Cmd {

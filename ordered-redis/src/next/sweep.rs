@@ -153,6 +153,7 @@ fn read(answer: Value, group: &Group) -> Result<BucketSwept, StoreError> {
     Ok(BucketSwept {
         now,
         due: all(answer.list()?, |due| {
+            let mut due = due.list()?;
             let key = due.key()?;
             Ok((due.number()?, key))
         })?,
@@ -169,7 +170,10 @@ fn read(answer: Value, group: &Group) -> Result<BucketSwept, StoreError> {
         },
         step: Step {
             cursor: answer.text()?,
-            unreachable: all(answer.list()?, |pair| Ok((pair.bytes()?, pair.bytes()?)))?,
+            unreachable: all(answer.list()?, |pair| {
+                let mut pair = pair.list()?;
+                Ok((pair.bytes()?, pair.bytes()?))
+            })?,
             holders: all(answer.list()?, Reply::bytes)?,
         },
     })

@@ -11,6 +11,8 @@ mod namespace;
 mod next_footprint;
 mod next_late_calls;
 mod next_ownership;
+mod next_refusals;
+mod next_remembered;
 mod next_support;
 mod refusals;
 mod remembered;

@@ -3,7 +3,7 @@
 -- KEYS: meta leases owners records due gap halted
 -- ARGV: incarnation given_time limit longest_wait stuck_after scan cursor, then a worker and its lease for each to forget
 -- Returns: code now due orphaned stuck halted oldest cursor unreachable holders; code: 0 done, 1 state lost
---   due and stuck: pairs of key and score, stuck with the record; oldest: key and score
+--   due: each key and score; stuck: the same and the record; oldest: key and score
 --   cursor: where to go on, empty at the end; orphaned: may be more than the limit
 --   unreachable: the workers that are dead or gone, each with its lease; holders: those of them that were seen to own keys
 -- luacheck: read globals call clock look
@@ -26,39 +26,35 @@ local states, unreachable = {}, {}
 for _, worker in ipairs(call('HKEYS', LEASES)) do
   local state, lease = look(LEASES, worker, now)
   states[worker] = state
-  if state ~= 'alive' then
-    unreachable[#unreachable + 1] = worker
-    unreachable[#unreachable + 1] = lease
-  end
+  if state ~= 'alive' then unreachable[#unreachable + 1] = { worker, lease } end
 end
 local function holder(owner) return string.sub(owner, 9, 8 + string.byte(owner, 8)) end
 
 local due = {}
 local function find_due(from, to)
   for page = 0, PAGES - 1 do
-    if #due >= 2 * limit then return end
     local some = call('ZRANGEBYSCORE', DUE, from, to, 'WITHSCORES', 'LIMIT', page * PAGE, PAGE)
     for at = 1, #some, 2 do
-      local owner = call('HGET', OWNERS, some[at])
-      if #due < 2 * limit and not (owner and states[holder(owner)] == 'alive') then
-        due[#due + 1] = some[at]
-        due[#due + 1] = some[at + 1]
+      local owner = #due < limit and call('HGET', OWNERS, some[at])
+      if #due < limit and not (owner and states[holder(owner)] == 'alive') then
+        due[#due + 1] = { some[at], some[at + 1] }
       end
     end
-    if #some < 2 * PAGE then return end
+    if #some < 2 * PAGE or #due == limit then return end
   end
 end
 find_due('-inf', now)
 -- Later than any wait: listed before the clock stepped back.
 find_due(string.format('(%.0f', now + ARGV[4]), NEVER)
 
-local orphaned, holders, cursor = {}, {}, ARGV[7]
+local orphaned, holders, is_holder, cursor = {}, {}, {}, ARGV[7]
 for _ = 1, (ARGV[6] == '1' or #unreachable > 0) and PAGES or 0 do
   local next_cursor, owners = unpack(call('HSCAN', OWNERS, cursor, 'COUNT', PAGE))
   for at = 1, #owners, 2 do
     local worker = owners[at] ~= '' and holder(owners[at + 1])
     if worker and states[worker] ~= 'alive' then
-      holders[worker] = true
+      if not is_holder[worker] then holders[#holders + 1] = worker end
+      is_holder[worker] = true
       orphaned[#orphaned + 1] = owners[at]
     end
   end
@@ -67,8 +63,6 @@ for _ = 1, (ARGV[6] == '1' or #unreachable > 0) and PAGES or 0 do
   cursor = next_cursor == '0' and '' or next_cursor
   if cursor == '' or #orphaned == limit then break end
 end
-local names = {}
-for worker in pairs(holders) do names[#names + 1] = worker end
 
 local stuck = {}
 local waiting = call('ZRANGEBYSCORE', GAP, '-inf', now - ARGV[5], 'WITHSCORES', 'LIMIT', 0, limit)
@@ -76,4 +70,4 @@ for at = 1, #waiting, 2 do
   stuck[#stuck + 1] = { waiting[at], waiting[at + 1], call('HGET', RECORDS, waiting[at]) }
 end
 local oldest = call('ZRANGE', GAP, 0, 0, 'WITHSCORES')
-return { 0, now, due, orphaned, stuck, call('ZCARD', HALTED), oldest, cursor, unreachable, names }
+return { 0, now, due, orphaned, stuck, call('ZCARD', HALTED), oldest, cursor, unreachable, holders }
