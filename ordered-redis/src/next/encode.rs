@@ -15,8 +15,6 @@ use super::script::EXCHANGE;
 use super::session::{BucketState, GroupState};
 use super::wire::{self, NUMBER, put_count};
 
-const STRUCTURES: [&str; 7] = ["K", "O", "W", "M", "due", "gap", "halted"];
-
 /// Some requests, all to keys of one bucket.
 #[derive(Debug)]
 pub(super) struct Portion<'a> {
@@ -86,10 +84,8 @@ impl<'a> Portion<'a> {
         let boxes = self.boxes();
         let digests = self.digests(context.state.secret);
         let (generations, added, marks) = self.marks(bucket, &digests);
-        let keys = STRUCTURES.len()
-            + boxes.len()
-            + digests.look_ups.len() * generations.list().len()
-            + digests.members.len();
+        let keys =
+            boxes.len() + digests.look_ups.len() * generations.list().len() + digests.members.len();
         let payload = self
             .saves
             .iter()
@@ -97,7 +93,7 @@ impl<'a> Portion<'a> {
         let requests = self.acquires.len() + self.saves.len();
         let bytes =
             keys * (bucket.tag.len() + 16) + requests * 64 + payload.sum::<usize>() + 2 * keys * 24;
-        let mut command = EXCHANGE.call(keys, 16 + 4 * requests + 2 * keys, bytes);
+        let mut command = EXCHANGE.call(&bucket.tag, keys, 16 + 4 * requests + 2 * keys, bytes);
         self.keys(&mut command, bucket, &boxes, &digests, &generations);
         self.header(&mut command, context, &boxes, &digests, &generations);
         command.arg(marks);
@@ -180,9 +176,6 @@ impl<'a> Portion<'a> {
             parts.iter().for_each(|part| name.push_str(part));
             command.arg(name.as_bytes());
         };
-        for structure in STRUCTURES {
-            key(&[structure]);
-        }
         for at in boxes {
             key(&["B:", self.name(*at)]);
         }

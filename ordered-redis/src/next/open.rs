@@ -159,7 +159,7 @@ impl RedisStore {
         expected: &[(&str, &str)],
         fields: &[(&str, &[u8])],
     ) -> Result<bool, StoreError> {
-        let mut call = SET_IF.call(1, 1 + 2 * (expected.len() + fields.len()), 512);
+        let mut call = SET_IF.call("", 1, 1 + 2 * (expected.len() + fields.len()), 512);
         call.arg(meta).arg(expected.len());
         for (field, value) in expected {
             call.arg(field).arg(value);

@@ -129,11 +129,7 @@ impl RedisStore {
     }
 
     fn sweep_call(&self, state: &GroupState, bucket: &BucketState, sweep: &Sweep) -> Cmd {
-        let structures = ["M", "W", "O", "K", "due", "gap", "halted"];
-        let mut call = SWEEP.call(structures.len(), 16, 512);
-        for structure in structures {
-            call.arg(bucket.name(structure));
-        }
+        let mut call = SWEEP.call(&bucket.tag, 0, 16, 512);
         call.arg(state.incarnation_text())
             .arg(self.given_time())
             .arg(sweep.limit)

@@ -11,7 +11,7 @@ use ordered_testkit::store_suite::equals_the_model;
 use crate::talk::{apply, ask, group, key, offer, open, raw};
 
 /// Three masters that share the slots.
-async fn cluster() -> (Vec<RedisServer>, String) {
+pub(crate) async fn cluster() -> (Vec<RedisServer>, String) {
     let servers = masters(
         &RedisServer::builder(),
         &["0 5000", "5001 11000", "11001 16383"],
@@ -22,7 +22,7 @@ async fn cluster() -> (Vec<RedisServer>, String) {
 }
 
 /// A master for each range of slots.
-async fn masters(builder: &RedisBuilder, ranges: &[&str]) -> Vec<RedisServer> {
+pub(crate) async fn masters(builder: &RedisBuilder, ranges: &[&str]) -> Vec<RedisServer> {
     let mut servers = Vec::new();
     for _ in ranges {
         let server = builder.clone().setting("cluster-enabled", "yes");

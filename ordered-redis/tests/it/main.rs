@@ -8,6 +8,8 @@ mod footprint;
 mod late_calls;
 mod model;
 mod namespace;
+#[cfg(feature = "cluster")]
+mod next_cluster;
 mod next_footprint;
 mod next_late_calls;
 mod next_ownership;

@@ -1,6 +1,6 @@
 -- Carries out the requests of a worker to keys of one bucket, each atomically for its key.
 --
--- KEYS: records owners leases meta due gap halted, a mailbox for each box, for each look-up a part of each generation
+-- KEYS: K O W M due gap halted, a mailbox for each box, for each look-up a part of each generation
 --   (the newest first), a part for each id to remember
 -- ARGV: incarnation generations worker call given_time counts limits expiries modes takings marks, then the names of the
 --   acquired keys, those of the saved keys, the claims and the records of the saves, the ids to look up, the ids to

@@ -1,6 +1,6 @@
 -- Writes fields of some metadata, if others are as expected.
 --
--- KEYS: meta
+-- KEYS: M, or the metadata of the group
 -- ARGV: count, so many pairs of a field and its expected value (empty: the metadata do not exist), the fields and values
 -- Returns: 1 where they were written, and 0 where not
 local first = 2 * ARGV[1] + 2

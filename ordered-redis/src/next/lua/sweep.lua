@@ -1,6 +1,6 @@
 -- Finds the keys of one bucket that need an owner, and forgets workers that own nothing any more.
 --
--- KEYS: meta leases owners records due gap halted
+-- KEYS: M W O K due gap halted
 -- ARGV: incarnation given_time limit longest_wait stuck_after scan cursor, then a worker and its lease for each to forget
 -- Returns: code now due orphaned stuck halted oldest cursor unreachable holders; code: 0 done, 1 state lost
 --   due: each key and score; stuck: the same and the record; oldest: key and score
