@@ -5,7 +5,7 @@ use ordered_core::protocol::{Phase, Refusal, Verb, Verdict, WorkerId};
 use ordered_core::store::{AcquireMode, Answer, Previous, Request, Slot, Store};
 use tokio::time::{Instant, advance, sleep};
 
-use super::stage::{LEASE, Stage, acquire, ada, force, hold, key, letter, release};
+use super::stage::{LEASE, Stage, acquire, ada, dry_run, force, hold, key, letter, release};
 use super::store::Fault;
 
 fn post(seq: u64) -> Request {
@@ -227,4 +227,27 @@ async fn a_key_that_was_taken_over_meanwhile_is_told() {
     assert_eq!(owned.previous, Previous::Myself);
     let state = stage.state("key").await;
     assert!(matches!(state.phase, Phase::Halted { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_reckons_with_an_owner_that_is_dead() {
+    let stage = Stage::new().await;
+    stage
+        .change("key", |transition| {
+            hold(transition, 1);
+            transition.owner_died("w0");
+        })
+        .await;
+    stage.acquire(&stage.worker, "key").await;
+    let said = stage.operate_with(&Verb::Retry, dry_run()).await.unwrap();
+    assert_eq!(said, Verdict::Refused(Refusal::NotStopped));
+    sleep(LEASE).await;
+    let said = stage.operate_with(&Verb::Retry, dry_run()).await.unwrap();
+    assert!(is_operated(&said), "two deaths make a suspect");
+    let options = OperateOptions {
+        wait: LEASE,
+        ..OperateOptions::default()
+    };
+    let verdict = stage.operate_with(&Verb::Retry, options).await.unwrap();
+    assert_eq!(verdict, said);
 }
