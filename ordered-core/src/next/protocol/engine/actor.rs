@@ -165,6 +165,24 @@ impl<D> Actor<D> {
         }
     }
 
+    /// Puts an event back that was taken out of the queue. Another one that has come into its place meanwhile stays with the
+    /// broker for a while: which of the two is right shows when this one is decided about.
+    pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+        let Added::Taken(event) = self.queue.add(event) else {
+            return;
+        };
+        let there = self
+            .queue
+            .take_waiting(|there| there.seq == event.seq && there.replay == event.replay);
+        if there.is_empty() {
+            return self.defer(shared, *event, Deferral::NotYet);
+        }
+        for other in there {
+            self.defer(shared, other, Deferral::NotYet);
+        }
+        self.queue.add(*event);
+    }
+
     /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where it
     /// does not say.
     fn is_of_another_epoch(&self, event: &Event<D>, there: Option<u64>) -> bool {
@@ -213,7 +231,7 @@ impl<D> Actor<D> {
                 return None;
             }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
-            let seen = event.seen.unwrap_or(false);
+            let seen = event.seen.unwrap_or(false) || own.ids.contains(&event.id);
             match state.place(event.seq, event.epoch, seen, policy, now) {
                 Placement::Ahead | Placement::Compare(_) => None,
                 _ if event.seen.is_none() => None,
@@ -304,7 +322,7 @@ impl<D> Actor<D> {
                 event.seen = None;
                 event.held_since = None;
                 event.replay = false;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
     }

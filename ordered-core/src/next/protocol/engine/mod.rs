@@ -16,6 +16,8 @@ mod queue;
 mod retry_wait;
 mod runs;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod watermark;
 
 use std::collections::VecDeque;

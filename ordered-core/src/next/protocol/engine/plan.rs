@@ -207,6 +207,9 @@ impl<D> Actor<D> {
 
     /// What came from the mailbox and lies behind the key is taken out there.
     fn plan_past(&mut self, plan: &mut Plan<'_, D>, rules: &Rules) {
+        let Some(Ownership { ids, .. }) = &self.ownership else {
+            return;
+        };
         let last_seq = plan.transition.state.last_seq;
         let is_past = |event: &Event<D>| {
             event.seq <= last_seq && event.is_stored() && !event.replay && event.seen.is_some()
@@ -214,7 +217,7 @@ impl<D> Actor<D> {
         for event in self.queue.take_waiting(is_past) {
             let transition = &mut plan.transition;
             let (now, seq) = (transition.now, event.seq);
-            let seen = event.seen == Some(true);
+            let seen = event.seen == Some(true) || ids.contains(&event.id);
             let placement = transition.state.place(seq, None, seen, &rules.policy, now);
             let disposition = match placement {
                 Placement::Late if rules.on_late == crate::handler::OnLate::DeadLetter => {
@@ -291,7 +294,8 @@ impl<D> Actor<D> {
             if event.is_stored() || event.replay {
                 plan.parts.leaving.push((event, Leaving::Stored));
             } else {
-                plan.put(event, now);
+                let checked = self.checked(&event, plan.transition.state);
+                plan.put(event, checked, now);
             }
         }
     }
@@ -338,7 +342,8 @@ impl<D> Actor<D> {
                 if event.is_stored() {
                     plan.parts.leaving.push((event, Leaving::Stored));
                 } else {
-                    plan.put(event, now);
+                    let checked = self.checked(&event, plan.transition.state);
+                    plan.put(event, checked, now);
                 }
             }
         }
@@ -350,11 +355,18 @@ impl<D> Actor<D> {
                 } else {
                     PutMode::New
                 };
-                let checked = plan.checked(event);
+                let checked = self.checked(event, plan.transition.state);
                 plan.transition.hold(seq, letter(event, now, checked), mode);
                 plan.puts_are(PutFor::Staying(seq));
             }
         }
+    }
+
+    /// Up to which seq the key is committed, where the id of the event is not among the remembered ones.
+    fn checked(&self, event: &Event<D>, state: &KeyState) -> Option<u64> {
+        let own = self.ownership.as_ref()?;
+        let is_new = event.seen == Some(false) && !own.ids.contains(&event.id);
+        is_new.then_some(state.last_seq)
     }
 
     /// What is read with the save: ids that were not looked up, and what is next in the mailbox.
@@ -417,7 +429,8 @@ impl<D> Actor<D> {
             || release
             || !changes.is_empty()
             || !remember.is_empty()
-            || !leaving.is_empty();
+            || !leaving.is_empty()
+            || !controls.is_empty();
         let reads = !look_up.is_empty() || !fetch.is_empty();
         let may_wait = self.queue.running() > 0 && !rules.runs_ahead();
         if !says_something && (!reads || may_wait) {
@@ -502,13 +515,8 @@ impl<'a, D> Plan<'a, D> {
         self.parts.puts.resize(puts, whose);
     }
 
-    /// Up to which seq the key was committed when the id of the event was not among the remembered ones.
-    fn checked(&self, event: &Event<D>) -> Option<u64> {
-        (event.seen == Some(false)).then_some(self.transition.state.last_seq)
-    }
-
     /// Puts an event into the mailbox, or compares it with what is there.
-    fn put(&mut self, event: Event<D>, now: u64) {
+    fn put(&mut self, event: Event<D>, checked: Option<u64>, now: u64) {
         let state = &*self.transition.state;
         let held = || state.held.contains(event.seq);
         let slot = if state.is_dead(event.seq) && !held() {
@@ -516,7 +524,7 @@ impl<'a, D> Plan<'a, D> {
         } else {
             held().then_some(Slot::Held(event.seq))
         };
-        let letter = letter(&event, now, self.checked(&event));
+        let letter = letter(&event, now, checked);
         let how = if let Some(slot) = slot {
             let mode = PutMode::New;
             self.transition

@@ -164,6 +164,23 @@ impl<D> Queue<D> {
         self.events.drain(..).collect()
     }
 
+    /// What is known of the ids of those that have not begun has to be looked up anew.
+    pub(super) fn forget_seen(&mut self) {
+        for event in self.rest_mut().filter(|event| !event.replay) {
+            event.seen = None;
+        }
+    }
+
+    /// Notes which ids are remembered, of those that have not begun.
+    pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
+        for (seq, seen) in seqs.iter().zip(seen) {
+            let mut rest = self.rest_mut();
+            if let Some(event) = rest.find(|event| event.seq == *seq && !event.replay) {
+                event.seen = Some(*seen);
+            }
+        }
+    }
+
     /// Puts the event in its place, or its deliveries to the event that is there already. What came from the mailbox
     /// replaces what was delivered meanwhile, and keeps its deliveries.
     pub(super) fn add(&mut self, event: Event<D>) -> Added<D> {
