@@ -8,7 +8,7 @@ use super::shared::Shared;
 use crate::event::{EventId, Key};
 use crate::next::protocol::{KeyState, Phase, Placement};
 use crate::next::store::{Listing, Slot};
-use crate::protocol::{Fence, Obstacle, Waiting};
+use crate::protocol::{Fence, Obstacle, QuotaLimit, Waiting};
 use crate::transport::Token;
 use crate::worker::Control;
 
@@ -42,6 +42,10 @@ pub(super) struct Actor<D> {
     pub(super) run: Option<u64>,
     /// What waits too long for room in the queue is to be held.
     pub(super) hold_overflow: bool,
+    /// A quota had no room for the last save. The next one holds nothing new, so that it is carried out.
+    pub(super) full: Option<QuotaLimit>,
+    /// The outcome of an acquisition is unknown: the key may be the worker's.
+    pub(super) unsure: bool,
     /// A save whose outcome is unknown.
     pub(super) in_doubt: Option<Box<PendingSave<D>>>,
 }
@@ -99,6 +103,8 @@ impl<D> Actor<D> {
             waiting_deliveries: 0,
             run: None,
             hold_overflow: false,
+            full: None,
+            unsure: false,
             in_doubt: None,
         }
     }
@@ -110,7 +116,12 @@ impl<D> Actor<D> {
             && !self.claimed
             && self.queue.is_empty()
             && self.controls.is_empty()
-            && self.in_doubt.is_none()
+            && !self.is_in_doubt()
+    }
+
+    /// Whether it is unknown what the store has made of the last request.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.unsure || self.in_doubt.is_some()
     }
 
     /// Whether only the owner of the key can decide about what is here: it cannot be posted.
@@ -336,6 +347,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.controls.hash(hasher);
         (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
         (self.busy, self.asleep, self.hold_overflow).hash(hasher);
+        (self.full, self.unsure).hash(hasher);
         self.failure.hash(hasher);
         self.waiting.hash(hasher);
         self.waiting_deliveries.hash(hasher);

@@ -39,7 +39,7 @@ impl<D: Default> Actor<D> {
                 self.asleep = true;
                 shared.wake(&self.key, NO_LEASE);
             }
-            (PendingKind::Acquire(_), _) => {}
+            (PendingKind::Acquire(_), _) => self.unsure = true,
             (PendingKind::Save(pending), Answer::Saved(saved)) => {
                 self.on_saved(shared, *pending, saved);
             }
@@ -63,7 +63,7 @@ impl<D: Default> Actor<D> {
     fn on_owned(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, owned: Owned) {
         let was = self.ownership.take();
         let doubt = self.in_doubt.take();
-        self.busy = false;
+        (self.busy, self.unsure) = (false, false);
         let first_seq = shared.rules.policy.first_seq;
         let decoded = match &owned.body {
             None => Ok(KeyState::new(first_seq)),
@@ -188,6 +188,7 @@ impl<D: Default> Actor<D> {
         }
         self.end_trial(shared);
         self.busy = true;
+        self.unsure = false;
         self.claimed = false;
         for (seq, posted) in pending.posted.iter().zip(busy.posted) {
             let taken = self.queue.take_waiting(|event| event.seq == *seq);
@@ -453,9 +454,7 @@ impl<D: Default> Actor<D> {
             .map(|(event, _)| event.seq)
             .collect();
         self.undo(shared, save);
-        for event in self.queue.rest_mut() {
-            event.redelivered = false;
-        }
+        self.full = Some(limit);
         let head = self.ownership.as_ref().map_or(0, |own| own.state.head());
         let refused = self
             .queue

@@ -30,7 +30,7 @@ impl<D> Actor<D> {
     }
 
     fn acquire(&mut self, shared: &Shared<D>) -> Option<(Request, PendingKind<D>)> {
-        let is_known = self.ownership.is_some() || self.in_doubt.is_some();
+        let is_known = self.ownership.is_some() || self.is_in_doubt();
         let wants = is_known
             || !shared.draining
                 && (self.claimed || !self.queue.is_empty() || !self.controls.is_empty());
@@ -93,8 +93,9 @@ impl<D> Actor<D> {
         if blocked && self.queue.running() == 0 {
             self.plan_park(&mut plan, shared);
         } else {
-            self.plan_chain(&mut plan, &rules, shared.now);
+            self.plan_chain(&mut plan, shared);
         }
+        self.full = None;
         self.plan_reads(&mut plan, &rules, blocked);
         let Plan { transition, parts } = plan;
         let Transition {
@@ -153,6 +154,9 @@ impl<D> Actor<D> {
                 }
                 OnExhausted::DeadLetter => {
                     transition.dead_letter(run);
+                    if let Some(own) = &mut self.ownership {
+                        own.ids.insert(event.id.clone());
+                    }
                     Some(Disposition::DeadLettered)
                 }
             }
@@ -276,7 +280,7 @@ impl<D> Actor<D> {
     }
 
     /// Nothing of the key may run: what waits goes to the mailbox.
-    fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
+    fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
         plan.parts.parks = true;
         if shared.draining {
             // What the broker still waits for goes back to it.
@@ -289,23 +293,22 @@ impl<D> Actor<D> {
             let is_ahead = event.seq > last_seq && event.is_of(epoch);
             event.is_stored() || event.replay || is_ahead
         };
-        let now = plan.transition.now;
         for event in self.queue.take_waiting(goes) {
             if event.is_stored() || event.replay {
                 plan.parts.leaving.push((event, Leaving::Stored));
             } else {
-                let checked = self.checked(&event, plan.transition.state);
-                plan.put(event, checked, now);
+                self.put(plan, event, shared);
             }
         }
     }
 
     /// The events that follow one another from the head on stay; what comes behind a gap is held.
-    fn plan_chain(&mut self, plan: &mut Plan<'_, D>, rules: &Rules, now: u64) {
+    fn plan_chain(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
+        let now = shared.now;
         let (mut goes, mut stored_first) = (Vec::new(), Vec::new());
         let state = &*plan.transition.state;
         let (mut expected, mut ahead, mut in_memory) = (state.head(), 0, 0);
-        let depth = rules.depth();
+        let depth = shared.rules.depth();
         let begun = self.queue.done() + self.queue.running();
         for (place, event) in self.queue.iter().enumerate() {
             if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
@@ -342,14 +345,19 @@ impl<D> Actor<D> {
                 if event.is_stored() {
                     plan.parts.leaving.push((event, Leaving::Stored));
                 } else {
-                    let checked = self.checked(&event, plan.transition.state);
-                    plan.put(event, checked, now);
+                    self.put(plan, event, shared);
                 }
             }
         }
         for seq in stored_first {
-            if let Some(event) = self.queue.get(seq) {
-                let is_head = seq == plan.transition.state.head();
+            let is_head = seq == plan.transition.state.head();
+            if self.full.is_some() && !is_head {
+                // It runs as one that was delivered once.
+                let mut rest = self.queue.rest_mut();
+                if let Some(event) = rest.find(|event| event.seq == seq) {
+                    event.redelivered = false;
+                }
+            } else if let Some(event) = self.queue.get(seq) {
                 let mode = if is_head {
                     PutMode::Force
                 } else {
@@ -359,6 +367,15 @@ impl<D> Actor<D> {
                 plan.transition.hold(seq, letter(event, now, checked), mode);
                 plan.puts_are(PutFor::Staying(seq));
             }
+        }
+    }
+
+    /// Puts an event into the mailbox, if there is room, or compares it with what is there.
+    fn put(&mut self, plan: &mut Plan<'_, D>, event: Event<D>, shared: &mut Shared<D>) {
+        let checked = self.checked(&event, plan.transition.state);
+        match self.full {
+            Some(limit) if plan.is_new(&event) => self.defer(shared, event, Deferral::Full(limit)),
+            _ => plan.put(event, checked, shared.now),
         }
     }
 
@@ -513,6 +530,13 @@ impl<'a, D> Plan<'a, D> {
         let is_put = |change: &&Change| matches!(change, Change::Put { .. });
         let puts = self.transition.changes.iter().filter(is_put).count();
         self.parts.puts.resize(puts, whose);
+    }
+
+    /// Whether the event needs room that a quota may refuse.
+    fn is_new(&self, event: &Event<D>) -> bool {
+        let state = &*self.transition.state;
+        let is_there = state.held.contains(event.seq) || state.is_dead(event.seq);
+        !is_there && event.seq != state.head()
     }
 
     /// Puts an event into the mailbox, or compares it with what is there.
