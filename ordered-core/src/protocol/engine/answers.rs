@@ -39,7 +39,7 @@ impl<D: Default> Actor<D> {
                 self.asleep = true;
                 shared.wake(&self.key, NO_LEASE);
             }
-            (PendingKind::Acquire(_), _) => {}
+            (PendingKind::Acquire(_), _) => self.unsure = true,
             (PendingKind::Save(pending), Answer::Saved(saved)) => {
                 self.on_saved(shared, *pending, saved);
             }
@@ -47,7 +47,7 @@ impl<D: Default> Actor<D> {
                 self.on_full(shared, *pending, limit);
             }
             (PendingKind::Save(pending), Answer::Lost) => {
-                self.requeue(*pending);
+                self.requeue(shared, *pending);
                 self.lose(shared);
                 self.end_trial(shared);
             }
@@ -63,7 +63,7 @@ impl<D: Default> Actor<D> {
     fn on_owned(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, owned: Owned) {
         let was = self.ownership.take();
         let doubt = self.in_doubt.take();
-        self.busy = false;
+        (self.busy, self.unsure) = (false, false);
         let first_seq = shared.rules.policy.first_seq;
         let decoded = match &owned.body {
             None => Ok(KeyState::new(first_seq)),
@@ -98,9 +98,9 @@ impl<D: Default> Actor<D> {
             if carried_out {
                 self.settle_in_doubt(shared, *save);
             } else if continues {
-                self.undo(*save);
+                self.undo(shared, *save);
             } else {
-                self.requeue(*save);
+                self.requeue(shared, *save);
             }
         }
         if !continues {
@@ -113,11 +113,8 @@ impl<D: Default> Actor<D> {
         }
         self.note_previous(shared, &owned);
         self.correct(shared, knew);
-        for (seq, seen) in pending.looked_up.iter().zip(owned.seen) {
-            for event in self.queue.iter_mut().filter(|event| event.seq == *seq) {
-                event.seen = Some(seen);
-            }
-        }
+        self.queue.forget_seen();
+        self.queue.note_seen(&pending.looked_up, &owned.seen);
     }
 
     /// Takes in the mail, and what the previous owner left.
@@ -184,13 +181,14 @@ impl<D: Default> Actor<D> {
 
     fn on_busy(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, busy: Busy) {
         if let Some(save) = self.in_doubt.take() {
-            self.requeue(*save);
+            self.requeue(shared, *save);
         }
         if self.ownership.is_some() {
             self.lose(shared);
         }
         self.end_trial(shared);
         self.busy = true;
+        self.unsure = false;
         self.claimed = false;
         for (seq, posted) in pending.posted.iter().zip(busy.posted) {
             let taken = self.queue.take_waiting(|event| event.seq == *seq);
@@ -240,11 +238,6 @@ impl<D: Default> Actor<D> {
         saved.mail.iter().for_each(|seq| transition.posted(*seq));
         own.mail = saved.mail.len();
         own.dirty |= own.mail > 0;
-        if own.ids.len() > KNOWN_IDS {
-            own.ids.clear();
-            own.known_from = own.state.last_seq;
-            self.queue.rest_mut().for_each(|event| event.seen = None);
-        }
         if !save.committed.is_empty() {
             let mark = Watermark {
                 epoch: own.state.epoch,
@@ -253,10 +246,12 @@ impl<D: Default> Actor<D> {
             };
             shared.watermarks.note(&self.key, mark);
         }
-        for (seq, seen) in save.looked_up.iter().zip(&saved.seen) {
-            for event in self.queue.iter_mut().filter(|event| event.seq == *seq) {
-                event.seen = Some(*seen);
-            }
+        if own.ids.len() > KNOWN_IDS {
+            own.ids.clear();
+            own.known_from = own.state.last_seq;
+            self.queue.forget_seen();
+        } else {
+            self.queue.note_seen(&save.looked_up, &saved.seen);
         }
         let failure = save.failure.take();
         let fetched = std::mem::take(&mut save.fetched);
@@ -470,10 +465,8 @@ impl<D: Default> Actor<D> {
             .filter(|(_, how)| *how == Leaving::Held)
             .map(|(event, _)| event.seq)
             .collect();
-        self.undo(save);
-        for event in self.queue.rest_mut() {
-            event.redelivered = false;
-        }
+        self.undo(shared, save);
+        self.full = Some(limit);
         let head = self.ownership.as_ref().map_or(0, |own| own.state.head());
         let refused = self
             .queue
@@ -484,7 +477,7 @@ impl<D: Default> Actor<D> {
     }
 
     /// Takes back a save that was not carried out, while the key is still the worker's.
-    fn undo(&mut self, save: PendingSave<D>) {
+    fn undo(&mut self, shared: &mut Shared<D>, save: PendingSave<D>) {
         if let Some(own) = &mut self.ownership {
             own.closed = false;
             own.committing = 0;
@@ -492,21 +485,21 @@ impl<D: Default> Actor<D> {
         }
         self.queue.put_back_done(save.committed);
         for (event, _) in save.leaving {
-            self.queue.add(event);
+            self.put_back(shared, event);
         }
         self.failure = save.failure;
         self.controls.splice(0..0, save.controls);
     }
 
     /// Takes back a save when the key may be another worker's: what the broker still waits for is asked about anew.
-    fn requeue(&mut self, save: PendingSave<D>) {
+    fn requeue(&mut self, shared: &mut Shared<D>, save: PendingSave<D>) {
         let leaving = save.leaving.into_iter().map(|(event, _)| event);
         for mut event in save.committed.into_iter().chain(leaving) {
             if !event.tokens.is_empty() {
                 event.seen = None;
                 event.held_since = None;
                 event.replay = false;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
         self.controls.splice(0..0, save.controls);
@@ -528,7 +521,7 @@ impl<D: Default> Actor<D> {
         for (mut event, _) in puts {
             if !event.tokens.is_empty() {
                 event.seen = None;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
     }

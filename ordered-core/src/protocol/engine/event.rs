@@ -70,6 +70,11 @@ impl<D> Event<D> {
         self.seen == Some(true) && !self.replay
     }
 
+    /// Whether it belongs to this epoch, the present one of its key.
+    pub(super) fn is_of(&self, epoch: u64) -> bool {
+        self.is_stored() || self.epoch.is_none_or(|own| own == epoch)
+    }
+
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             seq: self.seq,
