@@ -109,6 +109,13 @@ async fn unfold(
     facts: &mut Facts,
 ) -> Result<(), Error> {
     stage.fleet.start().await?;
+    // Before the first event: thousands of them are done with in the second that it takes, and a blow that had to wait for
+    // it would fall on nothing.
+    let rabbit = stage
+        .servers
+        .queue_can_be_struck(&stage.names.queue)
+        .await?;
+    drop(rabbit);
     let url = stage.servers.rabbit_address();
     let feeding = stage
         .feed

@@ -6,6 +6,7 @@ use lapin::Event;
 use ordered_core::transport::Intake;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::leader::{self, Leaderless};
 use crate::session::Session;
 use crate::shared::Shared;
 
@@ -40,6 +41,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
         // Whatever is still up of the connection, the broker is to take back what was out on it.
         let _ = timeout(FAREWELL, session.close()).await;
         drop(session);
+        let mut leaderless = Leaderless::default();
         session = loop {
             let opened = tokio::select! {
                 opened = shared.open(intake, last_token) => opened,
@@ -50,6 +52,11 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
                 Err(error) => {
                     let pause = backoff.next();
                     tracing::warn!(%error, ?pause, "still not consuming");
+                    if leaderless.is_to_be_told(&error) {
+                        let queue = shared.topology.places.queue.as_str();
+                        let advice = leader::advice(queue, &shared.broker.address);
+                        tracing::error!(queue, advice, "the queue stays without a leader");
+                    }
                     tokio::select! {
                         () = sleep(pause) => {}
                         () = shared.closing() => return,

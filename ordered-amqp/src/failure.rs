@@ -1,3 +1,6 @@
+use std::error::Error;
+use std::{fmt, io};
+
 use lapin::ErrorKind;
 use ordered_core::transport::TransportError;
 
@@ -7,8 +10,10 @@ use crate::address::Address;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Stage<'a> {
     Connecting,
-    /// Declaring or consuming this queue.
+    /// Declaring this queue.
     Queue(&'a str),
+    /// Consuming from this queue, which has just been declared or found.
+    Consuming(&'a str),
 }
 
 // Reply codes of AMQP 0-9-1: <https://www.rabbitmq.com/amqp-0-9-1-reference#constants>.
@@ -17,6 +22,7 @@ pub(crate) const NOT_FOUND: u16 = 404;
 pub(crate) const RESOURCE_LOCKED: u16 = 405;
 pub(crate) const PRECONDITION_FAILED: u16 = 406;
 pub(crate) const NOT_ALLOWED: u16 = 530;
+const INTERNAL_ERROR: u16 = 541;
 
 /// The reply code, when it was the broker who refused.
 pub(crate) fn reply_code(error: &lapin::Error) -> Option<u16> {
@@ -26,9 +32,46 @@ pub(crate) fn reply_code(error: &lapin::Error) -> Option<u16> {
     }
 }
 
+/// What the broker says, or does not say, of a queue without a leader: RabbitMQ 3.10 answers its declaration, keeps the
+/// wish to consume waiting for 65 seconds, and then closes the connection with an internal error.
+fn is_silence(error: &lapin::Error) -> bool {
+    let timed_out = matches!(error.kind(), ErrorKind::IOError(error) if error.kind() == io::ErrorKind::TimedOut);
+    timed_out || reply_code(error) == Some(INTERNAL_ERROR)
+}
+
+/// The broker answers, and the queue does not.
+#[derive(Debug)]
+struct NoLeader(lapin::Error);
+
+impl fmt::Display for NoLeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for NoLeader {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// Whether the error says that the queue has no leader.
+pub(crate) fn has_no_leader(error: &TransportError) -> bool {
+    error.source().is_some_and(|source| source.is::<NoLeader>())
+}
+
 /// Says what is wrong and what to do about it.
 pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) -> TransportError {
     let user = address.user();
+    if let Stage::Consuming(queue) = stage
+        && is_silence(&error)
+    {
+        return TransportError::fatal(format!(
+            "the queue {queue:?} at {address} does not answer, although RabbitMQ does: a quorum queue without a leader \
+             behaves like this; it said: {error}"
+        ))
+        .with_source(NoLeader(error));
+    }
     let advice = match (stage, reply_code(&error)) {
         (Stage::Connecting, Some(ACCESS_REFUSED)) => format!(
             "RabbitMQ at {address} refuses the user {user:?}: check the name and the password in the address \
@@ -42,21 +85,23 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
         (Stage::Connecting, None) => format!(
             "RabbitMQ cannot be reached at {address}: check that it runs and that the address is right"
         ),
-        (Stage::Queue(queue), Some(NOT_FOUND)) => format!(
+        (Stage::Queue(queue) | Stage::Consuming(queue), Some(NOT_FOUND)) => format!(
             "there is no queue {queue:?} at {address}: create it, or let it be declared with `declare(true)`"
         ),
-        (Stage::Queue(queue), Some(PRECONDITION_FAILED)) => format!(
+        (Stage::Queue(queue) | Stage::Consuming(queue), Some(PRECONDITION_FAILED)) => format!(
             "the queue {queue:?} at {address} exists with other arguments: leave out `kind` to use it as it is, \
              or delete it"
         ),
-        (Stage::Queue(queue), Some(RESOURCE_LOCKED)) => {
+        (Stage::Queue(queue) | Stage::Consuming(queue), Some(RESOURCE_LOCKED)) => {
             format!("the queue {queue:?} at {address} is exclusive to another connection")
         }
-        (Stage::Queue(queue), Some(ACCESS_REFUSED)) => format!(
+        (Stage::Queue(queue) | Stage::Consuming(queue), Some(ACCESS_REFUSED)) => format!(
             "the user {user:?} lacks permissions for the queue {queue:?} at {address}: it needs `configure` to \
              declare it, `read` to consume it, and `write` for its dead letters"
         ),
-        (Stage::Queue(queue), _) => format!("the queue {queue:?} at {address} cannot be used"),
+        (Stage::Queue(queue) | Stage::Consuming(queue), _) => {
+            format!("the queue {queue:?} at {address} cannot be used")
+        }
         (Stage::Connecting, Some(_)) => format!("RabbitMQ at {address} refuses the connection"),
     };
     TransportError::fatal(format!("{advice}; it said: {error}")).with_source(error)

@@ -82,6 +82,7 @@ mod frame;
 mod headers;
 #[cfg(test)]
 mod hostile;
+mod leader;
 mod names;
 mod original;
 mod outgoing;

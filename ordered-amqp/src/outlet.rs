@@ -52,7 +52,9 @@ impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(error) => write!(f, "the connection failed: {error}"),
-            Self::Unconfirmed => f.write_str("RabbitMQ did not confirm in time"),
+            Self::Unconfirmed => f.write_str(
+                "RabbitMQ did not confirm in time; if that goes on, see whether the queue has a leader",
+            ),
             Self::Unroutable => f.write_str("no queue takes the message"),
             Self::Refused => f.write_str("the queue refused the message"),
             Self::TooLarge(_) => f.write_str("its headers do not fit into a frame"),

@@ -66,7 +66,8 @@ impl AmqpPublisher {
         match reason {
             NotSent::Lost(error) => away(&self.broker.address, error),
             NotSent::Unconfirmed => TransportError::unavailable(format!(
-                "RabbitMQ at {} has not confirmed what was published: publish it again",
+                "RabbitMQ at {} has not confirmed what was published: publish it again; if that goes on, see whether the \
+                 queue has a leader (`rabbitmq-queues quorum_status`)",
                 self.broker.address
             )),
             NotSent::Unroutable => TransportError::fatal(format!(

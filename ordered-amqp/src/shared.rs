@@ -69,7 +69,7 @@ impl Shared {
         let session = Session::consume(connection, subscription, places, tag, intake, base);
         within(ANSWER, session)
             .await
-            .map_err(|error| explain(address, Stage::Queue(places.queue.as_str()), error))
+            .map_err(|error| explain(address, Stage::Consuming(places.queue.as_str()), error))
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Session>> {

@@ -3,7 +3,11 @@ use crate::Error;
 use crate::stage::Stage;
 
 pub(super) async fn kill(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
-    let mut rabbit = stage.servers.rabbit.lock().await;
+    // Another hand may have deleted the queue, which is then as young as at the beginning.
+    let mut rabbit = stage
+        .servers
+        .queue_can_be_struck(&stage.names.queue)
+        .await?;
     rabbit.kill();
     if random.bool() {
         for_a_while(random, 0..3_000).await;

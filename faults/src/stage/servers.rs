@@ -7,12 +7,15 @@ use lapin::{Connection, ConnectionProperties};
 use ordered_testkit::server::{RabbitServer, RedisServer, ServerError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{sleep, timeout};
 
 use super::Disk;
 use crate::Error;
 use crate::worker::AMQP_HEARTBEAT;
+
+/// How long it may take until workers that are themselves struck declare a queue again.
+const DECLARED: Duration = Duration::from_secs(30);
 
 /// The servers. RabbitMQ is for all runs, since its start takes seconds; each run has a Redis of its own.
 pub struct Servers {
@@ -84,6 +87,37 @@ impl Servers {
     /// How many messages a queue has, without those that are delivered and not settled; none where there is no such
     /// queue.
     pub(crate) async fn ready(&self, queue: &str) -> Result<u32, Error> {
+        Ok(self.look(queue).await?.unwrap_or(0))
+    }
+
+    /// Waits until somebody has declared the queue and RabbitMQ has it on disk, and gives the server that can be killed now.
+    ///
+    /// What RabbitMQ itself loses is no subject here: a quorum queue of one node does not survive a kill in the second after
+    /// its declaration, and comes back without its messages and without a leader.
+    pub(crate) async fn queue_can_be_struck(
+        &self,
+        queue: &str,
+    ) -> Result<MutexGuard<'_, RabbitServer>, Error> {
+        let mut rabbit = self.rabbit.lock().await;
+        self.queue_is_there(queue).await?;
+        rabbit.queues_are_on_disk().await?;
+        Ok(rabbit)
+    }
+
+    async fn queue_is_there(&self, queue: &str) -> Result<(), Error> {
+        let there = async {
+            while self.look(queue).await?.is_none() {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Ok(())
+        };
+        timeout(DECLARED, there)
+            .await
+            .unwrap_or_else(|_| Err(format!("nobody declares the queue {queue:?}").into()))
+    }
+
+    /// How many messages are ready in the queue, if there is one.
+    async fn look(&self, queue: &str) -> Result<Option<u32>, Error> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
         let passive = QueueDeclareOptions::durable().passive();
@@ -92,7 +126,7 @@ impl Servers {
             .await;
         connection.close(200, "asked".into()).await?;
         // The broker says by an error that there is none.
-        Ok(declared.map_or(0, |queue| queue.message_count()))
+        Ok(declared.ok().map(|queue| queue.message_count()))
     }
 
     pub(crate) async fn delete_queue(&self, queue: &str) -> Result<(), Error> {

@@ -42,6 +42,7 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
         "kill-worker",
         "kill-redis",
         "mute-redis",
+        "kill-rabbit",
         "cut-rabbit",
         "handler-panics",
     ];

@@ -1,5 +1,6 @@
 //! The worker over the memory store and the memory transport, in paused time.
 
+mod admin;
 mod ahead;
 mod around;
 mod backing_off;

@@ -7,9 +7,9 @@ use ordered_core::store::{Answer, Busy, Letter, Owned, Posted, Previous, Saved};
 use redis::Value;
 
 use super::encode::{Encoded, Portion};
-use super::record::{mail, read_letter, split_record, worker, worker_and_mail};
+use super::record::{Owner, mail, read_letter, split_record, worker};
 use super::reply::{Reply, event_id, misshaped, number};
-use super::wire::{self, NUMBER, code, head, put, status};
+use super::wire::{code, head, put, status};
 
 /// What a call was answered with.
 #[derive(Debug)]
@@ -67,11 +67,7 @@ pub(super) fn decode(
         let seen = seen.take(acquire.look_up.len())?;
         let record = records.maybe_bytes()?;
         let posted = boxes.take(at).puts;
-        let mut answer = acquired(heads.next()?, record, seen, posted)?;
-        if let (true, Answer::Busy(busy)) = (portion.frees, &mut answer) {
-            let full = |_| Posted::Full(QuotaLimit::GroupBytes);
-            busy.posted = acquire.letters.iter().map(full).collect();
-        }
+        let answer = acquired(heads.next()?, record, seen, posted)?;
         answers.push((*place, answer));
     }
     for (at, (place, save)) in portion.saves.iter().enumerate() {
@@ -110,21 +106,15 @@ fn acquired(
             posted,
         }))),
         kind => {
-            let fence = rest.get(..NUMBER).ok_or_else(|| misshaped("grant"))?;
-            let (worker, mail) = worker_and_mail(&rest[NUMBER..])?;
+            // The new fence, and behind it what the old owner was.
+            let old = Owner::parse(rest)?;
             let previous = match kind {
                 head::MYSELF => Previous::Myself,
-                head::DIED => Previous::Died(worker),
-                head::OTHER => Previous::Other(worker),
+                head::DIED => Previous::Died(old.worker),
+                head::OTHER => Previous::Other(old.worker),
                 _ => return Err(misshaped("grant")),
             };
-            granted(
-                Fence(wire::read_number(fence)),
-                previous,
-                record,
-                mail,
-                seen,
-            )
+            granted(old.fence, previous, record, old.mail, seen)
         }
     }
 }

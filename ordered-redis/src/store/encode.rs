@@ -1,5 +1,6 @@
 //! The call that carries out the requests to the keys of one bucket.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ordered_core::store::{
@@ -12,9 +13,7 @@ use super::ids::{Digest, Generation, Generations};
 use super::record::put_letter;
 use super::script::EXCHANGE;
 use super::session::{BucketState, GroupState};
-use super::wire::{self, put_count};
-
-const STRUCTURES: [&str; 7] = ["K", "O", "W", "M", "due", "gap", "halted"];
+use super::wire::{self, NUMBER, put_count};
 
 /// Some requests, all to keys of one bucket.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub(super) struct Portion<'a> {
     /// Their places in the batch, with the acquisitions apart from the saves.
     pub(super) acquires: Vec<(usize, &'a Acquire)>,
     pub(super) saves: Vec<(usize, &'a Save)>,
-    /// Only what frees memory, or takes next to none: Redis has none left. No letter is stored.
+    /// Redis has no memory left: only what frees some, or takes next to none, is carried out.
     pub(super) frees: bool,
 }
 
@@ -66,14 +65,10 @@ impl<'a> Portion<'a> {
         }
     }
 
-    pub(super) fn letters(&self, acquire: &'a Acquire) -> &'a [(Slot, Letter)] {
-        if self.frees { &[] } else { &acquire.letters }
-    }
-
     /// The places of those that use a mailbox, in the order of the batch: so they share what is left of a quota.
     fn boxes(&self) -> Vec<usize> {
         let posting = self.acquires.iter().enumerate();
-        let posting = posting.filter(|(_, (_, acquire))| !self.letters(acquire).is_empty());
+        let posting = posting.filter(|(_, (_, acquire))| !acquire.letters.is_empty());
         let posting = posting.map(|(at, (place, _))| (*place, at));
         let using = self.saves.iter().enumerate();
         let using =
@@ -89,10 +84,8 @@ impl<'a> Portion<'a> {
         let boxes = self.boxes();
         let digests = self.digests(context.state.secret);
         let (generations, added, marks) = self.marks(bucket, &digests);
-        let keys = STRUCTURES.len()
-            + boxes.len()
-            + digests.look_ups.len() * generations.list().len()
-            + digests.members.len();
+        let keys =
+            boxes.len() + digests.look_ups.len() * generations.list().len() + digests.members.len();
         let payload = self
             .saves
             .iter()
@@ -100,7 +93,7 @@ impl<'a> Portion<'a> {
         let requests = self.acquires.len() + self.saves.len();
         let bytes =
             keys * (bucket.tag.len() + 16) + requests * 64 + payload.sum::<usize>() + 2 * keys * 24;
-        let mut command = EXCHANGE.call(keys, 16 + 4 * requests + 2 * keys, bytes);
+        let mut command = EXCHANGE.call(&bucket.tag, keys, 16 + 4 * requests + 2 * keys, bytes);
         self.keys(&mut command, bucket, &boxes, &digests, &generations);
         self.header(&mut command, context, &boxes, &digests, &generations);
         command.arg(marks);
@@ -110,7 +103,7 @@ impl<'a> Portion<'a> {
         for (_, save) in &self.saves {
             command.arg(save.key.as_str());
         }
-        self.bodies(&mut command);
+        self.bodies(&mut command, context.session);
         for digest in digests.look_ups.iter().chain(&digests.members) {
             command.arg(itoa::Buffer::new().format(digest.member).as_bytes());
         }
@@ -183,9 +176,6 @@ impl<'a> Portion<'a> {
             parts.iter().for_each(|part| name.push_str(part));
             command.arg(name.as_bytes());
         };
-        for structure in STRUCTURES {
-            key(&[structure]);
-        }
         for at in boxes {
             key(&["B:", self.name(*at)]);
         }
@@ -272,9 +262,14 @@ impl<'a> Portion<'a> {
             .arg(takings);
     }
 
-    fn bodies(&self, command: &mut Cmd) {
+    fn bodies(&self, command: &mut Cmd, session: &Session) {
+        let worker = session.worker.as_str().as_bytes();
+        let mut claim = vec![0; NUMBER];
+        claim.push(u8::try_from(worker.len()).unwrap_or(u8::MAX));
+        claim.extend_from_slice(worker);
         for (_, save) in &self.saves {
-            command.arg(&wire::number(save.fence.0)[..]);
+            claim[..NUMBER].copy_from_slice(&wire::number(save.fence.0));
+            command.arg(&claim[..]);
         }
         let mut record = Vec::new();
         for (_, save) in &self.saves {
@@ -298,7 +293,7 @@ impl<'a> Portion<'a> {
                     mailbox.push(change)?;
                 }
             } else {
-                for (slot, letter) in self.letters(self.acquires[*at].1) {
+                for (slot, letter) in &self.acquires[*at].1.letters {
                     mailbox.put(b'p', *slot, letter)?;
                 }
             }
@@ -337,6 +332,7 @@ struct Digests {
 struct MailboxChange {
     /// Each slot that is changed, once.
     slots: Vec<Slot>,
+    places: HashMap<Slot, usize, foldhash::fast::FixedState>,
     changes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -376,13 +372,12 @@ impl MailboxChange {
 
     /// The place of a slot: 1 is the field that counts.
     fn place(&mut self, slot: Slot) -> usize {
-        // Most changes are of one slot each, and in order.
-        let known = self.slots.iter().rposition(|known| *known == slot);
-        let at = known.unwrap_or_else(|| {
+        let next = self.slots.len() + 2;
+        let at = *self.places.entry(slot).or_insert(next);
+        if at == next {
             self.slots.push(slot);
-            self.slots.len() - 1
-        });
-        at + 2
+        }
+        at
     }
 
     fn finish(self, command: &mut Cmd, place: usize, fetch: &[Slot]) {

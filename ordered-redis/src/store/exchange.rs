@@ -1,7 +1,7 @@
 //! A batch of requests: one call for each bucket that it touches, all at once.
 
-use ordered_core::protocol::{Millis, QuotaLimit};
-use ordered_core::store::{Answer, Change, Exchange, Request, Save, Session};
+use ordered_core::protocol::Millis;
+use ordered_core::store::{Answer, Exchange, Request, Session};
 use ordered_core::store::{Group, StoreError, StoreErrorKind, bucket_of};
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 
@@ -113,7 +113,10 @@ impl RedisStore {
                     again.push(portion);
                 }
                 Err(error) if is_out_of_memory(&error) && !portion.frees => {
-                    again.extend(answers.without_letters(portion));
+                    again.push(Portion {
+                        frees: true,
+                        ..portion
+                    });
                 }
                 Err(error) => self.refused(error, answers)?,
             }
@@ -213,23 +216,6 @@ impl Answers {
         self.failure = Some(error);
     }
 
-    /// Redis has no memory: what stores letters is told that there is no room, and the rest is sent by itself.
-    fn without_letters<'a>(&mut self, portion: Portion<'a>) -> Option<Portion<'a>> {
-        let (puts, saves): (Vec<_>, Vec<_>) = portion
-            .saves
-            .into_iter()
-            .partition(|(_, save)| stores_letters(save));
-        for (place, _) in puts {
-            self.answers[place] = Some(Answer::Full(QuotaLimit::GroupBytes));
-        }
-        let rest = Portion {
-            saves,
-            frees: true,
-            ..portion
-        };
-        (!rest.saves.is_empty() || !rest.acquires.is_empty()).then_some(rest)
-    }
-
     fn finish(self) -> Result<Exchange, StoreError> {
         if let Some(failure) = self.failure
             && self.answers.iter().all(Option::is_none)
@@ -245,11 +231,6 @@ impl Answers {
                 .collect(),
         })
     }
-}
-
-fn stores_letters(save: &Save) -> bool {
-    let mut changes = save.changes.iter();
-    changes.any(|change| matches!(change, Change::Put { .. }))
 }
 
 /// The requests by bucket; of buckets without a request there is no portion.

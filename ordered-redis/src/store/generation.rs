@@ -8,7 +8,6 @@ use super::RedisStore;
 use super::encode::{Context, millis};
 use super::ids::{Generations, parts_for};
 use super::reply::{maybe_bytes, number};
-use super::script::GENERATION;
 use super::session::Remembered;
 use super::{reply, state_lost};
 
@@ -45,15 +44,19 @@ impl RedisStore {
         };
         let ttl = millis(context.group.policy().dedup_ttl);
         let next = known.next(now, ttl, parts);
-        let mut call = GENERATION.call(1, 3, 256);
-        call.arg(bucket.name("M"))
-            .arg(context.state.incarnation_text())
-            .arg(known.text())
-            .arg(next.text());
-        let answer = self.run(vec![call]).await?.remove(0);
-        let Some(text) = maybe_bytes(answer)? else {
-            return Err(state_lost(context.group));
-        };
+        let incarnation = context.state.incarnation_text();
+        let expected = [("incarnation", &incarnation[..]), ("ids", known.text())];
+        let meta = bucket.name("M");
+        let fields = [("ids", next.text().as_bytes())];
+        if self.set_if(&meta, &expected, &fields).await? {
+            bucket.ids().learn(next);
+            return Ok(());
+        }
+        // Somebody else did, or the state was lost, which the next call says.
+        let mut read = cmd("HGET");
+        read.arg(meta).arg("ids");
+        let text = maybe_bytes(self.ask(vec![read]).await?.remove(0))?;
+        let text = text.ok_or_else(|| state_lost(context.group))?;
         let text = String::from_utf8(text).map_err(|_| reply::misshaped("text"))?;
         bucket.ids().learn_text(&text)
     }

@@ -116,11 +116,6 @@ impl Generations {
         &self.list[0]
     }
 
-    /// Whether the newest takes ids that are to be remembered for so long.
-    pub(super) fn is_open(&self, now: Millis, ttl: Millis) -> bool {
-        now.saturating_add(ttl) <= self.newest().expires
-    }
-
     /// With a newer one, and without those that have expired.
     pub(super) fn next(&self, now: Millis, ttl: Millis, parts: u64) -> Self {
         let newest = Generation {

@@ -1,6 +1,6 @@
 //! What operators read: plain commands, and no scripts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
@@ -14,14 +14,13 @@ use redis::{Cmd, cmd};
 use super::RedisStore;
 use super::record::{Lease, Owner, read_letter, split_record, worker};
 use super::reply::{Reply, key, maybe_bytes, misshaped, number};
-use super::script::CREATE;
 
 /// How many keys a page has; Redis takes it as a hint.
 const PAGE: usize = 500;
 /// How many letters one command reads.
 const LETTERS: usize = 256;
 /// How many entries the audit log keeps, about.
-const LOG: usize = 10_000;
+const LOG: usize = 1_000;
 
 fn command(name: &str, arguments: &[&str]) -> Cmd {
     let mut command = cmd(name);
@@ -210,7 +209,7 @@ impl Inspect for RedisStore {
             let mut oldest = answers.list()?;
             if oldest.len() > 0 {
                 let found = (oldest.key()?, oldest.number()?);
-                let is_older = |known: &(Key, Millis)| found.1 < known.1;
+                let is_older = |known: &(Key, Millis)| (found.1, &found.0) < (known.1, &known.0);
                 if totals.oldest_gap.as_ref().is_none_or(is_older) {
                     totals.oldest_gap = Some(found);
                 }
@@ -221,28 +220,34 @@ impl Inspect for RedisStore {
 
     async fn workers(&self, group: &Group) -> Result<Vec<WorkerRecord>, StoreError> {
         let now = self.time().await?;
-        let leases = command("HGETALL", &[&format!("{}:W", self.tag(group, 0))]);
-        let versions = command("HGETALL", &[&self.shared.names.workers(group.name())]);
-        let mut answers = self.ask(vec![leases, versions]).await?;
-        let mut pairs = Reply::new(answers.remove(1))?;
+        let buckets = 0..self.buckets_of(group).await?;
+        let leases = buckets.map(|bucket| format!("{}:W", self.tag(group, bucket)));
+        let all = leases.chain([self.shared.names.workers(group.name())]);
+        let commands = all.map(|name| command("HGETALL", &[&name])).collect();
+        let mut answers = self.ask(commands).await?;
+        let mut pairs = Reply::new(answers.pop().ok_or_else(|| misshaped("pipeline"))?)?;
         let mut versions = HashMap::new();
         while pairs.len() > 0 {
             let (worker, version) = (pairs.bytes()?, pairs.text()?);
             let version = version.split_once(' ').map_or("", |(_, version)| version);
             versions.insert(worker, version.to_owned());
         }
-        let leases = read_leases(Reply::new(answers.remove(0))?)?;
-        let mut workers = Vec::with_capacity(leases.len());
-        for (name, lease) in leases {
-            workers.push(WorkerRecord {
-                worker: worker(&name)?,
-                lease_until: lease.until(),
-                alive: lease.is_alive(now),
-                version: versions.remove(&name).unwrap_or_default(),
-            });
+        let mut workers: BTreeMap<Vec<u8>, WorkerRecord> = BTreeMap::new();
+        for answer in answers {
+            for (name, lease) in read_leases(Reply::new(answer)?)? {
+                let record = WorkerRecord {
+                    worker: worker(&name)?,
+                    lease_until: lease.until(),
+                    alive: true,
+                    version: versions.get(&name).cloned().unwrap_or_default(),
+                };
+                let known = workers.entry(name).or_insert(record);
+                known.lease_until = known.lease_until.max(lease.until());
+                // It counts as alive where no bucket has found it dead.
+                known.alive &= lease.is_alive(now);
+            }
         }
-        workers.sort_unstable_by(|a, b| a.worker.cmp(&b.worker));
-        Ok(workers)
+        Ok(workers.into_values().collect())
     }
 
     async fn read(&self, group: &Group, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -335,9 +340,9 @@ impl Inspect for RedisStore {
             if known.as_deref().unwrap_or("0") == wanted {
                 continue;
             }
-            let mut call = CREATE.call(1, 3, 256);
-            call.arg(&meta).arg(incarnation).arg("paused").arg(wanted);
-            if number(self.run(vec![call]).await?.remove(0))? != 1 {
+            let expected = [("incarnation", &incarnation[..])];
+            let fields = [("paused", wanted.as_bytes())];
+            if !self.set_if(&meta, &expected, &fields).await? {
                 return Err(super::state_lost(group));
             }
             changed = true;

@@ -14,7 +14,7 @@ use redis::{Cmd, cmd};
 use super::encode::millis;
 use super::ids::Generations;
 use super::reply::{Reply, maybe_bytes, misshaped, number};
-use super::script::CREATE;
+use super::script::SET_IF;
 use super::session::{BucketState, GroupState, incarnation_text};
 use super::{RedisStore, state_lost};
 use crate::error::is_out_of_memory;
@@ -152,19 +152,33 @@ impl RedisStore {
         Ok(is_written.then_some(incarnation))
     }
 
-    /// Writes fields of some metadata, if it has the expected incarnation, or none at all where that is empty.
-    async fn write(
+    /// Writes fields of some metadata, if others are as expected; an empty value is that of metadata that do not exist.
+    pub(super) async fn set_if(
         &self,
         meta: &str,
-        expected: &str,
+        expected: &[(&str, &str)],
         fields: &[(&str, &[u8])],
     ) -> Result<bool, StoreError> {
-        let mut call = CREATE.call(1, 1 + 2 * fields.len(), 512);
-        call.arg(meta).arg(expected);
+        let mut call = SET_IF.call("", 1, 1 + 2 * (expected.len() + fields.len()), 512);
+        call.arg(meta).arg(expected.len());
+        for (field, value) in expected {
+            call.arg(field).arg(value);
+        }
         for (field, value) in fields {
             call.arg(field).arg(value);
         }
         Ok(number(self.run(vec![call]).await?.remove(0))? == 1)
+    }
+
+    /// The same, if they have this incarnation.
+    async fn write(
+        &self,
+        meta: &str,
+        incarnation: &str,
+        fields: &[(&str, &[u8])],
+    ) -> Result<bool, StoreError> {
+        let expected = [("incarnation", incarnation)];
+        self.set_if(meta, &expected, fields).await
     }
 
     /// Whether all buckets have the incarnation of the group. Where not, makes a step towards that.

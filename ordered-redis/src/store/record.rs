@@ -30,27 +30,22 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
-        let (Some(fixed), Some(rest)) = (bytes.get(..2 * NUMBER + 1), bytes.get(2 * NUMBER + 1..))
-        else {
-            return Err(misshaped("owner"));
-        };
-        let (worker, mail) = worker_and_mail(rest)?;
+        let parts = bytes.split_at_checked(NUMBER).and_then(|(fence, rest)| {
+            let (length, rest) = rest.split_first()?;
+            let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+            let (wanted, rest) = rest.split_first()?;
+            let (since, mail) = rest.split_at_checked(NUMBER)?;
+            Some((fence, name, *wanted, since, mail))
+        });
+        let (fence, name, wanted, since, mail_bytes) = parts.ok_or_else(|| misshaped("owner"))?;
         Ok(Self {
-            fence: Fence(wire::read_number(&fixed[..NUMBER])),
-            wanted: fixed[NUMBER] != 0,
-            since: wire::read_number(&fixed[NUMBER + 1..]),
-            worker,
-            mail,
+            fence: Fence(wire::read_number(fence)),
+            wanted: wanted != 0,
+            since: wire::read_number(since),
+            worker: worker(name)?,
+            mail: mail(mail_bytes),
         })
     }
-}
-
-/// The end of an owner: the length of the worker's name, the name, and the mail.
-pub(super) fn worker_and_mail(bytes: &[u8]) -> Result<(WorkerId, Vec<u64>), StoreError> {
-    let (length, rest) = bytes.split_first().ok_or_else(|| misshaped("owner"))?;
-    let length = usize::from(*length);
-    let name = rest.get(..length).ok_or_else(|| misshaped("owner"))?;
-    Ok((worker(name)?, mail(&rest[length..])))
 }
 
 pub(super) fn worker(name: &[u8]) -> Result<WorkerId, StoreError> {

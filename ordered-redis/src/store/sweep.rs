@@ -10,7 +10,7 @@ use redis::{Cmd, Value};
 
 use super::encode::millis;
 use super::record::split_record;
-use super::reply::{Reply, misshaped};
+use super::reply::Reply;
 use super::script::SWEEP;
 use super::session::{BucketState, GroupState};
 use super::wire::code;
@@ -35,13 +35,24 @@ pub(super) struct Scan {
     is_known: bool,
 }
 
+/// How far one call brought a scan.
+struct Step {
+    /// Empty at the end.
+    cursor: String,
+    unreachable: HashSet<(Vec<u8>, Vec<u8>)>,
+    holders: Vec<Vec<u8>>,
+}
+
 /// What was found in one bucket.
 struct BucketSwept {
-    due: Vec<(u64, Key)>,
+    now: Millis,
+    /// When each was due, which is later than now where the clock stepped back.
+    due: Vec<(Millis, Key)>,
     orphaned: Vec<Key>,
     stuck: Vec<StuckRecord>,
     halted: u64,
     oldest_gap: Option<Millis>,
+    step: Step,
 }
 
 impl Scan {
@@ -57,24 +68,20 @@ impl Scan {
         }
     }
 
-    fn advance(
-        &mut self,
-        cursor: String,
-        unreachable: HashSet<(Vec<u8>, Vec<u8>)>,
-        holders: impl Iterator<Item = Vec<u8>>,
-    ) {
+    fn advance(&mut self, step: Step) {
         if self.cursor.is_empty() {
-            self.candidates.clone_from(&unreachable);
+            self.candidates.clone_from(&step.unreachable);
             self.holders.clear();
         }
-        self.holders.extend(holders);
-        if cursor.is_empty() {
-            let idle = self.candidates.intersection(&unreachable);
+        self.holders.extend(step.holders);
+        if step.cursor.is_empty() {
+            let idle = self.candidates.intersection(&step.unreachable);
             let idle = idle.filter(|(worker, _)| !self.holders.contains(worker));
             self.forget = idle.cloned().collect();
             self.is_known = true;
         }
-        self.cursor = if cursor == "0" { String::new() } else { cursor };
+        let is_start = step.cursor == "0";
+        self.cursor = if is_start { String::new() } else { step.cursor };
     }
 }
 
@@ -86,49 +93,46 @@ impl RedisStore {
         sweep: &Sweep,
     ) -> Result<Swept, StoreError> {
         let state = self.state(group, session).await?;
-        let share = sweep.limit.div_ceil(state.buckets.len()).max(1);
         let buckets = state.buckets.iter();
-        let calls = buckets.map(|bucket| self.sweep_call(&state, bucket, sweep, share));
+        let calls = buckets.map(|bucket| self.sweep_call(&state, bucket, sweep));
         let answers = self.run(calls.collect()).await?;
         let mut swept = Swept::default();
         let mut due = Vec::new();
-        for (bucket, answer) in state.buckets.iter().zip(answers) {
-            let (now, found) = read(answer, group, bucket, share)?;
-            swept.now = swept.now.max(now);
+        // Not always from the same bucket, since the first ones fill the limit.
+        let first = fastrand::usize(..state.buckets.len());
+        let mut answers: Vec<_> = state.buckets.iter().zip(answers).collect();
+        answers.rotate_left(first);
+        for (bucket, answer) in answers {
+            let found = read(answer, group)?;
+            swept.now = swept.now.max(found.now);
             due.extend(found.due);
-            swept.orphaned.extend(found.orphaned);
             swept.stuck.extend(found.stuck);
             swept.halted += found.halted;
-            swept.oldest_gap = [swept.oldest_gap, found.oldest_gap]
-                .into_iter()
-                .flatten()
-                .min();
+            let oldest = [swept.oldest_gap, found.oldest_gap];
+            swept.oldest_gap = oldest.into_iter().flatten().min();
+            let room = sweep.limit.saturating_sub(swept.orphaned.len());
+            // What there is no room for is found again: the scan stays where it is.
+            if found.orphaned.len() <= room {
+                bucket.scan().advance(found.step);
+            }
+            swept.orphaned.extend(found.orphaned.into_iter().take(room));
         }
-        // Each bucket has them in order; those of a clock that stepped back have the highest scores.
-        due.sort_by_key(|(score, _)| *score);
+        // Those of a clock that stepped back have the highest scores.
+        due.sort_unstable();
         due.truncate(sweep.limit);
         swept.due = due.into_iter().map(|(_, key)| key).collect();
-        swept.stuck.sort_by_key(|stuck| stuck.since);
+        swept.orphaned.sort_unstable();
+        let stuck = |record: &StuckRecord| (record.since, record.key.clone());
+        swept.stuck.sort_by_cached_key(stuck);
         swept.stuck.truncate(sweep.limit);
         Ok(swept)
     }
 
-    fn sweep_call(
-        &self,
-        state: &GroupState,
-        bucket: &BucketState,
-        sweep: &Sweep,
-        share: usize,
-    ) -> Cmd {
-        let structures = ["M", "W", "O", "K", "due", "gap", "halted"];
-        let mut call = SWEEP.call(structures.len(), 16, 512);
-        for structure in structures {
-            call.arg(bucket.name(structure));
-        }
+    fn sweep_call(&self, state: &GroupState, bucket: &BucketState, sweep: &Sweep) -> Cmd {
+        let mut call = SWEEP.call(&bucket.tag, 0, 16, 512);
         call.arg(state.incarnation_text())
             .arg(self.given_time())
             .arg(sweep.limit)
-            .arg(share)
             .arg(millis(sweep.longest_wait).min(1 << 51))
             .arg(millis(sweep.stuck_after));
         bucket.scan().arguments(&mut call);
@@ -136,58 +140,47 @@ impl RedisStore {
     }
 }
 
-fn read(
-    answer: Value,
-    group: &Group,
-    bucket: &BucketState,
-    share: usize,
-) -> Result<(Millis, BucketSwept), StoreError> {
+fn read(answer: Value, group: &Group) -> Result<BucketSwept, StoreError> {
     let mut answer = Reply::new(answer)?;
     let (code, now) = (answer.number()?, answer.number()?);
     if code != code::DONE {
         return Err(state_lost(group));
     }
-    let mut found = BucketSwept {
-        due: Vec::new(),
-        orphaned: Vec::new(),
-        stuck: Vec::new(),
-        halted: 0,
-        oldest_gap: None,
-    };
-    let mut due = answer.list()?;
-    while due.len() > 0 {
-        let key = due.key()?;
-        found.due.push((due.number()?, key));
-    }
-    let mut orphaned = answer.list()?;
-    while orphaned.len() > 0 && found.orphaned.len() < share {
-        found.orphaned.push(orphaned.key()?);
-    }
-    let mut stuck = answer.list()?;
-    while stuck.len() > 0 {
-        found.stuck.extend(read_stuck(stuck.list()?)?);
-    }
-    found.halted = answer.number()?;
-    let mut oldest = answer.list()?;
-    if oldest.len() > 0 {
-        oldest.next()?;
-        found.oldest_gap = Some(oldest.number()?);
-    }
-    let cursor = answer.text()?;
-    let mut pairs = answer.list()?;
-    let mut unreachable = HashSet::new();
-    while pairs.len() > 0 {
-        unreachable.insert((pairs.bytes()?, pairs.bytes()?));
-    }
-    let mut names = answer.list()?;
-    let mut holders = Vec::with_capacity(names.len());
-    while names.len() > 0 {
-        holders.push(names.bytes()?);
-    }
-    bucket
-        .scan()
-        .advance(cursor, unreachable, holders.into_iter());
-    Ok((now, found))
+    Ok(BucketSwept {
+        now,
+        due: all(answer.list()?, |due| {
+            let mut due = due.list()?;
+            let key = due.key()?;
+            Ok((due.number()?, key))
+        })?,
+        orphaned: all(answer.list()?, Reply::key)?,
+        stuck: {
+            let stuck: Vec<_> = all(answer.list()?, |stuck| read_stuck(stuck.list()?))?;
+            stuck.into_iter().flatten().collect()
+        },
+        halted: answer.number()?,
+        oldest_gap: {
+            let mut oldest = answer.list()?;
+            let key = (oldest.len() > 0).then(|| oldest.key()).transpose()?;
+            key.map(|_| oldest.number()).transpose()?
+        },
+        step: Step {
+            cursor: answer.text()?,
+            unreachable: all(answer.list()?, |pair| {
+                let mut pair = pair.list()?;
+                Ok((pair.bytes()?, pair.bytes()?))
+            })?,
+            holders: all(answer.list()?, Reply::bytes)?,
+        },
+    })
+}
+
+/// Reads a list to its end.
+fn all<T, C: FromIterator<T>>(
+    mut list: Reply,
+    read: impl Fn(&mut Reply) -> Result<T, StoreError>,
+) -> Result<C, StoreError> {
+    std::iter::from_fn(|| (list.len() > 0).then(|| read(&mut list))).collect()
 }
 
 /// `None` for a key that has no body, of which nothing can be said.
@@ -196,9 +189,6 @@ fn read_stuck(mut answer: Reply) -> Result<Option<StuckRecord>, StoreError> {
     let Some(record) = answer.maybe_bytes()? else {
         return Ok(None);
     };
-    if record.is_empty() {
-        return Err(misshaped("record"));
-    }
     let (fence, body) = split_record(record)?;
     Ok(Some(StuckRecord {
         key,

@@ -65,10 +65,8 @@ impl RedisStore {
     /// One call for each bucket: a worker has a lease in every one. A length of 0 ends it.
     fn lease_calls(&self, state: &GroupState, session: &Session, length: u64) -> Vec<Cmd> {
         let calls = state.buckets.iter().map(|bucket| {
-            let mut call = HEARTBEAT.call(2, 4, 256);
-            call.arg(bucket.name("M"))
-                .arg(bucket.name("W"))
-                .arg(state.incarnation_text())
+            let mut call = HEARTBEAT.call(&bucket.tag, 0, 4, 256);
+            call.arg(state.incarnation_text())
                 .arg(session.worker.as_str())
                 .arg(length)
                 .arg(self.given_time());

@@ -1,14 +1,10 @@
-use std::time::Duration;
-
-use ordered_core::clock::Clock;
-use ordered_core::protocol::WorkerId;
-use ordered_core::store::{Durability, Store};
+use ordered_core::store::StoreErrorKind;
+use ordered_core::store::{Answer, Inspect, Request, Save, Store};
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually;
 use ordered_testkit::server::{RedisBuilder, RedisServer};
-use ordered_testkit::store_suite::equals_the_model;
 
-use crate::talk::{apply, ask, group, key, offer, open, raw};
+use crate::support::*;
 
 /// Three masters that share the slots.
 async fn cluster() -> (Vec<RedisServer>, String) {
@@ -57,70 +53,100 @@ async fn masters(builder: &RedisBuilder, ranges: &[&str]) -> Vec<RedisServer> {
     servers
 }
 
-/// Of one node, which then has nobody to talk to but us.
-#[cfg(feature = "tls")]
-#[tokio::test]
-async fn a_cluster_serves_over_tls() {
-    use ordered_testkit::server::{AUTHORITY, AUTHORITY_FILE};
-
-    let builder = RedisServer::builder().tls().setting("tls-cluster", "yes");
-    let builder = builder.setting("tls-ca-cert-file", AUTHORITY_FILE);
-    let servers = masters(&builder, &["0 16383"]).await;
-    let url = servers[0].tls_url().unwrap();
-    let builder = RedisStore::builder(url).cluster(true);
-    let trusting = builder.ca_certificates(AUTHORITY);
-    let store = trusting.connect().await.unwrap();
-    let group = group("cluster-tls");
-    open(&store, &group).await.unwrap();
-    let keys = (0..50).map(|number| key(&format!("k{number}")));
-    let offers: Vec<_> = keys.map(|key| offer(&key, 1)).collect();
-    apply(&store, &group, &offers).await.unwrap();
-}
-
-/// "CROSSSLOT on Redis Cluster."
 #[tokio::test]
 async fn a_cluster_serves_as_a_single_server_does() {
     let (servers, urls) = cluster().await;
-    let store = RedisStore::builder(&urls)
-        .cluster(true)
-        .connect()
-        .await
-        .unwrap();
+    let store = RedisStore::builder(&urls).cluster(true).connect();
+    let store = store.await.unwrap();
     let group = group("cluster");
-    let report = open(&store, &group).await.unwrap();
-    assert_eq!(report.durability, Durability::Durable, "{}", report.reason);
-    let worker = WorkerId::new("w");
-    store
-        .heartbeat(&group, &worker, Duration::from_secs(9))
-        .await
-        .unwrap();
-    let keys: Vec<_> = (0..200).map(|number| key(&format!("k{number}"))).collect();
-    let offers: Vec<_> = keys.iter().map(|key| offer(key, 1)).collect();
-    apply(&store, &group, &offers).await.unwrap();
+    let worker = Worker::open(&store, &group, "w").await;
+    let names: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
+    let requests: Vec<Request> = names.iter().map(|name| acquire(name)).collect();
+    let owned = worker.say(&requests).await.unwrap();
     for server in &servers {
-        let names: u64 = ask(&mut raw(server).await, "DBSIZE").await;
-        assert!(names > 0, "the buckets are spread");
+        let count: u64 = ask(&mut raw(server).await, "DBSIZE").await;
+        assert!(count > 0, "the buckets are spread");
         let _: () = ask(&mut raw(server).await, "SCRIPT FLUSH").await;
     }
-    apply(&store, &group, &offers).await.unwrap();
-    let eight = RedisStore::builder(&urls)
-        .cluster(true)
-        .buckets(8)
-        .connect()
+    let saves = names.iter().zip(owned).map(|(name, answer)| match answer {
+        Answer::Owned(owned) => Request::Save(Box::new(Save {
+            changes: vec![put(7, letter("seven", name))],
+            remember: vec![id(name)],
+            look_up: vec![id(name)],
+            ..release(name, owned.fence)
+        })),
+        other => panic!("{other:?}"),
+    });
+    let saves: Vec<Request> = saves.collect();
+    let answers = worker.say(&saves).await.unwrap();
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer, Answer::Saved(saved) if saved.released))
+    );
+    let totals = store.totals(&group).await.unwrap();
+    assert_eq!((totals.held_events, totals.owned), (200, 0));
+    worker.beat().await;
+    store
+        .sweep(&group, &worker.session, &sweep(10))
         .await
         .unwrap();
-    equals_the_model(|clock: Clock| eight.with_clock(clock), 8, 0..50).await;
+
+    // One node loses all that it had.
+    let _: () = ask(&mut raw(&servers[1]).await, "FLUSHALL").await;
+    let error = store
+        .heartbeat(&group, &worker.session, LEASE)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::StateLost, "{error}");
+    let opened = open(&store, &group, "w").await.unwrap();
+    assert!(opened.created && opened.session != worker.session);
+    let worker = Worker::open(&store, &group, "w").await;
+    assert!(
+        worker
+            .say(&requests)
+            .await
+            .unwrap()
+            .iter()
+            .all(|answer| matches!(answer, Answer::Owned(_)))
+    );
 }
 
+/// What a node that is down was asked is unknown; the rest is answered.
 #[tokio::test]
-async fn a_node_of_a_cluster_says_that_it_is_one() {
-    let (servers, _) = cluster().await;
-    let store = RedisStore::connect(servers[0].url()).await.unwrap();
-    let error = open(&store, &group("node")).await.err();
-    let keys: Vec<_> = (0..50)
-        .map(|number| offer(&key(&format!("k{number}")), 1))
-        .collect();
-    let applied = apply(&store, &group("node"), &keys).await.err();
-    let error = error.or(applied).expect("it has not all slots");
-    assert!(error.to_string().contains("`.cluster(true)`"), "{error}");
+async fn requests_of_a_node_that_is_down_are_unknown_and_the_others_are_answered() {
+    let (mut servers, urls) = cluster_with_short_timeouts().await;
+    let builder = RedisStore::builder(&urls).cluster(true);
+    let store = builder
+        .timeout(std::time::Duration::from_millis(500))
+        .connect();
+    let store = store.await.unwrap();
+    let group = group("cluster-down");
+    let worker = Worker::open(&store, &group, "w").await;
+    let names: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
+    let requests: Vec<Request> = names.iter().map(|name| acquire(name)).collect();
+    worker.say(&requests).await.unwrap();
+    servers[2].kill();
+    let answers = worker.say(&requests).await.unwrap();
+    let unknown = answers
+        .iter()
+        .filter(|answer| **answer == Answer::Unknown)
+        .count();
+    let owned = answers
+        .iter()
+        .filter(|answer| matches!(answer, Answer::Owned(_)))
+        .count();
+    assert!(
+        unknown > 0 && owned > 0 && unknown + owned == 200,
+        "{unknown} {owned}"
+    );
+}
+
+/// Whose other nodes go on when one is down.
+async fn cluster_with_short_timeouts() -> (Vec<RedisServer>, String) {
+    let builder = RedisServer::builder().setting("cluster-require-full-coverage", "no");
+    let ranges = ["0 5000", "5001 11000", "11001 16383"];
+    let servers = masters(&builder, &ranges).await;
+    let urls: Vec<String> = servers.iter().map(RedisServer::url).collect();
+    (servers, urls.join(","))
 }

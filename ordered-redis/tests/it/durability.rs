@@ -2,16 +2,19 @@ use ordered_core::store::{Durability, StoreErrorKind};
 use ordered_redis::RedisStore;
 use ordered_testkit::server::{RedisBuilder, RedisServer};
 
-use crate::talk::{ask, group, open, raw};
+use crate::support::{ask, group, open, raw};
 
 async fn expect(server: RedisBuilder, durability: Durability, word: &str) {
     let server = server.start().await.unwrap();
     let store = RedisStore::connect(server.url()).await.unwrap();
-    let report = open(&store, &group("durability")).await.unwrap();
+    let report = open(&store, &group("durability"), "w")
+        .await
+        .unwrap()
+        .report;
     assert_eq!(report.durability, durability, "{}", report.reason);
     assert!(report.reason.contains(word), "{}", report.reason);
     let strict = RedisStore::builder(server.url()).strict(true);
-    let opened = open(&strict.connect().await.unwrap(), &group("strict")).await;
+    let opened = open(&strict.connect().await.unwrap(), &group("strict"), "w").await;
     if durability == Durability::Durable {
         opened.unwrap();
     } else {
@@ -66,7 +69,7 @@ async fn a_user_without_a_right_to_look_learns_that_nothing_is_known() {
     let _: () = ask(&mut admin, rights).await;
     let url = server.url().replace("redis://", "redis://app:secret@");
     let store = RedisStore::connect(&url).await.unwrap();
-    let report = open(&store, &group("acl")).await.unwrap();
+    let report = open(&store, &group("acl"), "w").await.unwrap().report;
     assert_eq!(report.durability, Durability::Unknown);
     assert!(report.reason.contains("CONFIG"), "{}", report.reason);
     let strict = RedisStore::builder(&url)
@@ -74,7 +77,7 @@ async fn a_user_without_a_right_to_look_learns_that_nothing_is_known() {
         .connect()
         .await
         .unwrap();
-    let error = open(&strict, &group("acl")).await.unwrap_err();
+    let error = open(&strict, &group("acl"), "w").await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Refused);
     assert!(error.to_string().contains("CONFIG GET"), "{error}");
 }

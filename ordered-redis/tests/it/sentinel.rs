@@ -8,7 +8,7 @@ use ordered_testkit::eventually;
 use ordered_testkit::server::{RedisSentinels, RedisServer};
 
 use crate::crew::Crew;
-use crate::talk::{group, open};
+use crate::support::{group, open};
 
 const MASTER: usize = 0;
 const REPLICA: usize = 1;
@@ -83,7 +83,7 @@ async fn sentinels_and_their_master_are_each_given_their_own_password() {
 
     let url = format!("{with_login}?sentinel_password=of-sentinels");
     let store = RedisStore::connect(&url).await.unwrap();
-    open(&store, &group("sentinel")).await.unwrap();
+    open(&store, &group("sentinel"), "w").await.unwrap();
     assert!(!format!("{store:?}").contains("of-"), "{store:?}");
 
     let none = refused(&with_login).await;
@@ -147,5 +147,5 @@ async fn sentinels_and_their_master_are_both_asked_over_tls() {
     assert!(untrusted.to_string().contains("certificate"), "{untrusted}");
     let trusting = RedisStore::builder(&url).ca_certificates(AUTHORITY);
     let store = trusting.connect().await.unwrap();
-    open(&store, &group("sentinel-tls")).await.unwrap();
+    open(&store, &group("sentinel-tls"), "w").await.unwrap();
 }

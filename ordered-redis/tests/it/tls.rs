@@ -5,7 +5,7 @@ use std::time::Duration;
 use ordered_redis::RedisStore;
 use ordered_testkit::server::{AUTHORITY, RedisServer};
 
-use crate::talk::{apply, group, key, offer, open};
+use crate::support::{Worker, group};
 
 #[tokio::test]
 async fn everything_goes_over_tls_and_a_strange_certificate_is_refused() {
@@ -17,8 +17,7 @@ async fn everything_goes_over_tls_and_a_strange_certificate_is_refused() {
     let trusting = RedisStore::builder(&url).ca_certificates(AUTHORITY);
     let store = trusting.connect().await.unwrap();
     let group = group("tls");
-    open(&store, &group).await.unwrap();
-    apply(&store, &group, &[offer(&key("k"), 1)]).await.unwrap();
+    Worker::open(&store, &group, "w").await.acquire("k").await;
 }
 
 #[tokio::test]

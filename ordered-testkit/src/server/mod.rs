@@ -17,6 +17,7 @@ mod certificates;
 mod error;
 mod port;
 mod process;
+mod quorum;
 mod rabbit;
 mod redis;
 mod sqs;

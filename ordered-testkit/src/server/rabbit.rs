@@ -13,6 +13,7 @@ use super::ServerError;
 use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
 use super::port::Port;
 use super::process::ServerProcess;
+use super::quorum::names_are_written;
 
 const INSTALL: &str = "apt-get install rabbitmq-server";
 /// On a machine that builds with twenty processes beside it a start takes more than a minute.
@@ -91,7 +92,24 @@ impl RabbitServer {
         self.amqp.number()
     }
 
-    /// Ends it as a power cut would, with SIGKILL.
+    /// Waits until [`kill`](Self::kill) would not break a quorum queue that has been declared by now.
+    ///
+    /// A declaration is answered before the name of the queue is on disk: RabbitMQ writes the names about a second after the
+    /// last change (<https://github.com/rabbitmq/ra/blob/v2.2.0/src/ra_directory.erl>), and the messages at once. One that
+    /// is killed in between starts the queue with an empty log and without a leader, and what it had confirmed is lost.
+    ///
+    /// # Errors
+    /// When the names are not written in time, with the end of the server's log.
+    pub async fn queues_are_on_disk(&mut self) -> Result<(), ServerError> {
+        let data = self.process.folder().join("data");
+        let node = self.node();
+        self.process
+            .ready(PATIENCE, async || names_are_written(&data, &node))
+            .await
+    }
+
+    /// Ends it as a power cut would, with SIGKILL. [`queues_are_on_disk`](Self::queues_are_on_disk) says what that may do
+    /// to a queue that is younger than a second.
     pub fn kill(&mut self) {
         self.process.kill();
     }

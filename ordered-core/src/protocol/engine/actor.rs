@@ -6,8 +6,7 @@ use super::pending::{Failure, PendingSave};
 use super::queue::{Added, Queue};
 use super::shared::Shared;
 use crate::event::{EventId, Key};
-use crate::protocol::{Fence, Obstacle, Waiting};
-use crate::protocol::{KeyState, Phase, Placement};
+use crate::protocol::{Fence, KeyState, Obstacle, Phase, Placement, QuotaLimit, Waiting};
 use crate::store::{Listing, Slot};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -42,6 +41,10 @@ pub(super) struct Actor<D> {
     pub(super) run: Option<u64>,
     /// What waits too long for room in the queue is to be held.
     pub(super) hold_overflow: bool,
+    /// A quota had no room for the last save. The next one holds nothing new, so that it is carried out.
+    pub(super) full: Option<QuotaLimit>,
+    /// The outcome of an acquisition is unknown: the key may be the worker's.
+    pub(super) unsure: bool,
     /// A save whose outcome is unknown.
     pub(super) in_doubt: Option<Box<PendingSave<D>>>,
 }
@@ -99,6 +102,8 @@ impl<D> Actor<D> {
             waiting_deliveries: 0,
             run: None,
             hold_overflow: false,
+            full: None,
+            unsure: false,
             in_doubt: None,
         }
     }
@@ -110,7 +115,12 @@ impl<D> Actor<D> {
             && !self.claimed
             && self.queue.is_empty()
             && self.controls.is_empty()
-            && self.in_doubt.is_none()
+            && !self.is_in_doubt()
+    }
+
+    /// Whether it is unknown what the store has made of the last request.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.unsure || self.in_doubt.is_some()
     }
 
     /// Whether only the owner of the key can decide about what is here: it cannot be posted.
@@ -165,6 +175,24 @@ impl<D> Actor<D> {
         }
     }
 
+    /// Puts an event back that was taken out of the queue. Another one that has come into its place meanwhile stays with the
+    /// broker for a while: which of the two is right shows when this one is decided about.
+    pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+        let Added::Taken(event) = self.queue.add(event) else {
+            return;
+        };
+        let there = self
+            .queue
+            .take_waiting(|there| there.seq == event.seq && there.replay == event.replay);
+        if there.is_empty() {
+            return self.defer(shared, *event, Deferral::NotYet);
+        }
+        for other in there {
+            self.defer(shared, other, Deferral::NotYet);
+        }
+        self.queue.add(*event);
+    }
+
     /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where it
     /// does not say.
     fn is_of_another_epoch(&self, event: &Event<D>, there: Option<u64>) -> bool {
@@ -213,7 +241,7 @@ impl<D> Actor<D> {
                 return None;
             }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
-            let seen = event.seen.unwrap_or(false);
+            let seen = event.seen.unwrap_or(false) || own.ids.contains(&event.id);
             match state.place(event.seq, event.epoch, seen, policy, now) {
                 Placement::Ahead | Placement::Compare(_) => None,
                 _ if event.seen.is_none() => None,
@@ -304,7 +332,7 @@ impl<D> Actor<D> {
                 event.seen = None;
                 event.held_since = None;
                 event.replay = false;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
     }
@@ -318,6 +346,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.controls.hash(hasher);
         (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
         (self.busy, self.asleep, self.hold_overflow).hash(hasher);
+        (self.full, self.unsure).hash(hasher);
         self.failure.hash(hasher);
         self.waiting.hash(hasher);
         self.waiting_deliveries.hash(hasher);

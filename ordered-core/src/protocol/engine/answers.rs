@@ -39,7 +39,7 @@ impl<D: Default> Actor<D> {
                 self.asleep = true;
                 shared.wake(&self.key, NO_LEASE);
             }
-            (PendingKind::Acquire(_), _) => {}
+            (PendingKind::Acquire(_), _) => self.unsure = true,
             (PendingKind::Save(pending), Answer::Saved(saved)) => {
                 self.on_saved(shared, *pending, saved);
             }
@@ -63,7 +63,7 @@ impl<D: Default> Actor<D> {
     fn on_owned(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, owned: Owned) {
         let was = self.ownership.take();
         let doubt = self.in_doubt.take();
-        self.busy = false;
+        (self.busy, self.unsure) = (false, false);
         let first_seq = shared.rules.policy.first_seq;
         let decoded = match &owned.body {
             None => Ok(KeyState::new(first_seq)),
@@ -113,11 +113,8 @@ impl<D: Default> Actor<D> {
         }
         self.note_previous(shared, &owned);
         self.correct(shared, knew);
-        for (seq, seen) in pending.looked_up.iter().zip(owned.seen) {
-            for event in self.queue.iter_mut().filter(|event| event.seq == *seq) {
-                event.seen = Some(seen);
-            }
-        }
+        self.queue.forget_seen();
+        self.queue.note_seen(&pending.looked_up, &owned.seen);
     }
 
     /// Takes in the mail, and what the previous owner left.
@@ -191,6 +188,7 @@ impl<D: Default> Actor<D> {
         }
         self.end_trial(shared);
         self.busy = true;
+        self.unsure = false;
         self.claimed = false;
         for (seq, posted) in pending.posted.iter().zip(busy.posted) {
             let taken = self.queue.take_waiting(|event| event.seq == *seq);
@@ -240,11 +238,6 @@ impl<D: Default> Actor<D> {
         saved.mail.iter().for_each(|seq| transition.posted(*seq));
         own.mail = saved.mail.len();
         own.dirty |= own.mail > 0;
-        if own.ids.len() > KNOWN_IDS {
-            own.ids.clear();
-            own.known_from = own.state.last_seq;
-            self.queue.rest_mut().for_each(|event| event.seen = None);
-        }
         if !save.committed.is_empty() {
             let mark = Watermark {
                 epoch: own.state.epoch,
@@ -253,10 +246,12 @@ impl<D: Default> Actor<D> {
             };
             shared.watermarks.note(&self.key, mark);
         }
-        for (seq, seen) in save.looked_up.iter().zip(&saved.seen) {
-            for event in self.queue.iter_mut().filter(|event| event.seq == *seq) {
-                event.seen = Some(*seen);
-            }
+        if own.ids.len() > KNOWN_IDS {
+            own.ids.clear();
+            own.known_from = own.state.last_seq;
+            self.queue.forget_seen();
+        } else {
+            self.queue.note_seen(&save.looked_up, &saved.seen);
         }
         let failure = save.failure.take();
         let fetched = std::mem::take(&mut save.fetched);
@@ -274,17 +269,29 @@ impl<D: Default> Actor<D> {
 
     /// The worker keeps the key until the next attempt.
     fn begin_wait(&mut self, shared: &mut Shared<D>, failure: Failure) {
-        self.waiting_deliveries = self.queue.unsettled();
-        shared.retry_waits.begin(self.waiting_deliveries);
-        shared.wake(&self.key, failure.wait);
         if let Some(event) = self.queue.front() {
             let what = retrying(&failure);
             shared.observe(&self.key, event, what);
         }
-        self.waiting = Some(Failure {
+        let wait = failure.wait;
+        let failure = Some(Failure {
             saved: true,
             ..failure
         });
+        let deliveries = self.queue.unsettled();
+        let rules = &shared.rules;
+        if !shared
+            .retry_waits
+            .has_room(deliveries, rules.concurrency, rules.read_ahead)
+        {
+            // Others began to wait since this was planned: it goes on waiting in the store.
+            self.failure = failure;
+            return;
+        }
+        self.waiting = failure;
+        self.waiting_deliveries = deliveries;
+        shared.retry_waits.begin(deliveries);
+        shared.wake(&self.key, wait);
     }
 
     /// Settles what a save was for, which was carried out.
@@ -459,9 +466,7 @@ impl<D: Default> Actor<D> {
             .map(|(event, _)| event.seq)
             .collect();
         self.undo(shared, save);
-        for event in self.queue.rest_mut() {
-            event.redelivered = false;
-        }
+        self.full = Some(limit);
         let head = self.ownership.as_ref().map_or(0, |own| own.state.head());
         let refused = self
             .queue

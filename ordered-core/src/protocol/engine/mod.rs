@@ -16,6 +16,8 @@ mod queue;
 mod retry_wait;
 mod runs;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod watermark;
 
 use std::collections::VecDeque;
@@ -425,7 +427,7 @@ impl<D: Default> Engine<D> {
 
     fn end_if_over(&mut self, key: &Key) {
         if let Some(actor) = self.keys.get_mut(key) {
-            if self.shared.draining && actor.ownership.is_none() && actor.in_doubt.is_none() {
+            if self.shared.draining && actor.ownership.is_none() && !actor.is_in_doubt() {
                 // What the broker still waits for goes back to it.
                 drop(actor.queue.take_all());
                 actor.controls.clear();

@@ -30,7 +30,7 @@ impl<D> Actor<D> {
     }
 
     fn acquire(&mut self, shared: &Shared<D>) -> Option<(Request, PendingKind<D>)> {
-        let is_known = self.ownership.is_some() || self.in_doubt.is_some();
+        let is_known = self.ownership.is_some() || self.is_in_doubt();
         let wants = is_known
             || !shared.draining
                 && (self.claimed || !self.queue.is_empty() || !self.controls.is_empty());
@@ -93,8 +93,9 @@ impl<D> Actor<D> {
         if blocked && self.queue.running() == 0 {
             self.plan_park(&mut plan, shared);
         } else {
-            self.plan_chain(&mut plan, &rules, shared.now);
+            self.plan_chain(&mut plan, shared);
         }
+        self.full = None;
         self.plan_reads(&mut plan, &rules, blocked);
         let Plan { transition, parts } = plan;
         let Transition {
@@ -153,6 +154,9 @@ impl<D> Actor<D> {
                 }
                 OnExhausted::DeadLetter => {
                     transition.dead_letter(run);
+                    if let Some(own) = &mut self.ownership {
+                        own.ids.insert(event.id.clone());
+                    }
                     Some(Disposition::DeadLettered)
                 }
             }
@@ -207,6 +211,9 @@ impl<D> Actor<D> {
 
     /// What came from the mailbox and lies behind the key is taken out there.
     fn plan_past(&mut self, plan: &mut Plan<'_, D>, rules: &Rules) {
+        let Some(Ownership { ids, .. }) = &self.ownership else {
+            return;
+        };
         let last_seq = plan.transition.state.last_seq;
         let is_past = |event: &Event<D>| {
             event.seq <= last_seq && event.is_stored() && !event.replay && event.seen.is_some()
@@ -214,7 +221,7 @@ impl<D> Actor<D> {
         for event in self.queue.take_waiting(is_past) {
             let transition = &mut plan.transition;
             let (now, seq) = (transition.now, event.seq);
-            let seen = event.seen == Some(true);
+            let seen = event.seen == Some(true) || ids.contains(&event.id);
             let placement = transition.state.place(seq, None, seen, &rules.policy, now);
             let disposition = match placement {
                 Placement::Late if rules.on_late == crate::handler::OnLate::DeadLetter => {
@@ -273,7 +280,7 @@ impl<D> Actor<D> {
     }
 
     /// Nothing of the key may run: what waits goes to the mailbox.
-    fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
+    fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
         plan.parts.parks = true;
         if shared.draining {
             // What the broker still waits for goes back to it.
@@ -286,22 +293,22 @@ impl<D> Actor<D> {
             let is_ahead = event.seq > last_seq || is_compared(event, state);
             event.is_stored() || event.replay || is_ahead && event.is_of(state.epoch)
         };
-        let now = plan.transition.now;
         for event in self.queue.take_waiting(goes) {
             if event.is_stored() || event.replay {
                 plan.parts.leaving.push((event, Leaving::Stored));
             } else {
-                plan.put(event, now);
+                self.put(plan, event, shared);
             }
         }
     }
 
     /// The events that follow one another from the head on stay; what comes behind a gap is held.
-    fn plan_chain(&mut self, plan: &mut Plan<'_, D>, rules: &Rules, now: u64) {
+    fn plan_chain(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
+        let now = shared.now;
         let (mut goes, mut stored_first) = (Vec::new(), Vec::new());
         let state = &*plan.transition.state;
         let (mut expected, mut ahead, mut in_memory) = (state.head(), 0, 0);
-        let depth = rules.depth();
+        let depth = shared.rules.depth();
         let begun = self.queue.done() + self.queue.running();
         for (place, event) in self.queue.iter().enumerate() {
             if event.replay || !event.is_of(state.epoch) {
@@ -328,7 +335,7 @@ impl<D> Actor<D> {
                 continue;
             }
             let is_other = !event.is_stored() && state.held.contains(event.seq);
-            let holds = self.hold_overflow || !rules.overflow;
+            let holds = self.hold_overflow || !shared.rules.overflow;
             let too_many = in_memory > depth && holds && !event.is_stored();
             if !is_next || is_other || too_many {
                 goes.push(event.seq);
@@ -345,23 +352,45 @@ impl<D> Actor<D> {
                 if event.is_stored() {
                     plan.parts.leaving.push((event, Leaving::Stored));
                 } else {
-                    plan.put(event, now);
+                    self.put(plan, event, shared);
                 }
             }
         }
         for seq in stored_first {
-            if let Some(event) = self.queue.get(seq) {
-                let is_head = seq == plan.transition.state.head();
+            let is_head = seq == plan.transition.state.head();
+            if self.full.is_some() && !is_head {
+                // It runs as one that was delivered once.
+                let mut rest = self.queue.rest_mut();
+                if let Some(event) = rest.find(|event| event.seq == seq) {
+                    event.redelivered = false;
+                }
+            } else if let Some(event) = self.queue.get(seq) {
                 let mode = if is_head {
                     PutMode::Force
                 } else {
                     PutMode::New
                 };
-                let checked = plan.checked(event);
+                let checked = self.checked(event, plan.transition.state);
                 plan.transition.hold(seq, letter(event, now, checked), mode);
                 plan.puts_are(PutFor::Staying(seq));
             }
         }
+    }
+
+    /// Puts an event into the mailbox, if there is room, or compares it with what is there.
+    fn put(&mut self, plan: &mut Plan<'_, D>, event: Event<D>, shared: &mut Shared<D>) {
+        let checked = self.checked(&event, plan.transition.state);
+        match self.full {
+            Some(limit) if plan.is_new(&event) => self.defer(shared, event, Deferral::Full(limit)),
+            _ => plan.put(event, checked, shared.now),
+        }
+    }
+
+    /// Up to which seq the key is committed, where the id of the event is not among the remembered ones.
+    fn checked(&self, event: &Event<D>, state: &KeyState) -> Option<u64> {
+        let own = self.ownership.as_ref()?;
+        let is_new = event.seen == Some(false) && !own.ids.contains(&event.id);
+        is_new.then_some(state.last_seq)
     }
 
     /// What is read with the save: ids that were not looked up, and what is next in the mailbox.
@@ -373,8 +402,12 @@ impl<D> Actor<D> {
         }
         if !blocked && !self.has_next(plan.transition.state) {
             let most = rules.policy.next_events.max(1) as usize;
-            let state = &*plan.transition.state;
-            plan.parts.fetch = Ownership::slots_to_fetch(state, &self.queue, most, &rules.policy);
+            plan.parts.fetch = Ownership::slots_to_fetch(
+                &*plan.transition.state,
+                &self.queue,
+                most,
+                &rules.policy,
+            );
         }
     }
 
@@ -424,7 +457,8 @@ impl<D> Actor<D> {
             || release
             || !changes.is_empty()
             || !remember.is_empty()
-            || !leaving.is_empty();
+            || !leaving.is_empty()
+            || !controls.is_empty();
         let reads = !look_up.is_empty() || !fetch.is_empty();
         let may_wait = self.queue.running() > 0 && !rules.runs_ahead();
         if !says_something && (!reads || may_wait) {
@@ -509,13 +543,15 @@ impl<'a, D> Plan<'a, D> {
         self.parts.puts.resize(puts, whose);
     }
 
-    /// Up to which seq the key was committed when the id of the event was not among the remembered ones.
-    fn checked(&self, event: &Event<D>) -> Option<u64> {
-        (event.seen == Some(false)).then_some(self.transition.state.last_seq)
+    /// Whether the event needs room that a quota may refuse.
+    fn is_new(&self, event: &Event<D>) -> bool {
+        let state = &*self.transition.state;
+        let is_there = state.held.contains(event.seq) || state.is_dead(event.seq);
+        !is_there && event.seq != state.head()
     }
 
     /// Puts an event into the mailbox, or compares it with what is there.
-    fn put(&mut self, event: Event<D>, now: u64) {
+    fn put(&mut self, event: Event<D>, checked: Option<u64>, now: u64) {
         let state = &*self.transition.state;
         let held = || state.held.contains(event.seq);
         let slot = if state.is_dead(event.seq) && !held() {
@@ -523,7 +559,7 @@ impl<'a, D> Plan<'a, D> {
         } else {
             held().then_some(Slot::Held(event.seq))
         };
-        let letter = letter(&event, now, self.checked(&event));
+        let letter = letter(&event, now, checked);
         let how = if let Some(slot) = slot {
             let mode = PutMode::New;
             self.transition

@@ -54,11 +54,6 @@ impl<D> Queue<D> {
         self.running
     }
 
-    /// How many are neither done nor running.
-    pub(super) fn waiting(&self) -> usize {
-        self.events.len() - self.done - self.running
-    }
-
     /// How many deliveries they have.
     pub(super) fn unsettled(&self) -> usize {
         self.events.iter().map(|event| event.tokens.len()).sum()
@@ -170,6 +165,23 @@ impl<D> Queue<D> {
         self.events.drain(..).collect()
     }
 
+    /// What is known of the ids of those that have not begun has to be looked up anew.
+    pub(super) fn forget_seen(&mut self) {
+        for event in self.rest_mut().filter(|event| !event.replay) {
+            event.seen = None;
+        }
+    }
+
+    /// Notes which ids are remembered, of those that have not begun.
+    pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
+        for (seq, seen) in seqs.iter().zip(seen) {
+            let mut rest = self.rest_mut();
+            if let Some(event) = rest.find(|event| event.seq == *seq && !event.replay) {
+                event.seen = Some(*seen);
+            }
+        }
+    }
+
     /// Puts the event in its place, or its deliveries to the event that is there already. What came from the mailbox
     /// replaces what was delivered meanwhile, and keeps its deliveries.
     pub(super) fn add(&mut self, event: Event<D>) -> Added<D> {
@@ -194,7 +206,8 @@ impl<D> Queue<D> {
     fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
         let rank = |event: &Event<D>| (!event.replay, event.seq);
         let (wanted, begun) = ((!replay, seq), self.done + self.running);
-        if self.waiting() > 0 && self.events.back().is_some_and(|last| rank(last) < wanted) {
+        let waiting = self.events.len() - self.done - self.running;
+        if waiting > 0 && self.events.back().is_some_and(|last| rank(last) < wanted) {
             return Err(self.events.len());
         }
         let has_begun = self.begun().position(|event| rank(event) == wanted);

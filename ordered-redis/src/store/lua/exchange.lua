@@ -1,47 +1,50 @@
--- Carries out the requests of a worker to keys of one bucket, each key by itself. Validates, then writes.
+-- Carries out the requests of a worker to keys of one bucket, each atomically for its key.
 --
--- KEYS: records owners leases meta due gap halted, a mailbox for each box, for each look-up a part of each generation
+-- KEYS: K O W M due gap halted, a mailbox for each box, for each look-up a part of each generation
 --   (the newest first), a part for each id to remember
--- ARGV: incarnation generations worker call given_time counts limits expiries modes takings marks, the names of the
---   acquired keys, the names of the saved keys, the fences of the saves, their records (empty: unchanged), the members to
---   look up, the members to remember, the boxes, the listings (place(4) list(1), score or nothing)
---   counts: acquires saves boxes look_ups members generations listings frees (4 each)
---   limits: events and bytes of a key, events and bytes of the bucket, dedup_ttl (7 each)
---   modes: a letter for each acquisition: a(sk) h(and over) s(teal); takings: for each save 1 to release
---   it, or 0, and how many of its mail are taken(4)
---   marks: for each member to remember: save(4) and whether the expiry of its part is to be set(1)
---   box: place(4) slots(4) changes(4) fetches(4), the slots (first #), the changes, the slots to fetch
---   change: operation(1) slot(4) to(4), then letter or note; n(ew) f(orce) r(eplace) p(ost) d(elete) m(ove)
--- Returns: code now paused heads records statuses mails seen boxes; or code now generations where that is not 0
+-- ARGV: incarnation generations worker call given_time counts limits expiries modes takings marks, then the names of the
+--   acquired keys, those of the saved keys, the claims and the records of the saves, the ids to look up, the ids to
+--   remember, the boxes, the listings
+--   counts(4 each): acquisitions saves boxes look_ups ids generations listings frees
+--   limits(7 each): events and bytes of a key, events and bytes of the bucket, dedup_ttl
+--   modes: for each acquisition a(sk) h(and over) s(teal); takings: for each save release(1: 0 or 1) taken mail(4)
+--   marks: for each id to remember save(4) and whether its part gets its expiry(1); expiries: of the generations(7)
+--   claim: fence(7) length(1) worker; record: empty where it stays; listing: save(4) list(1), and a score or nothing
+--   box: place(4) slots(4) changes(4) fetches(4), the slots to change (# first), the changes, the slots to fetch
+--   change: operation(1) slot(4) to(4), letter or note: n(ew) f(orce) r(eplace) p(ost) d(elete) m(ove)
+-- Returns: code now paused heads records statuses mails seen boxes; only code now generations where the code is not 0
 --   code: 0 done, 1 state lost, 2 late, 3 other generations
---   head: fence, where nobody had the key; state(1) fence(7) length(1) worker mail; B worker, where busy; nil without lease
---   status: 0, + 1 released, + 2 wanted, + 4 mail; 8 lost; 16 + limit full. seen: 1 or 0 for each look-up
---   box: what became of each put (0 stored, 1 known, 16 + limit, or the id in the slot), and the fetched letters
---
--- Record: fence(7) body. Owner: fence(7) wanted(1) since(7) length(1) worker mail(8 each). Letter: lengths of id and
--- note(2 each) id note data. Slot # of a mailbox: events(7) bytes(7) held.
+--   head: fence, where nobody had the key; M(yself) D(ied) or O(ther), fence(7), and the old owner without its fence;
+--     B worker, where busy; U where there is no memory for another key; nil without a lease
+--   status: 0, + 1 released, + 2 wanted, + 4 mail; 8 lost; 16 + limit full; seen: for each look-up 0 or 1
+--   box: for each put 0 stored, 1 known, 16 + limit full, or the id in the slot; then the letters that were fetched
+-- Values: README.md
 -- luacheck: read globals call clock look, ignore 211
-local RECORDS, OWNERS, LEASES, META, LISTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 4
-local RELEASED, WANTED, MAIL, LOST, FULL = 1, 2, 4, 8, 16
-local CHUNK = 4000 -- values, of some 7,900 that fit on the stack
-local byte, sub, pack, read = string.byte, string.sub, struct.pack, struct.unpack
-local me, owner_size = ARGV[3], 16 + #ARGV[3]
-local acquires, saves, boxes, look_ups, members, generations, listings, frees = read('>I4I4I4I4I4I4I4I4', ARGV[6])
+local RECORDS, OWNERS, LEASES, META, LISTS, FIXED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 4, 7
+local RELEASED, WANTED, MAIL, LOST, FULL, NO_MEMORY = 1, 2, 4, 8, 16, 3
+local CHUNK = 4000 -- values, of some 7,900 that fit on the stack of Lua
+local byte, sub, pack, read, char = string.byte, string.sub, struct.pack, struct.unpack, string.char
+local me = ARGV[3]
+local acquisitions, saves, boxes, look_ups, ids, generations, listings, frees = read('>I4I4I4I4I4I4I4I4', ARGV[6])
 local key_events, key_bytes, bucket_events, bucket_bytes, ttl = read('>I7I7I7I7I7', ARGV[7])
+local names, keys = 11, acquisitions + saves
+local claims, bodies = names + keys, names + keys + saves
+local id_args = bodies + saves
 
 local meta = call('HMGET', META, 'incarnation', 'ids', 'paused', 'events', 'bytes', 'call:' .. me)
 local micros = clock(ARGV[5])
 local now = math.floor(micros / 1000)
+local held_events, held_bytes, newest = tonumber(meta[4] or 0), tonumber(meta[5] or 0), read('>I7', ARGV[8])
 if meta[1] ~= ARGV[1] then return { 1, now } end
 if tonumber(ARGV[4]) <= tonumber(meta[6] or 0) then return { 2, now } end
-local newest = read('>I7', ARGV[8])
-if meta[2] ~= ARGV[2] or members > 0 and now + ttl > newest then return { 3, now, meta[2] } end
-local held_events, held_bytes = tonumber(meta[4] or 0), tonumber(meta[5] or 0)
--- Redis refuses memory to the first write of a script only, so one that takes none lets the others through.
+if meta[2] ~= ARGV[2] or ids > 0 and now + ttl > newest then return { 3, now, meta[2] } end
+-- Without memory, Redis refuses the first write of a script and no other: one that takes none lets the rest through.
 if frees == 1 then call('HDEL', META, '') end
+call('HSET', META, 'call:' .. me, ARGV[4])
 
+-- One command with values of a list, in pieces.
 local function many(command, key, list, first, last)
-  if last - first < CHUNK then return call(command, key, unpack(list, first, last)) end
+  if last - first < CHUNK then return last < first and {} or call(command, key, unpack(list, first, last)) end
   local all = {}
   for from = first, last, CHUNK do
     local some = call(command, key, unpack(list, from, math.min(from + CHUNK - 1, last)))
@@ -50,135 +53,125 @@ local function many(command, key, list, first, last)
   return all
 end
 
-local names = 11
-local fences = names + acquires + saves
-local bodies = fences + saves
-local owners = names < fences and many('HMGET', OWNERS, ARGV, names + 1, fences) or {}
-local changed = {} -- by place: the new owner, false for none
-
 -- Acquisitions
-local heads, records, states = {}, {}, {}
-if acquires > 0 then
-  records = many('HMGET', RECORDS, ARGV, names + 1, names + acquires)
-  states[me] = look(LEASES, me, now)
-end
-local granted = '\0' .. pack('>I7', now) .. string.char(#me) .. me
-local usual = pack('>I7', micros) .. granted
-for place = 1, states[me] == 'alive' and acquires or 0 do
-  local owner, record = owners[place], records[place]
-  local holder, state = owner and sub(owner, 17, 16 + byte(owner, 16)), nil
-  if holder == me then
+local owners = many('HMGET', OWNERS, ARGV, names + 1, names + keys)
+local records = many('HMGET', RECORDS, ARGV, names + 1, names + acquisitions)
+local changed, heads = {}, {} -- by place: the new owner, false for none
+local states = { [me] = acquisitions > 0 and look(LEASES, me, now) }
+local owned_by_me, since = char(#me) .. me, pack('>I7', now)
+local usual = pack('>I7', micros) .. owned_by_me .. '\0' .. since
+for place = 1, acquisitions do
+  local owner, record, mode, state = owners[place], records[place], byte(ARGV[9], place), nil
+  local holder = owner and sub(owner, 9, 8 + byte(owner, 8))
+  if states[me] ~= 'alive' then
+    state = 'none'
+  elseif holder == me then
     state = 'M'
   elseif holder then
     states[holder] = states[holder] or look(LEASES, holder, now)
-    local steal = byte(ARGV[9], place) == 115
-    state = states[holder] == 'dead' and 'D' or (states[holder] == 'gone' or steal) and 'O' or 'B'
+    state = states[holder] == 'dead' and 'D' or (states[holder] == 'gone' or mode == 115) and 'O' or 'B'
+  elseif frees == 1 and not record then
+    state = 'U'
   end
-  if frees == 1 and not (owner or record) then
-    heads[place] = 'U'
-  elseif state == 'B' then
-    heads[place], records[place] = 'B' .. holder, false
-    if byte(ARGV[9], place) == 104 then changed[place] = sub(owner, 1, 7) .. '\1' .. sub(owner, 9) end
-  else
-    local last = math.max(record and read('>I7', record) or 0, owner and read('>I7', owner) or 0)
-    local fence = math.max(last + 1, micros)
-    if owner then
-      -- Who asked this worker for the key still wants it.
-      local wanted = state == 'M' and sub(owner, 8, 8) or '\0'
-      heads[place] = state .. pack('>I7', fence) .. sub(owner, 16)
-      changed[place] = pack('>I7', fence) .. wanted .. sub(granted, 2) .. sub(owner, 17 + #holder)
-    else
-      heads[place], changed[place] = fence, fence == micros and usual or pack('>I7', fence) .. granted
+  if state == 'none' or state == 'U' or state == 'B' then
+    heads[place], records[place] = state ~= 'none' and state .. (holder or ''), false
+    if state == 'B' and mode == 104 then
+      changed[place] = sub(owner, 1, 8 + #holder) .. '\1' .. sub(owner, 10 + #holder)
     end
+  else
+    local fence = math.max(micros, 1 + (record and read('>I7', record) or 0), 1 + (owner and read('>I7', owner) or 0))
+    heads[place], changed[place] = fence, usual
+    if owner or fence > micros then
+      -- Who asked this worker for the key still wants it. Mail stays until a body accounts for it.
+      local wanted, mail = state == 'M' and sub(owner, 9 + #me, 9 + #me) or '\0', owner and sub(owner, 17 + #holder) or ''
+      changed[place] = pack('>I7', fence) .. owned_by_me .. wanted .. since .. mail
+    end
+    if owner then heads[place] = state .. pack('>I7', fence) .. sub(owner, 8) end
   end
 end
-for place = #heads + 1, acquires do heads[place], records[place] = false, false end
-
--- Saves, as far as they are judged by the owner
-local statuses = {}
+local statuses, claim_size = {}, 8 + #me
 for save = 1, saves do
-  local owner = owners[acquires + save]
-  statuses[save] = owner and sub(owner, 1, 7) == ARGV[fences + save] and 0 or LOST
+  local owner = owners[acquisitions + save]
+  statuses[save] = owner and sub(owner, 1, claim_size) == ARGV[claims + save] and 0 or LOST
 end
 
 -- Mailboxes
-local function data_size(letter)
+local function parts(letter) -- the id, and where the data begins
   local a, b, c, d = byte(letter, 1, 4)
-  return #letter - 4 - 256 * (a + c) - b - d
+  return sub(letter, 5, 4 + 256 * a + b), 5 + 256 * (a + c) + b + d
+end
+local function data_size(letter)
+  local _, data = parts(letter)
+  return #letter + 1 - data
 end
 
--- Makes the changes to what is in the slots, and writes what differs. Returns what became of each put and the seqs that were
--- posted; or nothing and the limit that has no room.
+-- Makes the changes to a copy of the slots, and then writes what differs. Returns what became of the puts, and the seqs that
+-- were posted; or nothing, and which limit has no room.
 local function change(box, at, slots, changes)
   local had, has, puts, posted = many('HMGET', box, ARGV, at + 1, at + slots), {}, {}, {}
-  for slot = 2, slots do has[slot] = had[slot] end
   local events, bytes, more_events, more_bytes = 0, 0, 0, 0
   if had[1] then events, bytes = read('>I7I7', had[1]) end
-  local function place(slot, letter)
-    if byte(ARGV[at + slot]) == 104 then
-      if has[slot] then more_events, more_bytes = more_events - 1, more_bytes - data_size(has[slot]) end
-      if letter then more_events, more_bytes = more_events + 1, more_bytes + data_size(letter) end
+  for slot = 2, slots do has[slot] = had[slot] end
+  local function is_held(slot) return byte(ARGV[at + slot]) == 104 end
+  local function fill(slot, letter)
+    local old = has[slot]
+    if is_held(slot) then
+      more_events = more_events + (letter and 1 or 0) - (old and 1 or 0)
+      more_bytes = more_bytes + (letter and data_size(letter) or 0) - (old and data_size(old) or 0)
     end
     has[slot] = letter
   end
-  local function limit(slot, letter)
-    if byte(ARGV[at + slot]) ~= 104 then return end
+  local function full(slot, letter, operation)
+    if frees == 1 then return NO_MEMORY end
+    if not is_held(slot) or operation == 'f' or operation == 'r' then return nil end
     local size = more_bytes + data_size(letter)
     return events + more_events >= key_events and 0 or bytes + size > key_bytes and 1
       or held_events + more_events >= bucket_events and 2 or held_bytes + size > bucket_bytes and 3
   end
-  for number = 1, changes do
-    local operation, slot, to = read('>c1I4I4', ARGV[at + slots + 2 * number - 1])
-    local letter, there = ARGV[at + slots + 2 * number], has[slot]
+  for number = at + slots + 1, at + slots + 2 * changes, 2 do
+    local letter, operation, slot, to = ARGV[number + 1], read('>c1I4I4', ARGV[number])
+    local there = has[slot]
     if operation == 'd' then
-      place(slot, false)
+      fill(slot, false)
     elseif operation == 'm' then
       if there then
-        local a, b, c, d = byte(there, 1, 4)
-        local id, data = sub(there, 5, 4 + 256 * a + b), sub(there, 5 + 256 * (a + c) + b + d)
-        place(slot, false)
-        place(to, sub(there, 1, 2) .. pack('>I2', #letter) .. id .. letter .. data)
+        local id, data = parts(there)
+        fill(slot, false)
+        fill(to, sub(there, 1, 2) .. pack('>I2', #letter) .. id .. letter .. sub(there, data))
       end
     elseif there and operation ~= 'r' then
-      local a, b = byte(there, 1, 2)
-      local id = sub(there, 5, 4 + 256 * a + b)
-      a, b = byte(letter, 1, 2)
-      puts[#puts + 1] = id == sub(letter, 5, 4 + 256 * a + b) and 1 or id
+      local id = parts(there)
+      puts[#puts + 1] = id == parts(letter) and 1 or id
     else
-      local full = (operation == 'n' or operation == 'p') and limit(slot, letter)
-      if full and operation == 'n' then return nil, full end
-      puts[#puts + 1] = full and FULL + full or 0
-      if not full then place(slot, letter) end
-      if not full and operation == 'p' then posted[#posted + 1] = sub(ARGV[at + slot], 2) end
+      local limit = full(slot, letter, operation)
+      if limit and operation ~= 'p' then return nil, limit end
+      puts[#puts + 1] = limit and FULL + limit or 0
+      if not limit then fill(slot, letter) end
+      if not limit and operation == 'p' then posted[#posted + 1] = sub(ARGV[at + slot], 2) end
     end
   end
-  if more_events ~= 0 or more_bytes ~= 0 then
-    held_events, held_bytes = held_events + more_events, held_bytes + more_bytes
-    has[1] = events + more_events > 0 and pack('>I7I7', events + more_events, bytes + more_bytes)
-  else
-    has[1] = had[1]
-  end
+  held_events, held_bytes = held_events + more_events, held_bytes + more_bytes
+  has[1] = events + more_events > 0 and pack('>I7I7', events + more_events, bytes + more_bytes)
   local set, gone = {}, {}
   for slot = 1, slots do
-    local name, letter = ARGV[at + slot], has[slot]
-    if letter and letter ~= had[slot] then
-      set[#set + 1] = name
-      set[#set + 1] = letter
-    elseif had[slot] and not letter then
-      gone[#gone + 1] = name
+    if has[slot] and has[slot] ~= had[slot] then
+      set[#set + 1] = ARGV[at + slot]
+      set[#set + 1] = has[slot]
+    elseif had[slot] and not has[slot] then
+      gone[#gone + 1] = ARGV[at + slot]
     end
   end
-  if #gone > 0 then many('HDEL', box, gone, 1, #gone) end
-  if #set > 0 then many('HSET', box, set, 1, #set) end
+  many('HDEL', box, gone, 1, #gone)
+  many('HSET', box, set, 1, #set)
   return puts, table.concat(posted)
 end
 
-local results, at = {}, bodies + saves + look_ups + members
+local results, at, old_events, old_bytes = {}, id_args + look_ups + ids, held_events, held_bytes
 for box = 1, boxes do
   local place, slots, changes, fetches = read('>I4I4I4I4', ARGV[at + 1])
-  local save, name, puts, posted = place - acquires, KEYS[7 + box], {}, ''
-  local is_busy = save <= 0 and heads[place] and byte(heads[place]) == 66
-  if slots > 0 and (is_busy or statuses[save] == 0) then
+  local save, name, puts, posted = place - acquisitions, KEYS[FIXED + box], {}
+  local is_busy = save <= 0 and sub(heads[place] or '', 1, 1) == 'B'
+  if changes > 0 and (is_busy or statuses[save] == 0) then
     puts, posted = change(name, at + 1, slots, changes)
     if not puts then
       statuses[save] = FULL + posted
@@ -187,72 +180,71 @@ for box = 1, boxes do
     end
   end
   at = at + 1 + slots + 2 * changes + fetches
-  local letters = fetches > 0 and statuses[save] == 0 and many('HMGET', name, ARGV, at - fetches + 1, at)
-  results[box] = { puts or {}, letters or {} }
+  results[box] = { puts or {}, statuses[save] == 0 and many('HMGET', name, ARGV, at - fetches + 1, at) or {} }
+end
+if held_events ~= old_events or held_bytes ~= old_bytes then
+  call('HSET', META, 'events', held_events, 'bytes', held_bytes)
 end
 
--- Remembered ids: all look-ups come before what is added.
-local seen, part = {}, 7 + boxes
+-- Remembered ids: first all look-ups, and then what is added.
+local seen, part = {}, FIXED + boxes
 for number = 1, look_ups do
-  local member = ARGV[bodies + saves + number]
   seen[number] = '0'
   for generation = 1, generations do
-    if read('>I7', ARGV[8], 7 * generation - 6) > now and call('SISMEMBER', KEYS[part + generation], member) == 1 then
+    local expires = read('>I7', ARGV[8], 7 * generation - 6)
+    if expires > now and call('SISMEMBER', KEYS[part + generation], ARGV[id_args + number]) == 1 then
       seen[number] = '1'
       break
     end
   end
   part = part + generations
 end
-for number = 1, members do
-  local save, is_new = read('>I4I1', ARGV[11], 5 * number - 4)
+for number = 1, ids do
+  local save, needs_expiry = read('>I4I1', ARGV[11], 5 * number - 4)
   if statuses[save] == 0 then
-    call('SADD', KEYS[part + number], ARGV[bodies + saves + look_ups + number])
-    if is_new == 1 then call('PEXPIREAT', KEYS[part + number], newest) end
+    call('SADD', KEYS[part + number], ARGV[id_args + look_ups + number])
+    if needs_expiry == 1 then call('PEXPIREAT', KEYS[part + number], newest) end
   end
 end
 
--- Indexes
-for number = 1, listings do
-  local save, list = read('>I4I1', ARGV[at + 2 * number - 1])
-  local name, score = ARGV[names + acquires + save], ARGV[at + 2 * number]
+for number = at + 1, at + 2 * listings, 2 do
+  local save, list = read('>I4I1', ARGV[number])
+  local name, score = ARGV[names + acquisitions + save], ARGV[number + 1]
   if statuses[save] == 0 then
     if score == '' then call('ZREM', KEYS[LISTS + list], name) else call('ZADD', KEYS[LISTS + list], score, name) end
   end
 end
 
--- The records and owners of all
-local set, mails, count = {}, {}, 0
+-- The records and owners of all keys, each with one command
+local new_records, new_owners, free, mails, owner_size, count = {}, {}, {}, {}, 16 + #me, 0
 for save = 1, saves do
   if statuses[save] == 0 then
-    local place, status, record = acquires + save, 0, ARGV[bodies + save]
+    local place, record, status, mail = acquisitions + save, ARGV[bodies + save], 0, ''
     local owner = owners[place]
     if record ~= '' then
-      set[count + 1], set[count + 2], count = ARGV[names + place], record, count + 2
+      new_records[count + 1], new_records[count + 2], count = ARGV[names + place], record, count + 2
     end
-    local mail = #owner > owner_size and sub(owner, owner_size + 1 + 8 * read('>I4', ARGV[10], 5 * save - 3)) or ''
+    if #owner > owner_size then
+      mail = sub(owner, owner_size + 1 + 8 * read('>I4', ARGV[10], 5 * save - 3))
+      changed[place] = sub(owner, 1, owner_size) .. mail
+    end
     if mail ~= '' then
       status, mails[#mails + 1] = MAIL, mail
     elseif byte(ARGV[10], 5 * save - 4) == 49 then
       status, changed[place] = RELEASED, false
     end
-    if status ~= RELEASED and #owner > owner_size + #mail then changed[place] = sub(owner, 1, owner_size) .. mail end
-    statuses[save] = byte(owner, 8) == 1 and status + WANTED or status
+    statuses[save] = byte(owner, claim_size + 1) == 1 and status + WANTED or status
   end
 end
-if count > 0 then many('HSET', RECORDS, set, 1, count) end
-local free, freed = {}, 0
-set, count = {}, 0
-for place = 1, acquires + saves do
-  local owner = changed[place]
-  if owner then
-    set[count + 1], set[count + 2], count = ARGV[names + place], owner, count + 2
-  elseif owner == false then
-    freed = freed + 1
-    free[freed] = ARGV[names + place]
+many('HSET', RECORDS, new_records, 1, count)
+count = 0
+for place = 1, keys do
+  if changed[place] then
+    new_owners[count + 1], new_owners[count + 2], count = ARGV[names + place], changed[place], count + 2
+  elseif changed[place] == false then
+    free[#free + 1] = ARGV[names + place]
   end
 end
-if freed > 0 then many('HDEL', OWNERS, free, 1, freed) end
-if count > 0 then many('HSET', OWNERS, set, 1, count) end
-call('HSET', META, 'call:' .. me, ARGV[4], 'events', held_events, 'bytes', held_bytes)
+many('HDEL', OWNERS, free, 1, #free)
+many('HSET', OWNERS, new_owners, 1, count)
 return { 0, now, tonumber(meta[3] or 0), heads, records, statuses, mails, table.concat(seen), results }

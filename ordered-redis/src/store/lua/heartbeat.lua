@@ -1,6 +1,6 @@
 -- Renews the lease of a worker, or ends it.
 --
--- KEYS: meta leases
+-- KEYS: M W
 -- ARGV: incarnation worker length given_time; a length of 0 ends the lease
 -- Returns: code now paused generations; code: 0 done, 1 state lost
 -- luacheck: read globals call clock

@@ -164,3 +164,22 @@ pub(crate) fn release(name: &str, fence: Fence) -> Save {
         ..save(name, fence)
     }
 }
+
+/// A connection beside the store's, to look at the server or change it.
+pub(crate) async fn raw(server: &RedisServer) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(server.url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// A command in words.
+pub(crate) async fn ask<T: redis::FromRedisValue>(
+    connection: &mut redis::aio::MultiplexedConnection,
+    words: &str,
+) -> T {
+    let mut words = words.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command.query_async(connection).await.unwrap()
+}

@@ -12,8 +12,7 @@ use ordered_core::store::{Group, StoreErrorKind};
 use ordered_testkit::server::RedisServer;
 use ordered_testkit::unique;
 
-use crate::next_support::*;
-use crate::talk::{ask, raw};
+use crate::support::*;
 
 #[tokio::test]
 async fn a_key_is_granted_with_a_fence_that_grows_and_gives_its_body_back() {
