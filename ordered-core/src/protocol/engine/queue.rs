@@ -172,6 +172,13 @@ impl<D> Queue<D> {
         }
     }
 
+    /// Nothing is in the mailbox any more.
+    pub(super) fn forget_stored(&mut self) {
+        for event in &mut self.events {
+            event.held_since = None;
+        }
+    }
+
     /// Notes which ids are remembered, of those that have not begun.
     pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
         for (seq, seen) in seqs.iter().zip(seen) {
