@@ -79,7 +79,10 @@ impl<D: Default> Actor<D> {
         };
         let knew = shared.watermarks.get(&self.key);
         let unbroken = match owned.previous {
-            Previous::Myself => true,
+            // Nobody else saved anything since: an acquisition whose answer was lost may have followed the grant to another.
+            Previous::Myself => was
+                .as_ref()
+                .is_some_and(|own| owned.body_fence <= own.fence),
             // The store forgot everything, and nobody else has had the key since.
             Previous::Nobody => owned.body.is_none() && knew.is_some(),
             Previous::Died(_) | Previous::Other(_) => false,
