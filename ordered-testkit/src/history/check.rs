@@ -134,7 +134,8 @@ impl<'a> Check<'a> {
                 key.committed(event, commits, &mut broken);
             }
             What::DeadLettered { event, .. } => {
-                keys.entry(&event.key).or_default().dead_lettered(event);
+                let key = keys.entry(&event.key).or_default();
+                key.dead_lettered(event, commits, &mut broken);
             }
             What::PutAside { event, .. } => {
                 let key = keys.entry(&event.key).or_default();

@@ -221,7 +221,17 @@ impl<'a> KeyHistory<'a> {
         self.skipped.iter().any(covers)
     }
 
-    pub(super) fn dead_lettered(&mut self, event: &'a Event) {
+    pub(super) fn dead_lettered(
+        &mut self,
+        event: &'a Event,
+        commits: Commits,
+        broken: &mut impl FnMut(Promise, String),
+    ) {
+        let Event { key, seq, id } = event;
+        if commits == Commits::Exact && self.committed.get(seq) == Some(&id.as_str()) {
+            let text = format!("{key} {seq} was dead-lettered, and it had committed");
+            broken(Promise::Once, text);
+        }
         self.dead.insert(event);
     }
 

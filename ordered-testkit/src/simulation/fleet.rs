@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ordered_core::store::{MemoryStore, Store};
 use ordered_core::transport::{MemoryBroker, Transport};
-use ordered_core::worker::{Worker, WorkerBuilder, WorkerError};
+use ordered_core::worker::{Occurrence, Worker, WorkerBuilder, WorkerError};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -11,7 +11,7 @@ use super::app::App;
 use super::recorder::Recorder;
 use super::store::FaultyStore;
 use super::transport::FaultyTransport;
-use crate::history::Rules;
+use crate::history::{Event, Rules, What};
 
 /// The leases of simulated workers: short, since time costs nothing.
 pub(super) const LEASE: Duration = Duration::from_secs(3);
@@ -107,6 +107,7 @@ impl Fleet {
                 recorder: self.recorder.clone(),
                 process: process.clone(),
             })
+            .observe(record_late(self.recorder.clone()))
             .id(&name)
             .seed(self.recorder.number())
             .build()
@@ -144,6 +145,20 @@ impl Fleet {
         let worker = (self.app.equip)(worker, &self.recorder);
         let changes = self.app.changes.iter();
         changes.fold(worker, |worker, change| change(worker))
+    }
+}
+
+/// That an event came late shows in no save, where it is dropped or dead-lettered at the broker.
+fn record_late(recorder: Recorder) -> impl Fn(&Occurrence<'_>) + Send + Sync {
+    move |occurrence| {
+        if let Occurrence::Late { event } = occurrence {
+            let event = Event {
+                key: event.key.to_string(),
+                seq: event.seq.get(),
+                id: event.id.as_str().to_owned(),
+            };
+            recorder.write(What::Late { event });
+        }
     }
 }
 

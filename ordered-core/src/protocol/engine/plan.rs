@@ -288,10 +288,10 @@ impl<D> Actor<D> {
             return;
         }
         let last_seq = plan.transition.state.last_seq;
-        let epoch = plan.transition.state.epoch;
+        let state = &*plan.transition.state;
         let goes = |event: &Event<D>| {
-            let is_ahead = event.seq > last_seq && event.is_of(epoch);
-            event.is_stored() || event.replay || is_ahead
+            let is_ahead = event.seq > last_seq || is_compared(event, state);
+            event.is_stored() || event.replay || is_ahead && event.is_of(state.epoch)
         };
         for event in self.queue.take_waiting(goes) {
             if event.is_stored() || event.replay {
@@ -311,7 +311,13 @@ impl<D> Actor<D> {
         let depth = shared.rules.depth();
         let begun = self.queue.done() + self.queue.running();
         for (place, event) in self.queue.iter().enumerate() {
-            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
+            if event.replay || !event.is_of(state.epoch) {
+                continue;
+            }
+            if event.seq <= state.last_seq {
+                if place >= begun && is_compared(event, state) {
+                    goes.push(event.seq);
+                }
                 continue;
             }
             while expected < event.seq && ahead < depth && state.held.contains(expected) {
@@ -329,7 +335,8 @@ impl<D> Actor<D> {
                 continue;
             }
             let is_other = !event.is_stored() && state.held.contains(event.seq);
-            let too_many = in_memory > depth && self.hold_overflow && !event.is_stored();
+            let holds = self.hold_overflow || !rules.overflow;
+            let too_many = in_memory > depth && holds && !event.is_stored();
             if !is_next || is_other || too_many {
                 goes.push(event.seq);
             } else if event.redelivered && !event.is_stored() {
@@ -572,6 +579,11 @@ impl<'a, D> Plan<'a, D> {
         self.puts_are(PutFor::Leaving(self.parts.leaving.len()));
         self.parts.leaving.push((event, how));
     }
+}
+
+/// Whether a delivery from behind the head is to be compared with a dead letter.
+fn is_compared<D>(event: &Event<D>, state: &KeyState) -> bool {
+    !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
 }
 
 fn letter<D>(event: &Event<D>, now: u64, checked: Option<u64>) -> Letter {

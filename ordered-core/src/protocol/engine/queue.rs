@@ -131,9 +131,15 @@ impl<D> Queue<D> {
         self.events.remove(self.done)
     }
 
-    /// Puts events that are done back to the front.
+    /// Puts events that are done back to the front. Deliveries of them that came meanwhile are added to them.
     pub(super) fn put_back_done(&mut self, events: Vec<Event<D>>) {
-        for event in events.into_iter().rev() {
+        for mut event in events.into_iter().rev() {
+            let is_same = |there: &Event<D>| {
+                (there.replay, there.seq) == (event.replay, event.seq) && there.id == event.id
+            };
+            for again in self.take_waiting(is_same) {
+                event.tokens.absorb(again.tokens);
+            }
             self.events.push_front(event);
             self.done += 1;
         }
