@@ -526,18 +526,6 @@ impl<D: Default> Actor<D> {
         }
     }
 
-    /// Puts an event back that was on its way out. Another one that came under its seq meanwhile is in conflict with it.
-    fn put_back(&mut self, shared: &mut Shared<D>, event: Event<D>) {
-        let is_other = |there: &Event<D>| {
-            (there.replay, there.seq) == (event.replay, event.seq) && there.id != event.id
-        };
-        let others = self.queue.take_waiting(is_other);
-        self.queue.add(event);
-        for other in others {
-            self.add(shared, other);
-        }
-    }
-
     /// The trial of the key is over once the store knows that it is not on trial any more.
     pub(super) fn end_trial(&mut self, shared: &mut Shared<D>) {
         if !shared.quarantine.is_on_trial(&self.key) {

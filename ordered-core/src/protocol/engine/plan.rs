@@ -335,7 +335,7 @@ impl<D> Actor<D> {
                 continue;
             }
             let is_other = !event.is_stored() && state.held.contains(event.seq);
-            let holds = self.hold_overflow || !rules.overflow;
+            let holds = self.hold_overflow || !shared.rules.overflow;
             let too_many = in_memory > depth && holds && !event.is_stored();
             if !is_next || is_other || too_many {
                 goes.push(event.seq);
