@@ -36,8 +36,9 @@ impl RedisStore {
     }
 
     /// The hash tag of the bucket of a key.
-    fn tag_of(&self, group: &Group, key: &Key) -> String {
-        self.tag(group, bucket_of(key.as_str(), self.shared.buckets))
+    async fn tag_of(&self, group: &Group, key: &Key) -> Result<String, StoreError> {
+        let buckets = self.buckets_of(group).await?;
+        Ok(self.tag(group, bucket_of(key.as_str(), buckets)))
     }
 
     /// How many buckets the group has in Redis: who only reads is not asked for it.
@@ -112,7 +113,7 @@ impl RedisStore {
         slots: &[Slot],
         read: impl Fn(Letter) -> T,
     ) -> Result<Vec<Option<T>>, StoreError> {
-        let mailbox = format!("{}:B:{key}", self.tag_of(group, key));
+        let mailbox = format!("{}:B:{key}", self.tag_of(group, key).await?);
         let mut found = Vec::with_capacity(slots.len());
         for slots in slots.chunks(LETTERS) {
             let mut fetch = cmd("HMGET");
@@ -251,7 +252,7 @@ impl Inspect for RedisStore {
     }
 
     async fn read(&self, group: &Group, key: &Key) -> Result<Option<Record>, StoreError> {
-        let tag = self.tag_of(group, key);
+        let tag = self.tag_of(group, key).await?;
         Ok(self.records(&tag, vec![key.clone()]).await?.pop())
     }
 

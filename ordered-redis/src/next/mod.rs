@@ -5,6 +5,8 @@ mod decode;
 mod encode;
 mod exchange;
 mod generation;
+#[cfg(test)]
+mod hostile;
 mod ids;
 mod inspect;
 mod open;
