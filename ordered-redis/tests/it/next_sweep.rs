@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ordered_core::clock::Clock;
 use ordered_core::next::store::{
-    Inspect, ListingChange, NEVER, Previous, Request, Save, Store, Swept,
+    Answer, Inspect, ListingChange, NEVER, Previous, Request, Save, Store, Swept,
 };
 use ordered_core::protocol::WorkerId;
 use ordered_testkit::server::RedisServer;
@@ -36,10 +36,10 @@ async fn list(worker: &Worker, name: &str, due: Option<u64>) {
 #[tokio::test]
 async fn all_keys_of_a_worker_that_died_are_found_a_few_at_a_time() {
     const KEYS: u64 = 3_000;
-    let server = RedisServer::shared().await.unwrap();
     for buckets in [1, 3] {
         let clock = Clock::manual(START);
-        let store = connect(server, buckets).await.with_clock(clock.clone());
+        let (server, store) = alone(buckets).await;
+        let store = store.with_clock(clock.clone());
         let group = group("orphans");
         let dead = Worker::open(&store, &group, "dead").await;
         let alive = Worker::open(&store, &group, "alive").await;
@@ -60,9 +60,13 @@ async fn all_keys_of_a_worker_that_died_are_found_a_few_at_a_time() {
         for _ in 0..200 {
             let swept = look(&alive, 100).await;
             assert!(swept.orphaned.len() <= 100);
-            for key in swept.orphaned {
-                let taken = alive.acquire(key.as_str()).await;
-                assert_eq!(taken.previous, Previous::Died(WorkerId::new("dead")));
+            let keys = swept.orphaned;
+            let taking: Vec<Request> = keys.iter().map(|key| acquire(key.as_str())).collect();
+            for answer in alive.say(&taking).await.unwrap() {
+                let died = Previous::Died(WorkerId::new("dead"));
+                assert!(matches!(answer, Answer::Owned(owned) if owned.previous == died));
+            }
+            for key in keys {
                 assert!(found.insert(key));
             }
         }
@@ -70,7 +74,7 @@ async fn all_keys_of_a_worker_that_died_are_found_a_few_at_a_time() {
         // Nothing is left of the worker, so that sweeps need not look for its keys any more.
         let workers = store.workers(&group).await.unwrap();
         assert_eq!(workers.len(), 1);
-        let mut admin = raw(server).await;
+        let mut admin = raw(&server).await;
         let calls: Vec<String> = ask(&mut admin, &format!("HKEYS {}:M", tag(&group))).await;
         assert!(!calls.contains(&"call:dead".to_owned()), "{calls:?}");
     }
