@@ -150,7 +150,10 @@ async fn a_full_generation_is_followed_by_a_larger_one_and_nothing_is_forgotten(
     remember(&other, "k", IDS..IDS + 1).await;
     let known = generations(server, &group).await;
     // A sample says that it had some 33,000.
-    assert!(known[0].0 == 3 && [128, 256].contains(&known[0].1), "{known:?}");
+    assert!(
+        known[0].0 == 3 && [128, 256].contains(&known[0].1),
+        "{known:?}"
+    );
     assert_eq!(seen(&other, "k", 0..1).await, [true]);
 }
 
