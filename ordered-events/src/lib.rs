@@ -20,11 +20,12 @@ pub use connect::{ConnectError, publisher, store, transport};
 pub use signal::shutdown_signal;
 pub use worker::Worker;
 
-pub use ordered_core::admin::Admin;
+pub use ordered_core::admin::{Admin, OperateError, OperateOptions};
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
 pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
-    Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnLate, Permanent, State,
+    Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnLate, OnStateLoss,
+    Permanent, State,
 };
 pub use ordered_core::protocol::{Fence, GapPolicy, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};

@@ -1,16 +1,13 @@
 //! The call that carries out the requests to the keys of one bucket.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use ordered_core::store::{
-    Acquire, AcquireMode, Change, Letter, PutMode, Request, Save, Session, Slot,
-};
+use ordered_core::store::{Acquire, AcquireMode, Request, Save, Session, Slot};
 use ordered_core::store::{Group, StoreError};
 use redis::Cmd;
 
 use super::ids::{Digest, Generation, Generations};
-use super::record::put_letter;
+use super::mailbox::MailboxChange;
 use super::script::EXCHANGE;
 use super::session::{BucketState, GroupState};
 use super::wire::{self, NUMBER, put_count};
@@ -325,85 +322,6 @@ impl<'a> Portion<'a> {
 struct Digests {
     look_ups: Vec<Digest>,
     members: Vec<Digest>,
-}
-
-/// The changes of one mailbox.
-#[derive(Default)]
-struct MailboxChange {
-    /// Each slot that is changed, once.
-    slots: Vec<Slot>,
-    places: HashMap<Slot, usize, foldhash::fast::FixedState>,
-    changes: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl MailboxChange {
-    fn push(&mut self, change: &Change) -> Result<(), StoreError> {
-        match change {
-            Change::Put { slot, letter, mode } => {
-                let operation = match mode {
-                    PutMode::New => b'n',
-                    PutMode::Force => b'f',
-                    PutMode::Replace => b'r',
-                };
-                self.put(operation, *slot, letter)?;
-            }
-            Change::Delete(slot) => self.add(b'd', *slot, *slot, Vec::new()),
-            Change::Move { from, to, note } => self.add(b'm', *from, *to, note.to_vec()),
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, operation: u8, slot: Slot, letter: &Letter) -> Result<(), StoreError> {
-        let mut value = Vec::with_capacity(64 + letter.note.len() + letter.data.len());
-        put_letter(&mut value, letter)?;
-        self.add(operation, slot, slot, value);
-        Ok(())
-    }
-
-    fn add(&mut self, operation: u8, slot: Slot, to: Slot, value: Vec<u8>) {
-        let mut change = Vec::with_capacity(9);
-        change.push(operation);
-        for slot in [slot, to] {
-            let at = self.place(slot);
-            put_count(&mut change, at);
-        }
-        self.changes.push((change, value));
-    }
-
-    /// The place of a slot: 1 is the field that counts.
-    fn place(&mut self, slot: Slot) -> usize {
-        let next = self.slots.len() + 2;
-        let at = *self.places.entry(slot).or_insert(next);
-        if at == next {
-            self.slots.push(slot);
-        }
-        at
-    }
-
-    fn finish(self, command: &mut Cmd, place: usize, fetch: &[Slot]) {
-        let counted = if self.slots.is_empty() {
-            0
-        } else {
-            self.slots.len() + 1
-        };
-        let mut head = Vec::with_capacity(16);
-        for count in [place, counted, self.changes.len(), fetch.len()] {
-            put_count(&mut head, count);
-        }
-        command.arg(head);
-        if counted > 0 {
-            command.arg(wire::HELD);
-        }
-        for slot in self.slots {
-            command.arg(slot.encode());
-        }
-        for (change, value) in self.changes {
-            command.arg(change).arg(value);
-        }
-        for slot in fetch {
-            command.arg(slot.encode());
-        }
-    }
 }
 
 fn mode(mode: AcquireMode) -> u8 {

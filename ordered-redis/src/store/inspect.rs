@@ -4,141 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Fence, Millis, Policy};
-use ordered_core::store::{AuditEntry, Group, StoreError, bucket_of};
+use ordered_core::protocol::{Millis, Policy};
+use ordered_core::store::{AuditEntry, Group, StoreError};
 use ordered_core::store::{
-    Inspect, KeyIndex, Letter, OwnerRecord, Record, RecordPage, Slot, Totals, WorkerRecord,
+    Inspect, KeyIndex, Letter, Record, RecordPage, Slot, Totals, WorkerRecord,
 };
-use redis::{Cmd, cmd};
 
 use super::RedisStore;
-use super::record::{Lease, Owner, read_letter, split_record, worker};
-use super::reply::{Reply, key, maybe_bytes, misshaped, number};
+use super::read::{command, read_leases};
+use super::record::worker;
+use super::reply::{Reply, key, misshaped, number};
 
 /// How many keys a page has; Redis takes it as a hint.
 const PAGE: usize = 500;
-/// How many letters one command reads.
-const LETTERS: usize = 256;
 /// How many entries the audit log keeps, about.
 const LOG: usize = 1_000;
-
-fn command(name: &str, arguments: &[&str]) -> Cmd {
-    let mut command = cmd(name);
-    for argument in arguments {
-        command.arg(argument);
-    }
-    command
-}
-
-impl RedisStore {
-    fn tag(&self, group: &Group, bucket: u32) -> String {
-        self.shared.names.bucket(group, bucket)
-    }
-
-    /// The hash tag of the bucket of a key.
-    fn tag_of(&self, group: &Group, key: &Key) -> String {
-        self.tag(group, bucket_of(key.as_str(), self.shared.buckets))
-    }
-
-    /// How many buckets the group has in Redis: who only reads is not asked for it.
-    async fn buckets_of(&self, group: &Group) -> Result<u32, StoreError> {
-        let meta = self.shared.names.meta(group.name());
-        let answer = self.ask(vec![command("HGET", &[&meta, "buckets"])]).await?;
-        Ok(Reply::of(answer)?
-            .maybe_text()?
-            .map_or(self.shared.buckets, |text| {
-                text.parse().unwrap_or(self.shared.buckets)
-            }))
-    }
-
-    async fn one(&self, command: Cmd) -> Result<Reply, StoreError> {
-        Reply::new(self.ask(vec![command]).await?.remove(0))
-    }
-
-    async fn records(&self, tag: &str, keys: Vec<Key>) -> Result<Vec<Record>, StoreError> {
-        let now = self.time().await?;
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let read = |structure: &str| {
-            let mut read = cmd("HMGET");
-            read.arg(format!("{tag}:{structure}"));
-            keys.iter().for_each(|key| {
-                read.arg(key.as_str());
-            });
-            read
-        };
-        let leases = command("HGETALL", &[&format!("{tag}:W")]);
-        let mut answers = self.ask(vec![read("K"), read("O"), leases]).await?;
-        let leases = read_leases(Reply::new(answers.remove(2))?)?;
-        let mut owners = Reply::new(answers.remove(1))?;
-        let mut bodies = Reply::new(answers.remove(0))?;
-        let mut records = Vec::with_capacity(keys.len());
-        for key in keys {
-            let (record, owner) = (bodies.maybe_bytes()?, owners.maybe_bytes()?);
-            if record.is_none() && owner.is_none() {
-                continue;
-            }
-            let owner = owner.as_deref().map(Owner::parse).transpose()?;
-            let record = record.map(split_record).transpose()?;
-            let (body_fence, body) =
-                record.map_or((Fence(0), None), |(fence, body)| (fence, Some(body)));
-            let fence = owner.as_ref().map_or(Fence(0), |owner| owner.fence);
-            records.push(Record {
-                key,
-                fence: fence.max(body_fence),
-                body_fence,
-                body,
-                now,
-                owner: owner.map(|owner| OwnerRecord {
-                    lease_until: leases
-                        .get(owner.worker.as_str().as_bytes())
-                        .map(|lease| lease.until()),
-                    worker: owner.worker,
-                    since: owner.since,
-                    mail: owner.mail,
-                    hand_over: owner.wanted,
-                }),
-            });
-        }
-        Ok(records)
-    }
-
-    /// The letters in some slots, a piece at a time.
-    async fn read_slots<T>(
-        &self,
-        group: &Group,
-        key: &Key,
-        slots: &[Slot],
-        read: impl Fn(Letter) -> T,
-    ) -> Result<Vec<Option<T>>, StoreError> {
-        let mailbox = format!("{}:B:{key}", self.tag_of(group, key));
-        let mut found = Vec::with_capacity(slots.len());
-        for slots in slots.chunks(LETTERS) {
-            let mut fetch = cmd("HMGET");
-            fetch.arg(&mailbox);
-            for slot in slots {
-                fetch.arg(slot.encode());
-            }
-            for value in self.one(fetch).await? {
-                let letter = maybe_bytes(value)?.map(read_letter).transpose()?;
-                found.push(letter.map(&read));
-            }
-        }
-        Ok(found)
-    }
-}
-
-fn read_leases(mut pairs: Reply) -> Result<HashMap<Vec<u8>, Lease>, StoreError> {
-    let mut leases = HashMap::new();
-    while pairs.len() > 0 {
-        let (worker, lease) = (pairs.bytes()?, pairs.bytes()?);
-        if let Some(lease) = Lease::parse(&lease) {
-            leases.insert(worker, lease);
-        }
-    }
-    Ok(leases)
-}
 
 #[async_trait]
 impl Inspect for RedisStore {
@@ -251,7 +131,7 @@ impl Inspect for RedisStore {
     }
 
     async fn read(&self, group: &Group, key: &Key) -> Result<Option<Record>, StoreError> {
-        let tag = self.tag_of(group, key);
+        let tag = self.tag_of(group, key).await?;
         Ok(self.records(&tag, vec![key.clone()]).await?.pop())
     }
 
@@ -388,13 +268,4 @@ fn parse_cursor(cursor: &str) -> Result<(u32, &str), StoreError> {
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     });
     parts.ok_or_else(|| StoreError::refused(format!("`{cursor}` is no cursor of a page")))
-}
-
-impl Reply {
-    fn of(values: Vec<redis::Value>) -> Result<Self, StoreError> {
-        if values.is_empty() {
-            return Err(misshaped("pipeline"));
-        }
-        Self::new(redis::Value::Array(values))
-    }
 }

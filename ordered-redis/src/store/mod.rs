@@ -5,9 +5,13 @@ mod decode;
 mod encode;
 mod exchange;
 mod generation;
+#[cfg(test)]
+mod hostile;
 mod ids;
 mod inspect;
+mod mailbox;
 mod open;
+mod read;
 mod record;
 mod reply;
 mod script;

@@ -290,6 +290,12 @@ impl RedisStore {
             let tables = self.bucket_names(group, structure);
             commands.extend(tables.iter().map(|name| set(name, TABLE.0, TABLE.1)));
         }
+        // Should a worker of that name have been here before: this one numbers its calls anew.
+        commands.extend(self.bucket_names(group, "M").iter().map(|meta| {
+            let mut forget = cmd("HDEL");
+            forget.arg(meta).arg(format!("call:{worker}"));
+            forget
+        }));
         commands.extend(self.forgotten(group, now).await?);
         for answer in self.send(commands).await? {
             match answer {

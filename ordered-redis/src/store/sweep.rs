@@ -44,7 +44,7 @@ struct Step {
 }
 
 /// What was found in one bucket.
-struct BucketSwept {
+pub(super) struct BucketSwept {
     now: Millis,
     /// When each was due, which is later than now where the clock stepped back.
     due: Vec<(Millis, Key)>,
@@ -121,7 +121,9 @@ impl RedisStore {
         due.sort_unstable();
         due.truncate(sweep.limit);
         swept.due = due.into_iter().map(|(_, key)| key).collect();
+        // A scan may name a key twice.
         swept.orphaned.sort_unstable();
+        swept.orphaned.dedup();
         let stuck = |record: &StuckRecord| (record.since, record.key.clone());
         swept.stuck.sort_by_cached_key(stuck);
         swept.stuck.truncate(sweep.limit);
@@ -140,7 +142,7 @@ impl RedisStore {
     }
 }
 
-fn read(answer: Value, group: &Group) -> Result<BucketSwept, StoreError> {
+pub(super) fn read(answer: Value, group: &Group) -> Result<BucketSwept, StoreError> {
     let mut answer = Reply::new(answer)?;
     let (code, now) = (answer.number()?, answer.number()?);
     if code != code::DONE {

@@ -7,11 +7,13 @@ mod durability;
 mod failover;
 mod footprint;
 mod late_calls;
+mod namespace;
 mod ownership;
 mod refusals;
 mod remembered;
 mod sentinel;
 mod suite;
 mod support;
+mod sweep;
 #[cfg(feature = "tls")]
 mod tls;

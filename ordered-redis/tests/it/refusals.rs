@@ -37,6 +37,20 @@ async fn another_layout_and_another_number_of_buckets_are_refused_with_what_to_d
     assert!(error.to_string().contains("`.buckets(2)`"), "{error}");
 }
 
+/// Its name should be its own; but where it is not, it is not refused for ever either.
+#[tokio::test]
+async fn a_worker_that_opens_the_group_anew_under_its_old_name_numbers_its_calls_anew() {
+    let server = RedisServer::shared().await.unwrap();
+    let group = group("again");
+    for _ in 0..2 {
+        let store = connect(server, 2).await;
+        let worker = Worker::open(&store, &group, "w").await;
+        for _ in 0..3 {
+            worker.acquire("k").await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_forgot_its_scripts_is_given_them_again() {
     let (server, store) = alone(4).await;

@@ -34,10 +34,11 @@ local id_args = bodies + saves
 local meta = call('HMGET', META, 'incarnation', 'ids', 'paused', 'events', 'bytes', 'call:' .. me)
 local micros = clock(ARGV[5])
 local now = math.floor(micros / 1000)
-local held_events, held_bytes, newest = tonumber(meta[4] or 0), tonumber(meta[5] or 0), read('>I7', ARGV[8])
+local held_events, held_bytes, expires = tonumber(meta[4] or 0), tonumber(meta[5] or 0), {}
+for generation = 1, generations do expires[generation] = read('>I7', ARGV[8], 7 * generation - 6) end
 if meta[1] ~= ARGV[1] then return { 1, now } end
 if tonumber(ARGV[4]) <= tonumber(meta[6] or 0) then return { 2, now } end
-if meta[2] ~= ARGV[2] or ids > 0 and now + ttl > newest then return { 3, now, meta[2] } end
+if meta[2] ~= ARGV[2] or ids > 0 and now + ttl > expires[1] then return { 3, now, meta[2] } end
 -- Without memory, Redis refuses the first write of a script and no other: one that takes none lets the rest through.
 if frees == 1 then call('HDEL', META, '') end
 call('HSET', META, 'call:' .. me, ARGV[4])
@@ -191,8 +192,7 @@ local seen, part = {}, FIXED + boxes
 for number = 1, look_ups do
   seen[number] = '0'
   for generation = 1, generations do
-    local expires = read('>I7', ARGV[8], 7 * generation - 6)
-    if expires > now and call('SISMEMBER', KEYS[part + generation], ARGV[id_args + number]) == 1 then
+    if expires[generation] > now and call('SISMEMBER', KEYS[part + generation], ARGV[id_args + number]) == 1 then
       seen[number] = '1'
       break
     end
@@ -203,7 +203,7 @@ for number = 1, ids do
   local save, needs_expiry = read('>I4I1', ARGV[11], 5 * number - 4)
   if statuses[save] == 0 then
     call('SADD', KEYS[part + number], ARGV[id_args + look_ups + number])
-    if needs_expiry == 1 then call('PEXPIREAT', KEYS[part + number], newest) end
+    if needs_expiry == 1 then call('PEXPIREAT', KEYS[part + number], expires[1]) end
   end
 end
 
