@@ -371,8 +371,7 @@ impl std::hash::Hash for Ownership {
 }
 
 impl Ownership {
-    /// Whether the key is to be given up, since somebody wants it. The owner runs something first, so that two that both
-    /// want it do not only pass it to each other.
+    /// Whether the key is to be given up, since somebody wants it and the owner has run something.
     pub(super) fn is_wanted(&self) -> bool {
         self.hand_over && self.began
     }

@@ -280,7 +280,12 @@ impl<D: Default> Actor<D> {
         self.waiting_deliveries = self.queue.unsettled();
         shared.retry_waits.begin(self.waiting_deliveries);
         shared.wake(&self.key, failure.wait);
-        if let Some(event) = self.queue.front() {
+        let event = if failure.replay {
+            self.queue.get_replay(failure.seq)
+        } else {
+            self.queue.get(failure.seq)
+        };
+        if let Some(event) = event {
             let what = retrying(&failure);
             shared.observe(&self.key, event, what);
         }

@@ -74,6 +74,8 @@ pub(super) enum PutFor {
 /// A run of one event failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Failure {
+    pub(super) seq: u64,
+    pub(super) replay: bool,
     pub(super) attempt: u32,
     pub(super) error: String,
     pub(super) permanent: bool,

@@ -131,9 +131,11 @@ impl<D> Queue<D> {
         self.events.drain(..done)
     }
 
-    /// Takes out the first that is not done.
-    pub(super) fn take_front(&mut self) -> Option<Event<D>> {
-        self.events.remove(self.done)
+    /// Takes out one of the waiting.
+    pub(super) fn take_one(&mut self, replay: bool, seq: u64) -> Option<Event<D>> {
+        let at = self.place(replay, seq).ok()?;
+        let is_waiting = at >= self.done + self.running;
+        is_waiting.then(|| self.events.remove(at))?
     }
 
     /// Puts events that are done back to the front.

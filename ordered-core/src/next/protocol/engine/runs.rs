@@ -141,7 +141,12 @@ impl<D> Actor<D> {
             }
             return;
         }
+        let Some(event) = self.queue.front() else {
+            return;
+        };
         self.failure = Some(Failure {
+            seq: event.seq,
+            replay: event.replay,
             attempt,
             error,
             permanent,
