@@ -147,7 +147,7 @@ impl<D: Default> Engine<D> {
             if self.spare_keys() == 0 {
                 return;
             }
-            if !self.keys.contains_key(&key) {
+            if self.keys.get(&key).is_none_or(Actor::is_over) {
                 actor(&mut self.keys, &key).claimed = true;
                 self.touch(&key);
             }
