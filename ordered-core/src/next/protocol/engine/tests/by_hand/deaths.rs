@@ -74,3 +74,49 @@ fn after_a_death_those_that_may_have_caused_it_run_alone() {
     let alone = [1, 2, 3, 4, 5].map(|seq| (seq, seq));
     assert_eq!((&runs[..5], runs[5]), (&alone[..], (6, 8)));
 }
+
+#[test]
+fn many_suspects_survive_as_many_kills_from_outside() {
+    let mut bench = Bench::with(|rules| {
+        rules.policy.max_attempts = 2;
+        rules.concurrency = 100;
+    });
+    let keys: Vec<Key> = (10..31)
+        .map(|key| Key::new(key.to_string()).expect("it is short"))
+        .collect();
+    let mut w = bench.worker("w0");
+    for key in &keys {
+        bench.tokens += 1;
+        let id = EventId::new("1").expect("it is short");
+        let mut event = Event::delivered(1, id, Envelope::new("1"), (), Token(bench.tokens));
+        event.redelivered = true;
+        w.engine.deliver(key, event);
+    }
+    bench.settle(&mut w);
+    for kill in 1..=23 {
+        let mut runs = 0;
+        while w.begin().is_some() {
+            runs += 1;
+        }
+        assert_eq!(runs, if kill <= 2 { 21 } else { 1 }, "kill {kill}");
+        let mut heir = bench.worker(&format!("w{kill}"));
+        bench.die(w, &mut [&mut heir]);
+        bench.settle(&mut heir);
+        w = heir;
+    }
+    let totals = bench.store.totals(&bench.group).now_or_never();
+    let totals = totals.expect("at once").expect("it is open");
+    assert_eq!((totals.halted, totals.held_events), (0, 21));
+    // Nobody kills any more.
+    for _ in 0..200 {
+        bench.clock.advance(1_000);
+        bench.beat(&mut w);
+        while w.begin().is_some() {
+            w.end(Ok(()));
+        }
+        bench.settle(&mut w);
+        bench.claim_swept(&mut w);
+    }
+    assert!(w.engine.is_idle());
+    assert_eq!(bench.held(), 0);
+}

@@ -17,7 +17,7 @@ use crate::next::protocol::KeyState;
 use crate::next::protocol::engine::{
     Disposition, Effect, Engine, Event, EventChange, Pending, Rules, RunError, RunId,
 };
-use crate::next::store::{Inspect, MemoryStore, Request, Session, Store};
+use crate::next::store::{Inspect, MemoryStore, Request, Session, Store, Sweep};
 use crate::protocol::{Policy, WorkerId};
 use crate::store::Group;
 use crate::transport::Token;
@@ -114,18 +114,23 @@ impl Bench {
         for _ in 0..2 {
             self.clock.advance(35_000);
             others.iter_mut().for_each(|other| self.beat(other));
-            let sweep = crate::next::store::Sweep {
-                limit: 100,
-                longest_wait: LEASE,
-                stuck_after: LEASE,
-            };
             for other in others.iter_mut() {
-                let swept = self.store.sweep(&self.group, &other.session, &sweep);
-                let swept = swept.now_or_never().expect("at once").expect("it is open");
-                other.engine.claim(swept.due);
-                other.engine.claim(swept.orphaned);
+                self.claim_swept(other);
             }
         }
+    }
+
+    /// The worker takes over what needs an owner.
+    fn claim_swept(&self, worker: &mut Worker) {
+        let sweep = Sweep {
+            limit: 100,
+            longest_wait: LEASE,
+            stuck_after: LEASE,
+        };
+        let swept = self.store.sweep(&self.group, &worker.session, &sweep);
+        let swept = swept.now_or_never().expect("at once").expect("it is open");
+        worker.engine.claim(swept.due);
+        worker.engine.claim(swept.orphaned);
     }
 
     fn deliver(&mut self, worker: &mut Worker, seq: u64) -> Token {
