@@ -327,12 +327,11 @@ impl<D: Default> Engine<D> {
     /// the store has granted it anew.
     pub fn on_lapse(&mut self) {
         for key in self.keys.sorted_keys() {
-            if let Some(own) = self
-                .keys
-                .get_mut(&key)
-                .and_then(|actor| actor.ownership.as_mut())
-            {
-                own.uncertain = true;
+            if let Some(actor) = self.keys.get_mut(&key) {
+                actor.lapsed = actor.pending;
+                if let Some(own) = &mut actor.ownership {
+                    own.uncertain = true;
+                }
             }
             self.touch(&key);
         }

@@ -49,8 +49,12 @@ impl<D> Actor<D> {
             Vec::new()
         };
         let events = self.queue.iter().take(shared.rules.depth());
-        let (looked_up, look_up) = events.map(|event| (event.seq, event.id.clone())).unzip();
-        let posted = letters.iter().map(|(seq, _)| *seq).collect();
+        let looked_up: Vec<_> = events.map(|event| (event.seq, event.id.clone())).collect();
+        let look_up = looked_up.iter().map(|(_, id)| id.clone()).collect();
+        let posted = letters
+            .iter()
+            .map(|(seq, letter)| (*seq, letter.id.clone()));
+        let posted = posted.collect();
         let letters = letters.into_iter();
         let request = Acquire {
             key: self.key.clone(),
@@ -427,7 +431,7 @@ impl<D> Actor<D> {
     fn plan_reads(&self, plan: &mut Plan<'_, D>, rules: &Rules, blocked: bool) {
         let unchecked = self.queue.rest().filter(|event| event.seen.is_none());
         for event in unchecked.take(rules.depth()) {
-            plan.parts.looked_up.push(event.seq);
+            plan.parts.looked_up.push((event.seq, event.id.clone()));
             plan.parts.look_up.push(event.id.clone());
         }
         if !blocked && !self.has_next(plan.transition.state) {
@@ -540,7 +544,7 @@ struct Parts<D> {
     puts: Vec<PutFor>,
     failure: Option<Failure>,
     controls: Vec<(Control, Token)>,
-    looked_up: Vec<u64>,
+    looked_up: Vec<(u64, EventId)>,
     look_up: Vec<EventId>,
     fetch: Vec<Slot>,
     parks: bool,

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::event::Event;
+use crate::event::EventId;
 
 /// The events of one key that the worker has in memory, by seq.
 ///
@@ -112,7 +113,12 @@ impl<D> Queue<D> {
         if done {
             self.done += self.running;
         }
-        self.running = 0;
+        let ran = std::mem::take(&mut self.running);
+        if !done && ran > 0 {
+            // What came meanwhile and belongs before them stands behind them.
+            let waiting = &mut self.events.make_contiguous()[self.done..];
+            waiting.sort_by_key(rank);
+        }
     }
 
     /// The front needs no run.
@@ -181,10 +187,12 @@ impl<D> Queue<D> {
     }
 
     /// Notes which ids are remembered, of those that have not begun.
-    pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
-        for (seq, seen) in seqs.iter().zip(seen) {
+    pub(super) fn note_seen(&mut self, looked_up: &[(u64, EventId)], seen: &[bool]) {
+        for ((seq, id), seen) in looked_up.iter().zip(seen) {
             let mut rest = self.rest_mut();
-            if let Some(event) = rest.find(|event| event.seq == *seq && !event.replay) {
+            if let Some(event) =
+                rest.find(|event| event.seq == *seq && event.id == *id && !event.replay)
+            {
                 event.seen = Some(*seen);
             }
         }
@@ -212,7 +220,6 @@ impl<D> Queue<D> {
 
     /// Where the event is, or where it belongs. Replays come before the others, and nothing before what has begun.
     fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
-        let rank = |event: &Event<D>| (!event.replay, event.seq);
         let (wanted, begun) = ((!replay, seq), self.done + self.running);
         if self.waiting() > 0 && self.events.back().is_some_and(|last| rank(last) < wanted) {
             return Err(self.events.len());
@@ -232,4 +239,9 @@ impl<D> Queue<D> {
         }
         Err(from)
     }
+}
+
+/// Replays come before the others.
+fn rank<D>(event: &Event<D>) -> (bool, u64) {
+    (!event.replay, event.seq)
 }

@@ -51,7 +51,9 @@ impl World {
         for place in 0..self.workers.len() {
             let number = self.workers[place].number;
             let room = self.scenario.rules.read_ahead;
-            for message in self.broker.ready(self.time) {
+            let mut ready = self.broker.ready(self.time);
+            self.scenario.random.shuffle(&mut ready);
+            for message in ready {
                 if !self.workers[place].draining
                     && self.broker.unsettled(number) < room
                     && self.scenario.random.bool()
