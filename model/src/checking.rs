@@ -43,14 +43,15 @@ const NO_DEAD_END: &str = "no dead end";
 #[must_use]
 pub fn check(model: &Model, threads: usize) -> Report {
     let begun = Instant::now();
+    // Both at once: the second one goes its way alone.
     let checker = model
         .clone()
         .checker()
         .threads(threads)
         .finish_when(HasDiscoveries::Any)
-        .spawn_bfs()
-        .join();
+        .spawn_bfs();
     let graph = Graph::of(model).expect("fewer than 2^32 states");
+    let checker = checker.join();
     if checker.discoveries().is_empty() {
         let states = checker.unique_state_count();
         assert_eq!(graph.states(), states, "two ways to explore the same graph");

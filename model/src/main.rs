@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 
 /// Whether no promise is broken in any world.
 fn worlds(name: &str) -> bool {
-    let threads = available_parallelism().map_or(1, usize::from);
+    let threads = available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1));
     println!(
         "In every state: {}. Over the graph: no dead end.",
         PROPERTIES.join(", ")
@@ -68,7 +68,7 @@ fn mistakes(name: &str) -> bool {
             continue;
         }
         let begun = Instant::now();
-        let finding = hunt(mutation, mutation.worlds());
+        let finding = hunt(mutation, FULL);
         let took = begun.elapsed().as_secs_f64();
         println!("{}: {} ({took:.1} s)", mutation.name(), mutation.words());
         all &= finding.is_some();

@@ -16,6 +16,7 @@ mod queue;
 mod retry_wait;
 mod runs;
 mod shared;
+mod visit;
 mod watermark;
 
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ pub use effect::{Deferral, Disposition, Effect, EventChange, KeyChange, Run, Run
 pub use event::{Event, Tokens};
 pub use pending::Pending;
 pub use shared::Rules;
+#[doc(hidden)]
+pub use visit::Visitor;
 pub use watermark::Watermark;
 
 use self::actor::Actor;
