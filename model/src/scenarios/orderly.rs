@@ -7,6 +7,7 @@ pub(super) const TWO: &[Published] = &[event(1, 'a'), event(2, 'b')];
 pub(super) const THREE: &[Published] = &[event(1, 'a'), event(2, 'b'), event(3, 'c')];
 /// Two producers gave the same seq to different events.
 pub(super) const COLLISION: &[Published] = &[event(1, 'a'), event(1, 'b')];
+const COLLISION_LATER: &[Published] = &[event(1, 'a'), event(2, 'b'), event(2, 'c')];
 /// A producer gave an event a second seq.
 pub(super) const REPEAT: &[Published] = &[event(1, 'a'), event(2, 'a')];
 /// One of each of two keys.
@@ -48,4 +49,53 @@ pub(super) const ALONE: Bounds = Bounds {
     operator: None,
     poison: None,
     faults: CALM,
+};
+
+pub(super) const PLAIN: Bounds = Bounds {
+    name: "plain",
+    workers: 2,
+    repeats: true,
+    ..ALONE
+};
+
+pub(super) const GAPS: Bounds = Bounds {
+    name: "three events",
+    events: THREE,
+    repeats: false,
+    ..PLAIN
+};
+
+pub(super) const QUOTA: Bounds = Bounds {
+    name: "a quota of one",
+    events: THREE,
+    repeats: false,
+    quota: 1,
+    ..PLAIN
+};
+
+pub(super) const OVERFLOW: Bounds = Bounds {
+    name: "more than there is room for",
+    events: THREE,
+    lane_depth: 1,
+    next_events: 1,
+    overflow: true,
+    ..ALONE
+};
+
+pub(super) const COLLIDING: Bounds = Bounds {
+    name: "two ids under one seq",
+    events: COLLISION_LATER,
+    ..PLAIN
+};
+
+pub(super) const REPEATING: Bounds = Bounds {
+    name: "an id under two seqs",
+    events: REPEAT,
+    ..PLAIN
+};
+
+pub(super) const KEYS: Bounds = Bounds {
+    name: "two keys",
+    events: TWO_KEYS,
+    ..PLAIN
 };
