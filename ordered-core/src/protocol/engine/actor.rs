@@ -6,8 +6,7 @@ use super::pending::{Failure, PendingSave};
 use super::queue::{Added, Queue};
 use super::shared::Shared;
 use crate::event::{EventId, Key};
-use crate::protocol::{Fence, Obstacle, Waiting};
-use crate::protocol::{KeyState, Phase, Placement};
+use crate::protocol::{Fence, KeyState, Obstacle, Phase, Placement, QuotaLimit, Waiting};
 use crate::store::{Listing, Slot};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -42,6 +41,10 @@ pub(super) struct Actor<D> {
     pub(super) run: Option<u64>,
     /// What waits too long for room in the queue is to be held.
     pub(super) hold_overflow: bool,
+    /// A quota had no room for the last save. The next one holds nothing new, so that it is carried out.
+    pub(super) full: Option<QuotaLimit>,
+    /// The outcome of an acquisition is unknown: the key may be the worker's.
+    pub(super) unsure: bool,
     /// A save whose outcome is unknown.
     pub(super) in_doubt: Option<Box<PendingSave<D>>>,
 }
@@ -99,6 +102,8 @@ impl<D> Actor<D> {
             waiting_deliveries: 0,
             run: None,
             hold_overflow: false,
+            full: None,
+            unsure: false,
             in_doubt: None,
         }
     }
@@ -110,7 +115,12 @@ impl<D> Actor<D> {
             && !self.claimed
             && self.queue.is_empty()
             && self.controls.is_empty()
-            && self.in_doubt.is_none()
+            && !self.is_in_doubt()
+    }
+
+    /// Whether it is unknown what the store has made of the last request.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.unsure || self.in_doubt.is_some()
     }
 
     /// Whether only the owner of the key can decide about what is here: it cannot be posted.
@@ -135,15 +145,25 @@ impl<D> Actor<D> {
             }
             Added::Taken(event) if stored => {
                 // The mailbox has the older claim; what was delivered is compared with it again.
-                let there = self.queue.take_waiting(|there| there.seq == seq);
+                let there = self
+                    .queue
+                    .take_waiting(|there| there.seq == seq && there.replay == event.replay);
                 let recorded = event.id.clone();
                 self.queue.add(*event);
                 for late in there {
-                    self.settle_conflict(shared, late, Some(recorded.clone()));
+                    if self.is_of_another_epoch(&late, None) {
+                        self.defer(shared, late, Deferral::NotYet);
+                    } else {
+                        self.settle_conflict(shared, late, Some(recorded.clone()));
+                    }
                 }
                 return;
             }
             Added::Taken(event) => {
+                let there = self.queue.get(seq).and_then(|there| there.epoch);
+                if self.is_of_another_epoch(&event, there) {
+                    return self.defer(shared, *event, Deferral::NotYet);
+                }
                 let recorded = self.queue.get(seq).map(|there| there.id.clone());
                 self.settle_conflict(shared, *event, recorded);
                 return;
@@ -153,6 +173,32 @@ impl<D> Actor<D> {
             shared.retry_waits.grow(deliveries);
             self.waiting_deliveries += deliveries;
         }
+    }
+
+    /// Puts an event back that was taken out of the queue. Another one that has come into its place meanwhile stays with the
+    /// broker for a while: which of the two is right shows when this one is decided about.
+    pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+        let Added::Taken(event) = self.queue.add(event) else {
+            return;
+        };
+        let there = self
+            .queue
+            .take_waiting(|there| there.seq == event.seq && there.replay == event.replay);
+        if there.is_empty() {
+            return self.defer(shared, *event, Deferral::NotYet);
+        }
+        for other in there {
+            self.defer(shared, other, Deferral::NotYet);
+        }
+        self.queue.add(*event);
+    }
+
+    /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where it
+    /// does not say.
+    fn is_of_another_epoch(&self, event: &Event<D>, there: Option<u64>) -> bool {
+        let present = self.ownership.as_ref().map(|own| own.state.epoch);
+        let there = there.or(present);
+        event.epoch.is_some_and(|epoch| there != Some(epoch))
     }
 
     pub(super) fn settle_conflict(
@@ -195,7 +241,7 @@ impl<D> Actor<D> {
                 return None;
             }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
-            let seen = event.seen.unwrap_or(false);
+            let seen = event.seen.unwrap_or(false) || own.ids.contains(&event.id);
             match state.place(event.seq, event.epoch, seen, policy, now) {
                 Placement::Ahead | Placement::Compare(_) => None,
                 _ if event.seen.is_none() => None,
@@ -286,7 +332,7 @@ impl<D> Actor<D> {
                 event.seen = None;
                 event.held_since = None;
                 event.replay = false;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
     }
@@ -300,6 +346,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.controls.hash(hasher);
         (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
         (self.busy, self.asleep, self.hold_overflow).hash(hasher);
+        (self.full, self.unsure).hash(hasher);
         self.failure.hash(hasher);
         self.waiting.hash(hasher);
         self.waiting_deliveries.hash(hasher);
@@ -323,6 +370,12 @@ impl std::hash::Hash for Ownership {
 }
 
 impl Ownership {
+    /// Whether the key is to be given up, since somebody wants it. The owner runs something first, so that two that both
+    /// want it do not only pass it to each other.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.hand_over && self.began
+    }
+
     /// The slot that the event at the front is fetched from, and those behind it, as far as they are not in memory.
     pub(super) fn slots_to_fetch<D>(
         state: &KeyState,
@@ -332,7 +385,8 @@ impl Ownership {
     ) -> Vec<Slot> {
         let in_memory = |seq: u64| queue.get(seq).is_some();
         let mut slots = Vec::new();
-        let replays = state.replays.keys().copied().filter(|seq| !in_memory(*seq));
+        let replays = state.replays.keys().copied();
+        let replays = replays.filter(|seq| queue.get_replay(*seq).is_none());
         slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
         // What was posted and lies behind the key is read, to see what it is.
         let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);

@@ -39,7 +39,7 @@ impl<D: Default> Actor<D> {
                 self.asleep = true;
                 shared.wake(&self.key, NO_LEASE);
             }
-            (PendingKind::Acquire(_), _) => {}
+            (PendingKind::Acquire(_), _) => self.unsure = true,
             (PendingKind::Save(pending), Answer::Saved(saved)) => {
                 self.on_saved(shared, *pending, saved);
             }
@@ -47,7 +47,7 @@ impl<D: Default> Actor<D> {
                 self.on_full(shared, *pending, limit);
             }
             (PendingKind::Save(pending), Answer::Lost) => {
-                self.requeue(*pending);
+                self.requeue(shared, *pending);
                 self.lose(shared);
                 self.end_trial(shared);
             }
@@ -63,7 +63,7 @@ impl<D: Default> Actor<D> {
     fn on_owned(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, owned: Owned) {
         let was = self.ownership.take();
         let doubt = self.in_doubt.take();
-        self.busy = false;
+        (self.busy, self.unsure) = (false, false);
         let first_seq = shared.rules.policy.first_seq;
         let decoded = match &owned.body {
             None => Ok(KeyState::new(first_seq)),
@@ -92,15 +92,19 @@ impl<D: Default> Actor<D> {
         let mut own = Ownership::new(owned.fence, state, listing);
         (own.began, own.serial_until) = (began, serial_until);
         self.ownership = Some(own);
+        if owned.body.is_none() {
+            // What lay in the mailbox is gone with the state.
+            self.queue.forget_stored();
+        }
         if let Some(save) = doubt {
             let carried_out =
                 save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence;
             if carried_out {
                 self.settle_in_doubt(shared, *save);
             } else if continues {
-                self.undo(*save);
+                self.undo(shared, *save);
             } else {
-                self.requeue(*save);
+                self.requeue(shared, *save);
             }
         }
         if !continues {
@@ -113,10 +117,11 @@ impl<D: Default> Actor<D> {
         }
         self.note_previous(shared, &owned);
         self.correct(shared, knew);
-        for (seq, seen) in pending.looked_up.iter().zip(owned.seen) {
-            for event in self.queue.iter_mut().filter(|event| event.seq == *seq) {
-                event.seen = Some(seen);
-            }
+        self.queue.forget_seen();
+        self.queue.note_seen(&pending.looked_up, &owned.seen);
+        let is_tried = shared.quarantine.is_on_trial(&self.key);
+        if let Some(own) = &mut self.ownership {
+            own.trial_saved = own.state.on_trial && is_tried;
         }
     }
 
@@ -184,13 +189,14 @@ impl<D: Default> Actor<D> {
 
     fn on_busy(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, busy: Busy) {
         if let Some(save) = self.in_doubt.take() {
-            self.requeue(*save);
+            self.requeue(shared, *save);
         }
         if self.ownership.is_some() {
             self.lose(shared);
         }
         self.end_trial(shared);
         self.busy = true;
+        self.unsure = false;
         self.claimed = false;
         for (seq, posted) in pending.posted.iter().zip(busy.posted) {
             let taken = self.queue.take_waiting(|event| event.seq == *seq);
@@ -240,11 +246,6 @@ impl<D: Default> Actor<D> {
         saved.mail.iter().for_each(|seq| transition.posted(*seq));
         own.mail = saved.mail.len();
         own.dirty |= own.mail > 0;
-        if own.ids.len() > KNOWN_IDS {
-            own.ids.clear();
-            own.known_from = own.state.last_seq;
-            self.queue.rest_mut().for_each(|event| event.seen = None);
-        }
         if !save.committed.is_empty() {
             let mark = Watermark {
                 epoch: own.state.epoch,
@@ -253,10 +254,12 @@ impl<D: Default> Actor<D> {
             };
             shared.watermarks.note(&self.key, mark);
         }
-        for (seq, seen) in save.looked_up.iter().zip(&saved.seen) {
-            for event in self.queue.iter_mut().filter(|event| event.seq == *seq) {
-                event.seen = Some(*seen);
-            }
+        if own.ids.len() > KNOWN_IDS {
+            own.ids.clear();
+            own.known_from = own.state.last_seq;
+            self.queue.forget_seen();
+        } else {
+            self.queue.note_seen(&save.looked_up, &saved.seen);
         }
         let failure = save.failure.take();
         let fetched = std::mem::take(&mut save.fetched);
@@ -316,13 +319,16 @@ impl<D: Default> Actor<D> {
         for (whose, posted) in save.puts.into_iter().zip(puts) {
             match whose {
                 PutFor::Leaving(index) => outcomes[index] = Some(posted),
-                PutFor::Staying(seq) => self.on_stored(shared, seq),
-                PutFor::Certain => {}
+                PutFor::Staying(seq) => self.on_stored(shared, seq, posted),
             }
         }
         let waiting = self.obstacle(&save.next, shared);
         for ((event, how), posted) in save.leaving.into_iter().zip(outcomes) {
             match (how, posted) {
+                // It ran, but another event has been in its place in the mailbox.
+                (Leaving::As(_), Some(Posted::Taken(recorded))) => {
+                    self.settle_conflict(shared, event, Some(recorded));
+                }
                 (Leaving::As(disposition), _) => {
                     self.observe_end(shared, &event, &disposition, failure);
                     self.settle(shared, event, disposition);
@@ -339,7 +345,16 @@ impl<D: Default> Actor<D> {
     }
 
     /// The event is in the mailbox now, and stays in memory for its turn.
-    fn on_stored(&mut self, shared: &mut Shared<D>, seq: u64) {
+    fn on_stored(&mut self, shared: &mut Shared<D>, seq: u64, posted: Posted) {
+        if let Posted::Taken(recorded) = posted {
+            for event in self
+                .queue
+                .take_waiting(|event| event.seq == seq && !event.replay)
+            {
+                self.settle_conflict(shared, event, Some(recorded.clone()));
+            }
+            return;
+        }
         let (now, waiting) = (shared.now, self.waiting.is_some());
         let Some(event) = self.queue.iter_mut().find(|event| event.seq == seq) else {
             return;
@@ -434,7 +449,6 @@ impl<D: Default> Actor<D> {
             held_since: Some(if replay { 0 } else { note.since }),
             seen: if replay { Some(false) } else { seen },
             replay,
-            tick: 0,
             id: letter.id,
         })
     }
@@ -458,10 +472,8 @@ impl<D: Default> Actor<D> {
             .filter(|(_, how)| *how == Leaving::Held)
             .map(|(event, _)| event.seq)
             .collect();
-        self.undo(save);
-        for event in self.queue.rest_mut() {
-            event.redelivered = false;
-        }
+        self.undo(shared, save);
+        self.full = Some(limit);
         let head = self.ownership.as_ref().map_or(0, |own| own.state.head());
         let refused = self
             .queue
@@ -472,7 +484,7 @@ impl<D: Default> Actor<D> {
     }
 
     /// Takes back a save that was not carried out, while the key is still the worker's.
-    fn undo(&mut self, save: PendingSave<D>) {
+    fn undo(&mut self, shared: &mut Shared<D>, save: PendingSave<D>) {
         if let Some(own) = &mut self.ownership {
             own.closed = false;
             own.committing = 0;
@@ -480,21 +492,21 @@ impl<D: Default> Actor<D> {
         }
         self.queue.put_back_done(save.committed);
         for (event, _) in save.leaving {
-            self.queue.add(event);
+            self.put_back(shared, event);
         }
         self.failure = save.failure;
         self.controls.splice(0..0, save.controls);
     }
 
     /// Takes back a save when the key may be another worker's: what the broker still waits for is asked about anew.
-    fn requeue(&mut self, save: PendingSave<D>) {
+    fn requeue(&mut self, shared: &mut Shared<D>, save: PendingSave<D>) {
         let leaving = save.leaving.into_iter().map(|(event, _)| event);
         for mut event in save.committed.into_iter().chain(leaving) {
             if !event.tokens.is_empty() {
                 event.seen = None;
                 event.held_since = None;
                 event.replay = false;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
         self.controls.splice(0..0, save.controls);
@@ -502,21 +514,30 @@ impl<D: Default> Actor<D> {
 
     /// A save of unknown outcome was carried out. What became of each put is not known: those events are asked about anew.
     fn settle_in_doubt(&mut self, shared: &mut Shared<D>, mut save: PendingSave<D>) {
-        let is_put = |how: &Leaving| matches!(how, Leaving::Held | Leaving::Compared);
-        let (puts, leaving) = save.leaving.into_iter().partition(|(_, how)| is_put(how));
+        let (mut puts, mut leaving) = (Vec::new(), Vec::new());
+        for (place, (event, how)) in save.leaving.into_iter().enumerate() {
+            if save.puts.contains(&PutFor::Leaving(place)) {
+                puts.push((event, how));
+            } else {
+                leaving.push((event, how));
+            }
+        }
         save.leaving = leaving;
         save.puts.clear();
-        let puts: Vec<(Event<D>, Leaving)> = puts;
         let failure = save.failure.take();
-        let ended = save.leaving.iter().any(|(_, how)| is_end_of_failure(how));
+        let mut all = save.leaving.iter().chain(&puts);
+        let ended = all.any(|(_, how)| is_end_of_failure(how));
         self.settle_saved(shared, save, failure.as_ref(), Vec::new());
-        if let Some(failure) = failure.filter(|_| !ended) {
+        if let Some(failure) = failure.clone().filter(|_| !ended) {
             self.begin_wait(shared, failure);
         }
-        for (mut event, _) in puts {
+        for (mut event, how) in puts {
+            if let Leaving::As(disposition) = how {
+                self.observe_end(shared, &event, &disposition, failure.as_ref());
+            }
             if !event.tokens.is_empty() {
                 event.seen = None;
-                self.queue.add(event);
+                self.put_back(shared, event);
             }
         }
     }

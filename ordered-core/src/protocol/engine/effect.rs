@@ -90,7 +90,7 @@ pub enum Disposition {
 pub enum Deferral {
     /// There is no room to hold it.
     Full(QuotaLimit),
-    /// It belongs to an epoch of its key that has not begun.
+    /// It belongs to an epoch of its key that has not begun, or another event of its seq is decided about first.
     NotYet,
     /// The state of its key cannot be read by this version.
     Unreadable,

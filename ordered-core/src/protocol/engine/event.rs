@@ -31,8 +31,6 @@ pub struct Event<D> {
     pub(super) seen: Option<bool>,
     /// It is a dead letter that is run again.
     pub(super) replay: bool,
-    /// How many ticks of the overflow had gone by when it came.
-    pub(super) tick: u64,
 }
 
 impl<D> Event<D> {
@@ -50,7 +48,6 @@ impl<D> Event<D> {
             held_since: None,
             seen: None,
             replay: false,
-            tick: 0,
         }
     }
 
@@ -68,6 +65,11 @@ impl<D> Event<D> {
     /// although its id may be remembered: that is what a replay is for.
     pub(super) fn is_repeat(&self) -> bool {
         self.seen == Some(true) && !self.replay
+    }
+
+    /// Whether it belongs to this epoch, the present one of its key.
+    pub(super) fn is_of(&self, epoch: u64) -> bool {
+        self.is_stored() || self.epoch.is_none_or(|own| own == epoch)
     }
 
     pub(super) fn subject(&self) -> Subject<'_> {

@@ -16,6 +16,8 @@ mod queue;
 mod retry_wait;
 mod runs;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod visit;
 mod watermark;
 
@@ -104,11 +106,10 @@ impl<D: Default> Engine<D> {
     }
 
     /// The broker delivered an event. While draining it is left unsettled, so that the broker delivers it elsewhere.
-    pub fn deliver(&mut self, key: &Key, mut event: Event<D>) {
+    pub fn deliver(&mut self, key: &Key, event: Event<D>) {
         if self.shared.draining {
             return;
         }
-        event.tick = self.shared.tick;
         self.came = true;
         let depth = self.shared.rules.depth();
         let actor = actor(&mut self.keys, key);
@@ -428,7 +429,7 @@ impl<D: Default> Engine<D> {
 
     fn end_if_over(&mut self, key: &Key) {
         if let Some(actor) = self.keys.get_mut(key) {
-            if self.shared.draining && actor.ownership.is_none() && actor.in_doubt.is_none() {
+            if self.shared.draining && actor.ownership.is_none() && !actor.is_in_doubt() {
                 // What the broker still waits for goes back to it.
                 drop(actor.queue.take_all());
                 actor.controls.clear();

@@ -30,7 +30,7 @@ impl<D> Actor<D> {
     }
 
     fn acquire(&mut self, shared: &Shared<D>) -> Option<(Request, PendingKind<D>)> {
-        let is_known = self.ownership.is_some() || self.in_doubt.is_some();
+        let is_known = self.ownership.is_some() || self.is_in_doubt();
         let wants = is_known
             || !shared.draining
                 && (self.claimed || !self.queue.is_empty() || !self.controls.is_empty());
@@ -93,8 +93,9 @@ impl<D> Actor<D> {
         if blocked && self.queue.running() == 0 {
             self.plan_park(&mut plan, shared);
         } else {
-            self.plan_chain(&mut plan, &rules, shared.now);
+            self.plan_chain(&mut plan, shared);
         }
+        self.full = None;
         self.plan_reads(&mut plan, &rules, blocked);
         let Plan { transition, parts } = plan;
         let Transition {
@@ -105,8 +106,8 @@ impl<D> Actor<D> {
 
     /// Whether it may not keep the key for the next attempt.
     fn gives_way(&self, shared: &Shared<D>) -> bool {
-        let wanted = self.ownership.as_ref().is_some_and(|own| own.hand_over);
-        wanted || shared.paused || shared.draining
+        let wanted = self.ownership.as_ref().is_some_and(Ownership::is_wanted);
+        wanted || shared.paused || shared.draining || !self.controls.is_empty()
     }
 
     fn plan_commits(&mut self, plan: &mut Plan<'_, D>) {
@@ -153,6 +154,9 @@ impl<D> Actor<D> {
                 }
                 OnExhausted::DeadLetter => {
                     transition.dead_letter(run);
+                    if let Some(own) = &mut self.ownership {
+                        own.ids.insert(event.id.clone());
+                    }
                     Some(Disposition::DeadLettered)
                 }
             }
@@ -163,7 +167,7 @@ impl<D> Actor<D> {
             transition.postpone(run, failure.wait);
             Some(Disposition::Postponed)
         };
-        plan.puts_are(PutFor::Certain);
+        plan.puts_are(PutFor::Leaving(plan.parts.leaving.len()));
         plan.parts.failure = Some(failure);
         match leaving {
             Some(disposition) => plan.parts.leaving.push((event, Leaving::As(disposition))),
@@ -172,9 +176,10 @@ impl<D> Actor<D> {
     }
 
     fn plan_controls(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
-        if self.controls.is_empty() || self.queue.running() > 0 || self.waiting.is_some() {
+        if self.controls.is_empty() || self.queue.running() > 0 {
             return;
         }
+        let epoch = plan.transition.state.epoch;
         for (control, token) in std::mem::take(&mut self.controls) {
             let here = self.queue.iter().map(|event| event.seq);
             let done = match &control {
@@ -194,10 +199,21 @@ impl<D> Actor<D> {
                 });
             }
         }
+        if plan.transition.state.epoch != epoch {
+            // What was held of the old epoch is a dead letter now.
+            let stored = self
+                .queue
+                .take_waiting(|event| event.is_stored() || event.replay);
+            let leaving = stored.into_iter().map(|event| (event, Leaving::Stored));
+            plan.parts.leaving.extend(leaving);
+        }
     }
 
     /// What came from the mailbox and lies behind the key is taken out there.
     fn plan_past(&mut self, plan: &mut Plan<'_, D>, rules: &Rules) {
+        let Some(Ownership { ids, .. }) = &self.ownership else {
+            return;
+        };
         let last_seq = plan.transition.state.last_seq;
         let is_past = |event: &Event<D>| {
             event.seq <= last_seq && event.is_stored() && !event.replay && event.seen.is_some()
@@ -205,7 +221,7 @@ impl<D> Actor<D> {
         for event in self.queue.take_waiting(is_past) {
             let transition = &mut plan.transition;
             let (now, seq) = (transition.now, event.seq);
-            let seen = event.seen == Some(true);
+            let seen = event.seen == Some(true) || ids.contains(&event.id);
             let placement = transition.state.place(seq, None, seen, &rules.policy, now);
             let disposition = match placement {
                 Placement::Late if rules.on_late == crate::handler::OnLate::DeadLetter => {
@@ -244,18 +260,22 @@ impl<D> Actor<D> {
             transition.end_gap_if_over(&shared.rules.worker);
         }
         let blocked = transition.state.is_blocked() || self.gives_way(shared);
-        if blocked || !transition.state.is_suspect() {
+        if !transition.state.is_suspect() || self.queue.running() > 0 {
             return blocked;
         }
         let head = transition.state.head();
-        if !is_here(&self.queue, transition.state, head) {
-            return false;
+        if blocked || !is_here(&self.queue, transition.state, head) {
+            transition.cancel_trial();
+            return blocked;
         }
         if !shared.quarantine.admit(&self.key) {
+            transition.cancel_trial();
             return true;
         }
         if !transition.state.on_trial {
             transition.begin_trial();
+        } else if let Some(own) = &mut self.ownership {
+            own.trial_saved = true;
         }
         if let Some(event) = self.queue.rest_mut().find(|event| event.seq == head) {
             event.redelivered |= !event.tokens.is_empty();
@@ -264,34 +284,41 @@ impl<D> Actor<D> {
     }
 
     /// Nothing of the key may run: what waits goes to the mailbox.
-    fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
+    fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
         plan.parts.parks = true;
         if shared.draining {
             // What the broker still waits for goes back to it.
             drop(self.queue.take_waiting(|_| true));
             return;
         }
-        let last_seq = plan.transition.state.last_seq;
-        let goes = |event: &Event<D>| event.is_stored() || event.replay || event.seq > last_seq;
-        let now = plan.transition.now;
+        let state = &*plan.transition.state;
+        let (last_seq, epoch) = (state.last_seq, state.epoch);
+        let goes = |event: &Event<D>| {
+            let is_ahead = event.seq > last_seq && event.is_of(epoch);
+            event.is_stored() || event.replay || is_ahead || is_compared(state, event)
+        };
         for event in self.queue.take_waiting(goes) {
             if event.is_stored() || event.replay {
                 plan.parts.leaving.push((event, Leaving::Stored));
             } else {
-                plan.put(event, now);
+                self.put(plan, event, shared);
             }
         }
     }
 
     /// The events that follow one another from the head on stay; what comes behind a gap is held.
-    fn plan_chain(&mut self, plan: &mut Plan<'_, D>, rules: &Rules, now: u64) {
+    fn plan_chain(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
+        let now = shared.now;
         let (mut goes, mut stored_first) = (Vec::new(), Vec::new());
         let state = &*plan.transition.state;
         let (mut expected, mut ahead, mut in_memory) = (state.head(), 0, 0);
-        let depth = rules.depth();
+        let depth = shared.rules.depth();
         let begun = self.queue.done() + self.queue.running();
         for (place, event) in self.queue.iter().enumerate() {
-            if event.replay || event.seq <= state.last_seq {
+            if place >= begun && is_compared(state, event) {
+                goes.push(event.seq);
+            }
+            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
                 continue;
             }
             while expected < event.seq && ahead < depth && state.held.contains(expected) {
@@ -325,23 +352,45 @@ impl<D> Actor<D> {
                 if event.is_stored() {
                     plan.parts.leaving.push((event, Leaving::Stored));
                 } else {
-                    plan.put(event, now);
+                    self.put(plan, event, shared);
                 }
             }
         }
         for seq in stored_first {
-            if let Some(event) = self.queue.get(seq) {
-                let is_head = seq == plan.transition.state.head();
+            let is_head = seq == plan.transition.state.head();
+            if self.full.is_some() && !is_head {
+                // It runs as one that was delivered once.
+                let mut rest = self.queue.rest_mut();
+                if let Some(event) = rest.find(|event| event.seq == seq) {
+                    event.redelivered = false;
+                }
+            } else if let Some(event) = self.queue.get(seq) {
                 let mode = if is_head {
                     PutMode::Force
                 } else {
                     PutMode::New
                 };
-                let checked = plan.checked(event);
+                let checked = self.checked(event, plan.transition.state);
                 plan.transition.hold(seq, letter(event, now, checked), mode);
                 plan.puts_are(PutFor::Staying(seq));
             }
         }
+    }
+
+    /// Puts an event into the mailbox, if there is room, or compares it with what is there.
+    fn put(&mut self, plan: &mut Plan<'_, D>, event: Event<D>, shared: &mut Shared<D>) {
+        let checked = self.checked(&event, plan.transition.state);
+        match self.full {
+            Some(limit) if plan.is_new(&event) => self.defer(shared, event, Deferral::Full(limit)),
+            _ => plan.put(event, checked, shared.now),
+        }
+    }
+
+    /// Up to which seq the key is committed, where the id of the event is not among the remembered ones.
+    fn checked(&self, event: &Event<D>, state: &KeyState) -> Option<u64> {
+        let own = self.ownership.as_ref()?;
+        let is_new = event.seen == Some(false) && !own.ids.contains(&event.id);
+        is_new.then_some(state.last_seq)
     }
 
     /// What is read with the save: ids that were not looked up, and what is next in the mailbox.
@@ -351,11 +400,25 @@ impl<D> Actor<D> {
             plan.parts.looked_up.push(event.seq);
             plan.parts.look_up.push(event.id.clone());
         }
-        if !blocked && self.queue.waiting() == 0 {
+        if !blocked && !self.has_next(plan.transition.state) {
             let most = rules.policy.next_events.max(1) as usize;
             let state = &*plan.transition.state;
             plan.parts.fetch = Ownership::slots_to_fetch(state, &self.queue, most, &rules.policy);
         }
+    }
+
+    /// Whether the event whose turn it is after those that run is in memory.
+    fn has_next(&self, state: &KeyState) -> bool {
+        if let Some(replay) = state.replays.keys().next() {
+            return self.queue.get_replay(*replay).is_some();
+        }
+        let mut next = state.head();
+        for event in self.queue.begun() {
+            if event.seq == next {
+                next = following(state, event.seq);
+            }
+        }
+        self.queue.rest().any(|event| event.seq == next)
     }
 
     fn finish_plan(
@@ -390,7 +453,8 @@ impl<D> Actor<D> {
             || release
             || !changes.is_empty()
             || !remember.is_empty()
-            || !leaving.is_empty();
+            || !leaving.is_empty()
+            || !controls.is_empty();
         let reads = !look_up.is_empty() || !fetch.is_empty();
         let may_wait = self.queue.running() > 0 && !rules.runs_ahead();
         if !says_something && (!reads || may_wait) {
@@ -399,7 +463,8 @@ impl<D> Actor<D> {
         let body = has_news.then(|| next.encode(own.fence));
         own.committing = committed.len();
         own.tip = next.last_seq;
-        own.closed = release || parks || failure.is_some();
+        let moves = committed.is_empty() && next.last_seq != own.state.last_seq;
+        own.closed = release || parks || moves || failure.is_some() || !controls.is_empty();
         let request = Save {
             key: self.key.clone(),
             fence: own.fence,
@@ -474,13 +539,15 @@ impl<'a, D> Plan<'a, D> {
         self.parts.puts.resize(puts, whose);
     }
 
-    /// Up to which seq the key was committed when the id of the event was not among the remembered ones.
-    fn checked(&self, event: &Event<D>) -> Option<u64> {
-        (event.seen == Some(false)).then_some(self.transition.state.last_seq)
+    /// Whether the event needs room that a quota may refuse.
+    fn is_new(&self, event: &Event<D>) -> bool {
+        let state = &*self.transition.state;
+        let is_there = state.held.contains(event.seq) || state.is_dead(event.seq);
+        !is_there && event.seq != state.head()
     }
 
     /// Puts an event into the mailbox, or compares it with what is there.
-    fn put(&mut self, event: Event<D>, now: u64) {
+    fn put(&mut self, event: Event<D>, checked: Option<u64>, now: u64) {
         let state = &*self.transition.state;
         let held = || state.held.contains(event.seq);
         let slot = if state.is_dead(event.seq) && !held() {
@@ -488,7 +555,7 @@ impl<'a, D> Plan<'a, D> {
         } else {
             held().then_some(Slot::Held(event.seq))
         };
-        let letter = letter(&event, now, self.checked(&event));
+        let letter = letter(&event, now, checked);
         let how = if let Some(slot) = slot {
             let mode = PutMode::New;
             self.transition
@@ -508,6 +575,12 @@ impl<'a, D> Plan<'a, D> {
         self.puts_are(PutFor::Leaving(self.parts.leaving.len()));
         self.parts.leaving.push((event, how));
     }
+}
+
+/// Whether a dead letter has the seq of the event, which lies behind the key, and says whether it is the same.
+fn is_compared<D>(state: &KeyState, event: &Event<D>) -> bool {
+    let is_past = event.seq <= state.last_seq && event.is_of(state.epoch);
+    is_past && !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
 }
 
 fn letter<D>(event: &Event<D>, now: u64, checked: Option<u64>) -> Letter {

@@ -91,9 +91,14 @@ impl<D> Queue<D> {
         self.events.get_mut(self.done)
     }
 
+    /// The event with this seq that is no replay.
     pub(super) fn get(&self, seq: u64) -> Option<&Event<D>> {
-        let at = self.place(seq).ok()?;
-        self.events.get(at)
+        self.events.get(self.place(false, seq).ok()?)
+    }
+
+    /// The replay of this seq.
+    pub(super) fn get_replay(&self, seq: u64) -> Option<&Event<D>> {
+        self.events.get(self.place(true, seq).ok()?)
     }
 
     /// The first of those behind the front start running.
@@ -159,12 +164,36 @@ impl<D> Queue<D> {
         self.events.drain(..).collect()
     }
 
+    /// What is known of the ids of those that have not begun has to be looked up anew.
+    pub(super) fn forget_seen(&mut self) {
+        for event in self.rest_mut().filter(|event| !event.replay) {
+            event.seen = None;
+        }
+    }
+
+    /// Nothing is in the mailbox any more.
+    pub(super) fn forget_stored(&mut self) {
+        for event in &mut self.events {
+            event.held_since = None;
+        }
+    }
+
+    /// Notes which ids are remembered, of those that have not begun.
+    pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
+        for (seq, seen) in seqs.iter().zip(seen) {
+            let mut rest = self.rest_mut();
+            if let Some(event) = rest.find(|event| event.seq == *seq && !event.replay) {
+                event.seen = Some(*seen);
+            }
+        }
+    }
+
     /// Puts the event in its place, or its deliveries to the event that is there already. What came from the mailbox
     /// replaces what was delivered meanwhile, and keeps its deliveries.
     pub(super) fn add(&mut self, event: Event<D>) -> Added<D> {
-        let at = match self.place(event.seq) {
+        let at = match self.place(event.replay, event.seq) {
             Err(at) => {
-                self.events.insert(at.max(self.done + self.running), event);
+                self.events.insert(at, event);
                 return Added::New;
             }
             Ok(at) => at,
@@ -179,10 +208,26 @@ impl<D> Queue<D> {
         Added::Known
     }
 
-    fn place(&self, seq: u64) -> Result<usize, usize> {
-        if self.events.back().is_none_or(|last| last.seq < seq) {
+    /// Where the event is, or where it belongs. Replays come before the others, and nothing before what has begun.
+    fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
+        let rank = |event: &Event<D>| (!event.replay, event.seq);
+        let (wanted, begun) = ((!replay, seq), self.done + self.running);
+        if self.waiting() > 0 && self.events.back().is_some_and(|last| rank(last) < wanted) {
             return Err(self.events.len());
         }
-        self.events.binary_search_by_key(&seq, |event| event.seq)
+        let has_begun = self.begun().position(|event| rank(event) == wanted);
+        if let Some(at) = has_begun {
+            return Ok(at);
+        }
+        let (mut from, mut to) = (begun, self.events.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            match rank(&self.events[middle]).cmp(&wanted) {
+                std::cmp::Ordering::Less => from = middle + 1,
+                std::cmp::Ordering::Equal => return Ok(middle),
+                std::cmp::Ordering::Greater => to = middle,
+            }
+        }
+        Err(from)
     }
 }

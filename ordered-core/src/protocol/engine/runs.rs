@@ -27,7 +27,8 @@ impl<D> Actor<D> {
         let mut before = first.seq - 1;
         let mut events = 0;
         for event in self.queue.rest().take(batch) {
-            let follows = event.seq == before + 1 && event.is_checked() && self.may_share(event);
+            let is_its = event.is_checked() && event.is_of(own.state.epoch);
+            let follows = event.seq == before + 1 && is_its && self.may_share(event);
             if !follows || !ids.insert(&event.id) || own.ids.contains(&event.id) {
                 break;
             }
@@ -57,12 +58,13 @@ impl<D> Actor<D> {
             && self.controls.is_empty();
         let is_open = !own.uncertain
             && !own.closed
-            && !own.hand_over
+            && !own.is_wanted()
             && !own.state.is_blocked()
             && !shared.paused
             && !shared.draining;
         let is_tried = !own.state.is_suspect() || own.trial_saved;
-        if !is_free || !is_open || !is_tried || !front.is_checked() {
+        let is_its = front.is_checked() && front.is_of(own.state.epoch);
+        if !is_free || !is_open || !is_tried || !is_its {
             return false;
         }
         let begun = own.committing + self.queue.done();

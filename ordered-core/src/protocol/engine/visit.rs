@@ -55,9 +55,6 @@ impl<D> Engine<D> {
             *since = TICKS - (tick - *since).min(TICKS);
         }
         self.shared.tick = TICKS;
-        for actor in self.keys.values_mut() {
-            actor.queue.iter_mut().for_each(|event| event.tick = 0);
-        }
     }
 }
 

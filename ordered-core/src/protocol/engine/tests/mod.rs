@@ -1,0 +1,4 @@
+//! The engine over a store in memory: driven by hand, and at random.
+
+mod by_hand;
+mod simulation;
