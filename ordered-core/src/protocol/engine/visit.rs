@@ -27,6 +27,7 @@ impl<D> Engine<D> {
         for actor in self.keys.values_mut() {
             if let Some(own) = &mut actor.ownership {
                 visitor.fence(&mut own.fence);
+                visitor.fence(&mut own.body_fence);
                 visitor.state(&mut own.state);
                 visitor.listing(&mut own.listing);
             }
