@@ -66,24 +66,23 @@ impl Model {
             Act::Crash(slot) => {
                 world.workers[usize::from(slot)].runs(&self.bounds, self.bounds.poison)
             }
-            Act::Duplicate(_) => {
-                let set_back =
-                    |past: &crate::world::Past| past.earlier != crate::world::Set::default();
-                let begun_again = world
-                    .store
-                    .records
-                    .iter()
-                    .any(|record| record.state().epoch > 0);
-                self.bounds.operator.is_some() && (begun_again || world.pasts.iter().any(set_back))
-            }
+            Act::Duplicate(_) => self.set_back(world),
             _ => false,
         }
+    }
+
+    /// An operator has set a key back.
+    fn set_back(&self, world: &World) -> bool {
+        let begun_again = |record: &crate::store::Record| record.state().epoch > 0;
+        self.bounds.operator.is_some() && world.store.records.iter().any(begun_again)
     }
 
     pub(crate) fn enabled(&self, world: &World, acts: &mut Vec<Act>) {
         let faults = self.bounds.faults;
         for which in self.bounds.messages() {
-            if self.bounds.repeats && world.around(which) < self.bounds.copies {
+            if (self.bounds.repeats || self.set_back(world))
+                && world.around(which) < self.bounds.copies
+            {
                 acts.push(Act::Duplicate(which));
             }
         }

@@ -30,12 +30,10 @@ impl Model {
         let Some(owned) = self.take(world, force) else {
             return;
         };
-        let Some(save) = self.decide(&verb, &owned) else {
-            // It is refused; the next owner takes in what is to be known of the key.
-            world.store.records[KEY] = before;
-            return;
-        };
-        self.spend(world, order);
+        let (save, operated) = self.decide(&verb, &owned);
+        if operated {
+            self.spend(world, order);
+        }
         if before
             .owner
             .is_some_and(|owner| matches!(owner.who, Who::Worker(_)))
@@ -92,11 +90,12 @@ impl Model {
     }
 
     /// As the operator's part of `ordered-core` decides: what every new owner does first, and then the verb.
-    fn decide(&self, verb: &Verb, owned: &Owned) -> Option<Save> {
+    fn decide(&self, verb: &Verb, owned: &Owned) -> (Save, bool) {
         let mut state = owned.body.as_ref().map_or_else(
             || KeyState::new(1),
             |body| KeyState::decode(body, owned.body_fence).expect("one version of the body"),
         );
+        let before = state.clone();
         let mut transition = Transition::new(&mut state, &self.policy, NOW);
         owned.mail.iter().for_each(|seq| transition.posted(*seq));
         match &owned.previous {
@@ -109,7 +108,7 @@ impl Model {
         transition.watch_gap(false);
         transition.end_gap_if_over("operator");
         transition.watch_gap(false);
-        transition.operate(verb, None).ok()?;
+        let operated = transition.operate(verb, None).is_ok();
         let changes = transition.changes;
         let listing = state.listing(&self.policy, Listing::default(), NOW);
         let mut save = Save::new(key(KEY), owned.fence);
@@ -118,10 +117,12 @@ impl Model {
             gap: Some(listing.gap),
             halted: Some(listing.halted),
         };
-        save.body = Some(state.encode(owned.fence));
+        if operated || state != before {
+            save.body = Some(state.encode(owned.fence));
+        }
         save.changes = changes;
         save.taken = owned.mail.len();
         save.release = true;
-        Some(save)
+        (save, operated)
     }
 }

@@ -30,14 +30,6 @@ impl Model {
                 (same == *normal).then_some((act, after))
             });
             let Some((act, after)) = step else {
-                let mut acts = Vec::new();
-                self.enabled(&world, &mut acts);
-                for act in acts {
-                    let mut same = self.after(&world, act);
-                    self.normalise(&mut same);
-                    let _ = std::fs::write(format!("/tmp/d_{act:?}.txt"), format!("{same:#?}"));
-                }
-                let _ = std::fs::write("/tmp/d_normal.txt", format!("{normal:#?}"));
                 story.push_str("  (and so on)\n");
                 break;
             };

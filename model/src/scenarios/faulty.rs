@@ -72,7 +72,6 @@ pub(super) const BATCH_PAUSED: Bounds = Bounds {
 
 pub(super) const LOST_ALONE: Bounds = Bounds {
     name: "one worker, lost answers",
-    repeats: true,
     faults: Faults {
         lost_answers: true,
         failures: true,
@@ -284,7 +283,7 @@ pub(super) const FORGOTTEN: Bounds = Bounds {
     repeats: true,
     faults: Faults {
         state_loss: true,
-        lost_answers: true,
+        failures: true,
         ..CALM
     },
     ..ALONE

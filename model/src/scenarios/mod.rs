@@ -17,7 +17,7 @@ use ordered::{
     RENUMBERED_CRASH, RENUMBERED_HELD, RENUMBERED_TWICE, RESET_UPWARDS, SKIPPING, SKIPPING_CRASH,
     SKIPPING_MORE, VANISHING,
 };
-use orderly::{ALONE, COLLIDING, GAPS, KEYS, OVERFLOW, PLAIN, QUOTA, REPEATING};
+use orderly::{AGAIN, ALONE, COLLIDING, GAPS, KEYS, OVERFLOW, PLAIN, QUOTA, REPEATING};
 
 use crate::bounds::Bounds;
 
@@ -28,6 +28,7 @@ pub const SHORT: &[Bounds] = &[ALONE];
 pub const FULL: &[Bounds] = &[
     ALONE,
     PLAIN,
+    AGAIN,
     GAPS,
     QUOTA,
     OVERFLOW,

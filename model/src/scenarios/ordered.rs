@@ -1,13 +1,7 @@
 //! Worlds in which somebody says more than events: an operator, or a producer.
 
-use super::orderly::{CALM, ONE, PLAIN as BUSY, THREE, TWO};
+use super::orderly::{CALM, ONE, PLAIN, THREE, TWO};
 use crate::bounds::{Bounds, Faults, OnGap, Operator, Order, Published, Said, event, event_of};
-
-/// No event comes again after it was acknowledged, so that there is room for what else is said.
-const PLAIN: Bounds = Bounds {
-    repeats: false,
-    ..BUSY
-};
 
 const FAILING: Faults = Faults {
     failures: true,

@@ -54,6 +54,11 @@ pub(super) const ALONE: Bounds = Bounds {
 pub(super) const PLAIN: Bounds = Bounds {
     name: "plain",
     workers: 2,
+    ..ALONE
+};
+
+pub(super) const AGAIN: Bounds = Bounds {
+    name: "delivered again",
     repeats: true,
     ..ALONE
 };
@@ -61,14 +66,12 @@ pub(super) const PLAIN: Bounds = Bounds {
 pub(super) const GAPS: Bounds = Bounds {
     name: "three events",
     events: THREE,
-    repeats: false,
     ..PLAIN
 };
 
 pub(super) const QUOTA: Bounds = Bounds {
     name: "a quota of one",
     events: THREE,
-    repeats: false,
     quota: 1,
     ..PLAIN
 };

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::scenario::What;
 use crate::event::{EventId, Key};
 use crate::protocol::KeyState;
-use crate::store::{Record, Save};
 use crate::protocol::{GapPolicy, Policy};
+use crate::store::{Record, Save};
 use crate::worker::Control;
 
 /// An event by its place.

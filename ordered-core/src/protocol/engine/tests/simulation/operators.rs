@@ -7,10 +7,10 @@ use super::scenario::LEASE;
 use super::world::{World, at_once};
 use crate::event::{Key, Seq};
 use crate::protocol::Transition;
+use crate::protocol::{Verb, WorkerId};
 use crate::store::{
     Acquire, AcquireMode, Answer, Inspect, Listing, Previous, Request, Save, Session, Slot, Store,
 };
-use crate::protocol::{Verb, WorkerId};
 
 impl World {
     /// An operator does something to a key, if it is free; otherwise asks for it, and comes again another time.

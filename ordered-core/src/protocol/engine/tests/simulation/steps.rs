@@ -7,9 +7,9 @@ use super::scenario::{LEASE, What};
 use super::worker::{Call, Handling};
 use super::world::{World, at_once};
 use crate::event::{Envelope, Key};
+use crate::protocol::Verb;
 use crate::protocol::engine::{Event, RunError};
 use crate::store::{Inspect, KeyIndex, Store, Sweep};
-use crate::protocol::Verb;
 
 /// How many rounds the world may take to come to rest when nothing goes wrong any more.
 const ROUNDS: usize = 600;

@@ -2,9 +2,9 @@
 
 use super::scenario::LEASE;
 use crate::event::{EventId, Key};
+use crate::protocol::Fence;
 use crate::protocol::engine::{Engine, Pending, Rules, RunId};
 use crate::store::{Exchange, Request, Session};
-use crate::protocol::Fence;
 
 /// A call to the store that is under way.
 pub(super) struct Call {

@@ -13,12 +13,10 @@ use super::worker::Worker;
 use crate::clock::Clock;
 use crate::event::{EventId, Key};
 use crate::protocol::KeyState;
-use crate::protocol::engine::{Deferral, Disposition, Effect, EventChange, KeyChange};
-use crate::store::{
-    Answer, Exchange, Inspect, MemoryStore, Record, Request, Session, Slot, Store,
-};
 use crate::protocol::WorkerId;
+use crate::protocol::engine::{Deferral, Disposition, Effect, EventChange, KeyChange};
 use crate::store::Group;
+use crate::store::{Answer, Exchange, Inspect, MemoryStore, Record, Request, Session, Slot, Store};
 use crate::transport::Token;
 
 /// How much of what happened is told when something is wrong.
