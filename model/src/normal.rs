@@ -2,7 +2,7 @@
 //! in an order of their own, and what nobody ever reads again left out. It keeps the number of states finite without a
 //! bound on time, on crashes or on grants.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem::take;
 
 use ordered_core::protocol::engine::Visitor;
@@ -13,7 +13,7 @@ use crate::Model;
 use crate::bounds::{OnGap, TICK};
 use crate::event::{Slot, number};
 use crate::store::{NOW, Who};
-use crate::worker::Answered;
+use crate::worker::{Answered, Worker};
 use crate::world::World;
 
 fn tick() -> u64 {
@@ -239,13 +239,14 @@ impl World {
     }
 
     fn normalise_workers(&mut self) {
+        self.workers.iter_mut().for_each(Worker::take_print);
         if self.workers.len() < 2 {
             return;
         }
         let place = |who: Option<Who>, slot: Slot| who == Some(Who::Worker(slot));
         let mut seats: Vec<(u64, Slot)> = Vec::with_capacity(self.workers.len());
         for (worker, slot) in self.workers.iter().zip(0..) {
-            let mut hasher = DefaultHasher::new();
+            let mut hasher = foldhash::quality::FixedState::default().build_hasher();
             worker.hash(&mut hasher);
             self.store.leases[usize::from(slot)].hash(&mut hasher);
             for record in &self.store.records {

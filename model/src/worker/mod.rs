@@ -2,6 +2,8 @@
 
 mod turn;
 
+use std::hash::{BuildHasher, Hash, Hasher};
+
 use ordered_core::event::EventId;
 use ordered_core::protocol::engine::{Engine, Pending, RunId};
 use ordered_core::store::{Exchange, Request};
@@ -11,8 +13,10 @@ use crate::bounds::Bounds;
 use crate::event::{KeyNumber, Which};
 use crate::store::NOW;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Worker {
+    /// A hash of all the rest, as it was in the last normal form.
+    pub(crate) print: u64,
     pub(crate) engine: Engine<()>,
     /// It is sure of its lease.
     pub(crate) lease: bool,
@@ -61,13 +65,31 @@ pub(crate) struct Running {
     pub(crate) excused: bool,
 }
 
+impl std::hash::Hash for Worker {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.print.hash(hasher);
+    }
+}
+
 impl Worker {
+    /// To be called when the worker is in its normal form.
+    pub(crate) fn take_print(&mut self) {
+        self.print = 0;
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        self.engine.hash(&mut hasher);
+        (self.lease, self.session_lost, self.paused, self.draining).hash(&mut hasher);
+        (&self.call, &self.late, &self.runs, &self.wakes).hash(&mut hasher);
+        (&self.live, &self.stale, self.connection).hash(&mut hasher);
+        self.print = hasher.finish();
+    }
+
     pub(crate) fn new(bounds: &Bounds) -> Self {
         let messages = bounds.messages().len();
         let mut engine = Engine::new(bounds.rules());
         engine.set_now(NOW);
         engine.renumber(|_, _| {});
         Self {
+            print: 0,
             engine,
             lease: true,
             session_lost: false,
