@@ -55,6 +55,8 @@ pub(super) struct Actor<D> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ownership {
     pub(super) fence: Fence,
+    /// The fence under which the store's body was saved, as the last answer says.
+    pub(super) body_fence: Fence,
     /// As the last answer says, with what the owner has decided since.
     pub(super) state: KeyState,
     /// Where the store lists the key.
@@ -360,7 +362,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
 
 impl std::hash::Hash for Ownership {
     fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        self.fence.hash(hasher);
+        (self.fence, self.body_fence).hash(hasher);
         self.state.hash(hasher);
         self.listing.hash(hasher);
         (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);

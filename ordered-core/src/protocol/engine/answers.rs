@@ -83,21 +83,25 @@ impl<D: Default> Actor<D> {
             None => Listing::default(),
         };
         let knew = shared.watermarks.get(&self.key);
+        let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
+        let carried_out = doubt.as_ref().is_some_and(|save| {
+            save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence
+        });
+        let knows_body = was
+            .as_ref()
+            .is_some_and(|own| own.body_fence == owned.body_fence);
         let unbroken = match owned.previous {
-            // Nobody else saved anything since: an acquisition whose answer was lost may have followed the grant to another.
-            Previous::Myself => was
-                .as_ref()
-                .is_some_and(|own| owned.body_fence <= own.fence),
+            // An acquisition without an answer may have come between, and another owner before that.
+            Previous::Myself => knows_body || carried_out,
             // The store forgot everything, and nobody else has had the key since.
             Previous::Nobody => owned.body.is_none() && knew.is_some(),
             Previous::Died(_) | Previous::Other(_) => false,
         };
         let continues = was.is_some() && unbroken && unreadable.is_none();
-        let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
         let (began, serial_until) = was
             .filter(|_| continues)
             .map_or((false, 0), |own| (own.began, own.serial_until));
-        let mut own = Ownership::new(owned.fence, state, listing);
+        let mut own = Ownership::new(&owned, state, listing);
         (own.began, own.serial_until) = (began, serial_until);
         self.ownership = Some(own);
         if owned.body.is_none() {
@@ -105,8 +109,6 @@ impl<D: Default> Actor<D> {
             self.queue.forget_stored();
         }
         if let Some(save) = doubt {
-            let carried_out =
-                save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence;
             if carried_out {
                 self.settle_in_doubt(shared, *save);
             } else if continues {
@@ -242,6 +244,9 @@ impl<D: Default> Actor<D> {
         let Some(own) = &mut self.ownership else {
             return;
         };
+        if save.body.is_some() {
+            own.body_fence = own.fence;
+        }
         own.state = save.next.clone();
         own.listing = save.listing;
         own.dirty = false;
@@ -476,7 +481,6 @@ impl<D: Default> Actor<D> {
             held_since: Some(if replay { 0 } else { note.since }),
             seen: if replay { Some(false) } else { seen },
             replay,
-            tick: 0,
             id: letter.id,
         })
     }
@@ -602,9 +606,10 @@ fn retrying(failure: &Failure) -> EventChange {
 }
 
 impl Ownership {
-    fn new(fence: Fence, state: KeyState, listing: Listing) -> Self {
+    fn new(owned: &Owned, state: KeyState, listing: Listing) -> Self {
         Self {
-            fence,
+            fence: owned.fence,
+            body_fence: owned.body_fence,
             listing,
             dirty: false,
             began: false,
