@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use ordered_events::core::admin::Admin;
 use ordered_events::core::protocol::Policy;
 use ordered_events::core::store::Group;
 use ordered_events::core::transport::{Intake, Transport};
