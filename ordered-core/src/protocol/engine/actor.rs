@@ -370,6 +370,12 @@ impl std::hash::Hash for Ownership {
 }
 
 impl Ownership {
+    /// Whether the key is to be given up, since somebody wants it. The owner runs something first, so that two that both
+    /// want it do not only pass it to each other.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.hand_over && self.began
+    }
+
     /// The slot that the event at the front is fetched from, and those behind it, as far as they are not in memory.
     pub(super) fn slots_to_fetch<D>(
         state: &KeyState,

@@ -79,7 +79,10 @@ impl<D: Default> Actor<D> {
         };
         let knew = shared.watermarks.get(&self.key);
         let unbroken = match owned.previous {
-            Previous::Myself => true,
+            // Nobody else saved anything since: an acquisition whose answer was lost may have followed the grant to another.
+            Previous::Myself => was
+                .as_ref()
+                .is_some_and(|own| owned.body_fence <= own.fence),
             // The store forgot everything, and nobody else has had the key since.
             Previous::Nobody => owned.body.is_none() && knew.is_some(),
             Previous::Died(_) | Previous::Other(_) => false,
@@ -92,6 +95,10 @@ impl<D: Default> Actor<D> {
         let mut own = Ownership::new(owned.fence, state, listing);
         (own.began, own.serial_until) = (began, serial_until);
         self.ownership = Some(own);
+        if owned.body.is_none() {
+            // What lay in the mailbox is gone with the state.
+            self.queue.forget_stored();
+        }
         if let Some(save) = doubt {
             let carried_out =
                 save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence;
@@ -115,6 +122,10 @@ impl<D: Default> Actor<D> {
         self.correct(shared, knew);
         self.queue.forget_seen();
         self.queue.note_seen(&pending.looked_up, &owned.seen);
+        let is_tried = shared.quarantine.is_on_trial(&self.key);
+        if let Some(own) = &mut self.ownership {
+            own.trial_saved = own.state.on_trial && is_tried;
+        }
     }
 
     /// Takes in the mail, and what the previous owner left.
@@ -323,13 +334,16 @@ impl<D: Default> Actor<D> {
         for (whose, posted) in save.puts.into_iter().zip(puts) {
             match whose {
                 PutFor::Leaving(index) => outcomes[index] = Some(posted),
-                PutFor::Staying(seq) => self.on_stored(shared, seq),
-                PutFor::Certain => {}
+                PutFor::Staying(seq) => self.on_stored(shared, seq, posted),
             }
         }
         let waiting = self.obstacle(&save.next, shared);
         for ((event, how), posted) in save.leaving.into_iter().zip(outcomes) {
             match (how, posted) {
+                // It ran, but another event has been in its place in the mailbox.
+                (Leaving::As(_), Some(Posted::Taken(recorded))) => {
+                    self.settle_conflict(shared, event, Some(recorded));
+                }
                 (Leaving::As(disposition), _) => {
                     self.observe_end(shared, &event, &disposition, failure);
                     self.settle(shared, event, disposition);
@@ -346,7 +360,16 @@ impl<D: Default> Actor<D> {
     }
 
     /// The event is in the mailbox now, and stays in memory for its turn.
-    fn on_stored(&mut self, shared: &mut Shared<D>, seq: u64) {
+    fn on_stored(&mut self, shared: &mut Shared<D>, seq: u64, posted: Posted) {
+        if let Posted::Taken(recorded) = posted {
+            for event in self
+                .queue
+                .take_waiting(|event| event.seq == seq && !event.replay)
+            {
+                self.settle_conflict(shared, event, Some(recorded.clone()));
+            }
+            return;
+        }
         let (now, waiting) = (shared.now, self.waiting.is_some());
         let Some(event) = self.queue.iter_mut().find(|event| event.seq == seq) else {
             return;
@@ -507,18 +530,27 @@ impl<D: Default> Actor<D> {
 
     /// A save of unknown outcome was carried out. What became of each put is not known: those events are asked about anew.
     fn settle_in_doubt(&mut self, shared: &mut Shared<D>, mut save: PendingSave<D>) {
-        let is_put = |how: &Leaving| matches!(how, Leaving::Held | Leaving::Compared);
-        let (puts, leaving) = save.leaving.into_iter().partition(|(_, how)| is_put(how));
+        let (mut puts, mut leaving) = (Vec::new(), Vec::new());
+        for (place, (event, how)) in save.leaving.into_iter().enumerate() {
+            if save.puts.contains(&PutFor::Leaving(place)) {
+                puts.push((event, how));
+            } else {
+                leaving.push((event, how));
+            }
+        }
         save.leaving = leaving;
         save.puts.clear();
-        let puts: Vec<(Event<D>, Leaving)> = puts;
         let failure = save.failure.take();
-        let ended = save.leaving.iter().any(|(_, how)| is_end_of_failure(how));
+        let mut all = save.leaving.iter().chain(&puts);
+        let ended = all.any(|(_, how)| is_end_of_failure(how));
         self.settle_saved(shared, save, failure.as_ref(), Vec::new());
-        if let Some(failure) = failure.filter(|_| !ended) {
+        if let Some(failure) = failure.clone().filter(|_| !ended) {
             self.begin_wait(shared, failure);
         }
-        for (mut event, _) in puts {
+        for (mut event, how) in puts {
+            if let Leaving::As(disposition) = how {
+                self.observe_end(shared, &event, &disposition, failure.as_ref());
+            }
             if !event.tokens.is_empty() {
                 event.seen = None;
                 self.put_back(shared, event);

@@ -69,8 +69,6 @@ pub(super) enum PutFor {
     Leaving(usize),
     /// Of the event with this seq, which stays in memory.
     Staying(u64),
-    /// Of one whose place is certain.
-    Certain,
 }
 
 /// A run of one event failed.

@@ -106,7 +106,7 @@ impl<D> Actor<D> {
 
     /// Whether it may not keep the key for the next attempt.
     fn gives_way(&self, shared: &Shared<D>) -> bool {
-        let wanted = self.ownership.as_ref().is_some_and(|own| own.hand_over);
+        let wanted = self.ownership.as_ref().is_some_and(Ownership::is_wanted);
         wanted || shared.paused || shared.draining || !self.controls.is_empty()
     }
 
@@ -167,7 +167,7 @@ impl<D> Actor<D> {
             transition.postpone(run, failure.wait);
             Some(Disposition::Postponed)
         };
-        plan.puts_are(PutFor::Certain);
+        plan.puts_are(PutFor::Leaving(plan.parts.leaving.len()));
         plan.parts.failure = Some(failure);
         match leaving {
             Some(disposition) => plan.parts.leaving.push((event, Leaving::As(disposition))),
@@ -260,18 +260,22 @@ impl<D> Actor<D> {
             transition.end_gap_if_over(&shared.rules.worker);
         }
         let blocked = transition.state.is_blocked() || self.gives_way(shared);
-        if blocked || !transition.state.is_suspect() {
+        if !transition.state.is_suspect() || self.queue.running() > 0 {
             return blocked;
         }
         let head = transition.state.head();
-        if !is_here(&self.queue, transition.state, head) {
-            return false;
+        if blocked || !is_here(&self.queue, transition.state, head) {
+            transition.cancel_trial();
+            return blocked;
         }
         if !shared.quarantine.admit(&self.key) {
+            transition.cancel_trial();
             return true;
         }
         if !transition.state.on_trial {
             transition.begin_trial();
+        } else if let Some(own) = &mut self.ownership {
+            own.trial_saved = true;
         }
         if let Some(event) = self.queue.rest_mut().find(|event| event.seq == head) {
             event.redelivered |= !event.tokens.is_empty();
@@ -287,11 +291,11 @@ impl<D> Actor<D> {
             drop(self.queue.take_waiting(|_| true));
             return;
         }
-        let last_seq = plan.transition.state.last_seq;
         let state = &*plan.transition.state;
+        let (last_seq, epoch) = (state.last_seq, state.epoch);
         let goes = |event: &Event<D>| {
-            let is_ahead = event.seq > last_seq || is_compared(event, state);
-            event.is_stored() || event.replay || is_ahead && event.is_of(state.epoch)
+            let is_ahead = event.seq > last_seq && event.is_of(epoch);
+            event.is_stored() || event.replay || is_ahead || is_compared(state, event)
         };
         for event in self.queue.take_waiting(goes) {
             if event.is_stored() || event.replay {
@@ -311,13 +315,10 @@ impl<D> Actor<D> {
         let depth = shared.rules.depth();
         let begun = self.queue.done() + self.queue.running();
         for (place, event) in self.queue.iter().enumerate() {
-            if event.replay || !event.is_of(state.epoch) {
-                continue;
+            if place >= begun && is_compared(state, event) {
+                goes.push(event.seq);
             }
-            if event.seq <= state.last_seq {
-                if place >= begun && is_compared(event, state) {
-                    goes.push(event.seq);
-                }
+            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
                 continue;
             }
             while expected < event.seq && ahead < depth && state.held.contains(expected) {
@@ -581,9 +582,10 @@ impl<'a, D> Plan<'a, D> {
     }
 }
 
-/// Whether a delivery from behind the head is to be compared with a dead letter.
-fn is_compared<D>(event: &Event<D>, state: &KeyState) -> bool {
-    !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
+/// Whether a dead letter has the seq of the event, which lies behind the key, and says whether it is the same.
+fn is_compared<D>(state: &KeyState, event: &Event<D>) -> bool {
+    let is_past = event.seq <= state.last_seq && event.is_of(state.epoch);
+    is_past && !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
 }
 
 fn letter<D>(event: &Event<D>, now: u64, checked: Option<u64>) -> Letter {

@@ -172,6 +172,13 @@ impl<D> Queue<D> {
         }
     }
 
+    /// Nothing is in the mailbox any more.
+    pub(super) fn forget_stored(&mut self) {
+        for event in &mut self.events {
+            event.held_since = None;
+        }
+    }
+
     /// Notes which ids are remembered, of those that have not begun.
     pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
         for (seq, seen) in seqs.iter().zip(seen) {
@@ -206,8 +213,10 @@ impl<D> Queue<D> {
     fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
         let rank = |event: &Event<D>| (!event.replay, event.seq);
         let (wanted, begun) = ((!replay, seq), self.done + self.running);
-        let waiting = self.events.len() - self.done - self.running;
-        if waiting > 0 && self.events.back().is_some_and(|last| rank(last) < wanted) {
+        // Of what has begun, the last may lie behind all that wait.
+        let last_begun = begun.checked_sub(1).and_then(|at| self.events.get(at));
+        let ends = [last_begun, self.events.back()];
+        if ends.into_iter().flatten().all(|last| rank(last) < wanted) {
             return Err(self.events.len());
         }
         let has_begun = self.begun().position(|event| rank(event) == wanted);

@@ -58,7 +58,7 @@ impl<D> Actor<D> {
             && self.controls.is_empty();
         let is_open = !own.uncertain
             && !own.closed
-            && !own.hand_over
+            && !own.is_wanted()
             && !own.state.is_blocked()
             && !shared.paused
             && !shared.draining;

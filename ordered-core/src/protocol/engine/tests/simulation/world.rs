@@ -20,7 +20,7 @@ use crate::store::{Answer, Exchange, Inspect, MemoryStore, Record, Request, Sess
 use crate::transport::Token;
 
 /// How much of what happened is told when something is wrong.
-const TOLD: usize = 400;
+const TOLD: usize = 4_000;
 
 pub(super) struct World {
     pub(super) scenario: Scenario,
