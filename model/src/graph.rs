@@ -92,7 +92,9 @@ impl Graph {
         std::thread::scope(|scope| {
             let parts = worlds.chunks(share);
             let parts: Vec<_> = parts.map(|part| scope.spawn(move || look(part))).collect();
-            let found = parts.into_iter().map(|part| part.join().expect("a part panicked"));
+            let found = parts
+                .into_iter()
+                .map(|part| part.join().expect("a part panicked"));
             found.flatten().collect()
         })
     }
