@@ -9,7 +9,7 @@ use ordered_events::core::admin::Admin;
 use ordered_events::core::protocol::Policy;
 use ordered_events::core::store::Group;
 use ordered_events::core::transport::{Intake, Transport};
-use ordered_events::{Admin, Amqp, Key, RedisStore};
+use ordered_events::{Amqp, Key, RedisStore};
 use ordered_testkit::history::{Event, What};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
