@@ -55,11 +55,6 @@ impl<D> Queue<D> {
         self.running
     }
 
-    /// How many are neither done nor running.
-    pub(super) fn waiting(&self) -> usize {
-        self.events.len() - self.done - self.running
-    }
-
     /// How many deliveries they have.
     pub(super) fn unsettled(&self) -> usize {
         self.events.iter().map(|event| event.tokens.len()).sum()
@@ -221,7 +216,9 @@ impl<D> Queue<D> {
     /// Where the event is, or where it belongs. Replays come before the others, and nothing before what has begun.
     fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
         let (wanted, begun) = ((!replay, seq), self.done + self.running);
-        if self.waiting() > 0 && self.events.back().is_some_and(|last| rank(last) < wanted) {
+        let is_before = |at: usize| self.events.get(at).is_none_or(|event| rank(event) < wanted);
+        // Most come in order.
+        if is_before(begun.wrapping_sub(1)) && is_before(self.events.len().wrapping_sub(1)) {
             return Err(self.events.len());
         }
         let has_begun = self.begun().position(|event| rank(event) == wanted);
