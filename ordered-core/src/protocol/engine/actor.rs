@@ -5,6 +5,7 @@ use super::event::Event;
 use super::pending::{Failure, PendingSave};
 use super::queue::{Added, Queue};
 use super::shared::Shared;
+use super::watermark::Watermark;
 use crate::event::{EventId, Key};
 use crate::protocol::{Fence, KeyState, Obstacle, Phase, Placement, QuotaLimit, Waiting};
 use crate::store::{Listing, Slot};
@@ -61,6 +62,8 @@ pub(super) struct Ownership {
     pub(super) state: KeyState,
     /// Where the store lists the key.
     pub(super) listing: Listing,
+    /// The store has lost an epoch that the worker knows of: the next save begins it again.
+    pub(super) lost_epoch: Option<Watermark>,
     /// The state is not what the store has.
     pub(super) dirty: bool,
     /// A run has begun under this fence, or under one before it without a break.
@@ -236,7 +239,8 @@ impl<D> Actor<D> {
 
     /// Settles what the state says is over. What came from the mailbox stays: a save has to take it out there.
     pub(super) fn settle_past(&mut self, shared: &mut Shared<D>) {
-        let Some(own) = &self.ownership else {
+        let own = self.ownership.as_ref();
+        let Some(own) = own.filter(|own| own.lost_epoch.is_none()) else {
             return;
         };
         let (now, policy) = (shared.now, &shared.rules.policy);
@@ -365,6 +369,7 @@ impl std::hash::Hash for Ownership {
         (self.fence, self.body_fence).hash(hasher);
         self.state.hash(hasher);
         self.listing.hash(hasher);
+        self.lost_epoch.hash(hasher);
         (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);
         (self.serial_until, self.mail, self.tip, self.committing).hash(hasher);
         (self.closed, self.trial_saved, self.known_from).hash(hasher);

@@ -174,7 +174,12 @@ impl<D: Default> Actor<D> {
         {
             return;
         }
-        own.state.correct(mark.epoch, mark.last_seq);
+        if mark.epoch > own.state.epoch {
+            // What is held belongs to an older one, and leaves the mailbox with the next save.
+            own.lost_epoch = Some(mark);
+        } else {
+            own.state.correct(mark.epoch, mark.last_seq);
+        }
         own.dirty = true;
         own.tip = own.state.last_seq;
         own.known_from = own.state.last_seq;
@@ -249,6 +254,7 @@ impl<D: Default> Actor<D> {
         }
         own.state = save.next.clone();
         own.listing = save.listing;
+        own.lost_epoch = None;
         own.dirty = false;
         own.committing = 0;
         own.closed = false;
@@ -611,6 +617,7 @@ impl Ownership {
             fence: owned.fence,
             body_fence: owned.body_fence,
             listing,
+            lost_epoch: None,
             dirty: false,
             began: false,
             serial_until: 0,

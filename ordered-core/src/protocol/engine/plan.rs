@@ -89,6 +89,7 @@ impl<D> Actor<D> {
         let rules = Arc::clone(&shared.rules);
         let mut next = self.ownership.as_ref()?.state.clone();
         let mut plan = Plan::new(Transition::new(&mut next, &rules.policy, shared.now));
+        self.plan_lost_epoch(&mut plan);
         self.note_arrived(&mut plan);
         self.plan_commits(&mut plan);
         self.plan_failure(&mut plan, shared);
@@ -234,12 +235,26 @@ impl<D> Actor<D> {
             }
         }
         if plan.transition.state.epoch != epoch {
-            // What was held of the old epoch is a dead letter now.
-            let stored = self
-                .queue
-                .take_waiting(|event| event.is_stored() || event.replay);
-            let leaving = stored.into_iter().map(|event| (event, Leaving::Stored));
-            plan.parts.leaving.extend(leaving);
+            self.leave_old_epoch(plan);
+        }
+    }
+
+    /// What was held of the old epoch is a dead letter now.
+    fn leave_old_epoch(&mut self, plan: &mut Plan<'_, D>) {
+        let stored = self
+            .queue
+            .take_waiting(|event| event.is_stored() || event.replay);
+        let leaving = stored.into_iter().map(|event| (event, Leaving::Stored));
+        plan.parts.leaving.extend(leaving);
+    }
+
+    /// Begins an epoch again that the store has lost.
+    fn plan_lost_epoch(&mut self, plan: &mut Plan<'_, D>) {
+        let own = self.ownership.as_ref();
+        if let Some(mark) = own.and_then(|own| own.lost_epoch) {
+            let next = mark.last_seq + 1;
+            plan.transition.reset(next, Some(mark.epoch), []);
+            self.leave_old_epoch(plan);
         }
     }
 

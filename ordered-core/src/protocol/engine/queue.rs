@@ -222,10 +222,9 @@ impl<D> Queue<D> {
     /// Where the event is, or where it belongs. Replays come before the others, and nothing before what has begun.
     fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
         let (wanted, begun) = ((!replay, seq), self.done + self.running);
-        // Of what has begun, the last may lie behind all that wait.
-        let last_begun = begun.checked_sub(1).and_then(|at| self.events.get(at));
-        let ends = [last_begun, self.events.back()];
-        if ends.into_iter().flatten().all(|last| rank(last) < wanted) {
+        let is_before = |at: usize| self.events.get(at).is_none_or(|event| rank(event) < wanted);
+        // Most come in order.
+        if is_before(begun.wrapping_sub(1)) && is_before(self.events.len().wrapping_sub(1)) {
             return Err(self.events.len());
         }
         let has_begun = self.begun().position(|event| rank(event) == wanted);

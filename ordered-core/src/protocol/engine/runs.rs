@@ -57,6 +57,7 @@ impl<D> Actor<D> {
             && self.waiting.is_none()
             && self.controls.is_empty();
         let is_open = !own.uncertain
+            && own.lost_epoch.is_none()
             && !own.closed
             && !own.is_wanted()
             && !own.state.is_blocked()

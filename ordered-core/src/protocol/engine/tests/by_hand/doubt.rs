@@ -152,3 +152,27 @@ fn what_cannot_be_read_stays_with_the_broker_and_the_key_is_given_back() {
         "it is left as it is"
     );
 }
+
+#[test]
+fn what_is_held_of_an_epoch_that_came_back_is_not_taken_for_the_present_one() {
+    use crate::event::Seq;
+    use crate::worker::Control;
+    let mut bench = Bench::new();
+    let mut w = bench.worker("w");
+    bench.deliver_as(&mut w, 2, "old");
+    bench.settle(&mut w);
+    let snapshot = bench.store.snapshot();
+    let at = Seq::new(1).expect("it is positive");
+    let reset = Control::Reset { at, epoch: Some(1) };
+    w.engine.control(&key(), reset, Token(99));
+    bench.settle(&mut w);
+    bench.deliver_with(&mut w, 1, "new", |event| event.epoch = Some(1));
+    assert_eq!(bench.run_all(&mut w), [(1, 1)]);
+    bench.store.restore(snapshot);
+    assert_eq!(bench.state().epoch, 0);
+    bench.deliver_with(&mut w, 2, "next", |event| event.epoch = Some(1));
+    assert_eq!(bench.run_all(&mut w), [(2, 2)]);
+    let state = bench.state();
+    assert_eq!((state.epoch, state.last_seq, bench.held()), (1, 2, 0));
+    assert_eq!(state.dead_letters().collect::<Vec<_>>(), [(0, 2)]);
+}

@@ -10,6 +10,9 @@ use crate::store::{Inspect, KeyIndex};
 
 /// How many rounds the world may take to come to rest when nothing goes wrong any more.
 const ROUNDS: usize = 600;
+/// In which round everything is sent once more where the state was lost, since answers from before the loss have settled
+/// some of what was sent first.
+const REPEATED: usize = 100;
 
 impl World {
     /// Nothing goes wrong any more, and operators see to what has stopped. All events come to an end.
@@ -18,20 +21,16 @@ impl World {
         self.resting = true;
         self.faults = Faults::default();
         at_once(self.store.set_paused(&self.group, false)).expect("it is open");
-        if self.ghost.lost {
-            for message in &mut self.broker.messages {
-                if message.at == At::Gone {
-                    message.at = At::Ready { from: 0 };
-                }
-            }
-        }
         for round in 0.. {
+            if self.ghost.lost && (round == 0 || round == REPEATED) {
+                self.publish_again();
+            }
             self.round();
             let is_quiet = self.is_quiet();
             // What is held behind a halted key may leave no room for what is to come.
             let is_seen_to = is_quiet || round % 50 >= 40;
             let is_over = is_seen_to && !self.see_to_halted();
-            if is_quiet && is_over {
+            if is_quiet && is_over && (!self.ghost.lost || round > REPEATED) {
                 break;
             }
             assert!(
@@ -41,6 +40,15 @@ impl World {
             );
         }
         self.check_end();
+    }
+
+    /// The state was lost: producers send everything once more.
+    fn publish_again(&mut self) {
+        for message in &mut self.broker.messages {
+            if message.at == At::Gone {
+                message.at = At::Ready { from: 0 };
+            }
+        }
     }
 
     fn round(&mut self) {

@@ -325,7 +325,10 @@ impl World {
             | Disposition::Halted
             | Disposition::DeadLettered
             | Disposition::Duplicate => self.is_safe(key, seq, id),
-            Disposition::Conflict(_) => self.ghost.ids_at(&place).iter().any(|other| other != id),
+            // Where the clock is set back by as much as ids are remembered for, they expire before the key believes it.
+            Disposition::Conflict(_) => {
+                short_memory || self.ghost.ids_at(&place).iter().any(|other| other != id)
+            }
             Disposition::Stale => short_memory,
             Disposition::Late => self.ghost.may_skip.contains(&place) || epoch == Some(0),
             Disposition::Deferred(Deferral::Unreadable) => false,
