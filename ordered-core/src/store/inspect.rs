@@ -33,7 +33,7 @@ pub trait Inspect: Store {
         cursor: Option<String>,
     ) -> Result<RecordPage, StoreError>;
 
-    /// How many bytes of data are in each of the slots; `None` for an empty one.
+    /// How many bytes the letter in each of the slots has: id, note and data. `None` for an empty slot.
     async fn sizes(
         &self,
         group: &Group,
@@ -117,9 +117,9 @@ pub struct OwnerRecord {
 pub struct Totals {
     /// Whether it is paused.
     pub paused: bool,
-    /// How many keys there are.
+    /// How many keys a body was saved of.
     pub keys: u64,
-    /// How many of them are owned.
+    /// How many keys are owned; a body need not be saved of them.
     pub owned: u64,
     /// How many are listed.
     pub listed: u64,

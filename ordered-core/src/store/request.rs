@@ -56,6 +56,14 @@ pub struct Letter {
     pub data: Bytes,
 }
 
+impl Letter {
+    /// How many bytes it has: those of the id, the note and the data.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        (self.id.as_str().len() + self.note.len() + self.data.len()) as u64
+    }
+}
+
 /// One request to the store about one key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
@@ -133,7 +141,7 @@ pub struct Save {
     pub changes: Vec<Change>,
     /// Changes of the indexes.
     pub listing: ListingChange,
-    /// Ids to remember for the group's `dedup_ttl`.
+    /// Ids to remember for at least the group's `dedup_ttl`. A store may remember an id up to twice as long.
     pub remember: Vec<EventId>,
     /// Ids to look up among the remembered ones, before those of `remember` are added.
     pub look_up: Vec<EventId>,

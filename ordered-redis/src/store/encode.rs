@@ -81,8 +81,9 @@ impl<'a> Portion<'a> {
         let boxes = self.boxes();
         let digests = self.digests(context.state.secret);
         let (generations, added, marks) = self.marks(bucket, &digests);
-        let keys =
-            boxes.len() + digests.look_ups.len() * generations.list().len() + digests.members.len();
+        // By its own time, the server has removed those that expired.
+        let looked_at: Vec<&Generation> = generations.alive(context.given_time).collect();
+        let keys = boxes.len() + digests.look_ups.len() * looked_at.len() + digests.members.len();
         let payload = self
             .saves
             .iter()
@@ -91,8 +92,22 @@ impl<'a> Portion<'a> {
         let bytes =
             keys * (bucket.tag.len() + 16) + requests * 64 + payload.sum::<usize>() + 2 * keys * 24;
         let mut command = EXCHANGE.call(&bucket.tag, keys, 16 + 4 * requests + 2 * keys, bytes);
-        self.keys(&mut command, bucket, &boxes, &digests, &generations);
-        self.header(&mut command, context, &boxes, &digests, &generations);
+        self.keys(
+            &mut command,
+            bucket,
+            &boxes,
+            &digests,
+            &looked_at,
+            generations.newest(),
+        );
+        self.header(
+            &mut command,
+            context,
+            &boxes,
+            &digests,
+            looked_at.len(),
+            &generations,
+        );
         command.arg(marks);
         for (_, acquire) in &self.acquires {
             command.arg(acquire.key.as_str());
@@ -164,7 +179,8 @@ impl<'a> Portion<'a> {
         bucket: &BucketState,
         boxes: &[usize],
         digests: &Digests,
-        generations: &Generations,
+        looked_at: &[&Generation],
+        newest: &Generation,
     ) {
         let mut name = bucket.tag.clone();
         let start = name.len();
@@ -182,13 +198,12 @@ impl<'a> Portion<'a> {
             key(&["I:", number.format(generation.number), ":", part]);
         };
         for digest in &digests.look_ups {
-            generations
-                .list()
+            looked_at
                 .iter()
                 .for_each(|generation| part(generation, digest));
         }
         for digest in &digests.members {
-            part(generations.newest(), digest);
+            part(newest, digest);
         }
     }
 
@@ -205,6 +220,7 @@ impl<'a> Portion<'a> {
         context: &Context<'_>,
         boxes: &[usize],
         digests: &Digests,
+        looked_at: usize,
         generations: &Generations,
     ) {
         let policy = context.group.policy();
@@ -215,30 +231,30 @@ impl<'a> Portion<'a> {
             let changes = [change.due, change.gap, change.halted];
             changes.iter().flatten().count()
         });
-        let mut counts = Vec::with_capacity(8 * 4);
+        let mut numbers = Vec::with_capacity(8 * 4 + 6 * NUMBER);
         for count in [
             self.acquires.len(),
             self.saves.len(),
             boxes.len(),
             digests.look_ups.len(),
             digests.members.len(),
-            generations.list().len(),
+            looked_at,
             listings.sum(),
             usize::from(self.frees),
         ] {
-            put_count(&mut counts, count);
+            put_count(&mut numbers, count);
         }
-        let limits = [
+        let expires = generations.newest().expires;
+        for number in [
             policy.key_quota.events,
             policy.key_quota.bytes,
             share.events,
             share.bytes,
-            millis(policy.dedup_ttl),
-        ];
-        let expiries = generations.list().iter();
-        let expiries: Vec<u8> = expiries
-            .flat_map(|generation| wire::number(generation.expires))
-            .collect();
+            expires.saturating_sub(millis(policy.dedup_ttl)),
+            expires,
+        ] {
+            numbers.extend_from_slice(&wire::number(number));
+        }
         let modes = self.acquires.iter().map(|(_, acquire)| mode(acquire.mode));
         let modes: Vec<u8> = modes.collect();
         let mut takings = Vec::with_capacity(5 * self.saves.len());
@@ -252,9 +268,7 @@ impl<'a> Portion<'a> {
             .arg(context.session.worker.as_str())
             .arg(context.number)
             .arg(context.given_time)
-            .arg(counts)
-            .arg(limits.map(wire::number).concat())
-            .arg(expiries)
+            .arg(numbers)
             .arg(modes)
             .arg(takings);
     }

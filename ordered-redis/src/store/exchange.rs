@@ -233,7 +233,8 @@ impl Answers {
     }
 }
 
-/// The requests by bucket; of buckets without a request there is no portion.
+/// The requests by bucket; of buckets without a request there is no portion. Where there are none at all, one bucket is
+/// asked for the time, and whether the group is paused.
 fn portions(requests: &[Request], buckets: usize) -> Vec<Portion<'_>> {
     let count = u32::try_from(buckets).unwrap_or(u32::MAX);
     let mut portions: Vec<Portion<'_>> = (0..buckets).map(Portion::new).collect();
@@ -244,7 +245,11 @@ fn portions(requests: &[Request], buckets: usize) -> Vec<Portion<'_>> {
         };
         portions[bucket].push(place, request);
     }
-    portions.retain(|portion| !portion.acquires.is_empty() || !portion.saves.is_empty());
+    if requests.is_empty() {
+        portions.truncate(1);
+    } else {
+        portions.retain(|portion| !portion.acquires.is_empty() || !portion.saves.is_empty());
+    }
     portions
 }
 

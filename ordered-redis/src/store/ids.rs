@@ -108,8 +108,11 @@ impl Generations {
         &self.text
     }
 
-    pub(super) fn list(&self) -> &[Generation] {
-        &self.list
+    /// Those that have not expired at that time.
+    pub(super) fn alive(&self, now: Millis) -> impl Iterator<Item = &Generation> {
+        self.list
+            .iter()
+            .filter(move |generation| generation.expires > now)
     }
 
     pub(super) fn newest(&self) -> &Generation {

@@ -193,8 +193,7 @@ impl Inspect for RedisStore {
         key: &Key,
         slots: &[Slot],
     ) -> Result<Vec<Option<u64>>, StoreError> {
-        let size = |letter: Letter| letter.data.len() as u64;
-        self.read_slots(group, key, slots, size).await
+        self.read_sizes(group, key, slots).await
     }
 
     async fn letters(
@@ -203,7 +202,7 @@ impl Inspect for RedisStore {
         key: &Key,
         slots: &[Slot],
     ) -> Result<Vec<Option<Letter>>, StoreError> {
-        self.read_slots(group, key, slots, |letter| letter).await
+        self.read_letters(group, key, slots).await
     }
 
     async fn set_paused(&self, group: &Group, paused: bool) -> Result<bool, StoreError> {

@@ -6,7 +6,7 @@ use ordered_core::store::StoreError;
 use ordered_core::store::{Change, Letter, PutMode, Slot};
 use redis::Cmd;
 
-use super::record::put_letter;
+use super::record::{put_letter, put_text};
 use super::wire::{self, put_count};
 
 /// The changes of one mailbox.
@@ -30,7 +30,11 @@ impl MailboxChange {
                 self.put(operation, *slot, letter)?;
             }
             Change::Delete(slot) => self.add(b'd', *slot, *slot, Vec::new()),
-            Change::Move { from, to, note } => self.add(b'm', *from, *to, note.to_vec()),
+            Change::Move { from, to, note } => {
+                let mut value = Vec::with_capacity(2 + note.len());
+                put_text(&mut value, note)?;
+                self.add(b'm', *from, *to, value);
+            }
         }
         Ok(())
     }

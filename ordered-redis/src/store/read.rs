@@ -9,8 +9,8 @@ use ordered_core::store::{Letter, OwnerRecord, Record, Slot};
 use redis::{Cmd, cmd};
 
 use super::RedisStore;
-use super::record::{Lease, Owner, read_letter, split_record};
-use super::reply::{Reply, maybe_bytes, misshaped};
+use super::record::{LENGTHS, Lease, Owner, read_letter, split_record};
+use super::reply::{Reply, maybe_bytes, misshaped, number};
 
 /// How many letters one command reads.
 const LETTERS: usize = 256;
@@ -103,13 +103,12 @@ impl RedisStore {
     }
 
     /// The letters in some slots, a piece at a time.
-    pub(super) async fn read_slots<T>(
+    pub(super) async fn read_letters(
         &self,
         group: &Group,
         key: &Key,
         slots: &[Slot],
-        read: impl Fn(Letter) -> T,
-    ) -> Result<Vec<Option<T>>, StoreError> {
+    ) -> Result<Vec<Option<Letter>>, StoreError> {
         let mailbox = format!("{}:B:{key}", self.tag_of(group, key).await?);
         let mut found = Vec::with_capacity(slots.len());
         for slots in slots.chunks(LETTERS) {
@@ -119,8 +118,29 @@ impl RedisStore {
                 fetch.arg(slot.encode());
             }
             for value in self.one(fetch).await? {
-                let letter = maybe_bytes(value)?.map(read_letter).transpose()?;
-                found.push(letter.map(&read));
+                found.push(maybe_bytes(value)?.map(read_letter).transpose()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The sizes of the letters in some slots: no letter is read for them.
+    pub(super) async fn read_sizes(
+        &self,
+        group: &Group,
+        key: &Key,
+        slots: &[Slot],
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        let mailbox = format!("{}:B:{key}", self.tag_of(group, key).await?);
+        let mut found = Vec::with_capacity(slots.len());
+        for slots in slots.chunks(LETTERS) {
+            let sizes = slots.iter().map(|slot| {
+                let mut size = cmd("HSTRLEN");
+                size.arg(&mailbox).arg(slot.encode());
+                size
+            });
+            for value in self.ask(sizes.collect()).await? {
+                found.push(number(value)?.checked_sub(LENGTHS));
             }
         }
         Ok(found)

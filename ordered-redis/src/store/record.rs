@@ -48,6 +48,12 @@ impl Owner {
     }
 }
 
+/// The name of the worker in an entry of the owners.
+pub(super) fn holder(owner: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = owner.get(NUMBER..)?.split_first()?;
+    rest.get(..usize::from(*length))
+}
+
 pub(super) fn worker(name: &[u8]) -> Result<WorkerId, StoreError> {
     let name = std::str::from_utf8(name).map_err(|_| misshaped("worker"))?;
     Ok(WorkerId::new(name))
@@ -57,40 +63,46 @@ pub(super) fn mail(bytes: &[u8]) -> Vec<u64> {
     bytes.chunks_exact(8).map(wire::read_number).collect()
 }
 
-/// Writes a letter: the lengths of the id and the note, then the id, the note and the data.
+/// Writes a letter: the note and the id, each behind its length, and then the data.
 pub(super) fn put_letter(out: &mut Vec<u8>, letter: &Letter) -> Result<(), StoreError> {
-    let id = letter.id.as_str().as_bytes();
-    let length = |bytes: &[u8]| {
-        let length = u16::try_from(bytes.len());
-        length.map_err(|_| {
-            StoreError::refused(format!(
-                "the id or the note of an event has {} bytes, and may have 65535 at most",
-                bytes.len()
-            ))
-        })
-    };
-    out.extend_from_slice(&length(id)?.to_be_bytes());
-    out.extend_from_slice(&length(&letter.note)?.to_be_bytes());
-    out.extend_from_slice(id);
-    out.extend_from_slice(&letter.note);
+    put_text(out, &letter.note)?;
+    put_text(out, letter.id.as_str().as_bytes())?;
     out.extend_from_slice(&letter.data);
     Ok(())
 }
 
+/// Writes a note or an id behind its length in two bytes.
+pub(super) fn put_text(out: &mut Vec<u8>, text: &[u8]) -> Result<(), StoreError> {
+    let length = u16::try_from(text.len()).map_err(|_| {
+        StoreError::refused(format!(
+            "the id or the note of an event has {} bytes, and may have 65535 at most",
+            text.len()
+        ))
+    })?;
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+/// How many bytes of a letter are lengths.
+pub(super) const LENGTHS: u64 = 4;
+
 /// The inverse of [`put_letter`].
 pub(super) fn read_letter(bytes: Vec<u8>) -> Result<Letter, StoreError> {
     let mut data = Bytes::from(bytes);
-    if data.len() < 4 {
-        return Err(misshaped("letter"));
-    }
-    let lengths = data.split_to(4);
-    let id_length = usize::from(lengths[0]) << 8 | usize::from(lengths[1]);
-    let note_length = usize::from(lengths[2]) << 8 | usize::from(lengths[3]);
-    if data.len() < id_length + note_length {
-        return Err(misshaped("letter"));
-    }
-    let id = event_id(&data.split_to(id_length))?;
-    let note = data.split_to(note_length);
+    let mut text = || {
+        if data.len() < 2 {
+            return Err(misshaped("letter"));
+        }
+        let length = data.split_to(2);
+        let length = usize::from(length[0]) << 8 | usize::from(length[1]);
+        if data.len() < length {
+            return Err(misshaped("letter"));
+        }
+        Ok(data.split_to(length))
+    };
+    let (note, id) = (text()?, text()?);
+    let id = event_id(&id)?;
     Ok(Letter { id, note, data })
 }
 

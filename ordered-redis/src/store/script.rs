@@ -28,11 +28,10 @@ macro_rules! operation {
 operation!(EXCHANGE on "K", "O", "W", "M", "due", "gap", "halted"
     = "lua/lease.lua", "lua/exchange.lua");
 operation!(HEARTBEAT on "M", "W" = "lua/lease.lua", "lua/heartbeat.lua");
-operation!(SWEEP on "M", "W", "O", "K", "due", "gap", "halted"
-    = "lua/lease.lua", "lua/sweep.lua");
+operation!(LOOK on "M", "W" = "lua/lease.lua", "lua/look.lua");
 operation!(SET_IF on = "lua/set_if.lua");
 
-pub(super) static ALL: [&Operation; 4] = [&EXCHANGE, &HEARTBEAT, &SWEEP, &SET_IF];
+pub(super) static ALL: [&Operation; 4] = [&EXCHANGE, &HEARTBEAT, &LOOK, &SET_IF];
 
 impl Operation {
     pub(super) fn load(&self) -> Cmd {
@@ -74,7 +73,7 @@ mod tests {
         let files = [
             (&EXCHANGE, include_str!("lua/exchange.lua")),
             (&HEARTBEAT, include_str!("lua/heartbeat.lua")),
-            (&SWEEP, include_str!("lua/sweep.lua")),
+            (&LOOK, include_str!("lua/look.lua")),
         ];
         for (operation, file) in files {
             let keys = header(file, "KEYS");

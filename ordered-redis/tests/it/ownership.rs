@@ -166,7 +166,7 @@ async fn letters_are_put_moved_replaced_and_deleted_and_the_counts_follow() {
     assert_eq!((totals.held_events, totals.held_bytes), (1, 4));
     let slots = [Slot::Held(2), dead, Slot::Held(3)];
     let sizes = store.sizes(&group, &key("k"), &slots).await.unwrap();
-    assert_eq!(sizes, [Some(4), Some(3), None]);
+    assert_eq!(sizes, [Some(4 + 12), Some(3 + 16), None]);
 
     worker
         .save(Save {

@@ -110,7 +110,11 @@ impl<S: Inspect> Stage<S> {
     /// # Panics
     /// When the store does not open.
     pub async fn new(store: S, clock: Clock) -> Self {
-        let group = Group::new(unique("stage"), Policy::default());
+        Self::open(store, clock, Policy::default()).await
+    }
+
+    async fn open(store: S, clock: Clock, policy: Policy) -> Self {
+        let group = Group::new(unique("stage"), policy);
         let a = session(&store, &group, A).await;
         let b = session(&store, &group, B).await;
         let stage = Self {
@@ -131,6 +135,12 @@ impl<S: Inspect> Stage<S> {
         change(&mut policy);
         self.group = Group::new(self.group.name(), policy);
         self
+    }
+
+    /// A new group with the same rules, which is opened with them.
+    pub(crate) async fn elsewhere(self) -> Self {
+        let policy = self.group.policy().clone();
+        Self::open(self.store, self.clock, policy).await
     }
 
     pub(crate) fn session(&self, worker: &str) -> &Session {

@@ -67,7 +67,7 @@ impl Inspect for MemoryStore {
     ) -> Result<Vec<Option<u64>>, StoreError> {
         self.with_group(group.name(), |state, _| {
             let bucket = state.bucket(key);
-            let size = |slot: &Slot| Some(bucket.letter(key, *slot)?.data.len() as u64);
+            let size = |slot: &Slot| Some(bucket.letter(key, *slot)?.size());
             slots.iter().map(size).collect()
         })
     }
@@ -117,7 +117,7 @@ impl GroupState {
             ..Totals::default()
         };
         for bucket in &self.buckets {
-            totals.keys += bucket.keys(KeyIndex::All).len() as u64;
+            totals.keys += bucket.bodies.len() as u64;
             totals.owned += bucket.owners.len() as u64;
             totals.held_events += bucket.held.events;
             totals.held_bytes += bucket.held.bytes;

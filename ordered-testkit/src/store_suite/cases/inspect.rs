@@ -153,7 +153,7 @@ pub async fn sizes_and_letters_are_read_without_owning_the_key(stage: Stage<impl
     saved(stage.save(A, stage.changes(fence, changes)).await);
     let slots = [dead, Slot::Held(1), Slot::Held(2)];
     let sizes = stage.store.sizes(&stage.group, &stage.key, &slots).await;
-    assert_eq!(sizes.expect("the store is there"), [Some(0), None, Some(4)]);
+    assert_eq!(sizes.expect("the store is there"), [Some(5), None, Some(9)]);
     let letters = stage.letters(&slots).await;
     assert_eq!(
         letters,
