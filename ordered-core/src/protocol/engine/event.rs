@@ -61,7 +61,7 @@ impl<D> Event<D> {
 
     /// Whether it may run as far as it is concerned itself.
     pub(super) fn is_checked(&self) -> bool {
-        self.seen.is_some() && !(self.redelivered && !self.is_stored())
+        self.seen.is_some() && (self.is_stored() || !self.redelivered)
     }
 
     /// Whether the handler is not called for it, because its id was processed under another seq. A replay is handled
