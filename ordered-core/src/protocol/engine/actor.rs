@@ -6,7 +6,8 @@ use super::pending::{Failure, PendingSave};
 use super::queue::{Added, Queue};
 use super::shared::Shared;
 use crate::event::{EventId, Key};
-use crate::protocol::{Fence, KeyState, Obstacle, Phase, Placement, QuotaLimit, Waiting};
+use crate::protocol::{Fence, Obstacle, QuotaLimit, Waiting};
+use crate::protocol::{KeyState, Phase, Placement};
 use crate::store::{Listing, Slot};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -21,6 +22,8 @@ pub(super) struct Actor<D> {
     pub(super) controls: Vec<(Control, Token)>,
     /// A request is under way.
     pub(super) pending: bool,
+    /// The lease had ended since that was sent: what is granted may be another worker's already.
+    pub(super) lapsed: bool,
     /// It is in the outbox.
     pub(super) queued: bool,
     /// It is in the line for a handler slot.
@@ -92,6 +95,7 @@ impl<D> Actor<D> {
             queue: Queue::default(),
             controls: Vec::new(),
             pending: false,
+            lapsed: false,
             queued: false,
             lined_up: false,
             claimed: false,
@@ -346,7 +350,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.controls.hash(hasher);
         (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
         (self.busy, self.asleep, self.hold_overflow).hash(hasher);
-        (self.full, self.unsure).hash(hasher);
+        (self.full, self.unsure, self.lapsed).hash(hasher);
         self.failure.hash(hasher);
         self.waiting.hash(hasher);
         self.waiting_deliveries.hash(hasher);
@@ -370,8 +374,7 @@ impl std::hash::Hash for Ownership {
 }
 
 impl Ownership {
-    /// Whether the key is to be given up, since somebody wants it. The owner runs something first, so that two that both
-    /// want it do not only pass it to each other.
+    /// Whether the key is to be given up, since somebody wants it and the owner has run something.
     pub(super) fn is_wanted(&self) -> bool {
         self.hand_over && self.began
     }

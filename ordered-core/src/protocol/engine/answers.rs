@@ -58,6 +58,11 @@ impl<D: Default> Actor<D> {
                 self.in_doubt = Some(pending);
             }
         }
+        if std::mem::take(&mut self.lapsed)
+            && let Some(own) = &mut self.ownership
+        {
+            own.uncertain = true;
+        }
     }
 
     fn on_owned(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, owned: Owned) {
@@ -201,8 +206,9 @@ impl<D: Default> Actor<D> {
         self.busy = true;
         self.unsure = false;
         self.claimed = false;
-        for (seq, posted) in pending.posted.iter().zip(busy.posted) {
-            let taken = self.queue.take_waiting(|event| event.seq == *seq);
+        for ((seq, id), posted) in pending.posted.iter().zip(busy.posted) {
+            let is_it = |event: &Event<D>| event.seq == *seq && event.id == *id;
+            let taken = self.queue.take_waiting(is_it);
             for event in taken {
                 self.on_posted(shared, event, posted.clone());
             }
@@ -280,29 +286,22 @@ impl<D: Default> Actor<D> {
 
     /// The worker keeps the key until the next attempt.
     fn begin_wait(&mut self, shared: &mut Shared<D>, failure: Failure) {
-        if let Some(event) = self.queue.front() {
+        self.waiting_deliveries = self.queue.unsettled();
+        shared.retry_waits.begin(self.waiting_deliveries);
+        shared.wake(&self.key, failure.wait);
+        let event = if failure.replay {
+            self.queue.get_replay(failure.seq)
+        } else {
+            self.queue.get(failure.seq)
+        };
+        if let Some(event) = event {
             let what = retrying(&failure);
             shared.observe(&self.key, event, what);
         }
-        let wait = failure.wait;
-        let failure = Some(Failure {
+        self.waiting = Some(Failure {
             saved: true,
             ..failure
         });
-        let deliveries = self.queue.unsettled();
-        let rules = &shared.rules;
-        if !shared
-            .retry_waits
-            .has_room(deliveries, rules.concurrency, rules.read_ahead)
-        {
-            // Others began to wait since this was planned: it goes on waiting in the store.
-            self.failure = failure;
-            return;
-        }
-        self.waiting = failure;
-        self.waiting_deliveries = deliveries;
-        shared.retry_waits.begin(deliveries);
-        shared.wake(&self.key, wait);
     }
 
     /// Settles what a save was for, which was carried out.
@@ -371,7 +370,8 @@ impl<D: Default> Actor<D> {
             return;
         }
         let (now, waiting) = (shared.now, self.waiting.is_some());
-        let Some(event) = self.queue.iter_mut().find(|event| event.seq == seq) else {
+        let mut events = self.queue.iter_mut();
+        let Some(event) = events.find(|event| event.seq == seq && !event.replay) else {
             return;
         };
         event.held_since = Some(now);

@@ -147,7 +147,7 @@ impl<D: Default> Engine<D> {
             if self.spare_keys() == 0 {
                 return;
             }
-            if !self.keys.contains_key(&key) {
+            if self.keys.get(&key).is_none_or(Actor::is_over) {
                 actor(&mut self.keys, &key).claimed = true;
                 self.touch(&key);
             }
@@ -327,12 +327,11 @@ impl<D: Default> Engine<D> {
     /// the store has granted it anew.
     pub fn on_lapse(&mut self) {
         for key in self.keys.sorted_keys() {
-            if let Some(own) = self
-                .keys
-                .get_mut(&key)
-                .and_then(|actor| actor.ownership.as_mut())
-            {
-                own.uncertain = true;
+            if let Some(actor) = self.keys.get_mut(&key) {
+                actor.lapsed = actor.pending;
+                if let Some(own) = &mut actor.ownership {
+                    own.uncertain = true;
+                }
             }
             self.touch(&key);
         }
