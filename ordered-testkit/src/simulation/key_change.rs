@@ -15,6 +15,8 @@ pub(super) struct Snapshot {
     state: KeyState,
     /// The dead letters that are in the mailbox, by epoch and seq.
     dead: BTreeMap<(u64, u64), Letter>,
+    /// The held events from behind the head, by seq: they came late, or twice.
+    past: BTreeMap<u64, Letter>,
 }
 
 impl Snapshot {
@@ -31,9 +33,16 @@ impl Snapshot {
         let letters = store.letters(group, key, &slots).await.ok()?;
         let dead = places.into_iter().zip(letters);
         let dead = dead.filter_map(|(place, letter)| Some((place, letter?)));
+        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+        let past: Vec<u64> = past.collect();
+        let slots: Vec<Slot> = past.iter().copied().map(Slot::Held).collect();
+        let letters = store.letters(group, key, &slots).await.ok()?;
+        let past = past.into_iter().zip(letters);
+        let past = past.filter_map(|(seq, letter)| Some((seq, letter?)));
         Some(Self {
-            state,
             dead: dead.collect(),
+            past: past.collect(),
+            state,
         })
     }
 }
@@ -59,6 +68,7 @@ impl KeyChange<'_> {
             self.record_new_epoch();
         }
         self.record_dead_letters();
+        self.record_dropped();
     }
 
     /// Dead letters that were run again, and are done.
@@ -130,6 +140,20 @@ impl KeyChange<'_> {
                 self.recorder.write(What::DeadLettered {
                     event: self.event(seq, letter.id.as_str()),
                     reason: cause.to_owned(),
+                });
+            }
+        }
+    }
+
+    /// Held events that were taken out of the mailbox because they came after their seq was skipped.
+    fn record_dropped(&self) {
+        let epoch = self.after.state.epoch;
+        for (&seq, letter) in &self.before.past {
+            let stays = self.after.state.held.contains(seq);
+            let is_dead = self.after.dead.contains_key(&(epoch, seq));
+            if !stays && !is_dead && self.skipped_to(seq).is_some() {
+                self.recorder.write(What::Late {
+                    event: self.event(seq, letter.id.as_str()),
                 });
             }
         }

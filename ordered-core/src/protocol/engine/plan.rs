@@ -452,12 +452,8 @@ impl<D> Actor<D> {
         }
         if !blocked && !self.has_next(plan.transition.state) {
             let most = rules.policy.next_events.max(1) as usize;
-            plan.parts.fetch = Ownership::slots_to_fetch(
-                &*plan.transition.state,
-                &self.queue,
-                most,
-                &rules.policy,
-            );
+            let state = &*plan.transition.state;
+            plan.parts.fetch = Ownership::slots_to_fetch(state, &self.queue, most, &rules.policy);
         }
     }
 
