@@ -88,7 +88,7 @@ async fn every_document_has_its_fields() {
     assert_fields(&dead, "group dead_events events");
     assert_fields(
         &dead["events"][0],
-        "key epoch seq id cause error attempts at replay",
+        "key epoch seq id cause error attempts at replay replay_attempts",
     );
 
     let workers = world.ordered("workers --json").await.json();

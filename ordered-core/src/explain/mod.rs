@@ -115,7 +115,8 @@ impl Facts<'_> {
                 .claim
                 .as_ref()
                 .map(|claim| claim.worker.clone())
-                .or_else(|| Some(failing.as_ref()?.worker.to_owned())),
+                .or_else(|| Some(failing.as_ref()?.worker.to_owned()))
+                .filter(|worker| !worker.is_empty()),
             attempts: self.failures(),
             max_attempts: self.group.policy().max_attempts,
             error: failing.map(|failing| failing.error.to_owned()),
