@@ -16,9 +16,9 @@ pub(crate) struct Deed {
     last_seq: u64,
     /// What may run now, in order; at most a thousand.
     released: Vec<u64>,
-    /// What was put aside, or deleted.
+    /// What was dead-lettered, or deleted.
     removed: Vec<u64>,
-    /// Whether what was removed was put aside, or deleted permanently.
+    /// Whether what was removed was dead-lettered, or deleted permanently.
     removal: Removal,
     #[serde(skip)]
     note: Option<String>,
