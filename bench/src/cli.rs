@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// Where the charts go
     #[arg(long, default_value = "target/bench", value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// An earlier build of this program: its framework takes turns in the same run, under the name `earlier`
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) earlier: Option<PathBuf>,
     /// Shows the loads, and measures nothing
     #[arg(long)]
     pub(crate) list: bool,

@@ -17,6 +17,7 @@ const fn entrant(label: &'static str, contestant: Contestant) -> Entrant {
         contestant,
         processes: 1,
         redis: Place::Everysec,
+        earlier: false,
     }
 }
 

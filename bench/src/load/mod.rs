@@ -60,6 +60,8 @@ pub(crate) struct Entrant {
     pub(crate) contestant: Contestant,
     pub(crate) processes: usize,
     pub(crate) redis: Place,
+    /// It is the framework as an earlier build of this program has it.
+    pub(crate) earlier: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +94,24 @@ pub(crate) enum Place {
 }
 
 impl Load {
+    /// Lets an earlier build of this program take its turns, too, wherever the framework takes its own on the defaults.
+    pub(crate) fn with_earlier(mut self) -> Self {
+        let is_framework = |entrant: &&Entrant| {
+            entrant.contestant == Contestant::Ordered && entrant.processes == 1
+        };
+        let earlier = self
+            .entrants
+            .iter()
+            .find(is_framework)
+            .map(|entrant| Entrant {
+                label: "earlier",
+                earlier: true,
+                ..entrant.clone()
+            });
+        self.entrants.extend(earlier);
+        self
+    }
+
     /// How many events a second a turn is planned with.
     pub(crate) fn rate(&self) -> f64 {
         match self.pace {

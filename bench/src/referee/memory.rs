@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use ordered_events::core::event::Seq;
-use ordered_events::core::protocol::{Action, Command, Event, Policy, Verdict, WorkerId};
-use ordered_events::core::store::Group;
+use ordered_events::core::protocol::{KeyState, Policy, Subject, Transition, WorkerId};
+use ordered_events::core::store::{Acquire, AcquireMode, Answer, Group, Request, Save, Session};
 use ordered_events::{EventId, Key, RedisStore, Store};
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
@@ -52,9 +51,16 @@ async fn idle(
 ) -> Result<f64, Failure> {
     let before = empty(redis).await?;
     let group = group("idle", Duration::from_millis(100));
-    store.open(&group, &worker()).await?;
+    let session = open(store, &group).await?;
     for first in (0..count).step_by(BATCH as usize) {
-        commit(store, &group, (first..first + BATCH).map(|n| (n, 1)), first).await?;
+        commit(
+            store,
+            &group,
+            &session,
+            (first..first + BATCH).map(|n| (n, 1)),
+            first,
+        )
+        .await?;
     }
     let mut last = used(redis).await?;
     // Redis drops what has expired in small portions.
@@ -76,13 +82,13 @@ async fn remembered(
 ) -> Result<f64, Failure> {
     empty(redis).await?;
     let group = group("remembered", Duration::from_secs(24 * 60 * 60));
-    store.open(&group, &worker()).await?;
+    let session = open(store, &group).await?;
     // The first event of each key brings the key, which is not to be counted.
-    commit(store, &group, (0..KEYS).map(|n| (n, 1)), 0).await?;
+    commit(store, &group, &session, (0..KEYS).map(|n| (n, 1)), 0).await?;
     let before = used(redis).await?;
     for round in 1..=count / KEYS {
         let places = (0..KEYS).map(|n| (n, u64::from(round) + 1));
-        commit(store, &group, places, round * KEYS).await?;
+        commit(store, &group, &session, places, round * KEYS).await?;
     }
     Ok((used(redis).await? - before) / f64::from(count / KEYS * KEYS))
 }
@@ -93,55 +99,64 @@ fn group(name: &str, dedup_ttl: Duration) -> Group {
     Group::new(name, policy)
 }
 
-fn worker() -> WorkerId {
-    WorkerId::new("bench")
-}
-
-/// Offers and commits one event for each (key, seq).
+/// Commits one event for each (key, seq), as a worker does.
 async fn commit(
     store: &RedisStore,
     group: &Group,
+    session: &Session,
     places: impl Iterator<Item = (u32, u64)>,
     first: u32,
 ) -> Result<(), Failure> {
-    let worker = worker();
-    let places: Vec<(Key, Event)> = places
+    let places: Vec<(Key, u64, EventId)> = places
         .zip(u64::from(first)..)
         .map(|((key, seq), index)| {
             let scrambled = index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let event = Event {
-                epoch: None,
-                seq: Seq::new(seq)?,
-                id: EventId::new(Uuid::from_u64_pair(scrambled, index).to_string())?,
-            };
-            Ok((Key::new(format!("order-{key:06}"))?, event))
+            let id = EventId::new(Uuid::from_u64_pair(scrambled, index).to_string())?;
+            Ok((Key::new(format!("order-{key:06}"))?, seq, id))
         })
         .collect::<Result<_, Failure>>()?;
-    let say = |action: &dyn Fn(&Event) -> Action| -> Vec<Command> {
-        let command = |(key, event): &(Key, Event)| Command {
+    let acquire = |(key, _, id): &(Key, u64, EventId)| {
+        Request::Acquire(Acquire {
             key: key.clone(),
-            action: action(event),
-        };
-        places.iter().map(command).collect()
+            mode: AcquireMode::Ask,
+            letters: Vec::new(),
+            look_up: vec![id.clone()],
+        })
     };
-    let offers = say(&|event| Action::Offer(event.clone()));
-    let grants = store.apply(group, &worker, &offers).await?;
-    let mut commits = Vec::with_capacity(places.len());
-    for ((key, event), verdict) in places.iter().zip(grants) {
-        let Verdict::Run(grant) = verdict else {
-            return Err(format!("{key} #{}: {verdict:?}", event.seq).into());
+    let requests: Vec<Request> = places.iter().map(acquire).collect();
+    let granted = store.exchange(group, session, &requests).await?;
+    let mut saves = Vec::with_capacity(places.len());
+    for ((key, seq, id), answer) in places.iter().zip(granted.answers) {
+        let Answer::Owned(owned) = answer else {
+            return Err(format!("{key} #{seq}: {answer:?}").into());
         };
-        commits.push(Command {
-            key: key.clone(),
-            action: Action::Commit {
-                event: event.clone(),
-                fence: grant.fence,
-                have: event.seq.get(),
-            },
+        let mut state = match &owned.body {
+            Some(body) => KeyState::decode(body, owned.body_fence)?,
+            None => KeyState::new(group.policy().first_seq),
+        };
+        let mut transition = Transition::new(&mut state, group.policy(), granted.now);
+        transition.commit(Subject {
+            seq: *seq,
+            id,
+            stored: false,
+            replay: false,
         });
+        let mut save = Save::new(key.clone(), owned.fence);
+        save.remember = transition.remember;
+        save.body = Some(state.encode(owned.fence));
+        save.release = true;
+        saves.push(Request::Save(Box::new(save)));
     }
-    store.apply(group, &worker, &commits).await?;
+    store.exchange(group, session, &saves).await?;
     Ok(())
+}
+
+/// A session with a lease that outlasts the measurement.
+async fn open(store: &RedisStore, group: &Group) -> Result<Session, Failure> {
+    let session = store.open(group, &WorkerId::new("bench")).await?.session;
+    let lease = Duration::from_secs(3_600);
+    store.heartbeat(group, &session, lease).await?;
+    Ok(session)
 }
 
 /// Empties the server, and says what it needs for itself.

@@ -24,7 +24,10 @@ pub(crate) const REDIS_MEMORY: &str = "redis-memory";
 
 /// A whole run.
 pub(crate) async fn hold(options: Options) -> Result<(), Failure> {
-    let loads = load::chosen(&options.only);
+    let mut loads = load::chosen(&options.only);
+    if options.earlier.is_some() {
+        loads = loads.into_iter().map(Load::with_earlier).collect();
+    }
     let memory = options.only.is_empty() || options.only.iter().any(|name| name == REDIS_MEMORY);
     if let Some(unknown) = options.only.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no load {unknown:?}; `bench --list` shows them").into());

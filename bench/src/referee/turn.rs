@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::process::Stdio;
 
 use ordered_testkit::unique;
@@ -110,7 +111,7 @@ impl<'a> Turns<'a> {
         let broker_before = self.servers.broker_processor()?;
         let job = self.job(load, entrant, &queue.name, events, schedule)?;
         let expected = (messages as u64, expected(entrant, events, messages));
-        let running = self.run(&job, entrant.processes, expected);
+        let running = self.run(&job, entrant, expected);
         let reports = match schedule {
             None => running.await?,
             Some(schedule) => {
@@ -161,12 +162,15 @@ impl<'a> Turns<'a> {
     async fn run(
         &self,
         job: &str,
-        count: usize,
+        entrant: &Entrant,
         expected: (u64, u64),
     ) -> Result<Vec<Report>, Failure> {
         let (tell, mut told) = mpsc::unbounded_channel();
+        let count = entrant.processes;
+        let earlier = self.options.earlier.as_ref().filter(|_| entrant.earlier);
+        let program = earlier.unwrap_or(&self.program);
         let mut processes = (0..count)
-            .map(|place| self.start(job, place, tell.clone()))
+            .map(|place| start(program, job, place, tell.clone()))
             .collect::<Result<Vec<_>, _>>()?;
         drop(tell);
         let mut sofar = vec![(0, 0); count];
@@ -192,27 +196,27 @@ impl<'a> Turns<'a> {
         }
         Ok(reports)
     }
+}
 
-    fn start(
-        &self,
-        job: &str,
-        place: usize,
-        tell: mpsc::UnboundedSender<Told>,
-    ) -> Result<Process, Failure> {
-        let mut child = Command::new(&self.program)
-            .args(["contestant", job])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        if let Some(output) = child.stdout.take() {
-            tokio::spawn(listen(BufReader::new(output).lines(), place, tell));
-        }
-        Ok(Process {
-            input: child.stdin.take(),
-            _child: child,
-        })
+fn start(
+    program: &Path,
+    job: &str,
+    place: usize,
+    tell: mpsc::UnboundedSender<Told>,
+) -> Result<Process, Failure> {
+    let mut child = Command::new(program)
+        .args(["contestant", job])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(output) = child.stdout.take() {
+        tokio::spawn(listen(BufReader::new(output).lines(), place, tell));
     }
+    Ok(Process {
+        input: child.stdin.take(),
+        _child: child,
+    })
 }
 
 async fn listen(

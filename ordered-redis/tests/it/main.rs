@@ -1,17 +1,22 @@
 //! The Redis store against real servers.
 
+mod clock_steps;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod crash_loop;
 mod crew;
 mod durability;
 mod failover;
+mod fleet;
 mod footprint;
 mod late_calls;
+mod log;
 mod namespace;
 mod ownership;
 mod refusals;
 mod remembered;
 mod sentinel;
+mod state_loss;
 mod suite;
 mod support;
 mod sweep;

@@ -17,7 +17,7 @@ pub const RUNS: &str = "ORDERED_RUNS";
 /// Puts a simulation together: the application, its events, the faults, and how many runs.
 #[must_use]
 pub struct Simulation {
-    app: Box<dyn Fn() -> App>,
+    app: Box<dyn Fn(u64) -> App>,
     events: Vec<Envelope>,
     faults: Faults,
     workers: usize,
@@ -47,6 +47,11 @@ pub struct Summary {
 impl Simulation {
     /// A simulation of what `app` makes; it is called once for each run, so that no run knows of another.
     pub fn new(app: impl Fn() -> App + 'static) -> Self {
+        Self::with_seed(move |_| app())
+    }
+
+    /// The same, of an application that the seed of the run decides about: its settings, say.
+    pub fn with_seed(app: impl Fn(u64) -> App + 'static) -> Self {
         Self {
             app: Box::new(app),
             events: Vec::new(),
@@ -149,7 +154,7 @@ impl Simulation {
 
     fn one(&self, seed: u64) -> Outcome {
         Run {
-            app: (self.app)(),
+            app: (self.app)(seed),
             events: &self.events,
             faults: self.faults,
             workers: self.workers,

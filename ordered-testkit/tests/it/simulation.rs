@@ -8,6 +8,7 @@ use ordered_testkit::simulation::{App, Faults, Simulation, Summary};
 
 mod ahead;
 mod aside;
+mod drawn;
 mod planted;
 mod shallow;
 

@@ -5,6 +5,7 @@ use super::event::Event;
 use super::pending::{Failure, PendingSave};
 use super::queue::{Added, Queue};
 use super::shared::Shared;
+use super::watermark::Watermark;
 use crate::event::{EventId, Key};
 use crate::protocol::{Fence, KeyState, Obstacle, Phase, Placement, QuotaLimit, Waiting};
 use crate::store::{Listing, Slot};
@@ -21,6 +22,8 @@ pub(super) struct Actor<D> {
     pub(super) controls: Vec<(Control, Token)>,
     /// A request is under way.
     pub(super) pending: bool,
+    /// The lease had ended since that was sent: what is granted may be another worker's already.
+    pub(super) lapsed: bool,
     /// It is in the outbox.
     pub(super) queued: bool,
     /// It is in the line for a handler slot.
@@ -53,10 +56,14 @@ pub(super) struct Actor<D> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ownership {
     pub(super) fence: Fence,
+    /// The fence under which the store's body was saved, as the last answer says.
+    pub(super) body_fence: Fence,
     /// As the last answer says, with what the owner has decided since.
     pub(super) state: KeyState,
     /// Where the store lists the key.
     pub(super) listing: Listing,
+    /// The store has lost an epoch that the worker knows of: the next save begins it again.
+    pub(super) lost_epoch: Option<Watermark>,
     /// The state is not what the store has.
     pub(super) dirty: bool,
     /// A run has begun under this fence, or under one before it without a break.
@@ -92,6 +99,7 @@ impl<D> Actor<D> {
             queue: Queue::default(),
             controls: Vec::new(),
             pending: false,
+            lapsed: false,
             queued: false,
             lined_up: false,
             claimed: false,
@@ -231,7 +239,8 @@ impl<D> Actor<D> {
 
     /// Settles what the state says is over. What came from the mailbox stays: a save has to take it out there.
     pub(super) fn settle_past(&mut self, shared: &mut Shared<D>) {
-        let Some(own) = &self.ownership else {
+        let own = self.ownership.as_ref();
+        let Some(own) = own.filter(|own| own.lost_epoch.is_none()) else {
             return;
         };
         let (now, policy) = (shared.now, &shared.rules.policy);
@@ -346,7 +355,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.controls.hash(hasher);
         (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
         (self.busy, self.asleep, self.hold_overflow).hash(hasher);
-        (self.full, self.unsure).hash(hasher);
+        (self.full, self.unsure, self.lapsed).hash(hasher);
         self.failure.hash(hasher);
         self.waiting.hash(hasher);
         self.waiting_deliveries.hash(hasher);
@@ -357,9 +366,10 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
 
 impl std::hash::Hash for Ownership {
     fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        self.fence.hash(hasher);
+        (self.fence, self.body_fence).hash(hasher);
         self.state.hash(hasher);
         self.listing.hash(hasher);
+        self.lost_epoch.hash(hasher);
         (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);
         (self.serial_until, self.mail, self.tip, self.committing).hash(hasher);
         (self.closed, self.trial_saved, self.known_from).hash(hasher);
@@ -370,6 +380,11 @@ impl std::hash::Hash for Ownership {
 }
 
 impl Ownership {
+    /// Whether the key is to be given up, since somebody wants it and the owner has run something.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.hand_over && self.began
+    }
+
     /// The slot that the event at the front is fetched from, and those behind it, as far as they are not in memory.
     pub(super) fn slots_to_fetch<D>(
         state: &KeyState,

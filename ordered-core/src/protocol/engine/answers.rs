@@ -58,6 +58,11 @@ impl<D: Default> Actor<D> {
                 self.in_doubt = Some(pending);
             }
         }
+        if std::mem::take(&mut self.lapsed)
+            && let Some(own) = &mut self.ownership
+        {
+            own.uncertain = true;
+        }
     }
 
     fn on_owned(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, owned: Owned) {
@@ -78,23 +83,32 @@ impl<D: Default> Actor<D> {
             None => Listing::default(),
         };
         let knew = shared.watermarks.get(&self.key);
+        let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
+        let carried_out = doubt.as_ref().is_some_and(|save| {
+            save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence
+        });
+        let knows_body = was
+            .as_ref()
+            .is_some_and(|own| own.body_fence == owned.body_fence);
         let unbroken = match owned.previous {
-            Previous::Myself => true,
+            // An acquisition without an answer may have come between, and another owner before that.
+            Previous::Myself => knows_body || carried_out,
             // The store forgot everything, and nobody else has had the key since.
             Previous::Nobody => owned.body.is_none() && knew.is_some(),
             Previous::Died(_) | Previous::Other(_) => false,
         };
         let continues = was.is_some() && unbroken && unreadable.is_none();
-        let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
         let (began, serial_until) = was
             .filter(|_| continues)
             .map_or((false, 0), |own| (own.began, own.serial_until));
-        let mut own = Ownership::new(owned.fence, state, listing);
+        let mut own = Ownership::new(&owned, state, listing);
         (own.began, own.serial_until) = (began, serial_until);
         self.ownership = Some(own);
+        if owned.body.is_none() {
+            // What lay in the mailbox is gone with the state.
+            self.queue.forget_stored();
+        }
         if let Some(save) = doubt {
-            let carried_out =
-                save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence;
             if carried_out {
                 self.settle_in_doubt(shared, *save);
             } else if continues {
@@ -115,6 +129,10 @@ impl<D: Default> Actor<D> {
         self.correct(shared, knew);
         self.queue.forget_seen();
         self.queue.note_seen(&pending.looked_up, &owned.seen);
+        let is_tried = shared.quarantine.is_on_trial(&self.key);
+        if let Some(own) = &mut self.ownership {
+            own.trial_saved = own.state.on_trial && is_tried;
+        }
     }
 
     /// Takes in the mail, and what the previous owner left.
@@ -156,7 +174,12 @@ impl<D: Default> Actor<D> {
         {
             return;
         }
-        own.state.correct(mark.epoch, mark.last_seq);
+        if mark.epoch > own.state.epoch {
+            // What is held belongs to an older one, and leaves the mailbox with the next save.
+            own.lost_epoch = Some(mark);
+        } else {
+            own.state.correct(mark.epoch, mark.last_seq);
+        }
         own.dirty = true;
         own.tip = own.state.last_seq;
         own.known_from = own.state.last_seq;
@@ -190,8 +213,9 @@ impl<D: Default> Actor<D> {
         self.busy = true;
         self.unsure = false;
         self.claimed = false;
-        for (seq, posted) in pending.posted.iter().zip(busy.posted) {
-            let taken = self.queue.take_waiting(|event| event.seq == *seq);
+        for ((seq, id), posted) in pending.posted.iter().zip(busy.posted) {
+            let is_it = |event: &Event<D>| event.seq == *seq && event.id == *id;
+            let taken = self.queue.take_waiting(is_it);
             for event in taken {
                 self.on_posted(shared, event, posted.clone());
             }
@@ -225,8 +249,12 @@ impl<D: Default> Actor<D> {
         let Some(own) = &mut self.ownership else {
             return;
         };
+        if save.body.is_some() {
+            own.body_fence = own.fence;
+        }
         own.state = save.next.clone();
         own.listing = save.listing;
+        own.lost_epoch = None;
         own.dirty = false;
         own.committing = 0;
         own.closed = false;
@@ -269,7 +297,12 @@ impl<D: Default> Actor<D> {
 
     /// The worker keeps the key until the next attempt.
     fn begin_wait(&mut self, shared: &mut Shared<D>, failure: Failure) {
-        if let Some(event) = self.queue.front() {
+        let event = if failure.replay {
+            self.queue.get_replay(failure.seq)
+        } else {
+            self.queue.get(failure.seq)
+        };
+        if let Some(event) = event {
             let what = retrying(&failure);
             shared.observe(&self.key, event, what);
         }
@@ -323,13 +356,16 @@ impl<D: Default> Actor<D> {
         for (whose, posted) in save.puts.into_iter().zip(puts) {
             match whose {
                 PutFor::Leaving(index) => outcomes[index] = Some(posted),
-                PutFor::Staying(seq) => self.on_stored(shared, seq),
-                PutFor::Certain => {}
+                PutFor::Staying(seq) => self.on_stored(shared, seq, posted),
             }
         }
         let waiting = self.obstacle(&save.next, shared);
         for ((event, how), posted) in save.leaving.into_iter().zip(outcomes) {
             match (how, posted) {
+                // It ran, but another event has been in its place in the mailbox.
+                (Leaving::As(_), Some(Posted::Taken(recorded))) => {
+                    self.settle_conflict(shared, event, Some(recorded));
+                }
                 (Leaving::As(disposition), _) => {
                     self.observe_end(shared, &event, &disposition, failure);
                     self.settle(shared, event, disposition);
@@ -346,9 +382,19 @@ impl<D: Default> Actor<D> {
     }
 
     /// The event is in the mailbox now, and stays in memory for its turn.
-    fn on_stored(&mut self, shared: &mut Shared<D>, seq: u64) {
+    fn on_stored(&mut self, shared: &mut Shared<D>, seq: u64, posted: Posted) {
+        if let Posted::Taken(recorded) = posted {
+            for event in self
+                .queue
+                .take_waiting(|event| event.seq == seq && !event.replay)
+            {
+                self.settle_conflict(shared, event, Some(recorded.clone()));
+            }
+            return;
+        }
         let (now, waiting) = (shared.now, self.waiting.is_some());
-        let Some(event) = self.queue.iter_mut().find(|event| event.seq == seq) else {
+        let mut events = self.queue.iter_mut();
+        let Some(event) = events.find(|event| event.seq == seq && !event.replay) else {
             return;
         };
         event.held_since = Some(now);
@@ -441,7 +487,6 @@ impl<D: Default> Actor<D> {
             held_since: Some(if replay { 0 } else { note.since }),
             seen: if replay { Some(false) } else { seen },
             replay,
-            tick: 0,
             id: letter.id,
         })
     }
@@ -507,18 +552,27 @@ impl<D: Default> Actor<D> {
 
     /// A save of unknown outcome was carried out. What became of each put is not known: those events are asked about anew.
     fn settle_in_doubt(&mut self, shared: &mut Shared<D>, mut save: PendingSave<D>) {
-        let is_put = |how: &Leaving| matches!(how, Leaving::Held | Leaving::Compared);
-        let (puts, leaving) = save.leaving.into_iter().partition(|(_, how)| is_put(how));
+        let (mut puts, mut leaving) = (Vec::new(), Vec::new());
+        for (place, (event, how)) in save.leaving.into_iter().enumerate() {
+            if save.puts.contains(&PutFor::Leaving(place)) {
+                puts.push((event, how));
+            } else {
+                leaving.push((event, how));
+            }
+        }
         save.leaving = leaving;
         save.puts.clear();
-        let puts: Vec<(Event<D>, Leaving)> = puts;
         let failure = save.failure.take();
-        let ended = save.leaving.iter().any(|(_, how)| is_end_of_failure(how));
+        let mut all = save.leaving.iter().chain(&puts);
+        let ended = all.any(|(_, how)| is_end_of_failure(how));
         self.settle_saved(shared, save, failure.as_ref(), Vec::new());
-        if let Some(failure) = failure.filter(|_| !ended) {
+        if let Some(failure) = failure.clone().filter(|_| !ended) {
             self.begin_wait(shared, failure);
         }
-        for (mut event, _) in puts {
+        for (mut event, how) in puts {
+            if let Leaving::As(disposition) = how {
+                self.observe_end(shared, &event, &disposition, failure.as_ref());
+            }
             if !event.tokens.is_empty() {
                 event.seen = None;
                 self.put_back(shared, event);
@@ -558,10 +612,12 @@ fn retrying(failure: &Failure) -> EventChange {
 }
 
 impl Ownership {
-    fn new(fence: Fence, state: KeyState, listing: Listing) -> Self {
+    fn new(owned: &Owned, state: KeyState, listing: Listing) -> Self {
         Self {
-            fence,
+            fence: owned.fence,
+            body_fence: owned.body_fence,
             listing,
+            lost_epoch: None,
             dirty: false,
             began: false,
             serial_until: 0,

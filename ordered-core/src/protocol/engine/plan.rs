@@ -49,8 +49,12 @@ impl<D> Actor<D> {
             Vec::new()
         };
         let events = self.queue.iter().take(shared.rules.depth());
-        let (looked_up, look_up) = events.map(|event| (event.seq, event.id.clone())).unzip();
-        let posted = letters.iter().map(|(seq, _)| *seq).collect();
+        let looked_up: Vec<_> = events.map(|event| (event.seq, event.id.clone())).collect();
+        let look_up = looked_up.iter().map(|(_, id)| id.clone()).collect();
+        let posted = letters
+            .iter()
+            .map(|(seq, letter)| (*seq, letter.id.clone()));
+        let posted = posted.collect();
         let letters = letters.into_iter();
         let request = Acquire {
             key: self.key.clone(),
@@ -85,6 +89,8 @@ impl<D> Actor<D> {
         let rules = Arc::clone(&shared.rules);
         let mut next = self.ownership.as_ref()?.state.clone();
         let mut plan = Plan::new(Transition::new(&mut next, &rules.policy, shared.now));
+        self.plan_lost_epoch(&mut plan);
+        self.note_arrived(&mut plan);
         self.plan_commits(&mut plan);
         self.plan_failure(&mut plan, shared);
         self.plan_controls(&mut plan, shared);
@@ -104,10 +110,39 @@ impl<D> Actor<D> {
         self.finish_plan(next, (changes, remember), parts, shared)
     }
 
-    /// Whether it may not keep the key for the next attempt.
+    /// What is here although it was said that it will never come is handled in its place.
+    fn note_arrived(&self, plan: &mut Plan<'_, D>) {
+        let transition = &mut plan.transition;
+        if transition.state.absent.is_empty() {
+            return;
+        }
+        let epoch = transition.state.epoch;
+        let here = self
+            .queue
+            .iter()
+            .filter(|event| !event.replay && event.is_of(epoch));
+        for event in here {
+            // One that an operator took out stays out.
+            if !transition.state.is_dead(event.seq) {
+                transition.arrived(event.seq);
+            }
+        }
+    }
+
+    /// Whether it may not keep the key for the next attempt. Where somebody wants the key, the owner still runs something
+    /// first if it can, so that two that both want it do not only pass it to each other.
     fn gives_way(&self, shared: &Shared<D>) -> bool {
-        let wanted = self.ownership.as_ref().is_some_and(|own| own.hand_over);
-        wanted || shared.paused || shared.draining || !self.controls.is_empty()
+        let is_wanted = |own: &Ownership| {
+            let state = &own.state;
+            let is_here = !state.replays.is_empty()
+                || state.held.contains(state.head())
+                || self.queue.get(state.head()).is_some();
+            own.hand_over && (own.began || !is_here)
+        };
+        self.ownership.as_ref().is_some_and(is_wanted)
+            || shared.paused
+            || shared.draining
+            || !self.controls.is_empty()
     }
 
     fn plan_commits(&mut self, plan: &mut Plan<'_, D>) {
@@ -126,7 +161,7 @@ impl<D> Actor<D> {
         let Some(failure) = self.failure.take() else {
             return;
         };
-        let Some(event) = self.queue.take_front() else {
+        let Some(event) = self.queue.take_one(failure.replay, failure.seq) else {
             return;
         };
         let (rules, transition) = (&shared.rules, &mut plan.transition);
@@ -167,7 +202,7 @@ impl<D> Actor<D> {
             transition.postpone(run, failure.wait);
             Some(Disposition::Postponed)
         };
-        plan.puts_are(PutFor::Certain);
+        plan.puts_are(PutFor::Leaving(plan.parts.leaving.len()));
         plan.parts.failure = Some(failure);
         match leaving {
             Some(disposition) => plan.parts.leaving.push((event, Leaving::As(disposition))),
@@ -200,12 +235,26 @@ impl<D> Actor<D> {
             }
         }
         if plan.transition.state.epoch != epoch {
-            // What was held of the old epoch is a dead letter now.
-            let stored = self
-                .queue
-                .take_waiting(|event| event.is_stored() || event.replay);
-            let leaving = stored.into_iter().map(|event| (event, Leaving::Stored));
-            plan.parts.leaving.extend(leaving);
+            self.leave_old_epoch(plan);
+        }
+    }
+
+    /// What was held of the old epoch is a dead letter now.
+    fn leave_old_epoch(&mut self, plan: &mut Plan<'_, D>) {
+        let stored = self
+            .queue
+            .take_waiting(|event| event.is_stored() || event.replay);
+        let leaving = stored.into_iter().map(|event| (event, Leaving::Stored));
+        plan.parts.leaving.extend(leaving);
+    }
+
+    /// Begins an epoch again that the store has lost.
+    fn plan_lost_epoch(&mut self, plan: &mut Plan<'_, D>) {
+        let own = self.ownership.as_ref();
+        if let Some(mark) = own.and_then(|own| own.lost_epoch) {
+            let next = mark.last_seq + 1;
+            plan.transition.reset(next, Some(mark.epoch), []);
+            self.leave_old_epoch(plan);
         }
     }
 
@@ -260,18 +309,22 @@ impl<D> Actor<D> {
             transition.end_gap_if_over(&shared.rules.worker);
         }
         let blocked = transition.state.is_blocked() || self.gives_way(shared);
-        if blocked || !transition.state.is_suspect() {
+        if !transition.state.is_suspect() || self.queue.running() > 0 {
             return blocked;
         }
         let head = transition.state.head();
-        if !is_here(&self.queue, transition.state, head) {
-            return false;
+        if blocked || !is_here(&self.queue, transition.state, head) {
+            transition.cancel_trial();
+            return blocked;
         }
         if !shared.quarantine.admit(&self.key) {
+            transition.cancel_trial();
             return true;
         }
         if !transition.state.on_trial {
             transition.begin_trial();
+        } else if let Some(own) = &mut self.ownership {
+            own.trial_saved = true;
         }
         if let Some(event) = self.queue.rest_mut().find(|event| event.seq == head) {
             event.redelivered |= !event.tokens.is_empty();
@@ -287,11 +340,11 @@ impl<D> Actor<D> {
             drop(self.queue.take_waiting(|_| true));
             return;
         }
-        let last_seq = plan.transition.state.last_seq;
         let state = &*plan.transition.state;
+        let (last_seq, epoch) = (state.last_seq, state.epoch);
         let goes = |event: &Event<D>| {
-            let is_ahead = event.seq > last_seq || is_compared(event, state);
-            event.is_stored() || event.replay || is_ahead && event.is_of(state.epoch)
+            let is_ahead = event.seq > last_seq && event.is_of(epoch);
+            event.is_stored() || event.replay || is_ahead || is_compared(state, event)
         };
         for event in self.queue.take_waiting(goes) {
             if event.is_stored() || event.replay {
@@ -311,13 +364,10 @@ impl<D> Actor<D> {
         let depth = shared.rules.depth();
         let begun = self.queue.done() + self.queue.running();
         for (place, event) in self.queue.iter().enumerate() {
-            if event.replay || !event.is_of(state.epoch) {
-                continue;
+            if place >= begun && is_compared(state, event) {
+                goes.push(event.seq);
             }
-            if event.seq <= state.last_seq {
-                if place >= begun && is_compared(event, state) {
-                    goes.push(event.seq);
-                }
+            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
                 continue;
             }
             while expected < event.seq && ahead < depth && state.held.contains(expected) {
@@ -397,7 +447,7 @@ impl<D> Actor<D> {
     fn plan_reads(&self, plan: &mut Plan<'_, D>, rules: &Rules, blocked: bool) {
         let unchecked = self.queue.rest().filter(|event| event.seen.is_none());
         for event in unchecked.take(rules.depth()) {
-            plan.parts.looked_up.push(event.seq);
+            plan.parts.looked_up.push((event.seq, event.id.clone()));
             plan.parts.look_up.push(event.id.clone());
         }
         if !blocked && !self.has_next(plan.transition.state) {
@@ -445,10 +495,10 @@ impl<D> Actor<D> {
             fetch,
             parks,
         } = parts;
-        let release = self.queue.is_empty()
-            && self.controls.is_empty()
-            && self.waiting.is_none()
-            && fetch.is_empty();
+        // What is left of a key that nothing may run of is asked about anew.
+        let is_left = self.queue.is_empty() || parks && self.queue.begun().next().is_none();
+        let release =
+            is_left && self.controls.is_empty() && self.waiting.is_none() && fetch.is_empty();
         let mut last = Transition::new(&mut next, &rules.policy, shared.now);
         last.watch_gap(!release);
         let listing = next.listing(&rules.policy, own.listing, shared.now);
@@ -514,7 +564,7 @@ struct Parts<D> {
     puts: Vec<PutFor>,
     failure: Option<Failure>,
     controls: Vec<(Control, Token)>,
-    looked_up: Vec<u64>,
+    looked_up: Vec<(u64, EventId)>,
     look_up: Vec<EventId>,
     fetch: Vec<Slot>,
     parks: bool,
@@ -581,9 +631,10 @@ impl<'a, D> Plan<'a, D> {
     }
 }
 
-/// Whether a delivery from behind the head is to be compared with a dead letter.
-fn is_compared<D>(event: &Event<D>, state: &KeyState) -> bool {
-    !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
+/// Whether a dead letter has the seq of the event, which lies behind the key, and says whether it is the same.
+fn is_compared<D>(state: &KeyState, event: &Event<D>) -> bool {
+    let is_past = event.seq <= state.last_seq && event.is_of(state.epoch);
+    is_past && !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
 }
 
 fn letter<D>(event: &Event<D>, now: u64, checked: Option<u64>) -> Letter {

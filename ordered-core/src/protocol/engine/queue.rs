@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::event::Event;
+use crate::event::EventId;
 
 /// The events of one key that the worker has in memory, by seq.
 ///
@@ -107,7 +108,12 @@ impl<D> Queue<D> {
         if done {
             self.done += self.running;
         }
-        self.running = 0;
+        let ran = std::mem::take(&mut self.running);
+        if !done && ran > 0 {
+            // What came meanwhile and belongs before them stands behind them.
+            let waiting = &mut self.events.make_contiguous()[self.done..];
+            waiting.sort_by_key(rank);
+        }
     }
 
     /// The front needs no run.
@@ -126,9 +132,11 @@ impl<D> Queue<D> {
         self.events.drain(..done)
     }
 
-    /// Takes out the first that is not done.
-    pub(super) fn take_front(&mut self) -> Option<Event<D>> {
-        self.events.remove(self.done)
+    /// Takes out one of the waiting.
+    pub(super) fn take_one(&mut self, replay: bool, seq: u64) -> Option<Event<D>> {
+        let at = self.place(replay, seq).ok()?;
+        let is_waiting = at >= self.done + self.running;
+        is_waiting.then(|| self.events.remove(at))?
     }
 
     /// Puts events that are done back to the front. Deliveries of them that came meanwhile are added to them.
@@ -172,11 +180,20 @@ impl<D> Queue<D> {
         }
     }
 
+    /// Nothing is in the mailbox any more.
+    pub(super) fn forget_stored(&mut self) {
+        for event in &mut self.events {
+            event.held_since = None;
+        }
+    }
+
     /// Notes which ids are remembered, of those that have not begun.
-    pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
-        for (seq, seen) in seqs.iter().zip(seen) {
+    pub(super) fn note_seen(&mut self, looked_up: &[(u64, EventId)], seen: &[bool]) {
+        for ((seq, id), seen) in looked_up.iter().zip(seen) {
             let mut rest = self.rest_mut();
-            if let Some(event) = rest.find(|event| event.seq == *seq && !event.replay) {
+            if let Some(event) =
+                rest.find(|event| event.seq == *seq && event.id == *id && !event.replay)
+            {
                 event.seen = Some(*seen);
             }
         }
@@ -204,10 +221,10 @@ impl<D> Queue<D> {
 
     /// Where the event is, or where it belongs. Replays come before the others, and nothing before what has begun.
     fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
-        let rank = |event: &Event<D>| (!event.replay, event.seq);
         let (wanted, begun) = ((!replay, seq), self.done + self.running);
-        let waiting = self.events.len() - self.done - self.running;
-        if waiting > 0 && self.events.back().is_some_and(|last| rank(last) < wanted) {
+        let is_before = |at: usize| self.events.get(at).is_none_or(|event| rank(event) < wanted);
+        // Most come in order.
+        if is_before(begun.wrapping_sub(1)) && is_before(self.events.len().wrapping_sub(1)) {
             return Err(self.events.len());
         }
         let has_begun = self.begun().position(|event| rank(event) == wanted);
@@ -225,4 +242,9 @@ impl<D> Queue<D> {
         }
         Err(from)
     }
+}
+
+/// Replays come before the others.
+fn rank<D>(event: &Event<D>) -> (bool, u64) {
+    (!event.replay, event.seq)
 }
