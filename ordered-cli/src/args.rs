@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// The events of a key that wait
     #[command(after_help = "Examples:\n  ordered held order-17\n  ordered held order-17 --watch 5")]
     Held(OfKey),
-    /// The events that were put aside, of one key or of all
+    /// The dead letters, of one key or of all
     #[command(after_help = "Examples:\n  ordered dead\n  ordered dead order-17 --json")]
     Dead(OfKeys),
     /// The workers, their leases and versions
@@ -97,18 +97,18 @@ pub(crate) enum Command {
     /// Lets a key that is halted or backs off try its failed event again now, with all its attempts
     #[command(after_help = "Example:\n  ordered retry order-17 --dry-run")]
     Retry(Retry),
-    /// Passes over what stands in the way of a key: the event that failed, or the gap. What is held of it is put aside, and
-    /// can be replayed
+    /// Passes over what stands in the way of a key: the event that failed, or the gap. What is held of it becomes a dead letter,
+    /// and can be replayed
     #[command(
         after_help = "Examples:\n  ordered skip order-17 --dry-run\n  ordered skip order-17 --to 44 --yes"
     )]
     Skip(Skip),
-    /// Takes a held event out and puts it aside; or deletes for good one that was put aside before
+    /// Takes a held event out and makes it a dead letter; or deletes a dead letter permanently
     #[command(after_help = "Example:\n  ordered discard order-17 42 --why 'a test order'")]
     Discard(Discard),
-    /// Gives an event that waits, or was put aside, another body
+    /// Gives an event that waits, or a dead letter, another body
     #[command(
-        after_help = "Examples:\n  ordered edit order-17 42 --payload mended.json\n  jq .payload.price=3 old.json | ordered edit order-17 42 --payload - --yes"
+        after_help = "Examples:\n  ordered edit order-17 42 --payload fixed.json\n  jq .payload.price=3 old.json | ordered edit order-17 42 --payload - --yes"
     )]
     Edit(Edit),
     /// Says which seq of a key was the last. Downwards the numbering begins again, and events that were handled are
@@ -117,18 +117,18 @@ pub(crate) enum Command {
         after_help = "Example:\n  ordered set-last order-17 1200 --why 'moved from the old system'"
     )]
     SetLast(SetLast),
-    /// Grants nothing more of a key, or of the whole group, until it is resumed; a handler that runs finishes its event
+    /// Runs nothing more of a key, or of the whole group, until it is resumed; a handler that runs finishes its event
     #[command(after_help = "Examples:\n  ordered pause order-17\n  ordered pause --group orders")]
     Pause(Pause),
     /// Ends a pause of a key, or of the whole group
     #[command(after_help = "Examples:\n  ordered resume order-17\n  ordered resume --group orders")]
     Resume(Pause),
-    /// Runs again what was put aside, in order, before what comes next: of one key, or of all
+    /// Runs dead letters again, in order, before what comes next: of one key, or of all
     #[command(
         after_help = "Examples:\n  ordered replay order-17 --seq 42\n  ordered replay --dry-run"
     )]
     Replay(Replay),
-    /// Writes what is held and what was put aside, whole, as NDJSON: one event a line
+    /// Writes what is held and the dead letters, whole, as NDJSON: one event a line
     #[command(after_help = "Example:\n  ordered export order-17 > order-17.ndjson")]
     Export(Export),
     /// Holds a history of a run (NDJSON, as the testkit writes it) against the promises: a line for each that is broken
@@ -149,7 +149,7 @@ pub(crate) struct Viewing {
 
 #[derive(Debug, Args)]
 pub(crate) struct Keys {
-    /// Only those that do not go on by themselves: halted, paused, backing off, in a gap, or with events put aside
+    /// Only those that do not go on by themselves: halted, paused, backing off, in a gap, or with dead letters
     #[arg(long)]
     pub(crate) stuck: bool,
     /// Not more than so many

@@ -90,6 +90,14 @@ fn verbs_take_their_arguments() {
         (skip.acting.who.as_deref(), skip.acting.why.as_str()),
         (Some("ada"), "because")
     );
+    assert_eq!((skip.acting.force, skip.acting.wait.as_secs()), (false, 30));
+    let Command::Retry(retry) = command("ordered retry k --force --wait 1500ms") else {
+        panic!("not a retry");
+    };
+    assert_eq!(
+        (retry.acting.force, retry.acting.wait.as_millis()),
+        (true, 1_500)
+    );
     let Command::SetLast(set) = command("ordered set-last -- -k 0") else {
         panic!("not a set-last");
     };
@@ -105,6 +113,7 @@ fn what_cannot_be_meant_is_refused() {
     assert!(message("ordered discard k 0").contains("'0'"));
     assert!(message("ordered discard k nine").contains("a seq is a whole number"));
     assert!(message("ordered set-last k 9007199254740992").contains("9007199254740992"));
+    assert!(message("ordered retry k --wait soon").contains("a duration is a whole number with"));
     assert!(message("ordered replay --seq 3").contains("<KEY>"));
     assert!(message("ordered edit k 3").contains("--payload <FILE>"));
     assert!(message("ordered held").contains("<KEY>"));

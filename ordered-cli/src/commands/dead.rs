@@ -46,7 +46,7 @@ fn entries(view: &KeyView) -> impl Iterator<Item = DeadEntry> {
 
 fn text(entries: &[DeadEntry], all: u64, now: u64) -> String {
     if entries.is_empty() {
-        return "nothing was put aside".into();
+        return "there are no dead letters".into();
     }
     let row = |DeadEntry { key, dead }: &DeadEntry| {
         let replay = if dead.replay { ", to be run again" } else { "" };

@@ -16,9 +16,9 @@ pub(crate) struct Deed {
     last_seq: u64,
     /// What may run now, in order; at most a thousand.
     released: Vec<u64>,
-    /// What was put aside, or deleted.
+    /// What was dead-lettered, or deleted.
     removed: Vec<u64>,
-    /// Whether what was removed was put aside, or deleted for good.
+    /// Whether what was removed was dead-lettered, or deleted permanently.
     removal: Removal,
     #[serde(skip)]
     note: Option<String>,
@@ -105,8 +105,8 @@ impl Deed {
 
     fn removal(&self) -> Option<String> {
         let what = match self.removal {
-            Removal::PutAside => "put aside",
-            Removal::Delete => "delete for good",
+            Removal::PutAside => "dead-letter",
+            Removal::Delete => "delete permanently",
         };
         (!self.removed.is_empty()).then(|| format!("{what} {}", every(&self.removed)))
     }
@@ -197,7 +197,7 @@ mod tests {
         let mut skip = deed(Removal::PutAside, 44, &[45, 46, 48], &[43]);
         assert_eq!(
             skip.text(),
-            "k: skip would: put aside 1 event (43); pass over 42, 44; move the last seq from 41 to 44; release 3 events \
+            "k: skip would: dead-letter 1 event (43); pass over 42, 44; move the last seq from 41 to 44; release 3 events \
              (45–46, 48)"
         );
         skip.done(Effect {
@@ -213,7 +213,7 @@ mod tests {
         let deleted = deed(Removal::Delete, 41, &[17, 42], &[20]);
         assert_eq!(
             deleted.text(),
-            "k: skip would: delete for good 1 event (20); run again 1 event (17); release 1 event (42)"
+            "k: skip would: delete permanently 1 event (20); run again 1 event (17); release 1 event (42)"
         );
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(session: &Session, command: &Replay) -> Result<(), Failu
     }
     if deeds.is_empty() {
         return Err(Failure::refused(format!(
-            "nothing was put aside in the group `{}` that can be replayed",
+            "there are no dead letters in the group `{}` that can be replayed",
             printable(group.name())
         )));
     }

@@ -81,11 +81,12 @@ fn text(view: &GroupView) -> String {
         held,
         gap,
         backing_off,
+        suspect,
         halted,
         paused,
     } = view.keys;
-    let [all, active, held, gap, backing_off, halted, paused] =
-        [all, active, held, gap, backing_off, halted, paused].map(grouped);
+    let [all, active, held, gap, backing_off, suspect, halted, paused] =
+        [all, active, held, gap, backing_off, suspect, halted, paused].map(grouped);
     let is_paused = if view.paused { " is paused" } else { "" };
     let oldest = view
         .oldest_gap
@@ -102,7 +103,7 @@ fn text(view: &GroupView) -> String {
     let mut text = format!(
         "group {}{is_paused}\n  \
          keys          {all}: {active} active, {held} with held events, {gap} in a gap, {backing_off} backing off, \
-         {halted} halted, {paused} paused\n  \
+         {suspect} suspect, {halted} halted, {paused} paused\n  \
          oldest gap    {oldest}\n  \
          held          {}, {}\n  \
          dead letters  {}\n  \

@@ -143,10 +143,10 @@ async fn what_is_not_there_or_cannot_be_done_is_1() {
         ("skip k --to 1 --yes", "k: the key is past that seq already"),
         (
             "discard k 9 --yes",
-            "k: no such event is held or was put aside",
+            "k: no such event is held or dead-lettered",
         ),
         ("set-last k 1 --yes", "k: it is so already"),
-        ("replay k", "k: no such event is held or was put aside"),
+        ("replay k", "k: no such event is held or dead-lettered"),
         (
             "retry x",
             "x: the key is neither halted nor backing off, so there is nothing to retry (the key is not known: `ordered \

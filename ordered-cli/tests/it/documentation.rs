@@ -77,8 +77,12 @@ fn comparable(text: &str) -> String {
                 digits.push(letter);
                 continue;
             }
-            // Milliseconds since the epoch.
-            masked += if digits.len() == 13 { "T" } else { &digits };
+            // Milliseconds since the epoch, and fences.
+            masked += if [13, 16].contains(&digits.len()) {
+                "T"
+            } else {
+                &digits
+            };
             digits.clear();
             masked.push(letter);
         }
@@ -115,8 +119,8 @@ async fn said(world: &World, line: &str) -> String {
 async fn the_documentation_shows_what_the_commands_say() {
     let (world, worker) = trouble().await;
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
-    let mended = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mended.json");
-    std::fs::write(&mended, "order-18 2 order-18-2 mended").unwrap();
+    let fixed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixed.json");
+    std::fs::write(&fixed, "order-18 2 order-18-2 fixed").unwrap();
     let (mut written, mut rest) = (String::new(), document.as_str());
     let mut commands = 0;
     while let Some((before, block)) = rest.split_once("```console\n") {
@@ -124,7 +128,7 @@ async fn the_documentation_shows_what_the_commands_say() {
         let line = block.lines().next().unwrap();
         let shown = block.lines().skip(1).collect::<Vec<_>>().join("\n");
         let command = line.strip_prefix("$ ordered ").expect("a command");
-        let command = command.replace("mended.json", mended.to_str().unwrap());
+        let command = command.replace("fixed.json", fixed.to_str().unwrap());
         at_rest(&world).await;
         let real = said(&world, &command).await;
         written += &format!("{before}```console\n{line}\n{real}\n```");

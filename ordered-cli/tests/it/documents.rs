@@ -55,7 +55,7 @@ async fn every_document_has_its_fields() {
     );
     assert_fields(
         &group["keys"],
-        "all active held gap backing_off halted paused",
+        "all active held gap backing_off suspect halted paused",
     );
     assert_fields(&group["oldest_gap"], "key since");
     assert_fields(&group["workers"][0], "id lease_until alive version keys");
@@ -88,7 +88,7 @@ async fn every_document_has_its_fields() {
     assert_fields(&dead, "group dead_events events");
     assert_fields(
         &dead["events"][0],
-        "key epoch seq id cause error attempts at replay",
+        "key epoch seq id cause error attempts at replay replay_attempts",
     );
 
     let workers = world.ordered("workers --json").await.json();
@@ -140,9 +140,9 @@ async fn tables_are_for_people() {
     let status = masked(&world.ordered("status").await.ok());
     for said in [
         "group orders\n",
-        "keys          2: 0 active, 1 with held events, 1 in a gap, 0 backing off, 0 halted, 0 paused\n",
+        "keys          2: 0 active, 1 with held events, 1 in a gap, 0 backing off, 0 suspect, 0 halted, 0 paused\n",
         "oldest gap    gap since T (D)\n",
-        "held          1 event, 19 B\n",
+        "held          1 event, 22 B\n",
         "dead letters  1\n",
         "workers       1 alive\n",
         "w1: lease until T (in D), version ",

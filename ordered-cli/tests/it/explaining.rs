@@ -62,9 +62,10 @@ async fn running() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is running: worker w3 has it since T (D) and is at seq 3, attempt 1 of 5. It is done up to seq 2 \
-             (fence {fence}). It goes on when the handler is done; if w3 dies, another worker takes the key over after T, \
-             the end of its lease. You can: `ordered pause order-17` to stop it after the event at work."
+            "order-17 is running: worker w3 has it since T (D). It is done up to seq 2 (fence {fence}). It goes on when the \
+             handler is done; if w3 dies, another worker takes the key over after T, the end of its lease. You can: `ordered \
+             pause order-17` to stop it after the event at work; `ordered pause order-17 --force` to take it away from the \
+             worker at once: the handler is not stopped, what it did cannot be committed, and the event runs again."
         )
     );
     worker.kill().await;
@@ -85,11 +86,14 @@ async fn behind_a_dead_worker() {
             lease.is_some_and(|until| until <= view.now)
         })
         .await;
+    let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
         explained(&world, "order-17").await,
-        "order-17 is behind a dead worker: w3 has it since T (D), whose lease ended at T (D ago); it was at seq 1, attempt \
-         1 of 5. Nothing of it is done yet (fence 1). Another worker takes it over when the broker delivers seq 1 again. \
-         But no worker of the group is alive. You can: start a worker of the group."
+        format!(
+            "order-17 is behind a dead worker: worker w3 has it since T (D), whose lease ended at T (D ago). Nothing of it is \
+             done yet (fence {fence}). Another worker takes it over within two sweeps, which are a second apart unless set \
+             otherwise. But no worker of the group is alive. You can: start a worker of the group."
+        )
     );
 }
 
@@ -123,7 +127,7 @@ async fn a_gap_under_each_policy() {
             explained(&world, "order-17").await,
             format!(
                 "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: 4–5 \
-                 (58 B), the oldest with id order-17-4 since T. {by_itself} You can: let the producer send seq 2–3 again; \
+                 (64 B), the oldest with id order-17-4 since T. {by_itself} You can: let the producer send seq 2–3 again; \
                  `ordered skip order-17` to pass over 2–3 and go on with 4."
             )
         );
@@ -145,13 +149,16 @@ async fn backing_off() {
             view.due.is_some_and(|due| due > view.now) && view.held_events == 2
         })
         .await;
+    let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
         explained(&world, "order-17").await,
-        "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 of 5 failed at T (D ago) on worker w3: no \
-         luck. Nothing of it is done yet (fence 1). 2 events are held: 1–2 (58 B), the oldest with id order-17-1 since T. \
+        format!(
+            "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 of 5 failed at T (D ago) on worker w3: no \
+         luck. Nothing of it is done yet (fence {fence}). 2 events are held: 1–2 (64 B), the oldest with id order-17-1 since T. \
          By itself it is tried again at T (in D), attempt 2 of 5. You can: `ordered retry order-17` to run it now and go \
          on with 2; `ordered edit order-17 1 --payload FILE` to give it another body first; `ordered skip order-17` to \
-         put it aside and go on with 2."
+         make it a dead letter and go on with 2."
+        )
     );
     worker.stop().await;
 }
@@ -176,16 +183,16 @@ async fn halted() {
     assert_eq!(
         before,
         format!(
-            "order-17 is halted at seq 2, which failed for good. Attempt 1 of 5 failed at T (D ago) on worker w3: never. It \
-             is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (87 B), "
+            "order-17 is halted at seq 2, which failed permanently. Attempt 1 of 5 failed at T (D ago) on worker w3: never. It \
+             is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (96 B), "
         )
     );
     let (_, rest) = rest.split_once(" since T. ").unwrap();
     assert_eq!(
         rest,
         "Nothing will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry \
-         order-17` once its cause is mended, to run it again and go on with 3; `ordered edit order-17 2 --payload FILE` to \
-         give it another body first; `ordered skip order-17` to put it aside and go on with 3."
+         order-17` once its cause is fixed, to run it again and go on with 3; `ordered edit order-17 2 --payload FILE` to \
+         give it another body first; `ordered skip order-17` to make it a dead letter and go on with 3."
     );
     worker.stop().await;
 }
@@ -209,7 +216,7 @@ async fn halted_at_a_gap() {
         explained(&world, "order-17").await,
         format!(
             "order-17 is halted before seq 1, which has not come in time. It was halted at T (D ago) on worker w3: seq 1 has \
-             not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (29 B), id order-17-3 since T. Nothing \
+             not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (32 B), id order-17-3 since T. Nothing \
              will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` to \
              wait for it once more; `ordered skip order-17` to pass over 1–2 and go on with 3."
         )
@@ -223,38 +230,40 @@ async fn paused_by_key_and_by_group() {
     let worker = world.start("w1", |worker| worker);
     world.publish("order-17", 1..=1).await;
     world.until_done("order-17", 1).await;
-    let fence = world.view("order-17").await.unwrap().fence;
     world.ordered("pause order-17").await.ok();
     world.publish("order-17", 2..=2).await;
     world
         .until("order-17", "with one held", |view| view.held_events == 1)
         .await;
+    let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (29 B), \
-             id order-17-2 since T. Nothing will happen by itself: nothing of it is granted until it is resumed. You can: \
+            "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (32 B), \
+             id order-17-2 since T. Nothing will happen by itself: nothing of it runs until it is resumed. You can: \
              `ordered resume order-17` to let the key go on."
         )
     );
     world.ordered("pause").await.ok();
     world.ordered("resume order-17").await.ok();
+    let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
             "order-17 is paused with its whole group `orders`. Else seq 2 could run. It is done up to seq 1 (fence \
-             {fence}). 1 event is held: 2 (29 B), id order-17-2 since T. Nothing will happen by itself: nothing of it is \
-             granted until it is resumed. You can: `ordered resume` to let the group go on."
+             {fence}). 1 event is held: 2 (32 B), id order-17-2 since T. Nothing will happen by itself: nothing of it runs \
+             until it is resumed. You can: `ordered resume` to let the group go on."
         )
     );
     worker.stop().await;
     world.ordered("resume").await.ok();
     // And, with its workers gone, one that could go on.
+    let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
             "order-17 is about to run seq 2: it is held, and no worker has the key. It is done up to seq 1 (fence {fence}). \
-             1 event is held: 2 (29 B), id order-17-2 since T. A worker takes it at the next sweep of a living worker, \
+             1 event is held: 2 (32 B), id order-17-2 since T. A worker takes it at the next sweep of a living worker, \
              which is every second unless set otherwise. But no worker of the group is alive. You can: start a worker of \
              the group."
         )
@@ -276,18 +285,19 @@ async fn with_events_aside_and_a_replay_pending() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). 1 event was put aside: seq 2 \
+            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). 1 event was dead-lettered: seq 2 \
              (failed at T, 1 attempt: never). It goes on when seq 4 comes. But no worker of the group is alive. You can: \
-             `ordered replay order-17` to run again what was put aside; `ordered discard order-17 2` to delete one of them \
-             for good."
+             `ordered replay order-17` to run the dead letters again; `ordered discard order-17 2` to delete one of them \
+             permanently."
         )
     );
     world.ordered("replay order-17").await.ok();
+    let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
             "order-17 is about to run seq 2 again, which an operator replays. It is done up to seq 3 (fence {fence}). 1 \
-             event was put aside: seq 2 (failed at T: never, to be run again). A worker takes it at the next \
+             event was dead-lettered: seq 2 (failed at T, 1 attempt: never, to be run again). A worker takes it at the next \
              sweep of a living worker, which is every second unless set otherwise. But no worker of the group is alive. \
              You can: start a worker of the group."
         )

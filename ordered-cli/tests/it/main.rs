@@ -8,4 +8,5 @@ mod poison;
 mod prompts;
 mod racing;
 mod verbs;
+mod waiting;
 mod world;

@@ -48,10 +48,10 @@ async fn explain_says_why_and_retry_releases_all_in_order_after_the_fix() {
     let text = masked(&world.ordered("explain order-17").await.ok());
     assert!(!text.contains('\n'), "one paragraph");
     for said in [
-        "order-17 is halted at seq 2, which failed for good. Attempt 3 of 3 failed at T (D ago) on worker w3: no luck.",
+        "order-17 is halted at seq 2, which failed permanently. Attempt 3 of 3 failed at T (D ago) on worker w3: no luck.",
         "51 events are held: 2–52",
         "Nothing will happen by itself",
-        "`ordered retry order-17` once its cause is mended, to run it again and go on with 3",
+        "`ordered retry order-17` once its cause is fixed, to run it again and go on with 3",
     ] {
         assert!(text.contains(said), "{said}\n{text}");
     }
@@ -80,7 +80,7 @@ async fn skip_goes_on_without_it_and_replay_brings_it_back() {
     let would = world.ordered("skip order-17 --dry-run").await.ok();
     assert_eq!(
         would,
-        "order-17: skip would: put aside 1 event (2); move the last seq from 1 to 2; release 50 events (3–52)"
+        "order-17: skip would: dead-letter 1 event (2); move the last seq from 1 to 2; release 50 events (3–52)"
     );
     assert_eq!(world.view("order-17").await.unwrap().last_seq, 1);
     world.ordered("skip order-17 --yes").await.ok();
@@ -107,14 +107,14 @@ async fn discard_takes_it_out() {
     let (world, worker, _) = halted().await;
     assert_eq!(
         world.ordered("discard order-17 2 --yes").await.ok(),
-        "order-17: discard: put aside 1 event (2); move the last seq from 1 to 2; release 50 events (3–52)"
+        "order-17: discard: dead-letter 1 event (2); move the last seq from 1 to 2; release 50 events (3–52)"
     );
     world.until_done("order-17", 52).await;
     assert_eq!(world.handled("order-17").len(), 51);
-    // Once more deletes it for good.
+    // Once more deletes it permanently.
     assert_eq!(
         world.ordered("discard order-17 2 --yes").await.ok(),
-        "order-17: discard: delete for good 1 event (2); release nothing"
+        "order-17: discard: delete permanently 1 event (2); release nothing"
     );
     assert_eq!(world.view("order-17").await.unwrap().dead_events, 0);
     worker.stop().await;
@@ -173,7 +173,7 @@ async fn with_dead_letter_the_key_goes_on_and_replay_of_all_brings_it_back() {
     let message = world.ordered("replay").await.fails(1);
     assert_eq!(
         message,
-        "ordered: nothing was put aside in the group `orders` that can be replayed"
+        "ordered: there are no dead letters in the group `orders` that can be replayed"
     );
     worker.stop().await;
 }

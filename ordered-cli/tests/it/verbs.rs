@@ -60,7 +60,7 @@ async fn set_last_moves_a_key_both_ways() {
     let (world, worker) = gap().await;
     assert_eq!(
         world.ordered("set-last k 3 --yes").await.ok(),
-        "k: set-last: put aside 1 event (3); pass over 1–2; move the last seq from 0 to 3; release 1 event (4)"
+        "k: set-last: dead-letter 1 event (3); pass over 1–2; move the last seq from 0 to 3; release 1 event (4)"
     );
     world.until_done("k", 4).await;
     assert_eq!(

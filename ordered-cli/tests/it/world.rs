@@ -19,7 +19,7 @@ use ordered_testkit::server::RedisServer;
 use ordered_testkit::{eventually, unique};
 use serde_json::Value;
 use tokio::process::Command;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) const GROUP: &str = "orders";
@@ -31,6 +31,8 @@ pub(crate) enum Act {
     FailForGood,
     FailWith(&'static str),
     Hang,
+    /// Succeeds once it is let.
+    Wait(Arc<Notify>),
 }
 
 type Script = Arc<dyn Fn(&Context, &str) -> Act + Send + Sync>;
@@ -78,6 +80,7 @@ impl Handler for Scribe {
             Act::FailForGood => return Err(HandlerError::permanent("never")),
             Act::FailWith(error) => return Err(HandlerError::permanent(error)),
             Act::Hang => std::future::pending().await,
+            Act::Wait(let_go) => let_go.notified().await,
         }
         let done = (context.key().to_string(), context.seq().get(), event);
         self.log.lock().unwrap().push(done);

@@ -59,6 +59,8 @@ pub struct KeyCounts {
     pub gap: u64,
     /// They failed and will be tried again.
     pub backing_off: u64,
+    /// Their workers died, maybe of the event at the head, which runs alone therefore.
+    pub suspect: u64,
     /// They are halted.
     pub halted: u64,
     /// They are paused.

@@ -134,6 +134,7 @@ fn count(counts: &mut KeyCounts, state: &KeyState) {
     counts.held += u64::from(!state.held.is_empty());
     counts.gap += u64::from(state.gap_since.is_some());
     counts.backing_off += u64::from(matches!(state.phase, Phase::BackingOff { .. }));
+    counts.suspect += u64::from(state.is_suspect());
     counts.halted += u64::from(matches!(state.phase, Phase::Halted { .. }));
     counts.paused += u64::from(state.paused);
 }

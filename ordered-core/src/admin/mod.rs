@@ -92,7 +92,8 @@ impl Admin {
             keys: keys.get(&worker.worker).copied().unwrap_or(0),
             id: worker.worker.as_str().to_owned(),
             lease_until: worker.lease_until,
-            alive: worker.alive,
+            // Where nobody looks, the dead are not found: the lease says it too.
+            alive: worker.alive && worker.lease_until > now,
             version: worker.version,
         };
         let workers = workers.into_iter().map(view).collect();

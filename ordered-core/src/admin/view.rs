@@ -34,6 +34,10 @@ impl Admin {
             last_seq: state.last_seq,
             epoch: state.epoch,
             attempts: state.next_attempt() - 1,
+            deaths: state.crashes + state.unfinished,
+            crashes: state.crashes,
+            suspect: state.is_suspect(),
+            on_trial: state.on_trial,
             phase: phase_word(state.phase).to_owned(),
             due: match state.phase {
                 Phase::BackingOff { until, .. } => Some(until),
@@ -80,6 +84,10 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
         epoch: 0,
         fence: record.fence.0,
         attempts: 0,
+        deaths: 0,
+        crashes: 0,
+        suspect: false,
+        on_trial: false,
         claim: record.owner.as_ref().map(claim_view),
         phase: String::new(),
         due: None,
@@ -102,8 +110,7 @@ fn claim_view(owner: &OwnerRecord) -> ClaimView {
         worker: owner.worker.as_str().to_owned(),
         since: owner.since,
         lease_until: owner.lease_until,
-        // What runs is known to the owner only.
-        granted: Vec::new(),
+        hand_over: owner.hand_over,
     }
 }
 
@@ -130,6 +137,10 @@ fn dead_view(state: &KeyState, slot: Slot, letter: &Letter) -> DeadView {
         at: note.as_ref().map_or(0, |note| note.at),
         error: note.map(|note| note.error).unwrap_or_default(),
         replay: is_replayed(state, epoch, seq),
+        replay_attempts: match state.replays.get(&seq) {
+            Some(attempts) if epoch == state.epoch => *attempts,
+            _ => 0,
+        },
     }
 }
 

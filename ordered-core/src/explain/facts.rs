@@ -1,5 +1,6 @@
 use super::standing::Standing;
-use crate::protocol::{DeadView, KeyView, Millis};
+use super::words::printable;
+use crate::protocol::{DeadView, KeyView, Millis, WorkerId};
 use crate::store::Group;
 
 /// What is known of a key, and what follows from it.
@@ -11,14 +12,14 @@ pub(super) struct Facts<'a> {
     pub(super) alive: Option<usize>,
 }
 
-/// An event that failed and is not done.
+/// The event at the head, which failed and is not done.
 pub(super) struct Failing<'a> {
-    pub(super) seq: u64,
-    pub(super) attempts: u32,
+    /// How often it failed, without the deaths of its workers.
+    pub(super) failures: u32,
     pub(super) error: &'a str,
-    pub(super) first_at: Option<Millis>,
+    pub(super) first_at: Millis,
     pub(super) last_at: Millis,
-    pub(super) worker: Option<&'a str>,
+    pub(super) worker: &'a str,
 }
 
 impl<'a> Facts<'a> {
@@ -67,46 +68,50 @@ impl<'a> Facts<'a> {
         self.view.dead.iter().filter(here)
     }
 
-    /// The event at work, where a worker has the key.
-    pub(super) fn front(&self) -> Option<u64> {
-        self.view.claim.as_ref()?.granted.first().copied()
-    }
-
-    /// The replay that is at work, or that backs off: while one does, the head is in no trouble.
-    fn replay_at_work(&self) -> Option<&'a DeadView> {
+    /// The replay that failed and backs off.
+    pub(super) fn replay_backing_off(&self) -> Option<&'a DeadView> {
         let first = self.replays().next()?;
-        let backs_off = self.view.due.is_some() && self.view.trouble.is_none();
-        let runs = self.front().is_some_and(|front| front == first.seq);
-        (backs_off || runs).then_some(first)
+        let backs_off = self.view.phase == "backing_off" && first.replay_attempts > 0;
+        backs_off.then_some(first)
     }
 
+    /// What went wrong with the event at the head.
     pub(super) fn failing(&self) -> Option<Failing<'a>> {
         let view = self.view;
-        if let Some(dead) = self.replay_at_work() {
-            let failed_again = dead.attempts > u32::from(self.front().is_some());
-            return failed_again.then_some(Failing {
-                seq: dead.seq,
-                attempts: dead.attempts,
-                error: &dead.error,
-                first_at: None,
-                last_at: dead.at,
-                worker: None,
-            });
-        }
         view.trouble.as_ref().map(|trouble| Failing {
-            seq: self.head(),
-            attempts: view.attempts,
+            failures: view.attempts.saturating_sub(view.deaths),
             error: &trouble.error,
-            first_at: Some(trouble.first_at),
+            first_at: trouble.first_at,
             last_at: trouble.last_at,
-            worker: Some(&trouble.worker),
+            worker: &trouble.worker,
         })
     }
 
-    /// How often the event at work, or at the head, was started.
-    pub(super) fn attempts(&self) -> u32 {
-        self.replay_at_work()
-            .map_or(self.view.attempts, |dead| dead.attempts)
+    /// How often the event that backs off, or is at the head, failed.
+    pub(super) fn failures(&self) -> u32 {
+        let head = || self.view.attempts.saturating_sub(self.view.deaths);
+        self.replay_backing_off()
+            .map_or_else(head, |dead| dead.replay_attempts)
+    }
+
+    /// Whether the key is halted because its workers died of the event at the head.
+    pub(super) fn is_deadly(&self) -> bool {
+        self.is_halted() && self.view.crashes >= self.group.policy().max_attempts
+    }
+
+    /// The worker or the operator that has the key, alive or dead, as a name.
+    pub(super) fn owner(&self) -> Option<String> {
+        let worker = WorkerId::new(&self.view.claim.as_ref()?.worker);
+        Some(match worker.operator_name() {
+            Some(operator) => format!("operator {}", printable(operator)),
+            None => format!("worker {}", printable(worker.as_str())),
+        })
+    }
+
+    /// Whether it is an operator that has the key.
+    pub(super) fn is_operators(&self) -> bool {
+        let claim = self.view.claim.as_ref();
+        claim.is_some_and(|claim| WorkerId::new(&claim.worker).is_operator())
     }
 
     pub(super) fn pauses(&self) -> Vec<String> {
@@ -117,18 +122,21 @@ impl<'a> Facts<'a> {
 
     pub(super) fn seq(&self, standing: Standing) -> Option<u64> {
         match standing {
-            Standing::NeverSeen => None,
-            Standing::Running | Standing::Abandoned => self.front(),
+            Standing::NeverSeen | Standing::Unreadable => None,
+            // What runs is known to the owner only, unless it is on trial.
+            Standing::Running | Standing::Abandoned => self.view.on_trial.then_some(self.head()),
             Standing::Ready => self
                 .replays()
                 .next()
                 .map_or(Some(self.head()), |replay| Some(replay.seq)),
             Standing::BackingOff => self
-                .failing()
-                .map_or(Some(self.head()), |failing| Some(failing.seq)),
-            Standing::Idle | Standing::Gap | Standing::Halted | Standing::Paused => {
-                Some(self.head())
-            }
+                .replay_backing_off()
+                .map_or(Some(self.head()), |replay| Some(replay.seq)),
+            Standing::Idle
+            | Standing::Suspect
+            | Standing::Gap
+            | Standing::Halted
+            | Standing::Paused => Some(self.head()),
         }
     }
 
@@ -136,11 +144,13 @@ impl<'a> Facts<'a> {
         let view = self.view;
         let claim = view.claim.as_ref();
         match standing {
-            Standing::NeverSeen | Standing::Idle | Standing::Paused => None,
+            Standing::NeverSeen | Standing::Idle | Standing::Paused | Standing::Unreadable => None,
             Standing::Running => claim.map(|claim| claim.since),
             Standing::Abandoned => claim.and_then(|claim| claim.lease_until),
             Standing::Gap => view.gap_since,
-            Standing::BackingOff | Standing::Halted => {
+            // A replay that fails leaves no time behind.
+            Standing::BackingOff if self.replay_backing_off().is_some() => None,
+            Standing::BackingOff | Standing::Suspect | Standing::Halted => {
                 self.failing().map(|failing| failing.last_at)
             }
             Standing::Ready => view.due,

@@ -9,22 +9,30 @@ use crate::protocol::{GapPolicy, Millis};
 const SWEEP: &str =
     "at the next sweep of a living worker, which is every second unless set otherwise";
 
+const TAKEOVER: &str =
+    "another worker takes it over within two sweeps, which are a second apart unless set otherwise";
+
 impl Facts<'_> {
     pub(super) fn foreseen(&self, standing: Standing) -> Option<Foreseen> {
         let soon = |what: String| Some(Foreseen { what, at: None });
         match standing {
-            Standing::NeverSeen | Standing::Halted | Standing::Paused => None,
+            Standing::NeverSeen | Standing::Halted | Standing::Paused | Standing::Unreadable => None,
             Standing::Idle => soon(format!("it goes on when seq {} comes", self.head())),
             Standing::Running => self.handover(),
             Standing::Abandoned if self.is_paused() => None,
-            Standing::Abandoned => soon(self.takeover()),
+            Standing::Abandoned => soon(TAKEOVER.to_owned()),
+            Standing::Suspect => soon(
+                "a worker runs it alone when no other suspect is on trial there; if it dies again, that counts against the \
+                 event, and otherwise the key goes on"
+                    .to_owned(),
+            ),
             Standing::Ready => soon(format!("a worker takes it {SWEEP}")),
             Standing::Gap => self.end_of_gap(),
             Standing::BackingOff => self.view.due.map(|due| Foreseen {
                 what: format!(
                     "it is tried again {}, attempt {} of {}",
                     self.when(due),
-                    self.attempts() + 1,
+                    self.failures() + 1,
                     self.group.policy().max_attempts
                 ),
                 at: Some(due),
@@ -49,28 +57,34 @@ impl Facts<'_> {
     fn handover(&self) -> Option<Foreseen> {
         let claim = self.view.claim.as_ref()?;
         let until = claim.lease_until?;
-        let what = if self.is_paused() {
+        let ends = moment(until, self.view.now);
+        let what = if self.is_operators() {
+            format!(
+                "it is given up when the verb is done, after {ends} at the latest, the end of the operator's lease"
+            )
+        } else if self.is_paused() {
             "the worker finishes the event that it runs, and gives the key back".to_owned()
+        } else if claim.hand_over {
+            format!(
+                "the worker hands it over at the end of the event at work; if {} dies, another worker takes the key over \
+                 after {ends}, the end of its lease",
+                claim.worker
+            )
+        } else if self.view.on_trial {
+            format!(
+                "it goes on when the handler is done; if {} dies, that is death {} of {} of a worker that runs it alone",
+                claim.worker,
+                self.view.crashes + 1,
+                self.group.policy().max_attempts
+            )
         } else {
             format!(
-                "it goes on when the handler is done; if {} dies, another worker takes the key over after {}, the end of \
-                 its lease",
-                claim.worker,
-                moment(until, self.view.now)
+                "it goes on when the handler is done; if {} dies, another worker takes the key over after {ends}, the end \
+                 of its lease",
+                claim.worker
             )
         };
         Some(Foreseen { what, at: None })
-    }
-
-    fn takeover(&self) -> String {
-        if self.head_is_held() || self.replays().next().is_some() {
-            format!("another worker takes it over {SWEEP}")
-        } else {
-            format!(
-                "another worker takes it over when the broker delivers seq {} again",
-                self.head()
-            )
-        }
     }
 
     fn end_of_gap(&self) -> Option<Foreseen> {

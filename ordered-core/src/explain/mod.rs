@@ -51,9 +51,9 @@ pub struct Explanation {
     pub since: Option<Millis>,
     /// The worker that has it, or on which it failed last.
     pub worker: Option<String>,
-    /// How often the event at the head was started.
+    /// How often the event that it is at failed, deaths of its workers not counted.
     pub attempts: u32,
-    /// How often it may be.
+    /// How many attempts an event has, and how often it may kill a worker that runs it alone.
     pub max_attempts: u32,
     /// What went wrong.
     pub error: Option<String>,
@@ -83,7 +83,7 @@ pub struct Remedy {
     pub effect: String,
 }
 
-/// Explains a key from what its store tells: `view` is what [`Admin::inspect`](crate::store::Admin::inspect) answered.
+/// Explains a key from what its store tells: `view` is what [`Admin::inspect`](crate::admin::Admin::inspect) answered.
 /// Without the `workers` of the group nothing is said about whether one is alive.
 #[must_use]
 pub fn explain(
@@ -115,8 +115,9 @@ impl Facts<'_> {
                 .claim
                 .as_ref()
                 .map(|claim| claim.worker.clone())
-                .or_else(|| failing.as_ref()?.worker.map(str::to_owned)),
-            attempts: self.attempts(),
+                .or_else(|| Some(failing.as_ref()?.worker.to_owned()))
+                .filter(|worker| !worker.is_empty()),
+            attempts: self.failures(),
             max_attempts: self.group.policy().max_attempts,
             error: failing.map(|failing| failing.error.to_owned()),
             by_itself: self.foreseen(standing),

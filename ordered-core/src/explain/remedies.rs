@@ -14,9 +14,15 @@ impl Facts<'_> {
         }
         self.of_pauses(&mut remedies);
         match standing {
-            Standing::Halted | Standing::BackingOff => self.of_failure(standing, &mut remedies),
+            Standing::Halted | Standing::BackingOff | Standing::Suspect => {
+                self.of_failure(standing, &mut remedies);
+            }
             Standing::Gap => self.of_gap(&mut remedies),
             Standing::Running => self.of_run(&mut remedies),
+            Standing::Unreadable => remedies.push(Remedy {
+                command: None,
+                effect: "run workers and this tool in the version of the newest worker".into(),
+            }),
             Standing::NeverSeen
             | Standing::Idle
             | Standing::Abandoned
@@ -51,7 +57,7 @@ impl Facts<'_> {
         let Some(seq) = self.seq(standing) else {
             return;
         };
-        if seq > self.view.last_seq && !self.head_is_held() {
+        if seq > self.view.last_seq && !self.head_is_held() && !self.is_deadly() {
             remedies.push(Remedy {
                 command: self.command("retry", ""),
                 effect: "to wait for it once more".into(),
@@ -59,15 +65,23 @@ impl Facts<'_> {
             self.pass_over(remedies);
             return;
         }
-        let now = if standing == Standing::Halted {
-            "once its cause is mended, to run it again"
-        } else {
-            "to run it now"
+        let now = match standing {
+            Standing::Halted => "once its cause is fixed, to run it again",
+            Standing::Suspect => "to run it as if no worker had died",
+            _ => "to run it now",
         };
         remedies.push(Remedy {
             command: self.command("retry", ""),
             effect: format!("{now}{}", self.behind()),
         });
+        if seq > self.view.last_seq && !self.head_is_held() {
+            // The broker has it. What has no place in the store cannot be edited.
+            remedies.push(Remedy {
+                command: self.command("skip", &format!(" --to {seq}")),
+                effect: format!("to pass over it{}", self.behind()),
+            });
+            return;
+        }
         remedies.push(Remedy {
             command: self.command("edit", &format!(" {seq} --payload FILE")),
             effect: "to give it another body first".into(),
@@ -75,7 +89,7 @@ impl Facts<'_> {
         if seq > self.view.last_seq {
             remedies.push(Remedy {
                 command: self.command("skip", ""),
-                effect: format!("to put it aside{}", self.behind()),
+                effect: format!("to make it a dead letter{}", self.behind()),
             });
         }
     }
@@ -111,10 +125,16 @@ impl Facts<'_> {
     }
 
     fn of_run(&self, remedies: &mut Vec<Remedy>) {
-        if !self.is_paused() {
+        if !self.is_paused() && !self.is_operators() {
             remedies.push(Remedy {
                 command: self.command("pause", ""),
                 effect: "to stop it after the event at work".into(),
+            });
+            remedies.push(Remedy {
+                command: self.command("pause", " --force"),
+                effect: "to take it away from the worker at once: the handler is not stopped, what it did cannot be \
+                         committed, and the event runs again"
+                    .into(),
             });
         }
     }
@@ -128,11 +148,11 @@ impl Facts<'_> {
         if let Some(first) = waiting {
             remedies.push(Remedy {
                 command: self.command("replay", ""),
-                effect: "to run again what was put aside".into(),
+                effect: "to run the dead letters again".into(),
             });
             remedies.push(Remedy {
                 command: self.command("discard", &format!(" {}", first.seq)),
-                effect: "to delete one of them for good".into(),
+                effect: "to delete one of them permanently".into(),
             });
         }
     }

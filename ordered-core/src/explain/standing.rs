@@ -3,6 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
+use crate::admin::Admin;
 
 /// What a key is doing. Where several things are so, the one that must be dealt with first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,14 +19,18 @@ pub enum Standing {
     Abandoned,
     /// Something of it may run, and nobody has it yet.
     Ready,
+    /// Its workers died, maybe of the event at the head: that waits until a worker runs it alone.
+    Suspect,
     /// Events wait for one that has not come.
     Gap,
     /// An event failed and will be tried again later.
     BackingOff,
-    /// It stopped at an event that failed for good, or that has not come in time.
+    /// It stopped at an event that failed permanently, or that has not come in time.
     Halted,
     /// An operator has stopped it, or its group.
     Paused,
+    /// What is stored of it cannot be read.
+    Unreadable,
 }
 
 impl Standing {
@@ -38,10 +43,12 @@ impl Standing {
             Self::Running => "running",
             Self::Abandoned => "abandoned",
             Self::Ready => "ready",
+            Self::Suspect => "suspect",
             Self::Gap => "gap",
             Self::BackingOff => "backing_off",
             Self::Halted => "halted",
             Self::Paused => "paused",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -55,6 +62,9 @@ impl fmt::Display for Standing {
 impl Facts<'_> {
     pub(super) fn standing(&self) -> Standing {
         let view = self.view;
+        if view.phase == Admin::UNREADABLE {
+            return Standing::Unreadable;
+        }
         if let Some(claim) = &view.claim {
             let alive = claim.lease_until.is_some_and(|until| until > view.now);
             return if alive {
@@ -69,6 +79,8 @@ impl Facts<'_> {
             Standing::Paused
         } else if view.due.is_some_and(|due| due > view.now) {
             Standing::BackingOff
+        } else if view.suspect && self.head_is_held() {
+            Standing::Suspect
         } else if self.head_is_held() || self.replays().next().is_some() {
             Standing::Ready
         } else if view.held_events > 0 {

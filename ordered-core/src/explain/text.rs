@@ -4,7 +4,7 @@ use super::standing::Standing;
 use super::words::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
 use crate::protocol::{DeadView, Millis};
 
-/// How many ranges, and how many events that were put aside, a paragraph names.
+/// How many ranges, and how many dead letters a paragraph names.
 const NAMED: usize = 5;
 
 impl Facts<'_> {
@@ -14,8 +14,11 @@ impl Facts<'_> {
         if standing != Standing::Paused {
             sentences.extend(self.pause());
         }
+        sentences.extend(self.wanted(standing));
         sentences.extend(self.cause(standing));
-        sentences.push(self.progress());
+        if standing != Standing::Unreadable {
+            sentences.push(self.progress());
+        }
         sentences.extend(self.held());
         sentences.extend(self.absent());
         sentences.extend(self.aside());
@@ -57,8 +60,16 @@ impl Facts<'_> {
                 };
                 format!("{key} backs off: seq {seq}{again} failed and will be tried again.")
             }
+            Standing::Suspect => format!(
+                "{key} waits to run seq {} alone, because its workers died and that event may be the cause.",
+                self.head()
+            ),
+            Standing::Halted if self.is_deadly() => format!(
+                "{key} is halted at seq {}: the workers that ran it alone died.",
+                self.head()
+            ),
             Standing::Halted if self.head_is_held() => format!(
-                "{key} is halted at seq {}, which failed for good.",
+                "{key} is halted at seq {}, which failed permanently.",
                 self.head()
             ),
             Standing::Halted => format!(
@@ -66,25 +77,36 @@ impl Facts<'_> {
                 self.head()
             ),
             Standing::Paused => self.paused(&key),
+            Standing::Unreadable => match &self.view.claim {
+                Some(claim) => format!(
+                    "{key} cannot be read; {} has it since {}.",
+                    self.owner().unwrap_or_default(),
+                    self.since_then(claim.since)
+                ),
+                None => format!("{key} cannot be read."),
+            },
         }
     }
 
     fn running(&self, key: &str) -> String {
-        let (Some(claim), Some(front)) = (&self.view.claim, self.front()) else {
+        let Some(claim) = &self.view.claim else {
             return format!("{key} is at work.");
         };
-        let again = if front <= self.view.last_seq {
-            " again (a replay)"
-        } else {
-            ""
-        };
-        format!(
-            "{key} is running: worker {} has it since {} and is at seq {front}{again}, attempt {} of {}.",
-            printable(&claim.worker),
+        let (owner, since) = (
+            self.owner().unwrap_or_default(),
             self.since_then(claim.since),
-            self.attempts(),
-            self.group.policy().max_attempts,
-        )
+        );
+        if self.is_operators() {
+            return format!("{key} is in the hands of {owner} since {since}, for one verb.");
+        }
+        if self.view.on_trial {
+            return format!(
+                "{key} is on trial: {owner} has it since {since} and runs seq {} alone, because workers died and that \
+                 event may be the cause.",
+                self.head()
+            );
+        }
+        format!("{key} is running: {owner} has it since {since}.")
     }
 
     fn abandoned(&self, key: &str) -> String {
@@ -95,14 +117,32 @@ impl Facts<'_> {
             Some(until) => format!("whose lease ended at {}", self.ago(until)),
             None => "which has no lease any more".into(),
         };
+        let who = if self.is_operators() {
+            "an operator who did not come to an end"
+        } else {
+            "a dead worker"
+        };
+        let trial = if self.view.on_trial && !self.is_operators() {
+            format!("; it ran seq {} alone", self.head())
+        } else {
+            String::new()
+        };
         format!(
-            "{key} is behind a dead worker: {} has it since {}, {lease}; it was at seq {}, attempt {} of {}.",
-            printable(&claim.worker),
+            "{key} is behind {who}: {} has it since {}, {lease}{trial}.",
+            self.owner().unwrap_or_default(),
             self.since_then(claim.since),
-            self.front().unwrap_or(self.head()),
-            self.attempts(),
-            self.group.policy().max_attempts,
         )
+    }
+
+    /// Who else waits for the key.
+    fn wanted(&self, standing: Standing) -> Option<String> {
+        let is_wanted = self
+            .view
+            .claim
+            .as_ref()
+            .is_some_and(|claim| claim.hand_over);
+        (is_wanted && standing == Standing::Running)
+            .then(|| "Another worker or an operator waits for it.".into())
     }
 
     fn ready(&self, key: &str) -> String {
@@ -161,9 +201,67 @@ impl Facts<'_> {
     }
 
     fn cause(&self, standing: Standing) -> Option<String> {
+        if let Some(replay) = self.replay_backing_off() {
+            let most = self.group.policy().max_attempts;
+            return Some(format!(
+                "Attempt {} of {most} of the replay failed.",
+                replay.replay_attempts
+            ));
+        }
         let failing = self.failing()?;
-        let came = standing != Standing::Halted || self.head_is_held();
-        Some(failure(self, &failing, came))
+        if standing == Standing::Unreadable {
+            return Some(format!("{}.", excerpt(failing.error)));
+        }
+        let is_gap = standing == Standing::Halted && !self.head_is_held() && !self.is_deadly();
+        Some(if is_gap {
+            format!(
+                "It was halted at {} on worker {}: {}.",
+                self.ago(failing.last_at),
+                printable(failing.worker),
+                excerpt(failing.error)
+            )
+        } else if self.view.deaths > 0 {
+            self.deaths(&failing)
+        } else {
+            self.failure(&failing)
+        })
+    }
+
+    fn failure(&self, failing: &Failing<'_>) -> String {
+        let first = if failing.first_at == failing.last_at {
+            String::new()
+        } else {
+            format!(" The first failed at {}.", self.ago(failing.first_at))
+        };
+        format!(
+            "Attempt {} of {} failed at {} on worker {}: {}.{first}",
+            failing.failures,
+            self.group.policy().max_attempts,
+            self.ago(failing.last_at),
+            printable(failing.worker),
+            excerpt(failing.error),
+        )
+    }
+
+    /// What went wrong where workers died.
+    fn deaths(&self, failing: &Failing<'_>) -> String {
+        let (view, most) = (self.view, self.group.policy().max_attempts);
+        let times = if view.deaths == 1 { "time" } else { "times" };
+        let alone = match view.crashes {
+            0 => String::new(),
+            crashes => format!(", {crashes} of {most} while they ran the event alone"),
+        };
+        let failures = match failing.failures {
+            0 => String::new(),
+            failures => format!("; {} of {most} failed", attempts(failures)),
+        };
+        format!(
+            "Its workers died {} {times}{alone}{failures}. What went wrong last, at {} on worker {}: {}.",
+            view.deaths,
+            self.ago(failing.last_at),
+            printable(failing.worker),
+            excerpt(failing.error),
+        )
     }
 
     fn progress(&self) -> String {
@@ -232,7 +330,7 @@ impl Facts<'_> {
         };
         let were = if view.dead_events == 1 { "was" } else { "were" };
         Some(format!(
-            "{} {were} put aside: {}{more}.",
+            "{} {were} dead-lettered: {}{more}.",
             events(view.dead_events),
             named.join("; ")
         ))
@@ -261,7 +359,8 @@ impl Facts<'_> {
             let why = match standing {
                 Standing::Gap => self.gap_policy(),
                 Standing::Halted => "a halted key stays so until an operator decides".into(),
-                _ => "nothing of it is granted until it is resumed".into(),
+                Standing::Unreadable => "nobody can decide about a key that cannot be read".into(),
+                _ => "nothing of it runs until it is resumed".into(),
             };
             return format!("Nothing will happen by itself: {why}.");
         };
@@ -284,30 +383,6 @@ impl Facts<'_> {
 
 fn attempts(count: u32) -> String {
     format!("{count} attempt{}", if count == 1 { "" } else { "s" })
-}
-
-fn failure(facts: &Facts<'_>, failing: &Failing<'_>, came: bool) -> String {
-    let worker = failing.worker.map(printable);
-    let on = worker.map_or(String::new(), |worker| format!(" on worker {worker}"));
-    let error = excerpt(failing.error);
-    if !came {
-        return format!(
-            "It was halted at {}{on}: {error}.",
-            facts.ago(failing.last_at)
-        );
-    }
-    let running = facts.view.claim.is_some();
-    let failed = failing.attempts - u32::from(running && failing.attempts > 0);
-    let first = failing
-        .first_at
-        .filter(|first| *first != failing.last_at)
-        .map(|first| format!(" The first failed at {}.", facts.ago(first)));
-    format!(
-        "Attempt {failed} of {} failed at {}{on}: {error}.{}",
-        facts.group.policy().max_attempts,
-        facts.ago(failing.last_at),
-        first.unwrap_or_default(),
-    )
 }
 
 /// What is said where nobody is there to do what would happen by itself.

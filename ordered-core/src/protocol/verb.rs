@@ -132,7 +132,7 @@ impl fmt::Display for Refusal {
             Self::NotStopped => "the key is neither halted nor backing off, so there is nothing to retry",
             Self::NothingToSkip => "nothing stands in the way of the key: no event failed, and none is missing",
             Self::NotAhead => "the key is past that seq already",
-            Self::NoSuchEvent => "no such event is held or was put aside",
+            Self::NoSuchEvent => "no such event is held or dead-lettered",
             Self::Running => "a worker runs that event at this moment: pause the key first, and wait until it is done",
             Self::Already => "it is so already",
             Self::Superseded => "the numbering of the key was begun again since, and an event of the old one has no place in the new: \

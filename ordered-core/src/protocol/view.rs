@@ -13,11 +13,20 @@ pub struct KeyView {
     pub epoch: u64,
     /// The fence of the last grant.
     pub fence: u64,
-    /// How often the event at the head was started.
+    /// How many attempts at the event at the head came to nothing; deaths of its workers count.
     pub attempts: u32,
+    /// How many of them were deaths of its workers.
+    pub deaths: u32,
+    /// How many of its workers died while they ran it alone, on trial.
+    pub crashes: u32,
+    /// The event at the head may be what its workers died of: it runs only on trial, alone.
+    pub suspect: bool,
+    /// It is on trial: a worker runs it alone.
+    pub on_trial: bool,
     /// The worker that runs the key.
     pub claim: Option<ClaimView>,
-    /// `open`, `backing_off` or `halted`.
+    /// `open`, `backing_off` or `halted`; [`Admin::UNREADABLE`](crate::admin::Admin::UNREADABLE) for a state that cannot
+    /// be read.
     pub phase: String,
     /// When the event at the head is due, if it backs off.
     pub due: Option<Millis>,
@@ -54,8 +63,8 @@ pub struct ClaimView {
     pub since: Millis,
     /// Until when its lease is good; `None` when the store knows of no lease.
     pub lease_until: Option<Millis>,
-    /// The seqs that it was granted.
-    pub granted: Vec<u64>,
+    /// Somebody wants the key: the worker hands it over at the end of the event at work.
+    pub hand_over: bool,
 }
 
 /// What went wrong with the event at the head of a key.
@@ -103,6 +112,8 @@ pub struct DeadView {
     pub at: Millis,
     /// It is to be run again.
     pub replay: bool,
+    /// How often it failed since then.
+    pub replay_attempts: u32,
 }
 
 impl KeyView {

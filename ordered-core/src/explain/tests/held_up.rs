@@ -1,8 +1,9 @@
 //! Keys that something stops.
 
 use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, worker};
+use crate::admin::Admin;
 use crate::explain::{Standing, explain};
-use crate::protocol::GapPolicy;
+use crate::protocol::{GapPolicy, TroubleView};
 
 #[test]
 fn a_gap_that_is_waited_for() {
@@ -80,7 +81,7 @@ fn backing_off() {
          worker w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is \
          done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 since 11:59:58 UTC. By \
          itself it is tried again at 12:00:10 UTC (in 10 s), attempt 3 of 5. You can: `ordered retry order-17` to run it now and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body \
-         first; `ordered skip order-17` to put it aside and go on with 43."
+         first; `ordered skip order-17` to make it a dead letter and go on with 43."
     );
 }
 
@@ -112,13 +113,13 @@ fn a_replay_that_backs_off() {
     let mut view = key().aside(17, "failed", true);
     view.phase = "backing_off".into();
     view.due = Some(NOON + 10_000);
-    view.dead[0].attempts = 1;
+    view.dead[0].replay_attempts = 1;
     let explanation = explained(&view, &waiting());
-    assert_eq!(explanation.seq, Some(17));
+    assert_eq!((explanation.seq, explanation.attempts), (Some(17), 1));
     assert!(
         explanation.text.starts_with(
-            "order-17 backs off: seq 17, which is replayed, failed and will be tried again. Attempt 1 of 5 failed at \
-             11:00:00 UTC (1 h ago): no luck."
+            "order-17 backs off: seq 17, which is replayed, failed and will be tried again. Attempt 1 of 5 of the replay \
+             failed. It is done up to seq 41"
         ),
         "{}",
         explanation.text
@@ -139,11 +140,66 @@ fn halted_at_an_event() {
     );
     assert_eq!(
         explanation.text,
-        "order-17 is halted at seq 42, which failed for good. Attempt 5 of 5 failed at 11:59:40 UTC (20 s ago) on worker \
+        "order-17 is halted at seq 42, which failed permanently. Attempt 5 of 5 failed at 11:59:40 UTC (20 s ago) on worker \
          w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is done up to \
          seq 41 (fence 9). 51 events are held: 42–92 (5.1 kB), the oldest with id e-42 since 11:59:09 UTC. Nothing will \
          happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` once its cause is \
-         mended, to run it again and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body first; `ordered skip order-17` to put it aside and go on with 43."
+         fixed, to run it again and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body first; `ordered skip order-17` to make it a dead letter and go on with 43."
+    );
+}
+
+#[test]
+fn halted_because_its_workers_died() {
+    let mut view = key().died(7, 5).holding([42, 43]);
+    view.phase = "halted".into();
+    view.suspect = false;
+    let explanation = explained(&view, &waiting());
+    assert_eq!(explanation.standing, Standing::Halted);
+    let text = explanation.text;
+    assert!(
+        text.starts_with(
+            "order-17 is halted at seq 42: the workers that ran it alone died. Its workers died 7 times, 5 of 5 while they \
+             ran the event alone. What went wrong last, at 11:59:40 UTC (20 s ago) on worker w3: worker w3 died while"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("`ordered skip order-17` to make it a dead letter and go on with 43."),
+        "{text}"
+    );
+    // The broker has the event, and the store has not.
+    view.held.remove(0);
+    let text = explained(&view, &waiting()).text;
+    assert!(
+        text.starts_with("order-17 is halted at seq 42: the workers that ran it alone died. Its workers died 7 times"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("`ordered skip order-17 --to 42` to pass over it and go on with 43."),
+        "{text}"
+    );
+}
+
+#[test]
+fn unreadable() {
+    let mut view = key();
+    (view.last_seq, view.phase) = (0, Admin::UNREADABLE.into());
+    view.trouble = Some(TroubleView {
+        error: "key \"order-17\": the state of the key is damaged: it is empty".into(),
+        first_at: NOON,
+        last_at: NOON,
+        worker: String::new(),
+    });
+    let explanation = explained(&view, &waiting());
+    assert_eq!(
+        (explanation.standing, explanation.seq),
+        (Standing::Unreadable, None)
+    );
+    assert_eq!(
+        explanation.text,
+        "order-17 cannot be read. key \"order-17\": the state of the key is damaged: it is empty. Nothing will happen by \
+         itself: nobody can decide about a key that cannot be read. You can: run workers and this tool in the version of \
+         the newest worker."
     );
 }
 
@@ -169,7 +225,7 @@ fn a_paused_key() {
         &view,
         &waiting(),
         "order-17 is paused. Else seq 42 could run. It is done up to seq 41 (fence 9). 1 event is held: 42 (100 B), id \
-         e-42 since 11:59:59 UTC. Nothing will happen by itself: nothing of it is granted until it is resumed. You can: \
+         e-42 since 11:59:59 UTC. Nothing will happen by itself: nothing of it runs until it is resumed. You can: \
          `ordered resume order-17` to let the key go on.",
     );
 }
@@ -182,7 +238,7 @@ fn a_paused_group() {
         &view,
         &waiting(),
         "order-17 is paused with its whole group `orders`. Nothing of it waits. It is done up to seq 41 (fence 9). \
-         Nothing will happen by itself: nothing of it is granted until it is resumed. You can: `ordered resume` to let \
+         Nothing will happen by itself: nothing of it runs until it is resumed. You can: `ordered resume` to let \
          the group go on.",
     );
 }
@@ -197,7 +253,7 @@ fn a_pause_beside_something_else() {
         (Standing::Halted, vec!["key".to_owned()])
     );
     assert!(explanation.text.contains("It is paused as well."));
-    let mut view = key().claimed(&[42, 43], Some(NOON + 1_000));
+    let mut view = key().claimed(Some(NOON + 1_000));
     view.paused = true;
     let text = explained(&view, &waiting()).text;
     assert!(

@@ -37,6 +37,10 @@ pub(super) fn key() -> KeyView {
         epoch: 0,
         fence: 9,
         attempts: 0,
+        deaths: 0,
+        crashes: 0,
+        suspect: false,
+        on_trial: false,
         claim: None,
         phase: "open".into(),
         due: None,
@@ -76,14 +80,13 @@ impl KeyView {
         self
     }
 
-    pub(super) fn claimed(mut self, granted: &[u64], lease_until: Option<Millis>) -> Self {
+    pub(super) fn claimed(mut self, lease_until: Option<Millis>) -> Self {
         self.claim = Some(ClaimView {
             worker: "w3".into(),
             since: NOON - 4_000,
             lease_until,
-            granted: granted.into(),
+            hand_over: false,
         });
-        self.attempts = 1;
         self
     }
 
@@ -93,6 +96,21 @@ impl KeyView {
         self.due = due;
         self.trouble = Some(TroubleView {
             error: "the price is not known\n  caused by: no row".into(),
+            first_at: NOON - 180_000,
+            last_at: NOON - 20_000,
+            worker: "w3".into(),
+        });
+        self
+    }
+
+    /// So many of its workers died, so many of them while they ran the event alone.
+    pub(super) fn died(mut self, deaths: u32, crashes: u32) -> Self {
+        self.attempts += deaths;
+        self.deaths = deaths;
+        self.crashes = crashes;
+        self.suspect = deaths - crashes >= 2;
+        self.trouble = Some(TroubleView {
+            error: "worker w3 died while it owned the key".into(),
             first_at: NOON - 180_000,
             last_at: NOON - 20_000,
             worker: "w3".into(),
@@ -115,6 +133,7 @@ impl KeyView {
             attempts: if failed { 5 } else { 0 },
             at: NOON - 3_600_000,
             replay,
+            replay_attempts: 0,
         });
         self.dead_events += 1;
         self
