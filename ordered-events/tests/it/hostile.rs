@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordered_events::core::handler::DynHandler;
-use ordered_events::{Envelope, Handler, Seq, ordered_handler};
+use ordered_events::{Envelope, EventId, Handler, Seq, ordered_handler};
 use ordered_testkit::hostile::{check, json, mutated, text};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ fn read<H: Handler>(handler: &Arc<H>, envelope: &Envelope) {
         Ok(decoded) => {
             assert!((1..=512).contains(&decoded.key.as_str().len()));
             assert!((1..=Seq::MAX.get()).contains(&decoded.seq.get()));
-            assert!((1..=532).contains(&decoded.id.as_str().len()));
+            assert!((1..=EventId::MAX_BYTES).contains(&decoded.id.as_str().len()));
         }
         Err(malformed) => {
             let words = malformed.to_string();

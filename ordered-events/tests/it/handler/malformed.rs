@@ -139,7 +139,7 @@ fn a_key_out_of_bounds() {
 fn an_id_out_of_bounds() {
     let event = |id: Value| json!({"order_id": "o", "seq": 1, "event_id": id}).to_string();
     let empty = "the event id is empty: leave the field out, or give every event its own";
-    let long = "the event id has 10000 bytes, and an id may have 532 at most";
+    let long = "the event id has 10000 bytes, and an id may have 562 at most";
     assert_eq!(refusal(apply, event(json!(""))), empty);
     assert_eq!(refusal(apply_with_id, event(json!(""))), empty);
     let many = json!("i".repeat(10_000));
