@@ -64,7 +64,7 @@ pub enum Blow {
 pub enum Part {
     /// What was struck was away, blocked or slow for so long.
     Blow,
-    /// A worker's lease and one sweep.
+    /// A worker's lease and two sweeps: one that doubts the worker, and one that finds it dead.
     Lease,
     /// The longest pause before RabbitMQ is tried again, and the handshake.
     Reconnect,
@@ -80,7 +80,7 @@ impl Part {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Blow => "blow",
-            Self::Lease => "lease + sweep",
+            Self::Lease => "lease + two sweeps",
             Self::Reconnect => "reconnect",
             Self::Confirm => "given-up confirm",
             Self::Answer => "given-up call",
@@ -91,7 +91,7 @@ impl Part {
     pub(crate) fn at_most(self, blow: Duration) -> Duration {
         match self {
             Self::Blow => blow,
-            Self::Lease => LEASE + SWEEP.mul_f64(1.25),
+            Self::Lease => LEASE + SWEEP.mul_f64(2.5),
             Self::Reconnect => RECONNECT * 2,
             Self::Confirm => Duration::from_secs(10),
             Self::Answer => ANSWER * 2 + Duration::from_secs(1),

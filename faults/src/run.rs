@@ -1,13 +1,15 @@
 //! One run of one fault.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use ordered_events::core::admin::Admin;
 use ordered_events::core::protocol::Policy;
-use ordered_events::core::store::{Admin, Group};
+use ordered_events::core::store::Group;
 use ordered_events::core::transport::{Intake, Transport};
-use ordered_events::{Amqp, Key, RedisStore};
+use ordered_events::{Admin, Amqp, Key, RedisStore};
 use ordered_testkit::history::{Event, What};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
@@ -161,13 +163,13 @@ async fn stalled(stage: &Stage<'_>, patience: Duration) {
 
 /// Until everything is published, every key stands at its last seq, and the broker has nothing left.
 async fn wait_for_the_end(stage: &Stage<'_>, plan: &Plan) -> Result<(), Error> {
-    let store = store(stage).await?;
+    let admin = admin(stage).await?;
     let mut behind: Vec<(String, u64)> = last_seqs(plan).collect();
     loop {
         if stage.feed.is_done() {
             let mut still = Vec::new();
             for (key, last) in behind {
-                if standing(stage, &store, &key).await? < last {
+                if standing(stage, &admin, &key).await? < last {
                     still.push((key, last));
                 }
             }
@@ -217,21 +219,22 @@ fn last_seqs(plan: &Plan) -> impl Iterator<Item = (String, u64)> {
     })
 }
 
-async fn store(stage: &Stage<'_>) -> Result<RedisStore, Error> {
-    Ok(RedisStore::connect(stage.servers.redis_address()).await?)
+async fn admin(stage: &Stage<'_>) -> Result<Admin, Error> {
+    let store = RedisStore::connect(stage.servers.redis_address()).await?;
+    Ok(Admin::new(Arc::new(store)))
 }
 
-async fn standing(stage: &Stage<'_>, store: &RedisStore, key: &str) -> Result<u64, Error> {
+async fn standing(stage: &Stage<'_>, admin: &Admin, key: &str) -> Result<u64, Error> {
     let group = Group::new(&stage.names.group, Policy::default());
-    let view = store.inspect(&group, &Key::new(key)?).await?;
+    let view = admin.inspect(&group, &Key::new(key)?).await?;
     Ok(view.map_or(0, |view| view.last_seq))
 }
 
 /// Writes down where the store stands and what was put aside, which is the end of the history.
 async fn settle_accounts(stage: &Stage<'_>, plan: &Plan, facts: &mut Facts) -> Result<(), Error> {
-    let store = store(stage).await?;
+    let admin = admin(stage).await?;
     for (key, _) in last_seqs(plan) {
-        let last_seq = standing(stage, &store, &key).await?;
+        let last_seq = standing(stage, &admin, &key).await?;
         stage.journal.write(What::Standing { key, last_seq });
     }
     let dead = format!("{}.dead", stage.names.queue);

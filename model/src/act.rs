@@ -1,11 +1,8 @@
 use crate::Model;
 use crate::bounds::Order;
-use crate::event::{Slot, Which};
-use crate::fate::Shift;
-use crate::mutated::swept;
-use crate::mutation::Mutation;
-use crate::store::Ask;
-use crate::worker::{Outcome, Stage, Turn};
+use crate::event::{KeyNumber, Slot, Which};
+use crate::store::{Lease, Who};
+use crate::worker::{Outcome, Turn};
 use crate::world::World;
 
 /// One step of the world.
@@ -17,66 +14,75 @@ pub enum Act {
     Duplicate(Which),
     LoseConnection(Slot),
     // The store and the way to it.
+    Ask(Slot),
     Apply(Slot),
     Reply(Slot),
-    LoseReply(Slot),
+    GiveUp(Slot),
+    ApplyLate(Slot),
     Beat(Slot),
-    BeatUnheard(Slot),
-    Sweep(Slot),
-    // The worker and its handler.
-    Start(Slot),
-    Finish(Slot),
-    Fail(Slot),
-    FailForGood(Slot),
-    FailForLong(Slot),
-    PauseOver(Slot),
+    Sweep(Slot, KeyNumber),
+    LoseState,
+    // The worker and its handlers: the place of the run among those under way.
+    Finish(Slot, usize),
+    Fail(Slot, usize),
+    FailForGood(Slot, usize),
+    FailForLong(Slot, usize),
+    Wake(Slot, KeyNumber),
+    TickOverflow(Slot),
     Crash(Slot),
     Stop(Slot),
-    StopRun(Slot),
+    StopRuns(Slot),
     Leave(Slot),
     // The operator.
     Operate(Order),
+    Force(Order),
+    Vanish,
     // Time.
+    Lapse(Slot),
+    Expire(Slot),
+    Bury(KeyNumber),
     Tick,
-    CalmTick,
-    StepForward,
-    StepBack,
-}
-
-impl Act {
-    fn is_calm(self) -> bool {
-        use Act::{
-            Apply, Beat, CalmTick, Deliver, Finish, Leave, Operate, PauseOver, Reply, Start,
-            StopRun, Sweep,
-        };
-        matches!(
-            self,
-            Deliver(..)
-                | Apply(_)
-                | Reply(_)
-                | Beat(_)
-                | Sweep(_)
-                | Start(_)
-                | Finish(_)
-                | PauseOver(_)
-                | StopRun(_)
-                | Leave(_)
-                | CalmTick
-        ) || matches!(self, Operate(order) if order.frees())
-    }
 }
 
 impl Model {
     /// Whether it is part of the world without faults, in which everything must come to its end. An operator who has set a
     /// key back does so to have its events published again.
     pub(crate) fn is_calm(&self, world: &World, act: Act) -> bool {
-        let set_back = self.bounds.operator.is_some() && world.key.epoch > 0;
-        act.is_calm() || set_back && matches!(act, Act::Duplicate(_))
+        match act {
+            Act::Deliver(..)
+            | Act::Ask(_)
+            | Act::Apply(_)
+            | Act::Reply(_)
+            | Act::Beat(_)
+            | Act::Sweep(..)
+            | Act::Finish(..)
+            | Act::Wake(..)
+            | Act::TickOverflow(_)
+            | Act::StopRuns(_)
+            | Act::Bury(_)
+            | Act::Tick => true,
+            Act::Leave(slot) => world.workers[usize::from(slot)].can_leave(),
+            Act::Operate(order) => order.frees(),
+            Act::Crash(slot) => {
+                world.workers[usize::from(slot)].runs(&self.bounds, self.bounds.poison)
+            }
+            Act::Duplicate(_) => self.set_back(world),
+            _ => false,
+        }
+    }
+
+    /// An operator has set a key back.
+    fn set_back(&self, world: &World) -> bool {
+        let begun_again = |record: &crate::store::Record| record.state().epoch > 0;
+        self.bounds.operator.is_some() && world.store.records.iter().any(begun_again)
     }
 
     pub(crate) fn enabled(&self, world: &World, acts: &mut Vec<Act>) {
+        let faults = self.bounds.faults;
         for which in self.bounds.messages() {
-            if world.around(which) < self.bounds.copies {
+            if (self.bounds.repeats || self.set_back(world))
+                && world.around(which) < self.bounds.copies
+            {
                 acts.push(Act::Duplicate(which));
             }
         }
@@ -84,101 +90,121 @@ impl Model {
             self.enabled_for(world, slot, acts);
         }
         if let Some(operator) = &self.bounds.operator {
-            acts.extend([Order::Retry, Order::Resume].map(Act::Operate));
+            acts.extend([Order::Retry, Order::Resume, Order::ResumeGroup].map(Act::Operate));
             if world.orders > 0 {
                 acts.extend(operator.orders.iter().copied().map(Act::Operate));
+                if faults.force {
+                    acts.extend(operator.orders.iter().copied().map(Act::Force));
+                }
+                if faults.lost_operators {
+                    acts.push(Act::Vanish);
+                }
             }
         }
-        let anybody_claims = world.key.claim.is_some();
-        let time_matters = anybody_claims
-            || !world.bucket.leases.is_empty()
-            || !world.key.phase_is_plain()
-            || world.key.gap_since.is_some()
-            || (self.bounds.remembered.is_some() && world.key.remembers());
-        if time_matters {
-            acts.push(Act::CalmTick);
-            if self.bounds.faults.pauses {
-                acts.push(Act::Tick);
+        for key in world.keys() {
+            let owner = world.store.records[key].owner();
+            if matches!(owner, Some(Who::Crashed(false) | Who::Operator(false))) {
+                acts.push(Act::Bury(key));
             }
-            if self.bounds.faults.clock_steps {
-                acts.extend([Act::StepForward, Act::StepBack]);
-            }
+        }
+        if faults.state_loss && !world.lost {
+            acts.push(Act::LoseState);
+        }
+        if self.time_matters(world) {
+            acts.push(Act::Tick);
         }
     }
 
     fn enabled_for(&self, world: &World, slot: Slot, acts: &mut Vec<Act>) {
         let worker = &world.workers[usize::from(slot)];
         let faults = self.bounds.faults;
-        if worker.lease < self.bounds.lease || !world.is_alive(slot) {
+        let lease = world.store.leases[usize::from(slot)];
+        let hears = worker.paused != world.store.paused;
+        if !worker.lease || lease != Lease::Alive || worker.session_lost || hears {
             acts.push(Act::Beat(slot));
-            if faults.lost_replies && !world.is_alive(slot) {
-                acts.push(Act::BeatUnheard(slot));
-            }
         }
-        if !worker.up {
-            return;
+        if faults.pauses && worker.lease {
+            acts.push(Act::Lapse(slot));
         }
-        if faults.crashes {
+        if faults.pauses && !worker.lease && lease == Lease::Alive {
+            acts.push(Act::Expire(slot));
+        }
+        let kills = worker.runs(&self.bounds, self.bounds.poison);
+        if faults.crashes || kills {
             acts.push(Act::Crash(slot));
         }
-        let stale = worker.items().any(|item| item.stale);
-        if faults.lost_connections && !stale && worker.items().any(|item| item.live > 0) {
+        let stale = worker.stale.iter().any(|stale| *stale > 0);
+        if faults.lost_connections && !stale && worker.live.iter().any(|live| *live > 0) {
             acts.push(Act::LoseConnection(slot));
         }
-        if !worker.batch.is_empty() {
-            let applied = worker.batch.iter().filter(|(_, answer)| answer.is_some());
-            let applied = applied.count();
-            acts.push(if applied < worker.batch.len() {
-                Act::Apply(slot)
-            } else {
-                Act::Reply(slot)
-            });
-            if faults.lost_replies && applied > 0 {
-                acts.push(Act::LoseReply(slot));
-            }
+        self.enabled_at_store(world, slot, acts);
+        if !kills {
+            self.enabled_in_runs(world, slot, acts);
         }
-        self.enabled_in_lane(world, slot, acts);
+        let wakes = world.keys().filter(|key| worker.wakes[*key]);
+        acts.extend(wakes.map(|key| Act::Wake(slot, key)));
+        if worker.engine.has_overflow() && self.bounds.overflow {
+            acts.push(Act::TickOverflow(slot));
+        }
         if worker.draining {
-            if worker.can_leave() {
-                acts.push(Act::Leave(slot));
-            }
+            // One that is not done within its time leaves all the same.
+            acts.push(Act::Leave(slot));
             return;
         }
         if faults.stops {
             acts.push(Act::Stop(slot));
         }
         for which in self.bounds.messages() {
-            let has = worker.items().filter(|item| item.event == which).count();
-            if world.queue[usize::from(which)] > 0 && has <= usize::from(self.bounds.copies) {
+            if world.queue[usize::from(which)] > 0 {
                 acts.push(Act::Deliver(slot, which));
             }
         }
-        let claims = worker.outbox.contains(&Ask::Claim);
-        if worker.lane.is_none() && !claims && swept(world, &self.policy, self.mutation) {
-            acts.push(Act::Sweep(slot));
+        if worker.engine.spare_keys() > 0 && !worker.session_lost {
+            let found = world
+                .keys()
+                .filter(|key| world.store.is_swept(*key, self.mutation));
+            acts.extend(found.map(|key| Act::Sweep(slot, key)));
         }
     }
 
-    fn enabled_in_lane(&self, world: &World, slot: Slot, acts: &mut Vec<Act>) {
+    fn enabled_at_store(&self, world: &World, slot: Slot, acts: &mut Vec<Act>) {
         let worker = &world.workers[usize::from(slot)];
-        let blind = self.mutation == Some(Mutation::StartsWithoutLease);
-        match worker.lane.as_ref().map(|lane| lane.stage) {
-            Some(Stage::Ready) if worker.lease > 0 || blind => acts.push(Act::Start(slot)),
-            Some(Stage::Running { .. }) => {
-                acts.push(Act::Finish(slot));
-                if self.bounds.faults.failures {
-                    acts.extend([
-                        Act::Fail(slot),
-                        Act::FailForGood(slot),
-                        Act::FailForLong(slot),
-                    ]);
-                }
-                if worker.draining {
-                    acts.push(Act::StopRun(slot));
+        let faults = self.bounds.faults;
+        if !worker.late.is_empty() {
+            acts.push(Act::ApplyLate(slot));
+        }
+        let Some(call) = &worker.call else {
+            if worker.engine.outgoing() > 0 {
+                acts.push(Act::Ask(slot));
+            }
+            return;
+        };
+        if call.answer.is_none() {
+            acts.push(Act::Apply(slot));
+            if worker.late.is_empty() {
+                acts.push(Act::GiveUp(slot));
+            }
+        } else {
+            acts.push(Act::Reply(slot));
+            if faults.lost_answers {
+                acts.push(Act::GiveUp(slot));
+            }
+        }
+    }
+
+    fn enabled_in_runs(&self, world: &World, slot: Slot, acts: &mut Vec<Act>) {
+        let worker = &world.workers[usize::from(slot)];
+        for run in 0..worker.runs.len() {
+            acts.push(Act::Finish(slot, run));
+            if self.bounds.faults.failures {
+                acts.extend([Act::FailForGood(slot, run), Act::FailForLong(slot, run)]);
+                if self.bounds.keeps_retries {
+                    acts.push(Act::Fail(slot, run));
                 }
             }
-            Some(Stage::BackingOff) => acts.push(Act::PauseOver(slot)),
-            _ => {}
+        }
+        if worker.draining && !worker.runs.is_empty() {
+            acts.push(Act::StopRuns(slot));
         }
     }
 
@@ -194,34 +220,44 @@ impl Model {
             Act::Deliver(slot, which) => self.turn(world, slot, |turn| turn.deliver(which)),
             Act::Duplicate(which) => world.queue[usize::from(which)] += 1,
             Act::LoseConnection(slot) => world.lose_connection(slot),
-            Act::Apply(slot) => self.apply(world, slot),
-            Act::Reply(slot) => self.turn(world, slot, |turn| turn.on_reply()),
-            Act::LoseReply(slot) => self.turn(world, slot, |turn| turn.on_lost_reply()),
-            Act::Beat(slot) => {
-                world.renew(slot, self.bounds.lease);
-                self.turn(world, slot, |turn| turn.beaten());
+            Act::Ask(slot) => self.turn(world, slot, |turn| {
+                turn.ask();
+                if !self.bounds.faults.late_calls {
+                    turn.apply();
+                }
+            }),
+            Act::Apply(slot) => self.turn(world, slot, |turn| turn.apply()),
+            Act::Reply(slot) => self.turn(world, slot, |turn| turn.reply()),
+            Act::GiveUp(slot) => self.turn(world, slot, |turn| turn.give_up()),
+            Act::ApplyLate(slot) => self.turn(world, slot, |turn| turn.apply_late()),
+            Act::Beat(slot) => self.turn(world, slot, |turn| turn.beat()),
+            Act::Sweep(slot, key) => self.turn(world, slot, |turn| turn.sweep(key)),
+            Act::LoseState => self.lose_state(world),
+            Act::Finish(slot, run) => {
+                self.turn(world, slot, |turn| turn.finish(run, Outcome::Done));
             }
-            Act::BeatUnheard(slot) => world.renew(slot, self.bounds.lease),
-            Act::Sweep(slot) => self.turn(world, slot, |turn| turn.swept()),
-            Act::Start(slot) => self.turn(world, slot, |turn| turn.start()),
-            Act::Finish(slot) => self.turn(world, slot, |turn| turn.finish(Outcome::Done)),
-            Act::Fail(slot) => self.turn(world, slot, |turn| turn.finish(Outcome::Failed)),
-            Act::FailForGood(slot) => {
-                self.turn(world, slot, |turn| turn.finish(Outcome::FailedForGood));
+            Act::Fail(slot, run) => {
+                self.turn(world, slot, |turn| turn.finish(run, Outcome::Failed));
             }
-            Act::FailForLong(slot) => {
-                self.turn(world, slot, |turn| turn.finish(Outcome::FailedForLong));
+            Act::FailForGood(slot, run) => {
+                self.turn(world, slot, |turn| turn.finish(run, Outcome::FailedForGood));
             }
-            Act::PauseOver(slot) => self.turn(world, slot, |turn| turn.pause_over()),
-            Act::Crash(slot) => world.crash(slot),
+            Act::FailForLong(slot, run) => {
+                self.turn(world, slot, |turn| turn.finish(run, Outcome::FailedForLong));
+            }
+            Act::Wake(slot, key) => self.turn(world, slot, |turn| turn.wake(key)),
+            Act::TickOverflow(slot) => self.turn(world, slot, |turn| turn.tick_overflow()),
+            Act::Crash(slot) => world.crash(slot, &self.bounds),
             Act::Stop(slot) => self.turn(world, slot, |turn| turn.begin_drain()),
-            Act::StopRun(slot) => self.turn(world, slot, |turn| turn.stop_run()),
-            Act::Leave(slot) => world.leave(slot),
-            Act::Operate(order) => self.operate(world, order),
-            Act::Tick => world.tick(&self.bounds),
-            Act::CalmTick => world.calm_tick(&self.bounds),
-            Act::StepForward => world.step_forward(),
-            Act::StepBack => world.step_back(&self.bounds),
+            Act::StopRuns(slot) => self.turn(world, slot, |turn| turn.stop_runs()),
+            Act::Leave(slot) => world.leave(slot, &self.bounds),
+            Act::Operate(order) => self.operate(world, order, false),
+            Act::Force(order) => self.operate(world, order, true),
+            Act::Vanish => self.vanish(world),
+            Act::Lapse(slot) => world.workers[usize::from(slot)].lease = false,
+            Act::Expire(slot) => world.expire(slot),
+            Act::Bury(key) => world.bury(key),
+            Act::Tick => self.tick(world),
         }
     }
 
@@ -232,6 +268,6 @@ impl Model {
             slot,
         };
         act(&mut turn);
-        turn.send();
+        turn.dispatch();
     }
 }

@@ -1,11 +1,18 @@
 use std::time::Duration;
 
 use ordered_core::event::Seq;
-use ordered_core::protocol::{Action, GapPolicy, Policy, Quota, Verb};
+use ordered_core::handler::{OnExhausted, OnLate};
+use ordered_core::protocol::engine::Rules;
+use ordered_core::protocol::{GapPolicy, Policy, Quota, Verb};
+use ordered_core::worker::Control;
+
+use crate::event::Which;
 
 /// An event that was published: its seq, and which id it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
+    /// The number of its key.
+    pub key: u8,
     /// Its seq.
     pub seq: u8,
     /// Its id, as a letter.
@@ -14,9 +21,9 @@ pub struct Published {
     pub epoch: Option<u8>,
 }
 
-/// What a producer says of the key besides: a message like the events, delivered in any order and more than once.
+/// What a producer says of the first key besides: a message like the events, delivered in any order and more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "as in `Action`")]
+#[expect(missing_docs, reason = "as in `Control`")]
 pub enum Said {
     Fill { from: u8, to: u8 },
     Reset { at: u8, epoch: Option<u8> },
@@ -35,6 +42,8 @@ pub enum Order {
     Discard(u8),
     SetLast(u8),
     Replay,
+    PauseGroup,
+    ResumeGroup,
 }
 
 /// What happens to a key whose next event has not come for a tick.
@@ -66,20 +75,30 @@ pub struct Faults {
     pub crashes: bool,
     /// A worker is told to stop, drains, leaves, and another takes its place.
     pub stops: bool,
-    /// A batch is applied, wholly or in part, and its reply is lost: the worker sends it again.
-    pub lost_replies: bool,
+    /// A call is carried out, and its answer is lost.
+    pub lost_answers: bool,
+    /// A call takes its time, the worker gives it up, and it may be carried out later, or never.
+    pub late_calls: bool,
     /// The broker loses a consumer's connection, and delivers again what was not settled.
     pub lost_connections: bool,
-    /// Time passes without a heartbeat: a worker is paused past its lease, and wakes.
+    /// A worker is paused past its lease, and wakes.
     pub pauses: bool,
     /// The handler fails.
     pub failures: bool,
-    /// The clock of the store's server jumps forward or back.
-    pub clock_steps: bool,
+    /// The store loses everything, once.
+    pub state_loss: bool,
+    /// An operator takes the key and is never heard of again.
+    pub lost_operators: bool,
+    /// An operator takes the key away from a worker that is alive.
+    pub force: bool,
 }
 
 /// What is explored.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting that is on or off"
+)]
 pub struct Bounds {
     /// For the table.
     pub name: &'static str,
@@ -89,22 +108,31 @@ pub struct Bounds {
     pub events: &'static [Published],
     /// How many deliveries of one event may be around at a time; a further copy may appear when one is settled.
     pub copies: u8,
-    /// How many ticks a lease lasts.
-    pub lease: u8,
+    /// An event is delivered again after it was acknowledged.
+    pub repeats: bool,
+    /// A delivery that comes again says so.
+    pub marks_repeats: bool,
     /// How many ticks a committed event is remembered; for good if `None`.
     pub remembered: Option<u8>,
     /// How often one event is tried.
     pub attempts: u32,
-    /// How many events one worker may have granted.
+    /// How many events of a key one worker has in memory.
     pub lane_depth: u32,
-    /// How many events a commit hands back.
+    /// How many events a save hands back.
     pub next_events: u32,
-    /// How many events of the key may be held.
+    /// How many events of a key may be held.
     pub quota: u64,
-    /// Whether the store applies a batch command by command, so that others come in between and a lost reply can mean
-    /// that a part was applied; else all at once.
-    pub piecewise: bool,
-    /// What producers say of the key besides.
+    /// How many events a run takes at the most.
+    pub batch: u32,
+    /// How many events may be done and not committed while the next one runs.
+    pub window: u32,
+    /// How many handlers a worker runs at a time.
+    pub concurrency: usize,
+    /// A key waits in memory for its next attempt where the wait is short; else always in the store.
+    pub keeps_retries: bool,
+    /// What waits in memory for room is held after a while.
+    pub overflow: bool,
+    /// What producers say of the first key besides.
     pub said: &'static [Said],
     /// An event whose attempts are used up is put aside, and the key goes on; else it is halted.
     pub dead_letters: bool,
@@ -112,11 +140,14 @@ pub struct Bounds {
     pub on_gap: OnGap,
     /// Who intervenes, if anybody does.
     pub operator: Option<Operator>,
+    /// An event that kills every worker that runs it. Then nothing else does.
+    pub poison: Option<Which>,
     /// What may go wrong.
     pub faults: Faults,
 }
 
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// A second, since the store keeps some times in seconds.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 impl Bounds {
     pub(crate) fn policy(&self) -> Policy {
@@ -124,7 +155,9 @@ impl Bounds {
         policy.max_attempts = self.attempts;
         policy.dedup_ttl = self
             .remembered
-            .map_or(Duration::from_secs(1000), |ticks| TICK * u32::from(ticks));
+            .map_or(Duration::from_secs(100_000), |ticks| {
+                TICK * u32::from(ticks)
+            });
         policy.lane_depth = self.lane_depth;
         policy.next_events = self.next_events;
         policy.on_gap = match self.on_gap {
@@ -139,6 +172,36 @@ impl Bounds {
         policy
     }
 
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            // All have one name, so that workers that differ in nothing else are the same.
+            worker: "worker".into(),
+            policy: self.policy(),
+            batch: self.batch,
+            commit_window: self.window,
+            on_exhausted: if self.dead_letters {
+                OnExhausted::DeadLetter
+            } else {
+                OnExhausted::Halt
+            },
+            on_late: OnLate::DeadLetter,
+            own_backoff: if self.keeps_retries {
+                TICK / 2
+            } else {
+                Duration::ZERO
+            },
+            concurrency: self.concurrency,
+            max_keys: 4,
+            read_ahead: 8,
+            overflow: self.overflow,
+        }
+    }
+
+    /// Whether an event may run before those before it are committed.
+    pub(crate) fn runs_ahead(&self) -> bool {
+        self.batch > 1 || self.window > 0
+    }
+
     /// What may go wrong, in words.
     #[must_use]
     pub fn wrongs(&self) -> String {
@@ -146,55 +209,57 @@ impl Bounds {
         let wrongs = [
             (self.copies > 1, "duplicates in flight"),
             (faults.crashes, "crashes"),
+            (self.poison.is_some(), "an event that kills"),
             (faults.stops, "restarts"),
             (faults.pauses, "pauses"),
-            (faults.lost_replies && !self.piecewise, "lost replies"),
-            (
-                faults.lost_replies && self.piecewise,
-                "lost replies, batches half applied",
-            ),
+            (faults.lost_answers, "lost answers"),
+            (faults.late_calls, "late calls"),
             (faults.lost_connections, "lost connections"),
             (faults.failures, "failing handlers"),
-            (faults.clock_steps, "clock steps"),
+            (faults.state_loss, "lost state"),
             (self.remembered.is_some(), "forgotten ids"),
             (self.dead_letters, "dead letters"),
             (self.on_gap == OnGap::Skip, "gaps are skipped"),
             (self.on_gap == OnGap::Halt, "gaps halt"),
             (!self.said.is_empty(), "control events"),
             (self.operator.is_some(), "an operator"),
+            (faults.force, "force"),
+            (faults.lost_operators, "operators that vanish"),
         ];
         let happens = wrongs.into_iter().filter(|(happens, _)| *happens);
         let words: Vec<_> = happens.map(|(_, words)| words).collect();
         words.join(", ")
     }
-
-    pub(crate) fn last_seq(&self) -> u64 {
-        self.events
-            .iter()
-            .map(|event| u64::from(event.seq))
-            .max()
-            .unwrap_or(0)
-    }
 }
 
 impl Said {
-    pub(crate) fn action(self) -> Action {
+    pub(crate) fn control(self) -> Control {
         match self {
-            Self::Fill { from, to } => Action::Fill {
+            Self::Fill { from, to } => Control::GapFill {
                 from: place(from),
                 to: place(to),
             },
-            Self::Reset { at, epoch } => Action::Reset {
+            Self::Reset { at, epoch } => Control::Reset {
                 at: place(at),
                 epoch: epoch.map(u64::from),
             },
         }
     }
+
+    /// Whether it says that the seq will not come.
+    pub(crate) fn covers(self, seq: u64) -> bool {
+        match self {
+            Self::Fill { from, to } => (u64::from(from)..=u64::from(to)).contains(&seq),
+            Self::Reset { at, epoch: None } => seq < u64::from(at),
+            Self::Reset { .. } => false,
+        }
+    }
 }
 
 impl Order {
-    pub(crate) fn verb(self) -> Verb {
-        match self {
+    /// What it does to a key; what is about the whole group does nothing to a key.
+    pub(crate) fn verb(self) -> Option<Verb> {
+        Some(match self {
             Self::Retry => Verb::Retry,
             Self::Resume => Verb::Resume,
             Self::Pause => Verb::Pause,
@@ -205,12 +270,13 @@ impl Order {
             Self::Discard(seq) => Verb::Discard { seq: place(seq) },
             Self::SetLast(to) => Verb::SetLast { to: u64::from(to) },
             Self::Replay => Verb::Replay { seq: None },
-        }
+            Self::PauseGroup | Self::ResumeGroup => return None,
+        })
     }
 
     /// What frees a key that stands still can be said any number of times.
     pub(crate) fn frees(self) -> bool {
-        matches!(self, Self::Retry | Self::Resume)
+        matches!(self, Self::Retry | Self::Resume | Self::ResumeGroup)
     }
 }
 
@@ -218,9 +284,15 @@ pub(crate) fn place(seq: u8) -> Seq {
     Seq::new(u64::from(seq)).expect("seqs of the model begin with 1")
 }
 
-/// `seq` with an id of its own.
+/// `seq` of the first key, with an id of its own.
 pub(crate) const fn event(seq: u8, id: char) -> Published {
+    event_at(0, seq, id)
+}
+
+/// The same, of another key.
+pub(crate) const fn event_at(key: u8, seq: u8, id: char) -> Published {
     Published {
+        key,
         seq,
         id,
         epoch: None,
@@ -230,6 +302,7 @@ pub(crate) const fn event(seq: u8, id: char) -> Published {
 /// The same, of a numbering.
 pub(crate) const fn event_of(epoch: u8, seq: u8, id: char) -> Published {
     Published {
+        key: 0,
         seq,
         id,
         epoch: Some(epoch),

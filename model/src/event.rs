@@ -2,10 +2,12 @@
 
 use std::sync::OnceLock;
 
-use ordered_core::event::{Envelope, EventId};
-use ordered_core::protocol::{Event, WorkerId};
+use ordered_core::event::{Envelope, EventId, Key};
+use ordered_core::protocol::WorkerId;
+use ordered_core::protocol::engine::Event;
+use ordered_core::transport::Token;
 
-use crate::bounds::{Bounds, Said, place};
+use crate::bounds::{Bounds, Published, Said};
 
 /// A message, as its place in `Bounds::events` and `Bounds::said`.
 pub(crate) type Which = u8;
@@ -13,38 +15,60 @@ pub(crate) type Which = u8;
 /// The place of a worker among the workers.
 pub(crate) type Slot = u8;
 
+/// The place of a key among the keys.
+pub(crate) type KeyNumber = usize;
+
+/// A token says which message it is, and over which of two connections it came.
+const CONNECTION: u64 = 64;
+
 impl Bounds {
+    pub(crate) fn published_as(&self, which: Which) -> Published {
+        self.events[usize::from(which)]
+    }
+
     pub(crate) fn seq(&self, which: Which) -> u64 {
-        u64::from(self.events[usize::from(which)].seq)
+        u64::from(self.published_as(which).seq)
     }
 
-    pub(crate) fn event(&self, which: Which) -> Event {
-        let event = self.events[usize::from(which)];
-        Event {
-            seq: place(event.seq),
-            id: id(event.id),
-            epoch: event.epoch.map(u64::from),
-        }
+    pub(crate) fn key_of(&self, which: Which) -> KeyNumber {
+        let event = self.events.get(usize::from(which));
+        event.map_or(0, |event| usize::from(event.key))
     }
 
-    pub(crate) fn envelope(&self, which: Which) -> Envelope {
+    pub(crate) fn keys(&self) -> usize {
+        let last = self.published().map(|which| self.key_of(which)).max();
+        last.unwrap_or(0) + 1
+    }
+
+    /// The event as it is delivered.
+    pub(crate) fn event(&self, which: Which, connection: u8) -> Event<()> {
         static BODY: OnceLock<Envelope> = OnceLock::new();
-        debug_assert!(usize::from(which) < self.events.len());
-        BODY.get_or_init(|| Envelope::new("x")).clone()
+        let envelope = BODY.get_or_init(|| Envelope::new("x")).clone();
+        let token = token(which, connection);
+        let mut event = Event::delivered(self.seq(which), self.id(which), envelope, (), token);
+        event.epoch = self.published_as(which).epoch.map(u64::from);
+        event
     }
 
-    pub(crate) fn which(&self, seq: u64, id: &EventId) -> Which {
-        self.published()
-            .find(|which| self.seq(*which) == seq && self.id(*which) == *id)
-            .expect("the store answers with events that were published")
+    /// The events of the key with this seq and id.
+    pub(crate) fn find(
+        &self,
+        key: KeyNumber,
+        seq: u64,
+        id: &EventId,
+    ) -> impl Iterator<Item = Which> {
+        self.published().filter(move |which| {
+            self.key_of(*which) == key && self.seq(*which) == seq && self.id(*which) == *id
+        })
     }
 
     pub(crate) fn id(&self, which: Which) -> EventId {
-        id(self.events[usize::from(which)].id)
+        id(self.published_as(which).id)
     }
 
     pub(crate) fn same_id(&self, one: Which, other: Which) -> bool {
-        self.events[usize::from(one)].id == self.events[usize::from(other)].id
+        let (one, other) = (self.published_as(one), self.published_as(other));
+        one.key == other.key && one.id == other.id
     }
 
     /// Every event.
@@ -74,31 +98,42 @@ fn id(letter: char) -> EventId {
     ids[letter as usize - 'a' as usize].clone()
 }
 
-/// The names of the workers; the last is that of all that are dead, of which only one can have the claim.
-pub(crate) fn name(slot: Slot) -> WorkerId {
-    names()[usize::from(slot)].clone()
+pub(crate) fn token(which: Which, connection: u8) -> Token {
+    Token(u64::from(which) + CONNECTION * u64::from(connection))
 }
 
-pub(crate) fn dead() -> WorkerId {
-    name(DEAD)
+/// Which message it is, and over which connection it came.
+pub(crate) fn of_token(token: Token) -> (Which, u8) {
+    let number = |number: u64| u8::try_from(number).expect("the model has few messages");
+    (number(token.0 % CONNECTION), number(token.0 / CONNECTION))
 }
 
-pub(crate) fn slot(name: &WorkerId) -> Slot {
-    let place = names().iter().position(|other| other == name);
-    place
-        .and_then(|place| Slot::try_from(place).ok())
-        .expect("the model has no other workers")
+fn keys() -> &'static [Key] {
+    static KEYS: OnceLock<Vec<Key>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let key = |name: &str| Key::new(name).expect("a letter is a key");
+        ["p", "q", "r"].map(key).to_vec()
+    })
 }
 
-pub(crate) const DEAD: Slot = 3;
+pub(crate) fn key(number: KeyNumber) -> Key {
+    keys()[number].clone()
+}
 
-/// Who is no worker.
-pub(crate) fn operator() -> &'static WorkerId {
+pub(crate) fn number(key: &Key) -> KeyNumber {
+    let place = keys().iter().position(|other| other == key);
+    place.expect("the model has no other keys")
+}
+
+/// The name of every worker: nobody looks at it.
+pub(crate) fn worker() -> WorkerId {
     static NAME: OnceLock<WorkerId> = OnceLock::new();
-    NAME.get_or_init(|| WorkerId::new("operator"))
+    NAME.get_or_init(|| WorkerId::new("worker")).clone()
 }
 
-fn names() -> &'static [WorkerId] {
-    static NAMES: OnceLock<Vec<WorkerId>> = OnceLock::new();
-    NAMES.get_or_init(|| ["A", "B", "C", "dead"].map(WorkerId::new).to_vec())
+/// The name of every operator.
+pub(crate) fn operator() -> WorkerId {
+    static NAME: OnceLock<WorkerId> = OnceLock::new();
+    NAME.get_or_init(|| WorkerId::operator("operator", 0))
+        .clone()
 }

@@ -1,206 +1,230 @@
-//! What a command has done to the key, held against the promises.
+//! What a step has done to a key, held against the promises.
 
-use ordered_core::protocol::{KeyState, Phase};
+use ordered_core::event::EventId;
+use ordered_core::protocol::KeyState;
+use ordered_core::store::{Answer, Request, Save, Slot as Place};
 
 use crate::Model;
-use crate::bounds::{OnGap, Order, Said};
-use crate::event::{Slot, Which};
-use crate::mutated::NOW;
-use crate::store::Ask;
-use crate::worker::Stage;
+use crate::bounds::{OnGap, TICK};
+use crate::event::{KeyNumber, Slot, Which, number};
+use crate::store::{NOW, Record, Who};
+use crate::worker::Running;
 use crate::world::{Broken, World};
 
 impl Model {
-    /// A worker's command was applied.
-    pub(crate) fn judge(&self, world: &mut World, slot: Slot, ask: &Ask, before: &KeyState) {
-        match ask {
-            Ask::Commit { event, .. } if has_moved(world, before, self.bounds.seq(*event)) => {
-                self.judge_commit(world, slot, *event, before);
+    /// A request was carried out.
+    pub(crate) fn judge(
+        &self,
+        world: &mut World,
+        who: Who,
+        request: &Request,
+        answer: &Answer,
+        before: &Record,
+    ) {
+        let key = number(request.key());
+        match (request, answer) {
+            (Request::Acquire(_), Answer::Owned(_)) => {
+                world.pasts[key].granted = Some(who);
             }
-            Ask::DeadLetter { tried, .. }
-                if has_moved(world, before, self.bounds.seq(tried.event)) =>
-            {
-                self.judge_front(world, slot, tried.event, before);
-            }
-            Ask::Control(item) => {
-                match self.bounds.said(item.event) {
-                    Some(Said::Fill { from, to }) => allow(world, before, from, to),
-                    Some(Said::Reset { at, epoch: None }) => allow(world, before, 1, at - 1),
-                    _ => {}
+            (Request::Save(save), Answer::Saved(saved)) => {
+                if world.pasts[key].granted != Some(who) {
+                    world.break_promise(Broken::Fencing);
                 }
-                if world.key.epoch != before.epoch {
-                    return world.begin_again();
+                self.judge_save(world, key, save, before);
+                if saved.released {
+                    world.pasts[key].granted = None;
                 }
-                self.judge_passing(world, before, before.last_seq);
             }
-            _ => self.judge_passing(world, before, before.last_seq),
+            _ => {}
         }
     }
 
-    /// The front of the claim is done with: by whom, and in its turn?
-    fn judge_front(&self, world: &mut World, slot: Slot, event: Which, before: &KeyState) {
-        let seq = self.bounds.seq(event);
-        let numbering = self.bounds.events[usize::from(event)].epoch;
-        if numbering.is_some_and(|numbering| u64::from(numbering) != before.epoch) {
-            world.break_promise(Broken::Order);
-        }
-        if world.past.granted != Some(slot) {
-            world.break_promise(Broken::Fencing);
-        }
-        if seq <= before.last_seq {
-            // It was put aside, and an operator had it run again.
-            let aside = before.dead.get(&(before.epoch, seq));
-            if !aside.is_some_and(|dead| dead.replay && dead.id == self.bounds.id(event)) {
-                world.break_promise(Broken::Order);
+    fn judge_save(&self, world: &mut World, key: KeyNumber, save: &Save, before: &Record) {
+        let from = before.state();
+        let mut done_to = from.last_seq;
+        for id in &save.remember {
+            match self.committed(world, key, id, done_to, &from) {
+                Some((which, seq)) if seq > done_to => {
+                    self.judge_passing(world, key, (done_to, seq - 1), before, &from);
+                    done_to = seq;
+                    let slot = from.dead_slot(seq);
+                    let is_aside = world.store.records[key].letters.contains_key(&slot);
+                    if !is_aside {
+                        self.judge_commit(world, key, which, &from);
+                    }
+                }
+                // It was put aside, and an operator had it run again.
+                Some((which, _)) => self.judge_commit(world, key, which, &from),
+                None => world.break_promise(Broken::Order),
             }
-            return self.judge_passing(world, before, before.last_seq);
         }
-        if seq != before.last_seq + 1 {
-            world.break_promise(Broken::Order);
+        let to = world.store.records[key].state();
+        if to.epoch != from.epoch && !world.lost {
+            return self.begin_again(world, key);
         }
-        self.judge_passing(world, before, seq);
+        if to.last_seq < done_to {
+            return world.break_promise(Broken::Order);
+        }
+        self.judge_passing(world, key, (done_to, to.last_seq), before, &from);
     }
 
-    fn judge_commit(&self, world: &mut World, slot: Slot, event: Which, before: &KeyState) {
-        self.judge_front(world, slot, event, before);
-        let past = &world.past;
+    /// Which event it is that was processed under this id: the next one with it, or one that runs again.
+    fn committed(
+        &self,
+        world: &World,
+        key: KeyNumber,
+        id: &EventId,
+        done_to: u64,
+        from: &KeyState,
+    ) -> Option<(Which, u64)> {
+        let bounds = &self.bounds;
+        let has_it = |which: &Which| {
+            let epoch = bounds.published_as(*which).epoch.map(u64::from);
+            bounds.key_of(*which) == key
+                && bounds.id(*which) == *id
+                && epoch.is_none_or(|epoch| epoch == from.epoch)
+        };
+        let seq = |which: Which| (which, bounds.seq(which));
+        let ahead = bounds.published().filter(has_it).map(seq);
+        let ahead = ahead
+            .filter(|(_, seq)| *seq > done_to)
+            .min_by_key(|(_, seq)| *seq);
+        let again = bounds.published().filter(has_it).map(seq);
+        let mut again =
+            again.filter(|(_, seq)| from.replays.contains_key(seq) && from.is_dead(*seq));
+        let _ = world;
+        again.next().filter(|_| !from.replays.is_empty()).or(ahead)
+    }
+
+    fn judge_commit(&self, world: &mut World, key: KeyNumber, event: Which, from: &KeyState) {
+        let past = &world.pasts[key];
         let same = |other: &Which| self.bounds.same_id(*other, event);
-        let repeat = past.committed.iter().any(same)
-            || self
-                .bounds
-                .published()
-                .any(|other| past.earlier.contains(other) && same(&other));
-        let seq = self.bounds.seq(event);
-        let aside = world.key.dead.get(&(world.key.epoch, seq));
+        let before =
+            |other: &Which| past.committed.contains(other) || past.earlier.contains(*other);
+        let repeat = self
+            .bounds
+            .published()
+            .any(|other| same(&other) && before(&other));
+        let slot = from.dead_slot(self.bounds.seq(event));
+        let aside = world.store.records[key].letters.get(&slot);
         if past.committed.contains(&event)
             || !(repeat || past.handled.contains(event))
-            || aside.is_some_and(|dead| dead.id == self.bounds.id(event))
+            || aside.is_some_and(|letter| letter.id == self.bounds.id(event))
         {
             world.break_promise(Broken::Once);
         }
-        world.past.committed.push(event);
+        world.pasts[key].committed.push(event);
     }
 
-    /// An operator's verb had an effect.
-    pub(crate) fn judge_order(&self, world: &mut World, order: Order, before: &KeyState) {
-        let granted = |seq: u64| {
-            let claim = before.claim.as_ref();
-            claim.is_some_and(|claim| claim.granted.iter().any(|granted| granted.seq == seq))
-        };
-        let head = before.last_seq + 1;
-        let mut done_to = before.last_seq;
-        match order {
-            Order::Retry | Order::Resume | Order::Pause | Order::Replay => {}
-            Order::Skip => {
-                world.take_away();
-                let pending = before.held.contains_key(&head) || granted(head);
-                let gap = before.held.keys().next().map_or(head, |first| first - 1);
-                done_to = if pending { head } else { gap };
-            }
-            Order::SkipTo(to) => {
-                world.take_away();
-                done_to = u64::from(to);
-            }
-            Order::SetLast(to) if u64::from(to) < before.last_seq => {
-                world.take_away();
-                return world.begin_again();
-            }
-            Order::SetLast(to) => {
-                world.take_away();
-                done_to = u64::from(to);
-            }
-            Order::Discard(seq) => {
-                let was_held = before.held.contains_key(&u64::from(seq));
-                if granted(u64::from(seq)) || was_held && before.claim.is_some() {
-                    world.take_away();
-                }
-                if was_held {
-                    allow(world, before, seq, seq);
-                } else {
-                    self.note_discarded(world, seq, before);
-                }
-            }
-        }
-        self.judge_passing(world, before, done_to);
-    }
-
-    /// The operator took what was put aside out of the store for good.
-    fn note_discarded(&self, world: &mut World, seq: u8, before: &KeyState) {
-        let gone = self.bounds.published().filter(|which| {
-            let id = self.bounds.id(*which);
-            let mut kept = before.dead.iter();
-            kept.any(|((_, other), dead)| *other == u64::from(seq) && dead.id == id)
-        });
-        for which in gone {
-            world.past.discarded.insert(which);
-        }
-    }
-
-    /// Beyond `done_to` the key may move only past seqs that a producer filled, an operator discarded, or whose gap lasted
-    /// too long; and past nothing that is there.
-    fn judge_passing(&self, world: &mut World, before: &KeyState, done_to: u64) {
-        if world.key.epoch != before.epoch || world.key.last_seq < done_to {
-            return world.break_promise(Broken::Order);
-        }
+    /// The key may move past seqs without a commit only where a producer filled them, they are put aside in the store, or
+    /// their gap lasted too long; and past nothing that is there.
+    fn judge_passing(
+        &self,
+        world: &mut World,
+        key: KeyNumber,
+        (done_to, to): (u64, u64),
+        before: &Record,
+        from: &KeyState,
+    ) {
+        let tick = u64::try_from(TICK.as_millis()).unwrap_or(0);
+        let is_over = |since: u64| since + tick <= NOW;
         let gap_is_over = self.bounds.on_gap == OnGap::Skip
-            && before.phase == Phase::Open
-            && before.gap_since.is_some_and(|since| since < NOW);
-        let first_held = before.held.keys().find(|seq| **seq > done_to);
-        for seq in done_to + 1..=world.key.last_seq {
-            let absent = u8::try_from(seq).is_ok_and(|seq| world.past.absent.contains(seq));
-            let overdue = gap_is_over && first_held.is_some_and(|first| seq < *first);
-            let is_there = world.key.claim.is_some()
-                && world.key.fence == before.fence
-                && before
-                    .claim
-                    .as_ref()
-                    .is_some_and(|claim| claim.granted.iter().any(|granted| granted.seq == seq));
-            if !(absent || overdue) || is_there {
+            && from.gap_since.or(before.listing.gap).is_some_and(is_over);
+        let first_held = from.held.at_or_after(done_to + 1);
+        for seq in done_to + 1..=to {
+            let record = &world.store.records[key];
+            let is_aside = record.letters.contains_key(&from.dead_slot(seq));
+            let filled = self.bounds.said.iter().any(|said| said.covers(seq));
+            let overdue = gap_is_over && first_held.is_none_or(|first| seq < first);
+            let of_seq = |which: &&Which| self.bounds.seq(**which) == seq;
+            let known = world.lost
+                && world.pasts[key]
+                    .committed
+                    .iter()
+                    .any(|which| of_seq(&which));
+            let absent = from.absent.contains(seq);
+            let dropped = from.held.contains(seq)
+                && before.letters.contains_key(&Place::Held(seq))
+                && !is_aside;
+            if !(is_aside || filled || overdue || known || absent) || dropped && !known {
                 world.break_promise(Broken::Order);
             }
         }
     }
-}
 
-/// Whether the command was taken: the key has moved, or a replay is no longer granted.
-fn has_moved(world: &World, before: &KeyState, seq: u64) -> bool {
-    let front = |key: &KeyState| {
-        let claim = key.claim.as_ref()?;
-        claim.granted.front().map(|granted| granted.seq)
-    };
-    world.key.last_seq != before.last_seq
-        || front(before) == Some(seq) && front(&world.key) != front(before)
-}
-
-/// A producer or an operator says that these will not come.
-fn allow(world: &mut World, before: &KeyState, from: u8, to: u8) {
-    for seq in (from..=to).filter(|seq| u64::from(*seq) > before.last_seq) {
-        world.past.absent.insert(seq);
-    }
-}
-
-impl World {
-    /// Whoever ran the key may change nothing any more; what it runs may overlap with what is granted now.
-    fn take_away(&mut self) {
-        self.past.granted = None;
-        self.past.seized = Some(self.key.fence.0);
-        let fence = self.key.fence.0;
-        for worker in &mut self.workers {
-            if let Some(lane) = &mut worker.lane
-                && lane.fence < fence
-                && let Stage::Running { excused } = &mut lane.stage
-            {
-                *excused = true;
+    /// An operator's verb had an effect. It may move the key as it likes.
+    pub(crate) fn judge_order(&self, world: &mut World, key: KeyNumber, before: &Record) {
+        let record = &world.store.records[key];
+        let (from, to) = (before.state(), record.state());
+        let gone = |(slot, letter): (&Place, &ordered_core::store::Letter)| {
+            let is_dead = matches!(slot, Place::Dead { .. });
+            let was_put_aside = is_dead && !record.letters.contains_key(slot);
+            was_put_aside.then(|| letter.id.clone())
+        };
+        let gone: Vec<EventId> = before.letters.iter().filter_map(gone).collect();
+        let epoch_changed = from.epoch != to.epoch;
+        for which in self.bounds.published() {
+            if self.bounds.key_of(which) == key && gone.contains(&self.bounds.id(which)) {
+                world.pasts[key].discarded.insert(which);
             }
         }
+        if epoch_changed {
+            self.begin_again(world, key);
+        }
+        world.pasts[key].granted = None;
     }
 
     /// A new numbering.
-    fn begin_again(&mut self) {
-        self.take_away();
-        for which in std::mem::take(&mut self.past.committed) {
-            self.past.earlier.insert(which);
+    fn begin_again(&self, world: &mut World, key: KeyNumber) {
+        let past = &mut world.pasts[key];
+        for which in std::mem::take(&mut past.committed) {
+            past.earlier.insert(which);
         }
-        self.past.absent = crate::world::Set::default();
+    }
+
+    /// A handler starts.
+    pub(crate) fn judge_start(&self, world: &mut World, slot: Slot, mut run: Running) {
+        let (key, past) = (run.key, &world.pasts[run.key]);
+        run.excused = past.forced && past.granted != Some(Who::Worker(slot));
+        if !run.excused {
+            let state = world.store.records[key].state();
+            if !self.is_in_turn(world, &run, &state) {
+                world.break_promise(Broken::Order);
+            }
+            if self.is_handled_again(world, &run, &state) {
+                world.break_promise(Broken::Once);
+            }
+        }
+        world.workers[usize::from(slot)].runs.push(run);
+    }
+
+    fn is_in_turn(&self, world: &World, run: &Running, state: &KeyState) -> bool {
+        let first = run.events.first().map_or(0, |(seq, _)| *seq);
+        let follows = |pair: &[(u64, EventId)]| pair[0].0 + 1 == pair[1].0;
+        if !run.events.windows(2).all(follows) {
+            return false;
+        }
+        if first <= state.last_seq {
+            return state.replays.contains_key(&first) || world.lost;
+        }
+        let past = &world.pasts[run.key];
+        let is_done = |seq: u64| {
+            let mut events = self.bounds.published();
+            events.any(|which| self.bounds.seq(which) == seq && past.handled.contains(which))
+        };
+        let ahead = state.last_seq + 1..first;
+        let most = u64::from(self.bounds.batch) + u64::from(self.bounds.window);
+        let may = self.bounds.runs_ahead() && first - state.last_seq <= most;
+        world.lost || ahead.is_empty() || may && ahead.into_iter().all(is_done)
+    }
+
+    fn is_handled_again(&self, world: &World, run: &Running, state: &KeyState) -> bool {
+        let past = &world.pasts[run.key];
+        let forgets = self.bounds.remembered.is_some() || world.lost;
+        run.events.iter().any(|(seq, id)| {
+            let replays = *seq <= state.last_seq && state.replays.contains_key(seq);
+            let mut committed = past.committed.iter();
+            !replays && !forgets && committed.any(|which| self.bounds.id(*which) == *id)
+        })
     }
 }

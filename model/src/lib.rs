@@ -1,19 +1,18 @@
 //! The ordering protocol, explored exhaustively within bounds: every order in which a broker, a few workers and all their
-//! faults can make steps, over the `decide` that ships.
+//! faults can make steps, around the engine that ships.
 //!
 //! What is modelled, the bounds and the figures are in `docs/model.md`.
 
 mod act;
-mod applying;
 mod bounds;
 mod checking;
 mod event;
 mod fate;
 mod graph;
 mod judging;
-mod mutated;
 mod mutation;
 mod normal;
+mod operate;
 mod properties;
 mod scenarios;
 mod store;
@@ -40,7 +39,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The protocol and the worker as they should be.
+    /// The engine and what is around it as they should be.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self {
@@ -61,7 +60,7 @@ impl Model {
 
     pub(crate) fn first(&self) -> World {
         let mut world = World::new(&self.bounds);
-        world.normalise(&self.bounds);
+        self.normalise(&mut world);
         world
     }
 
@@ -71,7 +70,7 @@ impl Model {
         self.enabled(world, &mut acts);
         let step = |act: Act| {
             let mut after = self.after(world, act);
-            after.normalise(&self.bounds);
+            self.normalise(&mut after);
             (act, after)
         };
         acts.into_iter().map(step).collect()
@@ -92,7 +91,7 @@ impl stateright::Model for Model {
 
     fn next_state(&self, world: &World, act: Act) -> Option<World> {
         let mut after = self.after(world, act);
-        after.normalise(&self.bounds);
+        self.normalise(&mut after);
         Some(after)
     }
 

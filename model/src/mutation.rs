@@ -1,157 +1,134 @@
-/// A mistake, seeded on purpose: around `decide`, or in the worker of the model. Never in what ships.
+/// A mistake, seeded on purpose: in the store of the model, or between the engine and what is around it. Never in what ships.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each says itself in `Mutation::words`")]
 pub enum Mutation {
-    // In the worker.
+    // Between the engine and what is around it.
     AckOnDelivery,
-    AckOnStart,
+    AckOnDone,
+    AckOnAsk,
     AckOnFailure,
-    AckOfEarly,
-    LostReplyIsRefusal,
     StartsWithoutLease,
-    GoesOnAfterLostLease,
-    IgnoresClaimOfOwnLane,
-    AckBeforeDeadLetter,
+    ForgetsLapse,
+    ForgetsLapseUnderWay,
+    UnknownIsDone,
+    UnknownIsForgotten,
+    CallsAreNotNumbered,
     ForgetsNumbering,
-    // Around `decide` and `runnable`.
-    NoFenceAtCommit,
-    ClientClock,
-    MarkBeforeHandle,
-    HeldDroppedOnCommit,
-    DuplicateBySeqOnly,
-    LastWins,
-    TakeoverBeforeLeaseEnd,
-    GrantOverGap,
-    ReleaseKeepsClaim,
-    CommitIsNotIdempotent,
-    SweepIgnoresDeadWorkers,
-    PostponedIsNotKept,
-    RetryCommits,
-    SkipDoesNotFence,
-    DiscardDrops,
-    PauseForgetsHeld,
-    RetryKeepsAttempts,
-    SetLastKeepsRemembering,
-    ReplayBesideHead,
-    ReplayIsRepeat,
+    AbortIsIgnored,
+    NeverWakes,
     LateIsStale,
     FillIsForgotten,
-    FillPassesGranted,
-    ResetDropsHeld,
-    SkipsOverHeld,
+    AdoptsNothing,
+    // In the store.
+    NoFence,
+    FenceByName,
+    TakesFromTheLiving,
+    ReleasesDespiteMail,
+    ReleaseKeepsOwner,
+    TakeOverDropsMail,
+    TakesAllMail,
+    TakesNoMail,
+    PostIsNotKept,
+    PostWithoutMail,
+    LastWins,
+    TakenIsKnown,
+    ForgetsIds,
+    BodyIsLost,
+    SweepIgnoresDead,
+    SweepIgnoresDue,
+    NoHandOver,
+    LeavingIsDying,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 34] = [
         Self::AckOnDelivery,
-        Self::AckOnStart,
+        Self::AckOnDone,
+        Self::AckOnAsk,
         Self::AckOnFailure,
-        Self::AckOfEarly,
-        Self::LostReplyIsRefusal,
         Self::StartsWithoutLease,
-        Self::GoesOnAfterLostLease,
-        Self::IgnoresClaimOfOwnLane,
-        Self::AckBeforeDeadLetter,
+        Self::ForgetsLapse,
+        Self::ForgetsLapseUnderWay,
+        Self::UnknownIsDone,
+        Self::UnknownIsForgotten,
+        Self::CallsAreNotNumbered,
         Self::ForgetsNumbering,
-        Self::NoFenceAtCommit,
-        Self::ClientClock,
-        Self::MarkBeforeHandle,
-        Self::HeldDroppedOnCommit,
-        Self::DuplicateBySeqOnly,
-        Self::LastWins,
-        Self::TakeoverBeforeLeaseEnd,
-        Self::GrantOverGap,
-        Self::ReleaseKeepsClaim,
-        Self::CommitIsNotIdempotent,
-        Self::SweepIgnoresDeadWorkers,
-        Self::PostponedIsNotKept,
-        Self::RetryCommits,
-        Self::SkipDoesNotFence,
-        Self::DiscardDrops,
-        Self::PauseForgetsHeld,
-        Self::RetryKeepsAttempts,
-        Self::SetLastKeepsRemembering,
-        Self::ReplayBesideHead,
-        Self::ReplayIsRepeat,
+        Self::AbortIsIgnored,
+        Self::NeverWakes,
         Self::LateIsStale,
         Self::FillIsForgotten,
-        Self::FillPassesGranted,
-        Self::ResetDropsHeld,
-        Self::SkipsOverHeld,
+        Self::AdoptsNothing,
+        Self::NoFence,
+        Self::FenceByName,
+        Self::TakesFromTheLiving,
+        Self::ReleasesDespiteMail,
+        Self::ReleaseKeepsOwner,
+        Self::TakeOverDropsMail,
+        Self::TakesAllMail,
+        Self::TakesNoMail,
+        Self::PostIsNotKept,
+        Self::PostWithoutMail,
+        Self::LastWins,
+        Self::TakenIsKnown,
+        Self::ForgetsIds,
+        Self::BodyIsLost,
+        Self::SweepIgnoresDead,
+        Self::SweepIgnoresDue,
+        Self::NoHandOver,
+        Self::LeavingIsDying,
     ];
-
-    /// Whether it is about what operators and producers say, dead letters and gaps.
-    pub(crate) fn is_about_orders(self) -> bool {
-        matches!(self, Self::AckBeforeDeadLetter | Self::ForgetsNumbering)
-            || self as usize >= Self::SkipDoesNotFence as usize
-    }
 
     /// The mistake in a sentence.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
             Self::AckOnDelivery => "the worker acknowledges what it is delivered at once",
-            Self::AckOnStart => {
-                "the worker acknowledges when the handler starts, before the commit"
-            }
+            Self::AckOnDone => "the worker acknowledges when the handler is done, before the save",
+            Self::AckOnAsk => "the worker acknowledges when it saves, before the save is answered",
             Self::AckOnFailure => "the worker acknowledges when the handler fails",
-            Self::AckOfEarly => {
-                "the worker acknowledges what came too early, without having it held"
-            }
-            Self::LostReplyIsRefusal => {
-                "the worker takes a lost reply for a refusal, and does not repeat"
-            }
             Self::StartsWithoutLease => "the worker starts a handler without looking at its lease",
-            Self::GoesOnAfterLostLease => {
-                "the worker that gets its lease back goes on with what it was granted before"
+            Self::ForgetsLapse => {
+                "the worker that gets its lease back goes on with what it owned before"
             }
-            Self::IgnoresClaimOfOwnLane => {
-                "the worker drops what a claim hands it for a key that it has a lane for, and runs over the hole"
+            Self::ForgetsLapseUnderWay => {
+                "the worker takes an answer for good that was under way when its lease lapsed"
             }
-            Self::NoFenceAtCommit => "commit does not look at the fence",
-            Self::ClientClock => "leases are judged by clocks of workers, which run ahead",
-            Self::MarkBeforeHandle => "an event is marked as processed when it is granted",
-            Self::HeldDroppedOnCommit => "commit drops the held event behind it",
-            Self::DuplicateBySeqOnly => {
-                "a duplicate is what has a seq that is known, whatever its id"
+            Self::UnknownIsDone => "the worker takes a save without an answer for carried out",
+            Self::UnknownIsForgotten => {
+                "the worker forgets a save without an answer, and goes on under the same fence"
             }
-            Self::LastWins => "a second event with the seq of a held one takes its place",
-            Self::TakeoverBeforeLeaseEnd => "a key may be taken from a worker whose lease is good",
-            Self::GrantOverGap => "an event is granted though an earlier one is missing",
-            Self::ReleaseKeepsClaim => "release answers, and keeps the claim",
-            Self::CommitIsNotIdempotent => "a commit that is repeated is fenced",
-            Self::SweepIgnoresDeadWorkers => "a sweep finds only keys without a claim",
-            Self::PostponedIsNotKept => "a postponed event is not kept",
-            Self::RetryCommits => "a retry takes the event for done",
-            Self::AckBeforeDeadLetter => {
-                "the worker acknowledges what it puts aside before the store has it"
-            }
-            Self::ForgetsNumbering => {
-                "the worker that has an event from the store forgets which numbering a second delivery of it named"
-            }
-            Self::SkipDoesNotFence => {
-                "the operator's skip leaves the claim of the worker that runs"
-            }
-            Self::DiscardDrops => "discard drops a held event without putting it aside",
-            Self::PauseForgetsHeld => "a pause forgets what is held",
-            Self::RetryKeepsAttempts => "the operator's retry does not count the attempts anew",
-            Self::SetLastKeepsRemembering => {
-                "set-last backwards keeps the seqs of the old numbering as done"
-            }
-            Self::ReplayBesideHead => "a replay may begin beside the head that another worker runs",
-            Self::ReplayIsRepeat => {
-                "a replay is taken for a repetition, since its id is remembered"
-            }
+            Self::CallsAreNotNumbered => "a call that comes after a later one is carried out",
+            Self::ForgetsNumbering => "an event does not say which numbering it belongs to",
+            Self::AbortIsIgnored => "the worker lets a handler run on whose key it has lost",
+            Self::NeverWakes => "the worker never wakes a key that waits",
             Self::LateIsStale => "what comes after its seq was passed is acknowledged as stale",
-            Self::FillIsForgotten => "a gap-fill is answered like a duplicate, and not noted",
-            Self::FillPassesGranted => "a gap-fill passes what a worker was granted",
-            Self::ResetDropsHeld => "a reset to a new numbering drops what is held of the old one",
-            Self::SkipsOverHeld => "a gap that is over moves the key past the held event behind it",
+            Self::FillIsForgotten => "a control message is acknowledged, and not noted",
+            Self::AdoptsNothing => {
+                "the worker forgets what it knew of its keys when the state is lost"
+            }
+            Self::NoFence => "a save does not look at the owner",
+            Self::FenceByName => "a save looks at the name of the owner, and not at the fence",
+            Self::TakesFromTheLiving => "a key may be taken from a worker whose lease is good",
+            Self::ReleasesDespiteMail => "a key is given up although there is mail",
+            Self::ReleaseKeepsOwner => "a release is answered, and the owner stays",
+            Self::TakeOverDropsMail => "a key that is taken over loses its mail",
+            Self::TakesAllMail => "a save takes all mail, also what its body does not account for",
+            Self::TakesNoMail => "a save takes no mail, so that it is told for ever",
+            Self::PostIsNotKept => "what is posted is answered as stored, and is not",
+            Self::PostWithoutMail => "what is posted is stored, and its owner is not told",
+            Self::LastWins => "a second event takes the slot of the first",
+            Self::TakenIsKnown => "another event in the slot is taken for the same",
+            Self::ForgetsIds => "ids are not remembered",
+            Self::BodyIsLost => "a save is answered, and its body is not written",
+            Self::SweepIgnoresDead => "a sweep finds no key whose owner is dead",
+            Self::SweepIgnoresDue => "a sweep finds no key that is due",
+            Self::NoHandOver => "an owner is not told that somebody wants its key",
+            Self::LeavingIsDying => "who leaves without giving a key up counts as dead",
         }
     }
 
-    /// The mistake in a word: `no-fence-at-commit`.
+    /// The mistake in a word: `no-fence`.
     #[must_use]
     pub fn name(self) -> String {
         let mut name = String::new();
@@ -159,7 +136,7 @@ impl Mutation {
             if letter.is_uppercase() && !name.is_empty() {
                 name.push('-');
             }
-            name.extend(letter.to_lowercase());
+            name.push(letter.to_ascii_lowercase());
         }
         name
     }

@@ -1,21 +1,26 @@
-use ordered_core::protocol::{BucketState, KeyState};
-
 use crate::bounds::Bounds;
-use crate::event::{Slot, Which};
+use crate::event::{KeyNumber, Which};
+use crate::store::{Lease, Record, Store, Who};
 use crate::worker::Worker;
 
-/// One state of everything: the store's state of one key, the broker's queue, the workers, and what happened so far as
-/// far as a promise is about it.
+/// One state of everything: the store, the broker's queue, the workers, and what happened so far as far as a promise is
+/// about it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct World {
-    pub(crate) bucket: BucketState,
-    pub(crate) key: KeyState,
+    pub(crate) store: Store,
     /// How many deliveries of each message are in the queue.
     pub(crate) queue: Vec<u8>,
+    /// Which messages were delivered before.
+    pub(crate) delivered: Set,
     pub(crate) workers: Vec<Worker>,
     /// How often the operator may still intervene.
     pub(crate) orders: u8,
-    pub(crate) past: Past,
+    /// Of each key.
+    pub(crate) pasts: Vec<Past>,
+    /// The store lost everything.
+    pub(crate) lost: bool,
+    /// The first promise that was broken.
+    pub(crate) broken: Option<Broken>,
 }
 
 /// What the properties ask about, and nobody in the model knows.
@@ -27,19 +32,16 @@ pub(crate) struct Past {
     pub(crate) earlier: Set,
     /// Those that an operator took out of the store for good.
     pub(crate) discarded: Set,
-    /// The seqs that the key may move past: filled by a producer, or discarded by an operator.
-    pub(crate) absent: Set,
     /// Those whose handler got done at least once.
     pub(crate) handled: Set,
     /// Those that were dead-lettered at the broker.
     pub(crate) dead: Set,
-    /// To whom the key was granted last; nobody once that worker is dead.
-    pub(crate) granted: Option<Slot>,
-    /// The first fence after a claim was ended by an operator or a producer: what was granted before it may overlap with
-    /// what was granted since.
-    pub(crate) seized: Option<u64>,
-    /// The first promise that was broken.
-    pub(crate) broken: Option<Broken>,
+    /// Those that were in the store when it lost everything.
+    pub(crate) forgotten: Set,
+    /// To whom the key was granted last, until it gave the key up.
+    pub(crate) granted: Option<Who>,
+    /// The key was taken from a worker that was alive: what that one still begins does not count.
+    pub(crate) forced: bool,
 }
 
 /// A promise that a step broke.
@@ -48,9 +50,9 @@ pub(crate) enum Broken {
     /// A seq committed out of turn, the key moved past one without a reason, or a handler started before the event before it
     /// was done with.
     Order,
-    /// An event committed twice, or without its handler having got done.
+    /// An event committed twice, or without its handler having got done, or was handled again under another seq.
     Once,
-    /// A worker committed after another was granted the key.
+    /// A worker saved after another was granted the key.
     Fencing,
 }
 
@@ -69,19 +71,37 @@ impl Set {
 }
 
 impl World {
-    /// Everything published and nothing delivered; the workers have not yet given a sign of life.
+    /// Everything published and nothing delivered; the leases of all workers are good.
     pub(crate) fn new(bounds: &Bounds) -> Self {
         Self {
-            bucket: BucketState::default(),
-            key: KeyState::new(1),
+            store: Store {
+                records: vec![Record::default(); bounds.keys()],
+                leases: vec![Lease::Alive; bounds.workers],
+                paused: false,
+                quota: bounds.quota,
+            },
             queue: vec![1; bounds.messages().len()],
-            workers: vec![Worker::default(); bounds.workers],
+            delivered: Set::default(),
+            workers: vec![Worker::new(bounds); bounds.workers],
             orders: bounds.operator.map_or(0, |operator| operator.times),
-            past: Past::default(),
+            pasts: vec![Past::default(); bounds.keys()],
+            lost: false,
+            broken: None,
         }
     }
 
+    pub(crate) fn keys(&self) -> std::ops::Range<KeyNumber> {
+        0..self.store.records.len()
+    }
+
     pub(crate) fn break_promise(&mut self, promise: Broken) {
-        self.past.broken.get_or_insert(promise);
+        self.broken.get_or_insert(promise);
+    }
+
+    /// How many deliveries of the message are in the queue or with workers.
+    pub(crate) fn around(&self, which: Which) -> u8 {
+        let place = usize::from(which);
+        let with_workers = self.workers.iter().map(|worker| worker.live[place]);
+        self.queue[place] + with_workers.sum::<u8>()
     }
 }

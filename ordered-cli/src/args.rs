@@ -14,6 +14,7 @@ Exit codes:
   3  the store cannot be reached; whether a verb was done is then not known
   4  the store refuses: the password, the address, or another version of `ordered`
   5  the output cannot be written, or an input file cannot be read
+  6  a worker has the key and did not hand it over in time; nothing was changed
 
 Examples:
   export ORDERED_STORE=redis://127.0.0.1:6379 ORDERED_GROUP=orders
@@ -194,6 +195,14 @@ pub(crate) struct Acting {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    /// Take the key away from its worker: its handler is not stopped, what it did cannot be committed, and the event runs
+    /// again
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How long to wait for the worker of the key to hand it over, which it does at the end of the event at work: `500ms`,
+    /// `30s`, `5m`
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) wait: Duration,
     #[arg(
         long,
         value_name = "NAME",
@@ -336,6 +345,26 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .map(Duration::from_secs_f64)
         .ok_or_else(|| "seconds are a number from 0.01 to 86400".into())
 }
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let millis = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(DURATION.into()),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(millis))
+        .filter(|millis| *millis <= 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or_else(|| DURATION.into())
+}
+
+const DURATION: &str =
+    "a duration is a whole number with ms, s, m or h behind it, at most 24h, such as 30s";
 
 #[cfg(test)]
 mod tests;

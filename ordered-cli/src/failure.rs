@@ -2,6 +2,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use ordered_core::admin::OperateError;
 use ordered_core::store::{StoreError, StoreErrorKind};
 
 /// Why a command did not do what it was to do. The numbers of the exit codes are part of the interface.
@@ -17,6 +18,12 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// A file.
     File(String),
+    /// Another worker, or operator, has the key.
+    Busy(String),
+    /// Whether a verb was carried out is not known.
+    Unknown(String),
+    /// A verb was carried out, and something failed after it.
+    NotLogged(OperateError),
 }
 
 impl Failure {
@@ -40,7 +47,14 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Store(error) if error.kind() == StoreErrorKind::Unavailable => 3,
             Self::Store(_) => 4,
+            Self::NotLogged(OperateError::NotLogged { source, .. })
+                if source.kind() != StoreErrorKind::Unavailable =>
+            {
+                4
+            }
+            Self::Unknown(_) | Self::NotLogged(_) => 3,
             Self::Output(_) | Self::File(_) => 5,
+            Self::Busy(_) => 6,
         })
     }
 
@@ -48,8 +62,13 @@ impl Failure {
     pub(crate) fn text(&self) -> Option<String> {
         match self {
             _ if self.is_closed_pipe() => None,
-            Self::Refused(text) | Self::Usage(text) | Self::File(text) => Some(text.clone()),
+            Self::Refused(text)
+            | Self::Usage(text)
+            | Self::File(text)
+            | Self::Busy(text)
+            | Self::Unknown(text) => Some(text.clone()),
             Self::Store(error) => Some(chain(error)),
+            Self::NotLogged(error) => Some(chain(error)),
             Self::Output(error) => Some(format!("the output cannot be written: {error}")),
         }
     }

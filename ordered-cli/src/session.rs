@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ordered_core::admin::{Admin, KeyFilter};
 use ordered_core::event::Key;
 use ordered_core::explain::printable;
 use ordered_core::protocol::KeyView;
-use ordered_core::store::{Admin, Group, KeyFilter};
+use ordered_core::store::Group;
 use ordered_redis::RedisStore;
 
 use crate::args::Target;
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 
 /// A store, and which group of it.
 pub(crate) struct Session {
-    pub(crate) store: Arc<dyn Admin>,
+    pub(crate) admin: Admin,
     pub(crate) named: Option<String>,
     prefix: String,
 }
@@ -50,7 +51,7 @@ impl Session {
         #[cfg(feature = "cluster")]
         let builder = builder.cluster(target.cluster);
         Ok(Self {
-            store: Arc::new(builder.connect().await?),
+            admin: Admin::new(Arc::new(builder.connect().await?)),
             named: target.group.clone(),
             prefix: target.prefix.clone(),
         })
@@ -59,12 +60,12 @@ impl Session {
     /// The group that is meant.
     pub(crate) async fn group(&self) -> Result<Group, Failure> {
         if let Some(name) = &self.named {
-            return match self.store.group(name).await? {
+            return match self.admin.group(name).await? {
                 Some(group) => Ok(group),
                 None => Err(self.no_such_group(name).await?),
             };
         }
-        let groups = self.store.groups().await?;
+        let groups = self.admin.groups().await?;
         let name = match &groups[..] {
             [] => return Err(self.no_group()),
             [one] => one,
@@ -75,7 +76,7 @@ impl Session {
                 )));
             }
         };
-        match self.store.group(name).await? {
+        match self.admin.group(name).await? {
             Some(group) => Ok(group),
             None => Err(self.no_group()),
         }
@@ -90,7 +91,7 @@ impl Session {
     }
 
     async fn no_such_group(&self, name: &str) -> Result<Failure, Failure> {
-        let groups = self.store.groups().await?;
+        let groups = self.admin.groups().await?;
         if groups.is_empty() {
             return Ok(self.no_group());
         }
@@ -103,7 +104,7 @@ impl Session {
 
     /// What is known of a key.
     pub(crate) async fn known(&self, group: &Group, key: &Key) -> Result<KeyView, Failure> {
-        let view = self.store.inspect(group, key).await?;
+        let view = self.admin.inspect(group, key).await?;
         view.ok_or_else(|| unknown(group, key))
     }
 
@@ -117,7 +118,7 @@ impl Session {
         // A key that changes meanwhile may be on two pages.
         let (mut keys, mut cursor) = (BTreeMap::new(), None);
         loop {
-            let page = self.store.keys(group, filter, cursor).await?;
+            let page = self.admin.keys(group, filter, cursor).await?;
             keys.extend(page.keys.into_iter().map(|view| (view.key.clone(), view)));
             cursor = page.cursor;
             if cursor.is_none() || keys.len() > limit {

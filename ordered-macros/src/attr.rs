@@ -11,7 +11,7 @@ use crate::field::FieldPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 21] = [
+const OPTIONS: [(&str, &str); 22] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
@@ -22,6 +22,7 @@ const OPTIONS: [(&str, &str); 21] = [
     ("max_attempts", "max_attempts = 5"),
     ("lane_backoff", "lane_backoff = \"250ms\""),
     ("on_exhausted", "on_exhausted = \"halt\""),
+    ("on_state_loss", "on_state_loss = \"stop\""),
     ("on_gap", "on_gap = \"skip\""),
     ("gap_timeout", "gap_timeout = \"30s\""),
     ("on_late", "on_late = \"drop\""),
@@ -53,6 +54,7 @@ pub(crate) struct Options {
     pub(crate) max_attempts: Option<u64>,
     pub(crate) lane_backoff: Option<Duration>,
     pub(crate) on_exhausted: Option<OnExhausted>,
+    pub(crate) on_state_loss: Option<OnStateLoss>,
     pub(crate) on_gap: Option<OnGap>,
     pub(crate) gap_timeout: Option<Duration>,
     pub(crate) on_late: Option<OnLate>,
@@ -76,6 +78,12 @@ pub(crate) enum OnExhausted {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnStateLoss {
+    Stop,
+    Adopt,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnGap {
     Wait,
     Skip,
@@ -92,6 +100,8 @@ const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
     ("halt", OnExhausted::Halt),
     ("dead_letter", OnExhausted::DeadLetter),
 ];
+const ON_STATE_LOSS: [(&str, OnStateLoss); 2] =
+    [("stop", OnStateLoss::Stop), ("adopt", OnStateLoss::Adopt)];
 const ON_GAP: [(&str, OnGap); 3] = [
     ("wait", OnGap::Wait),
     ("skip", OnGap::Skip),
@@ -193,6 +203,7 @@ impl Options {
             "max_attempts" => self.max_attempts = Some(value::integer(setting, 1..=U32)?),
             "lane_backoff" => self.lane_backoff = Some(value::duration(setting)?),
             "on_exhausted" => self.on_exhausted = Some(value::choice(setting, &ON_EXHAUSTED)?),
+            "on_state_loss" => self.on_state_loss = Some(value::choice(setting, &ON_STATE_LOSS)?),
             "on_gap" => self.on_gap = Some(value::choice(setting, &ON_GAP)?),
             "gap_timeout" => self.gap_timeout = Some(value::duration(setting)?),
             "on_late" => self.on_late = Some(value::choice(setting, &ON_LATE)?),

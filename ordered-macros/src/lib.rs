@@ -37,14 +37,15 @@ use crate::model::Model;
 /// |---|---|---|---|
 /// | `key` | field | What the event belongs to: events of one key run in order. Of any type that implements `Display`. | required |
 /// | `seq` | field | The event's place among those of its key: 1, 2, 3, … Of any integer type. | required |
-/// | `id` | field | What makes it this event: a repetition has the same id. Of any type that implements `Display`. | the `event_id` at the top level of the JSON; without one, key and seq |
+/// | `id` | field | What makes it this event: a repetition has the same id. Of any type that implements `Display`. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
 /// | `timeout` | duration | How long one run may take before it is cancelled and counted as a failed attempt. | `"30s"` |
-/// | `max_attempts` | integer, from 1 | How often an event is tried, crashes of workers included, before it counts as failed for good. | `5` |
+/// | `max_attempts` | integer, from 1 | How often an event is tried before it counts as failed for good. Deaths of workers count apart: one that was under way in two workers that died runs alone from then on, and its key stops when that has killed so many more. | `5` |
 /// | `backoff` | duration | The longest wait before the second attempt; it doubles with each further one. `"0s"`: no wait. | `"100ms"` |
 /// | `max_backoff` | duration | The longest wait before any attempt. | `"10s"`, or `backoff` if that is longer |
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
-/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed for good: its key stops at it, and later events wait behind it until an operator decides; or the store puts it aside, and the key goes on. An event that used up its attempts by killing its workers always stops its key. | `"halt"` |
+/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed for good: its key stops at it, and later events wait behind it until an operator decides; or the store puts it aside, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
+/// | `on_state_loss` | `"stop"` or `"adopt"` | What workers do when the store has lost the state of the group, because it was flushed or has no disk and was restarted: they end with an error that names their keys; or they go on with a new state, into which each writes how far it knows its keys to be. What the store held and remembered is gone in either case. | `"stop"` |
 /// | `on_gap` | `"wait"`, `"skip"` or `"halt"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it. | `"wait"` |
 /// | `gap_timeout` | duration | After how long that is done. | required with `"skip"` and `"halt"` |
 /// | `on_late` | `"dead_letter"` or `"drop"` | What becomes of an event that comes after its key has passed over it. | `"dead_letter"` |

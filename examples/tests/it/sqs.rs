@@ -86,7 +86,7 @@ async fn a_killed_worker(fifo: bool) {
         concurrency: 10,
         in_python: true,
         // What the dead worker had received and not handled is out of sight for the visibility timeout.
-        within: VISIBILITY.max(LEASE + SWEEP) + MARGIN,
+        within: VISIBILITY.max(LEASE + 2 * SWEEP) + MARGIN,
     };
     let sqs = SqsServer::start().await.unwrap();
     let setting = setting(&sqs, "sqs-killed", fifo).await;

@@ -55,7 +55,7 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
         work: Duration::from_millis(20),
         concurrency: 12,
         in_python: false,
-        within: LEASE + SWEEP + MARGIN,
+        within: LEASE + 2 * SWEEP + MARGIN,
     };
     let setting = setting("killed").await;
     // So that all three get their share from the first event on, and none waits for a queue to be made.

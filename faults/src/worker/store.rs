@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_events::WorkerId;
-use ordered_events::core::protocol::{Command, Verdict};
-use ordered_events::core::store::{Group, Store, StoreError, StoreReport, Swept};
+use ordered_events::core::store::{Beat, Exchange, Group, Opened, Request, Session};
+use ordered_events::core::store::{Store, StoreError, Sweep, Swept};
 use ordered_testkit::history::What;
 
 use crate::journal::{self, Journal};
@@ -17,40 +17,45 @@ pub(super) struct Watched {
 
 #[async_trait]
 impl Store for Watched {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<StoreReport, StoreError> {
+    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         self.inner.open(group, worker).await
     }
 
-    async fn apply(
+    async fn exchange(
         &self,
         group: &Group,
-        worker: &WorkerId,
-        commands: &[Command],
-    ) -> Result<Vec<Verdict>, StoreError> {
-        self.inner.apply(group, worker, commands).await
+        session: &Session,
+        requests: &[Request],
+    ) -> Result<Exchange, StoreError> {
+        self.inner.exchange(group, session, requests).await
     }
 
     async fn heartbeat(
         &self,
         group: &Group,
-        worker: &WorkerId,
+        session: &Session,
         lease: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Beat, StoreError> {
         // The store counts from when the call arrives: its lease ends no sooner.
         let sent = journal::now();
-        self.inner.heartbeat(group, worker, lease).await?;
+        let beat = self.inner.heartbeat(group, session, lease).await?;
         self.journal.write(What::Leased {
-            worker: worker.as_str().to_owned(),
+            worker: session.worker.as_str().to_owned(),
             until: sent + u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
         });
-        Ok(())
+        Ok(beat)
     }
 
-    async fn leave(&self, group: &Group, worker: &WorkerId) -> Result<(), StoreError> {
-        self.inner.leave(group, worker).await
+    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
+        self.inner.leave(group, session).await
     }
 
-    async fn sweep(&self, group: &Group, limit: usize) -> Result<Swept, StoreError> {
-        self.inner.sweep(group, limit).await
+    async fn sweep(
+        &self,
+        group: &Group,
+        session: &Session,
+        sweep: &Sweep,
+    ) -> Result<Swept, StoreError> {
+        self.inner.sweep(group, session, sweep).await
     }
 }

@@ -1,46 +1,16 @@
-//! Worlds in which something fails.
+//! Worlds in which something goes wrong.
 
-use super::orderly::{CALM, COLLISION, ONE, PLAIN, REPEAT, THREE};
+use super::orderly::{ALONE, CALM, COLLISION, ONE, PLAIN, REPEAT, THREE, TWO_KEYS};
 use crate::bounds::{Bounds, Faults};
 
-pub(super) const LOST: Bounds = Bounds {
-    name: "lost replies",
-    piecewise: true,
+pub(super) const FAILING_ALONE: Bounds = Bounds {
+    name: "one worker that fails",
+    keeps_retries: true,
     faults: Faults {
-        lost_replies: true,
+        failures: true,
         ..CALM
     },
-    ..PLAIN
-};
-
-pub(super) const COPIES: Bounds = Bounds {
-    name: "duplicates",
-    copies: 2,
-    faults: Faults {
-        lost_replies: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
-pub(super) const REPEATED_CRASH: Bounds = Bounds {
-    name: "an id under two seqs, crashes",
-    events: REPEAT,
-    faults: Faults {
-        crashes: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
-pub(super) const COLLIDED_CRASH: Bounds = Bounds {
-    name: "two ids under one seq, crashes",
-    events: COLLISION,
-    faults: Faults {
-        crashes: true,
-        ..CALM
-    },
-    ..PLAIN
+    ..ALONE
 };
 
 pub(super) const FAILING: Bounds = Bounds {
@@ -52,24 +22,133 @@ pub(super) const FAILING: Bounds = Bounds {
     ..PLAIN
 };
 
-pub(super) const ALONE: Bounds = Bounds {
-    name: "one worker",
-    workers: 1,
+pub(super) const BATCHED: Bounds = Bounds {
+    name: "batches that fail",
     events: THREE,
     lane_depth: 3,
     next_events: 3,
+    batch: 2,
     faults: Faults {
+        failures: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
+pub(super) const WINDOW: Bounds = Bounds {
+    name: "a commit window",
+    events: THREE,
+    lane_depth: 3,
+    next_events: 3,
+    window: 1,
+    faults: Faults {
+        failures: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
+pub(super) const WINDOW_CRASH: Bounds = Bounds {
+    name: "a commit window, crashes",
+    window: 1,
+    faults: Faults {
+        crashes: true,
+        lost_answers: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
+pub(super) const BATCH_PAUSED: Bounds = Bounds {
+    name: "batches and a window, pauses",
+    batch: 2,
+    window: 1,
+    faults: Faults {
+        pauses: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const LOST_ALONE: Bounds = Bounds {
+    name: "one worker, lost answers",
+    faults: Faults {
+        lost_answers: true,
+        failures: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
+pub(super) const LOST: Bounds = Bounds {
+    name: "lost answers",
+    faults: Faults {
+        lost_answers: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const LATE_ALONE: Bounds = Bounds {
+    name: "one worker, late calls",
+    faults: Faults {
+        late_calls: true,
+        lost_answers: true,
+        failures: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
+pub(super) const LATE: Bounds = Bounds {
+    name: "late calls",
+    faults: Faults {
+        late_calls: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const LATE_PAUSED: Bounds = Bounds {
+    name: "late calls, pauses",
+    events: ONE,
+    faults: Faults {
+        late_calls: true,
+        lost_answers: true,
+        pauses: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const COPIES: Bounds = Bounds {
+    name: "duplicates",
+    copies: 2,
+    repeats: true,
+    ..PLAIN
+};
+
+pub(super) const COPIES_LOST: Bounds = Bounds {
+    name: "duplicates, lost answers",
+    events: ONE,
+    copies: 2,
+    repeats: true,
+    marks_repeats: true,
+    faults: Faults {
+        lost_answers: true,
         failures: true,
         ..CALM
     },
     ..PLAIN
 };
 
-pub(super) const ALONE_CRASH: Bounds = Bounds {
+pub(super) const CRASH_ALONE: Bounds = Bounds {
     name: "one worker that crashes",
+    marks_repeats: true,
+    repeats: true,
     faults: Faults {
-        failures: true,
         crashes: true,
+        failures: true,
         ..CALM
     },
     ..ALONE
@@ -79,24 +158,66 @@ pub(super) const CRASHING: Bounds = Bounds {
     name: "crashes",
     faults: Faults {
         crashes: true,
-        lost_replies: true,
         ..CALM
     },
     ..PLAIN
 };
 
-pub(super) const RESTARTING: Bounds = Bounds {
-    name: "crashes and restarts",
+pub(super) const CRASH_LOST: Bounds = Bounds {
+    name: "one event, crashes and lost answers",
+    events: ONE,
     faults: Faults {
         crashes: true,
+        lost_answers: true,
+        failures: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const POISON: Bounds = Bounds {
+    name: "an event that kills",
+    events: TWO_KEYS,
+    poison: Some(0),
+    concurrency: 2,
+    ..PLAIN
+};
+
+pub(super) const TWO_CRASH: Bounds = Bounds {
+    name: "two keys, crashes",
+    events: TWO_KEYS,
+    concurrency: 2,
+    faults: Faults {
+        crashes: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
+pub(super) const RESTARTING: Bounds = Bounds {
+    name: "restarts",
+    faults: Faults {
         stops: true,
         ..CALM
     },
     ..PLAIN
 };
 
+pub(super) const RESTART_FAILING: Bounds = Bounds {
+    name: "one worker, restarts and crashes",
+    keeps_retries: true,
+    faults: Faults {
+        stops: true,
+        crashes: true,
+        failures: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
 pub(super) const CUT: Bounds = Bounds {
     name: "lost connections",
+    marks_repeats: true,
     faults: Faults {
         lost_connections: true,
         ..CALM
@@ -107,87 +228,30 @@ pub(super) const CUT: Bounds = Bounds {
 pub(super) const FORGETFUL: Bounds = Bounds {
     name: "forgotten ids",
     remembered: Some(1),
+    repeats: true,
     faults: Faults {
         crashes: true,
         ..CALM
     },
-    ..PLAIN
+    ..ALONE
 };
 
-pub(super) const STEPPED: Bounds = Bounds {
-    name: "clock steps",
-    events: ONE,
-    faults: Faults {
-        crashes: true,
-        clock_steps: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
-pub(super) const THREE_LOST: Bounds = Bounds {
-    name: "three workers, lost replies",
-    workers: 3,
-    faults: Faults {
-        lost_replies: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
-pub(super) const THREE_CRASH: Bounds = Bounds {
-    name: "three workers, crashes",
-    workers: 3,
+pub(super) const REPEATED: Bounds = Bounds {
+    name: "an id under two seqs, crashes",
+    events: REPEAT,
+    repeats: true,
     faults: Faults {
         crashes: true,
         ..CALM
     },
-    ..PLAIN
+    ..ALONE
 };
 
-pub(super) const ONE_PAUSED: Bounds = Bounds {
-    name: "one event, pauses",
-    events: ONE,
-    faults: Faults {
-        pauses: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
-pub(super) const ONE_PAUSED_LONG: Bounds = Bounds {
-    name: "one event, leases of two ticks",
-    events: ONE,
-    lease: 2,
-    faults: Faults {
-        pauses: true,
-        crashes: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
-pub(super) const ONE_WORST: Bounds = Bounds {
-    name: "one event, all but pauses",
-    events: ONE,
+pub(super) const COLLIDED: Bounds = Bounds {
+    name: "two ids under one seq, crashes",
+    events: COLLISION,
     faults: Faults {
         crashes: true,
-        stops: true,
-        lost_replies: true,
-        lost_connections: true,
-        failures: true,
-        ..CALM
-    },
-    ..PLAIN
-};
-
-pub(super) const ONE_FAILED: Bounds = Bounds {
-    name: "one event, pauses and failures",
-    events: ONE,
-    faults: Faults {
-        pauses: true,
-        failures: true,
-        lost_replies: true,
         ..CALM
     },
     ..PLAIN
@@ -197,6 +261,40 @@ pub(super) const PAUSED: Bounds = Bounds {
     name: "pauses",
     faults: Faults {
         pauses: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const PAUSED_WORST: Bounds = Bounds {
+    name: "one event, pauses, crashes, lost answers",
+    events: ONE,
+    faults: Faults {
+        pauses: true,
+        crashes: true,
+        lost_answers: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const FORGOTTEN: Bounds = Bounds {
+    name: "lost state",
+    repeats: true,
+    faults: Faults {
+        state_loss: true,
+        failures: true,
+        ..CALM
+    },
+    ..ALONE
+};
+
+pub(super) const THREE_WORKERS: Bounds = Bounds {
+    name: "three workers, crashes",
+    workers: 3,
+    events: ONE,
+    faults: Faults {
+        crashes: true,
         ..CALM
     },
     ..PLAIN

@@ -14,7 +14,7 @@ const CRASHING: Faults = Faults {
 };
 
 const LOSSY: Faults = Faults {
-    lost_replies: true,
+    lost_answers: true,
     ..CALM
 };
 
@@ -106,7 +106,6 @@ pub(super) const OPERATED_CRASH: Bounds = Bounds {
 pub(super) const OPERATED_LOST: Bounds = Bounds {
     name: "an operator, lost replies",
     operator: ONCE,
-    piecewise: true,
     faults: LOSSY,
     ..PLAIN
 };
@@ -128,7 +127,7 @@ pub(super) const ASIDE_LOST: Bounds = Bounds {
     operator: REPLAYING,
     faults: Faults {
         failures: true,
-        lost_replies: true,
+        lost_answers: true,
         ..CALM
     },
     ..PLAIN
@@ -232,6 +231,35 @@ pub(super) const RENUMBERED_TWICE: Bounds = Bounds {
     events: DATED,
     said: TWICE,
     faults: FAILING,
+    ..PLAIN
+};
+
+pub(super) const GROUP_PAUSED: Bounds = Bounds {
+    name: "a group that is paused",
+    operator: Some(Operator {
+        orders: &[Order::PauseGroup],
+        times: 1,
+    }),
+    ..PLAIN
+};
+
+pub(super) const FORCED: Bounds = Bounds {
+    name: "an operator with force",
+    operator: ONCE,
+    faults: Faults {
+        force: true,
+        ..CALM
+    },
+    ..PLAIN
+};
+
+pub(super) const VANISHING: Bounds = Bounds {
+    name: "an operator that vanishes",
+    operator: ONCE,
+    faults: Faults {
+        lost_operators: true,
+        ..CALM
+    },
     ..PLAIN
 };
 

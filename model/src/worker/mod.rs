@@ -1,119 +1,123 @@
-//! The worker of the model: what `ordered_core`'s engine does, for one key, in the same words. Everything that the
-//! engine decides is here; how many handlers run at a time, batches of several keys and the like are not.
+//! A worker: the engine that ships, and the little that surrounds it: what is under way, and what it believes.
 
-mod answers;
-mod drain;
-mod lane;
-mod runs;
 mod turn;
 
-use ordered_core::protocol::Event;
+use std::hash::{BuildHasher, Hash, Hasher};
 
+use ordered_core::event::EventId;
+use ordered_core::protocol::engine::{Engine, Pending, RunId};
+use ordered_core::store::{Exchange, Request};
+
+pub(crate) use self::turn::{Outcome, Turn};
 use crate::bounds::Bounds;
-use crate::event::Which;
-use crate::store::{Answer, Ask};
+use crate::event::{KeyNumber, Which};
+use crate::store::NOW;
 
-pub(crate) use runs::Outcome;
-pub(crate) use turn::Turn;
-
-/// One worker process.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Worker {
-    /// Its first heartbeat has reached the store.
-    pub(crate) up: bool,
-    /// For how many ticks its lease is good, as the worker itself can be sure of it.
-    pub(crate) lease: u8,
-    /// A jump of the server's clock took the lease away, which the worker cannot know: what it runs of that time may
-    /// overlap with others.
-    pub(crate) stepped: bool,
+    /// A hash of all the rest, as it was in the last normal form.
+    pub(crate) print: u64,
+    pub(crate) engine: Engine<()>,
+    /// It is sure of its lease.
+    pub(crate) lease: bool,
+    /// The state of its session is lost, and it has not noticed.
+    pub(crate) session_lost: bool,
+    /// Whether it takes the group for paused.
+    pub(crate) paused: bool,
     pub(crate) draining: bool,
-    pub(crate) lane: Option<Lane>,
-    /// What to tell the store once the batch that is under way is answered.
-    pub(crate) outbox: Vec<Ask>,
-    /// The batch under way: the commands and the answers so far.
-    pub(crate) batch: Vec<(Ask, Option<Answer>)>,
-    /// The lease was lost after the batch went out.
-    pub(crate) suspect: bool,
-    /// Deliveries, by event, that the worker has forgotten without settling them.
-    pub(crate) limbo: Vec<Which>,
+    /// The call that is under way.
+    pub(crate) call: Option<Call>,
+    /// One that it gave up, and that may still be carried out.
+    pub(crate) late: Vec<Request>,
+    pub(crate) runs: Vec<Running>,
+    /// The keys that it will wake.
+    pub(crate) wakes: Vec<bool>,
+    /// How many deliveries of each message it has not settled, over its connection and over the one that is lost.
+    pub(crate) live: Vec<u8>,
+    pub(crate) stale: Vec<u8>,
+    /// Which of two connections it has.
+    pub(crate) connection: u8,
 }
 
-/// See `ordered_core`'s engine.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Lane {
-    pub(crate) fence: u64,
-    pub(crate) queue: Vec<Item>,
-    pub(crate) stage: Stage,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Call {
+    pub(crate) requests: Vec<Request>,
+    pub(crate) pending: Vec<Pending<()>>,
+    pub(crate) answer: Option<Answered>,
+    /// The lease lapsed since.
+    pub(crate) lapsed: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Stage {
-    Ready,
-    Running {
-        /// The lease ended under the run, so that another may begin.
-        excused: bool,
-    },
-    Asking,
-    BackingOff,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Answered {
+    Exchange(Exchange),
+    StateLost,
 }
 
-/// An event in the worker's memory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Item {
-    pub(crate) event: Which,
-    /// Deliveries that wait to be settled.
-    pub(crate) live: u8,
-    /// It has a handle of a lost connection, which settles nothing.
-    pub(crate) stale: bool,
+/// A handler at work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Running {
+    pub(crate) id: RunId,
+    pub(crate) key: KeyNumber,
     pub(crate) attempt: u32,
-    pub(crate) repeat: bool,
-    /// It does not say of which numbering it is: it came from the store.
-    pub(crate) undated: bool,
+    pub(crate) events: Vec<(u64, EventId)>,
+    /// Another worker may begin with the key beside it: its lease has ended since, or the key was taken from it.
+    pub(crate) excused: bool,
 }
 
-impl Item {
-    pub(crate) fn delivered(event: Which) -> Self {
-        Self {
-            event,
-            live: 1,
-            stale: false,
-            attempt: 1,
-            repeat: false,
-            undated: false,
-        }
-    }
-
-    /// As the worker tells it to the store.
-    pub(crate) fn event(&self, bounds: &Bounds) -> Event {
-        let event = bounds.event(self.event);
-        Event {
-            epoch: event.epoch.filter(|_| !self.undated),
-            ..event
-        }
-    }
-
-    pub(crate) fn has_tokens(&self) -> bool {
-        self.live > 0 || self.stale
+impl std::hash::Hash for Worker {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.print.hash(hasher);
     }
 }
 
 impl Worker {
-    /// Every event that it has in memory.
-    pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
-        let asks = self
-            .outbox
-            .iter()
-            .chain(self.batch.iter().map(|(ask, _)| ask));
-        let lane = self.lane.iter().flat_map(|lane| &lane.queue);
-        lane.chain(asks.filter_map(Ask::item))
+    /// To be called when the worker is in its normal form.
+    pub(crate) fn take_print(&mut self) {
+        self.print = 0;
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        self.engine.hash(&mut hasher);
+        (self.lease, self.session_lost, self.paused, self.draining).hash(&mut hasher);
+        (&self.call, &self.late, &self.runs, &self.wakes).hash(&mut hasher);
+        (&self.live, &self.stale, self.connection).hash(&mut hasher);
+        self.print = hasher.finish();
     }
 
-    pub(crate) fn items_mut(&mut self) -> impl Iterator<Item = &mut Item> {
-        let asks = self
-            .outbox
-            .iter_mut()
-            .chain(self.batch.iter_mut().map(|(ask, _)| ask));
-        let lane = self.lane.iter_mut().flat_map(|lane| &mut lane.queue);
-        lane.chain(asks.filter_map(Ask::item_mut))
+    pub(crate) fn new(bounds: &Bounds) -> Self {
+        let messages = bounds.messages().len();
+        let mut engine = Engine::new(bounds.rules());
+        engine.set_now(NOW);
+        engine.renumber(|_, _| {});
+        Self {
+            print: 0,
+            engine,
+            lease: true,
+            session_lost: false,
+            paused: false,
+            draining: false,
+            call: None,
+            late: Vec::new(),
+            runs: Vec::new(),
+            wakes: vec![false; bounds.keys()],
+            live: vec![0; messages],
+            stale: vec![0; messages],
+            connection: 0,
+        }
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.call.is_some() || !self.runs.is_empty()
+    }
+
+    pub(crate) fn can_leave(&self) -> bool {
+        self.draining && !self.is_busy() && self.engine.is_idle()
+    }
+
+    pub(crate) fn runs(&self, bounds: &Bounds, which: Option<Which>) -> bool {
+        let is_it = |run: &Running, which| {
+            let event = (bounds.seq(which), bounds.id(which));
+            run.key == bounds.key_of(which) && run.events.contains(&event)
+        };
+        which.is_some_and(|which| self.runs.iter().any(|run| is_it(run, which)))
     }
 }

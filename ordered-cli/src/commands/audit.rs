@@ -18,7 +18,7 @@ struct Document<'a> {
 pub(crate) async fn run(session: &Session, command: &Audit) -> Result<(), Failure> {
     show(&command.viewing, async || {
         let group = session.group().await?;
-        let entries = session.store.audit(&group, command.limit).await?;
+        let entries = session.admin.audit(&group, command.limit).await?;
         let document = Document {
             group: group.name(),
             entries: &entries,

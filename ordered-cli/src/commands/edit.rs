@@ -26,7 +26,7 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
     };
     let deed = plan.look(&verb, Removal::PutAside).await?;
     let now = session
-        .store
+        .admin
         .event(&plan.group, &command.key, command.seq)
         .await?;
     let before = now.map_or(Vec::new(), |event| event.body.to_vec());

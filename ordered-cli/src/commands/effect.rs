@@ -40,7 +40,6 @@ impl Deed {
         key: &str,
         verb: &Verb,
         removal: Removal,
-        last_seq_before: u64,
         effect: Effect,
     ) -> Self {
         Self {
@@ -48,7 +47,7 @@ impl Deed {
             key: key.to_owned(),
             verb: verb.to_string(),
             dry_run: true,
-            last_seq_before,
+            last_seq_before: effect.last_seq_before,
             last_seq: effect.last_seq,
             released: effect.released,
             removed: effect.removed,
@@ -81,6 +80,7 @@ impl Deed {
     /// It was done, with this effect.
     pub(crate) fn done(&mut self, effect: Effect) {
         self.dry_run = false;
+        self.last_seq_before = effect.last_seq_before;
         self.last_seq = effect.last_seq;
         self.released = effect.released;
         self.removed = effect.removed;
@@ -184,11 +184,12 @@ mod tests {
 
     fn deed(removal: Removal, last_seq: u64, released: &[u64], removed: &[u64]) -> Deed {
         let effect = Effect {
+            last_seq_before: 41,
             last_seq,
             released: released.into(),
             removed: removed.into(),
         };
-        Deed::new("g", "k", &Verb::Skip { to: None }, removal, 41, effect)
+        Deed::new("g", "k", &Verb::Skip { to: None }, removal, effect)
     }
 
     #[test]
@@ -200,6 +201,7 @@ mod tests {
              (45–46, 48)"
         );
         skip.done(Effect {
+            last_seq_before: 41,
             last_seq: 44,
             released: Vec::new(),
             removed: Vec::new(),

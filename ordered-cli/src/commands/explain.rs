@@ -18,8 +18,8 @@ struct Document<'a> {
 pub(crate) async fn run(session: &Session, command: &OfKey) -> Result<(), Failure> {
     show(&command.viewing, async || {
         let group = session.group().await?;
-        let workers = session.store.workers(&group).await?.workers;
-        let view = session.store.inspect(&group, &command.key).await?;
+        let workers = session.admin.workers(&group).await?.workers;
+        let view = session.admin.inspect(&group, &command.key).await?;
         let key = command.key.as_str();
         let explanation = explain(key, view.as_ref(), &group, Some(&workers));
         let document = Document {

@@ -3,9 +3,10 @@ use std::io::{self, BufWriter, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ordered_core::admin::{KeyFilter, Shelf, StoredEvent};
 use ordered_core::event::Key;
 use ordered_core::protocol::KeyView;
-use ordered_core::store::{Group, KeyFilter, Shelf, StoredEvent};
+use ordered_core::store::Group;
 use serde::Serialize;
 
 use crate::args::Export;
@@ -74,7 +75,7 @@ async fn export(
     for shelf in [Shelf::Dead, Shelf::Held] {
         let mut after = None;
         loop {
-            let page = session.store.stored(group, &key, shelf, after).await?;
+            let page = session.admin.stored(group, &key, shelf, after).await?;
             for event in &page {
                 writeln!(out, "{}", json(&line(group, view, shelf, event))?)?;
             }

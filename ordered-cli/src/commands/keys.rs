@@ -1,6 +1,6 @@
+use ordered_core::admin::KeyFilter;
 use ordered_core::explain::{Explanation, Standing, explain, grouped, moment, printable, span};
 use ordered_core::protocol::KeyView;
-use ordered_core::store::KeyFilter;
 use serde::Serialize;
 
 use crate::args::Keys;

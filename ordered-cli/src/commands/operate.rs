@@ -1,7 +1,12 @@
+use std::pin::pin;
+use std::time::Duration;
+
+use ordered_core::admin::{OperateError, OperateOptions};
 use ordered_core::event::Key;
 use ordered_core::explain::printable;
-use ordered_core::protocol::{Effect, Verb, Verdict};
+use ordered_core::protocol::{Effect, Verb, Verdict, WorkerId};
 use ordered_core::store::Group;
+use tokio::time::timeout;
 
 use super::effect::{Deed, Removal};
 use crate::args::Acting;
@@ -10,6 +15,9 @@ use crate::failure::Failure;
 use crate::operator::operator;
 use crate::output::{Report, print};
 use crate::session::Session;
+
+/// After how long a verb that waits for a key says so.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A verb that is to be done to a key.
 pub(super) struct Plan<'a> {
@@ -35,32 +43,80 @@ impl<'a> Plan<'a> {
 
     /// What the verb would do.
     pub(super) async fn look(&self, verb: &Verb, removal: Removal) -> Result<Deed, Failure> {
-        let before = self.session.store.inspect(&self.group, self.key).await?;
-        let first = self.group.policy().first_seq.saturating_sub(1);
-        let last_seq = before.map_or(first, |view| view.last_seq);
         let effect = self.say(verb, true).await?;
         Ok(Deed::new(
             self.group.name(),
             self.key.as_str(),
             verb,
             removal,
-            last_seq,
             effect,
         ))
     }
 
     pub(super) async fn say(&self, verb: &Verb, dry_run: bool) -> Result<Effect, Failure> {
-        let (store, operator) = (&self.session.store, operator(self.acting));
-        let verdict = store.operate(&self.group, self.key, verb, &operator, dry_run);
-        match verdict.await? {
-            Verdict::Operated(effect) => Ok(effect),
-            Verdict::Refused(refusal) => Err(self.refused(&refusal.to_string()).await?),
-            other => Err(Failure::refused(format!("the store answered {other:?}"))),
+        let options = OperateOptions {
+            dry_run,
+            force: self.acting.force,
+            wait: self.acting.wait,
+        };
+        let operator = operator(self.acting);
+        let admin = &self.session.admin;
+        let verdict = admin.operate(&self.group, self.key, verb, &operator, options);
+        match self.announced(verdict).await {
+            Ok(Verdict::Operated(effect)) => Ok(effect),
+            Ok(Verdict::Refused(refusal)) => Err(self.refused(&refusal.to_string()).await?),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Waits for what comes of a verb. Where that takes a while, says which worker has the key.
+    async fn announced<T>(&self, verdict: impl Future<Output = T>) -> T {
+        let mut verdict = pin!(verdict);
+        let patience = PATIENCE.min(self.acting.wait / 2);
+        loop {
+            if let Ok(verdict) = timeout(patience, &mut verdict).await {
+                return verdict;
+            }
+            // Polled on meanwhile, because the operator's lease lives by it.
+            let owner = tokio::select! {
+                verdict = &mut verdict => return verdict,
+                owner = self.owner() => owner,
+            };
+            if let Some(owner) = owner {
+                eprintln!(
+                    "ordered: waiting up to {:?} for {owner} to hand over {}",
+                    self.acting.wait,
+                    printable(self.key.as_str()),
+                );
+                return verdict.await;
+            }
+        }
+    }
+
+    /// Who has the key now, if anybody.
+    async fn owner(&self) -> Option<String> {
+        let view = self.session.admin.inspect(&self.group, self.key).await;
+        let claim = view.ok()??.claim?;
+        let worker = WorkerId::new(&claim.worker);
+        let name = printable(worker.as_str());
+        Some(match worker.operator_name() {
+            Some(operator) => format!("operator {}", printable(operator)),
+            None => format!("worker {name}"),
+        })
+    }
+
+    fn failed(&self, error: OperateError) -> Failure {
+        let text = format!("{}: {error}", printable(self.key.as_str()));
+        match error {
+            OperateError::Store(error) => Failure::Store(error),
+            OperateError::Busy { .. } | OperateError::Lost => Failure::Busy(text),
+            error @ OperateError::NotLogged { .. } => Failure::NotLogged(error),
+            _ => Failure::Unknown(text),
         }
     }
 
     async fn refused(&self, why: &str) -> Result<Failure, Failure> {
-        let view = self.session.store.inspect(&self.group, self.key).await?;
+        let view = self.session.admin.inspect(&self.group, self.key).await?;
         let unknown = if view.is_none() {
             " (the key is not known: `ordered keys` lists those that are)"
         } else {

@@ -36,10 +36,10 @@ pub(crate) async fn run(session: &Session, command: &Pause, paused: bool) -> Res
 async fn whole_group(session: &Session, acting: &Acting, paused: bool) -> Result<(), Failure> {
     let group = session.group().await?;
     let changes = if acting.dry_run {
-        session.store.overview(&group).await?.paused != paused
+        session.admin.overview(&group).await?.paused != paused
     } else {
         let operator = operator(acting);
-        session.store.pause_group(&group, paused, &operator).await?
+        session.admin.pause_group(&group, paused, &operator).await?
     };
     let name = printable(group.name());
     if !changes {

@@ -1,7 +1,8 @@
+use ordered_core::admin::KeyFilter;
 use ordered_core::event::Key;
 use ordered_core::explain::{printable, ranges};
 use ordered_core::protocol::{Effect, KeyView, Verb};
-use ordered_core::store::{Group, KeyFilter};
+use ordered_core::store::Group;
 use serde::Serialize;
 
 use super::effect::{Deed, Removal};

@@ -1,5 +1,5 @@
+use ordered_core::admin::{GroupView, KeyCounts, WorkerView};
 use ordered_core::explain::{events, grouped, moment, printable, size, span};
-use ordered_core::store::{GroupView, KeyCounts, WorkerView};
 use serde::Serialize;
 
 use crate::args::Viewing;
@@ -45,12 +45,12 @@ pub(crate) async fn run(session: &Session, viewing: &Viewing) -> Result<(), Fail
 async fn views(session: &Session) -> Result<Vec<GroupView>, Failure> {
     if session.named.is_some() {
         let group = session.group().await?;
-        return Ok(vec![session.store.overview(&group).await?]);
+        return Ok(vec![session.admin.overview(&group).await?]);
     }
     let mut views = Vec::new();
-    for name in session.store.groups().await? {
-        if let Some(group) = session.store.group(&name).await? {
-            views.push(session.store.overview(&group).await?);
+    for name in session.admin.groups().await? {
+        if let Some(group) = session.admin.group(&name).await? {
+            views.push(session.admin.overview(&group).await?);
         }
     }
     if views.is_empty() {

@@ -29,7 +29,7 @@ pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failur
 pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), Failure> {
     let plan = Plan::new(session, &command.key, &command.acting).await?;
     let verb = Verb::Discard { seq: command.seq };
-    let view = session.store.inspect(&plan.group, &command.key).await?;
+    let view = session.admin.inspect(&plan.group, &command.key).await?;
     let is_aside = view.is_some_and(|view| {
         let seq = command.seq.get();
         let is_held = view.held.iter().any(|held| held.seq == seq);

@@ -1,5 +1,5 @@
+use ordered_core::admin::{WorkerView, WorkersView};
 use ordered_core::explain::printable;
-use ordered_core::store::{WorkerView, WorkersView};
 use serde::Serialize;
 
 use super::status::lease;
@@ -19,7 +19,7 @@ struct Document<'a> {
 pub(crate) async fn run(session: &Session, viewing: &Viewing) -> Result<(), Failure> {
     show(viewing, async || {
         let group = session.group().await?;
-        let WorkersView { workers, now } = session.store.workers(&group).await?;
+        let WorkersView { workers, now } = session.admin.workers(&group).await?;
         let document = Document {
             group: group.name(),
             workers: &workers,

@@ -5,12 +5,13 @@ use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ordered_core::admin::Admin;
 use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{
     Backoff, Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed,
 };
 use ordered_core::protocol::{KeyView, Policy};
-use ordered_core::store::{Admin, Group};
+use ordered_core::store::Group;
 use ordered_core::transport::{MemoryBroker, Publish};
 use ordered_core::worker::{Worker, WorkerBuilder, WorkerError};
 use ordered_redis::RedisStore;
@@ -87,6 +88,7 @@ impl Handler for Scribe {
 pub(crate) struct World {
     pub(crate) broker: MemoryBroker,
     pub(crate) store: RedisStore,
+    pub(crate) admin: Admin,
     pub(crate) group: Group,
     url: String,
     prefix: String,
@@ -146,9 +148,11 @@ impl World {
     ) -> Self {
         let prefix = unique("cli");
         let store = RedisStore::builder(&url).prefix(&prefix);
+        let store = store.connect().await.unwrap();
         Self {
             broker: MemoryBroker::new(),
-            store: store.connect().await.unwrap(),
+            admin: Admin::new(Arc::new(store.clone())),
+            store,
             group: Group::new(GROUP, Policy::default()),
             url,
             prefix,
@@ -215,7 +219,7 @@ impl World {
 
     pub(crate) async fn view(&self, key: &str) -> Option<KeyView> {
         let key = Key::new(key).unwrap();
-        self.store.inspect(&self.group, &key).await.unwrap()
+        self.admin.inspect(&self.group, &key).await.unwrap()
     }
 
     /// Waits until the key is like this.

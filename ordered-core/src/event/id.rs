@@ -1,5 +1,8 @@
 use std::fmt;
+use std::hash::Hasher;
 use std::sync::Arc;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{Key, Seq};
 
@@ -24,8 +27,9 @@ pub enum InvalidId {
 }
 
 impl EventId {
-    /// The longest id, in bytes of UTF-8; long enough for an id made of the longest key and its seq.
-    pub const MAX_BYTES: usize = Key::MAX_BYTES + 20;
+    /// The longest id, in bytes of UTF-8; long enough for the id of [content](EventId::of_content) under the longest key:
+    /// 16 digits of seq, 32 of the digest, and what separates them.
+    pub const MAX_BYTES: usize = Key::MAX_BYTES + 50;
 
     /// Checks the text and takes it as an id.
     ///
@@ -40,11 +44,21 @@ impl EventId {
         }
     }
 
-    /// The id of an event that carries none: its key and seq. Two such events with one seq cannot be told apart,
-    /// so a conflict between two producers passes as a duplicate.
+    /// The id of an event that carries none: `key#seq#digest`, with a digest of the bytes of its body.
+    ///
+    /// A redelivery has the same bytes, and so the same id. Where a producer starts its numbering again, or two producers
+    /// number one key, the bodies differ, and so do the ids: the second event is a conflict, which people see, and not a
+    /// duplicate, which vanishes. So it is for one that is published again with other bytes, a newer timestamp for instance.
+    ///
+    /// The digest is SipHash-2-4 with 128 bits and a key of zeros. It never changes, because ids are remembered across
+    /// versions. It tells apart what differs by mistake; it does not keep somebody from making two bodies with one digest
+    /// on purpose.
     #[must_use]
-    pub fn of_position(key: &Key, seq: Seq) -> Self {
-        Self(format!("{key}#{seq}").into())
+    pub fn of_content(key: &Key, seq: Seq, body: &[u8]) -> Self {
+        let mut hasher = SipHasher24::new();
+        hasher.write(body);
+        let digest = hasher.finish128().as_u128();
+        Self(format!("{key}#{seq}#{digest:032x}").into())
     }
 
     /// The text.
@@ -71,5 +85,47 @@ impl TryFrom<&str> for EventId {
 
     fn try_from(text: &str) -> Result<Self, InvalidId> {
         Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(key: &str, seq: u64, body: &str) -> EventId {
+        EventId::of_content(
+            &Key::new(key).unwrap(),
+            Seq::new(seq).unwrap(),
+            body.as_bytes(),
+        )
+    }
+
+    #[test]
+    fn the_id_of_content_never_changes() {
+        // Ids are remembered across versions: these may never be others.
+        assert_eq!(
+            of("a", 1, "").as_str(),
+            "a#1#f4f2ced447ab02427de0a38047d74950"
+        );
+        assert_eq!(
+            of("order-7", 12, r#"{"total":5}"#).as_str(),
+            "order-7#12#9e2e4032d89d3600b08e4a5b0de38d43"
+        );
+    }
+
+    #[test]
+    fn the_id_of_content_differs_with_key_seq_and_body() {
+        let id = of("a", 1, "body");
+        assert_eq!(of("a", 1, "body"), id);
+        for other in [of("b", 1, "body"), of("a", 2, "body"), of("a", 1, "bodies")] {
+            assert_ne!(other, id);
+        }
+    }
+
+    #[test]
+    fn the_longest_id_of_content_is_an_id() {
+        let id = of(&"k".repeat(Key::MAX_BYTES), Seq::MAX.get(), "body");
+        assert_eq!(id.as_str().len(), EventId::MAX_BYTES);
+        assert_eq!(EventId::new(id.as_str()), Ok(id));
     }
 }

@@ -194,7 +194,7 @@ fn short_name<T>() -> &'static str {
 }
 
 /// The id of an event whose handler names no `id` field: the top-level `event_id` of its JSON, where there is one, else
-/// its key and seq.
+/// the id of its [content](EventId::of_content).
 ///
 /// # Errors
 /// When `event_id` is there, but is neither text nor a number, or cannot be an id.
@@ -203,15 +203,16 @@ pub fn json_field_as_id(envelope: &Envelope, key: &Key, seq: Seq) -> Result<Even
     struct Probe {
         event_id: Option<IdValue>,
     }
+    let of_content = || EventId::of_content(key, seq, &envelope.body);
     // Serde reads an array into a struct, too: its first item would be taken for the id.
     if envelope.body.trim_ascii_start().first() != Some(&b'{') {
-        return Ok(EventId::of_position(key, seq));
+        return Ok(of_content());
     }
     let probe: Probe = serde_json::from_slice(&envelope.body)
         .map_err(|error| Malformed(format!("the event's `event_id` cannot be its id: {error}")))?;
     match probe.event_id {
         Some(id) => Ok(EventId::new(id.to_string())?),
-        None => Ok(EventId::of_position(key, seq)),
+        None => Ok(of_content()),
     }
 }
 

@@ -18,8 +18,8 @@ pub struct HandlerOptions {
     pub lane_backoff: Duration,
     /// What becomes of an event that failed for good. Default: its key is halted.
     ///
-    /// An event that used up its attempts because the workers that ran it died halts its key whatever is said here: no
-    /// worker is there to hand it over, and the store, which may not have it, cannot put aside what it does not have.
+    /// An event that kills its workers halts its key whatever is said here: no worker is there to hand it over, and the
+    /// store, which may not have it, cannot put aside what it does not have.
     pub on_exhausted: OnExhausted,
     /// What becomes of an event that comes after its seq was passed over. Default: it is dead-lettered.
     pub on_late: OnLate,
@@ -57,7 +57,7 @@ pub enum OnExhausted {
     /// Its key stops here, and later events wait behind it until an operator decides.
     #[default]
     Halt,
-    /// The store puts it aside, and the key goes on with the next; unless it used up its attempts by killing its workers.
+    /// The store puts it aside, and the key goes on with the next; unless it kills its workers.
     DeadLetter,
 }
 

@@ -39,6 +39,13 @@ impl WorkerId {
         self.0.starts_with(OPERATOR)
     }
 
+    /// Who the operator is, where it is the name of one.
+    #[must_use]
+    pub fn operator_name(&self) -> Option<&str> {
+        let (who, _) = self.0.strip_prefix(OPERATOR)?.rsplit_once(':')?;
+        Some(who)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -22,6 +22,7 @@ impl Transition<'_> {
     /// # Errors
     /// Why it cannot be done; then nothing is changed.
     pub fn operate(&mut self, verb: &Verb, letter: Option<&Letter>) -> Result<Effect, Refusal> {
+        let last_seq_before = self.state.last_seq;
         let removed = match verb {
             Verb::Retry => self.retry_now(),
             Verb::Skip { to } => self.skip(to.map(Seq::get)),
@@ -34,6 +35,7 @@ impl Transition<'_> {
         }?;
         self.watch_gap(false);
         Ok(Effect {
+            last_seq_before,
             last_seq: self.state.last_seq,
             released: self.released(),
             removed,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Policy {
     /// The seq that a key never seen before begins with. Default 1.
     pub first_seq: u64,
-    /// How often one event is tried, crashes of workers included, before its key is halted. Default 5.
+    /// How often the handler may fail on one event before it counts as failed for good; and, counted apart, how many
+    /// workers may die while they run it alone before its key is halted. Default 5.
     pub max_attempts: u32,
     /// What to do about an event that does not come while later ones wait. Default: wait for it.
     pub on_gap: GapPolicy,

@@ -70,6 +70,8 @@ pub enum Verdict {
 /// What an operator's verb did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effect {
+    /// The last seq, before it.
+    pub last_seq_before: u64,
     /// The last seq, after it.
     pub last_seq: u64,
     /// What may run now, in order: at most [`Effect::MOST`] seqs.

@@ -2,6 +2,7 @@
 
 mod handler;
 mod hostile;
+mod numbering;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 #[cfg(feature = "opentelemetry")]

@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use crate::attr::{OnExhausted, OnGap, OnLate};
+use crate::attr::{OnExhausted, OnGap, OnLate, OnStateLoss};
 use crate::model::Model;
 
 pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
@@ -43,6 +43,11 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
         OnExhausted::DeadLetter => quote!(#private::OnExhausted::DeadLetter),
     });
     assign(quote!(on_exhausted), on_exhausted);
+    let on_state_loss = given.on_state_loss.map(|then| match then {
+        OnStateLoss::Stop => quote!(#private::OnStateLoss::Stop),
+        OnStateLoss::Adopt => quote!(#private::OnStateLoss::Adopt),
+    });
+    assign(quote!(on_state_loss), on_state_loss);
     let on_late = given.on_late.map(|then| match then {
         OnLate::DeadLetter => quote!(#private::OnLate::DeadLetter),
         OnLate::Drop => quote!(#private::OnLate::Drop),

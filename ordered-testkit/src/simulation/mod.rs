@@ -26,7 +26,7 @@
 //!         let (key, seq) = text.split_once(' ').ok_or(Malformed("no space".into()))?;
 //!         let key = Key::new(key)?;
 //!         let seq = Seq::new(seq.parse().map_err(|_| Malformed("no number".into()))?)?;
-//!         let id = EventId::of_position(&key, seq);
+//!         let id = EventId::of_content(&key, seq, &envelope.body);
 //!         Ok(Decoded { key, seq, id, event: () })
 //!     }
 //!

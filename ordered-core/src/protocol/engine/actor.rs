@@ -22,6 +22,8 @@ pub(super) struct Actor<D> {
     pub(super) controls: Vec<(Control, Token)>,
     /// A request is under way.
     pub(super) pending: bool,
+    /// The lease had ended since that was sent: what is granted may be another worker's already.
+    pub(super) lapsed: bool,
     /// It is in the outbox.
     pub(super) queued: bool,
     /// It is in the line for a handler slot.
@@ -56,6 +58,8 @@ pub(super) struct Actor<D> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ownership {
     pub(super) fence: Fence,
+    /// The fence under which the store's body was saved, as the last answer says.
+    pub(super) body_fence: Fence,
     /// As the last answer says, with what the owner has decided since.
     pub(super) state: KeyState,
     /// Where the store lists the key.
@@ -95,6 +99,7 @@ impl<D> Actor<D> {
             queue: Queue::default(),
             controls: Vec::new(),
             pending: false,
+            lapsed: false,
             queued: false,
             lined_up: false,
             claimed: false,
@@ -357,7 +362,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.controls.hash(hasher);
         (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
         (self.adopting, self.busy, self.asleep, self.hold_overflow).hash(hasher);
-        (self.full, self.unsure).hash(hasher);
+        (self.full, self.unsure, self.lapsed).hash(hasher);
         self.failure.hash(hasher);
         self.waiting.hash(hasher);
         self.waiting_deliveries.hash(hasher);
@@ -368,7 +373,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
 
 impl std::hash::Hash for Ownership {
     fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        self.fence.hash(hasher);
+        (self.fence, self.body_fence).hash(hasher);
         self.state.hash(hasher);
         self.listing.hash(hasher);
         (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);
@@ -385,8 +390,7 @@ impl Ownership {
         Watermark::of(&self.state, self.fence)
     }
 
-    /// Whether the key is to be given up, since somebody wants it. The owner runs something first, so that two that both
-    /// want it do not only pass it to each other.
+    /// Whether the key is to be given up, since somebody wants it and the owner has run something.
     pub(super) fn is_wanted(&self) -> bool {
         self.hand_over && self.began
     }

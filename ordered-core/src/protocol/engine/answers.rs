@@ -60,6 +60,11 @@ impl<D: Default> Actor<D> {
                 self.in_doubt = Some(pending);
             }
         }
+        if std::mem::take(&mut self.lapsed)
+            && let Some(own) = &mut self.ownership
+        {
+            own.uncertain = true;
+        }
     }
 
     fn on_owned(&mut self, shared: &mut Shared<D>, pending: &PendingAcquire, owned: Owned) {
@@ -82,21 +87,25 @@ impl<D: Default> Actor<D> {
         let was_at = was.as_ref().map(Ownership::watermark);
         let marks = shared.watermarks.get(&self.key).into_iter().chain(was_at);
         let knew = marks.reduce(Watermark::join);
+        let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
+        let carried_out = doubt.as_ref().is_some_and(|save| {
+            save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence
+        });
+        let knows_body = was
+            .as_ref()
+            .is_some_and(|own| own.body_fence == owned.body_fence);
         let unbroken = match owned.previous {
-            // Nobody else saved anything since: an acquisition whose answer was lost may have followed the grant to another.
-            Previous::Myself => was
-                .as_ref()
-                .is_some_and(|own| owned.body_fence <= own.fence),
+            // An acquisition without an answer may have come between, and another owner before that.
+            Previous::Myself => knows_body || carried_out,
             // The store forgot everything, and nobody else has had the key since.
             Previous::Nobody => owned.body.is_none(),
             Previous::Died(_) | Previous::Other(_) => false,
         };
         let continues = was.is_some() && unbroken && unreadable.is_none();
-        let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
         let (began, serial_until) = was
             .filter(|_| continues)
             .map_or((false, 0), |own| (own.began, own.serial_until));
-        let mut own = Ownership::new(owned.fence, state, listing);
+        let mut own = Ownership::new(&owned, state, listing);
         (own.began, own.serial_until) = (began, serial_until);
         self.ownership = Some(own);
         if owned.body.is_none() {
@@ -104,8 +113,6 @@ impl<D: Default> Actor<D> {
             self.queue.forget_stored();
         }
         if let Some(save) = doubt {
-            let carried_out =
-                save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence;
             if carried_out {
                 self.settle_in_doubt(shared, *save);
             } else if continues {
@@ -223,8 +230,9 @@ impl<D: Default> Actor<D> {
         self.busy = true;
         self.unsure = false;
         self.claimed = false;
-        for (seq, posted) in pending.posted.iter().zip(busy.posted) {
-            let taken = self.queue.take_waiting(|event| event.seq == *seq);
+        for ((seq, id), posted) in pending.posted.iter().zip(busy.posted) {
+            let is_it = |event: &Event<D>| event.seq == *seq && event.id == *id;
+            let taken = self.queue.take_waiting(is_it);
             for event in taken {
                 self.on_posted(shared, event, posted.clone());
             }
@@ -258,7 +266,10 @@ impl<D: Default> Actor<D> {
         let Some(own) = &mut self.ownership else {
             return;
         };
-        let moved = Watermark::of(&save.next, own.fence) != Watermark::of(&own.state, own.fence);
+        let moved = Watermark::of(&save.next, own.fence) != own.watermark();
+        if save.body.is_some() {
+            own.body_fence = own.fence;
+        }
         own.state = save.next.clone();
         own.listing = save.listing;
         own.dirty = false;
@@ -299,7 +310,12 @@ impl<D: Default> Actor<D> {
 
     /// The worker keeps the key until the next attempt.
     fn begin_wait(&mut self, shared: &mut Shared<D>, failure: Failure) {
-        if let Some(event) = self.queue.front() {
+        let event = if failure.replay {
+            self.queue.get_replay(failure.seq)
+        } else {
+            self.queue.get(failure.seq)
+        };
+        if let Some(event) = event {
             let what = retrying(&failure);
             shared.observe(&self.key, event, what);
         }
@@ -390,7 +406,8 @@ impl<D: Default> Actor<D> {
             return;
         }
         let (now, waiting) = (shared.now, self.waiting.is_some());
-        let Some(event) = self.queue.iter_mut().find(|event| event.seq == seq) else {
+        let mut events = self.queue.iter_mut();
+        let Some(event) = events.find(|event| event.seq == seq && !event.replay) else {
             return;
         };
         event.held_since = Some(now);
@@ -483,7 +500,6 @@ impl<D: Default> Actor<D> {
             held_since: Some(if replay { 0 } else { note.since }),
             seen: if replay { Some(false) } else { seen },
             replay,
-            tick: 0,
             id: letter.id,
         })
     }
@@ -609,9 +625,10 @@ fn retrying(failure: &Failure) -> EventChange {
 }
 
 impl Ownership {
-    fn new(fence: Fence, state: KeyState, listing: Listing) -> Self {
+    fn new(owned: &Owned, state: KeyState, listing: Listing) -> Self {
         Self {
-            fence,
+            fence: owned.fence,
+            body_fence: owned.body_fence,
             listing,
             dirty: false,
             began: false,

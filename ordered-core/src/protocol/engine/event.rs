@@ -31,8 +31,6 @@ pub struct Event<D> {
     pub(super) seen: Option<bool>,
     /// It is a dead letter that is run again.
     pub(super) replay: bool,
-    /// How many ticks of the overflow had gone by when it came.
-    pub(super) tick: u64,
 }
 
 impl<D> Event<D> {
@@ -50,7 +48,6 @@ impl<D> Event<D> {
             held_since: None,
             seen: None,
             replay: false,
-            tick: 0,
         }
     }
 
@@ -61,7 +58,7 @@ impl<D> Event<D> {
 
     /// Whether it may run as far as it is concerned itself.
     pub(super) fn is_checked(&self) -> bool {
-        self.seen.is_some() && !(self.redelivered && !self.is_stored())
+        self.seen.is_some() && (self.is_stored() || !self.redelivered)
     }
 
     /// Whether the handler is not called for it, because its id was processed under another seq. A replay is handled

@@ -18,6 +18,7 @@ mod runs;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod visit;
 mod watermark;
 
 use std::collections::VecDeque;
@@ -28,6 +29,8 @@ pub use effect::{Deferral, Disposition, Effect, EventChange, KeyChange, Run, Run
 pub use event::{Event, Tokens};
 pub use pending::Pending;
 pub use shared::Rules;
+#[doc(hidden)]
+pub use visit::Visitor;
 pub use watermark::Watermark;
 
 use self::actor::Actor;
@@ -104,11 +107,10 @@ impl<D: Default> Engine<D> {
     }
 
     /// The broker delivered an event. While draining it is left unsettled, so that the broker delivers it elsewhere.
-    pub fn deliver(&mut self, key: &Key, mut event: Event<D>) {
+    pub fn deliver(&mut self, key: &Key, event: Event<D>) {
         if self.shared.draining {
             return;
         }
-        event.tick = self.shared.tick;
         self.came = true;
         let depth = self.shared.rules.depth();
         let actor = actor(&mut self.keys, key);
@@ -148,7 +150,7 @@ impl<D: Default> Engine<D> {
             if self.spare_keys() == 0 {
                 return;
             }
-            if !self.keys.contains_key(&key) {
+            if self.keys.get(&key).is_none_or(Actor::is_over) {
                 actor(&mut self.keys, &key).claimed = true;
                 self.touch(&key);
             }
@@ -328,12 +330,11 @@ impl<D: Default> Engine<D> {
     /// the store has granted it anew.
     pub fn on_lapse(&mut self) {
         for key in self.keys.sorted_keys() {
-            if let Some(own) = self
-                .keys
-                .get_mut(&key)
-                .and_then(|actor| actor.ownership.as_mut())
-            {
-                own.uncertain = true;
+            if let Some(actor) = self.keys.get_mut(&key) {
+                actor.lapsed = actor.pending;
+                if let Some(own) = &mut actor.ownership {
+                    own.uncertain = true;
+                }
             }
             self.touch(&key);
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::effect::Disposition;
 use super::event::Event;
-use crate::event::Key;
+use crate::event::{EventId, Key};
 use crate::protocol::KeyState;
 use crate::store::{Listing, Slot};
 use crate::transport::Token;
@@ -23,10 +23,10 @@ pub(super) enum PendingKind<D> {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PendingAcquire {
-    /// The seqs whose ids are looked up, in order.
-    pub(super) looked_up: Vec<u64>,
-    /// The seqs of the letters, in order.
-    pub(super) posted: Vec<u64>,
+    /// The seqs and ids that are looked up, in order.
+    pub(super) looked_up: Vec<(u64, EventId)>,
+    /// Those of the letters, in order.
+    pub(super) posted: Vec<(u64, EventId)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,7 +43,7 @@ pub(super) struct PendingSave<D> {
     pub(super) puts: Vec<PutFor>,
     pub(super) failure: Option<Failure>,
     pub(super) controls: Vec<(Control, Token)>,
-    pub(super) looked_up: Vec<u64>,
+    pub(super) looked_up: Vec<(u64, EventId)>,
     pub(super) fetched: Vec<Slot>,
     /// How many commits of the key are on their way with it.
     pub(super) release: bool,
@@ -74,6 +74,8 @@ pub(super) enum PutFor {
 /// A run of one event failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Failure {
+    pub(super) seq: u64,
+    pub(super) replay: bool,
     pub(super) attempt: u32,
     pub(super) error: String,
     pub(super) permanent: bool,

@@ -51,8 +51,12 @@ impl<D> Actor<D> {
             Vec::new()
         };
         let events = self.queue.iter().take(shared.rules.depth());
-        let (looked_up, look_up) = events.map(|event| (event.seq, event.id.clone())).unzip();
-        let posted = letters.iter().map(|(seq, _)| *seq).collect();
+        let looked_up: Vec<_> = events.map(|event| (event.seq, event.id.clone())).collect();
+        let look_up = looked_up.iter().map(|(_, id)| id.clone()).collect();
+        let posted = letters
+            .iter()
+            .map(|(seq, letter)| (*seq, letter.id.clone()));
+        let posted = posted.collect();
         let letters = letters.into_iter();
         let request = Acquire {
             key: self.key.clone(),
@@ -97,6 +101,7 @@ impl<D> Actor<D> {
         let rules = Arc::clone(&shared.rules);
         let mut next = self.ownership.as_ref()?.state.clone();
         let mut plan = Plan::new(Transition::new(&mut next, &rules.policy, shared.now));
+        self.note_arrived(&mut plan);
         self.plan_commits(&mut plan);
         self.plan_failure(&mut plan, shared);
         self.plan_controls(&mut plan, shared);
@@ -116,10 +121,39 @@ impl<D> Actor<D> {
         self.finish_plan(next, (changes, remember), parts, shared)
     }
 
-    /// Whether it may not keep the key for the next attempt.
+    /// What is here although it was said that it will never come is handled in its place.
+    fn note_arrived(&self, plan: &mut Plan<'_, D>) {
+        let transition = &mut plan.transition;
+        if transition.state.absent.is_empty() {
+            return;
+        }
+        let epoch = transition.state.epoch;
+        let here = self
+            .queue
+            .iter()
+            .filter(|event| !event.replay && event.is_of(epoch));
+        for event in here {
+            // One that an operator took out stays out.
+            if !transition.state.is_dead(event.seq) {
+                transition.arrived(event.seq);
+            }
+        }
+    }
+
+    /// Whether it may not keep the key for the next attempt. Where somebody wants the key, the owner still runs something
+    /// first if it can, so that two that both want it do not only pass it to each other.
     fn gives_way(&self, shared: &Shared<D>) -> bool {
-        let wanted = self.ownership.as_ref().is_some_and(Ownership::is_wanted);
-        wanted || shared.paused || shared.draining || !self.controls.is_empty()
+        let is_wanted = |own: &Ownership| {
+            let state = &own.state;
+            let is_here = !state.replays.is_empty()
+                || state.held.contains(state.head())
+                || self.queue.get(state.head()).is_some();
+            own.hand_over && (own.began || !is_here)
+        };
+        self.ownership.as_ref().is_some_and(is_wanted)
+            || shared.paused
+            || shared.draining
+            || !self.controls.is_empty()
     }
 
     fn plan_commits(&mut self, plan: &mut Plan<'_, D>) {
@@ -138,7 +172,7 @@ impl<D> Actor<D> {
         let Some(failure) = self.failure.take() else {
             return;
         };
-        let Some(event) = self.queue.take_front() else {
+        let Some(event) = self.queue.take_one(failure.replay, failure.seq) else {
             return;
         };
         let (rules, transition) = (&shared.rules, &mut plan.transition);
@@ -410,7 +444,7 @@ impl<D> Actor<D> {
     fn plan_reads(&self, plan: &mut Plan<'_, D>, rules: &Rules, blocked: bool) {
         let unchecked = self.queue.rest().filter(|event| event.seen.is_none());
         for event in unchecked.take(rules.depth()) {
-            plan.parts.looked_up.push(event.seq);
+            plan.parts.looked_up.push((event.seq, event.id.clone()));
             plan.parts.look_up.push(event.id.clone());
         }
         if !blocked && !self.has_next(plan.transition.state) {
@@ -458,10 +492,10 @@ impl<D> Actor<D> {
             fetch,
             parks,
         } = parts;
-        let release = self.queue.is_empty()
-            && self.controls.is_empty()
-            && self.waiting.is_none()
-            && fetch.is_empty();
+        // What is left of a key that nothing may run of is asked about anew.
+        let is_left = self.queue.is_empty() || parks && self.queue.begun().next().is_none();
+        let release =
+            is_left && self.controls.is_empty() && self.waiting.is_none() && fetch.is_empty();
         let mut last = Transition::new(&mut next, &rules.policy, shared.now);
         last.watch_gap(!release);
         let listing = next.listing(&rules.policy, own.listing, shared.now);
@@ -527,7 +561,7 @@ struct Parts<D> {
     puts: Vec<PutFor>,
     failure: Option<Failure>,
     controls: Vec<(Control, Token)>,
-    looked_up: Vec<u64>,
+    looked_up: Vec<(u64, EventId)>,
     look_up: Vec<EventId>,
     fetch: Vec<Slot>,
     parks: bool,

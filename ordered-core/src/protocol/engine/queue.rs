@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::event::Event;
+use crate::event::EventId;
 
 /// The events of one key that the worker has in memory, by seq.
 ///
@@ -107,7 +108,12 @@ impl<D> Queue<D> {
         if done {
             self.done += self.running;
         }
-        self.running = 0;
+        let ran = std::mem::take(&mut self.running);
+        if !done && ran > 0 {
+            // What came meanwhile and belongs before them stands behind them.
+            let waiting = &mut self.events.make_contiguous()[self.done..];
+            waiting.sort_by_key(rank);
+        }
     }
 
     /// The front needs no run.
@@ -126,9 +132,11 @@ impl<D> Queue<D> {
         self.events.drain(..done)
     }
 
-    /// Takes out the first that is not done.
-    pub(super) fn take_front(&mut self) -> Option<Event<D>> {
-        self.events.remove(self.done)
+    /// Takes out one of the waiting.
+    pub(super) fn take_one(&mut self, replay: bool, seq: u64) -> Option<Event<D>> {
+        let at = self.place(replay, seq).ok()?;
+        let is_waiting = at >= self.done + self.running;
+        is_waiting.then(|| self.events.remove(at))?
     }
 
     /// Puts events that are done back to the front. Deliveries of them that came meanwhile are added to them.
@@ -180,10 +188,12 @@ impl<D> Queue<D> {
     }
 
     /// Notes which ids are remembered, of those that have not begun.
-    pub(super) fn note_seen(&mut self, seqs: &[u64], seen: &[bool]) {
-        for (seq, seen) in seqs.iter().zip(seen) {
+    pub(super) fn note_seen(&mut self, looked_up: &[(u64, EventId)], seen: &[bool]) {
+        for ((seq, id), seen) in looked_up.iter().zip(seen) {
             let mut rest = self.rest_mut();
-            if let Some(event) = rest.find(|event| event.seq == *seq && !event.replay) {
+            if let Some(event) =
+                rest.find(|event| event.seq == *seq && event.id == *id && !event.replay)
+            {
                 event.seen = Some(*seen);
             }
         }
@@ -211,7 +221,6 @@ impl<D> Queue<D> {
 
     /// Where the event is, or where it belongs. Replays come before the others, and nothing before what has begun.
     fn place(&self, replay: bool, seq: u64) -> Result<usize, usize> {
-        let rank = |event: &Event<D>| (!event.replay, event.seq);
         let (wanted, begun) = ((!replay, seq), self.done + self.running);
         // Of what has begun, the last may lie behind all that wait.
         let last_begun = begun.checked_sub(1).and_then(|at| self.events.get(at));
@@ -234,4 +243,9 @@ impl<D> Queue<D> {
         }
         Err(from)
     }
+}
+
+/// Replays come before the others.
+fn rank<D>(event: &Event<D>) -> (bool, u64) {
+    (!event.replay, event.seq)
 }

@@ -114,17 +114,17 @@ impl<D> Actor<D> {
     ) {
         shared.running -= 1;
         self.run = None;
-        let events = self.queue.running();
         let error = match outcome {
             Ok(()) => return self.queue.stop(true),
             Err(error) => error,
         };
+        let events = self.queue.running();
+        let mut ran = self.queue.begun().skip(self.queue.done());
+        let Some((seq, replay)) = ran.next().map(|event| (event.seq, event.replay)) else {
+            return;
+        };
+        let last = ran.last().map_or(seq, |event| event.seq);
         self.queue.stop(false);
-        let last = self
-            .queue
-            .rest()
-            .nth(events.saturating_sub(1))
-            .map_or(0, |event| event.seq);
         if let Some(own) = &mut self.ownership {
             own.serial_until = own.serial_until.max(last);
         }
@@ -135,13 +135,15 @@ impl<D> Actor<D> {
         } = error;
         if events > 1 {
             // No attempt of any: they run one at a time, so that the one that fails is found.
-            if let Some(front) = self.queue.front() {
+            if let Some(first) = self.queue.get(seq) {
                 let what = EventChange::Split { events, error };
-                shared.observe(&self.key, front, what);
+                shared.observe(&self.key, first, what);
             }
             return;
         }
         self.failure = Some(Failure {
+            seq,
+            replay,
             attempt,
             error,
             permanent,

@@ -11,7 +11,7 @@ use crate::handler::{OnExhausted, OnLate};
 use crate::protocol::{Millis, Policy};
 
 /// The rules that an engine works by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The name of the worker.
     pub worker: String,
@@ -35,6 +35,13 @@ pub struct Rules {
     pub read_ahead: usize,
     /// Events wait in memory for room in the queue of their key for a while before they are held.
     pub overflow: bool,
+}
+
+/// By the name alone: nobody keeps many engines that differ in their other rules.
+impl std::hash::Hash for Rules {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.worker.hash(hasher);
+    }
 }
 
 impl Rules {

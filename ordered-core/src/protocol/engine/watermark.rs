@@ -81,6 +81,15 @@ impl Watermarks {
         self.older.remove(key);
     }
 
+    /// Shows the visitor every fence.
+    pub(super) fn visit(&mut self, visitor: &mut impl super::Visitor) {
+        for mark in self.recent.values_mut().chain(self.older.values_mut()) {
+            let mut fence = crate::protocol::Fence(mark.fence);
+            visitor.fence(&mut fence);
+            mark.fence = fence.0;
+        }
+    }
+
     /// All of them, sorted by key.
     pub(super) fn all(&self) -> Vec<(Key, Watermark)> {
         let older = self

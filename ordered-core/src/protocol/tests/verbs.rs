@@ -14,8 +14,20 @@ fn halted() -> Scene {
     scene
 }
 
+/// What a verb brings about that leaves the key where it is.
 fn effect(last_seq: u64, released: &[u64], removed: &[u64]) -> Result<Effect, Refusal> {
+    moved(last_seq, last_seq, released, removed)
+}
+
+/// What a verb brings about that moves the key.
+fn moved(
+    last_seq_before: u64,
+    last_seq: u64,
+    released: &[u64],
+    removed: &[u64],
+) -> Result<Effect, Refusal> {
     Ok(Effect {
+        last_seq_before,
         last_seq,
         released: released.to_vec(),
         removed: removed.to_vec(),
@@ -42,7 +54,7 @@ fn retry_ends_a_backoff() {
 fn skip_makes_a_dead_letter_of_the_event_that_failed() {
     let mut scene = halted();
     let skip = Verb::Skip { to: None };
-    assert_eq!(scene.operate(&skip), effect(1, &[2, 3], &[1]));
+    assert_eq!(scene.operate(&skip), moved(0, 1, &[2, 3], &[1]));
     let note = scene.dead_note(1);
     assert_eq!(note.cause, DeadCause::Skipped);
     assert_eq!(
@@ -56,7 +68,7 @@ fn skip_passes_a_gap_and_not_what_lies_behind_it() {
     let mut scene = Scene::new();
     scene.hold(4);
     let skip = Verb::Skip { to: None };
-    assert_eq!(scene.operate(&skip), effect(3, &[4], &[]));
+    assert_eq!(scene.operate(&skip), moved(0, 3, &[4], &[]));
     assert_eq!(scene.place(2, &id_of(2)), Placement::Late);
 }
 
@@ -64,7 +76,7 @@ fn skip_passes_a_gap_and_not_what_lies_behind_it() {
 fn skip_to_makes_dead_letters_of_all_on_the_way() {
     let mut scene = halted();
     let skip = Verb::Skip { to: Some(seq(4)) };
-    assert_eq!(scene.operate(&skip), effect(4, &[5], &[1, 2, 3]));
+    assert_eq!(scene.operate(&skip), moved(0, 4, &[5], &[1, 2, 3]));
     assert_eq!(scene.operate(&skip), Err(Refusal::NotAhead));
     scene.process(5);
     let skip = Verb::Skip { to: None };
@@ -78,7 +90,7 @@ fn skip_leaves_alone_what_was_posted_and_lies_behind_the_key() {
     scene.post(1, &id("imposter"));
     scene.hold(3);
     let skip = Verb::Skip { to: Some(seq(3)) };
-    assert_eq!(scene.operate(&skip), effect(3, &[], &[3]));
+    assert_eq!(scene.operate(&skip), moved(1, 3, &[], &[3]));
     assert!(scene.state.held.contains(1));
     assert_eq!(
         scene.dead_note(1).cause,
@@ -92,7 +104,7 @@ fn discard_takes_one_held_event_out_and_the_key_passes_it() {
     let mut scene = halted();
     let discard = |seq_| Verb::Discard { seq: seq(seq_) };
     assert_eq!(scene.operate(&discard(3)), effect(0, &[], &[3]));
-    assert_eq!(scene.operate(&discard(1)), effect(1, &[2], &[1]));
+    assert_eq!(scene.operate(&discard(1)), moved(0, 1, &[2], &[1]));
     scene.commit(2);
     assert_eq!(scene.state.last_seq, 3);
     assert_eq!(scene.dead_note(1).cause, DeadCause::Discarded);
@@ -170,9 +182,9 @@ fn set_last_upwards_is_a_skip_and_downwards_a_new_epoch() {
     let mut scene = halted();
     let set_last = |to| Verb::SetLast { to };
     assert_eq!(scene.operate(&set_last(0)), Err(Refusal::Already));
-    assert_eq!(scene.operate(&set_last(3)), effect(3, &[], &[1, 2, 3]));
+    assert_eq!(scene.operate(&set_last(3)), moved(0, 3, &[], &[1, 2, 3]));
     assert_eq!(scene.state.epoch, 0);
-    assert_eq!(scene.operate(&set_last(1)), effect(1, &[], &[]));
+    assert_eq!(scene.operate(&set_last(1)), moved(3, 1, &[], &[]));
     assert_eq!(scene.state.epoch, 1);
     assert!(scene.state.held.contains(5));
 }

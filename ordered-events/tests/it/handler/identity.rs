@@ -1,6 +1,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use ordered_core::event::{EventId, Key, Seq};
 use ordered_events::ordered_handler;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,6 +46,12 @@ impl fmt::Display for Sku {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.shop, self.item)
     }
+}
+
+/// The id of an event that has none.
+fn of_content(key: &str, seq: u64, event: &Value) -> String {
+    let (key, seq) = (Key::new(key).unwrap(), Seq::new(seq).unwrap());
+    EventId::of_content(&key, seq, event.to_string().as_bytes()).to_string()
 }
 
 #[test]
@@ -112,22 +119,28 @@ fn paths_go_into_structs_tuples_and_boxes() {
         ("o".into(), 4, uuid.to_string())
     );
     let event = json!([order, 5]);
-    assert_eq!(identity(on_tuple, event), ("o".into(), 5, "o#5".to_owned()));
+    assert_eq!(
+        identity(on_tuple, event.clone()),
+        ("o".into(), 5, of_content("o", 5, &event))
+    );
     let event = json!(["first", 1]);
     assert_eq!(
-        identity(on_pair, event),
-        ("first".into(), 1, "first#1".to_owned())
+        identity(on_pair, event.clone()),
+        ("first".into(), 1, of_content("first", 1, &event))
     );
 }
 
 #[test]
 fn fields_go_by_their_rust_names() {
     let event = json!({"type": "t", "match": 2});
-    assert_eq!(identity(raw::on, event), ("t".into(), 2, "t#2".to_owned()));
+    assert_eq!(
+        identity(raw::on, event.clone()),
+        ("t".into(), 2, of_content("t", 2, &event))
+    );
     let event = json!({"orderId": "7", "n": 9});
     assert_eq!(
-        identity(on_renamed, event),
-        ("7".into(), 9, "7#9".to_owned())
+        identity(on_renamed, event.clone()),
+        ("7".into(), 9, of_content("7", 9, &event))
     );
 }
 
@@ -140,20 +153,25 @@ fn the_id_is_the_named_field() {
 }
 
 #[test]
-fn the_id_defaults_to_event_id_and_then_to_the_position() {
+fn the_id_defaults_to_event_id_and_then_to_one_of_the_content() {
     let uuid = Uuid::new_v4();
     for (event_id, id) in [
         (json!(uuid), uuid.to_string()),
         (json!("text"), "text".into()),
         (json!(12), "12".into()),
         (json!(u64::MAX), u64::MAX.to_string()),
-        (json!(null), "a#1".into()),
     ] {
         let event = json!({"key": "a", "seq": 1, "event_id": event_id});
         assert_eq!(identity(text_key::on, event).2, id);
     }
-    let event = json!({"key": "a", "seq": 1, "meta": {"event_id": "deeper"}});
-    assert_eq!(identity(text_key::on, event).2, "a#1");
+    for event in [
+        json!({"key": "a", "seq": 1}),
+        json!({"key": "a", "seq": 1, "event_id": null}),
+        json!({"key": "a", "seq": 1, "meta": {"event_id": "deeper"}}),
+    ] {
+        let id = of_content("a", 1, &event);
+        assert_eq!(identity(text_key::on, event).2, id);
+    }
 }
 
 handler!(from_headers, (key = "header:sqs.message_group_id", seq = "header:seq", id = "header:id"), { text: String });

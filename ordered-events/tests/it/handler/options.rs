@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::handler::{HandlerOptions, OnExhausted, OnLate};
+use ordered_core::handler::{HandlerOptions, OnExhausted, OnLate, OnStateLoss};
 use ordered_core::protocol::GapPolicy;
 use ordered_events::{Handler, ordered_handler};
 use serde::Deserialize;
@@ -62,6 +62,7 @@ fn the_defaults_are_the_documented_ones() {
     max_attempts = 9,
     lane_backoff = "2s",
     on_exhausted = "dead_letter",
+    on_state_loss = "adopt",
     on_gap = "skip",
     gap_timeout = "45s",
     on_late = "drop",
@@ -83,6 +84,7 @@ fn every_option_ends_up_in_its_place() {
     expected.policy.max_attempts = 9;
     expected.lane_backoff = Duration::from_secs(2);
     expected.on_exhausted = OnExhausted::DeadLetter;
+    expected.on_state_loss = OnStateLoss::Adopt;
     expected.on_late = OnLate::Drop;
     let after = Duration::from_secs(45);
     expected.policy.on_gap = GapPolicy::Skip { after };
@@ -121,6 +123,8 @@ alone! {
     most_attempts: max_attempts = 4_294_967_295 => |o| o.policy.max_attempts = u32::MAX;
     lane_backoff: lane_backoff = "0s" => |o| o.lane_backoff = Duration::ZERO;
     on_exhausted: on_exhausted = "dead_letter" => |o| o.on_exhausted = OnExhausted::DeadLetter;
+    on_state_loss: on_state_loss = "adopt" => |o| o.on_state_loss = OnStateLoss::Adopt;
+    keep_state_loss: on_state_loss = "stop" => |o| o.on_state_loss = OnStateLoss::Stop;
     on_late: on_late = "drop" => |o| o.on_late = OnLate::Drop;
     stuck_after: stuck_after = "5s" => |o| o.policy.stuck_after = Duration::from_secs(5);
     max_held: max_held = 1 => |o| o.policy.key_quota.events = 1;

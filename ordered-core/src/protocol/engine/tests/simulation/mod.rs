@@ -6,6 +6,7 @@
 mod broker;
 mod ghost;
 mod operators;
+mod rest;
 mod scenario;
 mod steps;
 mod worker;

@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use super::broker::At;
 use super::scenario::{LEASE, What};
 use super::worker::{Call, Handling};
 use super::world::{World, at_once};
-use crate::event::{Envelope, Key};
-use crate::protocol::Verb;
+use crate::event::Envelope;
 use crate::protocol::engine::{Event, RunError};
 use crate::store::{Inspect, KeyIndex, Store, Sweep};
-
-/// How many rounds the world may take to come to rest when nothing goes wrong any more.
-const ROUNDS: usize = 600;
 
 impl World {
     pub(super) fn run_at_random(&mut self) {
@@ -59,7 +54,7 @@ impl World {
         }
     }
 
-    fn deliver_this(&mut self, place: usize, message: usize) {
+    pub(super) fn deliver_this(&mut self, place: usize, message: usize) {
         let number = self.workers[place].number;
         let (token, message) = self.broker.deliver(message, number);
         let again = message.redelivered;
@@ -77,7 +72,7 @@ impl World {
         }
     }
 
-    fn call(&mut self, place: usize) {
+    pub(super) fn call(&mut self, place: usize) {
         let most = self.scenario.random.usize(1..4);
         let worker = &mut self.workers[place];
         let (requests, pending) = worker.engine.take_requests(most, 1 << 20);
@@ -92,7 +87,7 @@ impl World {
     }
 
     /// A call is carried out, or its answer comes, or it is given up.
-    fn answer(&mut self, place: usize) {
+    pub(super) fn answer(&mut self, place: usize) {
         let calls: Vec<usize> = (0..self.workers[place].calls.len()).collect();
         let Some(at) = self.some(&calls) else {
             return;
@@ -132,7 +127,7 @@ impl World {
         }
     }
 
-    fn begin_run(&mut self, place: usize) {
+    pub(super) fn begin_run(&mut self, place: usize) {
         let worker = &mut self.workers[place];
         if !worker.has_lease(self.time) {
             return;
@@ -205,7 +200,7 @@ impl World {
         }
     }
 
-    fn end_run(&mut self, place: usize) {
+    pub(super) fn end_run(&mut self, place: usize) {
         let runs: Vec<usize> = (0..self.workers[place].handling.len()).collect();
         let Some(at) = self.some(&runs) else {
             return;
@@ -238,7 +233,7 @@ impl World {
             .finish(&run.id, run.attempt, outcome);
     }
 
-    fn wake(&mut self, place: usize) {
+    pub(super) fn wake(&mut self, place: usize) {
         let time = self.time;
         let worker = &mut self.workers[place];
         let due = worker.timers.iter().position(|(at, _)| *at <= time);
@@ -258,7 +253,7 @@ impl World {
         self.clock.advance(by);
     }
 
-    fn beat_in_time(&mut self) {
+    pub(super) fn beat_in_time(&mut self) {
         for place in 0..self.workers.len() {
             let worker = &self.workers[place];
             let due = worker
@@ -270,7 +265,7 @@ impl World {
         }
     }
 
-    fn sweep(&mut self, place: usize) {
+    pub(super) fn sweep(&mut self, place: usize) {
         let sweep = Sweep {
             limit: 8,
             longest_wait: Duration::from_secs(10),
@@ -365,7 +360,7 @@ impl World {
         self.end_drain(place);
     }
 
-    fn end_drain(&mut self, place: usize) {
+    pub(super) fn end_drain(&mut self, place: usize) {
         if !self.workers[place].engine.is_idle() {
             return;
         }
@@ -396,168 +391,5 @@ impl World {
         self.store.forget_everything();
         (0..self.workers.len()).for_each(|place| self.beat(place));
         let _ = at_once(self.store.set_paused(&self.group, false));
-    }
-
-    /// Nothing goes wrong any more, and operators see to what has stopped. All events come to an end.
-    pub(super) fn come_to_rest(&mut self) {
-        self.tell(|| "nothing goes wrong any more".into());
-        self.resting = true;
-        self.faults = super::scenario::Faults::default();
-        at_once(self.store.set_paused(&self.group, false)).expect("it is open");
-        if self.ghost.lost {
-            for message in &mut self.broker.messages {
-                if message.at == At::Gone {
-                    message.at = At::Ready { from: 0 };
-                }
-            }
-        }
-        for round in 0.. {
-            self.round();
-            let is_quiet = self.is_quiet();
-            // What is held behind a halted key may leave no room for what is to come.
-            if (is_quiet || round % 50 >= 40) && !self.see_to_halted() && is_quiet {
-                break;
-            }
-            assert!(
-                round < ROUNDS,
-                "the world does not come to rest: {}",
-                self.unrest()
-            );
-        }
-        self.check_end();
-    }
-
-    fn round(&mut self) {
-        for worker in &mut self.workers {
-            worker.sleeps_until = 0;
-        }
-        self.beat_in_time();
-        for place in 0..self.workers.len() {
-            let number = self.workers[place].number;
-            let room = self.scenario.rules.read_ahead;
-            for message in self.broker.ready(self.time) {
-                if !self.workers[place].draining
-                    && self.broker.unsettled(number) < room
-                    && self.scenario.random.bool()
-                {
-                    self.deliver_this(place, message);
-                }
-            }
-            self.sweep(place);
-            self.workers[place].engine.tick();
-            self.workers[place].timers.sort_by_key(|(at, _)| *at);
-            while self.workers[place]
-                .timers
-                .iter()
-                .any(|(at, _)| *at <= self.time)
-            {
-                self.wake(place);
-            }
-            self.call(place);
-            while !self.workers[place].calls.is_empty() {
-                self.answer(place);
-                self.settle_effects(place);
-            }
-            self.begin_run(place);
-            self.end_run(place);
-            self.settle_effects(place);
-        }
-        if let Some(place) = self.workers.iter().position(|worker| worker.draining) {
-            self.end_drain(place);
-        }
-        self.pass(LEASE / 8);
-    }
-
-    fn is_quiet(&self) -> bool {
-        let is_idle = |worker: &super::worker::Worker| {
-            worker.engine.is_idle() && worker.calls.is_empty() && worker.handling.is_empty()
-        };
-        let totals = at_once(self.store.totals(&self.group)).expect("it is open");
-        self.workers.iter().all(is_idle)
-            && totals.owned == 0
-            && self
-                .broker
-                .messages
-                .iter()
-                .all(|message| message.at == At::Gone)
-            && self.scenario.keys.iter().all(|key| {
-                let state = self.state(key);
-                state.is_blocked() || !state.is_ready() && state.gap_since.is_none()
-            })
-    }
-
-    /// Whether something was halted or paused.
-    fn see_to_halted(&mut self) -> bool {
-        let mut any = false;
-        for key in self.scenario.keys.clone() {
-            let state = self.state(&key);
-            if state.paused {
-                self.operate(&key, &Verb::Resume);
-                any = true;
-            } else if state.is_blocked() {
-                assert!(
-                    state.last_error.is_some(),
-                    "{key} is halted without a reason: {state:?}"
-                );
-                self.operate(&key, &Verb::Retry);
-                any = true;
-            }
-        }
-        any
-    }
-
-    fn unrest(&self) -> String {
-        let mut told = String::new();
-        for key in &self.scenario.keys {
-            told += &format!("{key}: {:?}\n", self.state(key));
-        }
-        let messages = self.broker.messages.iter();
-        for message in messages.filter(|message| message.at != At::Gone) {
-            told += &format!("{message:?}\n");
-        }
-        for worker in &self.workers {
-            told += &format!("w{}: {:?}\n", worker.number, worker.engine);
-        }
-        told
-    }
-
-    fn check_end(&self) {
-        let totals = at_once(self.store.totals(&self.group)).expect("it is open");
-        let states: Vec<(&Key, _)> = self
-            .scenario
-            .keys
-            .iter()
-            .map(|key| (key, self.state(key)))
-            .collect();
-        assert_eq!(
-            (totals.held_events, totals.held_bytes),
-            (0, 0),
-            "{states:?}"
-        );
-        assert_eq!((totals.halted, totals.gaps), (0, 0), "{states:?}");
-        let listed = at_once(self.store.page(&self.group, KeyIndex::Listed, None));
-        let listed: Vec<Key> = listed
-            .expect("it is open")
-            .records
-            .into_iter()
-            .map(|r| r.key)
-            .collect();
-        for (key, state) in &states {
-            assert_eq!(listed.contains(key), !state.is_idle(), "{key}: {state:?}");
-        }
-        if self.ghost.lost {
-            return;
-        }
-        for place in self.ghost.places() {
-            let (key, epoch, seq) = place;
-            let state = self.state(key);
-            let is_over = *epoch < state.epoch || *seq <= state.last_seq;
-            let ghost = &self.ghost;
-            let known = ghost.committed.contains_key(place)
-                || ghost.dead.contains(place)
-                || ghost.skipped.contains(place)
-                || *epoch < state.epoch;
-            assert!(is_over && known, "{place:?} is lost: {state:?}");
-        }
     }
 }
