@@ -239,6 +239,14 @@ impl Outlet {
                 "the store lost state: it says that the key is at seq `found`, and this worker committed up to seq \
                  `known`. The key was set right"
             ),
+            KeyChange::FenceFell { given, known } => error!(
+                group,
+                key = name,
+                %given,
+                %known,
+                "the store lost state, and its clock is behind: it gave a lower fence than before. The key waits until \
+                 the clock is past it"
+            ),
             KeyChange::Unreadable(error) => error!(
                 group,
                 key = name,

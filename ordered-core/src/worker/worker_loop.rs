@@ -24,7 +24,7 @@ use crate::protocol::KeyState;
 use crate::protocol::Millis;
 use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
 use crate::store::{Group, StoreError, StoreErrorKind};
-use crate::store::{Opened, Session, StuckRecord, Sweep, Swept};
+use crate::store::{Incarnation, Opened, Session, StuckRecord, Sweep, Swept};
 use crate::transport::{Delivery, Settlement};
 use crate::words::shortened;
 
@@ -71,12 +71,16 @@ struct LoopState {
     /// How often the lease had lapsed when `asked` went out, and when the engine was last told.
     asked_under: u64,
     known_lapses: u64,
+    /// The life of the state that `asked` went out to.
+    asked_in: Incarnation,
     sweeping: Option<Call<Result<Swept, StoreError>>>,
     sweep_at: Instant,
     /// When to look which events have waited too long for room.
     tick_at: Instant,
     /// The state was lost, and the group is opened again.
     reopening: Option<Call<Result<Opened, StoreError>>>,
+    /// When the next step of an adoption of a new state is due.
+    adopt_at: Option<Instant>,
     /// Set once the shutdown was asked for: when the handlers that still run are stopped.
     drain_until: Option<Pin<Box<Sleep>>>,
     /// They were stopped; the next deadline ends the wait for the store.
@@ -197,7 +201,7 @@ impl WorkerLoop {
     ) -> Result<(), WorkerError> {
         let worked = self.work(shutdown).await;
         self.background.shutdown().await;
-        self.stop_runs();
+        self.stop_runs("the worker ends");
         self.telemetry.end();
         drop(self.settle);
         // A broker that takes no dead letter now will deliver the event again; the worker does not wait for it forever.
@@ -210,7 +214,10 @@ impl WorkerLoop {
             );
             self.settler.abort();
         }
-        self.store.leave().await;
+        // The lease went with the state.
+        if !matches!(worked, Err(WorkerError::StateLost { .. })) {
+            self.store.leave().await;
+        }
         info!(worker = %self.store.worker(), "the worker has stopped");
         worked
     }
@@ -226,17 +233,27 @@ impl WorkerLoop {
                 () = self.lease.changed() => {}
             }
             if self.lease.is_lost(&self.session) {
-                return Err(self.state_lost());
+                // Nothing of it is known yet: the new one is as good.
+                if self.options.on_state_loss == OnStateLoss::Stop {
+                    return Err(self.state_lost());
+                }
+                tokio::select! {
+                    biased;
+                    () = &mut shutdown => return Ok(()),
+                    opened = self.store.reopen() => self.set_session(opened.map_err(WorkerError::Store)?.session),
+                }
             }
         }
         let mut state = LoopState {
             asked: None,
             asked_under: 0,
             known_lapses: 0,
+            asked_in: self.session.incarnation,
             sweeping: None,
             sweep_at: Instant::now() + self.until_sweep(),
             tick_at: Instant::now(),
             reopening: None,
+            adopt_at: None,
             drain_until: None,
             stopped: false,
         };
@@ -262,7 +279,7 @@ impl WorkerLoop {
                     if state.stopped {
                         return Ok(());
                     }
-                    self.stop_runs();
+                    self.stop_runs("the drain timeout is over");
                     state.stopped = true;
                     state.drain_until = Some(Box::pin(tokio::time::sleep(GIVE_UP)));
                 }
@@ -270,9 +287,16 @@ impl WorkerLoop {
                     Ok(outcome) => outcome?,
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 },
+                // Without it nothing is acknowledged any more. It ends with this worker, and before only by a panic.
+                Err(panic) = &mut self.settler => std::panic::resume_unwind(panic.into_panic()),
                 opened = maybe(&mut state.reopening) => {
                     state.reopening = None;
                     self.on_reopened(opened)?;
+                    state.adopt_at = Some(Instant::now() + self.settings.heartbeat);
+                }
+                () = maybe_at(state.adopt_at) => {
+                    let more = self.engine.go_on_adopting();
+                    state.adopt_at = more.then(|| Instant::now() + self.settings.heartbeat);
                 }
                 swept = maybe(&mut state.sweeping) => {
                     state.sweeping = None;
@@ -373,6 +397,10 @@ impl WorkerLoop {
             }
             Err(error) if error.kind() == StoreErrorKind::StateLost => {
                 self.engine.on_no_answer(pending);
+                // It may be the old state's, after a new one was opened.
+                if state.asked_in != self.session.incarnation {
+                    return Ok(());
+                }
                 return self.on_state_lost(state);
             }
             Err(error) => return Err(WorkerError::Store(error)),
@@ -381,12 +409,12 @@ impl WorkerLoop {
             at: Instant::now(),
             now: exchange.now,
         };
-        let asked_under = state.asked_under;
+        let (asked_under, asked_in) = (state.asked_under, state.asked_in);
         if self.engine.outgoing() >= ENOUGH.min(self.settings.batch_commands) {
             self.ask(state);
         }
         self.engine.on_answers(pending, exchange);
-        if asked_under != self.lease.lapses() {
+        if asked_under != self.lease.lapses() || asked_in != self.session.incarnation {
             self.engine.on_lapse();
         }
         Ok(())
@@ -408,6 +436,7 @@ impl WorkerLoop {
         }
         state.asked = Some(call);
         state.asked_under = state.known_lapses;
+        state.asked_in = self.session.incarnation;
     }
 
     fn on_task_event(&mut self, event: TaskEvent) {
@@ -433,11 +462,11 @@ impl WorkerLoop {
         self.engine.finish(run, attempt, outcome);
     }
 
-    fn stop_runs(&mut self) {
+    fn stop_runs(&mut self, why: &str) {
         for key in self.engine.stop_runs() {
             warn!(
                 key = key.as_str(),
-                "stopped a handler that was not done when the drain timeout ended"
+                why, "stopped a handler that was at work"
             );
         }
         self.carry_out();
@@ -493,15 +522,19 @@ impl WorkerLoop {
     /// The group has a new state: what this worker knows is written into it.
     fn on_reopened(&mut self, opened: Result<Opened, StoreError>) -> Result<(), WorkerError> {
         let opened = opened.map_err(WorkerError::Store)?;
-        self.session = opened.session.clone();
-        self.store.set_session(opened.session.clone());
-        self.lease.set_session(opened.session);
+        self.set_session(opened.session);
         warn!(
             group = &*self.inputs.group,
             "the group has a new state, and takes over what this worker knows of its keys"
         );
         self.engine.adopt();
         Ok(())
+    }
+
+    fn set_session(&mut self, session: Session) {
+        self.session = session.clone();
+        self.store.set_session(session.clone());
+        self.lease.set_session(session);
     }
 
     fn sweep(&self) -> Option<Call<Result<Swept, StoreError>>> {
@@ -511,7 +544,8 @@ impl WorkerLoop {
         let sweep = Sweep {
             limit,
             longest_wait: self.options.backoff.cap.max(gap),
-            stuck_after: policy.stuck_after,
+            // Of these it is seen whether the worker knows more of them than the store.
+            stuck_after: policy.stuck_after.min(self.settings.lease),
         };
         (limit > 0).then(|| self.store.sweep(sweep))
     }
@@ -522,7 +556,7 @@ impl WorkerLoop {
             Ok(swept) => {
                 let more = !swept.due.is_empty() || !swept.orphaned.is_empty();
                 self.telemetry.swept(&swept);
-                self.report_gaps(swept.stuck);
+                self.look_at_gaps(swept.stuck, swept.now);
                 self.engine
                     .claim(swept.due.into_iter().chain(swept.orphaned));
                 if more {
@@ -538,12 +572,18 @@ impl WorkerLoop {
         }
     }
 
-    fn report_gaps(&mut self, stuck: Vec<StuckRecord>) {
-        let mut reported = HashMap::with_capacity(stuck.len());
-        for record in stuck {
+    /// Sets right what the store knows less of than the worker, and reports what has waited too long.
+    fn look_at_gaps(&mut self, gaps: Vec<StuckRecord>, now: Millis) {
+        let mut reported = HashMap::with_capacity(gaps.len());
+        let stuck_after = self.options.policy.stuck_after.as_millis();
+        for record in gaps {
             let Ok(state) = KeyState::decode(&record.body, record.fence) else {
                 continue;
             };
+            self.engine.compare(&record.key, &state);
+            if u128::from(now.saturating_sub(record.since)) < stuck_after {
+                continue;
+            }
             let seq = state.head();
             if self.reported.get(&record.key) != Some(&seq) {
                 self.outlet.gap(&record.key, seq, record.since);
@@ -574,6 +614,13 @@ fn rules(options: &HandlerOptions, settings: &Settings, worker: &str) -> Rules {
         max_keys: settings.max_lanes,
         read_ahead: settings.read_ahead,
         overflow: !settings.hold_after.is_zero(),
+    }
+}
+
+async fn maybe_at(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

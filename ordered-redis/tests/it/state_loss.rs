@@ -113,6 +113,28 @@ async fn after_flushall_workers_that_each_know_some_keys_go_on_with_all_of_them(
     }
 }
 
+#[tokio::test]
+async fn after_flushall_no_key_begins_anew_before_a_worker_that_knows_it_has_said_so() {
+    let fleet = Fleet::new("first");
+    let (server, store) = alone(1).await;
+    let adopts = OnStateLoss::Adopt;
+    // It takes nothing from the broker any more once the handler of `c` is at work.
+    let knows = fleet.start("knows", store.clone(), |worker| {
+        worker.on_state_loss(adopts).read_ahead(1)
+    });
+    three_keys(&fleet).await;
+    let new = fleet.start("new", store.clone(), |worker| worker.on_state_loss(adopts));
+    eventually_within(PATIENCE, "the other worker is there", async || {
+        let workers = admin(&store).workers(&fleet.group).await.unwrap();
+        workers.workers.len() == 2
+    })
+    .await;
+    let whose = "two workers, of which the one knew nothing,";
+    go_on_after_flushall(&server, &store, &fleet, whose).await;
+    knows.stop().await;
+    new.stop().await;
+}
+
 async fn go_on_after_flushall(
     server: &RedisServer,
     store: &RedisStore,
@@ -147,37 +169,47 @@ async fn go_on_after_flushall(
     assert_eq!(overview.held_events, 0);
 }
 
-/// A server that writes to disk only when it is told to, and a key that it remembers up to 10, and the worker up to 20.
-async fn last_moments_lost(
-    fleet: &Fleet,
-    set: impl Fn(&RedisStore) -> Member,
-) -> (RedisServer, RedisStore, Member) {
+/// A server that writes to disk only when it is told to.
+async fn forgetful() -> (RedisServer, RedisStore) {
     let server = RedisServer::builder().no_persistence().start();
-    let mut server = server.await.unwrap();
+    let server = server.await.unwrap();
     let builder = RedisStore::builder(server.url()).timeout(Duration::from_secs(1));
     let store = builder.connect().await.unwrap();
-    let worker = set(&store);
+    (server, store)
+}
+
+/// The worker has handled 20 events of the key, and the server dies and remembers 10.
+async fn lose_the_last_moments(server: &mut RedisServer, store: &RedisStore, fleet: &Fleet) {
     fleet.publish("k", 1..=10).await;
     fleet.commits("k", 10).await;
     eventually_within(PATIENCE, "the key is given up", async || {
-        let view = admin(&store).inspect(&fleet.group, &key("k")).await;
+        let view = admin(store).inspect(&fleet.group, &key("k")).await;
         view.unwrap().unwrap().claim.is_none()
     })
     .await;
-    let () = ask(&mut raw(&server).await, "SAVE").await;
+    let () = ask(&mut raw(server).await, "SAVE").await;
     fleet.publish("k", 11..=20).await;
     fleet.commits("k", 20).await;
+    crash(server, store, fleet).await;
+    assert_eq!(last_seq(store, fleet, "k").await, 10);
+}
+
+async fn crash(server: &mut RedisServer, store: &RedisStore, fleet: &Fleet) {
     server.kill();
     server.start_again().await.unwrap();
-    (server, store, worker)
+    eventually_within(PATIENCE, "the store is back", async || {
+        let view = admin(store).inspect(&fleet.group, &key("k")).await;
+        view.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_crash_that_loses_the_last_moments_is_told_at_once_and_the_key_is_set_right() {
     let (log, fleet) = (Log::new(), Fleet::new("moments"));
-    let start = |store: &RedisStore| fleet.start("w", store.clone(), |worker| worker);
-    let (_server, store, worker) = last_moments_lost(&fleet, start).await;
-    assert_eq!(last_seq(&store, &fleet, "k").await, 10, "nothing was lost");
+    let (mut server, store) = forgetful().await;
+    let worker = fleet.start("w", store.clone(), |worker| worker);
+    lose_the_last_moments(&mut server, &store, &fleet).await;
     fleet.publish("k", [21]).await;
     let took = fleet.commits("k", 21).await;
     println!("a key went on after the last moments were lost: {took:?}");
@@ -194,12 +226,12 @@ async fn a_crash_that_loses_the_last_moments_is_told_at_once_and_the_key_is_set_
 async fn an_event_at_work_when_the_last_moments_are_lost_is_committed() {
     let (log, fleet) = (Log::new(), Fleet::new("at-work"));
     fleet.block("k", 21);
-    let start = |store: &RedisStore| fleet.start("w", store.clone(), |worker| worker);
-    let (mut server, store, worker) = last_moments_lost(&fleet, start).await;
+    let (mut server, store) = forgetful().await;
+    let worker = fleet.start("w", store.clone(), |worker| worker);
+    lose_the_last_moments(&mut server, &store, &fleet).await;
     fleet.publish("k", [21]).await;
     fleet.begins("k", 21).await;
-    server.kill();
-    server.start_again().await.unwrap();
+    crash(&mut server, &store, &fleet).await;
     fleet.unblock("k", 21);
     let took = fleet.commits("k", 21).await;
     println!("an event at work was committed after the last moments were lost: {took:?}");
@@ -217,9 +249,9 @@ async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_
     let (log, fleet) = (Log::new(), Fleet::new("bystander"));
     // It takes nothing from the broker any more once it has what the test blocks.
     fleet.block("busy", 1);
-    let start =
-        |store: &RedisStore| fleet.start("knows", store.clone(), |worker| worker.read_ahead(1));
-    let (_server, store, knows) = last_moments_lost(&fleet, start).await;
+    let (mut server, store) = forgetful().await;
+    let knows = fleet.start("knows", store.clone(), |worker| worker.read_ahead(1));
+    lose_the_last_moments(&mut server, &store, &fleet).await;
     fleet.publish("busy", [1]).await;
     fleet.begins("busy", 1).await;
     let other = fleet.start("new", store.clone(), |worker| worker);
@@ -241,8 +273,9 @@ async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_
 async fn a_worker_that_started_after_the_loss_reports_a_gap() {
     let (log, mut fleet) = (Log::new(), Fleet::new("newcomer"));
     fleet.options.policy.stuck_after = Duration::from_millis(200);
-    let start = |store: &RedisStore| fleet.start("old", store.clone(), |worker| worker);
-    let (_server, store, old) = last_moments_lost(&fleet, start).await;
+    let (mut server, store) = forgetful().await;
+    let old = fleet.start("old", store.clone(), |worker| worker);
+    lose_the_last_moments(&mut server, &store, &fleet).await;
     old.kill().await;
     let new = fleet.start("new", store.clone(), |worker| worker);
     fleet.publish("k", [21]).await;

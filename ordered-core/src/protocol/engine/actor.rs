@@ -31,6 +31,8 @@ pub(super) struct Actor<D> {
     pub(super) lined_up: bool,
     /// The worker wants the key although it has no event of it: a sweep found it.
     pub(super) claimed: bool,
+    /// The worker wants the key to write down how far it knows it to be: the store lost state.
+    pub(super) adopting: bool,
     /// Another worker had the key when it was asked for last.
     pub(super) busy: bool,
     /// It waits to be woken before it asks again.
@@ -104,6 +106,7 @@ impl<D> Actor<D> {
             queued: false,
             lined_up: false,
             claimed: false,
+            adopting: false,
             busy: false,
             asleep: false,
             failure: None,
@@ -122,6 +125,7 @@ impl<D> Actor<D> {
         self.ownership.is_none()
             && !self.pending
             && !self.claimed
+            && !self.adopting
             && self.queue.is_empty()
             && self.controls.is_empty()
             && !self.is_in_doubt()
@@ -336,7 +340,13 @@ impl<D> Actor<D> {
             shared.effects.push(Effect::Event { key, seq, id, what });
         }
         self.failure = None;
-        self.ownership = None;
+        if let Some(own) = self.ownership.take().filter(|own| own.began) {
+            // What ran under this fence may have shown it to a sink.
+            let mark = own.watermark();
+            let known = shared.watermarks.get(&self.key);
+            let mark = known.map_or(mark, |known| known.join(mark));
+            shared.watermarks.note(&self.key, mark);
+        }
         for mut event in self.queue.take_all() {
             if !event.tokens.is_empty() {
                 event.seen = None;
@@ -355,7 +365,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.queue.hash(hasher);
         self.controls.hash(hasher);
         (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
-        (self.busy, self.asleep, self.hold_overflow).hash(hasher);
+        (self.adopting, self.busy, self.asleep, self.hold_overflow).hash(hasher);
         (self.full, self.unsure, self.lapsed).hash(hasher);
         self.failure.hash(hasher);
         self.waiting.hash(hasher);
@@ -381,6 +391,10 @@ impl std::hash::Hash for Ownership {
 }
 
 impl Ownership {
+    pub(super) fn watermark(&self) -> Watermark {
+        Watermark::of(&self.state, self.fence)
+    }
+
     /// Whether the key is to be given up, since somebody wants it and the owner has run something.
     pub(super) fn is_wanted(&self) -> bool {
         self.hand_over && self.began

@@ -18,6 +18,8 @@ const HAND_OVER: Duration = Duration::from_millis(50);
 const NO_LEASE: Duration = Duration::from_millis(100);
 /// How many ids of its own commits an owner remembers; beyond that they are looked up again.
 const KNOWN_IDS: usize = 1_024;
+/// After how long at the most a key is asked for again that was given with too low a fence.
+const LONGEST_FENCE_WAIT: Duration = Duration::from_secs(1);
 
 impl<D: Default> Actor<D> {
     /// Takes the answer to the request that is under way.
@@ -82,7 +84,9 @@ impl<D: Default> Actor<D> {
             Some(_) => state.listing(&shared.rules.policy, Listing::default(), shared.now),
             None => Listing::default(),
         };
-        let knew = shared.watermarks.get(&self.key);
+        let was_at = was.as_ref().map(Ownership::watermark);
+        let marks = shared.watermarks.get(&self.key).into_iter().chain(was_at);
+        let knew = marks.reduce(Watermark::join);
         let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
         let carried_out = doubt.as_ref().is_some_and(|save| {
             save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence
@@ -94,7 +98,7 @@ impl<D: Default> Actor<D> {
             // An acquisition without an answer may have come between, and another owner before that.
             Previous::Myself => knows_body || carried_out,
             // The store forgot everything, and nobody else has had the key since.
-            Previous::Nobody => owned.body.is_none() && knew.is_some(),
+            Previous::Nobody => owned.body.is_none(),
             Previous::Died(_) | Previous::Other(_) => false,
         };
         let continues = was.is_some() && unbroken && unreadable.is_none();
@@ -127,6 +131,7 @@ impl<D: Default> Actor<D> {
         }
         self.note_previous(shared, &owned);
         self.correct(shared, knew);
+        self.wait_for_fence(shared, knew);
         self.queue.forget_seen();
         self.queue.note_seen(&pending.looked_up, &owned.seen);
         let is_tried = shared.quarantine.is_on_trial(&self.key);
@@ -170,8 +175,7 @@ impl<D: Default> Actor<D> {
             return;
         };
         let found = own.state.last_seq;
-        if mark.epoch < own.state.epoch || (mark.epoch == own.state.epoch && mark.last_seq <= found)
-        {
+        if !mark.is_beyond(&own.state) {
             return;
         }
         if mark.epoch > own.state.epoch {
@@ -187,10 +191,28 @@ impl<D: Default> Actor<D> {
         shared.observe_key(&self.key, KeyChange::Corrected { found, known });
     }
 
+    /// A sink that has seen a higher fence refuses what runs under this one: nothing begins before the store gives a higher
+    /// one, which it does when its clock is past it.
+    fn wait_for_fence(&mut self, shared: &mut Shared<D>, knew: Option<Watermark>) {
+        let (Some(own), Some(mark)) = (&mut self.ownership, knew) else {
+            return;
+        };
+        let Some(behind) = mark.fence.checked_sub(own.fence.0) else {
+            return;
+        };
+        own.uncertain = true;
+        self.asleep = true;
+        shared.watermarks.note(&self.key, mark);
+        let wait = Duration::from_micros(behind.saturating_add(1));
+        shared.wake(&self.key, wait.min(LONGEST_FENCE_WAIT));
+        let (given, known) = (own.fence, Fence(mark.fence));
+        shared.observe_key(&self.key, KeyChange::FenceFell { given, known });
+    }
+
     /// The body cannot be read: the key is given back as it is, and its events stay with the broker for a while.
     fn give_up_unreadable(&mut self, shared: &mut Shared<D>, error: String) {
         shared.observe_key(&self.key, KeyChange::Unreadable(error));
-        self.claimed = false;
+        (self.claimed, self.adopting) = (false, false);
         for event in self.queue.take_all() {
             self.defer(shared, event, Deferral::Unreadable);
         }
@@ -220,7 +242,7 @@ impl<D: Default> Actor<D> {
                 self.on_posted(shared, event, posted.clone());
             }
         }
-        if self.needs_owner() {
+        if self.needs_owner() || self.adopting {
             self.asleep = true;
             shared.wake(&self.key, HAND_OVER);
         }
@@ -249,6 +271,7 @@ impl<D: Default> Actor<D> {
         let Some(own) = &mut self.ownership else {
             return;
         };
+        let moved = Watermark::of(&save.next, own.fence) != own.watermark();
         if save.body.is_some() {
             own.body_fence = own.fence;
         }
@@ -266,12 +289,8 @@ impl<D: Default> Actor<D> {
         saved.mail.iter().for_each(|seq| transition.posted(*seq));
         own.mail = saved.mail.len();
         own.dirty |= own.mail > 0;
-        if !save.committed.is_empty() {
-            let mark = Watermark {
-                epoch: own.state.epoch,
-                last_seq: own.state.last_seq,
-                fence: own.fence.0,
-            };
+        if moved {
+            let mark = Watermark::of(&own.state, own.fence);
             shared.watermarks.note(&self.key, mark);
         }
         if own.ids.len() > KNOWN_IDS {
@@ -291,7 +310,7 @@ impl<D: Default> Actor<D> {
         } else if let Some(failure) = failure.filter(|_| is_retry) {
             self.begin_wait(shared, failure);
         }
-        self.claimed = false;
+        (self.claimed, self.adopting) = (false, false);
         self.end_trial(shared);
     }
 

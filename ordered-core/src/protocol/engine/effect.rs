@@ -189,6 +189,13 @@ pub enum KeyChange {
         /// The last seq that the worker knows to be committed.
         known: u64,
     },
+    /// The store gave a lower fence than the worker had before: it lost state, and its clock is behind. The key waits.
+    FenceFell {
+        /// The fence that the store gave.
+        given: Fence,
+        /// The highest one that the worker had.
+        known: Fence,
+    },
     /// Its state cannot be read; its events are deferred.
     Unreadable(String),
     /// An event that its state says is held is not in the mailbox. The key waits for it as at any gap.

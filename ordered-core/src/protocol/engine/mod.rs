@@ -38,9 +38,9 @@ use self::key_map::KeyMap;
 use self::quarantine::Quarantine;
 use self::retry_wait::RetryWaits;
 use self::shared::Shared;
-use self::watermark::Watermarks;
+use self::watermark::{Adoption, Watermarks};
 use crate::event::Key;
-use crate::protocol::Millis;
+use crate::protocol::{KeyState, Millis};
 use crate::store::{Answer, Exchange, Request};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -77,6 +77,7 @@ impl<D: Default> Engine<D> {
                 quarantine: Quarantine::default(),
                 retry_waits: RetryWaits::default(),
                 watermarks: Watermarks::default(),
+                adoption: Adoption::default(),
                 effects: Vec::new(),
                 claims: Vec::new(),
                 data: PhantomData,
@@ -339,13 +340,50 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    /// The state of the group was lost, and the worker opened a new one: what it knows of its keys is written anew.
+    /// The state of the group was lost, and the worker opened a new one: what it knows of its keys is written anew. First
+    /// come the keys that it owns.
     pub fn adopt(&mut self) {
         self.on_lapse();
-        for (key, _) in self.shared.watermarks.all() {
-            let actor = actor(&mut self.keys, &key);
-            actor.claimed = true;
+        self.shared.adoption = Adoption::Owned;
+        if self.shared.draining {
+            self.go_on_adopting();
+        }
+    }
+
+    /// The next step of an adoption. To be called when every living worker has had the time to notice the loss since the
+    /// last one. Says whether there is another step.
+    pub fn go_on_adopting(&mut self) -> bool {
+        match self.shared.adoption {
+            Adoption::Over => return false,
+            Adoption::Owned => {
+                self.shared.adoption = Adoption::Remembered;
+                for (key, _) in self.shared.watermarks.all() {
+                    self.write_down(&key);
+                }
+            }
+            Adoption::Remembered => self.shared.adoption = Adoption::Over,
+        }
+        for key in self.keys.sorted_keys() {
             self.touch(&key);
+        }
+        self.shared.adoption != Adoption::Over
+    }
+
+    /// The store says this of a key that waits for an event. Where the worker remembers more, the store lost state, and the
+    /// key is set right.
+    pub fn compare(&mut self, key: &Key, state: &KeyState) {
+        let mark = self.shared.watermarks.get(key);
+        if !self.shared.draining && mark.is_some_and(|mark| mark.is_beyond(state)) {
+            self.write_down(key);
+        }
+    }
+
+    /// Writes what the worker remembers of the key, unless it owns the key and has done so.
+    fn write_down(&mut self, key: &Key) {
+        let actor = actor(&mut self.keys, key);
+        if actor.ownership.is_none() {
+            actor.adopting = true;
+            self.touch(key);
         }
     }
 
@@ -358,6 +396,9 @@ impl<D: Default> Engine<D> {
     pub fn begin_drain(&mut self) {
         self.shared.draining = true;
         self.ready.clear();
+        if self.shared.adoption == Adoption::Owned {
+            self.go_on_adopting();
+        }
         for key in self.keys.sorted_keys() {
             self.touch(&key);
         }
@@ -428,7 +469,11 @@ impl<D: Default> Engine<D> {
 
     fn end_if_over(&mut self, key: &Key) {
         if let Some(actor) = self.keys.get_mut(key) {
-            if self.shared.draining && actor.ownership.is_none() && !actor.is_in_doubt() {
+            if self.shared.draining
+                && actor.ownership.is_none()
+                && !actor.is_in_doubt()
+                && !actor.adopting
+            {
                 // What the broker still waits for goes back to it.
                 drop(actor.queue.take_all());
                 actor.controls.clear();

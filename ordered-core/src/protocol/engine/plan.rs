@@ -7,6 +7,7 @@ use super::effect::{Deferral, Disposition, Effect};
 use super::event::Event;
 use super::pending::{Failure, Leaving, PendingAcquire, PendingKind, PendingSave, PutFor};
 use super::shared::{Rules, Shared};
+use super::watermark::Adoption;
 use crate::event::EventId;
 use crate::handler::OnExhausted;
 use crate::protocol::{DeadCause, QuotaLimit};
@@ -32,13 +33,14 @@ impl<D> Actor<D> {
     fn acquire(&mut self, shared: &Shared<D>) -> Option<(Request, PendingKind<D>)> {
         let is_known = self.ownership.is_some() || self.is_in_doubt();
         let wants = is_known
+            || self.adopting
             || !shared.draining
                 && (self.claimed || !self.queue.is_empty() || !self.controls.is_empty());
-        if !wants || self.asleep {
+        if !wants || self.asleep || !self.has_its_turn(shared) {
             return None;
         }
         let needs_owner = self.needs_owner();
-        let mode = if self.busy && needs_owner {
+        let mode = if self.busy && (needs_owner || self.adopting) {
             AcquireMode::HandOver
         } else {
             AcquireMode::Ask
@@ -66,6 +68,16 @@ impl<D> Actor<D> {
         };
         let pending = PendingAcquire { looked_up, posted };
         Some((Request::Acquire(request), PendingKind::Acquire(pending)))
+    }
+
+    /// Whether the key may be asked for at this step of an adoption.
+    fn has_its_turn(&self, shared: &Shared<D>) -> bool {
+        let is_owned = self.ownership.is_some() || self.in_doubt.is_some();
+        match shared.adoption {
+            Adoption::Over => true,
+            Adoption::Owned => is_owned,
+            Adoption::Remembered => is_owned || shared.watermarks.get(&self.key).is_some(),
+        }
     }
 
     fn letters(&self, shared: &Shared<D>) -> Vec<(u64, Letter)> {

@@ -5,7 +5,7 @@ use super::effect::{Effect, EventChange, KeyChange};
 use super::event::Event;
 use super::quarantine::Quarantine;
 use super::retry_wait::RetryWaits;
-use super::watermark::Watermarks;
+use super::watermark::{Adoption, Watermarks};
 use crate::event::Key;
 use crate::handler::{OnExhausted, OnLate};
 use crate::protocol::{Millis, Policy};
@@ -78,6 +78,7 @@ pub(super) struct Shared<D> {
     pub(super) quarantine: Quarantine,
     pub(super) retry_waits: RetryWaits,
     pub(super) watermarks: Watermarks,
+    pub(super) adoption: Adoption,
     pub(super) effects: Vec<Effect>,
     /// Keys that the worker asks for next.
     pub(super) claims: Vec<Key>,

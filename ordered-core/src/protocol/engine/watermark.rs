@@ -1,5 +1,6 @@
 use super::key_map::KeyMap;
 use crate::event::Key;
+use crate::protocol::{Fence, KeyState};
 
 /// How many keys are remembered at least; up to twice as many are.
 const REMEMBERED_KEYS: usize = 50_000;
@@ -20,6 +21,41 @@ pub struct Watermark {
     pub last_seq: u64,
     /// The highest fence that the worker had for it.
     pub fence: u64,
+}
+
+/// How far a worker is with writing what it remembers into a new state of the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) enum Adoption {
+    /// It has written everything, or there was nothing to write.
+    #[default]
+    Over,
+    /// Those keys come first that the worker owned: no other worker knows more of them.
+    Owned,
+    /// Then come all that it remembers. A key that it does not remember waits: another worker may.
+    Remembered,
+}
+
+impl Watermark {
+    pub(super) fn of(state: &KeyState, fence: Fence) -> Self {
+        Self {
+            epoch: state.epoch,
+            last_seq: state.last_seq,
+            fence: fence.0,
+        }
+    }
+
+    /// The higher of both, in position and in fence.
+    pub(super) fn join(self, other: Self) -> Self {
+        let place = |mark: &Self| (mark.epoch, mark.last_seq);
+        let higher = std::cmp::max_by_key(self, other, place);
+        let fence = self.fence.max(other.fence);
+        Self { fence, ..higher }
+    }
+
+    /// Whether the key was further than this state says.
+    pub(super) fn is_beyond(self, state: &KeyState) -> bool {
+        (self.epoch, self.last_seq) > (state.epoch, state.last_seq)
+    }
 }
 
 impl Watermarks {

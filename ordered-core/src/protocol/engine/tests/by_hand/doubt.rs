@@ -95,6 +95,7 @@ fn a_store_that_lost_state_is_set_right_by_what_the_worker_knows() {
     bench.deliver_all(&mut w, 2..=3);
     assert_eq!(bench.run_all(&mut w), [(2, 2), (3, 3)]);
     bench.store.restore(snapshot);
+    bench.clock.advance(1);
     assert_eq!(bench.state().last_seq, 1);
     w.settled();
     bench.deliver(&mut w, 2);
@@ -175,4 +176,41 @@ fn what_is_held_of_an_epoch_that_came_back_is_not_taken_for_the_present_one() {
     let state = bench.state();
     assert_eq!((state.epoch, state.last_seq, bench.held()), (1, 2, 0));
     assert_eq!(state.dead_letters().collect::<Vec<_>>(), [(0, 2)]);
+}
+
+#[test]
+fn no_event_runs_under_a_lower_fence_than_before() {
+    let mut bench = Bench::new();
+    let mut w = bench.worker("w");
+    bench.deliver(&mut w, 1);
+    bench.run_all(&mut w);
+    let snapshot = bench.store.snapshot();
+    bench.deliver(&mut w, 2);
+    bench.run_all(&mut w);
+    // The store forgets the last grant, and its clock is not past it.
+    bench.store.restore(snapshot);
+    bench.deliver(&mut w, 3);
+    assert_eq!(bench.run_all(&mut w), []);
+    let is_told = |effect: &Effect| {
+        let fell = |what: &KeyChange| matches!(what, KeyChange::FenceFell { given, known } if given <= known);
+        matches!(effect, Effect::Key { what, .. } if fell(what))
+    };
+    assert!(w.effects.iter().any(is_told), "{:?}", w.effects);
+    bench.clock.advance(1);
+    w.engine.wake(&key());
+    assert_eq!(bench.run_all(&mut w), [(3, 3)]);
+    assert_eq!(bench.state().last_seq, 3);
+}
+
+#[test]
+fn a_key_that_the_worker_does_not_remember_waits_for_those_who_may() {
+    let mut bench = Bench::new();
+    let mut w = bench.worker("w");
+    w.engine.adopt();
+    bench.deliver(&mut w, 1);
+    assert_eq!(bench.run_all(&mut w), []);
+    assert!(w.engine.go_on_adopting());
+    assert_eq!(bench.run_all(&mut w), []);
+    assert!(!w.engine.go_on_adopting());
+    assert_eq!(bench.run_all(&mut w), [(1, 1)]);
 }

@@ -120,6 +120,7 @@ impl World {
         worker.jumped = false;
         worker.engine.set_now(beat.now);
         worker.engine.set_paused(beat.paused);
+        worker.engine.go_on_adopting();
         if lapsed {
             worker.engine.on_lapse();
             let number = worker.number;
@@ -295,7 +296,10 @@ impl World {
     fn check_change(&self, key: &Key, what: &KeyChange) {
         let is_bad = matches!(
             what,
-            KeyChange::Corrected { .. } | KeyChange::Unreadable(_) | KeyChange::Missing { .. }
+            KeyChange::Corrected { .. }
+                | KeyChange::FenceFell { .. }
+                | KeyChange::Unreadable(_)
+                | KeyChange::Missing { .. }
         );
         assert!(!is_bad || self.ghost.lost, "{key}: {what:?}");
     }
