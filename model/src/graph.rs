@@ -2,7 +2,7 @@
 //! checker: the graph is explored once more, and walked backwards from the ends along steps without faults.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 use stateright::Property;
 
@@ -178,7 +178,5 @@ impl Graph {
 }
 
 pub(crate) fn fingerprint(world: &World) -> u64 {
-    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
-    world.hash(&mut hasher);
-    hasher.finish()
+    foldhash::quality::FixedState::default().hash_one(world)
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use ordered_core::event::EventId;
 use ordered_core::protocol::{Fence, KeyState};
-use ordered_core::store::{Answer, Exchange, Letter, Listing, NEVER, Request};
+use ordered_core::store::{Answer, Exchange, Letter, Listing, Request};
 
 pub(crate) use self::acquire::Asker;
 use crate::event::{KeyNumber, Slot, number};
@@ -119,7 +119,7 @@ impl Store {
         let is_due = record
             .listing
             .due
-            .is_some_and(|due| due <= NOW && due < NEVER);
+            .is_some_and(|due| due <= NOW);
         is_due && mutation != Some(Mutation::SweepIgnoresDue)
     }
 }
