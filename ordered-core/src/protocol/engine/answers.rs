@@ -325,10 +325,25 @@ impl<D: Default> Actor<D> {
             let what = retrying(&failure);
             shared.observe(&self.key, event, what);
         }
-        self.waiting = Some(Failure {
+        let wait = failure.wait;
+        let failure = Some(Failure {
             saved: true,
             ..failure
         });
+        let deliveries = self.queue.unsettled();
+        let rules = &shared.rules;
+        if !shared
+            .retry_waits
+            .has_room(deliveries, rules.concurrency, rules.read_ahead)
+        {
+            // Others began to wait since this was planned: it goes on waiting in the store.
+            self.failure = failure;
+            return;
+        }
+        self.waiting = failure;
+        self.waiting_deliveries = deliveries;
+        shared.retry_waits.begin(deliveries);
+        shared.wake(&self.key, wait);
     }
 
     /// Settles what a save was for, which was carried out.
