@@ -171,6 +171,7 @@ fn what_is_held_of_an_epoch_that_came_back_is_not_taken_for_the_present_one() {
     assert_eq!(bench.run_all(&mut w), [(1, 1)]);
     bench.store.restore(snapshot);
     assert_eq!(bench.state().epoch, 0);
+    bench.clock.advance(1);
     bench.deliver_with(&mut w, 2, "next", |event| event.epoch = Some(1));
     assert_eq!(bench.run_all(&mut w), [(2, 2)]);
     let state = bench.state();
