@@ -116,10 +116,7 @@ impl Store {
             let ignores = mutation == Some(Mutation::SweepIgnoresDead);
             return self.lease(owner.who) != Lease::Alive && !ignores;
         }
-        let is_due = record
-            .listing
-            .due
-            .is_some_and(|due| due <= NOW);
+        let is_due = record.listing.due.is_some_and(|due| due <= NOW);
         is_due && mutation != Some(Mutation::SweepIgnoresDue)
     }
 }

@@ -263,12 +263,13 @@ async fn a_step_forward_takes_no_event_from_a_worker_that_is_alive() {
     stage.pass_until(what, passed).await;
     stage.fleet.unblock("k", 2);
     stage.fleet.commits("k", 2).await;
-    let record = stage.fleet.record();
-    let runs = record.runs_of("k");
-    assert_eq!(runs.len(), 2, "the event ran once: {runs:#?}");
-    assert!(runs[1].worker.starts_with("alive"), "{runs:#?}");
-    assert_eq!(record.commits.len(), 2, "{:?}", record.commits);
-    assert!(record.commits[1].0.starts_with("alive"), "{record:?}");
-    drop(record);
+    {
+        let record = stage.fleet.record();
+        let runs = record.runs_of("k");
+        assert_eq!(runs.len(), 2, "the event ran once: {runs:#?}");
+        assert!(runs[1].worker.starts_with("alive"), "{runs:#?}");
+        assert_eq!(record.commits.len(), 2, "{:?}", record.commits);
+        assert!(record.commits[1].0.starts_with("alive"), "{record:?}");
+    }
     stage.stop().await;
 }

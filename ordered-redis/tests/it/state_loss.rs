@@ -76,11 +76,12 @@ async fn after_flushall_every_worker_stops_and_says_how_far_its_keys_were() {
     for part in ["a: seq 3 (fence ", "b: seq 3 (fence ", "c: seq 2 (fence "] {
         assert!(known.contains(part), "{part} is not in: {known}");
     }
-    let record = fleet.record();
-    let none_began = record.runs.iter().all(|run| run.event.1 <= 3);
-    assert!(none_began, "something was granted: {:#?}", record.runs);
-    assert_eq!(record.commits_of("c"), [1, 2]);
-    drop(record);
+    {
+        let record = fleet.record();
+        let none_began = record.runs.iter().all(|run| run.event.1 <= 3);
+        assert!(none_began, "something was granted: {:#?}", record.runs);
+        assert_eq!(record.commits_of("c"), [1, 2]);
+    }
     assert_eq!(fleet.backlog(), 7, "what was not committed is given back");
     let seen = admin(&store).group(fleet.group.name()).await.unwrap();
     assert!(seen.is_none(), "operators are told of a group: {seen:?}");
@@ -154,12 +155,13 @@ async fn go_on_after_flushall(
     })
     .await;
     for key in ["a", "b", "c"] {
-        let record = fleet.record();
-        assert_eq!(record.commits_of(key), [1, 2, 3, 4, 5], "{key}");
-        let runs: Vec<u64> = record.runs_of(key).iter().map(|run| run.event.1).collect();
-        assert_eq!(runs, [1, 2, 3, 4, 5], "the runs of {key}");
-        record.assert_fences_rise(key);
-        drop(record);
+        {
+            let record = fleet.record();
+            assert_eq!(record.commits_of(key), [1, 2, 3, 4, 5], "{key}");
+            let runs: Vec<u64> = record.runs_of(key).iter().map(|run| run.event.1).collect();
+            assert_eq!(runs, [1, 2, 3, 4, 5], "the runs of {key}");
+            record.assert_fences_rise(key);
+        }
         assert_eq!(last_seq(store, fleet, key).await, 5, "{key}");
     }
     let admin = admin(store);
