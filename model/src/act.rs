@@ -1,3 +1,5 @@
+use ordered_core::protocol::Phase;
+
 use crate::Model;
 use crate::bounds::Order;
 use crate::event::{KeyNumber, Slot, Which};
@@ -71,6 +73,16 @@ impl Model {
         }
     }
 
+    /// Whether it would change anything, as far as an operator can see.
+    fn would_free(world: &World, order: Order) -> bool {
+        let state = world.store.records[0].state();
+        match order {
+            Order::Retry => state.phase != Phase::Open || state.is_suspect(),
+            Order::Resume => state.paused,
+            _ => world.store.paused,
+        }
+    }
+
     /// An operator has set a key back.
     fn set_back(&self, world: &World) -> bool {
         let begun_again = |record: &crate::store::Record| record.state().epoch > 0;
@@ -90,7 +102,9 @@ impl Model {
             self.enabled_for(world, slot, acts);
         }
         if let Some(operator) = &self.bounds.operator {
-            acts.extend([Order::Retry, Order::Resume, Order::ResumeGroup].map(Act::Operate));
+            let freeing = [Order::Retry, Order::Resume, Order::ResumeGroup].into_iter();
+            let freeing = freeing.filter(|order| Self::would_free(world, *order));
+            acts.extend(freeing.map(Act::Operate));
             if world.orders > 0 {
                 acts.extend(operator.orders.iter().copied().map(Act::Operate));
                 if faults.force {

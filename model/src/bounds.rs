@@ -106,9 +106,9 @@ pub struct Bounds {
     pub workers: usize,
     /// What is published. It may be delivered in any order.
     pub events: &'static [Published],
-    /// How many deliveries of one event may be around at a time; a further copy may appear when one is settled.
+    /// How many deliveries of each message there are.
     pub copies: u8,
-    /// An event is delivered again after it was acknowledged.
+    /// A message may be delivered again when one of them is acknowledged, any number of times.
     pub repeats: bool,
     /// A delivery that comes again says so.
     pub marks_repeats: bool,

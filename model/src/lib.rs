@@ -27,7 +27,7 @@ pub use bounds::{Bounds, Faults, OnGap, Operator, Order, Published, Said};
 pub use checking::{Finding, Report, check, hunt};
 pub use mutation::Mutation;
 pub use properties::PROPERTIES;
-pub use scenarios::{FULL, SHORT};
+pub use scenarios::{FULL, HUNT, SHORT};
 pub use world::World;
 
 /// A world to explore: its bounds, and the mistake in it, if one was seeded.

@@ -71,7 +71,7 @@ impl Set {
 }
 
 impl World {
-    /// Everything published and nothing delivered; the leases of all workers are good.
+    /// Everything published, as often as it is delivered at the same time, and nothing delivered; the leases of all workers are good.
     pub(crate) fn new(bounds: &Bounds) -> Self {
         Self {
             store: Store {
@@ -80,7 +80,7 @@ impl World {
                 paused: false,
                 quota: bounds.quota,
             },
-            queue: vec![1; bounds.messages().len()],
+            queue: vec![bounds.copies; bounds.messages().len()],
             delivered: Set::default(),
             workers: vec![Worker::new(bounds); bounds.workers],
             orders: bounds.operator.map_or(0, |operator| operator.times),

@@ -53,7 +53,6 @@ pub(super) const WINDOW_CRASH: Bounds = Bounds {
     window: 1,
     faults: Faults {
         crashes: true,
-        lost_answers: true,
         ..CALM
     },
     ..ALONE
@@ -65,9 +64,10 @@ pub(super) const BATCH_PAUSED: Bounds = Bounds {
     window: 1,
     faults: Faults {
         pauses: true,
+        lost_answers: true,
         ..CALM
     },
-    ..PLAIN
+    ..ALONE
 };
 
 pub(super) const LOST_ALONE: Bounds = Bounds {
@@ -114,7 +114,6 @@ pub(super) const LATE_PAUSED: Bounds = Bounds {
     events: ONE,
     faults: Faults {
         late_calls: true,
-        lost_answers: true,
         pauses: true,
         ..CALM
     },
@@ -124,7 +123,6 @@ pub(super) const LATE_PAUSED: Bounds = Bounds {
 pub(super) const COPIES: Bounds = Bounds {
     name: "duplicates",
     copies: 2,
-    repeats: true,
     ..PLAIN
 };
 
@@ -132,7 +130,6 @@ pub(super) const COPIES_LOST: Bounds = Bounds {
     name: "duplicates, lost answers",
     events: ONE,
     copies: 2,
-    repeats: true,
     marks_repeats: true,
     faults: Faults {
         lost_answers: true,
@@ -145,7 +142,6 @@ pub(super) const COPIES_LOST: Bounds = Bounds {
 pub(super) const CRASH_ALONE: Bounds = Bounds {
     name: "one worker that crashes",
     marks_repeats: true,
-    repeats: true,
     faults: Faults {
         crashes: true,
         failures: true,
@@ -169,7 +165,6 @@ pub(super) const CRASH_LOST: Bounds = Bounds {
     faults: Faults {
         crashes: true,
         lost_answers: true,
-        failures: true,
         ..CALM
     },
     ..PLAIN
@@ -180,7 +175,7 @@ pub(super) const POISON: Bounds = Bounds {
     events: TWO_KEYS,
     poison: Some(0),
     concurrency: 2,
-    ..PLAIN
+    ..ALONE
 };
 
 pub(super) const TWO_CRASH: Bounds = Bounds {
@@ -209,7 +204,6 @@ pub(super) const RESTART_FAILING: Bounds = Bounds {
     faults: Faults {
         stops: true,
         crashes: true,
-        failures: true,
         ..CALM
     },
     ..ALONE
@@ -254,7 +248,7 @@ pub(super) const COLLIDED: Bounds = Bounds {
         crashes: true,
         ..CALM
     },
-    ..PLAIN
+    ..ALONE
 };
 
 pub(super) const PAUSED: Bounds = Bounds {
@@ -298,4 +292,30 @@ pub(super) const THREE_WORKERS: Bounds = Bounds {
         ..CALM
     },
     ..PLAIN
+};
+
+pub(super) const COLLIDED_ALONE: Bounds = Bounds {
+    name: "two ids under the first seq",
+    events: COLLISION,
+    ..PLAIN
+};
+
+pub(super) const ONE_PAUSED: Bounds = Bounds {
+    name: "one event, pauses",
+    events: ONE,
+    copies: 2,
+    ..PAUSED
+};
+
+pub(super) const CRASH_ONE: Bounds = Bounds {
+    name: "one event, crashes",
+    events: ONE,
+    copies: 2,
+    ..CRASHING
+};
+
+pub(super) const RESTARTING_ONE: Bounds = Bounds {
+    name: "one event, restarts",
+    events: ONE,
+    ..RESTARTING
 };

@@ -1,6 +1,6 @@
 //! Worlds in which somebody says more than events: an operator, or a producer.
 
-use super::orderly::{CALM, ONE, PLAIN, THREE, TWO};
+use super::orderly::{ALONE, CALM, ONE, PLAIN, THREE, TWO};
 use crate::bounds::{Bounds, Faults, OnGap, Operator, Order, Published, Said, event, event_of};
 
 const FAILING: Faults = Faults {
@@ -27,6 +27,11 @@ const ANY: &[Order] = &[
     Order::SetLast(0),
     Order::SetLast(2),
 ];
+
+const SOME: Option<Operator> = Some(Operator {
+    orders: &[Order::Skip, Order::Pause],
+    times: 1,
+});
 
 const ONCE: Option<Operator> = Some(Operator {
     orders: ANY,
@@ -73,7 +78,7 @@ const TWICE: &[Said] = &[
 
 pub(super) const OPERATED: Bounds = Bounds {
     name: "an operator",
-    operator: ONCE,
+    operator: SOME,
     ..PLAIN
 };
 
@@ -90,7 +95,7 @@ pub(super) const OPERATED_TWICE: Bounds = Bounds {
 pub(super) const OPERATED_FAILING: Bounds = Bounds {
     name: "an operator, failing handlers",
     events: ONE,
-    operator: ONCE,
+    operator: SOME,
     faults: FAILING,
     ..PLAIN
 };
@@ -98,14 +103,15 @@ pub(super) const OPERATED_FAILING: Bounds = Bounds {
 pub(super) const OPERATED_CRASH: Bounds = Bounds {
     name: "an operator, crashes",
     events: ONE,
-    operator: ONCE,
+    operator: SOME,
     faults: CRASHING,
     ..PLAIN
 };
 
 pub(super) const OPERATED_LOST: Bounds = Bounds {
-    name: "an operator, lost replies",
-    operator: ONCE,
+    name: "an operator, lost answers",
+    events: ONE,
+    operator: SOME,
     faults: LOSSY,
     ..PLAIN
 };
@@ -120,9 +126,9 @@ pub(super) const ASIDE: Bounds = Bounds {
 };
 
 pub(super) const ASIDE_LOST: Bounds = Bounds {
-    name: "dead letters, lost replies",
+    name: "dead letters, lost answers",
     events: ONE,
-    attempts: 2,
+    attempts: 1,
     dead_letters: true,
     operator: REPLAYING,
     faults: Faults {
@@ -136,7 +142,7 @@ pub(super) const ASIDE_LOST: Bounds = Bounds {
 pub(super) const ASIDE_CRASH: Bounds = Bounds {
     name: "dead letters, crashes",
     events: ONE,
-    attempts: 2,
+    attempts: 1,
     dead_letters: true,
     operator: REPLAYING,
     faults: Faults {
@@ -164,7 +170,7 @@ pub(super) const SKIPPING_CRASH: Bounds = Bounds {
     name: "gaps that are skipped, crashes",
     on_gap: OnGap::Skip,
     faults: CRASHING,
-    ..PLAIN
+    ..ALONE
 };
 
 pub(super) const HALTING: Bounds = Bounds {
@@ -245,6 +251,7 @@ pub(super) const GROUP_PAUSED: Bounds = Bounds {
 
 pub(super) const FORCED: Bounds = Bounds {
     name: "an operator with force",
+    events: ONE,
     operator: ONCE,
     faults: Faults {
         force: true,
@@ -255,7 +262,8 @@ pub(super) const FORCED: Bounds = Bounds {
 
 pub(super) const VANISHING: Bounds = Bounds {
     name: "an operator that vanishes",
-    operator: ONCE,
+    events: ONE,
+    operator: SOME,
     faults: Faults {
         lost_operators: true,
         ..CALM
