@@ -22,7 +22,24 @@ use orderly::{AGAIN, ALONE, COLLIDING, GAPS, KEYS, OVERFLOW, PLAIN, QUOTA, REPEA
 use crate::bounds::Bounds;
 
 /// For continuous integration: seconds in a build without optimisation.
-pub const SHORT: &[Bounds] = &[ALONE];
+pub const SHORT: &[Bounds] = &[
+    ALONE,
+    PLAIN,
+    AGAIN,
+    GAPS,
+    OVERFLOW,
+    COLLIDING,
+    KEYS,
+    FAILING_ALONE,
+    BATCHED,
+    WINDOW,
+    LOST_ALONE,
+    FILLED_ALONE,
+    RENUMBERED_ALONE,
+    RENUMBERED_TWICE,
+    ASIDE_ALONE,
+    SKIPPING,
+];
 
 /// Everything.
 pub const FULL: &[Bounds] = &[
