@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use ordered_events::core::admin::Admin;
+use ordered_events::core::admin::{Admin, Shelf};
 use ordered_events::core::protocol::Policy;
 use ordered_events::core::store::Group;
 use ordered_events::core::transport::{Intake, Transport};
@@ -230,12 +230,56 @@ async fn standing(stage: &Stage<'_>, admin: &Admin, key: &str) -> Result<u64, Er
     Ok(view.map_or(0, |view| view.last_seq))
 }
 
+/// Writes down the dead letters that the store has of a key: an event that was posted to a key of another worker cannot be
+/// dead-lettered with the broker any more.
+async fn dead_letters_of_the_store(
+    stage: &Stage<'_>,
+    admin: &Admin,
+    key: &str,
+) -> Result<(), Error> {
+    let (group, name) = (
+        Group::new(&stage.names.group, Policy::default()),
+        Key::new(key)?,
+    );
+    // What was posted last may not be looked at yet.
+    let looked_at = async {
+        while let Some(view) = admin.inspect(&group, &name).await? {
+            if view.held_events == 0 && view.claim.is_none() {
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok::<_, Error>(())
+    };
+    timeout(Duration::from_secs(20), looked_at).await??;
+    let mut after = None;
+    loop {
+        let page = admin.stored(&group, &name, Shelf::Dead, after).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.place);
+        for stored in page {
+            let event = Event {
+                key: key.to_owned(),
+                seq: stored.place.1,
+                id: stored.id,
+            };
+            let reason = stored.aside.map(|aside| aside.error).unwrap_or_default();
+            stage.journal.write(What::DeadLettered { event, reason });
+        }
+    }
+}
+
 /// Writes down where the store stands and what was put aside, which is the end of the history.
 async fn settle_accounts(stage: &Stage<'_>, plan: &Plan, facts: &mut Facts) -> Result<(), Error> {
     let admin = admin(stage).await?;
     for (key, _) in last_seqs(plan) {
         let last_seq = standing(stage, &admin, &key).await?;
         stage.journal.write(What::Standing { key, last_seq });
+    }
+    for (key, _) in last_seqs(plan) {
+        dead_letters_of_the_store(stage, &admin, &key).await?;
     }
     let dead = format!("{}.dead", stage.names.queue);
     let count = u64::from(stage.servers.ready(&dead).await?);

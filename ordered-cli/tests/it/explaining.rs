@@ -127,7 +127,7 @@ async fn a_gap_under_each_policy() {
             explained(&world, "order-17").await,
             format!(
                 "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: 4–5 \
-                 (64 B), the oldest with id order-17-4 since T. {by_itself} You can: let the producer send seq 2–3 again; \
+                 (100 B), the oldest with id order-17-4 since T. {by_itself} You can: let the producer send seq 2–3 again; \
                  `ordered skip order-17` to pass over 2–3 and go on with 4."
             )
         );
@@ -154,7 +154,7 @@ async fn backing_off() {
         explained(&world, "order-17").await,
         format!(
             "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 of 5 failed at T (D ago) on worker w3: no \
-         luck. Nothing of it is done yet (fence {fence}). 2 events are held: 1–2 (64 B), the oldest with id order-17-1 since T. \
+         luck. Nothing of it is done yet (fence {fence}). 2 events are held: 1–2 (99 B), the oldest with id order-17-1 since T. \
          By itself it is tried again at T (in D), attempt 2 of 5. You can: `ordered retry order-17` to run it now and go \
          on with 2; `ordered edit order-17 1 --payload FILE` to give it another body first; `ordered skip order-17` to \
          make it a dead letter and go on with 2."
@@ -184,7 +184,7 @@ async fn halted() {
         before,
         format!(
             "order-17 is halted at seq 2, which failed permanently. Attempt 1 of 5 failed at T (D ago) on worker w3: never. It \
-             is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (96 B), "
+             is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (149 B), "
         )
     );
     let (_, rest) = rest.split_once(" since T. ").unwrap();
@@ -216,7 +216,7 @@ async fn halted_at_a_gap() {
         explained(&world, "order-17").await,
         format!(
             "order-17 is halted before seq 1, which has not come in time. It was halted at T (D ago) on worker w3: seq 1 has \
-             not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (32 B), id order-17-3 since T. Nothing \
+             not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (50 B), id order-17-3 since T. Nothing \
              will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` to \
              wait for it once more; `ordered skip order-17` to pass over 1–2 and go on with 3."
         )
@@ -239,7 +239,7 @@ async fn paused_by_key_and_by_group() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (32 B), \
+            "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (50 B), \
              id order-17-2 since T. Nothing will happen by itself: nothing of it runs until it is resumed. You can: \
              `ordered resume order-17` to let the key go on."
         )
@@ -251,7 +251,7 @@ async fn paused_by_key_and_by_group() {
         explained(&world, "order-17").await,
         format!(
             "order-17 is paused with its whole group `orders`. Else seq 2 could run. It is done up to seq 1 (fence \
-             {fence}). 1 event is held: 2 (32 B), id order-17-2 since T. Nothing will happen by itself: nothing of it runs \
+             {fence}). 1 event is held: 2 (50 B), id order-17-2 since T. Nothing will happen by itself: nothing of it runs \
              until it is resumed. You can: `ordered resume` to let the group go on."
         )
     );
@@ -263,7 +263,7 @@ async fn paused_by_key_and_by_group() {
         explained(&world, "order-17").await,
         format!(
             "order-17 is about to run seq 2: it is held, and no worker has the key. It is done up to seq 1 (fence {fence}). \
-             1 event is held: 2 (32 B), id order-17-2 since T. A worker takes it at the next sweep of a living worker, \
+             1 event is held: 2 (50 B), id order-17-2 since T. A worker takes it at the next sweep of a living worker, \
              which is every second unless set otherwise. But no worker of the group is alive. You can: start a worker of \
              the group."
         )
