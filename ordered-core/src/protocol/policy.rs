@@ -20,7 +20,7 @@ pub struct Policy {
     /// How long a processed event is remembered after its commit, by its id and by its seq. Default 24 hours.
     ///
     /// Within it a repetition is told from a conflict, and an id that comes back under another seq is not handled
-    /// again. After it, what lies at or below the last committed seq is [`Stale`](super::Verdict::Stale): never
+    /// again. After it, what lies at or below the last committed seq is [`Stale`](super::Placement::Stale): never
     /// handled again either, since the last seq itself is kept for good.
     pub dedup_ttl: Duration,
     /// How many events one worker may have granted for one key at a time; what comes behind them is held in the

@@ -132,9 +132,9 @@ pub struct Beat {
 /// death of another by no more than one lease. [`Store::leave`] ends a lease at once.
 ///
 /// # Errors
-/// Every call can fail with [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) (wait and call
-/// again), [`Refused`](crate::store::StoreErrorKind::Refused) (it will never work; the message says what to do) and
-/// [`StateLost`](crate::store::StoreErrorKind::StateLost) (the incarnation is not the store's).
+/// Every call can fail with [`StoreErrorKind::Unavailable`] (wait and call
+/// again), [`Refused`](StoreErrorKind::Refused) (it will never work; the message says what to do) and
+/// [`StateLost`](StoreErrorKind::StateLost) (the incarnation is not the store's).
 ///
 /// # Cancel safety
 /// A future may be dropped at any time. Then, as after an error, it is unknown whether the call was carried out; an
