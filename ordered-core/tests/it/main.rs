@@ -13,3 +13,4 @@ mod hooks;
 mod hostile;
 mod operators;
 mod pitfalls;
+mod purity;
