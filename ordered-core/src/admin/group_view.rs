@@ -49,7 +49,7 @@ pub struct GroupView {
 /// How many keys of a group are in which state. A key can be in several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeyCounts {
-    /// All that were ever seen.
+    /// All of which something was saved. A key that a worker has just taken for the first time is not among them yet.
     pub all: u64,
     /// A worker has them.
     pub active: u64,
