@@ -4,13 +4,14 @@ use ordered_core::transport::TransportError;
 use tokio::time::sleep;
 
 use crate::outgoing::Outgoing;
-use crate::session::Session;
+use crate::session::{FAREWELL, Session};
 use crate::shared::Shared;
 
 /// Brings copies of deliveries to other queues, and then acknowledges the originals.
 ///
 /// Repeats what fails for as long as the originals are out: giving up would mean to hand them back to the queue,
-/// which would deliver them again at once. When the session ends, the broker does that anyway.
+/// which would deliver them again at once. When the session ends, the broker does that anyway. When the transport is closed,
+/// an attempt that is under way is still finished, within [`FAREWELL`]: otherwise a copy that arrived would come again.
 pub(crate) async fn send(
     shared: Arc<Shared>,
     session: Arc<Session>,
@@ -19,11 +20,15 @@ pub(crate) async fn send(
     let mut backoff = shared.broker.backoff();
     while !copies.is_empty() {
         let count = copies.len();
+        let farewell = async {
+            shared.closing().await;
+            sleep(FAREWELL).await;
+        };
         tokio::select! {
             biased;
             () = session.died() => return Ok(()),
-            () = shared.closing() => return Err(unfinished(count)),
             failed = attempt(&shared, &session, copies) => copies = failed,
+            () = farewell => return Err(unfinished(count)),
         }
         if copies.is_empty() {
             break;

@@ -19,7 +19,7 @@ use crate::received::Received;
 use crate::subscribe::Subscription;
 
 /// How long a broker may take to say goodbye: until then it may have acknowledgements to pass on.
-const FAREWELL: Duration = ANSWER;
+pub(crate) const FAREWELL: Duration = ANSWER;
 /// For how many deliveries there is room before a vector of them has to grow.
 const ROOM: usize = 64;
 

@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ordered_core::transport::{Intake, TransportError};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::broker::{ANSWER, Broker, within};
 use crate::failure::{Stage, away, explain};
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) consumer_tag: String,
     subscription: Subscription,
     pub(crate) outlet: Outlet,
+    /// The tasks that bring copies to other queues.
+    pub(crate) sending: TaskTracker,
     /// The session that consumes now. A watch, because `receive` waits for the next one.
     pub(crate) session: watch::Sender<Option<Arc<Session>>>,
     pub(crate) closing: watch::Sender<bool>,
@@ -44,6 +47,7 @@ impl Shared {
             consumer_tag,
             subscription: Subscription::default(),
             outlet,
+            sending: TaskTracker::new(),
             session: watch::Sender::new(None),
             closing: watch::Sender::new(false),
             phase: Mutex::new(Phase::Idle),

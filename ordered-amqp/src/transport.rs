@@ -120,7 +120,8 @@ impl Transport for Amqp {
         }
         // A task, so that a caller who drops this future does not leave deliveries neither here nor there.
         let sending = copies::send(Arc::clone(&self.shared), session, copies);
-        tokio::spawn(sending).await.unwrap_or_else(|error| {
+        let sent = self.shared.sending.spawn(sending).await;
+        sent.unwrap_or_else(|error| {
             Err(TransportError::unavailable("the runtime is shutting down").with_source(error))
         })
     }
@@ -132,6 +133,9 @@ impl Transport for Amqp {
             // It ends by itself; an error would be its panic, which has been reported.
             let _ = driver.await;
         }
+        // Copies that a dropped `settle` left behind, too: their originals are acknowledged before the channel closes.
+        self.shared.sending.close();
+        self.shared.sending.wait().await;
         let session = self.shared.session.send_replace(None);
         self.shared.outlet.close().await;
         let Some(session) = session else {

@@ -118,7 +118,7 @@ async fn a_gap_under_each_policy() {
         let worker = world.start("w1", |worker| worker.on_gap(policy));
         world.publish("order-17", [1, 4, 5]).await;
         world
-            .until("order-17", "in a gap", |view| {
+            .until_at_rest("order-17", "in a gap", |view| {
                 view.held_events == 2 && view.gap_since.is_some()
             })
             .await;
@@ -145,7 +145,7 @@ async fn backing_off() {
     let worker = world.start("w3", |worker| worker.backoff(backoff).seed(7));
     world.publish("order-17", 1..=2).await;
     world
-        .until("order-17", "backing off", |view| {
+        .until_at_rest("order-17", "backing off", |view| {
             view.due.is_some_and(|due| due > view.now) && view.held_events == 2
         })
         .await;
@@ -173,7 +173,7 @@ async fn halted() {
     let worker = world.start("w3", |worker| worker);
     world.publish("order-17", 1..=4).await;
     world
-        .until("order-17", "halted", |view| {
+        .until_at_rest("order-17", "halted", |view| {
             view.phase == "halted" && view.held_events == 3
         })
         .await;
@@ -204,7 +204,7 @@ async fn halted_at_a_gap() {
     let worker = world.start("w3", |worker| worker.on_gap(GapPolicy::Halt { after }));
     world.publish("order-17", [3]).await;
     world
-        .until("order-17", "halted", |view| view.phase == "halted")
+        .until_at_rest("order-17", "halted", |view| view.phase == "halted")
         .await;
     let fence = world.view("order-17").await.unwrap().fence;
     let fence = if fence == 0 {
@@ -233,7 +233,7 @@ async fn paused_by_key_and_by_group() {
     world.ordered("pause order-17").await.ok();
     world.publish("order-17", 2..=2).await;
     world
-        .until("order-17", "with one held", |view| view.held_events == 1)
+        .until_at_rest("order-17", "with one held", |view| view.held_events == 1)
         .await;
     let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
@@ -246,6 +246,9 @@ async fn paused_by_key_and_by_group() {
     );
     world.ordered("pause").await.ok();
     world.ordered("resume order-17").await.ok();
+    world
+        .until_at_rest("order-17", "given back", |view| view.held_events == 1)
+        .await;
     let fence = world.view("order-17").await.unwrap().fence;
     assert_eq!(
         explained(&world, "order-17").await,

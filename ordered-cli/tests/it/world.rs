@@ -233,10 +233,21 @@ impl World {
         .await;
     }
 
+    /// Waits until the key is like this and no worker has it: what it says of itself does not change any more.
+    pub(crate) async fn until_at_rest(
+        &self,
+        key: &str,
+        what: &str,
+        holds: impl Fn(&KeyView) -> bool,
+    ) {
+        self.until(key, what, |view| view.claim.is_none() && holds(view))
+            .await;
+    }
+
     /// Waits until the key is at rest with this last seq.
     pub(crate) async fn until_done(&self, key: &str, last: u64) {
-        self.until(key, &format!("done up to {last}"), |view| {
-            view.last_seq == last && view.claim.is_none()
+        self.until_at_rest(key, &format!("done up to {last}"), |view| {
+            view.last_seq == last
         })
         .await;
     }
