@@ -7,9 +7,8 @@ use super::queue::{Added, Queue};
 use super::shared::Shared;
 use super::watermark::Watermark;
 use crate::event::{EventId, Key};
-use crate::protocol::{Fence, Obstacle, QuotaLimit, Waiting};
-use crate::protocol::{KeyState, Phase, Placement};
-use crate::store::{Listing, Slot};
+use crate::protocol::{Fence, KeyState, Placement, QuotaLimit};
+use crate::store::Listing;
 use crate::transport::Token;
 use crate::worker::Control;
 
@@ -129,6 +128,16 @@ impl<D> Actor<D> {
             && self.queue.is_empty()
             && self.controls.is_empty()
             && !self.is_in_doubt()
+    }
+
+    /// While draining, what the broker still waits for goes back to it, unless the store has to be told something.
+    pub(super) fn leave_to_broker(&mut self, shared: &Shared<D>) {
+        let is_free = self.ownership.is_none() && !self.is_in_doubt() && !self.adopting;
+        if shared.draining && is_free {
+            drop(self.queue.take_all());
+            self.controls.clear();
+            self.claimed = false;
+        }
     }
 
     /// Whether it is unknown what the store has made of the last request.
@@ -251,7 +260,8 @@ impl<D> Actor<D> {
         let (now, policy) = (shared.now, &shared.rules.policy);
         let state = &own.state;
         let place = |event: &Event<D>| {
-            if event.is_stored() || event.replay {
+            let is_ahead = event.seq > state.last_seq && event.is_of(state.epoch);
+            if is_ahead || event.is_stored() || event.replay {
                 return None;
             }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
@@ -289,21 +299,6 @@ impl<D> Actor<D> {
             Some(Placement::NotYet) => self.defer(shared, event, Deferral::NotYet),
             Some(Placement::Conflict) => self.settle_conflict(shared, event, None),
             Some(Placement::Ahead | Placement::Compare(_)) | None => {}
-        }
-    }
-
-    /// What stands in the way of the events that wait.
-    pub(super) fn obstacle(&self, state: &KeyState, shared: &Shared<D>) -> Waiting {
-        let why = match state.phase {
-            Phase::Halted { .. } => Obstacle::Halted,
-            _ if state.paused || shared.paused => Obstacle::Paused,
-            Phase::BackingOff { .. } => Obstacle::BackingOff,
-            Phase::Open if state.is_suspect() => Obstacle::BackingOff,
-            Phase::Open => Obstacle::Gap,
-        };
-        Waiting {
-            for_seq: state.head(),
-            why,
         }
     }
 
@@ -398,44 +393,5 @@ impl Ownership {
     /// Whether the key is to be given up, since somebody wants it and the owner has run something.
     pub(super) fn is_wanted(&self) -> bool {
         self.hand_over && self.began
-    }
-
-    /// The slot that the event at the front is fetched from, and those behind it, as far as they are not in memory.
-    pub(super) fn slots_to_fetch<D>(
-        state: &KeyState,
-        queue: &Queue<D>,
-        most: usize,
-        policy: &crate::protocol::Policy,
-    ) -> Vec<Slot> {
-        let in_memory = |seq: u64| queue.get(seq).is_some();
-        let mut slots = Vec::new();
-        let replays = state.replays.keys().copied();
-        let replays = replays.filter(|seq| queue.get_replay(*seq).is_none());
-        slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
-        // What was posted and lies behind the key is read, to see what it is.
-        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
-        let past = past.filter(|seq| !in_memory(*seq));
-        slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
-        let depth = policy.lane_depth.max(1) as usize;
-        let (mut seq, mut ahead) = (state.head(), 0);
-        while slots.len() < most && ahead < depth {
-            if !in_memory(seq) {
-                if !state.held.contains(seq) {
-                    break;
-                }
-                slots.push(Slot::Held(seq));
-            }
-            ahead += 1;
-            seq = following(state, seq);
-        }
-        slots
-    }
-}
-
-/// The seq whose turn it is after this one.
-pub(super) fn following(state: &KeyState, seq: u64) -> u64 {
-    match state.absent.end_of_range(seq + 1) {
-        Some(end) => end + 1,
-        None => seq + 1,
     }
 }

@@ -187,12 +187,13 @@ impl<D> Queue<D> {
         }
     }
 
-    /// Notes which ids are remembered, of those that have not begun.
+    /// Notes which ids are remembered, of those that have not begun. The ids are in the order of the queue.
     pub(super) fn note_seen(&mut self, looked_up: &[(u64, EventId)], seen: &[bool]) {
-        for ((seq, id), seen) in looked_up.iter().zip(seen) {
-            let mut rest = self.rest_mut();
-            if let Some(event) =
-                rest.find(|event| event.seq == *seq && event.id == *id && !event.replay)
+        let mut answers = looked_up.iter().zip(seen).peekable();
+        for event in self.rest_mut().filter(|event| !event.replay) {
+            while answers.next_if(|((seq, _), _)| *seq < event.seq).is_some() {}
+            if let Some(((_, id), seen)) = answers.next_if(|((seq, _), _)| *seq == event.seq)
+                && *id == event.id
             {
                 event.seen = Some(*seen);
             }
