@@ -150,7 +150,7 @@ impl WorkerLoop {
                 timeout: options.timeout,
                 span_hooks,
                 telemetry: Arc::clone(&telemetry),
-                runs: HashMap::new(),
+                runs: HashMap::default(),
             },
             inputs: RunInputs {
                 handler,

@@ -151,7 +151,7 @@ impl<D> Actor<D> {
     }
 
     /// Adds an event. Another one with the same seq in memory was there first, and this one is in conflict with it.
-    pub(super) fn add(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+    pub(super) fn add(&mut self, shared: &mut Shared<D>, event: Box<Event<D>>) {
         let deliveries = event.tokens.len();
         let id = event.id.clone();
         let seq = event.seq;
@@ -171,7 +171,7 @@ impl<D> Actor<D> {
                     .queue
                     .take_waiting(|there| there.seq == seq && there.replay == event.replay);
                 let recorded = event.id.clone();
-                self.queue.add(*event);
+                self.queue.add(event);
                 for late in there {
                     if self.is_of_another_epoch(&late, None) {
                         self.defer(shared, late, Deferral::NotYet);
@@ -184,10 +184,10 @@ impl<D> Actor<D> {
             Added::Taken(event) => {
                 let there = self.queue.get(seq).and_then(|there| there.epoch);
                 if self.is_of_another_epoch(&event, there) {
-                    return self.defer(shared, *event, Deferral::NotYet);
+                    return self.defer(shared, event, Deferral::NotYet);
                 }
                 let recorded = self.queue.get(seq).map(|there| there.id.clone());
-                self.settle_conflict(shared, *event, recorded);
+                self.settle_conflict(shared, event, recorded);
                 return;
             }
         }
@@ -199,7 +199,7 @@ impl<D> Actor<D> {
 
     /// Puts an event back that was taken out of the queue. Another one that has come into its place meanwhile stays with the
     /// broker for a while: which of the two is right shows when this one is decided about.
-    pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+    pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Box<Event<D>>) {
         let Added::Taken(event) = self.queue.add(event) else {
             return;
         };
@@ -207,12 +207,12 @@ impl<D> Actor<D> {
             .queue
             .take_waiting(|there| there.seq == event.seq && there.replay == event.replay);
         if there.is_empty() {
-            return self.defer(shared, *event, Deferral::NotYet);
+            return self.defer(shared, event, Deferral::NotYet);
         }
         for other in there {
             self.defer(shared, other, Deferral::NotYet);
         }
-        self.queue.add(*event);
+        self.queue.add(event);
     }
 
     /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where it
@@ -226,14 +226,19 @@ impl<D> Actor<D> {
     pub(super) fn settle_conflict(
         &self,
         shared: &mut Shared<D>,
-        event: Event<D>,
+        event: Box<Event<D>>,
         recorded: Option<EventId>,
     ) {
         shared.observe(&self.key, &event, EventChange::Conflict(recorded.clone()));
         self.settle(shared, event, Disposition::Conflict(recorded));
     }
 
-    pub(super) fn settle(&self, shared: &mut Shared<D>, event: Event<D>, disposition: Disposition) {
+    pub(super) fn settle(
+        &self,
+        shared: &mut Shared<D>,
+        event: Box<Event<D>>,
+        disposition: Disposition,
+    ) {
         if !event.tokens.is_empty() {
             shared.effects.push(Effect::Settle {
                 key: self.key.clone(),
@@ -246,7 +251,7 @@ impl<D> Actor<D> {
         }
     }
 
-    pub(super) fn defer(&self, shared: &mut Shared<D>, event: Event<D>, why: Deferral) {
+    pub(super) fn defer(&self, shared: &mut Shared<D>, event: Box<Event<D>>, why: Deferral) {
         shared.observe(&self.key, &event, EventChange::Deferred(why));
         self.settle(shared, event, Disposition::Deferred(why));
     }
@@ -282,7 +287,12 @@ impl<D> Actor<D> {
         }
     }
 
-    fn settle_as(&self, shared: &mut Shared<D>, event: Event<D>, placement: Option<Placement>) {
+    fn settle_as(
+        &self,
+        shared: &mut Shared<D>,
+        event: Box<Event<D>>,
+        placement: Option<Placement>,
+    ) {
         match placement {
             Some(Placement::Duplicate) => {
                 shared.observe(&self.key, &event, EventChange::Duplicate);

@@ -30,6 +30,7 @@ use std::sync::Arc;
 pub use effect::{Deferral, Disposition, Effect, EventChange, KeyChange, Run, RunError, RunId};
 pub use event::{Event, Tokens};
 pub use pending::Pending;
+pub use queue::RunEvents;
 pub use shared::Rules;
 #[doc(hidden)]
 pub use visit::Visitor;
@@ -102,7 +103,7 @@ impl<D: Default> Engine<D> {
             return;
         }
         let actor = actor(&mut self.keys, key);
-        actor.add(&mut self.shared, event);
+        actor.add(&mut self.shared, Box::new(event));
         if actor.waiting.is_some()
             && !self
                 .shared
@@ -238,7 +239,7 @@ impl<D: Default> Engine<D> {
             self.shared
                 .observe(&key, event, EventChange::Started { attempt, fence });
         }
-        let events = actor.queue.start(events).collect();
+        let events = actor.queue.start(events);
         Some(Run {
             id: RunId { key, number },
             fence,

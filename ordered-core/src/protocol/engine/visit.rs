@@ -66,9 +66,5 @@ impl<D> super::pending::PendingSave<D> {
     fn visit(&mut self, visitor: &mut impl Visitor) {
         visitor.state(&mut self.next);
         visitor.listing(&mut self.listing);
-        if self.body.is_some() {
-            // Below a second the fence does not show in the bytes.
-            self.body = Some(self.next.encode(Fence(0)));
-        }
     }
 }

@@ -36,7 +36,7 @@ impl<D: Default> Actor<D> {
         }
     }
 
-    pub(super) fn on_posted(&self, shared: &mut Shared<D>, event: Event<D>, posted: Posted) {
+    pub(super) fn on_posted(&self, shared: &mut Shared<D>, event: Box<Event<D>>, posted: Posted) {
         match posted {
             Posted::Stored => {
                 let waiting = Waiting {

@@ -32,7 +32,7 @@ impl<D: Default> Actor<D> {
         }
     }
 
-    fn fetched_event(&self, slot: Slot, letter: Letter) -> Option<Event<D>> {
+    fn fetched_event(&self, slot: Slot, letter: Letter) -> Option<Box<Event<D>>> {
         let own = self.ownership.as_ref()?;
         let envelope = stored_event(&letter).ok()?;
         let (seq, replay) = match slot {
@@ -43,7 +43,7 @@ impl<D: Default> Actor<D> {
         // Nothing was committed since the id was looked up but what this owner knows.
         let is_known = !replay && note.checked.is_some_and(|seq| seq >= own.known_from);
         let seen = is_known.then(|| own.ids.contains(&letter.id));
-        Some(Event {
+        Some(Box::new(Event {
             seq,
             epoch: None,
             envelope,
@@ -55,7 +55,7 @@ impl<D: Default> Actor<D> {
             seen: if replay { Some(false) } else { seen },
             replay,
             id: letter.id,
-        })
+        }))
     }
 
     fn missing(&mut self, shared: &mut Shared<D>, slot: Slot) {

@@ -39,7 +39,10 @@ impl<D: Default> Actor<D> {
         let knew = marks.reduce(Watermark::join);
         let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
         let carried_out = doubt.as_ref().is_some_and(|save| {
-            save.body.is_some() && owned.body == save.body && owned.body_fence == saved_fence
+            let is_its = |body| save.next.encode(saved_fence) == body;
+            save.writes_body
+                && owned.body_fence == saved_fence
+                && owned.body.as_ref().is_some_and(is_its)
         });
         let knows_body = was
             .as_ref()

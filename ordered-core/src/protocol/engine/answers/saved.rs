@@ -21,7 +21,7 @@ impl<D: Default> Actor<D> {
             return;
         };
         let moved = Watermark::of(&save.next, own.fence) != own.watermark();
-        if save.body.is_some() {
+        if save.writes_body {
             own.body_fence = own.fence;
         }
         own.state = std::mem::take(&mut save.next);

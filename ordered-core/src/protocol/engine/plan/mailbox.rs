@@ -111,7 +111,7 @@ impl<D> Actor<D> {
     }
 
     /// Puts an event into the mailbox, if there is room, or compares it with what is there.
-    fn put(&mut self, plan: &mut Plan<'_, D>, event: Event<D>, shared: &mut Shared<D>) {
+    fn put(&mut self, plan: &mut Plan<'_, D>, event: Box<Event<D>>, shared: &mut Shared<D>) {
         let checked = self.checked(&event, plan.transition.state);
         match self.full {
             Some(limit) if plan.is_new(&event) => self.defer(shared, event, Deferral::Full(limit)),
@@ -136,7 +136,7 @@ impl<D> Plan<'_, D> {
     }
 
     /// Puts an event into the mailbox, or compares it with what is there.
-    fn put(&mut self, event: Event<D>, checked: Option<u64>, now: u64) {
+    fn put(&mut self, event: Box<Event<D>>, checked: Option<u64>, now: u64) {
         let state = &*self.transition.state;
         let held = || state.held.contains(event.seq);
         let slot = if state.is_dead(event.seq) && !held() {

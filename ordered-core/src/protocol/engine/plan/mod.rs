@@ -130,7 +130,6 @@ impl<D> Actor<D> {
         if !says_something && (!reads || may_wait) {
             return None;
         }
-        let body = has_news.then(|| next.encode(own.fence));
         own.committing = committed.len();
         own.tip = next.last_seq;
         let moves = committed.is_empty() && next.last_seq != own.state.last_seq;
@@ -138,8 +137,8 @@ impl<D> Actor<D> {
         let request = Save {
             key: self.key.clone(),
             fence: own.fence,
-            taken: if body.is_some() { own.mail } else { 0 },
-            body: body.clone(),
+            taken: if has_news { own.mail } else { 0 },
+            body: has_news.then(|| next.encode(own.fence)),
             changes,
             listing: own.listing.change(listing),
             remember,
@@ -149,7 +148,7 @@ impl<D> Actor<D> {
         };
         let pending = PendingSave {
             next,
-            body,
+            writes_body: has_news,
             listing,
             committed,
             leaving,
@@ -175,8 +174,8 @@ pub(super) struct Plan<'a, D> {
 
 /// What belongs to a save beside the change of the key.
 pub(super) struct Parts<D> {
-    pub(super) committed: Vec<Event<D>>,
-    pub(super) leaving: Vec<(Event<D>, Leaving)>,
+    pub(super) committed: Vec<Box<Event<D>>>,
+    pub(super) leaving: Vec<(Box<Event<D>>, Leaving)>,
     pub(super) puts: Vec<PutFor>,
     pub(super) failure: Option<Failure>,
     pub(super) controls: Vec<(Control, Token)>,

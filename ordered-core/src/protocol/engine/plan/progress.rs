@@ -13,10 +13,10 @@ impl<D> Actor<D> {
         let Some(own) = &mut self.ownership else {
             return;
         };
-        for event in self.queue.take_done() {
+        plan.parts.committed.extend(self.queue.take_done());
+        for event in &plan.parts.committed {
             plan.transition.commit(event.subject());
             own.ids.insert(event.id.clone());
-            plan.parts.committed.push(event);
         }
     }
 
