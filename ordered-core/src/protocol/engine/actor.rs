@@ -16,7 +16,8 @@ use crate::worker::Control;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Actor<D> {
     pub(super) key: Key,
-    pub(super) ownership: Option<Ownership>,
+    // Boxed: most of the actor, and moved with it.
+    pub(super) ownership: Option<Box<Ownership>>,
     pub(super) queue: Queue<D>,
     /// Control messages of producers that are not carried out yet.
     pub(super) controls: Vec<(Control, Token)>,

@@ -158,7 +158,10 @@ impl<D: Default> Engine<D> {
         most: usize,
         most_bytes: usize,
     ) -> (Vec<Request>, Vec<Pending<D>>) {
-        let (mut requests, mut pending, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let expected = most.min(self.schedule.to_say());
+        let mut requests = Vec::with_capacity(expected);
+        let mut pending = Vec::with_capacity(expected);
+        let mut bytes = 0;
         while requests.len() < most
             && (bytes < most_bytes || requests.is_empty())
             && let Some(key) = self.schedule.next_to_say()
@@ -352,7 +355,9 @@ impl<D: Default> Engine<D> {
 
     /// What is to be done, or to be known, since the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.shared.effects)
+        // The next ones are likely to be as many.
+        let room = Vec::with_capacity(self.shared.effects.len());
+        std::mem::replace(&mut self.shared.effects, room)
     }
 
     /// Every key may have something to say.

@@ -34,7 +34,7 @@ impl<D: Default> Actor<D> {
             Some(_) => state.listing(&shared.rules.policy, Listing::default(), shared.now),
             None => Listing::default(),
         };
-        let was_at = was.as_ref().map(Ownership::watermark);
+        let was_at = was.as_deref().map(Ownership::watermark);
         let marks = shared.watermarks.get(&self.key).into_iter().chain(was_at);
         let knew = marks.reduce(Watermark::join);
         let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
@@ -60,7 +60,7 @@ impl<D: Default> Actor<D> {
             .map_or((false, 0), |own| (own.began, own.serial_until));
         let mut own = Ownership::new(&owned, state, listing);
         (own.began, own.serial_until) = (began, serial_until);
-        self.ownership = Some(own);
+        self.ownership = Some(Box::new(own));
         if owned.body.is_none() {
             // What lay in the mailbox is gone with the state.
             self.queue.forget_stored();

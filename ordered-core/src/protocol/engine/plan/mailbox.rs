@@ -11,7 +11,7 @@ use crate::store::{Change, Letter, PutMode, Slot};
 impl<D> Actor<D> {
     /// What came from the mailbox and lies behind the key is taken out there.
     pub(super) fn plan_past(&mut self, plan: &mut Plan<'_, D>, rules: &Rules) {
-        let Some(Ownership { ids, .. }) = &self.ownership else {
+        let Some(Ownership { ids, .. }) = self.ownership.as_deref() else {
             return;
         };
         let last_seq = plan.transition.state.last_seq;

@@ -85,7 +85,7 @@ impl<D> Actor<D> {
                 || self.queue.get(state.head()).is_some();
             own.hand_over && (own.began || !is_here)
         };
-        self.ownership.as_ref().is_some_and(is_wanted)
+        self.ownership.as_deref().is_some_and(is_wanted)
             || shared.paused
             || shared.draining
             || !self.controls.is_empty()
