@@ -6,6 +6,7 @@ mod error;
 mod extract;
 mod identity;
 mod options;
+mod resource;
 mod short_text;
 mod state;
 
@@ -20,6 +21,7 @@ pub use identity::{
     json_field_as_id,
 };
 pub use options::{Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate, OnStateLoss};
+pub use resource::{RolledBack, RunResource};
 pub use state::{MissingState, State, States};
 
 use crate::event::Envelope;

@@ -44,6 +44,7 @@ impl RunInputs {
         let Run {
             id,
             fence,
+            epoch,
             attempt,
             events,
         } = run;
@@ -54,7 +55,7 @@ impl RunInputs {
                 event.received_at = received_at;
             }
             let attempt = if place == 0 { attempt } else { 1 };
-            let context = self.context(&id.key, fence, attempt, event);
+            let context = self.context(&id.key, (fence, epoch), attempt, event);
             read.push((self.take(event).map_err(unreadable)?, context));
         }
         if !self.batches {
@@ -82,11 +83,18 @@ impl RunInputs {
         }
     }
 
-    fn context(&self, key: &Key, fence: Fence, attempt: u32, event: &Event<Read>) -> Context {
+    fn context(
+        &self,
+        key: &Key,
+        (fence, epoch): (Fence, u64),
+        attempt: u32,
+        event: &Event<Read>,
+    ) -> Context {
         Context::new(ContextParts {
             group: Arc::clone(&self.group),
             worker: self.worker.clone(),
             key: key.clone(),
+            epoch,
             seq: Seq::new(event.seq).expect("it came in with a Seq"),
             id: event.id.clone(),
             attempt,

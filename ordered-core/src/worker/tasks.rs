@@ -9,11 +9,12 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
+use super::lease_keeper::Lease;
 use super::run_input::RunInput;
 use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
 use crate::event::Key;
-use crate::handler::{DynHandler, HandlerError};
+use crate::handler::{Context, DynHandler, HandlerError};
 use crate::protocol::engine::RunId;
 use crate::words::of_panic;
 
@@ -32,33 +33,35 @@ pub(super) struct Tasks {
     pub(super) handler: Arc<dyn DynHandler>,
     pub(super) tell: mpsc::UnboundedSender<TaskEvent>,
     pub(super) timeout: Duration,
+    pub(super) lease: Lease,
     pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) runs: HashMap<u64, AbortHandle>,
 }
 
 impl Tasks {
-    /// Runs the handler. A panic and a timeout are failed attempts.
+    /// Runs the handler, and ends what is attached to the run. A panic and a timeout are failed attempts.
     pub(super) fn run(&mut self, run: RunId, attempt: u32, RunInput { work, context }: RunInput) {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
         let (handler, hooks) = (Arc::clone(&self.handler), Arc::clone(&self.span_hooks));
+        let lease = RunLease::of(&self.lease);
         let number = run.number;
         let task = tokio::spawn(async move {
             let span = span::of_run(&context, &hooks);
             let begun = Instant::now();
-            // The call itself is inside, so that a panic before the first await is caught too.
-            let work = AssertUnwindSafe(async move { handler.call(work).await }).catch_unwind();
-            let outcome = match timeout(limit, work.instrument(span.clone())).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(panic)) => Err(HandlerError::transient(format!(
-                    "the handler panicked: {}",
-                    of_panic(&*panic)
-                ))),
-                Err(_) => Err(HandlerError::transient(format!(
-                    "the handler was not done after its timeout of {limit:?}"
-                ))),
+            let work = async {
+                // The call itself is inside, so that a panic before the first await is caught too.
+                let outcome = caught(async move { handler.call(work).await }).await;
+                caught(lease.finish(&context, outcome)).await
             };
+            let outcome = timeout(limit, work.instrument(span.clone())).await;
+            let outcome = outcome.unwrap_or_else(|_| {
+                context.abandon();
+                Err(HandlerError::transient(format!(
+                    "the handler was not done after its timeout of {limit:?}"
+                )))
+            });
             telemetry.handler_seconds.record(begun.elapsed());
             span::ended(&span, &outcome);
             // Nobody listens once the worker is gone; the event is then run again elsewhere.
@@ -91,6 +94,49 @@ impl Tasks {
             let _ = tell.send(TaskEvent::Woken(key));
         });
     }
+}
+
+/// The lease under which a run began.
+struct RunLease {
+    lease: Lease,
+    lapses: u64,
+}
+
+impl RunLease {
+    fn of(lease: &Lease) -> Self {
+        Self {
+            lapses: lease.lapses(),
+            lease: lease.clone(),
+        }
+    }
+
+    /// Ends what is attached to the run. It commits only under the lease under which the run began: a worker that was
+    /// paused beyond it finds out here, before it commits anything.
+    async fn finish(
+        &self,
+        context: &Context,
+        outcome: Result<(), HandlerError>,
+    ) -> Result<(), HandlerError> {
+        let is_good = self.lease.is_good() && self.lease.lapses() == self.lapses;
+        let outcome = match outcome {
+            Ok(()) if context.has_resources() && !is_good => Err(HandlerError::transient(
+                "the worker's lease ended while the handler ran, so what it did was rolled back: the worker was paused \
+                 or cut off from the store",
+            )),
+            outcome => outcome,
+        };
+        context.finish(outcome).await
+    }
+}
+
+async fn caught(work: impl Future<Output = Result<(), HandlerError>>) -> Result<(), HandlerError> {
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.unwrap_or_else(|panic| {
+        Err(HandlerError::transient(format!(
+            "the handler panicked: {}",
+            of_panic(&*panic)
+        )))
+    })
 }
 
 /// A worker that is dropped in the middle stops its handlers, as a crash would.

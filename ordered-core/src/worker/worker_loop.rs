@@ -148,6 +148,7 @@ impl WorkerLoop {
                 handler: Arc::clone(&handler),
                 tell,
                 timeout: options.timeout,
+                lease: lease.clone(),
                 span_hooks,
                 telemetry: Arc::clone(&telemetry),
                 runs: HashMap::new(),
