@@ -1,0 +1,4 @@
+//! Tests on a private Postgres server.
+
+mod migrating;
+mod support;
