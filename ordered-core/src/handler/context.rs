@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::resource::Resources;
+use super::resource::{Resources, RunLease};
 use super::{HandlerError, RunResource, States};
 use crate::event::{Envelope, EventId, Key, Seq};
 use crate::protocol::{Fence, Millis, WorkerId};
@@ -20,6 +20,8 @@ pub struct Context {
 struct Inner {
     parts: ContextParts,
     resources: Resources,
+    /// The lease under which its run began, where a worker runs it.
+    lease: Option<RunLease>,
 }
 
 /// The parts of a [`Context`], for those who make one: the worker, and unit tests of handlers.
@@ -46,10 +48,15 @@ impl Context {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ContextParts) -> Self {
+        Self::with_lease(parts, None)
+    }
+
+    pub(crate) fn with_lease(parts: ContextParts, lease: Option<RunLease>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 parts,
                 resources: Resources::default(),
+                lease,
             }),
             others: None,
         }
@@ -158,35 +165,31 @@ impl Context {
     }
 
     /// Gives the run something that ends with it. Arguments of handlers do this when they are
-    /// [made](super::FromContext::from_context). Where the run has ended already, it is dropped.
-    pub fn attach(&self, resource: impl RunResource) {
-        self.inner.resources.attach(Box::new(resource));
+    /// [made](super::FromContext::from_context). `false` where the run has one of this type already, or has ended: it is
+    /// dropped then.
+    pub fn attach(&self, resource: impl RunResource) -> bool {
+        self.inner.resources.attach(resource)
     }
 
     /// Ends the run after the handler with what was [attached](Context::attach) to it: after a success each resource
-    /// commits, in the order in which they were attached; after a failure, also of a commit, the others are rolled back.
-    /// Returns what counts. The worker does this; a test that calls [`Handler::call`](super::Handler::call) itself may.
+    /// commits, in the order in which they were attached, unless the worker's lease has ended; after a failure, also of a
+    /// commit, the others are rolled back. Returns what counts. The worker does this; a test that calls
+    /// [`Handler::call`](super::Handler::call) itself may.
     ///
     /// # Errors
-    /// The handler's own, or that of the first commit that failed.
+    /// The handler's own, or that of the first commit that failed, or that the lease has ended.
     ///
     /// # Cancel safety
     /// Resources that are not reached are dropped, and so rolled back. Of one that commits at that moment the outcome is
     /// unknown.
     pub async fn finish(&self, outcome: Result<(), HandlerError>) -> Result<(), HandlerError> {
         let resources = self.run().flat_map(|context| context.inner.resources.end());
-        super::resource::finish(resources.collect(), outcome).await
+        super::resource::finish(resources.collect(), self.inner.lease.as_ref(), outcome).await
     }
 
     /// Drops what was attached, and so rolls it back: the run counts as failed, and there is no time for more.
     pub(crate) fn abandon(&self) {
         self.run()
             .for_each(|context| drop(context.inner.resources.end()));
-    }
-
-    /// Whether anything is attached.
-    pub(crate) fn has_resources(&self) -> bool {
-        self.run()
-            .any(|context| !context.inner.resources.is_empty())
     }
 }

@@ -1,5 +1,6 @@
+use std::any::TypeId;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::HandlerError;
 
@@ -37,26 +38,26 @@ pub(super) struct Resources(Mutex<State>);
 
 #[derive(Default)]
 struct State {
+    types: Vec<TypeId>,
     resources: Vec<Box<dyn RunResource>>,
     ended: bool,
 }
 
 impl Resources {
-    pub(super) fn attach(&self, resource: Box<dyn RunResource>) {
-        let mut state = self.lock();
-        if !state.ended {
-            state.resources.push(resource);
+    pub(super) fn attach<R: RunResource>(&self, resource: R) -> bool {
+        let (mut state, own) = (self.lock(), TypeId::of::<R>());
+        if state.ended || state.types.contains(&own) {
+            return false;
         }
+        state.types.push(own);
+        state.resources.push(Box::new(resource));
+        true
     }
 
     pub(super) fn end(&self) -> Vec<Box<dyn RunResource>> {
         let mut state = self.lock();
         state.ended = true;
         std::mem::take(&mut state.resources)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().resources.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -71,10 +72,58 @@ impl fmt::Debug for Resources {
     }
 }
 
+/// The lease of a worker, as its runs see it.
+pub(crate) trait WorkerLease: Send + Sync {
+    fn is_good(&self) -> bool;
+
+    /// How often it ended and was begun again.
+    fn lapses(&self) -> u64;
+}
+
+/// The lease under which a run began. What is attached commits only under it: a worker that was paused beyond its lease
+/// finds that out before it commits anything.
+#[derive(Clone)]
+pub(crate) struct RunLease {
+    lease: Arc<dyn WorkerLease>,
+    lapses: u64,
+}
+
+impl RunLease {
+    pub(crate) fn begin(lease: &Arc<dyn WorkerLease>) -> Self {
+        Self {
+            lapses: lease.lapses(),
+            lease: Arc::clone(lease),
+        }
+    }
+
+    fn check(&self) -> Result<(), HandlerError> {
+        if self.lease.is_good() && self.lease.lapses() == self.lapses {
+            return Ok(());
+        }
+        Err(HandlerError::transient(
+            "the worker's lease ended while the handler ran, so what it did was rolled back: the worker was paused, or cut \
+             off from the store",
+        ))
+    }
+}
+
+impl fmt::Debug for RunLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunLease")
+            .field("good", &self.check().is_ok())
+            .finish()
+    }
+}
+
 pub(super) async fn finish(
     resources: Vec<Box<dyn RunResource>>,
+    lease: Option<&RunLease>,
     outcome: Result<(), HandlerError>,
 ) -> Result<(), HandlerError> {
+    if resources.is_empty() {
+        return outcome;
+    }
+    let outcome = outcome.and_then(|()| lease.map_or(Ok(()), RunLease::check));
     let mut resources = resources.into_iter();
     let error = match outcome {
         Ok(()) => match commit_all(&mut resources).await {
@@ -89,7 +138,7 @@ pub(super) async fn finish(
         Err(error) => error,
     };
     // Only where every resource has the event is nothing of it missing.
-    let mut done_before = resources.len() > 0;
+    let mut done_before = true;
     for resource in resources {
         done_before &= resource.roll_back().await == RolledBack::DoneBefore;
     }

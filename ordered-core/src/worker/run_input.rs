@@ -3,7 +3,8 @@ use std::sync::Arc;
 use crate::clock::wall_clock;
 use crate::event::{Key, Seq};
 use crate::handler::{
-    AnyEvent, Context, ContextParts, DynHandler, HandlerError, Malformed, States, Work,
+    AnyEvent, Context, ContextParts, DynHandler, HandlerError, Malformed, RunLease, States, Work,
+    WorkerLease,
 };
 use crate::protocol::engine::{Event, Run};
 use crate::protocol::{Fence, WorkerId};
@@ -33,6 +34,7 @@ pub(super) struct RunInputs {
     pub(super) states: Arc<States>,
     /// Whether the handler takes several events at a time.
     pub(super) batches: bool,
+    pub(super) lease: Arc<dyn WorkerLease>,
 }
 
 impl RunInputs {
@@ -90,7 +92,7 @@ impl RunInputs {
         attempt: u32,
         event: &Event<Read>,
     ) -> Context {
-        Context::new(ContextParts {
+        let parts = ContextParts {
             group: Arc::clone(&self.group),
             worker: self.worker.clone(),
             key: key.clone(),
@@ -102,7 +104,8 @@ impl RunInputs {
             received_at: event.received_at,
             envelope: event.envelope.clone(),
             states: Arc::clone(&self.states),
-        })
+        };
+        Context::with_lease(parts, Some(RunLease::begin(&self.lease)))
     }
 }
 

@@ -9,12 +9,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::lease_keeper::Lease;
 use super::run_input::RunInput;
 use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
 use crate::event::Key;
-use crate::handler::{Context, DynHandler, HandlerError};
+use crate::handler::{DynHandler, HandlerError};
 use crate::protocol::engine::RunId;
 use crate::words::of_panic;
 
@@ -33,7 +32,6 @@ pub(super) struct Tasks {
     pub(super) handler: Arc<dyn DynHandler>,
     pub(super) tell: mpsc::UnboundedSender<TaskEvent>,
     pub(super) timeout: Duration,
-    pub(super) lease: Lease,
     pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) runs: HashMap<u64, AbortHandle>,
@@ -45,7 +43,6 @@ impl Tasks {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
         let (handler, hooks) = (Arc::clone(&self.handler), Arc::clone(&self.span_hooks));
-        let lease = RunLease::of(&self.lease);
         let number = run.number;
         let task = tokio::spawn(async move {
             let span = span::of_run(&context, &hooks);
@@ -53,7 +50,7 @@ impl Tasks {
             let work = async {
                 // The call itself is inside, so that a panic before the first await is caught too.
                 let outcome = caught(async move { handler.call(work).await }).await;
-                caught(lease.finish(&context, outcome)).await
+                caught(context.finish(outcome)).await
             };
             let outcome = timeout(limit, work.instrument(span.clone())).await;
             let outcome = outcome.unwrap_or_else(|_| {
@@ -93,39 +90,6 @@ impl Tasks {
             tokio::time::sleep(after).await;
             let _ = tell.send(TaskEvent::Woken(key));
         });
-    }
-}
-
-/// The lease under which a run began.
-struct RunLease {
-    lease: Lease,
-    lapses: u64,
-}
-
-impl RunLease {
-    fn of(lease: &Lease) -> Self {
-        Self {
-            lapses: lease.lapses(),
-            lease: lease.clone(),
-        }
-    }
-
-    /// Ends what is attached to the run. It commits only under the lease under which the run began: a worker that was
-    /// paused beyond it finds out here, before it commits anything.
-    async fn finish(
-        &self,
-        context: &Context,
-        outcome: Result<(), HandlerError>,
-    ) -> Result<(), HandlerError> {
-        let is_good = self.lease.is_good() && self.lease.lapses() == self.lapses;
-        let outcome = match outcome {
-            Ok(()) if context.has_resources() && !is_good => Err(HandlerError::transient(
-                "the worker's lease ended while the handler ran, so what it did was rolled back: the worker was paused \
-                 or cut off from the store",
-            )),
-            outcome => outcome,
-        };
-        context.finish(outcome).await
     }
 }
 

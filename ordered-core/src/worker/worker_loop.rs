@@ -19,7 +19,7 @@ use super::tasks::{TaskEvent, Tasks};
 use super::telemetry::Telemetry;
 use super::{Settings, Worker, WorkerError, deliveries, settler};
 use crate::event::Key;
-use crate::handler::{HandlerError, HandlerOptions, OnStateLoss};
+use crate::handler::{HandlerError, HandlerOptions, OnStateLoss, WorkerLease};
 use crate::protocol::KeyState;
 use crate::protocol::Millis;
 use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
@@ -148,7 +148,6 @@ impl WorkerLoop {
                 handler: Arc::clone(&handler),
                 tell,
                 timeout: options.timeout,
-                lease: lease.clone(),
                 span_hooks,
                 telemetry: Arc::clone(&telemetry),
                 runs: HashMap::new(),
@@ -159,6 +158,7 @@ impl WorkerLoop {
                 worker: id,
                 states,
                 batches: options.batch > 1,
+                lease: Arc::new(lease.clone()),
             },
             outlet: Outlet {
                 group: name,

@@ -12,8 +12,8 @@ use crate::bench::{Act, World};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Writes down how it ended.
-struct Paper {
+/// Writes down how it ended. A run has one of each letter.
+struct Paper<const LETTER: char> {
     name: String,
     log: Log,
     commit_fails: bool,
@@ -21,10 +21,10 @@ struct Paper {
     open: bool,
 }
 
-impl Paper {
-    fn new(name: &str, log: &Log) -> Self {
+impl<const LETTER: char> Paper<LETTER> {
+    fn new(context: &Context, log: &Log) -> Self {
         Self {
-            name: name.to_owned(),
+            name: format!("{}{LETTER}{}", context.seq().get(), context.attempt()),
             log: Arc::clone(log),
             commit_fails: false,
             done_before: false,
@@ -40,7 +40,7 @@ impl Paper {
 }
 
 #[async_trait::async_trait]
-impl RunResource for Paper {
+impl<const LETTER: char> RunResource for Paper<LETTER> {
     async fn commit(mut self: Box<Self>) -> Result<(), HandlerError> {
         if self.commit_fails {
             self.note("fails to commit");
@@ -60,7 +60,7 @@ impl RunResource for Paper {
     }
 }
 
-impl Drop for Paper {
+impl<const LETTER: char> Drop for Paper<LETTER> {
     fn drop(&mut self) {
         if self.open {
             self.note("is dropped");
@@ -84,15 +84,22 @@ async fn handle_both(world: &World) {
     worker.stop().await;
 }
 
-fn name(context: &Context, letter: char) -> String {
-    format!("{}{letter}{}", context.seq().get(), context.attempt())
+/// Attaches what `change` says of each letter.
+fn attach<const LETTER: char>(
+    context: &Context,
+    log: &Log,
+    change: impl FnOnce(&mut Paper<LETTER>),
+) {
+    let mut paper = Paper::<LETTER>::new(context, log);
+    change(&mut paper);
+    assert!(context.attach(paper));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_run_attached_commits_after_the_handler_in_order() {
     let (world, log) = world(|context, log| {
-        context.attach(Paper::new(&name(context, 'a'), log));
-        context.attach(Paper::new(&name(context, 'b'), log));
+        assert!(context.attach(Paper::<'a'>::new(context, log)));
+        assert!(context.attach(Paper::<'b'>::new(context, log)));
         log.lock().unwrap().push("handled".into());
         Act::Succeed
     })
@@ -112,7 +119,7 @@ async fn what_a_run_attached_commits_after_the_handler_in_order() {
 async fn an_error_and_a_panic_roll_back_and_the_event_is_tried_again() {
     for act in [|| Act::Fail, || Act::Panic] {
         let (world, log) = world(move |context, log| {
-            context.attach(Paper::new(&name(context, 'a'), log));
+            assert!(context.attach(Paper::<'a'>::new(context, log)));
             if context.seq().get() == 1 && context.attempt() == 1 {
                 act()
             } else {
@@ -130,7 +137,7 @@ async fn an_error_and_a_panic_roll_back_and_the_event_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_drops_what_was_attached() {
     let (world, log) = world(|context, log| {
-        context.attach(Paper::new(&name(context, 'a'), log));
+        assert!(context.attach(Paper::<'a'>::new(context, log)));
         if context.attempt() == 1 {
             Act::Hang
         } else {
@@ -146,12 +153,10 @@ async fn a_timeout_drops_what_was_attached() {
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_fails_is_a_failed_attempt_and_rolls_the_others_back() {
     let (world, log) = world(|context, log| {
-        for letter in ['a', 'b', 'c'] {
-            let mut paper = Paper::new(&name(context, letter), log);
-            paper.commit_fails =
-                letter == 'b' && context.seq().get() == 1 && context.attempt() == 1;
-            context.attach(paper);
-        }
+        let is_first = context.seq().get() == 1 && context.attempt() == 1;
+        attach::<'a'>(context, log, |_| {});
+        attach::<'b'>(context, log, |paper| paper.commit_fails = is_first);
+        attach::<'c'>(context, log, |_| {});
         Act::Succeed
     })
     .await;
@@ -166,12 +171,10 @@ async fn a_commit_that_fails_is_a_failed_attempt_and_rolls_the_others_back() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_does_not_count_where_every_resource_has_the_event() {
     let (world, log) = world(|context, log| {
-        for letter in ['a', 'b'] {
-            let mut paper = Paper::new(&name(context, letter), log);
-            // Of the first event only one has it at the first attempt.
-            paper.done_before = letter == 'a' || context.seq().get() == 2 || context.attempt() > 1;
-            context.attach(paper);
-        }
+        // At the first attempt at the first event only one has it.
+        let both = context.seq().get() == 2 || context.attempt() > 1;
+        attach::<'a'>(context, log, |paper| paper.done_before = true);
+        attach::<'b'>(context, log, |paper| paper.done_before = both);
         Act::Fail
     })
     .await;
@@ -196,7 +199,7 @@ async fn a_worker_whose_lease_ended_in_its_handler_commits_nothing() {
     let (to, beats) = (Arc::clone(&log), Arc::new(AtomicBool::new(true)));
     let stopped = Arc::clone(&beats);
     let mut world = World::new(Faults::default()).script(move |context| {
-        context.attach(Paper::new(&name(context, 'a'), &to));
+        assert!(context.attach(Paper::<'a'>::new(context, &to)));
         // From the second attempt on the lease is kept.
         stopped.store(true, Ordering::Relaxed);
         Act::Succeed
@@ -219,9 +222,11 @@ async fn a_worker_whose_lease_ended_in_its_handler_commits_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_runs_of_a_batch_end_what_each_event_attached() {
+async fn what_an_event_attached_ends_before_the_next_one_of_its_run() {
     let (world, log) = world(|context, log| {
-        context.attach(Paper::new(&name(context, 'a'), log));
+        let line = format!("{} begins", context.seq().get());
+        log.lock().unwrap().push(line);
+        assert!(context.attach(Paper::<'a'>::new(context, log)));
         Act::Succeed
     })
     .await;
@@ -229,7 +234,21 @@ async fn the_runs_of_a_batch_end_what_each_event_attached() {
     let done = |world: &World| world.broker.backlog() == 0;
     world.until("both are settled", done).await;
     worker.stop().await;
-    assert_eq!(*log.lock().unwrap(), ["1a1 commits", "2a1 commits"]);
+    let both = ["1 begins", "1a1 commits", "2 begins", "2a1 commits"];
+    assert_eq!(*log.lock().unwrap(), both);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_has_one_resource_of_a_type() {
+    let (world, log) = world(|context, log| {
+        assert!(context.attach(Paper::<'a'>::new(context, log)));
+        assert!(!context.attach(Paper::<'a'>::new(context, log)));
+        Act::Succeed
+    })
+    .await;
+    handle_both(&world).await;
+    let one = |seq| [format!("{seq}a1 is dropped"), format!("{seq}a1 commits")];
+    assert_eq!(*log.lock().unwrap(), [one(1), one(2)].concat());
 }
 
 #[tokio::test(start_paused = true)]
