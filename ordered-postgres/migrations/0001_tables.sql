@@ -95,10 +95,17 @@ create index if not exists ordered_repairs_asked on ordered_repairs (key, id);
 create table if not exists ordered_progress (
     group_name text not null,
     key text collate "C" not null,
+    -- How often the numbering of the key was started over: a seq counts within its epoch.
+    epoch bigint not null default 0,
     last_seq bigint not null,
+    -- What of 1 to last_seq was not applied here: it was skipped, dead-lettered, or came before there was an inbox.
+    skipped int8multirange not null default '{}',
+    -- The event of last_seq.
     event_id text not null,
     -- The fencing token of the worker that applied it.
     fence bigint not null,
     updated_at timestamptz not null default clock_timestamp(),
-    constraint ordered_progress_pkey primary key (group_name, key)
-);
+    constraint ordered_progress_pkey primary key (group_name, key),
+    constraint ordered_progress_seq check (last_seq between 1 and 9007199254740991)
+-- Room in each page, so that an update needs no new entry in the index.
+) with (fillfactor = 70);

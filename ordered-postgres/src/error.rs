@@ -68,6 +68,10 @@ impl PostgresError {
         }
     }
 
+    pub(crate) fn pool_exhausted() -> Self {
+        Self::new(PostgresErrorKind::PoolExhausted, EXHAUSTED)
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -134,9 +138,7 @@ impl From<PoolError> for PostgresError {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => error.into(),
-            PoolError::Timeout(TimeoutType::Wait) => {
-                Self::new(PostgresErrorKind::PoolExhausted, EXHAUSTED)
-            }
+            PoolError::Timeout(TimeoutType::Wait) => Self::pool_exhausted(),
             error => Self::new(
                 PostgresErrorKind::Unavailable,
                 format!("no connection to Postgres: {error}"),
@@ -191,6 +193,17 @@ fn of_server(code: &str, said: &str, hint: Option<&str>) -> (PostgresErrorKind, 
             "there is no such database: create it, or correct the address; Postgres said: {said}"
         );
         return (Kind::Refused, text);
+    }
+    if is(&[SqlState::IN_FAILED_SQL_TRANSACTION]) {
+        let text = format!(
+            "a statement of this transaction failed before, and its error was passed over: return the error, or set a \
+             savepoint before what may fail; Postgres said: {said}"
+        );
+        return (Kind::Refused, text);
+    }
+    if is(&[SqlState::UNDEFINED_OBJECT]) && said.contains("int8multirange") {
+        let text = format!("the tables need Postgres 14 or later; it said: {said}");
+        return (Kind::OtherVersion, text);
     }
     if code.starts_with("40") {
         let text = format!(

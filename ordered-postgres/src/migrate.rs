@@ -89,7 +89,11 @@ pub async fn check_tables(client: &Client) -> Result<(), PostgresError> {
     let rows = client
         .query_typed("select max(version) from ordered_migrations", &[])
         .await?;
-    let version: Option<i32> = rows.first().and_then(|row| row.get(0));
+    check_version(rows.first().and_then(|row| row.get(0)))
+}
+
+/// Whether tables of this version are those of this library.
+pub(crate) fn check_version(version: Option<i32>) -> Result<(), PostgresError> {
     match version {
         None => Err(PostgresError::new(
             PostgresErrorKind::NotMigrated,
