@@ -72,6 +72,14 @@ impl PostgresError {
         Self::new(PostgresErrorKind::PoolExhausted, EXHAUSTED)
     }
 
+    pub(crate) fn connection_lost() -> Self {
+        Self::new(
+            PostgresErrorKind::Unavailable,
+            "the connection of the transaction is lost, and Postgres rolls it back: the server or the network failed, or \
+             the handler used it no more for as long as the `idle_timeout` of the inbox",
+        )
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -200,6 +208,13 @@ fn of_server(code: &str, said: &str, hint: Option<&str>) -> (PostgresErrorKind, 
              savepoint before what may fail; Postgres said: {said}"
         );
         return (Kind::Refused, text);
+    }
+    if is(&[SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT]) {
+        let text = format!(
+            "the handler used its transaction no more for as long as the `idle_timeout` of the inbox, so Postgres ended it: \
+             raise the limit, or do slow things before the first statement; it said: {said}"
+        );
+        return (Kind::Timeout, text);
     }
     if is(&[SqlState::UNDEFINED_OBJECT]) && said.contains("int8multirange") {
         let text = format!("the tables need Postgres 14 or later; it said: {said}");

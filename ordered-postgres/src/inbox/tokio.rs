@@ -103,6 +103,9 @@ impl Driver for TokioPostgres {
 
     async fn commit(transaction: OpenTransaction, guard: &Guard) -> Result<bool, PostgresError> {
         let connection = transaction.connection();
+        if connection.is_closed() {
+            return Err(PostgresError::connection_lost());
+        }
         let statement = connection.prepare_cached(RECORD_OR_FAIL).await?;
         let parameters = guard.parameters();
         let recorded = connection.query(&statement, &parameters);

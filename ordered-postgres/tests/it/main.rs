@@ -1,4 +1,5 @@
 //! Tests on a private Postgres server.
 
+mod inbox;
 mod migrating;
 mod support;
