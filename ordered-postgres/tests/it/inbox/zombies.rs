@@ -59,10 +59,14 @@ async fn apply(
 async fn a_worker_that_lost_its_lease_in_its_handler_commits_nothing() {
     let world = World::new().await;
     let gate = Gate::new("zombie");
-    world.publish(1, 1..=1).await;
+    let broker = MemoryBroker::new();
+    Publish::publish(&broker, vec![event("k0", 1)])
+        .await
+        .unwrap();
     let wire = Wire::new(&world.store);
     let zombie = world
         .worker("zombie", apply)
+        .transport(broker.consumer())
         .store(wire.clone())
         .state(gate.clone());
     let zombie = Running::start(zombie);
@@ -119,6 +123,7 @@ async fn a_transaction_that_is_left_open_is_ended_by_the_server() {
     let step = apply.decode(&event("k0", 1)).unwrap().event;
     let tx = ordered_core::handler::FromContext::from_context(&context).unwrap();
     let handled = tokio::spawn(apply(step, tx, context.clone(), State(gate.clone())));
+    gate.reached.notified().await;
     let open = "select count(*) from pg_locks where relation = 'effects'::regclass and mode = 'RowExclusiveLock'";
     eventually("the server ends it", async || {
         let row = world.client.query_one(open, &[]).await.unwrap();
