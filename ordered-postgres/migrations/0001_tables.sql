@@ -7,7 +7,7 @@ create table if not exists ordered_counters (
     last_seq bigint not null,
     constraint ordered_counters_pkey primary key (key),
     constraint ordered_counters_seq check (last_seq between 0 and 9007199254740991)
-);
+) with (fillfactor = 50);
 
 -- The staged events. A row is written once and never changed; it is removed after the retention.
 create table if not exists ordered_outbox (
@@ -32,6 +32,7 @@ create table if not exists ordered_outbox (
     trace text,
     created_at timestamptz not null default clock_timestamp(),
     constraint ordered_outbox_pkey primary key (aggregate_id, seq),
+    constraint ordered_outbox_headers check (jsonb_typeof(headers) = 'object'),
     constraint ordered_outbox_body check (num_nonnulls(payload, payload_bytes) = 1)
 );
 create index if not exists ordered_outbox_order on ordered_outbox (xid, position);

@@ -1,7 +1,12 @@
 //! Postgres for `ordered`: the outbox with its relay, and the inbox.
+//!
+//! An application stages its events in the transaction that causes them; [`Outbox`] numbers them there. A relay publishes
+//! what is committed, in order per key. `docs/outbox.md` is the guide.
 
 mod error;
 mod migrate;
+pub mod outbox;
 
 pub use error::{PostgresError, PostgresErrorKind};
 pub use migrate::{TABLES_VERSION, check_tables, migrate, migrations};
+pub use outbox::{Outbox, OutboxEvent, Payload, Staged};

@@ -1,4 +1,7 @@
 //! Tests on a private Postgres server.
 
+mod bad_setups;
 mod migrating;
+mod numbering;
+mod staging;
 mod support;

@@ -1,4 +1,5 @@
-use ordered_postgres::migrate;
+use ordered_core::event::Key;
+use ordered_postgres::{OutboxEvent, Payload, migrate};
 use ordered_testkit::server::PostgresServer;
 use tokio_postgres::{Client, NoTls};
 
@@ -19,4 +20,10 @@ pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// An event with this payload as JSON.
+pub(crate) fn event(key: &str, json: &str) -> OutboxEvent {
+    let payload = Payload::Json(json.to_owned());
+    OutboxEvent::new("order", Key::new(key).unwrap(), "placed", payload)
 }
