@@ -80,12 +80,17 @@ create table if not exists ordered_repairs (
     to_seq bigint not null,
     asked_by text not null,
     asked_at timestamptz not null default clock_timestamp(),
+    -- Whether the seqs that were never staged are declared to never come (a gap-fill).
+    fill boolean not null,
+    -- The relay goes on with this seq; it answers in parts where much is asked for.
+    next_seq bigint not null,
     answered_at timestamptz,
-    -- How many of the seqs were published again, are not published yet, were never staged, were removed by the retention.
-    resent bigint,
-    pending bigint,
-    filled bigint,
-    removed bigint,
+    -- How many of the seqs were published again, are not published yet and will come by themselves, were never staged, and
+    -- are not in the outbox any more.
+    resent bigint not null default 0,
+    pending bigint not null default 0,
+    missing bigint not null default 0,
+    removed bigint not null default 0,
     constraint ordered_repairs_range check (from_seq between 1 and to_seq and to_seq <= 9007199254740991)
 );
 -- One request is open at a time for what is asked.

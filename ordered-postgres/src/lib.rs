@@ -6,7 +6,12 @@
 mod error;
 mod migrate;
 pub mod outbox;
+mod pool;
+pub mod relay;
+pub mod repair;
+pub mod status;
 
 pub use error::{PostgresError, PostgresErrorKind};
 pub use migrate::{TABLES_VERSION, check_tables, migrate, migrations};
 pub use outbox::{Outbox, OutboxEvent, Payload, Staged};
+pub use relay::{Relay, RelayBuilder};
