@@ -7,7 +7,7 @@ create table if not exists ordered_counters (
     last_seq bigint not null,
     constraint ordered_counters_pkey primary key (key),
     constraint ordered_counters_seq check (last_seq between 0 and 9007199254740991)
-);
+) with (fillfactor = 50);
 
 -- The staged events. A row is written once and never changed; it is removed after the retention.
 create table if not exists ordered_outbox (
@@ -32,6 +32,7 @@ create table if not exists ordered_outbox (
     trace text,
     created_at timestamptz not null default clock_timestamp(),
     constraint ordered_outbox_pkey primary key (aggregate_id, seq),
+    constraint ordered_outbox_headers check (jsonb_typeof(headers) = 'object'),
     constraint ordered_outbox_body check (num_nonnulls(payload, payload_bytes) = 1)
 );
 create index if not exists ordered_outbox_order on ordered_outbox (xid, position);
@@ -79,12 +80,17 @@ create table if not exists ordered_repairs (
     to_seq bigint not null,
     asked_by text not null,
     asked_at timestamptz not null default clock_timestamp(),
+    -- Whether the seqs that were never staged are declared to never come (a gap-fill).
+    fill boolean not null,
+    -- The relay goes on with this seq; it answers in parts where much is asked for.
+    next_seq bigint not null,
     answered_at timestamptz,
-    -- How many of the seqs were published again, are not published yet, were never staged, were removed by the retention.
-    resent bigint,
-    pending bigint,
-    filled bigint,
-    removed bigint,
+    -- How many of the seqs were published again, are not published yet and will come by themselves, were never staged, and
+    -- are not in the outbox any more.
+    resent bigint not null default 0,
+    pending bigint not null default 0,
+    missing bigint not null default 0,
+    removed bigint not null default 0,
     constraint ordered_repairs_range check (from_seq between 1 and to_seq and to_seq <= 9007199254740991)
 );
 -- One request is open at a time for what is asked.

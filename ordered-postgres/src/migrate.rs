@@ -11,11 +11,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "tables",
-    sql: include_str!("../migrations/0001_tables.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "tables",
+        sql: include_str!("../migrations/0001_tables.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "stage",
+        sql: include_str!("../migrations/0002_stage.sql"),
+    },
+];
 
 /// The version of the tables that this library works with.
 pub const TABLES_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;

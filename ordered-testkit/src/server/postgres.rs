@@ -58,6 +58,9 @@ impl PostgresServer {
             .setting("shared_buffers", "32MB")
             .setting("max_connections", "100")
             .setting("wal_level", "logical")
+            // A kill of the server leaves to the system what was written; only a kill of the machine would not.
+            .setting("fsync", "off")
+            .setting("full_page_writes", "off")
     }
 
     /// The one server that the tests of this process share. Use a [`database`](Self::database) of your own on it.
