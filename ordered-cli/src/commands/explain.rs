@@ -2,7 +2,7 @@ use ordered_core::explain::{Explanation, explain};
 use ordered_core::protocol::KeyView;
 use serde::Serialize;
 
-use crate::args::OfKey;
+use crate::args::Explain;
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::session::Session;
@@ -15,7 +15,7 @@ struct Document<'a> {
     key: Option<&'a KeyView>,
 }
 
-pub(crate) async fn run(session: &Session, command: &OfKey) -> Result<(), Failure> {
+pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Failure> {
     show(&command.viewing, async || {
         let group = session.group().await?;
         let workers = session.admin.workers(&group).await?.workers;

@@ -4,10 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::time::{Instant, sleep};
 
+use super::Admin;
 use super::acting::{FIRST_PAUSE, LONGEST_PAUSE, OPERATOR_LEASE, unexpected};
 use super::decision::{Decision, Situation, decide, release};
 use super::operate::{OperateError, OperateOptions};
-use super::Admin;
 use crate::event::Key;
 use crate::protocol::{Effect, Fence, Millis, Refusal, Transition, Verb, WorkerId};
 use crate::store::{Acquire, AcquireMode, Answer, Owned, Previous, Request, Saved, Session};
@@ -388,9 +388,9 @@ impl Bulk<'_> {
                     self.wait_for(pending, results);
                     continue;
                 }
-                Answer::Full(limit) => TaskOutcome::Failed(
-                    StoreError::refused(format!("{limit} is used up")).into(),
-                ),
+                Answer::Full(limit) => {
+                    TaskOutcome::Failed(StoreError::refused(format!("{limit} is used up")).into())
+                }
                 other @ (Answer::Owned(_) | Answer::Busy(_) | Answer::NoLease) => {
                     TaskOutcome::Failed(unexpected(&other).into())
                 }

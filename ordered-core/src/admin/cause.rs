@@ -40,7 +40,11 @@ pub struct CauseExample {
 pub fn cause_of(error: &str, names: &[&str]) -> String {
     let line = error.lines().find(|line| !line.trim().is_empty());
     let mut line = line.unwrap_or_default().trim().to_owned();
-    let mut names: Vec<&str> = names.iter().copied().filter(|name| name.len() > 1).collect();
+    let mut names: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| name.len() > 1)
+        .collect();
     // A longer name may have a shorter one in it.
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
     for name in names {
@@ -90,7 +94,10 @@ mod tests {
     #[test]
     fn errors_that_differ_in_names_and_numbers_are_one_cause() {
         for (error, cause) in [
-            ("no price for the article 4711", "no price for the article …"),
+            (
+                "no price for the article 4711",
+                "no price for the article …",
+            ),
             ("timed out after 3.5s", "timed out after …."),
             ("anna: no such customer", "…: no such customer"),
             ("annabel is not anna", "annabel is not …"),

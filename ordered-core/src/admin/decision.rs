@@ -52,7 +52,13 @@ impl Admin {
             }
             None => None,
         };
-        decide(group, key, &situation, std::slice::from_ref(verb), letter.as_ref())
+        decide(
+            group,
+            key,
+            &situation,
+            std::slice::from_ref(verb),
+            letter.as_ref(),
+        )
     }
 }
 

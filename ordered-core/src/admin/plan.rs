@@ -90,7 +90,10 @@ impl Admin {
                 }
                 continue;
             }
-            if selection.limit.is_some_and(|limit| plan.tasks.len() >= limit) {
+            if selection
+                .limit
+                .is_some_and(|limit| plan.tasks.len() >= limit)
+            {
                 plan.more = true;
                 break;
             }

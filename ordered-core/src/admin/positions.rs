@@ -55,8 +55,8 @@ impl Admin {
         let first = group.policy().first_seq;
         let mut positions = Vec::with_capacity(page.records.len());
         for record in page.records {
-            let state = state_of(group, &record)
-                .map_err(|error| super::unreadable(&record.key, &error))?;
+            let state =
+                state_of(group, &record).map_err(|error| super::unreadable(&record.key, &error))?;
             if state.last_seq >= first {
                 positions.push(Position {
                     key: record.key,

@@ -124,7 +124,8 @@ pub(super) fn stands_since(state: &KeyState) -> Option<Millis> {
 
 /// `*` stands for any letters, and `?` for one.
 fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut of) = (0, 0);
     // Where the last star stands, and up to where it reaches.
     let mut star: Option<(usize, usize)> = None;
