@@ -13,14 +13,18 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure> {
+    let given = match &command.payload {
+        Some(path) => Some(read(path, command)?),
+        None => None,
+    };
     let plan = Plan::new(session, &command.key, &command.acting).await?;
     let stored = session
         .admin
         .event(&plan.group, &command.key, command.seq)
         .await?;
     let before = stored.map(|event| event.body.to_vec());
-    let body = match &command.payload {
-        Some(path) => read(path, command)?,
+    let body = match given {
+        Some(body) => body,
         None => edited(command, before.as_deref())?,
     };
     let verb = Verb::Edit {

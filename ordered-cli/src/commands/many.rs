@@ -56,13 +56,22 @@ pub(super) async fn run(
 }
 
 fn nothing(group: &Group, verb: ManyVerb, report: &ManyReport) -> Failure {
-    let verb = verb.as_str();
     let why = report.refusals();
+    let group = printable(group.name());
+    if why.is_empty() && verb.is_of_dead() {
+        let what = match verb {
+            ManyVerb::Replay => "replayed",
+            _ => "deleted",
+        };
+        return Failure::refused(format!(
+            "there are no dead letters in the group `{group}` that can be {what}, or none is meant by that"
+        ));
+    }
+    let verb = verb.as_str();
     if why.is_empty() {
         return Failure::refused(format!(
-            "no key of the group `{}` is meant by that, so that there is nothing to {verb}: `ordered keys --stuck` lists those \
-             that do not go on by themselves, and `ordered errors` says why",
-            printable(group.name())
+            "no key of the group `{group}` is meant by that, so that there is nothing to {verb}: `ordered keys --stuck` lists \
+             those that do not go on by themselves, and `ordered errors` says why"
         ));
     }
     Failure::refused(why.join("\nordered: "))

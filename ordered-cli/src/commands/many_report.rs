@@ -144,6 +144,9 @@ impl ManyReport {
 
     /// What it would do, to be asked about.
     pub(super) fn plan(&self) -> String {
+        if let Some(line) = self.only_line(true) {
+            return line;
+        }
         let mut lines = vec![self.headline(true)];
         lines.extend(self.lines(&[EntryState::Planned, EntryState::Refused]));
         lines.join("\n")
@@ -184,7 +187,10 @@ impl ManyReport {
             }
             return text;
         }
-        let mut lines = vec![self.headline(false)];
+        let mut lines = match self.only_line(false) {
+            Some(line) => return line,
+            None => vec![self.headline(false)],
+        };
         let shown: &[EntryState] = if self.keys.len() <= NAMED {
             &[EntryState::Done, EntryState::Refused, EntryState::Failed]
         } else {
@@ -195,6 +201,15 @@ impl ManyReport {
             lines.push("there are more than these: repeat it".into());
         }
         lines.join("\n")
+    }
+
+    /// Of one key it is said as by the verb to that key.
+    fn only_line(&self, would: bool) -> Option<String> {
+        let (key, entry) = self.keys.first_key_value()?;
+        let outcome = entry.outcome.as_ref().filter(|_| self.keys.len() == 1)?;
+        let (key, what) = (printable(key.as_str()), outcome.text(self.verb, None));
+        let would = if would { " would" } else { "" };
+        Some(format!("{key}: {}{would}: {what}", self.verb))
     }
 
     /// `retry would: 2,000 keys: release 4,010 events`.

@@ -84,7 +84,7 @@ async fn errors_are_grouped_by_cause() {
         ])
         .await
         .ok();
-    assert!(said.starts_with("retry would: 1 key"), "{said}");
+    assert!(said.starts_with("order-1: retry would: release"), "{said}");
     worker.stop().await;
 }
 
@@ -177,7 +177,7 @@ async fn an_event_is_edited_in_an_editor() {
     let changed = run(&editor("sed -i s/as-sent/edited/ \"$1\"")).await.ok();
     assert_eq!(
         changed,
-        "k: edit: give seq 2 a body of 16 B for one of 17 B"
+        "k: edit: give seq 2 a body of 14 B for one of 15 B"
     );
     world.publish("k", [1]).await;
     world.until_done("k", 2).await;

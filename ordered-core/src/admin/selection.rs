@@ -52,7 +52,8 @@ impl ManyVerb {
     }
 
     /// Whether it is about dead letters, and not about where the key stands.
-    pub(super) const fn is_of_dead(self) -> bool {
+    #[must_use]
+    pub const fn is_of_dead(self) -> bool {
         matches!(self, Self::Discard | Self::Replay)
     }
 }
