@@ -4,6 +4,7 @@
 //! it decided, and gives the key up.
 
 mod acting;
+mod before;
 mod bulk;
 mod cause;
 mod causes;
@@ -24,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use acting::OPERATOR_LEASE;
+pub use before::{Before, EventPlace, Pace};
 pub use bulk::{Bulk, KeyTask, TaskOutcome};
 pub use cause::{Cause, CauseExample, cause_of};
 pub use group_view::{
