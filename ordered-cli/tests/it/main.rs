@@ -3,8 +3,12 @@
 mod codes;
 mod documentation;
 mod documents;
+mod errors;
 mod explaining;
+mod halted;
+mod many;
 mod poison;
+mod positions;
 mod prompts;
 mod racing;
 mod verbs;
