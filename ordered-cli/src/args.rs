@@ -164,7 +164,7 @@ pub(crate) enum Command {
     /// Sets how far keys are, as another system has them. Only upwards: a key that is further stays as it is
     #[command(
         after_help = "Examples:\n  ordered import positions.tsv --dry-run\n  ordered export --positions --group old | ordered \
-                      import - --group new --yes"
+                      import - --group new --yes\n  ordered import --from-postgres postgres://localhost/shop --group orders --create"
     )]
     Import(Import),
     /// Writes what is held and the dead letters, whole, as NDJSON: one event a line; or how far each key is

@@ -22,7 +22,12 @@ pub(crate) struct Export {
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// The file; `-` is the standard input. A line is a key, a tab and its last seq, or `{"key":"…","last_seq":…}`
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "from_postgres")]
+    pub(crate) file: Option<PathBuf>,
+    /// In place of a file, the database of the group's inbox: what its table `ordered_progress` says of the group that
+    /// --group names, such as postgres://user@host/database
+    #[arg(long, value_name = "URL", conflicts_with = "file")]
+    pub(crate) from_postgres: Option<String>,
     /// Make the group that --group names, before its first worker is started
     #[arg(long)]
     pub(crate) create: bool,

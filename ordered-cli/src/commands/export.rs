@@ -81,6 +81,7 @@ async fn write_positions(
         let view = session.known(group, key).await?;
         let position = Position {
             key: key.clone(),
+            epoch: (view.epoch > 0).then_some(view.epoch),
             last_seq: view.last_seq,
         };
         writeln!(out, "{}", written(&position, command.json))?;

@@ -1,5 +1,6 @@
 //! How far keys are, taken over from another system.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -51,7 +52,7 @@ struct FailedKey {
 }
 
 pub(crate) async fn run(session: &Session, command: &Import) -> Result<(), Failure> {
-    let is_piped = command.file == Path::new("-");
+    let is_piped = command.file.as_deref() == Some(Path::new("-"));
     let acting = &command.acting;
     if is_piped && !acting.yes && !acting.dry_run {
         return Err(Failure::Usage(
@@ -59,7 +60,11 @@ pub(crate) async fn run(session: &Session, command: &Import) -> Result<(), Failu
                 .into(),
         ));
     }
-    let positions = read(&command.file, is_piped)?;
+    let positions = match (&command.file, &command.from_postgres) {
+        (Some(file), _) => read(file, is_piped)?,
+        (None, Some(url)) => super::import_postgres::positions(session, url).await?,
+        (None, None) => unreachable!("one of the two is required"),
+    };
     let group = group(session, command).await?;
     let mut report = ImportReport {
         group: group.name().to_owned(),
@@ -154,13 +159,13 @@ impl ImportReport {
         group: &Group,
         wanted: &[Position],
     ) -> Result<(), Failure> {
-        let mut known: HashMap<Key, u64> = HashMap::new();
+        let mut known: HashMap<Key, (Option<u64>, u64)> = HashMap::new();
         let mut cursor = None;
         loop {
             let (page, next) = session.admin.positions(group, cursor).await?;
             known.extend(
                 page.into_iter()
-                    .map(|position| (position.key, position.last_seq)),
+                    .map(|position| (position.key, (position.epoch, position.last_seq))),
             );
             cursor = next;
             if cursor.is_none() {
@@ -168,10 +173,16 @@ impl ImportReport {
             }
         }
         for position in wanted {
-            match known.get(&position.key) {
-                Some(last) if *last == position.last_seq => self.unchanged += 1,
-                Some(last) if *last > position.last_seq => self.ahead += 1,
-                _ => self.set += 1,
+            let Some((epoch, last)) = known.get(&position.key) else {
+                self.set += 1;
+                continue;
+            };
+            let there = (epoch.unwrap_or(0), *last);
+            let wanted = (position.epoch.unwrap_or(there.0), position.last_seq);
+            match wanted.cmp(&there) {
+                Ordering::Equal => self.unchanged += 1,
+                Ordering::Less => self.ahead += 1,
+                Ordering::Greater => self.set += 1,
             }
         }
         Ok(())

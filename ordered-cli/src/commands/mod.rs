@@ -19,6 +19,7 @@ pub(crate) mod verify;
 pub(crate) mod workers;
 
 mod effect;
+mod import_postgres;
 mod many;
 mod many_report;
 mod operate;

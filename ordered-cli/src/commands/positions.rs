@@ -1,4 +1,5 @@
-//! The lines of a file of positions: `key<TAB>last_seq`, or `{"key":"…","last_seq":…}`.
+//! The lines of a file of positions: `key<TAB>last_seq`, or `{"key":"…","last_seq":…}`, with `"epoch":…` where the numbering
+//! of the key was started over.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead};
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 struct Line<'a> {
     #[serde(borrow)]
     key: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
     last_seq: u64,
 }
 
@@ -60,15 +63,16 @@ fn position(line: &[u8]) -> Result<Option<Position>, String> {
     if line.is_empty() {
         return Ok(None);
     }
-    let (key, last_seq) = if line.starts_with('{') {
+    let (key, epoch, last_seq) = if line.starts_with('{') {
         let line: Line<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        (line.key.into_owned(), line.last_seq)
+        (line.key.into_owned(), line.epoch, line.last_seq)
     } else {
         let parts = line.split_once('\t');
         let (key, last) = parts.ok_or("there is no tab between a key and a seq")?;
         let last = last.trim().parse();
         (
             key.to_owned(),
+            None,
             last.map_err(|_| "what follows the tab is not a whole number".to_owned())?,
         )
     };
@@ -76,18 +80,23 @@ fn position(line: &[u8]) -> Result<Option<Position>, String> {
     if last_seq > Seq::MAX.get() {
         return Err(format!("{last_seq} is above the largest seq, {}", Seq::MAX));
     }
-    Ok(Some(Position { key, last_seq }))
+    Ok(Some(Position {
+        key,
+        epoch,
+        last_seq,
+    }))
 }
 
 /// The line of a position: with a tab where that can be read again.
 pub(super) fn written(position: &Position, as_json: bool) -> String {
     let (key, last_seq) = (position.key.as_str(), position.last_seq);
     let is_plain = !key.starts_with('{') && !key.contains(['\t', '\n', '\r']);
-    if is_plain && !as_json {
+    if is_plain && !as_json && position.epoch.is_none() {
         return format!("{key}\t{last_seq}");
     }
     let line = Line {
         key: key.into(),
+        epoch: position.epoch,
         last_seq,
     };
     serde_json::to_string(&line).expect("text and a number always serialise")
@@ -100,6 +109,7 @@ mod tests {
     fn position(key: &str, last_seq: u64) -> Position {
         Position {
             key: Key::new(key).unwrap(),
+            epoch: None,
             last_seq,
         }
     }
@@ -117,6 +127,10 @@ mod tests {
         ]
         .into_iter()
         .map(|key| position(key, 41))
+        .chain([Position {
+            epoch: Some(3),
+            ..position("numbered again", 1)
+        }])
         .collect();
         for as_json in [false, true] {
             let lines: Vec<String> = positions

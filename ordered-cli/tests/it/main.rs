@@ -6,6 +6,7 @@ mod documents;
 mod errors;
 mod explaining;
 mod halted;
+mod import_postgres;
 mod many;
 mod poison;
 mod positions;

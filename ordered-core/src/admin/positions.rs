@@ -9,6 +9,8 @@ use crate::store::{Group, KeyIndex, Operator, StoreError};
 pub struct Position {
     /// The key.
     pub key: Key,
+    /// How often its numbering was started over. Where it is left out, the seq belongs to the present numbering.
+    pub epoch: Option<u64>,
     /// The last seq that is done.
     pub last_seq: u64,
 }
@@ -33,6 +35,7 @@ impl Admin {
         let task = |position: Position| KeyTask {
             key: position.key,
             verbs: vec![Verb::Import {
+                epoch: position.epoch,
                 last: position.last_seq,
             }],
         };
@@ -60,6 +63,7 @@ impl Admin {
             if state.last_seq >= first {
                 positions.push(Position {
                     key: record.key,
+                    epoch: (state.epoch > 0).then_some(state.epoch),
                     last_seq: state.last_seq,
                 });
             }

@@ -32,7 +32,7 @@ impl Transition<'_> {
             Verb::Discard { seq } => self.discard(seq.get()),
             Verb::Edit { seq, body } => self.edit(seq.get(), body, letter),
             Verb::SetLast { to } => self.set_last(*to),
-            Verb::Import { last } => self.import(*last),
+            Verb::Import { epoch, last } => self.import(*epoch, *last),
             Verb::Pause => self.set_paused(true),
             Verb::Resume => self.set_paused(false),
             Verb::Replay { seq } => {
@@ -137,15 +137,21 @@ impl Transition<'_> {
     }
 
     /// What lies up to `last` was done elsewhere: it is neither skipped nor remembered, so that what of it comes is stale.
-    fn import(&mut self, last: u64) -> Outcome {
-        let last = last.min(Seq::MAX.get());
-        match last.cmp(&self.state.last_seq) {
+    fn import(&mut self, epoch: Option<u64>, last: u64) -> Outcome {
+        let (epoch, last) = (epoch.unwrap_or(self.state.epoch), last.min(Seq::MAX.get()));
+        match (epoch, last).cmp(&(self.state.epoch, self.state.last_seq)) {
             Ordering::Equal => return Err(Refusal::Already),
             Ordering::Less => return Err(Refusal::NotAhead),
             Ordering::Greater => {}
         }
-        let removed = self.bury(self.state.head()..=last, DeadCause::Skipped);
-        self.move_head(last);
+        let removed;
+        if epoch > self.state.epoch {
+            removed = self.bury(0..=u64::MAX, DeadCause::Superseded);
+            self.begin_again(last, epoch);
+        } else {
+            removed = self.bury(self.state.head()..=last, DeadCause::Skipped);
+            self.move_head(last);
+        }
         // Ids below are not remembered.
         self.state.anchors.clear();
         self.pass_absent();

@@ -31,6 +31,9 @@ pub enum Verb {
     },
     /// Say up to which seq another system is done with the key. Only upwards, and nothing of it counts as passed over.
     Import {
+        /// The epoch of the numbering that the seq belongs to: a larger one than the key's begins the numbering again, what
+        /// is held of the old one becomes dead letters. Left out, it is that of the key.
+        epoch: Option<u64>,
         /// The last seq that is done.
         last: u64,
     },
@@ -55,7 +58,11 @@ impl fmt::Display for Verb {
             Self::Discard { seq } => write!(f, "discard {seq}"),
             Self::Edit { seq, body } => write!(f, "edit {seq} ({} bytes)", body.len()),
             Self::SetLast { to } => write!(f, "set-last {to}"),
-            Self::Import { last } => write!(f, "import {last}"),
+            Self::Import { epoch: None, last } => write!(f, "import {last}"),
+            Self::Import {
+                epoch: Some(epoch),
+                last,
+            } => write!(f, "import {last} of epoch {epoch}"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
             Self::Replay { seq: None } => f.write_str("replay"),

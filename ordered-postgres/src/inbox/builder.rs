@@ -6,6 +6,9 @@ use super::guard::Gaps;
 use super::{Inbox, Inner, check};
 use crate::error::{PostgresError, PostgresErrorKind};
 
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Settings of an [`Inbox`].
 #[must_use]
 pub struct InboxBuilder<D: Database> {
@@ -20,8 +23,8 @@ impl<D: Database> InboxBuilder<D> {
     pub(super) fn new(pool: D::Pool) -> Self {
         Self {
             pool,
-            acquire_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_mins(1),
+            acquire_timeout: ACQUIRE_TIMEOUT,
+            idle_timeout: IDLE_TIMEOUT,
             gaps: Gaps::default(),
             record_untouched: true,
         }
@@ -73,10 +76,7 @@ impl<D: Database> InboxBuilder<D> {
                 ),
             ));
         }
-        let limits = Limits {
-            acquire_timeout: self.acquire_timeout,
-            begin: format!("begin; set local idle_in_transaction_session_timeout = {idle}"),
-        };
+        let limits = limits(self.acquire_timeout, idle);
         check::database::<D>(&self.pool, &limits).await?;
         Ok(Inbox {
             inner: Arc::new(Inner {
@@ -86,6 +86,19 @@ impl<D: Database> InboxBuilder<D> {
                 record_untouched: self.record_untouched,
             }),
         })
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        limits(ACQUIRE_TIMEOUT, IDLE_TIMEOUT.as_millis())
+    }
+}
+
+fn limits(acquire_timeout: Duration, idle: u128) -> Limits {
+    Limits {
+        acquire_timeout,
+        begin: format!("begin; set local idle_in_transaction_session_timeout = {idle}"),
     }
 }
 

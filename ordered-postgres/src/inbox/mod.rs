@@ -35,6 +35,8 @@ pub use tx::Tx;
 
 use self::database::Limits;
 use crate::error::PostgresError;
+use crate::migrate::check_tables;
+use crate::pool;
 
 /// How many positions one query reads.
 const PAGE: i64 = 1_000;
@@ -111,8 +113,44 @@ impl<D: Database> Inbox<D> {
         &self,
         group: &str,
     ) -> impl Stream<Item = Result<Position, PostgresError>> + Send + 'static {
-        let page = Page {
-            inbox: self.clone(),
+        let Inner { pool, limits, .. } = &*self.inner;
+        Page::<D>::stream(pool.clone(), limits.clone(), group)
+    }
+}
+
+/// As [`Inbox::positions`], from the database of this URL. It may be a replica: then its positions may be behind.
+///
+/// # Errors
+/// When the server cannot be reached, or the tables are missing or those of another version.
+pub async fn positions(
+    url: &str,
+    group: &str,
+) -> Result<impl Stream<Item = Result<Position, PostgresError>> + Send + 'static, PostgresError> {
+    let pool = pool::pool(pool::config(url, "ordered")?, 1)?;
+    check_tables(&**pool.get().await?).await?;
+    let limits = Limits::default();
+    Ok(Page::<TokioPostgres>::stream(pool, limits, group))
+}
+
+/// Where a stream of positions is.
+struct Page<D: Database> {
+    pool: D::Pool,
+    limits: Limits,
+    group: String,
+    after: String,
+    rest: std::vec::IntoIter<Position>,
+    is_last: bool,
+}
+
+impl<D: Database> Page<D> {
+    fn stream(
+        pool: D::Pool,
+        limits: Limits,
+        group: &str,
+    ) -> impl Stream<Item = Result<Position, PostgresError>> + Send + 'static {
+        let page = Self {
+            pool,
+            limits,
             group: group.to_owned(),
             after: String::new(),
             rest: Vec::new().into_iter(),
@@ -123,22 +161,11 @@ impl<D: Database> Inbox<D> {
             Ok(next.map(|position| (position, page)))
         })
     }
-}
 
-/// Where a stream of positions is.
-struct Page<D: Database> {
-    inbox: Inbox<D>,
-    group: String,
-    after: String,
-    rest: std::vec::IntoIter<Position>,
-    is_last: bool,
-}
-
-impl<D: Database> Page<D> {
     async fn next(&mut self) -> Result<Option<Position>, PostgresError> {
         if self.rest.len() == 0 && !self.is_last {
-            let Inner { pool, limits, .. } = &*self.inbox.inner;
-            let page = D::positions(pool, limits, &self.group, &self.after, PAGE).await?;
+            let (group, after) = (&self.group, &self.after);
+            let page = D::positions(&self.pool, &self.limits, group, after, PAGE).await?;
             self.is_last = i64::try_from(page.len()).is_ok_and(|length| length < PAGE);
             self.rest = page.into_iter();
         }

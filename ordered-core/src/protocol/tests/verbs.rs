@@ -210,7 +210,7 @@ fn replay_of_a_halted_key_says_what_it_marked() {
 #[test]
 fn import_moves_a_key_upwards_and_what_lies_below_is_stale() {
     let mut scene = halted();
-    let import = |last| Verb::Import { last };
+    let import = |last| Verb::Import { epoch: None, last };
     assert_eq!(scene.operate(&import(2)), moved(0, 2, &[3], &[1, 2]));
     assert_eq!(scene.state.phase, Phase::Open);
     assert_eq!(scene.operate(&import(2)), Err(Refusal::Already));
@@ -219,6 +219,22 @@ fn import_moves_a_key_upwards_and_what_lies_below_is_stale() {
     assert_eq!(scene.operate(&import(56)), moved(0, 56, &[], &[]));
     assert_eq!(scene.place(56, &id_of(56)), Placement::Stale);
     assert_eq!(scene.place(57, &id_of(57)), Placement::Ahead);
+}
+
+#[test]
+fn import_into_a_later_epoch_begins_the_numbering_again() {
+    let mut scene = Scene::new();
+    [1, 2, 7].into_iter().for_each(|seq| scene.hold(seq));
+    let import = |epoch, last| {
+        let epoch = Some(epoch);
+        Verb::Import { epoch, last }
+    };
+    assert_eq!(scene.operate(&import(0, 0)), Err(Refusal::Already));
+    assert_eq!(scene.operate(&import(3, 5)), moved(0, 5, &[], &[1, 2, 7]));
+    assert_eq!(scene.state.epoch, 3);
+    assert_eq!(scene.operate(&import(3, 5)), Err(Refusal::Already));
+    assert_eq!(scene.operate(&import(2, 9)), Err(Refusal::NotAhead));
+    assert_eq!(scene.operate(&import(3, 6)), moved(5, 6, &[], &[]));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::stage::{Stage, ada, hold, key};
 fn position(name: &str, last_seq: u64) -> Position {
     Position {
         key: key(name),
+        epoch: None,
         last_seq,
     }
 }

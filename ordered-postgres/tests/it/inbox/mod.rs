@@ -6,6 +6,7 @@ mod crashes;
 mod guard;
 mod handlers;
 mod positions;
+#[cfg(feature = "sqlx")]
 mod sqlx;
 mod support;
 mod zombies;
