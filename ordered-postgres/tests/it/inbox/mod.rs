@@ -5,6 +5,7 @@ mod batches;
 mod crashes;
 mod guard;
 mod handlers;
+mod money;
 mod positions;
 #[cfg(feature = "sqlx")]
 mod sqlx;
