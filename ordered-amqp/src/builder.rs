@@ -6,6 +6,7 @@ use ordered_core::transport::TransportError;
 
 use crate::address::Address;
 use crate::broker::Broker;
+use crate::dead_letters::AmqpDeadLetters;
 use crate::names;
 use crate::outgoing::Places;
 use crate::publisher::AmqpPublisher;
@@ -148,6 +149,15 @@ impl AmqpBuilder {
     pub async fn publisher(self) -> Result<AmqpPublisher, TransportError> {
         let (broker, topology, _) = self.validate()?;
         AmqpPublisher::to_queue(broker, topology).connected().await
+    }
+
+    /// The dead letters of the queue, to look at and to put back; it is connected when this returns. Nothing is declared.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or refuses, or there is no queue of dead letters, with what to do about it.
+    pub async fn dead_letters(self) -> Result<AmqpDeadLetters, TransportError> {
+        let (broker, topology, _) = self.validate()?;
+        AmqpDeadLetters::open(broker, topology.places).await
     }
 
     pub(crate) fn validate(self) -> Result<(Broker, Topology, String), TransportError> {

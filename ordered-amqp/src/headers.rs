@@ -72,7 +72,7 @@ pub(crate) fn as_number(value: &AMQPValue) -> Option<u64> {
     as_text(value)?.parse().ok()
 }
 
-fn as_text(value: &AMQPValue) -> Option<String> {
+pub(crate) fn as_text(value: &AMQPValue) -> Option<String> {
     Some(match value {
         AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok()?.to_owned(),
         AMQPValue::ShortString(text) => text.as_str().to_owned(),

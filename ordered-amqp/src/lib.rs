@@ -41,6 +41,12 @@
 //! A copy that the broker does not take is sent again for as long as the original is out, and `settle` waits for it
 //! (also when its future is dropped, it goes on). Acknowledgements in the same call do not wait.
 //!
+//! # Looking at dead letters
+//!
+//! [`AmqpBuilder::dead_letters`] reads the queue of dead letters and puts them back, as `ordered dead` and `ordered redrive` do.
+//! To look at a message is a delivery, and RabbitMQ 4 drops a message of a quorum queue after twenty. So a letter that was
+//! delivered ten times is put at the end of its queue as a new message when it is looked at again.
+//!
 //! # Events
 //!
 //! Headers that are text, numbers or flags are in [`Envelope::headers`](ordered_core::event::Envelope), as text.
@@ -74,6 +80,7 @@ mod backoff;
 mod broker;
 mod builder;
 mod copies;
+mod dead_letters;
 mod delay;
 mod driver;
 mod envelope;
@@ -97,6 +104,7 @@ mod topology;
 mod transport;
 
 pub use builder::{AmqpAddress, AmqpBuilder};
+pub use dead_letters::AmqpDeadLetters;
 pub use publisher::AmqpPublisher;
 pub use topology::QueueKind;
 pub use transport::Amqp;

@@ -15,6 +15,13 @@ pub(crate) const ROUTING_KEY: &str = "x-ordered-routing-key";
 /// interceptor: <https://www.rabbitmq.com/docs/message-interceptors>.
 pub(crate) const TIMESTAMP_MS: &str = "timestamp_in_ms";
 
+/// Whether a header says why a dead letter is one, and is not the event's.
+pub(crate) fn is_of_dead_letter(header: &str) -> bool {
+    let ours = [REASON, REASON_TEXT, QUEUE, EXCHANGE, ROUTING_KEY];
+    let brokers = ["x-first-death-", "x-last-death-"];
+    ours.contains(&header) || brokers.iter().any(|death| header.starts_with(death))
+}
+
 /// The longest queue name, in bytes: a short string of AMQP.
 pub(crate) const MAX_NAME: usize = 255;
 /// What the name of a delay queue adds to the prefix, at most: a dot and ten digits.

@@ -71,6 +71,36 @@ impl Places {
         }
     }
 
+    /// A dead letter as it was, for the queue that it came from.
+    pub(crate) fn redriven(&self, letter: &Original) -> Outgoing {
+        let all = self.headers(letter);
+        let from = all.inner().get(names::QUEUE).and_then(headers::as_text);
+        let from = from.map_or_else(|| self.queue.clone(), ShortString::from);
+        let mut table = FieldTable::default();
+        for (name, value) in all.inner() {
+            if !names::is_of_dead_letter(name.as_str()) {
+                table.insert(name.clone(), value.clone());
+            }
+        }
+        self.copy_to(from, letter, table)
+    }
+
+    /// A dead letter again, as it is.
+    pub(crate) fn refreshed(&self, letter: &Original) -> Outgoing {
+        self.copy_to(self.dead_letters.clone(), letter, self.headers(letter))
+    }
+
+    fn copy_to(&self, queue: ShortString, original: &Original, headers: FieldTable) -> Outgoing {
+        Outgoing {
+            exchange: ShortString::default(),
+            routing_key: queue,
+            properties: self.properties(original, headers),
+            body: original.body.clone(),
+            delay: None,
+            is_copy: true,
+        }
+    }
+
     fn headers(&self, original: &Original) -> FieldTable {
         let table = original.properties.headers().as_ref();
         table

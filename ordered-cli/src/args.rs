@@ -1,10 +1,22 @@
 //! The command line.
 
-use std::path::PathBuf;
+mod doing;
+mod files;
+mod looking;
+mod parse;
+mod selecting;
+
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ordered_core::event::{Key, Seq};
+
+pub(crate) use doing::{Acting, Discard, Edit, Pause, Replay, Resume, Retry, SetLast, Skip};
+pub(crate) use files::{Completions, Export, Import, Verify};
+pub(crate) use looking::{Audit, Errors, Explain, Keys, OfKey, OfKeys, Show, Viewing};
+pub(crate) use parse::{key, seq};
+pub(crate) use selecting::Selecting;
+
+use parse::seconds;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -15,6 +27,7 @@ Exit codes:
   4  the store refuses: the password, the address, or another version of `ordered`
   5  the output cannot be written, or an input file cannot be read
   6  a worker has the key and did not hand it over in time; nothing was changed
+  130  interrupted; what was done stays done, and repeating it is harmless
 
 Examples:
   export ORDERED_STORE=redis://127.0.0.1:6379 ORDERED_GROUP=orders
@@ -83,6 +96,14 @@ pub(crate) enum Command {
     /// The dead letters, of one key or of all
     #[command(after_help = "Examples:\n  ordered dead\n  ordered dead order-17 --json")]
     Dead(OfKeys),
+    /// Why events failed: those that halt their keys, back off, or are dead letters, by cause
+    #[command(after_help = "Examples:\n  ordered errors\n  ordered errors --key 'order-*' --json")]
+    Errors(Errors),
+    /// One event that waits, or one dead letter, whole: headers and body
+    #[command(
+        after_help = "Examples:\n  ordered show order-17 42\n  ordered show order-17 42 --body > event.json"
+    )]
+    Show(Show),
     /// The workers, their leases and versions
     #[command(after_help = "Example:\n  ordered workers --watch")]
     Workers(Viewing),
@@ -91,24 +112,33 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Why a key does what it does, what will happen by itself, and what you can do
     #[command(
-        after_help = "Examples:\n  ordered explain order-17\n  ordered explain order-17 --json"
+        after_help = "Examples:\n  ordered explain order-17\n  ordered explain order-17 --seq 60\n  ordered explain order-17 \
+                      --json"
     )]
-    Explain(OfKey),
-    /// Lets a key that is halted or backs off try its failed event again now, with all its attempts
-    #[command(after_help = "Example:\n  ordered retry order-17 --dry-run")]
-    Retry(Retry),
-    /// Passes over what stands in the way of a key: the event that failed, or the gap. What is held of it becomes a dead letter,
-    /// and can be replayed
+    Explain(Explain),
+    /// Lets keys that are halted or back off try their failed events again now, with all their attempts
     #[command(
-        after_help = "Examples:\n  ordered skip order-17 --dry-run\n  ordered skip order-17 --to 44 --yes"
+        after_help = "Examples:\n  ordered retry order-17 --dry-run\n  ordered retry --error 'no price' --older-than 10m\n  \
+                      ordered retry --all --limit 100 --yes"
+    )]
+    Retry(Retry),
+    /// Passes over what stands in the way of keys: the event that failed, or the gap. What is held of it becomes a dead
+    /// letter, and can be replayed
+    #[command(
+        after_help = "Examples:\n  ordered skip order-17 --dry-run\n  ordered skip order-17 --to 44 --yes\n  ordered skip --gap \
+                      --older-than 1h"
     )]
     Skip(Skip),
-    /// Takes a held event out and makes it a dead letter; or deletes a dead letter permanently
-    #[command(after_help = "Example:\n  ordered discard order-17 42 --why 'a test order'")]
+    /// Takes a held event out and makes it a dead letter; or deletes dead letters permanently
+    #[command(
+        after_help = "Examples:\n  ordered discard order-17 42 --why 'a test order'\n  ordered discard --dead order-17 \
+                      order-18\n  ordered discard --error 'not in the catalogue' --older-than 7d"
+    )]
     Discard(Discard),
     /// Gives an event that waits, or a dead letter, another body
     #[command(
-        after_help = "Examples:\n  ordered edit order-17 42 --payload fixed.json\n  jq .payload.price=3 old.json | ordered edit order-17 42 --payload - --yes"
+        after_help = "Examples:\n  ordered edit order-17 42 --editor\n  ordered edit order-17 42 --payload fixed.json\n  jq \
+                      .payload.price=3 old.json | ordered edit order-17 42 --payload - --yes"
     )]
     Edit(Edit),
     /// Says which seq of a key was the last. Downwards the numbering begins again, and events that were handled are
@@ -120,251 +150,35 @@ pub(crate) enum Command {
     /// Runs nothing more of a key, or of the whole group, until it is resumed; a handler that runs finishes its event
     #[command(after_help = "Examples:\n  ordered pause order-17\n  ordered pause --group orders")]
     Pause(Pause),
-    /// Ends a pause of a key, or of the whole group
-    #[command(after_help = "Examples:\n  ordered resume order-17\n  ordered resume --group orders")]
-    Resume(Pause),
-    /// Runs dead letters again, in order, before what comes next: of one key, or of all
+    /// Ends the pause of keys, or of the whole group
     #[command(
-        after_help = "Examples:\n  ordered replay order-17 --seq 42\n  ordered replay --dry-run"
+        after_help = "Examples:\n  ordered resume order-17 order-18\n  ordered resume --all\n  ordered resume --group orders"
+    )]
+    Resume(Resume),
+    /// Runs dead letters again, in order, before what comes next: of some keys, or of all
+    #[command(
+        after_help = "Examples:\n  ordered replay order-17 --seq 42\n  ordered replay --error 'no price' --dry-run\n  ordered \
+                      replay --all"
     )]
     Replay(Replay),
-    /// Writes what is held and the dead letters, whole, as NDJSON: one event a line
-    #[command(after_help = "Example:\n  ordered export order-17 > order-17.ndjson")]
+    /// Sets how far keys are, as another system has them. Only upwards: a key that is further stays as it is
+    #[command(
+        after_help = "Examples:\n  ordered import positions.tsv --dry-run\n  ordered export --positions --group old | ordered \
+                      import - --group new --yes\n  ordered import --from-postgres postgres://localhost/shop --group orders --create"
+    )]
+    Import(Import),
+    /// Writes what is held and the dead letters, whole, as NDJSON: one event a line; or how far each key is
+    #[command(
+        after_help = "Examples:\n  ordered export order-17 > order-17.ndjson\n  ordered export --positions > positions.tsv"
+    )]
     Export(Export),
     /// Holds a history of a run (NDJSON, as the testkit writes it) against the promises: a line for each that is broken
     #[command(after_help = "Example:\n  ordered verify history.ndjson")]
     Verify(Verify),
+    /// Writes what a shell needs to complete the commands and options
+    #[command(after_help = "Example:\n  ordered completions bash > /etc/bash_completion.d/ordered")]
+    Completions(Completions),
 }
-
-/// How to show something.
-#[derive(Debug, Args)]
-pub(crate) struct Viewing {
-    /// One JSON document on one line; with --watch one line each time
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show it again and again, every so many seconds
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = seconds)]
-    pub(crate) watch: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Keys {
-    /// Only those that do not go on by themselves: halted, paused, backing off, in a gap, or with dead letters
-    #[arg(long)]
-    pub(crate) stuck: bool,
-    /// Not more than so many
-    #[arg(long, value_name = "N", default_value = "1000")]
-    pub(crate) limit: usize,
-    #[command(flatten)]
-    pub(crate) viewing: Viewing,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct OfKey {
-    /// The key
-    #[arg(value_parser = key)]
-    pub(crate) key: Key,
-    #[command(flatten)]
-    pub(crate) viewing: Viewing,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct OfKeys {
-    /// The key; all that have some where it is left out
-    #[arg(value_parser = key)]
-    pub(crate) key: Option<Key>,
-    #[command(flatten)]
-    pub(crate) viewing: Viewing,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Audit {
-    /// Not more than so many
-    #[arg(long, value_name = "N", default_value = "20")]
-    pub(crate) limit: usize,
-    #[command(flatten)]
-    pub(crate) viewing: Viewing,
-}
-
-/// How to do something.
-#[derive(Debug, Args)]
-pub(crate) struct Acting {
-    /// Say what it would do, and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(crate) yes: bool,
-    /// Take the key away from its worker: its handler is not stopped, what it did cannot be committed, and the event runs
-    /// again
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// How long to wait for the worker of the key to hand it over, which it does at the end of the event at work: `500ms`,
-    /// `30s`, `5m`
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    pub(crate) wait: Duration,
-    #[arg(
-        long,
-        value_name = "NAME",
-        help = "Who does it, for the audit log [default: user@host]"
-    )]
-    pub(crate) who: Option<String>,
-    /// Why, for the audit log
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) why: String,
-    /// One JSON document on one line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Retry {
-    /// The key
-    #[arg(value_parser = key)]
-    pub(crate) key: Key,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Skip {
-    /// The key
-    #[arg(value_parser = key)]
-    pub(crate) key: Key,
-    /// The last seq to pass over [default: the event that failed, or the whole gap]
-    #[arg(long, value_name = "SEQ", value_parser = seq)]
-    pub(crate) to: Option<Seq>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Discard {
-    /// The key
-    #[arg(value_parser = key)]
-    pub(crate) key: Key,
-    /// The event
-    #[arg(value_parser = seq)]
-    pub(crate) seq: Seq,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Edit {
-    /// The key
-    #[arg(value_parser = key)]
-    pub(crate) key: Key,
-    /// The event
-    #[arg(value_parser = seq)]
-    pub(crate) seq: Seq,
-    /// The file with the new body; `-` is the standard input
-    #[arg(long, value_name = "FILE")]
-    pub(crate) payload: PathBuf,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SetLast {
-    /// The key
-    #[arg(value_parser = key)]
-    pub(crate) key: Key,
-    /// The last seq; 0 for none
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=MAX_SEQ))]
-    pub(crate) last: u64,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-const MAX_SEQ: u64 = (1 << 53) - 1;
-
-#[derive(Debug, Args)]
-pub(crate) struct Pause {
-    /// The key; the whole group where it is left out
-    #[arg(value_parser = key)]
-    pub(crate) key: Option<Key>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Replay {
-    /// The key; all that have some where it is left out
-    #[arg(value_parser = key)]
-    pub(crate) key: Option<Key>,
-    /// Only this event
-    #[arg(long, value_name = "SEQ", value_parser = seq, requires = "key")]
-    pub(crate) seq: Option<Seq>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// The key; all that have something where it is left out
-    #[arg(value_parser = key)]
-    pub(crate) key: Option<Key>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Verify {
-    /// The file; `-` is the standard input
-    pub(crate) history: PathBuf,
-    /// How many events of a key the handler took together
-    #[arg(long, value_name = "EVENTS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) batch: u64,
-    /// How many events of a key could be done and not committed yet when the next one began
-    #[arg(long, value_name = "EVENTS", default_value_t = 0)]
-    pub(crate) commit_window: u64,
-    /// One JSON document on one line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-fn key(text: &str) -> Result<Key, String> {
-    Key::new(text).map_err(|error| error.to_string())
-}
-
-fn seq(text: &str) -> Result<Seq, String> {
-    let number = text
-        .parse()
-        .map_err(|_| "a seq is a whole number".to_owned())?;
-    Seq::new(number).map_err(|error| error.to_string())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok();
-    seconds
-        .filter(|seconds| (0.01..=86_400.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| "seconds are a number from 0.01 to 86400".into())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let millis = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" | "" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(DURATION.into()),
-    };
-    let number: Option<u64> = digits.parse().ok();
-    number
-        .and_then(|number| number.checked_mul(millis))
-        .filter(|millis| *millis <= 86_400_000)
-        .map(Duration::from_millis)
-        .ok_or_else(|| DURATION.into())
-}
-
-const DURATION: &str =
-    "a duration is a whole number with ms, s, m or h behind it, at most 24h, such as 30s";
 
 #[cfg(test)]
 mod tests;

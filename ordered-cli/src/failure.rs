@@ -24,6 +24,13 @@ pub(crate) enum Failure {
     Unknown(String),
     /// A verb was carried out, and something failed after it.
     NotLogged(OperateError),
+    /// Of many things some were not done.
+    Partly {
+        /// The exit code.
+        code: u8,
+        /// What was not done.
+        text: String,
+    },
 }
 
 impl Failure {
@@ -55,6 +62,7 @@ impl Failure {
             Self::Unknown(_) | Self::NotLogged(_) => 3,
             Self::Output(_) | Self::File(_) => 5,
             Self::Busy(_) => 6,
+            Self::Partly { code, .. } => *code,
         })
     }
 
@@ -66,7 +74,8 @@ impl Failure {
             | Self::Usage(text)
             | Self::File(text)
             | Self::Busy(text)
-            | Self::Unknown(text) => Some(text.clone()),
+            | Self::Unknown(text)
+            | Self::Partly { text, .. } => Some(text.clone()),
             Self::Store(error) => Some(chain(error)),
             Self::NotLogged(error) => Some(chain(error)),
             Self::Output(error) => Some(format!("the output cannot be written: {error}")),

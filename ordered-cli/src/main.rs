@@ -3,9 +3,12 @@
 mod args;
 mod ask;
 mod commands;
+mod editor;
 mod failure;
+mod interrupt;
 mod operator;
 mod output;
+mod progress;
 mod session;
 mod watch;
 
@@ -38,16 +41,20 @@ fn main() -> ExitCode {
 }
 
 async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
-    if let Command::Verify(command) = &command {
-        return commands::verify::run(command);
+    match &command {
+        Command::Verify(command) => return commands::verify::run(command),
+        Command::Completions(command) => return commands::completions::run(command),
+        _ => {}
     }
     let session = Session::connect(&target).await?;
     match command {
-        Command::Verify(command) => commands::verify::run(&command),
+        Command::Verify(_) | Command::Completions(_) => Ok(()),
         Command::Status(command) => commands::status::run(&session, &command).await,
         Command::Keys(command) => commands::keys::run(&session, &command).await,
         Command::Held(command) => commands::held::run(&session, &command).await,
         Command::Dead(command) => commands::dead::run(&session, &command).await,
+        Command::Errors(command) => commands::errors::run(&session, &command).await,
+        Command::Show(command) => commands::show::run(&session, &command).await,
         Command::Workers(command) => commands::workers::run(&session, &command).await,
         Command::Audit(command) => commands::audit::run(&session, &command).await,
         Command::Explain(command) => commands::explain::run(&session, &command).await,
@@ -56,9 +63,10 @@ async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
         Command::Discard(command) => commands::verbs::discard(&session, &command).await,
         Command::Edit(command) => commands::edit::run(&session, &command).await,
         Command::SetLast(command) => commands::verbs::set_last(&session, &command).await,
-        Command::Pause(command) => commands::pause::run(&session, &command, true).await,
-        Command::Resume(command) => commands::pause::run(&session, &command, false).await,
+        Command::Pause(command) => commands::pause::pause(&session, &command).await,
+        Command::Resume(command) => commands::pause::resume(&session, &command).await,
         Command::Replay(command) => commands::replay::run(&session, &command).await,
+        Command::Import(command) => commands::import::run(&session, &command).await,
         Command::Export(command) => commands::export::run(&session, &command).await,
     }
 }

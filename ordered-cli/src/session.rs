@@ -14,6 +14,7 @@ use crate::failure::Failure;
 /// A store, and which group of it.
 pub(crate) struct Session {
     pub(crate) admin: Admin,
+    pub(crate) store: RedisStore,
     pub(crate) named: Option<String>,
     prefix: String,
 }
@@ -50,8 +51,10 @@ impl Session {
             .timeout(target.timeout);
         #[cfg(feature = "cluster")]
         let builder = builder.cluster(target.cluster);
+        let store = builder.connect().await?;
         Ok(Self {
-            admin: Admin::new(Arc::new(builder.connect().await?)),
+            admin: Admin::new(Arc::new(store.clone())),
+            store,
             named: target.group.clone(),
             prefix: target.prefix.clone(),
         })

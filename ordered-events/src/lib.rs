@@ -75,6 +75,9 @@ pub use ordered_macros::ordered_handler;
 
 #[cfg(feature = "amqp")]
 pub use ordered_amqp::Amqp;
+/// The outbox with its relay, and the inbox, on Postgres.
+#[cfg(feature = "postgres")]
+pub use ordered_postgres as postgres;
 #[cfg(feature = "redis")]
 pub use ordered_redis::RedisStore;
 #[cfg(feature = "sqs")]

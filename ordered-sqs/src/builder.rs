@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::client;
 use crate::link::Link;
 use crate::options::Options;
-use crate::{Sqs, SqsPublisher};
+use crate::{Sqs, SqsDeadLetters, SqsPublisher};
 
 /// A queue that is about to be connected to: choose, then `.await`.
 #[must_use = "nothing happens until it is awaited"]
@@ -128,6 +128,15 @@ impl SqsBuilder {
     /// As awaiting the builder.
     pub async fn publisher(self) -> Result<SqsPublisher, TransportError> {
         Ok(SqsPublisher::new(self.open().await?))
+    }
+
+    /// The dead letters of the queue, to look at and to put back. Nothing is created.
+    ///
+    /// # Errors
+    /// As awaiting the builder, and when there is no queue of dead letters.
+    pub async fn dead_letters(self) -> Result<SqsDeadLetters, TransportError> {
+        let link = self.create_dead_letter_queue(false).open().await?;
+        SqsDeadLetters::open(link).await
     }
 
     async fn open(self) -> Result<Arc<Link>, TransportError> {

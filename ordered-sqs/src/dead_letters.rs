@@ -24,7 +24,7 @@ const RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 #[derive(Debug)]
 pub(crate) struct DeadLetters {
     pub(crate) queue: String,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl DeadLetters {

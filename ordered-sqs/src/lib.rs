@@ -46,11 +46,18 @@
 //! acknowledges it, blocks a group for a moment only. An event that is deferred does block its group; what this consumer
 //! has received of the group but not handed out yet is given back, so that it does not overtake.
 //!
+//! # Looking at dead letters
+//!
+//! [`SqsBuilder::dead_letters`] reads the queue of dead letters and puts them back, as `ordered dead` and `ordered redrive` do. What
+//! is read is out of sight of others for two minutes at the most. Of a FIFO queue it sees no more than ten of a message group
+//! at a time.
+//!
 //! # Permissions
 //!
 //! A consumer needs `sqs:GetQueueUrl`, `GetQueueAttributes`, `ReceiveMessage`, `DeleteMessage` and
 //! `ChangeMessageVisibility` on its queue, and `GetQueueUrl`, `SendMessage` and, unless it exists, `CreateQueue` on the
-//! one for dead letters; a producer needs `GetQueueUrl` and `SendMessage`.
+//! one for dead letters; to look at dead letters and to put them back, what a consumer needs, on the one for dead letters, and
+//! `SendMessage` on the queue; a producer needs `GetQueueUrl` and `SendMessage`.
 //!
 //! [chain]: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 //! [visibility]: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
@@ -78,10 +85,12 @@ mod options;
 mod polling;
 mod publish;
 mod publisher;
+mod redrive;
 mod report;
 mod settling;
 mod sqs;
 
 pub use builder::SqsBuilder;
 pub use publisher::SqsPublisher;
+pub use redrive::SqsDeadLetters;
 pub use sqs::Sqs;

@@ -4,6 +4,7 @@ mod faults;
 mod hostile;
 mod messages;
 mod queues;
+mod redrive;
 mod settling;
 mod start;
 mod suite;

@@ -84,7 +84,7 @@ fn verbs_take_their_arguments() {
     let Command::Skip(skip) = command("ordered skip k --to 44 -y --why because --who ada") else {
         panic!("not a skip");
     };
-    assert_eq!((skip.key.as_str(), skip.to.unwrap().get()), ("k", 44));
+    assert_eq!((skip.keys[0].as_str(), skip.to.unwrap().get()), ("k", 44));
     assert!(skip.acting.yes && !skip.acting.dry_run && !skip.acting.json);
     assert_eq!(
         (skip.acting.who.as_deref(), skip.acting.why.as_str()),
@@ -110,11 +110,12 @@ fn verbs_take_their_arguments() {
 
 #[test]
 fn what_cannot_be_meant_is_refused() {
-    assert!(message("ordered discard k 0").contains("'0'"));
-    assert!(message("ordered discard k nine").contains("a seq is a whole number"));
+    assert!(message("ordered edit k 0 --editor").contains("'0'"));
+    assert!(message("ordered edit k nine --editor").contains("a seq is a whole number"));
     assert!(message("ordered set-last k 9007199254740992").contains("9007199254740992"));
     assert!(message("ordered retry k --wait soon").contains("a duration is a whole number with"));
-    assert!(message("ordered replay --seq 3").contains("<KEY>"));
+    assert!(message("ordered replay --seq 3").contains("<KEYS>"));
+    assert!(message("ordered retry --older-than soon").contains("an age is a whole number with"));
     assert!(message("ordered edit k 3").contains("--payload <FILE>"));
     assert!(message("ordered held").contains("<KEY>"));
     assert!(message(&format!("ordered held {}", "k".repeat(513))).contains("513 bytes"));

@@ -2,34 +2,37 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ordered_core::explain::size;
-use ordered_core::protocol::Verb;
+use ordered_core::explain::{printable, size};
+use ordered_core::protocol::{Refusal, Verb};
 
 use super::effect::Removal;
 use super::operate::Plan;
 use crate::args::Edit;
+use crate::editor;
 use crate::failure::Failure;
 use crate::session::Session;
 
 pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure> {
-    let is_piped = command.payload == Path::new("-");
-    if is_piped && !command.acting.yes && !command.acting.dry_run {
-        return Err(Failure::Usage(
-            "with `--payload -` the standard input is the new body, and cannot answer: add --yes, or --dry-run".into(),
-        ));
-    }
-    let body = read(&command.payload, is_piped)?;
+    let given = match &command.payload {
+        Some(path) => Some(read(path, command)?),
+        None => None,
+    };
     let plan = Plan::new(session, &command.key, &command.acting).await?;
+    let stored = session
+        .admin
+        .event(&plan.group, &command.key, command.seq)
+        .await?;
+    let before = stored.map(|event| event.body.to_vec());
+    let body = match given {
+        Some(body) => body,
+        None => edited(command, before.as_deref())?,
+    };
     let verb = Verb::Edit {
         seq: command.seq,
         body: body.clone().into(),
     };
     let deed = plan.look(&verb, Removal::PutAside).await?;
-    let now = session
-        .admin
-        .event(&plan.group, &command.key, command.seq)
-        .await?;
-    let before = now.map_or(Vec::new(), |event| event.body.to_vec());
+    let before = before.unwrap_or_default();
     let note = format!(
         "give seq {} a body of {} for one of {}{}",
         command.seq,
@@ -40,16 +43,38 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
     plan.ask_and_carry_out(&verb, deed.with_note(note)).await
 }
 
-fn read(path: &Path, is_piped: bool) -> Result<Vec<u8>, Failure> {
-    if is_piped {
-        let mut body = Vec::new();
-        let read = io::stdin().read_to_end(&mut body);
-        return read
-            .map(|_| body)
-            .map_err(|error| Failure::File(format!("the standard input cannot be read: {error}")));
+fn read(path: &Path, command: &Edit) -> Result<Vec<u8>, Failure> {
+    if path != Path::new("-") {
+        return fs::read(path)
+            .map_err(|error| Failure::File(format!("{} cannot be read: {error}", path.display())));
     }
-    fs::read(path)
-        .map_err(|error| Failure::File(format!("{} cannot be read: {error}", path.display())))
+    if !command.acting.yes && !command.acting.dry_run {
+        return Err(Failure::Usage(
+            "with `--payload -` the standard input is the new body, and cannot answer: add --yes, or --dry-run".into(),
+        ));
+    }
+    let mut body = Vec::new();
+    let read = io::stdin().read_to_end(&mut body);
+    read.map(|_| body)
+        .map_err(|error| Failure::File(format!("the standard input cannot be read: {error}")))
+}
+
+/// The body as an editor leaves it.
+fn edited(command: &Edit, before: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
+    let Some(before) = before else {
+        return Err(Failure::refused(format!(
+            "{}: {}",
+            printable(command.key.as_str()),
+            Refusal::NoSuchEvent
+        )));
+    };
+    let body = editor::edit(before)?;
+    if body == before {
+        return Err(Failure::refused(
+            "the body is as it was, and nothing was changed",
+        ));
+    }
+    Ok(body)
 }
 
 /// A body that stops being JSON is most likely a mistake.

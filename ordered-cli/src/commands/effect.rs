@@ -12,16 +12,38 @@ pub(crate) struct Deed {
     verb: String,
     /// Nothing was changed.
     dry_run: bool,
+    #[serde(flatten)]
+    outcome: Outcome,
+    #[serde(skip)]
+    note: Option<String>,
+}
+
+/// What it brought about.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Outcome {
     last_seq_before: u64,
     last_seq: u64,
     /// What may run now, in order; at most a thousand.
     released: Vec<u64>,
     /// What was dead-lettered, or deleted.
     removed: Vec<u64>,
+    /// Which dead letters are to be run again.
+    marked: Vec<u64>,
     /// Whether what was removed was dead-lettered, or deleted permanently.
     removal: Removal,
-    #[serde(skip)]
-    note: Option<String>,
+}
+
+impl Outcome {
+    pub(super) fn new(effect: Effect, removal: Removal) -> Self {
+        Self {
+            last_seq_before: effect.last_seq_before,
+            last_seq: effect.last_seq,
+            released: effect.released,
+            removed: effect.removed,
+            marked: effect.marked,
+            removal,
+        }
+    }
 }
 
 /// What becomes of what a verb removes.
@@ -47,11 +69,7 @@ impl Deed {
             key: key.to_owned(),
             verb: verb.to_string(),
             dry_run: true,
-            last_seq_before: effect.last_seq_before,
-            last_seq: effect.last_seq,
-            released: effect.released,
-            removed: effect.removed,
-            removal,
+            outcome: Outcome::new(effect, removal),
             note: None,
         }
     }
@@ -63,16 +81,16 @@ impl Deed {
     }
 
     pub(crate) fn last_seq(&self) -> u64 {
-        self.last_seq
+        self.outcome.last_seq
     }
 
     /// What to know of a move downwards.
     pub(crate) fn goes_back(&self) -> Option<String> {
-        (self.last_seq < self.last_seq_before).then(|| {
+        let (before, last) = (self.outcome.last_seq_before, self.outcome.last_seq);
+        (last < before).then(|| {
             format!(
-                "begin the numbering again, so that {} to {} are handled again if they come again",
-                self.last_seq + 1,
-                self.last_seq_before
+                "begin the numbering again, so that {} to {before} are handled again if they come again",
+                last + 1,
             )
         })
     }
@@ -80,27 +98,37 @@ impl Deed {
     /// It was done, with this effect.
     pub(crate) fn done(&mut self, effect: Effect) {
         self.dry_run = false;
-        self.last_seq_before = effect.last_seq_before;
-        self.last_seq = effect.last_seq;
-        self.released = effect.released;
-        self.removed = effect.removed;
+        self.outcome = Outcome::new(effect, self.outcome.removal);
     }
 
-    /// `order-17: retry would release 51 events: 2–52`.
+    /// `order-17: retry would: release 51 events (2–52)`.
     pub(crate) fn text(&self) -> String {
         let verb = self.verb.split(' ').next().unwrap_or_default();
+        let would = if self.dry_run { " would" } else { "" };
+        let what = self.outcome.text(verb, self.note.as_deref());
+        format!("{}: {verb}{would}: {what}", printable(&self.key))
+    }
+}
+
+impl Outcome {
+    /// How many events were removed, released, and marked to be run again.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        let is_later = |seq: &&u64| **seq > self.last_seq;
+        let released = self.released.iter().filter(is_later).count();
+        let removed = self.removed.len();
+        (removed as u64, released as u64, self.marked.len() as u64)
+    }
+
+    /// `release 51 events (2–52)`.
+    pub(super) fn text(&self, verb: &str, note: Option<&str>) -> String {
         let mut parts = Vec::new();
-        parts.extend(self.note.clone());
+        parts.extend(note.map(ToOwned::to_owned));
         parts.extend(self.removal());
         parts.extend(self.passed());
         parts.extend(self.moved());
-        parts.extend(self.release());
-        let would = if self.dry_run { " would" } else { "" };
-        format!(
-            "{}: {verb}{would}: {}",
-            printable(&self.key),
-            parts.join("; ")
-        )
+        parts.extend(self.marks());
+        parts.extend(self.release(verb, parts.is_empty()));
+        parts.join("; ")
     }
 
     fn removal(&self) -> Option<String> {
@@ -142,7 +170,23 @@ impl Deed {
         })
     }
 
-    fn release(&self) -> Option<String> {
+    /// What is to be run again, and not at once.
+    fn marks(&self) -> Option<String> {
+        let is_later = |seq: &u64| !self.released.contains(seq);
+        let later = self.marked.iter().copied().filter(is_later);
+        let (behind, ahead): (Vec<u64>, Vec<u64>) = later.partition(|seq| *seq <= self.last_seq);
+        let mut parts = Vec::new();
+        if !behind.is_empty() {
+            parts.push(format!("run again {} once the key goes on", every(&behind)));
+        }
+        if !ahead.is_empty() {
+            let seqs = ranges(ahead, usize::MAX);
+            parts.push(format!("run {seqs} again once the key has come to it"));
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    fn release(&self, verb: &str, is_all: bool) -> Option<String> {
         let again: Vec<u64> = self.up_to_last(true);
         let next: Vec<u64> = self.up_to_last(false);
         let mut parts = Vec::new();
@@ -153,13 +197,23 @@ impl Deed {
             parts.push(format!("release {}", every(&next)));
         }
         if parts.is_empty() {
+            let head = self.last_seq + 1;
             // Where something else was said, nothing has to be said of this.
-            return self.note.is_none().then(|| "release nothing".into());
+            return match verb {
+                "retry" => Some(format!("let seq {head} run again; release nothing yet")),
+                "resume" => Some("end the pause; release nothing".into()),
+                _ => (is_all || self.is_past_something()).then(|| "release nothing".into()),
+            };
         }
         if self.released.len() == Effect::MOST {
             parts.push("and more behind these".into());
         }
         Some(parts.join("; "))
+    }
+
+    /// Something was removed, or passed over: whether others go on because of it has to be said.
+    fn is_past_something(&self) -> bool {
+        !self.removed.is_empty() || self.last_seq > self.last_seq_before
     }
 
     fn up_to_last(&self, wanted: bool) -> Vec<u64> {
@@ -188,6 +242,7 @@ mod tests {
             last_seq,
             released: released.into(),
             removed: removed.into(),
+            marked: Vec::new(),
         };
         Deed::new("g", "k", &Verb::Skip { to: None }, removal, effect)
     }
@@ -205,6 +260,7 @@ mod tests {
             last_seq: 44,
             released: Vec::new(),
             removed: Vec::new(),
+            marked: Vec::new(),
         });
         assert_eq!(
             skip.text(),
@@ -214,6 +270,38 @@ mod tests {
         assert_eq!(
             deleted.text(),
             "k: skip would: delete permanently 1 event (20); run again 1 event (17); release 1 event (42)"
+        );
+    }
+
+    #[test]
+    fn what_is_marked_is_said_although_nothing_is_released() {
+        let effect = |last_seq, marked: &[u64], released: &[u64]| Effect {
+            last_seq_before: last_seq,
+            last_seq,
+            released: released.into(),
+            removed: Vec::new(),
+            marked: marked.into(),
+        };
+        let replay = Verb::Replay { seq: None };
+        let said = |effect| Deed::new("g", "k", &replay, Removal::PutAside, effect).text();
+        assert_eq!(
+            said(effect(4, &[1, 2], &[])),
+            "k: replay would: run again 2 events (1–2) once the key goes on"
+        );
+        assert_eq!(
+            said(effect(4, &[1, 6], &[1])),
+            "k: replay would: run 6 again once the key has come to it; run again 1 event (1)"
+        );
+        let retry = Deed::new(
+            "g",
+            "k",
+            &Verb::Retry,
+            Removal::PutAside,
+            effect(4, &[], &[]),
+        );
+        assert_eq!(
+            retry.text(),
+            "k: retry would: let seq 5 run again; release nothing yet"
         );
     }
 

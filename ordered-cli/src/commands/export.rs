@@ -3,12 +3,13 @@ use std::io::{self, BufWriter, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ordered_core::admin::{KeyFilter, Shelf, StoredEvent};
+use ordered_core::admin::{KeyFilter, Position, Shelf, StoredEvent};
 use ordered_core::event::Key;
 use ordered_core::protocol::KeyView;
 use ordered_core::store::Group;
 use serde::Serialize;
 
+use super::positions::written;
 use crate::args::Export;
 use crate::failure::Failure;
 use crate::output::json;
@@ -16,7 +17,7 @@ use crate::session::Session;
 
 /// One event, on one line.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     group: &'a str,
     key: &'a str,
     shelf: Shelf,
@@ -50,6 +51,10 @@ enum Payload<'a> {
 pub(crate) async fn run(session: &Session, command: &Export) -> Result<(), Failure> {
     let group = session.group().await?;
     let mut out = BufWriter::new(io::stdout().lock());
+    if command.positions {
+        write_positions(session, &group, command, &mut out).await?;
+        return Ok(out.flush()?);
+    }
     match &command.key {
         Some(key) => {
             let view = session.known(&group, key).await?;
@@ -62,6 +67,41 @@ pub(crate) async fn run(session: &Session, command: &Export) -> Result<(), Failu
         }
     }
     out.flush()?;
+    Ok(())
+}
+
+/// How far each key is, sorted.
+async fn write_positions(
+    session: &Session,
+    group: &Group,
+    command: &Export,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    if let Some(key) = &command.key {
+        let view = session.known(group, key).await?;
+        let position = Position {
+            key: key.clone(),
+            epoch: (view.epoch > 0).then_some(view.epoch),
+            last_seq: view.last_seq,
+        };
+        writeln!(out, "{}", written(&position, command.json))?;
+        return Ok(());
+    }
+    // A key that changes meanwhile may be on two pages.
+    let mut positions = BTreeMap::new();
+    let mut cursor = None;
+    loop {
+        let (page, next) = session.admin.positions(group, cursor).await?;
+        let keyed = page.into_iter();
+        positions.extend(keyed.map(|position| (position.key.clone(), position)));
+        cursor = next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    for position in positions.values() {
+        writeln!(out, "{}", written(position, command.json))?;
+    }
     Ok(())
 }
 
@@ -88,7 +128,12 @@ async fn export(
     Ok(())
 }
 
-fn line<'a>(group: &'a Group, view: &'a KeyView, shelf: Shelf, event: &'a StoredEvent) -> Line<'a> {
+pub(super) fn line<'a>(
+    group: &'a Group,
+    view: &'a KeyView,
+    shelf: Shelf,
+    event: &'a StoredEvent,
+) -> Line<'a> {
     let aside = event.aside.as_ref();
     let body = &event.envelope.body;
     Line {

@@ -1,18 +1,26 @@
 //! One file a command, or a few that are alike.
 
 pub(crate) mod audit;
+pub(crate) mod completions;
 pub(crate) mod dead;
 pub(crate) mod edit;
+pub(crate) mod errors;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod held;
+pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod pause;
 pub(crate) mod replay;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod verbs;
 pub(crate) mod verify;
 pub(crate) mod workers;
 
 mod effect;
+mod import_postgres;
+mod many;
+mod many_report;
 mod operate;
+mod positions;

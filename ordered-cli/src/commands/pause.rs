@@ -1,10 +1,12 @@
+use ordered_core::admin::ManyVerb;
 use ordered_core::explain::printable;
 use ordered_core::protocol::{Refusal, Verb};
 use serde::Serialize;
 
 use super::effect::Removal;
 use super::operate::Plan;
-use crate::args::{Acting, Pause};
+use super::verbs::{only, to_many};
+use crate::args::{Acting, Pause, Resume};
 use crate::failure::Failure;
 use crate::operator::operator;
 use crate::output::{Report, print};
@@ -18,19 +20,28 @@ struct Document<'a> {
     dry_run: bool,
 }
 
-pub(crate) async fn run(session: &Session, command: &Pause, paused: bool) -> Result<(), Failure> {
+pub(crate) async fn pause(session: &Session, command: &Pause) -> Result<(), Failure> {
     let Some(key) = &command.key else {
-        return whole_group(session, &command.acting, paused).await;
+        return whole_group(session, &command.acting, true).await;
     };
     let plan = Plan::new(session, key, &command.acting).await?;
-    let verb = if paused { Verb::Pause } else { Verb::Resume };
-    let mut deed = plan.look(&verb, Removal::PutAside).await?;
-    if paused {
-        deed = deed.with_note(
-            "grant nothing more of it until it is resumed; what runs is finished".into(),
-        );
+    let deed = plan.look(&Verb::Pause, Removal::PutAside).await?;
+    let deed = deed
+        .with_note("grant nothing more of it until it is resumed; what runs is finished".into());
+    plan.carry_out(&Verb::Pause, deed).await
+}
+
+pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Failure> {
+    let (keys, selecting) = (&command.keys, &command.selecting);
+    if keys.is_empty() && !selecting.is_filter() {
+        return whole_group(session, &command.acting, false).await;
     }
-    plan.carry_out(&verb, deed).await
+    let Some(key) = only(keys, selecting) else {
+        return to_many(session, ManyVerb::Resume, keys, selecting, &command.acting).await;
+    };
+    let plan = Plan::new(session, key, &command.acting).await?;
+    let deed = plan.look(&Verb::Resume, Removal::PutAside).await?;
+    plan.carry_out(&Verb::Resume, deed).await
 }
 
 async fn whole_group(session: &Session, acting: &Acting, paused: bool) -> Result<(), Failure> {

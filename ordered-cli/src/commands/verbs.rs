@@ -1,22 +1,65 @@
-//! The verbs about one key that need nothing more than its seqs.
+//! The verbs about keys that need nothing more than seqs: one key in all detail, or many.
 
-use ordered_core::event::Seq;
+use ordered_core::admin::ManyVerb;
+use ordered_core::event::{Key, Seq};
 use ordered_core::protocol::Verb;
 
 use super::effect::Removal;
+use super::many;
 use super::operate::Plan;
-use crate::args::{Discard, Retry, SetLast, Skip};
+use crate::args::{Acting, Discard, Retry, Selecting, SetLast, Skip, key, seq};
 use crate::failure::Failure;
 use crate::session::Session;
 
+/// The one key that is named, if that is all that is said.
+pub(super) fn only<'a>(keys: &'a [Key], selecting: &Selecting) -> Option<&'a Key> {
+    match keys {
+        [key] if !selecting.is_filter() => Some(key),
+        _ => None,
+    }
+}
+
+/// Without keys a filter is needed, so that nobody touches all of them by mistake.
+pub(super) async fn to_many(
+    session: &Session,
+    verb: ManyVerb,
+    keys: &[Key],
+    selecting: &Selecting,
+    acting: &Acting,
+) -> Result<(), Failure> {
+    let has_filter = selecting.is_filter();
+    if keys.is_empty() && !has_filter {
+        let verb = verb.as_str();
+        return Err(Failure::Usage(format!(
+            "which keys? Name them (`ordered {verb} order-17`), or say --all, --error TEXT, --key PATTERN, --older-than AGE, \
+             --halted or --gap"
+        )));
+    }
+    if selecting.all && !keys.is_empty() {
+        return Err(Failure::Usage("either --all, or the keys by name".into()));
+    }
+    many::run(session, verb, &selecting.of(keys), acting).await
+}
+
 pub(crate) async fn retry(session: &Session, command: &Retry) -> Result<(), Failure> {
-    let plan = Plan::new(session, &command.key, &command.acting).await?;
+    let Some(key) = only(&command.keys, &command.selecting) else {
+        let (keys, selecting) = (&command.keys, &command.selecting);
+        return to_many(session, ManyVerb::Retry, keys, selecting, &command.acting).await;
+    };
+    let plan = Plan::new(session, key, &command.acting).await?;
     let deed = plan.look(&Verb::Retry, Removal::PutAside).await?;
     plan.carry_out(&Verb::Retry, deed).await
 }
 
 pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failure> {
-    let plan = Plan::new(session, &command.key, &command.acting).await?;
+    let Some(key) = only(&command.keys, &command.selecting) else {
+        if command.to.is_some() {
+            return Err(Failure::Usage("--to is of one key".into()));
+        }
+        let (keys, selecting) = (&command.keys, &command.selecting);
+        return to_many(session, ManyVerb::Skip, keys, selecting, &command.acting).await;
+    };
+    let plan = Plan::new(session, key, &command.acting).await?;
     let verb = Verb::Skip { to: command.to };
     let deed = plan.look(&verb, Removal::PutAside).await?;
     // The key may go on while the operator thinks: nothing is skipped that was not in the plan.
@@ -27,13 +70,45 @@ pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failur
 }
 
 pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), Failure> {
-    let plan = Plan::new(session, &command.key, &command.acting).await?;
-    let verb = Verb::Discard { seq: command.seq };
-    let view = session.admin.inspect(&plan.group, &command.key).await?;
+    let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
+    let key_of = |word: &String| key(word).map_err(Failure::Usage);
+    if command.dead || command.words.is_empty() {
+        let keys: Result<Vec<Key>, Failure> = command.words.iter().map(key_of).collect();
+        let (keys, selecting) = (keys?, &command.selecting);
+        return to_many(
+            session,
+            ManyVerb::Discard,
+            &keys,
+            selecting,
+            &command.acting,
+        )
+        .await;
+    }
+    let [of, at] = &command.words[..] else {
+        return usage(
+            "which event? `ordered discard KEY SEQ` takes one event; with --dead all dead letters of the keys are deleted",
+        );
+    };
+    if command.selecting.is_filter() {
+        return usage("a filter is for the dead letters of keys: add --dead");
+    }
+    let of = key_of(of)?;
+    let at = seq(at).map_err(|error| Failure::Usage(format!("'{at}': {error}")))?;
+    discard_one(session, &of, at, &command.acting).await
+}
+
+async fn discard_one(
+    session: &Session,
+    key: &Key,
+    at: Seq,
+    acting: &Acting,
+) -> Result<(), Failure> {
+    let plan = Plan::new(session, key, acting).await?;
+    let verb = Verb::Discard { seq: at };
+    let view = session.admin.inspect(&plan.group, key).await?;
     let is_aside = view.is_some_and(|view| {
-        let seq = command.seq.get();
-        let is_held = view.held.iter().any(|held| held.seq == seq);
-        !is_held && view.dead.iter().any(|dead| dead.seq == seq)
+        let is_held = view.held.iter().any(|held| held.seq == at.get());
+        !is_held && view.dead.iter().any(|dead| dead.seq == at.get())
     });
     let removal = if is_aside {
         Removal::Delete

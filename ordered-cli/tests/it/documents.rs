@@ -110,12 +110,27 @@ async fn every_document_has_its_fields() {
     let skip = world.ordered("skip gap --yes --json").await.json();
     assert_fields(
         &skip,
-        "group key verb dry_run last_seq_before last_seq released removed removal",
+        "group key verb dry_run last_seq_before last_seq released removed marked removal",
     );
     let pause = world.ordered("pause --json").await.json();
     assert_fields(&pause, "group key verb dry_run");
     let replay = world.ordered("replay --dry-run --json").await.json();
+    assert_fields(
+        &replay,
+        "group verb dry_run keys done refused failed left more",
+    );
+    assert_fields(
+        &replay["keys"][0],
+        "key state last_seq_before last_seq released removed marked removal",
+    );
+    let replay = world.ordered("replay aside --dry-run --json").await.json();
     assert_fields(&replay, "group dry_run keys");
+    let errors = world.ordered("errors --json").await.json();
+    assert_fields(&errors, "group causes more now");
+    assert_fields(
+        &errors["causes"][0],
+        "cause events halted backing_off dead first_at last_at example",
+    );
     let audit = world.ordered("audit --json").await.json();
     assert_fields(&audit["entries"][0], "at who why key verb outcome");
     worker.stop().await;

@@ -127,8 +127,10 @@ async fn a_gap_under_each_policy() {
             explained(&world, "order-17").await,
             format!(
                 "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: 4–5 \
-                 (100 B), the oldest with id order-17-4 since T. {by_itself} You can: let the producer send seq 2–3 again; \
-                 `ordered skip order-17` to pass over 2–3 and go on with 4."
+                 (100 B), the oldest with id order-17-4 since T. {by_itself} You can: `ordered dead --transport \
+                 URL --queue NAME --find order-17` to see whether what is missing is a dead letter of the broker, where \
+                 sending it again does not help; if it is not, let the producer send seq 2–3 again; `ordered skip order-17` \
+                 to pass over 2–3 and go on with 4."
             )
         );
         worker.stop().await;
@@ -305,4 +307,57 @@ async fn with_events_aside_and_a_replay_pending() {
              You can: start a worker of the group."
         )
     );
+}
+
+#[tokio::test]
+async fn what_stands_before_an_event_is_counted() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("k", [1, 4, 5, 9]).await;
+    world
+        .until_at_rest("k", "in a gap", |view| view.held_events == 3)
+        .await;
+    let text = world.ordered("explain k --seq 9").await.ok();
+    let (first, rest) = text.split_once("\n\n").unwrap();
+    let (first, rest) = (masked(first), masked(rest));
+    assert!(
+        first.starts_with(
+            "Seq 9 of k: 7 events stand before it; 2 of them are held, and 5 are not (seq 2–3, 6–8). It is held itself. The \
+             key did 1 event since T (D); at this pace"
+        ),
+        "{first}"
+    );
+    assert!(
+        rest.starts_with("k waits for seq 2–3, 6–8 since T")
+            || rest.starts_with("k waits for seq 2–3"),
+        "{rest}"
+    );
+    let before = world.ordered("explain k --seq 1 --json").await.json()["before"].take();
+    assert_eq!(
+        (&before["place"], &before["events"]),
+        (&"behind".into(), &0.into())
+    );
+    let said = world.ordered("explain x --seq 1 --json").await.json();
+    assert!(said.get("before").is_none(), "{said}");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn the_pace_of_a_key_that_goes_is_measured() {
+    let world = World::new(|_, _| Act::Pause(std::time::Duration::from_millis(20))).await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("k", 1..=400).await;
+    world.until("k", "at work", |view| view.last_seq >= 3).await;
+    let said = world.ordered("explain k --seq 500 --json").await.json();
+    let pace = &said["before"]["pace"];
+    let (events, millis) = (
+        pace["events"].as_u64().unwrap(),
+        pace["millis"].as_u64().unwrap(),
+    );
+    assert!((1..=50 * millis / 1_000 + 50).contains(&events), "{pace}");
+    assert!(
+        (1_000..20_000).contains(&millis),
+        "measured, and not since the beginning: {pace}"
+    );
+    worker.kill().await;
 }

@@ -3,8 +3,13 @@
 mod codes;
 mod documentation;
 mod documents;
+mod errors;
 mod explaining;
+mod halted;
+mod import_postgres;
+mod many;
 mod poison;
+mod positions;
 mod prompts;
 mod racing;
 mod verbs;

@@ -22,7 +22,7 @@ fn terminal() -> (File, File) {
     (File::from(ours), theirs)
 }
 
-async fn answered(world: &World, line: &str, answer: &str) -> Said {
+pub(crate) async fn answered(world: &World, line: &str, answer: &str) -> Said {
     let (mut typed, input) = terminal();
     let mut command = world.command(&line.split(' ').collect::<Vec<_>>());
     command

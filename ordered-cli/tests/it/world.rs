@@ -31,6 +31,8 @@ pub(crate) enum Act {
     FailForGood,
     FailWith(&'static str),
     Hang,
+    /// Succeeds after this time.
+    Pause(Duration),
     /// Succeeds once it is let.
     Wait(Arc<Notify>),
 }
@@ -79,6 +81,7 @@ impl Handler for Scribe {
             Act::Fail => return Err(HandlerError::transient("no luck")),
             Act::FailForGood => return Err(HandlerError::permanent("never")),
             Act::FailWith(error) => return Err(HandlerError::permanent(error)),
+            Act::Pause(time) => tokio::time::sleep(time).await,
             Act::Hang => std::future::pending().await,
             Act::Wait(let_go) => let_go.notified().await,
         }

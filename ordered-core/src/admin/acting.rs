@@ -11,9 +11,9 @@ use crate::store::{Group, StoreError, StoreErrorKind};
 /// For how long an operator owns a key at the most if it is interrupted.
 pub const OPERATOR_LEASE: Duration = Duration::from_secs(10);
 /// How long an operator waits between its first two questions for a key.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// How long it waits between its questions at the most.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// An operator at work on one key, with a lease of its own.
 pub(super) struct Acting<'a> {

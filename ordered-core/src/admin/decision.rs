@@ -1,10 +1,11 @@
 use bytes::Bytes;
 
+use super::bulk::TaskOutcome;
 use super::{Admin, unreadable};
 use crate::event::Key;
 use crate::protocol::{Effect, Fence, Millis, Refusal, Verb, WorkerId};
 use crate::protocol::{KeyState, Transition};
-use crate::store::{Change, ListingChange, Save};
+use crate::store::{Change, Letter, ListingChange, Save, Slot};
 use crate::store::{Group, StoreError};
 
 /// What a verb is decided on.
@@ -40,12 +41,8 @@ impl Admin {
         situation: Situation<'_>,
         verb: &Verb,
     ) -> Result<Decision, StoreError> {
-        let (before, policy) = (situation.state(group, key)?, group.policy());
-        let mut state = before.clone();
-        let mut transition = Transition::new(&mut state, policy, situation.now);
-        situation.take_in(&mut transition);
         let slot = match verb {
-            Verb::Edit { seq, .. } => transition.slot_to_edit(seq.get()),
+            Verb::Edit { seq, .. } => situation.slot_to_edit(group, key, seq.get())?,
             _ => None,
         };
         let letter = match slot {
@@ -55,21 +52,50 @@ impl Admin {
             }
             None => None,
         };
-        let mut outcome = transition.operate(verb, letter.as_ref());
-        if let Ok(effect) = &mut outcome
-            && situation.group_paused
-        {
-            effect.released.clear();
-        }
-        let changes = transition.changes;
-        Ok(Decision {
-            changed: outcome.is_ok() || state != before,
-            outcome,
-            state,
-            changes,
-            taken: situation.mail.len(),
-        })
+        decide(
+            group,
+            key,
+            &situation,
+            std::slice::from_ref(verb),
+            letter.as_ref(),
+        )
     }
+}
+
+/// Takes in what has happened to the key, and decides the verbs one after the other, all for one save. It is refused only
+/// where each of them is; `letter` is that of an event which is edited.
+pub(super) fn decide(
+    group: &Group,
+    key: &Key,
+    situation: &Situation<'_>,
+    verbs: &[Verb],
+    letter: Option<&Letter>,
+) -> Result<Decision, StoreError> {
+    let (before, policy) = (situation.state(group, key)?, group.policy());
+    let mut state = before.clone();
+    let mut transition = Transition::new(&mut state, policy, situation.now);
+    situation.take_in(&mut transition);
+    let mut outcome: Result<Effect, Refusal> = Err(Refusal::NoSuchEvent);
+    for verb in verbs {
+        outcome = match (outcome, transition.operate(verb, letter)) {
+            (Ok(before), Ok(next)) => Ok(before.and_then(next)),
+            (Ok(before), Err(_)) => Ok(before),
+            (Err(_), next) => next,
+        };
+    }
+    if let Ok(effect) = &mut outcome
+        && situation.group_paused
+    {
+        effect.released.clear();
+    }
+    let changes = transition.changes;
+    Ok(Decision {
+        changed: outcome.is_ok() || state != before,
+        outcome,
+        state,
+        changes,
+        taken: situation.mail.len(),
+    })
 }
 
 impl Situation<'_> {
@@ -80,6 +106,14 @@ impl Situation<'_> {
             }
             None => Ok(KeyState::new(group.policy().first_seq)),
         }
+    }
+
+    /// The slot of the event that is to be edited.
+    fn slot_to_edit(&self, group: &Group, key: &Key, seq: u64) -> Result<Option<Slot>, StoreError> {
+        let mut state = self.state(group, key)?;
+        let mut transition = Transition::new(&mut state, group.policy(), self.now);
+        self.take_in(&mut transition);
+        Ok(transition.slot_to_edit(seq))
     }
 
     /// What every new owner does first.
@@ -99,6 +133,23 @@ impl Situation<'_> {
 }
 
 impl Decision {
+    pub(super) fn task_outcome(&self) -> TaskOutcome {
+        match &self.outcome {
+            Ok(effect) => TaskOutcome::Done(effect.clone()),
+            Err(refusal) => TaskOutcome::Refused(*refusal),
+        }
+    }
+
+    /// It was saved before. What is left to save is the mail that has come since.
+    pub(super) fn saved_before(&mut self, group: &Group, mail: &[u64], now: Millis) {
+        let mut transition = Transition::new(&mut self.state, group.policy(), now);
+        mail.iter().for_each(|seq| transition.posted(*seq));
+        transition.watch_gap(false);
+        self.changes.clear();
+        self.changed = true;
+        self.taken = mail.len();
+    }
+
     /// The request that saves it, and gives the key up.
     pub(super) fn save(&self, group: &Group, key: &Key, fence: Fence, now: Millis) -> Save {
         let mut save = release(&self.state, group, key, fence, now);

@@ -4,11 +4,18 @@
 //! it decided, and gives the key up.
 
 mod acting;
+mod before;
+mod bulk;
+mod cause;
+mod causes;
 mod decision;
 mod group_view;
 mod keys;
 mod letters;
 mod operate;
+mod plan;
+mod positions;
+mod selection;
 mod stored;
 mod stored_event;
 mod view;
@@ -18,10 +25,16 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use acting::OPERATOR_LEASE;
+pub use before::{Before, EventPlace, Pace};
+pub use bulk::{Bulk, KeyTask, TaskOutcome};
+pub use cause::{Cause, CauseExample, cause_of};
 pub use group_view::{
     DeadEntry, GroupView, KeyCounts, KeyFilter, KeyPage, WorkerView, WorkersView,
 };
 pub use operate::{OperateError, OperateOptions};
+pub use plan::{Plan, PlannedTask};
+pub use positions::Position;
+pub use selection::{ManyVerb, Selection};
 pub use stored_event::{Aside, Place, Shelf, StoredEvent};
 
 use crate::event::Key;

@@ -13,7 +13,7 @@ use crate::store::{AuditEntry, Group, Operator, StoreError};
 
 /// How often an operator tries to give a key up that mail keeps coming for. After that its lease ends, and a sweep finds
 /// the key.
-const RELEASES: usize = 16;
+pub(super) const RELEASES: usize = 16;
 
 /// How a verb is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

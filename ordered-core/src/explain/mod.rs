@@ -17,6 +17,7 @@
 //! }
 //! ```
 
+mod before;
 mod facts;
 mod foresight;
 mod remedies;
@@ -26,6 +27,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use before::explain_before;
 pub use standing::Standing;
 pub use words::{events, grouped, moment, printable, ranges, shell_word, size, span};
 

@@ -102,14 +102,34 @@ impl Facts<'_> {
     }
 
     fn of_gap(&self, remedies: &mut Vec<Remedy>) {
+        let missing = spans(&self.missing(), 5);
+        let before = self.first_held().map_or(0, |first| first - 1);
+        if self.is_at_its_beginning() {
+            // It may be that nobody will ever send these: they were handled before the group was there.
+            remedies.push(Remedy {
+                command: self.command("set-last", &format!(" {before}")),
+                effect: format!(
+                    "if seq {missing} was handled before this group was there (`ordered import` sets many keys)"
+                ),
+            });
+        }
         remedies.push(Remedy {
-            command: None,
-            effect: format!(
-                "let the producer send seq {} again",
-                spans(&self.missing(), 5)
-            ),
+            command: self.command("dead --transport URL --queue NAME --find", ""),
+            effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not help"
+                .into(),
         });
+        if !self.is_at_its_beginning() {
+            remedies.push(Remedy {
+                command: None,
+                effect: format!("if it is not, let the producer send seq {missing} again"),
+            });
+        }
         self.pass_over(remedies);
+    }
+
+    /// Nothing of the key was ever done.
+    fn is_at_its_beginning(&self) -> bool {
+        self.view.epoch == 0 && self.head() == self.group.policy().first_seq
     }
 
     fn pass_over(&self, remedies: &mut Vec<Remedy>) {

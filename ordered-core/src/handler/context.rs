@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::States;
+use super::resource::{Resources, RunLease};
+use super::{HandlerError, RunResource, States};
 use crate::event::{Envelope, EventId, Key, Seq};
 use crate::protocol::{Fence, Millis, WorkerId};
 
@@ -10,9 +11,17 @@ use crate::protocol::{Fence, Millis, WorkerId};
 /// with [`run`](Context::run) for all of them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    inner: Arc<ContextParts>,
+    inner: Arc<Inner>,
     /// Those of the events behind it in its run.
     others: Option<Arc<[Context]>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    parts: ContextParts,
+    resources: Resources,
+    /// The lease under which its run began, where a worker runs it.
+    lease: Option<RunLease>,
 }
 
 /// The parts of a [`Context`], for those who make one: the worker, and unit tests of handlers.
@@ -25,6 +34,7 @@ pub struct ContextParts {
     pub group: Arc<str>,
     pub worker: WorkerId,
     pub key: Key,
+    pub epoch: u64,
     pub seq: Seq,
     pub id: EventId,
     pub attempt: u32,
@@ -38,8 +48,16 @@ impl Context {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ContextParts) -> Self {
+        Self::with_lease(parts, None)
+    }
+
+    pub(crate) fn with_lease(parts: ContextParts, lease: Option<RunLease>) -> Self {
         Self {
-            inner: Arc::new(parts),
+            inner: Arc::new(Inner {
+                parts,
+                resources: Resources::default(),
+                lease,
+            }),
             others: None,
         }
     }
@@ -69,74 +87,109 @@ impl Context {
     /// The group of the handler.
     #[must_use]
     pub fn group(&self) -> &str {
-        &self.inner.group
+        &self.inner.parts.group
     }
 
     /// The worker that runs the handler.
     #[must_use]
     pub fn worker(&self) -> &WorkerId {
-        &self.inner.worker
+        &self.inner.parts.worker
     }
 
     /// The key of the event.
     #[must_use]
     pub fn key(&self) -> &Key {
-        &self.inner.key
+        &self.inner.parts.key
+    }
+
+    /// How often the numbering of the key was started over: a seq counts within its epoch.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.inner.parts.epoch
     }
 
     /// Its place among the events of the key.
     #[must_use]
     pub fn seq(&self) -> Seq {
-        self.inner.seq
+        self.inner.parts.seq
     }
 
     /// Its id.
     #[must_use]
     pub fn event_id(&self) -> &EventId {
-        &self.inner.id
+        &self.inner.parts.id
     }
 
     /// Which attempt this is, from 1. Attempts of workers that died count. An event that runs together with others is
     /// always at its first: any further attempt is its own.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.inner.attempt
+        self.inner.parts.attempt
     }
 
     /// The fencing token, the same for all events of a run: it grows with every grant of the key to a worker. A sink that remembers the highest one per
     /// key, and refuses lower ones, is safe from a worker that was paused beyond its lease.
     #[must_use]
     pub fn fence(&self) -> Fence {
-        self.inner.fence
+        self.inner.parts.fence
     }
 
     /// When this worker got the event, in milliseconds since the Unix epoch by its own clock. For people to read.
     #[must_use]
     pub fn received_at(&self) -> Millis {
-        self.inner.received_at
+        self.inner.parts.received_at
     }
 
     /// When the broker or the producer stamped the event, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn published_at(&self) -> Option<Millis> {
-        self.inner.envelope.published_at
+        self.inner.parts.envelope.published_at
     }
 
     /// The textual headers of the event.
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, String> {
-        &self.inner.envelope.headers
+        &self.inner.parts.envelope.headers
     }
 
     /// The event as it was delivered.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
-        &self.inner.envelope
+        &self.inner.parts.envelope
     }
 
     /// The application's state.
     #[must_use]
     pub fn states(&self) -> &States {
-        &self.inner.states
+        &self.inner.parts.states
+    }
+
+    /// Gives the run something that ends with it. Arguments of handlers do this when they are
+    /// [made](super::FromContext::from_context). `false` where the run has one of this type already, or has ended: it is
+    /// dropped then.
+    pub fn attach(&self, resource: impl RunResource) -> bool {
+        self.inner.resources.attach(resource)
+    }
+
+    /// Ends the run after the handler with what was [attached](Context::attach) to it: after a success each resource
+    /// commits, in the order in which they were attached, unless the worker's lease has ended; after a failure, also of a
+    /// commit, the others are rolled back. Returns what counts. The worker does this; a test that calls
+    /// [`Handler::call`](super::Handler::call) itself may.
+    ///
+    /// # Errors
+    /// The handler's own, or that of the first commit that failed, or that the lease has ended.
+    ///
+    /// # Cancel safety
+    /// Resources that are not reached are dropped, and so rolled back. Of one that commits at that moment the outcome is
+    /// unknown.
+    pub async fn finish(&self, outcome: Result<(), HandlerError>) -> Result<(), HandlerError> {
+        let resources = self.run().flat_map(|context| context.inner.resources.end());
+        super::resource::finish(resources.collect(), self.inner.lease.as_ref(), outcome).await
+    }
+
+    /// Drops what was attached, and so rolls it back: the run counts as failed, and there is no time for more.
+    pub(crate) fn abandon(&self) {
+        self.run()
+            .for_each(|context| drop(context.inner.resources.end()));
     }
 }

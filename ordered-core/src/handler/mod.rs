@@ -6,6 +6,7 @@ mod error;
 mod extract;
 mod identity;
 mod options;
+mod resource;
 mod short_text;
 mod state;
 
@@ -20,6 +21,8 @@ pub use identity::{
     json_field_as_id,
 };
 pub use options::{Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate, OnStateLoss};
+pub use resource::{RolledBack, RunResource};
+pub(crate) use resource::{RunLease, WorkerLease};
 pub use state::{MissingState, State, States};
 
 use crate::event::Envelope;
@@ -66,7 +69,8 @@ pub trait Handler: Send + Sync + 'static {
     /// [`HandlerOptions::batch`] of them. Asked in place of [`call`](Handler::call) where that is more than 1, also for
     /// a single event. Either all are done or none counts as done; what then happens is said at `batch`.
     ///
-    /// By itself it calls the handler for one after the other, until one fails.
+    /// By itself it calls the handler for one after the other, until one fails, and
+    /// [finishes](Context::finish) what each attached before it calls the next.
     ///
     /// # Cancel safety
     /// As [`call`](Handler::call).
@@ -76,7 +80,8 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), HandlerError>> + Send {
         async move {
             for (event, context) in events {
-                self.call(event, context).await?;
+                let outcome = self.call(event, context.clone()).await;
+                context.finish(outcome).await?;
             }
             Ok(())
         }

@@ -1,3 +1,5 @@
+use std::cmp::Ordering;
+
 use super::transition::Transition;
 use super::{HeldNote, Phase, stored_event};
 use crate::event::Seq;
@@ -23,15 +25,20 @@ impl Transition<'_> {
     /// Why it cannot be done; then nothing is changed.
     pub fn operate(&mut self, verb: &Verb, letter: Option<&Letter>) -> Result<Effect, Refusal> {
         let last_seq_before = self.state.last_seq;
+        let mut marked = Vec::new();
         let removed = match verb {
             Verb::Retry => self.retry_now(),
             Verb::Skip { to } => self.skip(to.map(Seq::get)),
             Verb::Discard { seq } => self.discard(seq.get()),
             Verb::Edit { seq, body } => self.edit(seq.get(), body, letter),
             Verb::SetLast { to } => self.set_last(*to),
+            Verb::Import { epoch, last } => self.import(*epoch, *last),
             Verb::Pause => self.set_paused(true),
             Verb::Resume => self.set_paused(false),
-            Verb::Replay { seq } => self.mark_replays(seq.map(Seq::get)),
+            Verb::Replay { seq } => {
+                marked = self.mark_replays(seq.map(Seq::get))?;
+                Ok(Vec::new())
+            }
         }?;
         self.watch_gap(false);
         Ok(Effect {
@@ -39,6 +46,7 @@ impl Transition<'_> {
             last_seq: self.state.last_seq,
             released: self.released(),
             removed,
+            marked,
         })
     }
 
@@ -128,6 +136,28 @@ impl Transition<'_> {
         Ok(removed)
     }
 
+    /// What lies up to `last` was done elsewhere: it is neither skipped nor remembered, so that what of it comes is stale.
+    fn import(&mut self, epoch: Option<u64>, last: u64) -> Outcome {
+        let (epoch, last) = (epoch.unwrap_or(self.state.epoch), last.min(Seq::MAX.get()));
+        match (epoch, last).cmp(&(self.state.epoch, self.state.last_seq)) {
+            Ordering::Equal => return Err(Refusal::Already),
+            Ordering::Less => return Err(Refusal::NotAhead),
+            Ordering::Greater => {}
+        }
+        let removed;
+        if epoch > self.state.epoch {
+            removed = self.bury(0..=u64::MAX, DeadCause::Superseded);
+            self.begin_again(last, epoch);
+        } else {
+            removed = self.bury(self.state.head()..=last, DeadCause::Skipped);
+            self.move_head(last);
+        }
+        // Ids below are not remembered.
+        self.state.anchors.clear();
+        self.pass_absent();
+        Ok(removed)
+    }
+
     fn set_paused(&mut self, paused: bool) -> Outcome {
         if self.state.paused == paused {
             return Err(Refusal::Already);
@@ -146,20 +176,19 @@ impl Transition<'_> {
         if seqs.is_empty() {
             return Err(self.no_such_event(only));
         }
-        let marked = |seq: &u64| self.state.replays.contains_key(seq);
-        let new: Vec<u64> = seqs
-            .into_iter()
-            .filter(|seq| !marked(seq))
-            .take(Effect::MOST)
-            .collect();
-        for seq in new {
+        let is_marked = |seq: &u64| self.state.replays.contains_key(seq);
+        let (known, new): (Vec<u64>, Vec<u64>) = seqs.into_iter().partition(is_marked);
+        let mut marked: Vec<u64> = known;
+        for seq in new.into_iter().take(Effect::MOST) {
             if seq > self.state.last_seq {
                 self.hold_again(seq);
             } else {
                 self.state.replays.insert(seq, 0);
             }
+            marked.push(seq);
         }
-        Ok(Vec::new())
+        marked.sort_unstable();
+        Ok(marked)
     }
 
     /// What was discarded ahead of its turn is held again, and runs in its turn.

@@ -29,6 +29,14 @@ pub enum Verb {
         /// The last seq; 0 for none.
         to: u64,
     },
+    /// Say up to which seq another system is done with the key. Only upwards, and nothing of it counts as passed over.
+    Import {
+        /// The epoch of the numbering that the seq belongs to: a larger one than the key's begins the numbering again, what
+        /// is held of the old one becomes dead letters. Left out, it is that of the key.
+        epoch: Option<u64>,
+        /// The last seq that is done.
+        last: u64,
+    },
     /// Grant nothing of the key until it is resumed.
     Pause,
     /// End a pause.
@@ -50,6 +58,11 @@ impl fmt::Display for Verb {
             Self::Discard { seq } => write!(f, "discard {seq}"),
             Self::Edit { seq, body } => write!(f, "edit {seq} ({} bytes)", body.len()),
             Self::SetLast { to } => write!(f, "set-last {to}"),
+            Self::Import { epoch: None, last } => write!(f, "import {last}"),
+            Self::Import {
+                epoch: Some(epoch),
+                last,
+            } => write!(f, "import {last} of epoch {epoch}"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
             Self::Replay { seq: None } => f.write_str("replay"),
@@ -78,11 +91,29 @@ pub struct Effect {
     pub released: Vec<u64>,
     /// What was put aside, or deleted if it was aside already.
     pub removed: Vec<u64>,
+    /// The dead letters that are to be run again, each in its turn: now, or once the key goes on. Those that were marked
+    /// before are among them.
+    pub marked: Vec<u64>,
 }
 
 impl Effect {
     /// How many seqs an effect lists at the most.
     pub const MOST: usize = 1_000;
+
+    /// The effect of a verb together with that of the next one to the same key.
+    #[must_use]
+    pub(crate) fn and_then(mut self, next: Self) -> Self {
+        self.removed.extend(next.removed);
+        self.marked.extend(next.marked);
+        self.marked.sort_unstable();
+        self.marked.dedup();
+        Self {
+            last_seq_before: self.last_seq_before,
+            removed: self.removed,
+            marked: self.marked,
+            ..next
+        }
+    }
 
     /// As the audit log writes it.
     #[must_use]

@@ -56,6 +56,15 @@ impl StoreError {
         self
     }
 
+    /// The same, without its cause, for another that failed with it.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            message: self.message.clone(),
+            source: None,
+        }
+    }
+
     /// What to make of it.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {

@@ -56,6 +56,14 @@ pub trait Inspect: Store {
     /// entries.
     async fn log(&self, group: &Group, entry: AuditEntry) -> Result<(), StoreError>;
 
+    /// The same for several entries, in order; a store that can writes them in one exchange.
+    async fn log_all(&self, group: &Group, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        for entry in entries {
+            self.log(group, entry).await?;
+        }
+        Ok(())
+    }
+
     /// The newest entries of the audit log, newest first.
     async fn audit(&self, group: &Group, limit: usize) -> Result<Vec<AuditEntry>, StoreError>;
 }

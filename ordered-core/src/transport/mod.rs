@@ -1,5 +1,6 @@
 //! Where events come from and where their fate is reported.
 
+mod dead_letters;
 mod error;
 mod memory;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use dead_letters::{BrokerDeadLetter, DeadLetters, dead_letter_header};
 pub use error::{TransportError, TransportErrorKind};
 pub use memory::{Faults, MemoryBroker, MemoryTransport, shuffle_within};
 

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::backoff::RetryBackoff;
 use super::telemetry::{StoreCall, Telemetry};
+use crate::handler::WorkerLease;
 use crate::store::{Beat, Session, Store};
 use crate::store::{Group, StoreErrorKind};
 
@@ -27,19 +28,21 @@ struct Term {
     lost: Option<Session>,
 }
 
-impl Lease {
-    pub(super) fn is_good(&self) -> bool {
+impl WorkerLease for Lease {
+    fn is_good(&self) -> bool {
         self.term
             .borrow()
             .end
             .is_some_and(|end| Instant::now() < end)
     }
 
-    /// How often the lease ended and was begun again. What was owned before the last time may be another worker's.
-    pub(super) fn lapses(&self) -> u64 {
+    /// What was owned before the last time may be another worker's.
+    fn lapses(&self) -> u64 {
         self.term.borrow().lapses
     }
+}
 
+impl Lease {
     /// What the last heartbeat was answered, and when.
     pub(super) fn beat(&self) -> Option<(Beat, Instant)> {
         self.term.borrow().beat

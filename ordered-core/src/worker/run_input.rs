@@ -3,7 +3,8 @@ use std::sync::Arc;
 use crate::clock::wall_clock;
 use crate::event::{Key, Seq};
 use crate::handler::{
-    AnyEvent, Context, ContextParts, DynHandler, HandlerError, Malformed, States, Work,
+    AnyEvent, Context, ContextParts, DynHandler, HandlerError, Malformed, RunLease, States, Work,
+    WorkerLease,
 };
 use crate::protocol::engine::{Event, Run};
 use crate::protocol::{Fence, WorkerId};
@@ -33,6 +34,7 @@ pub(super) struct RunInputs {
     pub(super) states: Arc<States>,
     /// Whether the handler takes several events at a time.
     pub(super) batches: bool,
+    pub(super) lease: Arc<dyn WorkerLease>,
 }
 
 impl RunInputs {
@@ -44,6 +46,7 @@ impl RunInputs {
         let Run {
             id,
             fence,
+            epoch,
             attempt,
             events,
         } = run;
@@ -53,7 +56,7 @@ impl RunInputs {
                 event.received_at = received_at;
             }
             let attempt = if place == 0 { attempt } else { 1 };
-            let context = self.context(&id.key, fence, attempt, event);
+            let context = self.context(&id.key, (fence, epoch), attempt, event);
             Ok((self.take(event).map_err(unreadable)?, context))
         });
         if !self.batches {
@@ -82,11 +85,18 @@ impl RunInputs {
         }
     }
 
-    fn context(&self, key: &Key, fence: Fence, attempt: u32, event: &Event<Read>) -> Context {
-        Context::new(ContextParts {
+    fn context(
+        &self,
+        key: &Key,
+        (fence, epoch): (Fence, u64),
+        attempt: u32,
+        event: &Event<Read>,
+    ) -> Context {
+        let parts = ContextParts {
             group: Arc::clone(&self.group),
             worker: self.worker.clone(),
             key: key.clone(),
+            epoch,
             seq: Seq::new(event.seq).expect("it came in with a Seq"),
             id: event.id.clone(),
             attempt,
@@ -94,7 +104,8 @@ impl RunInputs {
             received_at: event.received_at,
             envelope: event.envelope.clone(),
             states: Arc::clone(&self.states),
-        })
+        };
+        Context::with_lease(parts, Some(RunLease::begin(&self.lease)))
     }
 }
 

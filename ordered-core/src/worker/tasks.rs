@@ -38,7 +38,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Runs the handler. A panic and a timeout are failed attempts.
+    /// Runs the handler, and ends what is attached to the run. A panic and a timeout are failed attempts.
     pub(super) fn run(&mut self, run: RunId, attempt: u32, RunInput { work, context }: RunInput) {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
@@ -47,18 +47,18 @@ impl Tasks {
         let task = tokio::spawn(async move {
             let span = span::of_run(&context, &hooks);
             let begun = Instant::now();
-            // The call itself is inside, so that a panic before the first await is caught too.
-            let work = AssertUnwindSafe(async move { handler.call(work).await }).catch_unwind();
-            let outcome = match timeout(limit, work.instrument(span.clone())).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(panic)) => Err(HandlerError::transient(format!(
-                    "the handler panicked: {}",
-                    of_panic(&*panic)
-                ))),
-                Err(_) => Err(HandlerError::transient(format!(
-                    "the handler was not done after its timeout of {limit:?}"
-                ))),
+            let work = async {
+                // The call itself is inside, so that a panic before the first await is caught too.
+                let outcome = caught(async move { handler.call(work).await }).await;
+                caught(context.finish(outcome)).await
             };
+            let outcome = timeout(limit, work.instrument(span.clone())).await;
+            let outcome = outcome.unwrap_or_else(|_| {
+                context.abandon();
+                Err(HandlerError::transient(format!(
+                    "the handler was not done after its timeout of {limit:?}"
+                )))
+            });
             telemetry.handler_seconds.record(begun.elapsed());
             span::ended(&span, &outcome);
             // Nobody listens once the worker is gone; the event is then run again elsewhere.
@@ -91,6 +91,16 @@ impl Tasks {
             let _ = tell.send(TaskEvent::Woken(key));
         });
     }
+}
+
+async fn caught(work: impl Future<Output = Result<(), HandlerError>>) -> Result<(), HandlerError> {
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.unwrap_or_else(|panic| {
+        Err(HandlerError::transient(format!(
+            "the handler panicked: {}",
+            of_panic(&*panic)
+        )))
+    })
 }
 
 /// A worker that is dropped in the middle stops its handlers, as a crash would.

@@ -23,7 +23,7 @@ use super::tasks::{TaskEvent, Tasks};
 use super::telemetry::Telemetry;
 use super::{Settings, Worker, WorkerError, deliveries, settler};
 use crate::event::Key;
-use crate::handler::{HandlerError, HandlerOptions, OnStateLoss};
+use crate::handler::{HandlerError, HandlerOptions, OnStateLoss, WorkerLease};
 use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
 use crate::store::{Group, StoreError, StoreErrorKind};
 use crate::store::{Incarnation, Opened, Session, Swept};
@@ -144,6 +144,7 @@ impl WorkerLoop {
                 worker: id,
                 states,
                 batches: options.batch > 1,
+                lease: Arc::new(lease.clone()),
             },
             outlet: Outlet {
                 group: name,

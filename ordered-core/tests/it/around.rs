@@ -10,6 +10,7 @@ use ordered_core::store::{
 
 type Before = Box<dyn Fn(&[Request]) + Send + Sync>;
 type After = Box<dyn Fn(&mut Vec<Answer>) + Send + Sync>;
+type Beats = Box<dyn Fn() -> bool + Send + Sync>;
 
 pub(crate) struct Around {
     store: MemoryStore,
@@ -17,6 +18,8 @@ pub(crate) struct Around {
     /// How long the answer is on its way.
     takes: Duration,
     after: After,
+    /// Whether heartbeats are taken.
+    beats: Beats,
 }
 
 impl Around {
@@ -26,7 +29,13 @@ impl Around {
             before: Box::new(|_| {}),
             takes: Duration::ZERO,
             after: Box::new(|_| {}),
+            beats: Box::new(|| true),
         }
+    }
+
+    pub(crate) fn beats(mut self, beats: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.beats = Box::new(beats);
+        self
     }
 
     pub(crate) fn before(mut self, before: impl Fn(&[Request]) + Send + Sync + 'static) -> Self {
@@ -73,6 +82,9 @@ impl Store for Around {
         session: &Session,
         lease: Duration,
     ) -> Result<Beat, StoreError> {
+        if !(self.beats)() {
+            return Err(StoreError::unavailable("no heartbeat is taken now"));
+        }
         self.store.heartbeat(group, session, lease).await
     }
 

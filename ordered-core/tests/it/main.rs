@@ -14,3 +14,4 @@ mod hostile;
 mod operators;
 mod pitfalls;
 mod purity;
+mod resources;

@@ -18,7 +18,7 @@ use super::reply::{Reply, key, misshaped, number};
 /// How many keys a page has; Redis takes it as a hint.
 const PAGE: usize = 500;
 /// How many entries the audit log keeps, about.
-const LOG: usize = 1_000;
+const LOG: usize = 10_000;
 
 #[async_trait]
 impl Inspect for RedisStore {
@@ -229,15 +229,24 @@ impl Inspect for RedisStore {
         Ok(changed)
     }
 
-    async fn log(&self, group: &Group, mut entry: AuditEntry) -> Result<(), StoreError> {
-        entry.at = self.time().await?;
-        let text = serde_json::to_string(&entry).map_err(|error| {
-            StoreError::refused("the entry of the audit log cannot be written").with_source(error)
-        })?;
+    async fn log(&self, group: &Group, entry: AuditEntry) -> Result<(), StoreError> {
+        self.log_all(group, vec![entry]).await
+    }
+
+    async fn log_all(&self, group: &Group, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        let at = self.time().await?;
         let log = format!("{}:log", self.tag(group, 0));
-        let add = ["MAXLEN", "~", &LOG.to_string(), "*", "entry", &text];
-        let add = command("XADD", &[&[log.as_str()], &add[..]].concat());
-        self.ask(vec![add]).await.map(drop)
+        let mut adds = Vec::with_capacity(entries.len());
+        for mut entry in entries {
+            entry.at = at;
+            let text = serde_json::to_string(&entry).map_err(|error| {
+                StoreError::refused("the entry of the audit log cannot be written")
+                    .with_source(error)
+            })?;
+            let add = ["MAXLEN", "~", &LOG.to_string(), "*", "entry", &text];
+            adds.push(command("XADD", &[&[log.as_str()], &add[..]].concat()));
+        }
+        self.ask(adds).await.map(drop)
     }
 
     async fn audit(&self, group: &Group, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {

@@ -8,6 +8,7 @@ mod holding;
 mod outage;
 mod publishing;
 mod queue;
+mod redrive;
 mod report;
 mod scribe;
 mod settling;

@@ -16,6 +16,7 @@
 mod certificates;
 mod error;
 mod port;
+mod postgres;
 mod process;
 mod quorum;
 mod rabbit;
@@ -25,6 +26,7 @@ mod watchdog;
 
 pub use certificates::{AUTHORITY, AUTHORITY_FILE};
 pub use error::ServerError;
+pub use postgres::{PostgresBuilder, PostgresServer};
 pub use rabbit::{RabbitBuilder, RabbitServer};
 pub use redis::{RedisBuilder, RedisSentinels, RedisSentinelsBuilder, RedisServer};
 pub use sqs::SqsServer;

@@ -115,6 +115,11 @@ impl ServerProcess {
         self.folder.join("output.log")
     }
 
+    /// The process that was started first.
+    pub(super) fn leader(&self) -> Option<Pid> {
+        self.group()
+    }
+
     fn group(&self) -> Option<Pid> {
         self.children.first().map(Pid::from_child)
     }

@@ -222,6 +222,8 @@ pub struct Run<'a, D> {
     pub id: RunId,
     /// The fence that it runs under.
     pub fence: Fence,
+    /// The epoch of its key.
+    pub epoch: u64,
     /// Which attempt it is, from 1.
     pub attempt: u32,
     /// Its events, at least one.

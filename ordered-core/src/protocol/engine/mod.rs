@@ -236,7 +236,7 @@ impl<D: Default> Engine<D> {
         actor.run = Some(number);
         let own = actor.ownership.as_mut()?;
         own.began = true;
-        let fence = own.fence;
+        let (fence, epoch) = (own.fence, own.state.epoch);
         for (place, event) in actor.queue.rest().take(events).enumerate() {
             let attempt = if place == 0 { attempt } else { 1 };
             self.shared
@@ -246,6 +246,7 @@ impl<D: Default> Engine<D> {
         Some(Run {
             id: RunId { key, number },
             fence,
+            epoch,
             attempt,
             events,
         })

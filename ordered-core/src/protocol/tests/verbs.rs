@@ -31,6 +31,15 @@ fn moved(
         last_seq,
         released: released.to_vec(),
         removed: removed.to_vec(),
+        marked: Vec::new(),
+    })
+}
+
+/// The same of a replay.
+fn marking(last_seq: u64, released: &[u64], marked: &[u64]) -> Result<Effect, Refusal> {
+    effect(last_seq, released, &[]).map(|effect| Effect {
+        marked: marked.to_vec(),
+        ..effect
     })
 }
 
@@ -190,6 +199,45 @@ fn set_last_upwards_is_a_skip_and_downwards_a_new_epoch() {
 }
 
 #[test]
+fn replay_of_a_halted_key_says_what_it_marked() {
+    let mut scene = Scene::new();
+    scene.dead_letter(1);
+    scene.halt(2);
+    let replay = Verb::Replay { seq: None };
+    assert_eq!(scene.operate(&replay), marking(1, &[], &[1]));
+}
+
+#[test]
+fn import_moves_a_key_upwards_and_what_lies_below_is_stale() {
+    let mut scene = halted();
+    let import = |last| Verb::Import { epoch: None, last };
+    assert_eq!(scene.operate(&import(2)), moved(0, 2, &[3], &[1, 2]));
+    assert_eq!(scene.state.phase, Phase::Open);
+    assert_eq!(scene.operate(&import(2)), Err(Refusal::Already));
+    assert_eq!(scene.operate(&import(1)), Err(Refusal::NotAhead));
+    let mut scene = Scene::new();
+    assert_eq!(scene.operate(&import(56)), moved(0, 56, &[], &[]));
+    assert_eq!(scene.place(56, &id_of(56)), Placement::Stale);
+    assert_eq!(scene.place(57, &id_of(57)), Placement::Ahead);
+}
+
+#[test]
+fn import_into_a_later_epoch_begins_the_numbering_again() {
+    let mut scene = Scene::new();
+    [1, 2, 7].into_iter().for_each(|seq| scene.hold(seq));
+    let import = |epoch, last| {
+        let epoch = Some(epoch);
+        Verb::Import { epoch, last }
+    };
+    assert_eq!(scene.operate(&import(0, 0)), Err(Refusal::Already));
+    assert_eq!(scene.operate(&import(3, 5)), moved(0, 5, &[], &[1, 2, 7]));
+    assert_eq!(scene.state.epoch, 3);
+    assert_eq!(scene.operate(&import(3, 5)), Err(Refusal::Already));
+    assert_eq!(scene.operate(&import(2, 9)), Err(Refusal::NotAhead));
+    assert_eq!(scene.operate(&import(3, 6)), moved(5, 6, &[], &[]));
+}
+
+#[test]
 fn a_paused_key_releases_nothing_until_it_is_resumed() {
     let mut scene = Scene::new();
     scene.hold(1);
@@ -205,8 +253,9 @@ fn replay_marks_one_dead_letter_or_all() {
     let mut scene = Scene::new();
     (1..=3).for_each(|seq| scene.dead_letter(seq));
     let replay = |only: Option<u64>| Verb::Replay { seq: only.map(seq) };
-    assert_eq!(scene.operate(&replay(Some(2))), effect(3, &[2], &[]));
-    assert_eq!(scene.operate(&replay(None)), effect(3, &[1, 2, 3], &[]));
+    assert_eq!(scene.operate(&replay(Some(2))), marking(3, &[2], &[2]));
+    let all = [1, 2, 3];
+    assert_eq!(scene.operate(&replay(None)), marking(3, &all, &all));
     assert_eq!(scene.operate(&replay(Some(4))), Err(Refusal::NoSuchEvent));
 }
 
@@ -216,7 +265,7 @@ fn what_was_discarded_ahead_of_its_turn_is_replayed_in_its_turn() {
     scene.hold(3);
     scene.operate(&Verb::Discard { seq: seq(3) }).unwrap();
     let replay = Verb::Replay { seq: Some(seq(3)) };
-    assert_eq!(scene.operate(&replay), effect(0, &[], &[]));
+    assert_eq!(scene.operate(&replay), marking(0, &[], &[3]));
     assert!(scene.dead().is_empty() && !scene.state.is_ready());
     let note = HeldNote {
         since: scene.now,

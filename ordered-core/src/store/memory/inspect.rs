@@ -12,7 +12,7 @@ use crate::store::{
 };
 
 /// How many entries the audit log keeps.
-const AUDIT_ENTRIES: usize = 1_000;
+const AUDIT_ENTRIES: usize = 10_000;
 
 #[async_trait]
 impl Inspect for MemoryStore {

@@ -1,6 +1,9 @@
 //! What operators see and do, over the store in memory.
 
+mod bulk;
+mod causes;
 mod ownership;
+mod positions;
 mod stage;
 mod store;
 mod verbs;

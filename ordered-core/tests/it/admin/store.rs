@@ -60,7 +60,8 @@ impl Store for FaultyStore {
         session: &Session,
         requests: &[Request],
     ) -> Result<Exchange, StoreError> {
-        let is_save = matches!(requests, [Request::Save(_)]) && session.worker.is_operator();
+        let are_saves = matches!(requests, [Request::Save(_), ..]);
+        let is_save = are_saves && session.worker.is_operator();
         let fault = if is_save {
             self.next_fault(|fault| !matches!(fault, Fault::NoLog))
         } else {
@@ -69,7 +70,7 @@ impl Store for FaultyStore {
         match fault {
             Some(Fault::LosesAnswer) => {
                 let mut exchange = self.inner.exchange(group, session, requests).await?;
-                exchange.answers = vec![Answer::Unknown];
+                exchange.answers.fill(Answer::Unknown);
                 Ok(exchange)
             }
             Some(Fault::LosesSave) => Err(StoreError::unavailable("the connection broke")),

@@ -61,6 +61,7 @@ fn parts<H: Handler>(handler: &H) -> ContextParts {
         group: handler.options().group.into(),
         worker: WorkerId::new("worker"),
         key: Key::new("key").unwrap(),
+        epoch: 0,
         seq: Seq::new(1).unwrap(),
         id: EventId::new("id").unwrap(),
         attempt: 1,

@@ -1,0 +1,338 @@
+//! Verbs to many keys.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use ordered_core::handler::OnExhausted;
+use ordered_testkit::server::RedisServer;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::halted::{halt, halted_world};
+use crate::prompts::answered;
+use crate::world::{Act, Running, Said, World};
+
+/// Keys `a` and `b` are halted at 1 for one cause, `c` for another, `d` waits in a gap, and `e` goes well.
+async fn trouble() -> (World, Running) {
+    let world = World::new(|context, _| match context.key().as_str() {
+        "a" | "b" if context.seq().get() == 1 => Act::FailWith("no price for the article 4711"),
+        "c" => Act::FailWith("the customer is unknown"),
+        _ => Act::Succeed,
+    })
+    .await;
+    let worker = world.start("w1", |worker| worker);
+    for key in ["a", "b", "c", "e"] {
+        world.publish(key, [1, 2]).await;
+    }
+    world.publish("d", [3]).await;
+    for key in ["a", "b", "c"] {
+        world
+            .until_at_rest(key, "halted", |view| {
+                view.phase == "halted" && view.held_events == 2
+            })
+            .await;
+    }
+    world
+        .until_at_rest("d", "in a gap", |view| view.gap_since.is_some())
+        .await;
+    world.until_done("e", 2).await;
+    (world, worker)
+}
+
+fn states(document: &Value) -> BTreeMap<&str, &str> {
+    let keys = document["keys"].as_array().unwrap().iter();
+    keys.map(|key| (key["key"].as_str().unwrap(), key["state"].as_str().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_dry_run_says_to_which_keys_it_would_be_done() {
+    let (world, worker) = trouble().await;
+    assert_eq!(
+        world
+            .run(&["skip", "--error", "no price", "--dry-run"])
+            .await
+            .ok(),
+        "skip would: 2 keys: dead-letter 2 events, release 2 events\n  \
+         a: dead-letter 1 event (1); move the last seq from 0 to 1; release 1 event (2)\n  \
+         b: dead-letter 1 event (1); move the last seq from 0 to 1; release 1 event (2)"
+    );
+    for (line, expected) in [
+        ("retry --all --dry-run --json", "a b c"),
+        ("retry --key [ab] --dry-run --json", ""),
+        ("retry --key ? --halted --dry-run --json", "a b c"),
+        ("skip --gap --dry-run --json", "d"),
+        ("skip --gap --halted --dry-run --json", "a b c d"),
+        ("skip --all --limit 2 --dry-run --json", "a b"),
+        ("skip --all --older-than 1h --dry-run --json", ""),
+        ("skip a d --dry-run --json", "a d"),
+    ] {
+        let said = world.ordered(line).await;
+        if expected.is_empty() {
+            assert!(said.fails(1).contains("is meant by that"), "{line}");
+            continue;
+        }
+        let document = said.json();
+        let planned: Vec<&str> = states(&document).into_keys().collect();
+        assert_eq!(planned.join(" "), expected, "{line}");
+        assert_eq!(document["more"], json!(line.contains("--limit")), "{line}");
+        assert_eq!(document["left"], json!(planned.len()));
+    }
+    assert_eq!(
+        world.ordered("audit").await.ok(),
+        "no operator did anything yet"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn it_asks_with_the_number_of_keys_and_does_nothing_without_an_answer() {
+    let (world, worker) = trouble().await;
+    let message = world.ordered("retry --all").await.fails(2);
+    assert!(
+        message.contains("retry would: 3 keys: release 6 events"),
+        "{message}"
+    );
+    assert!(message.contains("nothing was changed"), "{message}");
+    let refused = answered(&world, "skip --all", "n").await;
+    assert!(refused.fails(1).ends_with("nothing was changed"));
+    let said = answered(&world, "skip d a", "y").await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(
+        said.out,
+        "skip: 2 keys: dead-letter 1 event, release 2 events\n  \
+         a: dead-letter 1 event (1); move the last seq from 0 to 1; release 1 event (2)\n  \
+         d: pass over 1–2; move the last seq from 0 to 2; release 1 event (3)"
+    );
+    world.until_done("a", 2).await;
+    world.until_done("d", 3).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_done_are_named_and_the_others_are_done() {
+    let (world, worker) = trouble().await;
+    let said = world.ordered("retry a e nobody --yes").await;
+    assert_eq!(said.code, 1);
+    assert_eq!(
+        said.out,
+        "retry: 1 key: release 2 events; 2 refused\n  \
+         e: the key is neither halted nor backing off, so there is nothing to retry\n  \
+         nobody: the key is not known: `ordered keys` lists those that are\n  \
+         a: release 2 events (1–2)"
+    );
+    assert_eq!(said.err, "ordered: 2 of the keys were refused");
+    let log = world.ordered("audit --json").await.json();
+    let entries = log["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (&entries[0]["verb"], &entries[0]["key"]),
+        (&json!("retry"), &json!("a"))
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_line_that_may_mean_all_keys_says_so() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("k", [1]).await;
+    world.until_done("k", 1).await;
+    for (line, said) in [
+        ("retry", "which keys?"),
+        ("skip --yes", "which keys?"),
+        ("retry k --all", "either --all, or the keys by name"),
+        ("skip a b --to 3", "--to is of one key"),
+        ("discard k", "which event?"),
+        ("discard k 1 --error x", "add --dead"),
+        ("discard --dead", "which keys?"),
+        ("resume --older-than 1h", "is not kept"),
+        ("replay a b --seq 3", "--seq is of one key"),
+    ] {
+        let message = world.ordered(line).await.fails(2);
+        assert!(message.contains(said), "{line}: {message}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn paused_keys_are_resumed_together() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    for key in ["k1", "k2", "other"] {
+        world.publish(key, [1]).await;
+        world.until_done(key, 1).await;
+        world.ordered(&format!("pause {key}")).await.ok();
+    }
+    assert_eq!(
+        world.run(&["resume", "--key", "k*", "--yes"]).await.ok(),
+        "resume: 2 keys\n  k1: end the pause; release nothing\n  k2: end the pause; release nothing"
+    );
+    assert!(!world.view("k1").await.unwrap().paused);
+    assert!(world.view("other").await.unwrap().paused);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_replayed_and_deleted_by_their_error() {
+    let world = World::new(
+        |context, text| match (context.key().as_str(), context.seq().get()) {
+            ("a" | "b", 1) if text == "as-sent" => Act::FailWith("no price for 7"),
+            ("b", 2) => Act::FailWith("no stock"),
+            _ => Act::Succeed,
+        },
+    )
+    .await;
+    let worker = world.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
+    for key in ["a", "b"] {
+        world.publish(key, 1..=3).await;
+        world.until_done(key, 3).await;
+    }
+    let said = world
+        .run(&["discard", "--error", "no stock", "--yes"])
+        .await
+        .ok();
+    assert_eq!(
+        said,
+        "b: discard: delete permanently 1 event (2); release nothing"
+    );
+    assert_eq!(
+        world
+            .run(&["replay", "--error", "no price for …", "--dry-run"])
+            .await
+            .ok(),
+        "replay would: 2 keys: run again 2 events\n  a: run again 1 event (1)\n  b: run again 1 event (1)"
+    );
+    let message = world.ordered("replay").await.fails(2);
+    assert!(message.contains("replay would: 2 keys"), "{message}");
+    let said = world.ordered("discard --dead a b --yes").await.ok();
+    assert!(
+        said.starts_with("discard: 2 keys: delete permanently 2 events"),
+        "{said}"
+    );
+    assert_eq!(
+        world.ordered("dead").await.ok(),
+        "there are no dead letters"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_replay_prints_of_a_halted_key_is_what_it_did() {
+    let world = World::new(|context, _| match context.seq().get() {
+        1 | 3 => Act::FailForGood,
+        _ => Act::Succeed,
+    })
+    .await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("k", 1..=3).await;
+    world
+        .until_at_rest("k", "halted", |view| view.phase == "halted")
+        .await;
+    world.ordered("skip k --yes").await.ok();
+    world
+        .until_at_rest("k", "halted at 3", |view| {
+            view.phase == "halted" && view.last_seq == 2
+        })
+        .await;
+    assert_eq!(
+        world.ordered("replay k").await.ok(),
+        "k: replay: run again 1 event (1) once the key goes on"
+    );
+    assert!(world.view("k").await.unwrap().dead[0].replay);
+    worker.stop().await;
+}
+
+/// Calls of scripts that a server has carried out: one for each exchange.
+async fn script_calls(server: &RedisServer) -> u64 {
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port()))
+        .await
+        .unwrap();
+    stream
+        .write_all(b"INFO commandstats\r\nQUIT\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let calls = answer.lines().filter_map(|line| {
+        let stats = line.strip_prefix("cmdstat_evalsha:calls=")?;
+        stats.split(',').next()?.parse::<u64>().ok()
+    });
+    calls.sum()
+}
+
+#[tokio::test]
+async fn two_thousand_keys_are_done_in_a_few_exchanges() {
+    let server = RedisServer::start().await.unwrap();
+    let world = halted_world(server.url(), 2_000).await;
+    let before = script_calls(&server).await;
+    let began = Instant::now();
+    let said = world.ordered("retry --all --yes --json").await;
+    let took = began.elapsed();
+    let document = said.json();
+    assert_eq!(document["done"], 2_000);
+    assert_eq!(world.view("k01999").await.unwrap().phase, "open");
+    let calls = script_calls(&server).await - before;
+    // Two for each batch of 250 keys, and a few to open the group and for the lease.
+    assert!(calls < 30, "{calls} calls for 2,000 keys");
+    eprintln!("retried 2,000 keys in {took:?}, with {calls} calls of scripts");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let again = world.ordered("retry --all --yes").await.fails(1);
+    assert!(again.contains("is meant by that"), "{again}");
+}
+
+#[tokio::test]
+async fn what_is_interrupted_says_how_far_it_came_and_is_repeated() {
+    let world = halted_world(RedisServer::shared().await.unwrap().url(), 600).await;
+    // A worker that is alive has one of the keys: without the interruption it would be waited for.
+    let owner = halt(&world, "k00600", false).await;
+    let command = "retry --all --wait 1h --yes";
+    let mut child = world
+        .command(&command.split(' ').collect::<Vec<_>>())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 64];
+    let stderr = child.stderr.as_mut().unwrap();
+    stderr.read_exact(&mut said).await.unwrap();
+    assert!(String::from_utf8_lossy(&said).contains("waiting up to"));
+    interrupt(child.id().unwrap());
+    let said = child.wait_with_output().await.unwrap();
+    let said = Said::of(said);
+    assert_eq!(said.code, 130, "{said:?}");
+    assert!(
+        said.err
+            .contains("interrupted after 600 of 601 keys: what was done stays done"),
+        "{said:?}"
+    );
+    assert!(said.out.starts_with("retry: 600 keys: release"), "{said:?}");
+    drop(owner);
+    let said = world.ordered("retry --all --force --yes").await.ok();
+    assert!(
+        said.starts_with("k00600: retry: release 2 events"),
+        "{said}"
+    );
+}
+
+fn interrupt(process: u32) {
+    let process = rustix::process::Pid::from_raw(process.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_keeps_its_key_is_named_and_the_others_are_done() {
+    let world = halted_world(RedisServer::shared().await.unwrap().url(), 3).await;
+    let owner = halt(&world, "k00003", false).await;
+    let said = world.ordered("retry --all --wait 300ms --yes").await;
+    assert_eq!(said.code, 6, "{said:?}");
+    assert!(said.out.starts_with("retry: 3 keys: release"), "{said:?}");
+    assert!(
+        said.out.contains("k00003: worker w-k00003 has the key"),
+        "{said:?}"
+    );
+    assert!(said.err.contains("1 of the keys failed"), "{said:?}");
+    drop(owner);
+}

@@ -1,0 +1,113 @@
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Millis;
+
+/// Events that failed for the same cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The error, with `…` in place of names and numbers.
+    pub cause: String,
+    /// How many events, in all.
+    pub events: u64,
+    /// How many of them halt their keys.
+    pub halted: u64,
+    /// How many back off.
+    pub backing_off: u64,
+    /// How many are dead letters.
+    pub dead: u64,
+    /// When one failed first.
+    pub first_at: Millis,
+    /// When one failed last.
+    pub last_at: Millis,
+    /// The one that failed last.
+    pub example: CauseExample,
+}
+
+/// One of the events of a cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseExample {
+    /// Its key.
+    pub key: String,
+    /// Its seq.
+    pub seq: u64,
+    /// The whole error.
+    pub error: String,
+}
+
+/// What an error is about: its first line, with `…` in place of `names`, and of words with a digit in them. So the errors of
+/// many events that failed alike are one text.
+#[must_use]
+pub fn cause_of(error: &str, names: &[&str]) -> String {
+    let line = error.lines().find(|line| !line.trim().is_empty());
+    let mut line = line.unwrap_or_default().trim().to_owned();
+    let mut names: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| name.len() > 1)
+        .collect();
+    // A longer name may have a shorter one in it.
+    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    for name in names {
+        line = replace_word(&line, name);
+    }
+    let mut cause = String::with_capacity(line.len());
+    let mut word = String::new();
+    for letter in line.chars().chain([' ']) {
+        if letter.is_alphanumeric() || matches!(letter, '-' | '_' | '…') {
+            word.push(letter);
+            continue;
+        }
+        if word.contains(|letter: char| letter.is_ascii_digit()) {
+            cause.push('…');
+        } else {
+            cause += &word;
+        }
+        word.clear();
+        cause.push(letter);
+    }
+    cause.pop();
+    cause
+}
+
+/// Puts `…` in place of a name where it stands by itself.
+fn replace_word(line: &str, name: &str) -> String {
+    let is_inner = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    let (mut replaced, mut rest) = (String::with_capacity(line.len()), line);
+    while let Some(at) = rest.find(name) {
+        let (before, behind) = (&rest[..at], &rest[at + name.len()..]);
+        let last = before.chars().next_back().or(replaced.chars().next_back());
+        replaced += before;
+        if is_inner(last) || is_inner(behind.chars().next()) {
+            replaced += name;
+        } else {
+            replaced.push('…');
+        }
+        rest = behind;
+    }
+    replaced + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause_of;
+
+    #[test]
+    fn errors_that_differ_in_names_and_numbers_are_one_cause() {
+        for (error, cause) in [
+            (
+                "no price for the article 4711",
+                "no price for the article …",
+            ),
+            ("timed out after 3.5s", "timed out after …."),
+            ("anna: no such customer", "…: no such customer"),
+            ("annabel is not anna", "annabel is not …"),
+            ("order-17 (e-3): refused", "… (…): refused"),
+            ("\n first line\nsecond 2", "first line"),
+            ("", ""),
+        ] {
+            let names = ["anna", "order-17"];
+            let expected = cause.replace("….", "….…");
+            assert_eq!(cause_of(error, &names), expected, "{error}");
+        }
+    }
+}

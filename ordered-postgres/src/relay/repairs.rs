@@ -1,0 +1,175 @@
+use deadpool_postgres::Object;
+use ordered_core::event::{Key, Seq};
+use ordered_core::worker::Control;
+use tokio_postgres::types::Type;
+
+use super::metrics::{self, Failed};
+use super::pump::Pump;
+use super::reading;
+use super::row::OutboxRow;
+use crate::error::PostgresError;
+
+/// How many requests are gone on with in one turn.
+const REQUESTS_A_TURN: i64 = 16;
+/// How many events are published for one request in one turn.
+const EVENTS_A_TURN: usize = 500;
+
+/// A request, as far as it is answered.
+#[derive(Debug)]
+struct Open {
+    id: i64,
+    key: String,
+    next: i64,
+    to: i64,
+    fill: bool,
+    resent: i64,
+    pending: i64,
+    missing: i64,
+    removed: i64,
+}
+
+/// Goes on with what is asked of the relay's shards. What fails stays open, and is gone on with next time.
+pub(super) async fn answer(pump: &mut Pump, connection: &Object) -> Result<(), PostgresError> {
+    let shards: Vec<i16> = pump.shards.keys().copied().collect();
+    let query = "select id, key, next_seq, to_seq, fill, resent, pending, removed from ordered_repairs \
+         where answered_at is null and shard = any($1) order by id limit $2";
+    let rows = connection
+        .query_typed(
+            query,
+            &[(&shards, Type::INT2_ARRAY), (&REQUESTS_A_TURN, Type::INT8)],
+        )
+        .await?;
+    for row in rows {
+        let mut open = Open {
+            id: row.get(0),
+            key: row.get(1),
+            next: row.get(2),
+            to: row.get(3),
+            fill: row.get(4),
+            resent: row.get(5),
+            pending: row.get(6),
+            missing: 0,
+            removed: row.get(7),
+        };
+        let done = go_on(pump, connection, &mut open).await?;
+        write(connection, &open, done).await?;
+        if done {
+            tracing::info!(
+                key = open.key,
+                resent = open.resent,
+                pending = open.pending,
+                missing = open.missing,
+                removed = open.removed,
+                "answered a request for events"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// True when the request is answered.
+async fn go_on(
+    pump: &mut Pump,
+    connection: &Object,
+    open: &mut Open,
+) -> Result<bool, PostgresError> {
+    let range = (open.next, open.to);
+    let bytes = pump.settings.batch_bytes;
+    let rows = reading::of_key(connection, &open.key, range, EVENTS_A_TURN, bytes).await?;
+    let Some(last) = rows.last().map(|row| row.seq) else {
+        return finish(pump, connection, open).await;
+    };
+    let passed: Vec<&OutboxRow> = rows.iter().filter(|row| is_passed(pump, row)).collect();
+    let envelopes = passed.iter().map(|row| row.envelope()).collect();
+    if !passed.is_empty() && !publish(pump, envelopes, &open.key).await {
+        return Ok(false);
+    }
+    let (resent, all) = (signed(passed.len()), signed(rows.len()));
+    metrics::repaired("resent", passed.len() as u64);
+    open.resent += resent;
+    open.pending += all - resent;
+    open.removed += last + 1 - open.next - all;
+    open.next = last + 1;
+    Ok(false)
+}
+
+/// Nothing more of it is in the outbox: what is left was removed, or never staged.
+async fn finish(
+    pump: &mut Pump,
+    connection: &Object,
+    open: &mut Open,
+) -> Result<bool, PostgresError> {
+    let query = "select last_seq from ordered_counters where key = $1";
+    let row = connection
+        .query_typed_opt(query, &[(&open.key, Type::TEXT)])
+        .await?;
+    let staged: i64 = row.map_or(0, |row| row.get(0));
+    open.removed += (staged.min(open.to) + 1 - open.next).max(0);
+    let first = open.next.max(staged + 1);
+    open.missing = (open.to + 1 - first).max(0);
+    if open.missing > 0 && open.fill {
+        let Some(control) = gap_fill(first, open.to) else {
+            return Ok(true);
+        };
+        let Ok(key) = Key::new(&open.key) else {
+            return Ok(true);
+        };
+        if !publish(pump, vec![control.envelope(&key)], &open.key).await {
+            return Ok(false);
+        }
+    }
+    metrics::repaired("missing", u64::try_from(open.missing).unwrap_or(0));
+    metrics::repaired("removed", u64::try_from(open.removed).unwrap_or(0));
+    Ok(true)
+}
+
+/// Whether the relay has published the row, so that it does not come by itself.
+fn is_passed(pump: &Pump, row: &OutboxRow) -> bool {
+    let shard = pump.shards.get(&row.shard);
+    let lagging = pump.lagging.get(&row.key);
+    shard.is_some_and(|shard| row.at <= shard.at)
+        && lagging.is_none_or(|lagging| row.seq < lagging.next_seq)
+}
+
+async fn publish(pump: &Pump, envelopes: Vec<ordered_core::event::Envelope>, key: &str) -> bool {
+    match pump.publisher.publish(envelopes).await {
+        Ok(()) => true,
+        Err(error) => {
+            metrics::failed(Failed::Key);
+            tracing::warn!(key, %error, "events that were asked for cannot be published; the relay tries again");
+            false
+        }
+    }
+}
+
+async fn write(connection: &Object, open: &Open, done: bool) -> Result<(), PostgresError> {
+    let query = "update ordered_repairs set next_seq = $2, resent = $3, pending = $4, missing = $5, removed = $6, \
+         answered_at = case when $7 then clock_timestamp() end where id = $1 and answered_at is null";
+    connection
+        .query_typed(
+            query,
+            &[
+                (&open.id, Type::INT8),
+                (&open.next, Type::INT8),
+                (&open.resent, Type::INT8),
+                (&open.pending, Type::INT8),
+                (&open.missing, Type::INT8),
+                (&open.removed, Type::INT8),
+                (&done, Type::BOOL),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+fn gap_fill(from: i64, to: i64) -> Option<Control> {
+    let seq = |number: i64| Seq::new(u64::try_from(number).ok()?).ok();
+    Some(Control::GapFill {
+        from: seq(from)?,
+        to: seq(to)?,
+    })
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

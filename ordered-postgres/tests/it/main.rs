@@ -1,0 +1,14 @@
+//! Tests on a private Postgres server.
+
+mod bad_setups;
+mod failing_keys;
+mod inbox;
+mod late_rows;
+mod migrating;
+mod numbering;
+mod recorder;
+mod relaying;
+mod repairing;
+mod staging;
+mod support;
+mod takeover;

@@ -1,0 +1,113 @@
+use ordered_core::transport::TransportError;
+use ordered_core::worker::Control;
+use ordered_postgres::repair::{self, RepairRequest};
+use ordered_testkit::eventually;
+
+use crate::recorder::Recorder;
+use crate::support::{Running, ask, connect, database, relay, request, stage};
+
+#[tokio::test]
+async fn events_that_are_asked_for_are_published_again_in_order() {
+    let url = database().await;
+    let mut client = connect(&url).await;
+    let recorder = Recorder::new();
+    let _relay = Running::start(relay(&url, &recorder));
+    for _ in 0..120 {
+        stage(&mut client, &["k"; 10]).await;
+    }
+    recorder.has(1_200).await;
+    let answer = ask(&client, &request("k", 3, 5)).await;
+    assert_eq!((answer.resent, answer.missing, answer.removed), (3, 0, 0));
+    assert_eq!(recorder.seqs("k")[1_200..], [3, 4, 5]);
+    // More than one turn's worth.
+    let answer = ask(&client, &request("k", 1, 1_200)).await;
+    assert_eq!((answer.resent, answer.pending), (1_200, 0));
+    let again: Vec<u64> = (1..=1_200).collect();
+    assert_eq!(recorder.seqs("k")[1_203..], again);
+    assert_eq!(answer.request, request("k", 1, 1_200));
+}
+
+#[tokio::test]
+async fn what_was_never_staged_is_filled_for_workers_and_only_told_to_people() {
+    let url = database().await;
+    let mut client = connect(&url).await;
+    let recorder = Recorder::new();
+    let _relay = Running::start(relay(&url, &recorder));
+    stage(&mut client, &["k", "k"]).await;
+    recorder.has(2).await;
+    let person = RepairRequest {
+        fill: false,
+        ..request("k", 2, 9)
+    };
+    let answer = ask(&client, &person).await;
+    assert_eq!((answer.resent, answer.missing), (1, 7));
+    assert_eq!(recorder.envelopes().len(), 3);
+    let answer = ask(&client, &request("k", 2, 9)).await;
+    assert_eq!((answer.resent, answer.missing), (1, 7));
+    let said = Control::read(&recorder.envelopes()[4]).unwrap().unwrap();
+    let (from, to) = (request("k", 3, 9).from, request("k", 3, 9).to);
+    assert_eq!(
+        said,
+        (request("k", 3, 9).key, Control::GapFill { from, to })
+    );
+    // A key that nobody knows.
+    let answer = ask(&client, &request("unknown", 1, 2)).await;
+    assert_eq!(answer.missing, 2);
+}
+
+#[tokio::test]
+async fn what_was_removed_is_told_and_never_filled() {
+    let url = database().await;
+    let mut client = connect(&url).await;
+    let recorder = Recorder::new();
+    let _relay = Running::start(relay(&url, &recorder));
+    stage(&mut client, &["k"; 9]).await;
+    recorder.has(9).await;
+    let remove = "delete from ordered_outbox where seq in (1, 2, 5, 8, 9)";
+    client.batch_execute(remove).await.unwrap();
+    let answer = ask(&client, &request("k", 2, 9)).await;
+    assert_eq!((answer.resent, answer.removed, answer.missing), (4, 4, 0));
+    assert_eq!(recorder.seqs("k")[9..], [3, 4, 6, 7]);
+    assert_eq!(recorder.envelopes().len(), 13);
+}
+
+#[tokio::test]
+async fn what_is_not_published_yet_is_not_published_out_of_turn() {
+    let url = database().await;
+    let mut client = connect(&url).await;
+    let recorder = Recorder::new();
+    recorder.fail(|key, seq| (key == "k" && seq == 2).then(|| TransportError::fatal("no")));
+    let _relay = Running::start(relay(&url, &recorder));
+    stage(&mut client, &["k", "k", "k", "other"]).await;
+    eventually("the other goes on", async || recorder.seqs("other") == [1]).await;
+    let answer = ask(&client, &request("k", 1, 3)).await;
+    assert_eq!((answer.resent, answer.pending), (1, 2));
+    recorder.recover();
+    recorder.has(4).await;
+    recorder.in_order();
+}
+
+#[tokio::test]
+async fn who_asks_for_the_same_while_nobody_has_answered_does_not_ask_twice() {
+    let url = database().await;
+    let mut client = connect(&url).await;
+    stage(&mut client, &["k"]).await;
+    let first = repair::ask(&client, &request("k", 1, 1)).await.unwrap();
+    let second = repair::ask(&client, &request("k", 1, 1)).await.unwrap();
+    assert_eq!(first, second);
+    let key = request("k", 1, 1).key;
+    let all = repair::requests(&client, &key, 10).await.unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].answered, None);
+    // A relay that comes later answers it.
+    let recorder = Recorder::new();
+    let _relay = Running::start(relay(&url, &recorder));
+    recorder.has(1).await;
+    eventually("the request is answered", async || {
+        let all = repair::requests(&client, &key, 10).await.unwrap();
+        all[0].answered.is_some()
+    })
+    .await;
+    let third = repair::ask(&client, &request("k", 1, 1)).await.unwrap();
+    assert_ne!(first, third);
+}
