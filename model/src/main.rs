@@ -7,10 +7,19 @@ use std::time::Instant;
 
 use model::{Bounds, FULL, HUNT, Model, Mutation, PROPERTIES, check, hunt};
 
+const USAGE: &str = "Usage: model [worlds [NAME] | mistakes [NAME]]
+
+Explores every world, then hunts every mistake; or the one or the other, or what has NAME in its name (`=NAME`: just that
+world). Takes hours, and up to some 20 GB of memory.";
+
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let what = words.next().unwrap_or_default();
     let name = words.next().unwrap_or_default();
+    if !["", "worlds", "mistakes"].contains(&what.as_str()) {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    }
     let sound = what == "mistakes" || worlds(&name);
     let caught = what == "worlds" || mistakes(&name);
     if sound && caught {

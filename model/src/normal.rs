@@ -83,6 +83,9 @@ impl Visitor for Times<'_> {
             state.tried_at = NOW;
         }
         state.gap_since = state.gap_since.map(|since| self.gap(since));
+        if let Some(asked) = &mut state.repair {
+            asked.at = self.gap(asked.at);
+        }
         let ttl = self.model.dedup_ttl();
         if self.model.bounds.remembered.is_none() {
             state.anchors.iter_mut().for_each(|anchor| anchor.at = NOW);

@@ -88,6 +88,7 @@ pub(crate) enum OnGap {
     Wait,
     Skip,
     Halt,
+    Repair,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,10 +103,11 @@ const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
 ];
 const ON_STATE_LOSS: [(&str, OnStateLoss); 2] =
     [("stop", OnStateLoss::Stop), ("adopt", OnStateLoss::Adopt)];
-const ON_GAP: [(&str, OnGap); 3] = [
+const ON_GAP: [(&str, OnGap); 4] = [
     ("wait", OnGap::Wait),
     ("skip", OnGap::Skip),
     ("halt", OnGap::Halt),
+    ("repair", OnGap::Repair),
 ];
 const ON_LATE: [(&str, OnLate); 2] = [("dead_letter", OnLate::DeadLetter), ("drop", OnLate::Drop)];
 

@@ -46,8 +46,8 @@ use crate::model::Model;
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
 /// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed for good: its key stops at it, and later events wait behind it until an operator decides; or the store puts it aside, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
 /// | `on_state_loss` | `"stop"` or `"adopt"` | What workers do when the store has lost the state of the group, because it was flushed or has no disk and was restarted: they end with an error that names their keys; or they go on with a new state, into which each writes how far it knows its keys to be. What the store held and remembered is gone in either case. | `"stop"` |
-/// | `on_gap` | `"wait"`, `"skip"` or `"halt"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it. | `"wait"` |
-/// | `gap_timeout` | duration | After how long that is done. | required with `"skip"` and `"halt"` |
+/// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. | `"wait"` |
+/// | `gap_timeout` | duration | After how long that is done. | required with `"skip"`, `"halt"` and `"repair"` |
 /// | `on_late` | `"dead_letter"` or `"drop"` | What becomes of an event that comes after its key has passed over it. | `"dead_letter"` |
 /// | `stuck_after` | duration | After how long a key that waits for an event is reported as stuck. | `"1m"` |
 /// | `dedup_ttl` | duration | How long a processed event is remembered by its id. | `"24h"` |

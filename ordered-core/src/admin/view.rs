@@ -1,5 +1,5 @@
 use super::Admin;
-use crate::protocol::{ClaimView, DeadView, HeldView, KeyView, TroubleView};
+use crate::protocol::{ClaimView, DeadView, HeldView, KeyView, RepairView, TroubleView};
 use crate::protocol::{DeadNote, HeldNote, KeyState, Phase};
 use crate::store::{Group, StoreError};
 use crate::store::{Letter, OwnerRecord, Record, Slot};
@@ -51,6 +51,13 @@ impl Admin {
                 worker: last.worker.clone(),
             }),
             gap_since: state.gap_since,
+            repair: state
+                .repair
+                .filter(|asked| asked.seq == state.head())
+                .map(|asked| RepairView {
+                    asked_at: asked.at,
+                    times: asked.times,
+                }),
             held,
             held_events: state.held.len(),
             held_bytes,
@@ -95,6 +102,7 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
         group_paused,
         trouble: None,
         gap_since: None,
+        repair: None,
         held: Vec::new(),
         held_events: 0,
         held_bytes: 0,

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::Foreseen;
 use super::facts::Facts;
 use super::standing::Standing;
@@ -88,18 +86,19 @@ impl Facts<'_> {
     }
 
     fn end_of_gap(&self) -> Option<Foreseen> {
-        let (then, after) = match self.group.policy().on_gap {
+        let policy = self.group.policy().on_gap;
+        let asked = self.view.repair.map(|asked| (asked.asked_at, asked.times));
+        let then = match policy {
             GapPolicy::Wait => return None,
-            GapPolicy::Skip { after } => {
+            GapPolicy::Skip { .. } => {
                 let next = self.first_held()?;
-                (
-                    format!("it is passed over {{}}, and the key goes on with seq {next}"),
-                    after,
-                )
+                format!("it is passed over {{}}, and the key goes on with seq {next}")
             }
-            GapPolicy::Halt { after } => ("the key is halted {}".to_owned(), after),
+            GapPolicy::Halt { .. } => "the key is halted {}".to_owned(),
+            GapPolicy::Repair { .. } if asked.is_some() => "it is asked for again {}".to_owned(),
+            GapPolicy::Repair { .. } => "it is asked for {}".to_owned(),
         };
-        let at = self.view.gap_since?.saturating_add(millis(after));
+        let at = policy.deadline(self.view.gap_since?, asked)?;
         let when = if at > self.view.now {
             self.when(at)
         } else {
@@ -119,10 +118,7 @@ impl Facts<'_> {
             GapPolicy::Wait => "on_gap = wait".into(),
             GapPolicy::Skip { after } => format!("on_gap = skip after {}", exactly(after)),
             GapPolicy::Halt { after } => format!("on_gap = halt after {}", exactly(after)),
+            GapPolicy::Repair { after } => format!("on_gap = repair after {}", exactly(after)),
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,7 @@ use super::Remedy;
 use super::facts::{Facts, Failing};
 use super::standing::Standing;
 use super::words::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
-use crate::protocol::{DeadView, Millis};
+use crate::protocol::{DeadView, Millis, RepairView};
 
 /// How many ranges, and how many dead letters a paragraph names.
 const NAMED: usize = 5;
@@ -49,7 +49,11 @@ impl Facts<'_> {
                 let missing = spans(&self.missing(), NAMED);
                 let since = self.view.gap_since.map(|since| self.since_then(since));
                 let since = since.map_or(String::new(), |since| format!(" since {since}"));
-                format!("{key} waits for seq {missing}{since}.")
+                let asked = self
+                    .view
+                    .repair
+                    .map_or(String::new(), |asked| self.asked(asked));
+                format!("{key} waits for seq {missing}{since}.{asked}")
             }
             Standing::BackingOff => {
                 let seq = self.seq(standing).unwrap_or(self.head());
@@ -85,6 +89,14 @@ impl Facts<'_> {
                 ),
                 None => format!("{key} cannot be read."),
             },
+        }
+    }
+
+    fn asked(&self, asked: RepairView) -> String {
+        let at = self.ago(asked.asked_at);
+        match asked.times {
+            1 => format!(" It was asked for at {at}, and has not come."),
+            times => format!(" It was asked for {times} times, last at {at}, and has not come."),
         }
     }
 

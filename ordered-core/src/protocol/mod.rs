@@ -25,10 +25,10 @@ pub use note::{DeadNote, HeldNote, stored_event};
 pub use place::Placement;
 pub use policy::{GapPolicy, Policy, Quota};
 pub use seq_set::SeqSet;
-pub use state::{Anchor, KeyState, LastError, Phase, Skipped};
+pub use state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped};
 pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
 pub use verb::{Effect, Refusal, Verb, Verdict};
-pub use view::{ClaimView, DeadView, HeldView, KeyView, TroubleView};
+pub use view::{ClaimView, DeadView, HeldView, KeyView, RepairView, TroubleView};
 pub use waiting::{Obstacle, QuotaLimit, Waiting};
 
 #[cfg(test)]

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Millis;
+
 /// What a group asks of the protocol. Every worker of a group runs with the same policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
@@ -52,15 +54,37 @@ pub enum GapPolicy {
         /// How long to wait first.
         after: Duration,
     },
+    /// Ask the [`Repair`](crate::worker::Repair) of the worker for it after this time. Where it does not come, ask again:
+    /// after twice the time, and so on up to [`GapPolicy::MOST_DOUBLINGS`].
+    Repair {
+        /// How long to wait first.
+        after: Duration,
+    },
 }
 
 impl GapPolicy {
+    /// How often the wait between two requests for the same event doubles.
+    pub const MOST_DOUBLINGS: u32 = 6;
+
+    /// When something is done about a gap: since when there is one, and when its first event was asked for last, and how often.
+    #[must_use]
+    pub fn deadline(self, since: Millis, asked: Option<(Millis, u32)>) -> Option<Millis> {
+        let after = u64::try_from(self.after()?.as_millis()).unwrap_or(u64::MAX);
+        match (self, asked) {
+            (Self::Repair { .. }, Some((at, times))) => {
+                let doublings = times.min(Self::MOST_DOUBLINGS);
+                Some(at.saturating_add(after.saturating_mul(1 << doublings)))
+            }
+            _ => Some(since.saturating_add(after)),
+        }
+    }
+
     /// After how long something is done.
     #[must_use]
     pub fn after(self) -> Option<Duration> {
         match self {
             Self::Wait => None,
-            Self::Skip { after } | Self::Halt { after } => Some(after),
+            Self::Skip { after } | Self::Halt { after } | Self::Repair { after } => Some(after),
         }
     }
 }

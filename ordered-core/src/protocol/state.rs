@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::SeqSet;
-use crate::protocol::{GapPolicy, Millis, Policy};
+use crate::protocol::{Millis, Policy};
 use crate::store::{Listing, NEVER};
 
 /// What the owner of a key knows of it, and saves as the body of its record.
@@ -31,6 +31,8 @@ pub struct KeyState {
     pub last_error: Option<LastError>,
     /// Since when held events wait for one that has not come.
     pub gap_since: Option<Millis>,
+    /// The last request for the event at the head, which has not come.
+    pub repair: Option<RepairAsked>,
     /// The seqs of the events that are held in the mailbox.
     pub held: SeqSet,
     /// What will never come, beyond `last_seq`.
@@ -79,6 +81,17 @@ pub struct LastError {
     pub worker: String,
 }
 
+/// A request for an event that has not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RepairAsked {
+    /// Its seq.
+    pub seq: u64,
+    /// When it was asked for last.
+    pub at: Millis,
+    /// How often it was asked for.
+    pub times: u32,
+}
+
 /// A range of seqs that was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Skipped {
@@ -125,6 +138,7 @@ impl KeyState {
         self.on_trial = false;
         self.phase = Phase::Open;
         self.gap_since = None;
+        self.repair = None;
         self.absent.remove_up_to(last_seq);
         // The ids of what the store forgot are not remembered.
         self.anchors.clear();
@@ -210,15 +224,12 @@ impl KeyState {
         }
     }
 
-    /// Until when the key waits for an event that has not come.
+    /// Until when the key waits for an event that has not come, before something is done about it.
     #[must_use]
     pub fn gap_deadline(&self, policy: &Policy) -> Option<Millis> {
-        let after = match policy.on_gap {
-            GapPolicy::Wait => return None,
-            GapPolicy::Skip { after } | GapPolicy::Halt { after } => after,
-        };
-        self.gap_since
-            .map(|since| since.saturating_add(millis(after)))
+        let asked = self.repair.filter(|asked| asked.seq == self.head());
+        let asked = asked.map(|asked| (asked.at, asked.times));
+        policy.on_gap.deadline(self.gap_since?, asked)
     }
 }
 

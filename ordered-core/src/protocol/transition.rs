@@ -1,7 +1,7 @@
 use std::ops::RangeInclusive;
 
 use super::state::millis;
-use super::{Anchor, DeadNote, KeyState, LastError, Phase, Skipped};
+use super::{Anchor, DeadNote, KeyState, LastError, Phase, RepairAsked, Skipped};
 use crate::event::EventId;
 use crate::protocol::{DeadCause, GapPolicy, Millis, Policy};
 use crate::store::{Change, Letter, PutMode, Slot};
@@ -29,6 +29,8 @@ pub struct Transition<'a> {
     pub changes: Vec<Change>,
     /// The ids that are processed with it.
     pub remember: Vec<EventId>,
+    /// The seqs that are to be asked for, first and last: they have not come in time.
+    pub repair: Option<(u64, u64)>,
 }
 
 /// An event that a transition is about.
@@ -53,6 +55,7 @@ impl<'a> Transition<'a> {
             now,
             changes: Vec::new(),
             remember: Vec::new(),
+            repair: None,
         }
     }
 
@@ -310,6 +313,12 @@ impl<'a> Transition<'a> {
             Some(since) if waits => Some(since.min(self.now)),
             _ => waits.then_some(self.now),
         };
+        // The store's clock stepped back, or the event has come.
+        let head = state.head();
+        state.repair = state.repair.filter(|asked| asked.seq == head);
+        if let Some(asked) = &mut state.repair {
+            asked.at = asked.at.min(self.now);
+        }
     }
 
     /// Does what the group says about a gap that has lasted for as long as the group waits. A key that is paused stays
@@ -341,6 +350,15 @@ impl<'a> Transition<'a> {
             GapPolicy::Skip { .. } => {
                 self.skip_to(first - 1);
                 self.pass_absent();
+            }
+            GapPolicy::Repair { .. } => {
+                let before = self.state.repair.filter(|asked| asked.seq == head);
+                self.state.repair = Some(RepairAsked {
+                    seq: head,
+                    at: self.now,
+                    times: 1 + before.map_or(0, |asked| asked.times),
+                });
+                self.repair = Some((head, first - 1));
             }
         }
     }

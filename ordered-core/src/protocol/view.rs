@@ -38,6 +38,8 @@ pub struct KeyView {
     pub trouble: Option<TroubleView>,
     /// Since when events wait for one that has not come.
     pub gap_since: Option<Millis>,
+    /// The last request for the event that has not come.
+    pub repair: Option<RepairView>,
     /// The events that wait, in order; at most [`KeyView::MOST`] of them.
     pub held: Vec<HeldView>,
     /// How many events wait.
@@ -78,6 +80,15 @@ pub struct TroubleView {
     pub last_at: Millis,
     /// The worker on which it failed last.
     pub worker: String,
+}
+
+/// A request for an event that has not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairView {
+    /// When it was asked for last.
+    pub asked_at: Millis,
+    /// How often it was asked for.
+    pub times: u32,
 }
 
 /// One held event, without its payload.

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BuildError, Observer, Occurrence, Settings, SpanHook, StuckHook, StuckKey, Worker};
+use super::{
+    BuildError, Observer, Occurrence, Repair, Settings, SpanHook, StuckHook, StuckKey, Worker,
+};
 use crate::handler::{
     Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate,
     OnStateLoss, States,
@@ -25,6 +27,7 @@ pub struct WorkerBuilder {
     observers: Vec<Observer>,
     span_hooks: Vec<SpanHook>,
     stuck_hooks: Vec<StuckHook>,
+    repair: Option<Arc<dyn Repair>>,
     id: Option<String>,
     seed: Option<u64>,
 }
@@ -216,6 +219,12 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.on_gap = policy)
     }
 
+    /// Who is asked for events that do not come. Needed with [`GapPolicy::Repair`].
+    pub fn repair(mut self, repair: impl Repair) -> Self {
+        self.repair = Some(Arc::new(repair));
+        self
+    }
+
     /// What becomes of an event that comes after its seq was passed over.
     pub fn on_late(self, then: OnLate) -> Self {
         self.options(move |options| options.on_late = then)
@@ -275,6 +284,10 @@ impl WorkerBuilder {
             .into_iter()
             .for_each(|change| change(&mut options));
         validate(&options)?;
+        if matches!(options.policy.on_gap, GapPolicy::Repair { .. }) && self.repair.is_none() {
+            let how = "`.repair(…)`, which says who is asked for missing events, since `on_gap` is `repair`,";
+            return Err(missing("repair", how));
+        }
         let settings = self.settings.validated(&options)?;
         if self.id.as_deref() == Some("") {
             return Err(BuildError::setting(
@@ -292,6 +305,7 @@ impl WorkerBuilder {
             observers: self.observers,
             span_hooks: self.span_hooks.into(),
             stuck_hooks: self.stuck_hooks,
+            repair: self.repair,
             id: WorkerId::new(self.id.unwrap_or_else(unique_name)),
             random: self
                 .seed

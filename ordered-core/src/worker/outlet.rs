@@ -8,10 +8,12 @@ use tracing::{error, warn};
 use super::hooks::call;
 use super::telemetry::Telemetry;
 use super::{
-    Control, Deferral, Observer, Occurrence, Outcome, Place, StuckBecause, StuckHook, StuckKey,
+    Control, Deferral, MissingEvents, Observer, Occurrence, Outcome, Place, Repair, StuckBecause,
+    StuckHook, StuckKey, repair,
 };
 use crate::event::{EventId, Key, Seq};
 use crate::handler::OnLate;
+use crate::protocol::WorkerId;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
@@ -20,6 +22,8 @@ pub(super) struct Outlet {
     pub(super) group: Arc<str>,
     pub(super) observers: Vec<Observer>,
     pub(super) stuck_hooks: Vec<StuckHook>,
+    pub(super) repair: Option<Arc<dyn Repair>>,
+    pub(super) worker: WorkerId,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) on_late: OnLate,
     pub(super) defer: Duration,
@@ -253,6 +257,7 @@ impl Outlet {
                 error,
                 "the state of the key cannot be read: its events stay with the broker"
             ),
+            KeyChange::RepairWanted { from, to } => self.ask_for(key, *from, *to),
             KeyChange::Missing { seq } => error!(
                 group,
                 key = name,
@@ -260,6 +265,20 @@ impl Outlet {
                 "the store lost a held event: the key waits until it comes again"
             ),
         }
+    }
+
+    fn ask_for(&self, key: &Key, from: u64, to: u64) {
+        let (Some(repair), Ok(from), Ok(to)) = (&self.repair, Seq::new(from), Seq::new(to)) else {
+            return;
+        };
+        let missing = MissingEvents {
+            group: Arc::clone(&self.group),
+            key: key.clone(),
+            from,
+            to,
+            worker: self.worker.clone(),
+        };
+        repair::ask(Arc::clone(repair), missing);
     }
 
     fn controlled(&self, key: &Key, control: &Control) {

@@ -6,7 +6,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
 use super::worker_loop::WorkerLoop;
-use super::{Observer, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
+use super::{Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, HandlerOptions, States};
 use crate::protocol::WorkerId;
 use crate::store::Group;
@@ -54,6 +54,7 @@ pub struct Worker {
     pub(super) observers: Vec<Observer>,
     pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) stuck_hooks: Vec<StuckHook>,
+    pub(super) repair: Option<Arc<dyn Repair>>,
     pub(super) id: WorkerId,
     pub(super) random: fastrand::Rng,
 }

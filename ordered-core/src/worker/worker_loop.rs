@@ -99,6 +99,7 @@ impl WorkerLoop {
             observers,
             span_hooks,
             stuck_hooks,
+            repair,
             id,
             mut random,
         } = worker;
@@ -138,6 +139,17 @@ impl WorkerLoop {
                 telemetry: Arc::clone(&telemetry),
                 runs: HashMap::default(),
             },
+            outlet: Outlet {
+                group: Arc::clone(&name),
+                worker: id.clone(),
+                observers,
+                stuck_hooks,
+                repair,
+                telemetry: Arc::clone(&telemetry),
+                on_late: options.on_late,
+                defer: settings.defer,
+                settlements: Vec::new(),
+            },
             inputs: RunInputs {
                 handler,
                 group: Arc::clone(&name),
@@ -145,15 +157,6 @@ impl WorkerLoop {
                 states,
                 batches: options.batch > 1,
                 lease: Arc::new(lease.clone()),
-            },
-            outlet: Outlet {
-                group: name,
-                observers,
-                stuck_hooks,
-                telemetry: Arc::clone(&telemetry),
-                on_late: options.on_late,
-                defer: settings.defer,
-                settlements: Vec::new(),
             },
             store: StoreClient::new(
                 store,

@@ -1,11 +1,12 @@
+use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::handler::OnLate;
 use ordered_core::protocol::GapPolicy;
-use ordered_core::transport::{Faults, Publish, ReasonKind};
-use ordered_core::worker::{Control, StuckBecause};
+use ordered_core::transport::{Faults, MemoryBroker, Publish, ReasonKind};
+use ordered_core::worker::{Control, MissingEvents, Repair, StuckBecause};
 
 use crate::bench::{World, event};
 use crate::failures::view;
@@ -101,6 +102,56 @@ async fn a_gap_halts_its_key_after_its_time() {
         ("halted", "seq 2 has not come for 30s")
     );
     worker.stop().await;
+}
+
+/// Publishes again what is asked for, from the second time on; first it is not to be had.
+struct Archive {
+    broker: MemoryBroker,
+    asked: Arc<Mutex<Vec<(u64, u64)>>>,
+}
+
+#[async_trait::async_trait]
+impl Repair for Archive {
+    async fn ask(&self, missing: MissingEvents) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let (from, to) = (missing.from.get(), missing.to.get());
+        let first = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push((from, to));
+            asked.len() == 1
+        };
+        if first {
+            return Err("the archive is closed".into());
+        }
+        let events = (from..=to).map(|seq| event(missing.key.as_str(), seq));
+        Ok(self.broker.publish(events.collect()).await?)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_events_are_asked_for_until_they_come() {
+    let world = World::new(Faults::default());
+    publish(&world, vec![event("k", 1), event("k", 4)]).await;
+    let asked = Arc::default();
+    let archive = Archive {
+        broker: world.broker.clone(),
+        asked: Arc::clone(&asked),
+    };
+    let after = Duration::from_secs(30);
+    let worker = world.start("w1", |worker| {
+        worker.on_gap(GapPolicy::Repair { after }).repair(archive)
+    });
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert_eq!(*asked.lock().unwrap(), [], "not before its time");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let repair = view(&world, "k").await.repair.unwrap();
+    assert_eq!((repair.times, world.handled()), (1, 1));
+    world
+        .until("all handled", |world| world.handled() == 4)
+        .await;
+    worker.stop().await;
+    world.assert_in_order_once(1, 4);
+    assert_eq!(*asked.lock().unwrap(), [(2, 3), (2, 3)]);
+    assert_eq!(view(&world, "k").await.repair, None);
 }
 
 #[tokio::test(start_paused = true)]

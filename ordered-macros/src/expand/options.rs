@@ -58,6 +58,7 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
         OnGap::Wait => quote!(#private::GapPolicy::Wait),
         OnGap::Skip => quote!(#private::GapPolicy::Skip { after: #after }),
         OnGap::Halt => quote!(#private::GapPolicy::Halt { after: #after }),
+        OnGap::Repair => quote!(#private::GapPolicy::Repair { after: #after }),
     });
     assign(quote!(policy.on_gap), on_gap);
     assign(quote!(policy.stuck_after), given.stuck_after.map(duration));

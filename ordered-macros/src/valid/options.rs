@@ -68,7 +68,10 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
 
 /// What is done about a gap, and after how long, belong together.
 fn gap(options: &Options, errors: &mut Errors) {
-    let acts = matches!(options.on_gap, Some(OnGap::Skip | OnGap::Halt));
+    let acts = matches!(
+        options.on_gap,
+        Some(OnGap::Skip | OnGap::Halt | OnGap::Repair)
+    );
     let timeout = options.setting("gap_timeout");
     if acts && timeout.is_none() {
         let value = options.setting("on_gap").map(|setting| &setting.value);
@@ -86,8 +89,8 @@ fn gap(options: &Options, errors: &mut Errors) {
         let name = timeout.map(|setting| &setting.name);
         errors.at(
             name,
-            "`gap_timeout` says after how long something is done about a gap, and nothing is: add `on_gap = \"skip\"` or \
-             `on_gap = \"halt\"`",
+            "`gap_timeout` says after how long something is done about a gap, and nothing is: add `on_gap = \"skip\"`, \
+             `\"halt\"` or `\"repair\"`",
         );
     }
 }

@@ -3,7 +3,7 @@
 use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, worker};
 use crate::admin::Admin;
 use crate::explain::{Standing, explain};
-use crate::protocol::{GapPolicy, TroubleView};
+use crate::protocol::{GapPolicy, RepairView, TroubleView};
 
 #[test]
 fn a_gap_that_is_waited_for() {
@@ -80,6 +80,41 @@ fn a_gap_at_which_the_key_is_halted_in_time() {
         text.contains(
             "By itself the key is halted at the next sweep of a living worker, which is every second unless set \
              otherwise: its time was over at 11:59:00 UTC (on_gap = halt after 2 min)."
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_gap_whose_events_are_asked_for() {
+    let mut view = key().holding([45]).gap_since(180_000);
+    let group = group(GapPolicy::Repair { after: minutes(4) });
+    let text = explained(&view, &group).text;
+    assert!(
+        text.contains(
+            "By itself it is asked for at 12:01:00 UTC (in 1 min) (on_gap = repair after 4 min)."
+        ),
+        "{text}"
+    );
+    let asked_at = NOON - 60_000;
+    view.repair = Some(RepairView { asked_at, times: 1 });
+    let text = explained(&view, &group).text;
+    assert!(
+        text.starts_with(
+            "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It was asked for at 11:59:00 UTC (1 min ago), and has \
+             not come. It is done up to seq 41"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("By itself it is asked for again at 12:07:00 UTC (in 7 min)"),
+        "{text}"
+    );
+    view.repair = Some(RepairView { asked_at, times: 3 });
+    let text = explained(&view, &group).text;
+    assert!(
+        text.contains(
+            " It was asked for 3 times, last at 11:59:00 UTC (1 min ago), and has not come."
         ),
         "{text}"
     );

@@ -48,6 +48,7 @@ pub(super) fn key() -> KeyView {
         group_paused: false,
         trouble: None,
         gap_since: None,
+        repair: None,
         held: Vec::new(),
         held_events: 0,
         held_bytes: 0,

@@ -183,6 +183,13 @@ pub enum KeyChange {
         /// What is known.
         error: String,
     },
+    /// Events that have not come are to be asked for.
+    RepairWanted {
+        /// The first seq.
+        from: u64,
+        /// The last one.
+        to: u64,
+    },
     /// The store knew less of the key than the worker remembers: it lost state. The key was set right.
     Corrected {
         /// The last seq that the store said.

@@ -43,6 +43,8 @@ pub(super) struct PendingSave<D> {
     /// Whose each of the puts is, in order.
     pub(super) puts: Vec<PutFor>,
     pub(super) failure: Option<Failure>,
+    /// The seqs that are to be asked for, first and last.
+    pub(super) repair: Option<(u64, u64)>,
     pub(super) controls: Vec<(Control, Token)>,
     pub(super) looked_up: Vec<(u64, EventId)>,
     pub(super) fetched: Vec<Slot>,

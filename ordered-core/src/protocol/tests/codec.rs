@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::protocol::Fence;
-use crate::protocol::{Anchor, CorruptBody, KeyState, LastError, Phase, SeqSet, Skipped};
+use crate::protocol::{
+    Anchor, CorruptBody, KeyState, LastError, Phase, RepairAsked, SeqSet, Skipped,
+};
 
 /// A moment as fences have it, in milliseconds.
 const NOW: u64 = 1_764_000_000_123;
@@ -98,9 +100,11 @@ prop_compose! {
         tried_at: u64,
         paused: bool,
         gap_since: Option<u64>,
+        repair in prop::option::of(any::<(u64, u64, u32)>()),
     ) -> KeyState {
         KeyState {
             last_seq, epoch, attempts, crashes, unfinished, on_trial, tried_at, paused, gap_since,
+            repair: repair.map(|(seq, at, times)| RepairAsked { seq, at, times }),
             ..KeyState::default()
         }
     }

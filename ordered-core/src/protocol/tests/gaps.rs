@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::scene::{Scene, id_of, seq};
-use crate::protocol::{ABSENT_RANGES, Phase, Placement};
+use crate::protocol::{ABSENT_RANGES, Phase, Placement, RepairAsked};
 use crate::protocol::{GapPolicy, Verb};
 use crate::store::{Listing, NEVER};
 
@@ -13,12 +13,14 @@ fn skipping() -> Scene {
     Scene::with(|policy| policy.on_gap = GapPolicy::Skip { after: AFTER })
 }
 
-fn end_gap(scene: &mut Scene) {
+/// Returns what is to be asked for.
+fn end_gap(scene: &mut Scene) -> Option<(u64, u64)> {
     scene.change(|transition| {
         transition.watch_gap(false);
         transition.end_gap_if_over("worker-a");
         transition.watch_gap(false);
-    });
+        transition.repair
+    })
 }
 
 fn fill(scene: &mut Scene, from: u64, to: u64) -> bool {
@@ -148,6 +150,55 @@ fn a_gap_halts_the_key_where_the_group_says_so_and_retry_waits_again() {
     scene.now += 5_000;
     scene.operate(&Verb::Retry).unwrap();
     assert_eq!(scene.state.gap_since, Some(scene.now));
+}
+
+#[test]
+fn a_missing_event_is_asked_for_again_and_again_at_growing_distances() {
+    let mut scene = Scene::with(|policy| policy.on_gap = GapPolicy::Repair { after: AFTER });
+    scene.hold(4);
+    let mut asked = Vec::new();
+    let most = u64::from(GapPolicy::MOST_DOUBLINGS);
+    for second in 0..10 * (1 << (most + 3)) {
+        if end_gap(&mut scene) == Some((1, 3)) {
+            asked.push(second);
+        }
+        assert_eq!(scene.state.last_seq, 0);
+        assert!(listing(&scene).due.unwrap() > scene.now);
+        scene.now += 1_000;
+    }
+    let distances: Vec<u64> = asked.windows(2).map(|two| two[1] - two[0]).collect();
+    assert_eq!(asked[0], 10);
+    assert_eq!(distances[..6], [20, 40, 80, 160, 320, 640]);
+    assert!(distances[6..].iter().all(|distance| *distance == 640));
+    assert!(distances.len() > 8);
+}
+
+#[test]
+fn what_was_asked_for_and_has_come_is_forgotten() {
+    let mut scene = Scene::with(|policy| policy.on_gap = GapPolicy::Repair { after: AFTER });
+    scene.hold(4);
+    scene.now += 10_000;
+    assert_eq!(end_gap(&mut scene), Some((1, 3)));
+    let (seq, at, times) = (1, scene.now, 1);
+    assert_eq!(scene.state.repair, Some(RepairAsked { seq, at, times }));
+    scene.process(1);
+    scene.change(|transition| transition.watch_gap(false));
+    assert_eq!(scene.state.repair, None);
+    let next = scene.now + 10_000;
+    assert_eq!(listing(&scene).due, Some(next), "2 is a gap of its own");
+    scene.now = next;
+    assert_eq!(end_gap(&mut scene), Some((2, 3)));
+}
+
+#[test]
+fn a_request_that_lies_ahead_is_cut_when_the_clock_stepped_back() {
+    let mut scene = Scene::with(|policy| policy.on_gap = GapPolicy::Repair { after: AFTER });
+    scene.hold(4);
+    scene.now += 10_000;
+    end_gap(&mut scene);
+    scene.now -= 500_000;
+    end_gap(&mut scene);
+    assert_eq!(listing(&scene).due, Some(scene.now + 20_000));
 }
 
 #[test]

@@ -114,6 +114,9 @@ impl<D: Default> Actor<D> {
             shared.observe(&self.key, &event, what);
             self.settle(shared, event, Disposition::Committed);
         }
+        if let Some((from, to)) = save.repair {
+            shared.observe_key(&self.key, KeyChange::RepairWanted { from, to });
+        }
         for (control, token) in save.controls {
             shared.effects.push(Effect::SettleControl {
                 token,

@@ -49,10 +49,17 @@ impl<D> Actor<D> {
         }
         self.full = None;
         self.plan_reads(&mut plan, &rules, blocked);
-        let Plan { transition, parts } = plan;
+        let Plan {
+            transition,
+            mut parts,
+        } = plan;
         let Transition {
-            changes, remember, ..
+            changes,
+            remember,
+            repair,
+            ..
         } = transition;
+        parts.repair = repair;
         self.finish_plan(next, (changes, remember), parts, shared)
     }
 
@@ -105,6 +112,7 @@ impl<D> Actor<D> {
             leaving,
             puts,
             failure,
+            repair,
             controls,
             look_up,
             looked_up,
@@ -154,6 +162,7 @@ impl<D> Actor<D> {
             leaving,
             puts,
             failure,
+            repair,
             controls,
             looked_up,
             fetched: fetch,
@@ -178,6 +187,7 @@ pub(super) struct Parts<D> {
     pub(super) leaving: Vec<(Box<Event<D>>, Leaving)>,
     pub(super) puts: Vec<PutFor>,
     pub(super) failure: Option<Failure>,
+    pub(super) repair: Option<(u64, u64)>,
     pub(super) controls: Vec<(Control, Token)>,
     pub(super) looked_up: Vec<(u64, EventId)>,
     pub(super) look_up: Vec<EventId>,
@@ -192,6 +202,7 @@ impl<'a, D> Plan<'a, D> {
             leaving: Vec::new(),
             puts: Vec::new(),
             failure: None,
+            repair: None,
             controls: Vec::new(),
             looked_up: Vec::new(),
             look_up: Vec::new(),

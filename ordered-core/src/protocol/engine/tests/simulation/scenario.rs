@@ -125,6 +125,7 @@ fn rules(random: &mut fastrand::Rng) -> Rules {
     policy.on_gap = match random.u32(0..6) {
         0 => GapPolicy::Skip { after },
         1 => GapPolicy::Halt { after },
+        2 => GapPolicy::Repair { after },
         _ => GapPolicy::Wait,
     };
     if random.u32(0..4) == 0 {
