@@ -1,5 +1,8 @@
 //! The command line.
 
+#[cfg(feature = "postgres")]
+pub(crate) mod outbox;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -134,6 +137,19 @@ pub(crate) enum Command {
     /// Holds a history of a run (NDJSON, as the testkit writes it) against the promises: a line for each that is broken
     #[command(after_help = "Example:\n  ordered verify history.ndjson")]
     Verify(Verify),
+    /// The outbox in Postgres: its tables, how far it is relayed, and events to be published again
+    #[cfg(feature = "postgres")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ordered outbox status --outbox postgres://orders@localhost/orders"
+    )]
+    Outbox(outbox::Outbox),
+    /// Publishes what is committed in an outbox, in order per key, until it is stopped; several share the work
+    #[cfg(feature = "postgres")]
+    #[command(
+        after_help = "Example:\n  ordered relay --outbox postgres://orders@localhost/orders --transport amqp://localhost/%2f --queue order-events"
+    )]
+    Relay(Box<outbox::Relay>),
 }
 
 /// How to show something.

@@ -38,12 +38,22 @@ fn main() -> ExitCode {
 }
 
 async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
-    if let Command::Verify(command) = &command {
-        return commands::verify::run(command);
+    // Those that need no store.
+    match &command {
+        Command::Verify(command) => return commands::verify::run(command),
+        #[cfg(feature = "postgres")]
+        Command::Outbox(command) => return commands::outbox::run(command).await,
+        #[cfg(feature = "postgres")]
+        Command::Relay(command) => return commands::relay::run(command).await,
+        _ => {}
     }
     let session = Session::connect(&target).await?;
     match command {
         Command::Verify(command) => commands::verify::run(&command),
+        #[cfg(feature = "postgres")]
+        Command::Outbox(command) => commands::outbox::run(&command).await,
+        #[cfg(feature = "postgres")]
+        Command::Relay(command) => commands::relay::run(&command).await,
         Command::Status(command) => commands::status::run(&session, &command).await,
         Command::Keys(command) => commands::keys::run(&session, &command).await,
         Command::Held(command) => commands::held::run(&session, &command).await,

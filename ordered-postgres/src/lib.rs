@@ -14,4 +14,5 @@ pub mod status;
 pub use error::{PostgresError, PostgresErrorKind};
 pub use migrate::{TABLES_VERSION, check_tables, migrate, migrations};
 pub use outbox::{Outbox, OutboxEvent, Payload, Staged};
+pub use pool::connect;
 pub use relay::{Relay, RelayBuilder};

@@ -7,7 +7,11 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod held;
 pub(crate) mod keys;
+#[cfg(feature = "postgres")]
+pub(crate) mod outbox;
 pub(crate) mod pause;
+#[cfg(feature = "postgres")]
+pub(crate) mod relay;
 pub(crate) mod replay;
 pub(crate) mod status;
 pub(crate) mod verbs;

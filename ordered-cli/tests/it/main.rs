@@ -4,6 +4,8 @@ mod codes;
 mod documentation;
 mod documents;
 mod explaining;
+#[cfg(feature = "postgres")]
+mod outbox;
 mod poison;
 mod prompts;
 mod racing;
