@@ -8,6 +8,7 @@ mod clock;
 mod contestant;
 mod event;
 mod load;
+mod outbox;
 mod referee;
 mod report;
 
@@ -30,6 +31,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
         Some(Role::Contestant { job }) => contestant::compete(&job).await,
+        Some(Role::Outbox(options)) => outbox::measure(&options).await,
         None => referee::hold(arguments.options).await,
     };
     match outcome {

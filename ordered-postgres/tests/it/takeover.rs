@@ -149,3 +149,20 @@ async fn a_relay_that_was_taken_for_dead_writes_nothing_more_about_what_others_h
     );
     assert_eq!(status.pending.events, 0);
 }
+
+#[tokio::test]
+async fn a_relay_that_is_to_end_does_not_wait_for_a_broker_forever() {
+    let url = database().await;
+    let mut client = connect(&url).await;
+    let recorder = Recorder::new();
+    let short = Duration::from_millis(50);
+    let first = Running::start(relay(&url, &recorder).drain_timeout(short));
+    recorder.hold_confirms();
+    stage(&mut client, &["a", "b"]).await;
+    recorder.has(2).await;
+    first.stop().await.unwrap();
+    recorder.confirm_again();
+    let _second = Running::start(relay(&url, &recorder));
+    eventually("all is repeated", async || recorder.events().len() == 4).await;
+    recorder.in_order();
+}
