@@ -62,6 +62,27 @@ pub(crate) enum Role {
     },
     /// What staging costs beside a bare insert, and how fast the relay is, in place of everything else
     Outbox(OutboxOptions),
+    /// What a handler with a `Tx` costs beside the same one with its own transaction, in place of everything else
+    Inbox(InboxOptions),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InboxOptions {
+    /// How often each takes its turn
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// How many events one turn has
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) events: usize,
+    /// How many keys the events have
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) keys: usize,
+    /// How many handlers run at a time, each with a connection
+    #[arg(long, default_value_t = 8)]
+    pub(crate) concurrency: usize,
+    /// One short round: shows that all works, and measures nothing worth keeping
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 #[derive(Debug, Clone, Args)]

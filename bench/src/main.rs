@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod contestant;
 mod event;
+mod inbox;
 mod load;
 mod outbox;
 mod referee;
@@ -32,6 +33,7 @@ async fn main() -> ExitCode {
     let outcome = match arguments.role {
         Some(Role::Contestant { job }) => contestant::compete(&job).await,
         Some(Role::Outbox(options)) => outbox::measure(&options).await,
+        Some(Role::Inbox(options)) => inbox::measure(&options).await,
         None => referee::hold(arguments.options).await,
     };
     match outcome {

@@ -11,17 +11,17 @@ use crate::Failure;
 use crate::cli::OutboxOptions;
 
 /// What one thing is measured beside.
-struct Pair {
+pub(crate) struct Pair {
     what: &'static str,
     beside: &'static str,
     /// The least that is aimed at.
     aim: f64,
     /// Events a second of both, round by round.
-    rates: Vec<(f64, f64)>,
+    pub(crate) rates: Vec<(f64, f64)>,
 }
 
 impl Pair {
-    fn new(what: &'static str, beside: &'static str, aim: f64) -> Self {
+    pub(crate) fn new(what: &'static str, beside: &'static str, aim: f64) -> Self {
         let rates = Vec::new();
         Self {
             what,
@@ -31,7 +31,7 @@ impl Pair {
         }
     }
 
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let median = |mut numbers: Vec<f64>| {
             numbers.sort_by(f64::total_cmp);
             numbers[numbers.len() / 2]
@@ -149,6 +149,6 @@ fn event(keys: usize) -> OutboxEvent {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of events are small")]
-fn rate(events: usize, took: std::time::Duration) -> f64 {
+pub(crate) fn rate(events: usize, took: std::time::Duration) -> f64 {
     events as f64 / took.as_secs_f64()
 }
