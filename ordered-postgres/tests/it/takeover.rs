@@ -137,7 +137,7 @@ async fn a_relay_that_was_taken_for_dead_writes_nothing_more_about_what_others_h
     fast.has(4).await;
     everything_was_looked_at(&client).await;
     // It learns that it has lost the key with what it writes down, while its next batch is on the way.
-    assert!(slow.seqs("k").len() <= 4);
+    assert!(slow.calls().len() <= 3, "{:?}", slow.calls());
     slow.in_order();
     assert_eq!(fast.seqs("k"), [2, 3, 4, 5]);
     let status = status::status(&client).await.unwrap();
