@@ -60,6 +60,48 @@ pub(crate) enum Role {
         /// What to do, as JSON
         job: String,
     },
+    /// What staging costs beside a bare insert, and how fast the relay is, in place of everything else
+    Outbox(OutboxOptions),
+    /// What a handler with a `Tx` costs beside the same one with its own transaction, in place of everything else
+    Inbox(InboxOptions),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InboxOptions {
+    /// How often each takes its turn
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// How many events one turn has
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) events: usize,
+    /// How many keys the events have
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) keys: usize,
+    /// How many handlers run at a time, each with a connection
+    #[arg(long, default_value_t = 8)]
+    pub(crate) concurrency: usize,
+    /// One short round: shows that all works, and measures nothing worth keeping
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutboxOptions {
+    /// How often each takes its turn
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// How many events one turn has; fewer where each is a transaction of its own
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) events: usize,
+    /// How many relayed events lie in the table already
+    #[arg(long, default_value_t = 0)]
+    pub(crate) rows: usize,
+    /// How many keys the events have
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) keys: usize,
+    /// One short round: shows that all works, and measures nothing worth keeping
+    #[arg(long)]
+    pub(crate) quick: bool,
 }
 
 impl Options {

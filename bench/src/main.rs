@@ -7,7 +7,9 @@ mod cli;
 mod clock;
 mod contestant;
 mod event;
+mod inbox;
 mod load;
+mod outbox;
 mod referee;
 mod report;
 
@@ -30,6 +32,8 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
         Some(Role::Contestant { job }) => contestant::compete(&job).await,
+        Some(Role::Outbox(options)) => outbox::measure(&options).await,
+        Some(Role::Inbox(options)) => inbox::measure(&options).await,
         None => referee::hold(arguments.options).await,
     };
     match outcome {

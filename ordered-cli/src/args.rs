@@ -3,6 +3,8 @@
 mod doing;
 mod files;
 mod looking;
+#[cfg(feature = "postgres")]
+pub(crate) mod outbox;
 mod parse;
 mod selecting;
 
@@ -178,6 +180,19 @@ pub(crate) enum Command {
     /// Writes what a shell needs to complete the commands and options
     #[command(after_help = "Example:\n  ordered completions bash > /etc/bash_completion.d/ordered")]
     Completions(Completions),
+    /// The outbox in Postgres: its tables, how far it is relayed, and events to be published again
+    #[cfg(feature = "postgres")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ordered outbox status --outbox postgres://orders@localhost/orders"
+    )]
+    Outbox(outbox::Outbox),
+    /// Publishes what is committed in an outbox, in order per key, until it is stopped; several share the work
+    #[cfg(feature = "postgres")]
+    #[command(
+        after_help = "Example:\n  ordered relay --outbox postgres://orders@localhost/orders --transport amqp://localhost/%2f --queue order-events"
+    )]
+    Relay(Box<outbox::Relay>),
 }
 
 #[cfg(test)]

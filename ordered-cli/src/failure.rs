@@ -103,6 +103,21 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// The database is a store, too.
+#[cfg(feature = "postgres")]
+impl From<ordered_postgres::PostgresError> for Failure {
+    fn from(error: ordered_postgres::PostgresError) -> Self {
+        use ordered_postgres::PostgresErrorKind::Invalid;
+
+        let text = error.to_string();
+        match error.kind() {
+            Invalid => Self::Usage(text),
+            kind if kind.is_transient() => Self::Store(StoreError::unavailable(text)),
+            _ => Self::Store(StoreError::refused(text)),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)

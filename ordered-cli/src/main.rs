@@ -41,14 +41,21 @@ fn main() -> ExitCode {
 }
 
 async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
+    // Those that need no store.
     match &command {
         Command::Verify(command) => return commands::verify::run(command),
         Command::Completions(command) => return commands::completions::run(command),
+        #[cfg(feature = "postgres")]
+        Command::Outbox(command) => return commands::outbox::run(command).await,
+        #[cfg(feature = "postgres")]
+        Command::Relay(command) => return commands::relay::run(command).await,
         _ => {}
     }
     let session = Session::connect(&target).await?;
     match command {
         Command::Verify(_) | Command::Completions(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        Command::Outbox(_) | Command::Relay(_) => Ok(()),
         Command::Status(command) => commands::status::run(&session, &command).await,
         Command::Keys(command) => commands::keys::run(&session, &command).await,
         Command::Held(command) => commands::held::run(&session, &command).await,

@@ -12,7 +12,7 @@ pub(crate) fn operator(acting: &Acting) -> Operator {
     }
 }
 
-fn user_at_host() -> String {
+pub(crate) fn user_at_host() -> String {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let user = set("USER").or_else(|| set("LOGNAME"));
     let host = std::fs::read_to_string("/etc/hostname")

@@ -78,6 +78,8 @@ pub use ordered_amqp::Amqp;
 /// The outbox with its relay, and the inbox, on Postgres.
 #[cfg(feature = "postgres")]
 pub use ordered_postgres as postgres;
+#[cfg(feature = "postgres")]
+pub use ordered_postgres::{Inbox, Tx};
 #[cfg(feature = "redis")]
 pub use ordered_redis::RedisStore;
 #[cfg(feature = "sqs")]

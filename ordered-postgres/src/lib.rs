@@ -16,4 +16,5 @@ pub use error::{PostgresError, PostgresErrorKind};
 pub use inbox::{Inbox, Tx};
 pub use migrate::{TABLES_VERSION, check_tables, migrate, migrations};
 pub use outbox::{Outbox, OutboxEvent, Payload, Staged};
+pub use pool::connect;
 pub use relay::{Relay, RelayBuilder};

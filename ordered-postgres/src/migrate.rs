@@ -28,7 +28,7 @@ const MIGRATIONS: &[Migration] = &[
 pub const TABLES_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// Held while the tables are changed, so that several programs that start at once take turns.
-const LOCK: i64 = 0x6f72_6465_7265_64;
+const LOCK: i64 = 0x006f_7264_6572_6564;
 
 const VERSIONS: &str = "create table if not exists ordered_migrations (
     version integer primary key,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 
 use crate::error::{PostgresError, PostgresErrorKind};
 
@@ -29,6 +29,21 @@ pub(crate) fn config(url: &str, application: &str) -> Result<Config, PostgresErr
         config.connect_timeout(PATIENCE);
     }
     Ok(config)
+}
+
+/// A connection for [`migrate`](crate::migrate()), [`status`](crate::status) and [`repair`](crate::repair), where the
+/// application has none at hand. It ends with the client.
+///
+/// # Errors
+/// When the address is none, nobody answers there, or the user may not connect.
+pub async fn connect(url: &str) -> Result<Client, PostgresError> {
+    let (client, connection) = config(url, "ordered")?.connect(NoTls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to Postgres has ended");
+        }
+    });
+    Ok(client)
 }
 
 /// Connections that are made when they are needed, so many at the most.

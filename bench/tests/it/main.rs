@@ -128,3 +128,16 @@ fn a_list_says_what_there_is_and_starts_nothing() {
         assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
     }
 }
+
+#[test]
+fn the_outbox_is_measured_beside_bare_inserts_and_a_bare_publisher() {
+    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["outbox", "--quick"])
+        .output()
+        .expect("the bench starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    assert!(lines.iter().all(|line| line.contains(", aim ")), "{said}");
+}

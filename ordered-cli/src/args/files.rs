@@ -22,10 +22,12 @@ pub(crate) struct Export {
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// The file; `-` is the standard input. A line is a key, a tab and its last seq, or `{"key":"…","last_seq":…}`
-    #[arg(required_unless_present = "from_postgres")]
+    #[cfg_attr(feature = "postgres", arg(required_unless_present = "from_postgres"))]
+    #[cfg_attr(not(feature = "postgres"), arg(required = true))]
     pub(crate) file: Option<PathBuf>,
     /// In place of a file, the database of the group's inbox: what its table `ordered_progress` says of the group that
     /// --group names, such as postgres://user@host/database
+    #[cfg(feature = "postgres")]
     #[arg(long, value_name = "URL", conflicts_with = "file")]
     pub(crate) from_postgres: Option<String>,
     /// Make the group that --group names, before its first worker is started

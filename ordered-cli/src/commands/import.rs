@@ -60,10 +60,9 @@ pub(crate) async fn run(session: &Session, command: &Import) -> Result<(), Failu
                 .into(),
         ));
     }
-    let positions = match (&command.file, &command.from_postgres) {
-        (Some(file), _) => read(file, is_piped)?,
-        (None, Some(url)) => super::import_postgres::positions(session, url).await?,
-        (None, None) => unreachable!("one of the two is required"),
+    let positions = match &command.file {
+        Some(file) => read(file, is_piped)?,
+        None => elsewhere(session, command).await?,
     };
     let group = group(session, command).await?;
     let mut report = ImportReport {
@@ -118,6 +117,17 @@ async fn group(session: &Session, command: &Import) -> Result<Group, Failure> {
         session.store.open(&group, &who).await?;
     }
     Ok(group)
+}
+
+#[cfg(feature = "postgres")]
+async fn elsewhere(session: &Session, command: &Import) -> Result<Vec<Position>, Failure> {
+    let url = command.from_postgres.as_deref().unwrap_or_default();
+    super::import_postgres::positions(session, url).await
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn elsewhere(_: &Session, _: &Import) -> Result<Vec<Position>, Failure> {
+    unreachable!("the file is required")
 }
 
 fn read(path: &Path, is_piped: bool) -> Result<Vec<Position>, Failure> {

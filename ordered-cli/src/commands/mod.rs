@@ -10,7 +10,11 @@ pub(crate) mod export;
 pub(crate) mod held;
 pub(crate) mod import;
 pub(crate) mod keys;
+#[cfg(feature = "postgres")]
+pub(crate) mod outbox;
 pub(crate) mod pause;
+#[cfg(feature = "postgres")]
+pub(crate) mod relay;
 pub(crate) mod replay;
 pub(crate) mod show;
 pub(crate) mod status;
@@ -19,6 +23,7 @@ pub(crate) mod verify;
 pub(crate) mod workers;
 
 mod effect;
+#[cfg(feature = "postgres")]
 mod import_postgres;
 mod many;
 mod many_report;

@@ -6,8 +6,11 @@ mod documents;
 mod errors;
 mod explaining;
 mod halted;
+#[cfg(feature = "postgres")]
 mod import_postgres;
 mod many;
+#[cfg(feature = "postgres")]
+mod outbox;
 mod poison;
 mod positions;
 mod prompts;

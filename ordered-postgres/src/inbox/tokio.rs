@@ -3,7 +3,7 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool};
 use futures_util::future;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{GenericClient, Row, ToStatement};
+use tokio_postgres::{GenericClient, Row, Statement, ToStatement};
 
 use super::database::{Database, Driver, Facts, InboxPool, Limits};
 use super::guard::{Guard, GuardRow};
@@ -43,6 +43,18 @@ impl Session<TokioPostgres> {
     /// Where the future is dropped, the transaction has not begun.
     pub async fn client(&mut self) -> Result<&tokio_postgres::Client, PostgresError> {
         Ok(self.open().await?.client())
+    }
+
+    /// A prepared statement of the connection's cache, so that it is prepared once for each connection of the pool.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client); and when Postgres refuses the statement.
+    ///
+    /// # Cancel safety
+    /// As [`client`](Self::client).
+    pub async fn prepare_cached(&mut self, sql: &str) -> Result<Statement, PostgresError> {
+        let connection = self.open().await?.connection();
+        Ok(connection.prepare_cached(sql).await?)
     }
 }
 

@@ -52,6 +52,7 @@ pub(super) struct Settings {
     pub(super) known_keys: usize,
     pub(super) repair_interval: Duration,
     pub(super) retention: Option<Duration>,
+    pub(super) drain_timeout: Duration,
 }
 
 impl Settings {
@@ -93,6 +94,7 @@ impl Relay {
                 known_keys: 50_000,
                 repair_interval: Duration::from_millis(250),
                 retention: Some(Duration::from_secs(7 * 24 * 3600)),
+                drain_timeout: Duration::from_secs(30),
             },
         }
     }
@@ -191,6 +193,13 @@ impl RelayBuilder {
     /// For how long published events are kept, so that they can be asked for again; `None`: forever. Default: 7 days.
     pub fn retention(mut self, retention: Option<Duration>) -> Self {
         self.settings.retention = retention;
+        self
+    }
+
+    /// How long the relay waits, when it is to end, for the broker to confirm what is on its way. After that it ends as by a
+    /// crash. Default: 30 s.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.drain_timeout = timeout;
         self
     }
 

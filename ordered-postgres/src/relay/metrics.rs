@@ -118,3 +118,28 @@ pub(super) fn repaired(outcome: &'static str, seqs: u64) {
 pub(super) fn removed(events: u64) {
     counter!(REMOVED).increment(events);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_explains_every_metric() {
+        let guide = include_str!("../../../docs/outbox.md");
+        let all = [
+            PUBLISHED,
+            FAILURES,
+            PUBLISH_SECONDS,
+            LAGGING,
+            SHARDS,
+            PENDING,
+            OLDEST,
+            HORIZON,
+            REPAIRED,
+            REMOVED,
+        ];
+        for name in all {
+            assert!(guide.contains(name), "{name}");
+        }
+    }
+}

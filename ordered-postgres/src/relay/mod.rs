@@ -26,6 +26,7 @@ mod builder;
 mod keeper;
 mod lagging;
 mod metrics;
+mod positions;
 mod published;
 mod publishing;
 mod pump;
@@ -36,6 +37,7 @@ mod retention;
 mod retries;
 mod row;
 mod run;
+mod settling;
 mod shards;
 
 pub use builder::{Relay, RelayBuilder};

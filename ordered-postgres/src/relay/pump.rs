@@ -3,24 +3,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
-use ordered_core::transport::{Publish, TransportError};
+use ordered_core::transport::Publish;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::builder::Settings;
 use super::keeper::Alive;
-use super::lagging::{self, Lagging};
+use super::lagging::Lagging;
 use super::metrics::{self, Failed};
 use super::published::Published;
-use super::publishing::{Attempt, Stopped, publish};
+use super::publishing::{Attempt, publish};
 use super::reading::{self, Batch, Scan};
+use super::repairs;
 use super::row::OutboxRow;
 use super::shards::{self, Shard};
-use super::{SHARDS, repairs};
 use crate::error::{PostgresError, PostgresErrorKind};
 
-/// How often positions are written down while nothing is published.
-const SAVE_POSITIONS: Duration = Duration::from_secs(5);
 /// How soon the relay looks again for what it was told of and does not see yet.
 const RECHECK: Duration = Duration::from_millis(25);
 
@@ -39,14 +37,14 @@ pub(super) struct Pump {
     pub(super) lagging: HashMap<String, Lagging>,
     pub(super) published: Published,
     /// Keys that lag, or do so no more, since the last save.
-    changed: HashMap<String, Option<Lagging>>,
+    pub(super) changed: HashMap<String, Option<Lagging>>,
     /// Whether anything has happened since the last save.
-    unsaved: bool,
+    pub(super) unsaved: bool,
     /// When positions are written down although nothing was published, so that others see that nothing is left.
-    save_at: Instant,
-    balance_at: Instant,
+    pub(super) save_at: Instant,
+    pub(super) balance_at: Instant,
     /// How often it had been dead, as far as others see it, when it last asked which shards it has.
-    lapses: u64,
+    pub(super) lapses: u64,
     repair_at: Instant,
     prefetched: Option<Batch>,
     /// Somebody has said that there is something, and it may be held back still.
@@ -117,9 +115,8 @@ impl Pump {
         let reader = self.pool.get().await?;
         let mut writer = self.pool.get().await?;
         loop {
-            let lapses = self.alive.borrow().lapses;
-            if self.balance_at <= Instant::now() || lapses != self.lapses {
-                self.lapses = lapses;
+            let lapsed = self.alive.borrow().lapses != self.lapses;
+            if lapsed || self.balance_at <= Instant::now() {
                 self.save(&mut writer).await?;
                 self.balance(&writer).await?;
             }
@@ -164,7 +161,7 @@ impl Pump {
     /// Publishes a batch, while the next one is read and the one before is written down.
     async fn relay(
         &mut self,
-        batch: Batch,
+        mut batch: Batch,
         reader: &Object,
         writer: &mut Object,
     ) -> Result<(), PostgresError> {
@@ -176,7 +173,7 @@ impl Pump {
             self.rows * 2
         }
         .clamp(1, self.settings.batch);
-        let (ready, behind) = self.ready(&batch, reader).await?;
+        let (ready, behind) = self.ready(&mut batch, reader).await?;
         let (unsaved, changed) = (
             std::mem::take(&mut self.unsaved),
             std::mem::take(&mut self.changed),
@@ -231,190 +228,6 @@ impl Pump {
             }
         }
         self.prefetched = if done { next? } else { None };
-        Ok(())
-    }
-
-    /// Goes on with a batch until it is published but for keys that stopped. False: it is given up, since the relay ends
-    /// or has lost its lease.
-    async fn settle(&mut self, mut attempt: Attempt, ready: &[OutboxRow], begun: Instant) -> bool {
-        let mut failures = 0;
-        loop {
-            let error = match attempt {
-                Attempt::All => {
-                    metrics::published(self.remember(ready, &[]), begun.elapsed());
-                    return true;
-                }
-                Attempt::Without(stopped) => match self.stop_keys(ready, stopped) {
-                    Ok(published) => {
-                        metrics::published(published, begun.elapsed());
-                        return true;
-                    }
-                    Err(error) => error,
-                },
-                Attempt::Nothing(error) => error,
-            };
-            failures += 1;
-            metrics::failed(Failed::Broker);
-            let wait = self.settings.backoff().after(failures);
-            tracing::warn!(%error, "nothing can be published; the relay tries again in {wait:?}");
-            if self.pause(Instant::now() + wait).await || !self.is_alive() {
-                return false;
-            }
-            attempt = publish(&*self.publisher, ready, failures).await;
-        }
-    }
-
-    /// These keys lag from now on, unless they are too many.
-    fn stop_keys(
-        &mut self,
-        ready: &[OutboxRow],
-        stopped: Vec<Stopped>,
-    ) -> Result<usize, TransportError> {
-        let most = self.settings.max_lagging_keys;
-        if self.lagging.len() + stopped.len() > most {
-            return Err(TransportError::unavailable(format!(
-                "more than {most} keys cannot be published (`max_lagging_keys`), the last of them {:?}: {}",
-                stopped.last().map(|stopped| &stopped.key),
-                stopped.last().map_or("", |stopped| &stopped.error),
-            )));
-        }
-        let published = self.remember(ready, &stopped);
-        for Stopped {
-            key,
-            shard,
-            seq,
-            error,
-        } in stopped
-        {
-            metrics::failed(Failed::Key);
-            let wait = self.settings.backoff().after(1);
-            tracing::warn!(
-                key,
-                seq,
-                error,
-                "an event cannot be published; its key is tried again in {wait:?}"
-            );
-            let lagging = Lagging {
-                shard,
-                next_seq: seq,
-                attempts: 1,
-                retry_at: Instant::now() + wait,
-                error: Some(error),
-            };
-            self.lag(key, lagging);
-        }
-        Ok(published)
-    }
-
-    pub(super) fn lag(&mut self, key: String, lagging: Lagging) {
-        self.changed.insert(key.clone(), Some(lagging.clone()));
-        self.lagging.insert(key, lagging);
-        self.unsaved = true;
-    }
-
-    pub(super) fn caught_up(&mut self, key: String) {
-        self.lagging.remove(&key);
-        self.changed.insert(key, None);
-        self.unsaved = true;
-    }
-
-    /// Up to which seqs keys are published now; answers how many rows that are.
-    fn remember(&mut self, ready: &[OutboxRow], stopped: &[Stopped]) -> usize {
-        let stopped: HashMap<&str, i64> = stopped
-            .iter()
-            .map(|stopped| (stopped.key.as_str(), stopped.seq))
-            .collect();
-        let mut published = 0;
-        for row in ready {
-            if stopped
-                .get(row.key.as_str())
-                .is_none_or(|seq| row.seq < *seq)
-            {
-                self.published.put(&row.key, row.seq);
-                published += 1;
-            }
-        }
-        published
-    }
-
-    /// The shards of the scan are where the batch ends.
-    fn advance(&mut self, batch: &Batch) {
-        for number in &batch.scan.shards {
-            if let Some(shard) = self.shards.get_mut(number) {
-                shard.at = shard.at.max(batch.reaches);
-            }
-        }
-    }
-
-    /// The shards that are furthest behind, up to where the next ones stand.
-    fn scan(&self) -> Option<Scan> {
-        let after = self.shards.values().map(|shard| shard.at).min()?;
-        let ahead = self.shards.values().map(|shard| shard.at);
-        let behind = self.shards.values().filter(|shard| shard.at == after);
-        Some(Scan {
-            shards: behind.map(|shard| shard.number).collect(),
-            after,
-            upto: ahead.filter(|at| *at > after).min(),
-        })
-    }
-
-    async fn save(&mut self, writer: &mut Object) -> Result<(), PostgresError> {
-        if !self.unsaved {
-            return Ok(());
-        }
-        let owned: Vec<Shard> = self.shards.values().copied().collect();
-        let ours = shards::save(writer, &self.relay, &owned, &self.changed).await?;
-        self.unsaved = false;
-        self.save_at = Instant::now() + SAVE_POSITIONS;
-        self.changed.clear();
-        self.keep_only(&ours);
-        Ok(())
-    }
-
-    fn keep_only(&mut self, ours: &[i16]) {
-        if self.shards.keys().all(|number| ours.contains(number)) {
-            return;
-        }
-        self.shards.retain(|number, _| ours.contains(number));
-        self.lagging
-            .retain(|_, lagging| ours.contains(&lagging.shard));
-        tracing::info!(
-            shards = self.shards.len(),
-            "another relay has taken shards over"
-        );
-        self.balance_at = Instant::now();
-    }
-
-    /// Asks the database which shards are the relay's, gives back and takes.
-    async fn balance(&mut self, writer: &Object) -> Result<(), PostgresError> {
-        if !self.is_alive() {
-            self.balance_at = Instant::now() + self.settings.poll_interval;
-            return Ok(());
-        }
-        self.balance_at = Instant::now() + self.settings.lease / 5;
-        let mut now = BTreeMap::new();
-        let mut new = Vec::new();
-        for mut shard in shards::balance(writer, &self.relay).await? {
-            match self.shards.get(&shard.number) {
-                Some(known) if known.fence == shard.fence => shard.at = shard.at.max(known.at),
-                _ => new.push(shard.number),
-            }
-            now.insert(shard.number, shard);
-        }
-        self.lagging
-            .retain(|_, lagging| now.contains_key(&lagging.shard) && !new.contains(&lagging.shard));
-        if !new.is_empty() {
-            self.lagging.extend(lagging::load(writer, &new).await?);
-        }
-        if now.len() != self.shards.len() || !new.is_empty() {
-            tracing::info!(
-                relay = &*self.relay,
-                "the relay has {} of {SHARDS} shards",
-                now.len()
-            );
-        }
-        self.shards = now;
-        metrics::has(self.shards.len(), self.lagging.len());
         Ok(())
     }
 

@@ -12,18 +12,36 @@ use crate::error::PostgresError;
 const ROWS: i64 = 5_000;
 /// The longest pause between two looks.
 const PAUSE: Duration = Duration::from_secs(60);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Removes, again and again, what is published and older than this.
-pub(super) async fn remove(pool: Pool, keep: Duration) {
-    let pause = (keep / 10).clamp(Duration::from_millis(50), PAUSE);
+/// Removes, again and again, what is published and older than this, and requests that were answered long ago.
+pub(super) async fn remove(pool: Pool, keep: Option<Duration>) {
+    let pause = keep
+        .map_or(PAUSE, |keep| keep / 10)
+        .clamp(SHORTEST_PAUSE, PAUSE);
     loop {
-        match remove_once(&pool, keep).await {
-            Ok(0) => {}
+        let removed = match keep {
+            Some(keep) => remove_once(&pool, keep).await,
+            None => Ok(0),
+        };
+        let removed = match removed {
+            Ok(removed) => forget_repairs(&pool).await.map(|()| removed),
+            Err(error) => Err(error),
+        };
+        match removed {
             Ok(removed) => metrics::removed(removed),
             Err(error) => tracing::warn!(%error, "old events of the outbox cannot be removed"),
         }
         sleep(pause).await;
     }
+}
+
+async fn forget_repairs(pool: &Pool) -> Result<(), PostgresError> {
+    let connection = pool.get().await?;
+    let query =
+        "delete from ordered_repairs where answered_at < clock_timestamp() - interval '30 days'";
+    connection.query_typed(query, &[]).await?;
+    Ok(())
 }
 
 async fn remove_once(pool: &Pool, keep: Duration) -> Result<u64, PostgresError> {

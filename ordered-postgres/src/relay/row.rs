@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use ordered_core::event::{Envelope, TraceParent};
 use serde_json::Value;
 use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, Type};
 
 /// The header with the key of the event.
 pub const HEADER_KEY: &str = "x-ordered-key";
@@ -46,21 +49,51 @@ pub(super) struct OutboxRow {
     body: Bytes,
     headers: Option<String>,
     trace: Option<String>,
-    created_at: i64,
+    created_at: Option<u64>,
 }
 
 /// What [`OutboxRow::read`] reads; `outbox` is the name of the table in the query.
-// The cast of `xid` has a name of its own: `order by xid` would mean the text otherwise.
-pub(super) const COLUMNS: &str = "outbox.xid::text::bigint as number, outbox.position, outbox.shard, outbox.aggregate_id, \
-     outbox.seq, outbox.id, outbox.aggregate_type, outbox.event_type, \
-     coalesce(outbox.payload_bytes, convert_to(outbox.payload::text, 'UTF8')) as body, outbox.headers::text as heads, \
-     outbox.trace, (extract(epoch from outbox.created_at) * 1000)::bigint as created";
+pub(super) const COLUMNS: &str = "outbox.xid, outbox.position, outbox.shard, outbox.aggregate_id, outbox.seq, outbox.id, \
+     outbox.aggregate_type, outbox.event_type, outbox.payload, outbox.payload_bytes, outbox.headers::text as heads, \
+     outbox.trace, outbox.created_at";
+
+/// A value as the server sends it.
+struct Raw<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// `xid8`, which the client knows no type for.
+struct Xid(i64);
+
+impl<'a> FromSql<'a> for Xid {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(i64::from_be_bytes(raw.try_into()?)))
+    }
+
+    fn accepts(of: &Type) -> bool {
+        of.name() == "xid8"
+    }
+}
 
 impl OutboxRow {
     pub(super) fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        let Xid(xid) = row.try_get(0)?;
+        // JSON is sent as its text.
+        let json: Option<Raw<'_>> = row.try_get(8)?;
+        let bytes: Option<Raw<'_>> = row.try_get(9)?;
+        let created_at: SystemTime = row.try_get(12)?;
+        let since = created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             at: Position {
-                xid: row.try_get(0)?,
+                xid,
                 position: row.try_get(1)?,
             },
             shard: row.try_get(2)?,
@@ -69,10 +102,10 @@ impl OutboxRow {
             id: row.try_get(5)?,
             aggregate_type: row.try_get(6)?,
             event_type: row.try_get(7)?,
-            body: Bytes::copy_from_slice(row.try_get(8)?),
-            headers: row.try_get(9)?,
-            trace: row.try_get(10)?,
-            created_at: row.try_get(11)?,
+            body: Bytes::copy_from_slice(json.or(bytes).map_or(&[], |Raw(raw)| raw)),
+            headers: row.try_get(10)?,
+            trace: row.try_get(11)?,
+            created_at: u64::try_from(since.as_millis()).ok(),
         })
     }
 
@@ -96,7 +129,7 @@ impl OutboxRow {
         Envelope {
             body: self.body.clone(),
             headers,
-            published_at: u64::try_from(self.created_at).ok(),
+            published_at: self.created_at,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{AsyncMessage, Config, NoTls};
 
 use super::builder::Relay;
@@ -57,12 +57,11 @@ pub(super) async fn run(
         keeping,
     ));
     helpers.spawn(measure(pool.clone()));
-    if let Some(keep) = settings.retention {
-        helpers.spawn(retention::remove(pool.clone(), keep));
-    }
+    helpers.spawn(retention::remove(pool.clone(), settings.retention));
     if settings.listen {
         helpers.spawn(listen(config, Arc::clone(&wake)));
     }
+    let drain_timeout = settings.drain_timeout;
     let parts = (name, pool, publisher.0);
     let mut pump = Pump::new(parts, settings, (alive, stopped, wake));
     let working = pump.run();
@@ -72,7 +71,15 @@ pub(super) async fn run(
         () = shutdown => {}
     }
     stop.send_replace(true);
-    working.await
+    match timeout(drain_timeout, working).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            tracing::warn!(
+                "the broker has not confirmed within {drain_timeout:?}; what is on its way is published again"
+            );
+            Ok(())
+        }
+    }
 }
 
 /// What cannot work although the tables are right.

@@ -2,9 +2,13 @@
 
 use ordered_postgres::outbox::MAX_BATCH;
 use ordered_postgres::{Outbox, OutboxEvent, PostgresError, PostgresErrorKind};
+use ordered_testkit::{eventually, unique};
 use tokio_postgres::NoTls;
 
-use crate::support::{connect, database, empty_database, event};
+use crate::recorder::Recorder;
+use crate::support::{
+    Running, ask, connect, database, empty_database, event, relay, request, stage,
+};
 
 async fn refusal(url: &str, event: &OutboxEvent) -> PostgresError {
     let mut client = connect(url).await;
@@ -39,7 +43,7 @@ async fn missing_tables() {
 #[tokio::test]
 async fn missing_rights() {
     let url = database().await;
-    let role = ordered_testkit::unique("poor").replace('-', "_");
+    let role = unique("poor").replace('-', "_");
     connect(&url)
         .await
         .batch_execute(&format!("create role {role} login"))
@@ -55,6 +59,40 @@ async fn missing_rights() {
         PostgresErrorKind::Denied,
         &["grant", "ordered_counters"],
     );
+}
+
+/// The rights that `docs/outbox.md` names.
+#[tokio::test]
+async fn a_service_and_a_relay_need_no_more_rights_than_the_guide_says() {
+    let url = database().await;
+    let (service, relay_role) = (unique("service"), unique("relay"));
+    let (service, relay_role) = (service.replace('-', "_"), relay_role.replace('-', "_"));
+    let tables = "ordered_migrations, ordered_counters, ordered_outbox, ordered_relay_shards, ordered_relays, \
+         ordered_relay_lagging, ordered_repairs";
+    let grants = format!(
+        "create role {service} login; create role {relay_role} login;
+         grant select, insert, update on ordered_counters to {service}; grant insert on ordered_outbox to {service};
+         grant select, insert, update, delete on {tables} to {relay_role}"
+    );
+    let client = connect(&url).await;
+    client.batch_execute(&grants).await.unwrap();
+    let of = |role: &str| url.replace("ordered@", &format!("{role}@"));
+    let mut service = connect(&of(&service)).await;
+    stage(&mut service, &["a", "b"]).await;
+    let mut tx = service.transaction().await.unwrap();
+    Outbox::stage(&mut tx, &event("a", "1")).await.unwrap();
+    tx.commit().await.unwrap();
+    let recorder = Recorder::new();
+    let brief = Some(std::time::Duration::from_millis(1));
+    let relay = Running::start(relay(&of(&relay_role), &recorder).retention(brief));
+    recorder.has(3).await;
+    assert_eq!(ask(&client, &request("a", 9, 9)).await.missing, 1);
+    eventually("old events are removed", async || {
+        let left = "select 1 from ordered_outbox";
+        client.query(left, &[]).await.unwrap().is_empty()
+    })
+    .await;
+    relay.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Transaction};
 use crate::support::{connect, database, event};
 
 const WRITERS: u64 = 8;
-const TRANSACTIONS: u64 = 400;
+const TRANSACTIONS: u64 = 300;
 const KEYS: u64 = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

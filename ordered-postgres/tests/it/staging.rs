@@ -109,3 +109,29 @@ async fn an_event_of_a_transaction_that_was_rolled_back_leaves_nothing() {
     assert_eq!(staged.seq.get(), 1);
     tx.commit().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_example_in_python_stages_without_gaps_although_it_rolls_back() {
+    let url = database().await;
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = here.join("../target/python/bin/python");
+    assert!(
+        python.exists(),
+        "there is no Python with psycopg: run scripts/install-servers"
+    );
+    let program = here.join("../examples/python/stage.py");
+    let run = move |url: String| {
+        let mut command = std::process::Command::new(&python);
+        command.arg(&program).arg(url).args(["--transfers", "70"]);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let ended = run(url.clone()).await.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    let client = connect(&url).await;
+    let count = "select count(*), count(distinct aggregate_id), sum(seq)::bigint, (select sum(cents)::bigint from accounts) from ordered_outbox";
+    let row = client.query_one(count, &[]).await.unwrap();
+    // Of seven keys eight events each.
+    let counted: (i64, i64, i64, i64) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    assert_eq!(counted, (56, 7, 7 * 36, 5_600));
+}

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use ordered_core::event::{Key, Seq};
 use ordered_postgres::repair::{self, RepairRequest};
 use ordered_postgres::{Outbox, OutboxEvent, Payload, PostgresError, Relay, RelayBuilder, migrate};
@@ -134,12 +135,13 @@ pub(crate) async fn everything_was_looked_at(client: &Client) {
     assert_eq!(keys.len(), 16);
     // A relay answers, then it reads. The second answer comes after a reading that began after the first.
     for _ in 0..2 {
-        for key in &keys {
-            let request = RepairRequest {
+        let requests: Vec<RepairRequest> = keys
+            .iter()
+            .map(|key| RepairRequest {
                 fill: false,
                 ..request(key, 1, 1)
-            };
-            ask(client, &request).await;
-        }
+            })
+            .collect();
+        join_all(requests.iter().map(|request| ask(client, request))).await;
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -111,10 +111,16 @@ impl PostgresServer {
     pub fn kill(&mut self) {
         // The server's processes have groups of their own. They would end by themselves soon, and until then keep the
         // memory that a new server needs.
+        // Stopped, it starts no more of them meanwhile.
+        self.process.signal_group(Signal::STOP);
         let children = self.children();
         self.process.kill();
-        for child in children {
-            let _ = kill_process(child, Signal::KILL);
+        for child in &children {
+            let _ = kill_process(*child, Signal::KILL);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while children.iter().any(|child| is_alive(*child)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -312,6 +318,16 @@ fn children_of(parent: Pid) -> Vec<Pid> {
         .filter(|entry| parent_of(&entry.path()).as_deref() == Some(&parent))
         .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
         .collect()
+}
+
+/// Whether it has not ended. One that nobody has waited for has.
+fn is_alive(process: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    let state = stat.ok().and_then(|stat| {
+        let (_, behind) = stat.rsplit_once(')')?;
+        behind.split_whitespace().next().map(str::to_owned)
+    });
+    state.is_some_and(|state| state != "Z" && state != "X")
 }
 
 /// The fourth field of `stat`, behind the name in parentheses.

@@ -1,7 +1,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ordered_testkit::server::{RabbitServer, RedisServer, ServerError, SqsServer};
+use ordered_testkit::server::{PostgresServer, RabbitServer, RedisServer, ServerError, SqsServer};
 use ordered_testkit::{eventually, unique};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -150,4 +150,47 @@ async fn sqs_keeps_its_queues_over_a_stop() {
     assert!(url.unwrap().contains("/q"));
     let error = server.call("GetQueueUrl", r#"{"QueueName":"none"}"#).await;
     assert!(matches!(error, Err(ServerError::Command { .. })));
+}
+
+#[tokio::test]
+async fn postgres_keeps_its_port_and_what_was_committed_over_a_kill_and_a_stop() {
+    let mut server = PostgresServer::start().await.unwrap();
+    let url = server.database().await.unwrap();
+    let database = url.rsplit('/').next().unwrap().to_owned();
+    let insert = "create table if not exists t (n int); insert into t values (1)";
+    let count = "select count(*) from t";
+    server.sql(&database, insert).await.unwrap();
+    server.kill();
+    assert!(server.sql(&database, count).await.is_err());
+    server.start_again().await.unwrap();
+    assert_eq!(server.sql(&database, count).await.unwrap(), "1\n");
+    server.sql(&database, insert).await.unwrap();
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_eq!(server.sql(&database, count).await.unwrap(), "2\n");
+    assert_eq!(server.url(&database), url);
+}
+
+#[tokio::test]
+async fn a_paused_postgres_answers_when_it_goes_on() {
+    let server = PostgresServer::start().await.unwrap();
+    server.pause();
+    let mut asked = std::pin::pin!(server.sql("postgres", "select 1"));
+    let early = timeout(Duration::from_millis(200), &mut asked).await;
+    assert!(early.is_err());
+    server.resume();
+    assert_eq!(asked.await.unwrap(), "1\n");
+}
+
+#[tokio::test]
+async fn a_setting_and_a_mistake_reach_postgres_and_come_back() {
+    let builder = PostgresServer::builder().setting("max_connections", "7");
+    let server = builder.start().await.unwrap();
+    let set = server.sql("postgres", "show max_connections").await;
+    assert_eq!(set.unwrap(), "7\n");
+    let error = server.sql("postgres", "select nothing").await.unwrap_err();
+    assert!(error.to_string().contains("\"nothing\""), "{error}");
+    let wrong = PostgresServer::builder().setting("shared_buffers", "much");
+    let error = wrong.start().await.unwrap_err().to_string();
+    assert!(error.contains("shared_buffers"), "{error}");
 }
