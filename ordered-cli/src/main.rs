@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod broker;
 mod commands;
 mod editor;
 mod failure;
@@ -44,11 +45,15 @@ async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
     match &command {
         Command::Verify(command) => return commands::verify::run(command),
         Command::Completions(command) => return commands::completions::run(command),
+        Command::Dead(command) if command.broker.is_given() => {
+            return commands::broker_dead::run(command).await;
+        }
+        Command::Redrive(command) => return commands::redrive::run(command).await,
         _ => {}
     }
     let session = Session::connect(&target).await?;
     match command {
-        Command::Verify(_) | Command::Completions(_) => Ok(()),
+        Command::Verify(_) | Command::Completions(_) | Command::Redrive(_) => Ok(()),
         Command::Status(command) => commands::status::run(&session, &command).await,
         Command::Keys(command) => commands::keys::run(&session, &command).await,
         Command::Held(command) => commands::held::run(&session, &command).await,

@@ -1,6 +1,7 @@
 //! One file a command, or a few that are alike.
 
 pub(crate) mod audit;
+pub(crate) mod broker_dead;
 pub(crate) mod completions;
 pub(crate) mod dead;
 pub(crate) mod edit;
@@ -11,6 +12,7 @@ pub(crate) mod held;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod pause;
+pub(crate) mod redrive;
 pub(crate) mod replay;
 pub(crate) mod show;
 pub(crate) mod status;
@@ -18,6 +20,7 @@ pub(crate) mod verbs;
 pub(crate) mod verify;
 pub(crate) mod workers;
 
+mod broker_letters;
 mod effect;
 mod many;
 mod many_report;
