@@ -26,7 +26,7 @@ pub(crate) enum Failure {
     /// Whether a verb was carried out is not known.
     Unknown(String),
     /// A verb was carried out, and something failed after it.
-    NotLogged(OperateError),
+    NotLogged(Box<OperateError>),
     /// Of many things some were not done.
     Partly {
         /// The exit code.
@@ -63,12 +63,15 @@ impl Failure {
             Self::Store(_) => 4,
             Self::Transport(error) if error.kind() == TransportErrorKind::Unavailable => 3,
             Self::Transport(_) => 4,
-            Self::NotLogged(OperateError::NotLogged { source, .. })
-                if source.kind() != StoreErrorKind::Unavailable =>
-            {
-                4
-            }
-            Self::Unknown(_) | Self::NotLogged(_) => 3,
+            Self::NotLogged(error) => match &**error {
+                OperateError::NotLogged { source, .. }
+                    if source.kind() != StoreErrorKind::Unavailable =>
+                {
+                    4
+                }
+                _ => 3,
+            },
+            Self::Unknown(_) => 3,
             Self::Output(_) | Self::File(_) => 5,
             Self::Busy(_) => 6,
             Self::Partly { code, .. } => *code,
@@ -87,7 +90,7 @@ impl Failure {
             | Self::Partly { text, .. } => Some(text.clone()),
             Self::Store(error) => Some(chain(error)),
             Self::Transport(error) => Some(chain(error)),
-            Self::NotLogged(error) => Some(chain(error)),
+            Self::NotLogged(error) => Some(chain(&**error)),
             Self::Output(error) => Some(format!("the output cannot be written: {error}")),
         }
     }

@@ -88,9 +88,7 @@ async fn look(letters: &dyn DeadLetters, command: &Dead, limit: usize) -> Result
     let mut number = 0;
     while number < most as u64 && !found.more {
         let page = letters.take(PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
+        let is_last = page.len() < PAGE;
         for letter in page {
             number += 1;
             if !is_meant(&command.letters, &letter) {
@@ -101,6 +99,9 @@ async fn look(letters: &dyn DeadLetters, command: &Dead, limit: usize) -> Result
                 break;
             }
             found.letters.push((number, letter));
+        }
+        if is_last {
+            break;
         }
     }
     Ok(found)

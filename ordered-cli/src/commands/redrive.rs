@@ -111,10 +111,9 @@ async fn go_through(
             break;
         }
         let left = usize::try_from(report.dead_events - seen).unwrap_or(usize::MAX);
-        let page = letters.take(left.min(PAGE)).await?;
-        if page.is_empty() {
-            break;
-        }
+        let wanted = left.min(PAGE);
+        let page = letters.take(wanted).await?;
+        let is_last = page.len() < wanted;
         seen += page.len() as u64;
         let meant: Vec<&BrokerDeadLetter> = page
             .iter()
@@ -124,6 +123,9 @@ async fn go_through(
         report.count(&meant);
         if !report.dry_run {
             put_back(letters, command, &meant, began, report, &progress).await;
+        }
+        if is_last {
+            break;
         }
     }
     Ok(())
