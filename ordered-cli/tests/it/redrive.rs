@@ -57,10 +57,6 @@ impl Queue {
         }
     }
 
-    async fn both() -> [Self; 2] {
-        [Self::rabbit().await, Self::sqs().await]
-    }
-
     /// Events become dead letters.
     async fn bury(&self, letters: &[(&str, ReasonKind, &str)]) {
         let events = letters.iter().map(|(body, ..)| {
@@ -137,135 +133,149 @@ fn ndjson(text: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn dead_letters_are_listed_shown_and_exported_and_stay() {
-    let world = World::calm().await;
-    for queue in Queue::both().await {
-        queue.three().await;
-        let said = queue.ordered(&world, "dead").await.ok();
-        let mut lines = said.lines();
-        let titles: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
-        assert_eq!(titles, ["#", "REASON", "SIZE", "BODY", "ERROR"]);
-        assert_eq!(lines.count(), 3, "{said}");
-        assert!(said.contains("no field `seq`"), "{said}");
-
-        let document = queue
-            .ordered(&world, "dead --json --reason late")
-            .await
-            .json();
-        assert_eq!(
-            (
-                &document["queue"],
-                &document["dead_events"],
-                &document["more"]
-            ),
-            (&json!(queue.dead), &json!(3), &json!(false))
-        );
-        let letters = document["letters"].as_array().unwrap();
-        assert_eq!(letters.len(), 1);
-        assert_eq!(letters[0]["error"], "seq 2 was passed over");
-        assert_eq!(letters[0]["queue"], json!(queue.name));
-
-        let document = queue.ordered(&world, "dead --json --limit 2").await.json();
-        assert_eq!(document["letters"].as_array().unwrap().len(), 2);
-        assert_eq!(document["more"], true);
-
-        let exported = queue
-            .ordered(&world, "dead --export --key order-17")
-            .await
-            .ok();
-        let mut bodies: Vec<String> = ndjson(&exported)
-            .iter()
-            .map(|line| line["payload"].as_str().unwrap().to_owned())
-            .collect();
-        bodies.sort_unstable();
-        assert_eq!(
-            bodies,
-            [
-                r#"{"order_id":"order-17","seq":"x"}"#,
-                r#"{"order_id":"order-17","seq":2}"#
-            ]
-        );
-        assert_eq!(ndjson(&exported)[0]["headers"]["tenant"], "acme");
-
-        let shown = queue.ordered(&world, "dead --show 1").await.ok();
-        for said in [
-            "dead letter 1\n  reason     ",
-            "header     tenant: acme",
-            "  \"order_id\": \"order-1",
-        ] {
-            assert!(shown.contains(said), "{said}\n{shown}");
-        }
-        let message = queue.ordered(&world, "dead --show 9").await.fails(1);
-        assert!(
-            message.contains("there is no dead letter number 9"),
-            "{message}"
-        );
-        let none = queue.ordered(&world, "dead --key nobody").await.ok();
-        assert!(none.contains("none of the 3 dead letters"), "{none}");
-    }
+async fn dead_letters_are_listed_shown_and_exported_and_stay_on_rabbitmq() {
+    lists(Queue::rabbit().await).await;
 }
 
 #[tokio::test]
-async fn dead_letters_are_put_back_by_key_and_by_reason() {
+async fn dead_letters_are_listed_shown_and_exported_and_stay_on_sqs() {
+    lists(Queue::sqs().await).await;
+}
+
+async fn lists(queue: Queue) {
     let world = World::calm().await;
-    for queue in Queue::both().await {
-        queue.three().await;
-        let would = queue
-            .ordered(&world, "redrive --key order-17 --dry-run")
-            .await
-            .ok();
-        assert_eq!(
-            would,
-            format!(
-                "redrive would: put back 2 of 3 dead letters in `{}` (1 late, 1 malformed)",
-                queue.dead
-            )
-        );
-        // Nobody can be asked, and so nothing is done.
-        let message = queue
-            .ordered(&world, "redrive --reason late")
-            .await
-            .fails(2);
-        assert!(
-            message.contains("redrive would: put back 1 of 3"),
-            "{message}"
-        );
-        let document = queue
-            .ordered(&world, "redrive --key order-18 --yes --json")
-            .await
-            .json();
-        assert_eq!(
-            (
-                &document["matched"],
-                &document["redriven"],
-                &document["failed"]
-            ),
-            (&json!(1), &json!(1), &json!(0))
-        );
-        let came = queue.receive(1).await;
-        assert_eq!(came[0].envelope.body, r#"{"order_id":"order-18"}"#);
-        assert_eq!(came[0].envelope.headers["tenant"], "acme");
-        assert!(!came[0].envelope.headers.contains_key("x-ordered-reason"));
-        let settlement = Settlement {
-            token: came[0].token,
-            fate: Fate::Ack,
-        };
-        queue.transport.settle(vec![settlement]).await.unwrap();
-        let said = queue
-            .ordered(&world, "redrive --all --limit 1 --yes")
-            .await
-            .ok();
-        assert!(said.starts_with("redrive: put back 1 of 2"), "{said}");
-        let message = queue
-            .ordered(&world, "redrive --error nothing --yes")
-            .await
-            .fails(1);
-        assert!(message.contains("none of the 1 dead letters"), "{message}");
-        let message = queue.ordered(&world, "redrive --yes").await.fails(2);
-        assert!(message.contains("which dead letters?"), "{message}");
-        let left = queue.ordered(&world, "dead --json").await.json();
-        assert_eq!(left["dead_events"], 1);
+    queue.three().await;
+    let said = queue.ordered(&world, "dead").await.ok();
+    let mut lines = said.lines();
+    let titles: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(titles, ["#", "REASON", "SIZE", "BODY", "ERROR"]);
+    assert_eq!(lines.count(), 3, "{said}");
+    assert!(said.contains("no field `seq`"), "{said}");
+
+    let document = queue
+        .ordered(&world, "dead --json --reason late")
+        .await
+        .json();
+    assert_eq!(
+        (
+            &document["queue"],
+            &document["dead_events"],
+            &document["more"]
+        ),
+        (&json!(queue.dead), &json!(3), &json!(false))
+    );
+    let letters = document["letters"].as_array().unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["error"], "seq 2 was passed over");
+    assert_eq!(letters[0]["queue"], json!(queue.name));
+
+    let document = queue.ordered(&world, "dead --json --limit 2").await.json();
+    assert_eq!(document["letters"].as_array().unwrap().len(), 2);
+    assert_eq!(document["more"], true);
+
+    let exported = queue
+        .ordered(&world, "dead --export --key order-17")
+        .await
+        .ok();
+    let mut bodies: Vec<String> = ndjson(&exported)
+        .iter()
+        .map(|line| line["payload"].as_str().unwrap().to_owned())
+        .collect();
+    bodies.sort_unstable();
+    assert_eq!(
+        bodies,
+        [
+            r#"{"order_id":"order-17","seq":"x"}"#,
+            r#"{"order_id":"order-17","seq":2}"#
+        ]
+    );
+    assert_eq!(ndjson(&exported)[0]["headers"]["tenant"], "acme");
+
+    let shown = queue.ordered(&world, "dead --show 1").await.ok();
+    for said in [
+        "dead letter 1\n  reason     ",
+        "header     tenant: acme",
+        "  \"order_id\": \"order-1",
+    ] {
+        assert!(shown.contains(said), "{said}\n{shown}");
     }
+    let message = queue.ordered(&world, "dead --show 9").await.fails(1);
+    assert!(
+        message.contains("there is no dead letter number 9"),
+        "{message}"
+    );
+    let none = queue.ordered(&world, "dead --key nobody").await.ok();
+    assert!(none.contains("none of the 3 dead letters"), "{none}");
+}
+
+#[tokio::test]
+async fn dead_letters_are_put_back_by_key_and_by_reason_on_rabbitmq() {
+    puts_back(Queue::rabbit().await).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_put_back_by_key_and_by_reason_on_sqs() {
+    puts_back(Queue::sqs().await).await;
+}
+
+async fn puts_back(queue: Queue) {
+    let world = World::calm().await;
+    queue.three().await;
+    let would = queue
+        .ordered(&world, "redrive --key order-17 --dry-run")
+        .await
+        .ok();
+    assert_eq!(
+        would,
+        format!(
+            "redrive would: put back 2 of 3 dead letters in `{}` (1 late, 1 malformed)",
+            queue.dead
+        )
+    );
+    // Nobody can be asked, and so nothing is done.
+    let message = queue
+        .ordered(&world, "redrive --reason late")
+        .await
+        .fails(2);
+    assert!(
+        message.contains("redrive would: put back 1 of 3"),
+        "{message}"
+    );
+    let document = queue
+        .ordered(&world, "redrive --key order-18 --yes --json")
+        .await
+        .json();
+    assert_eq!(
+        (
+            &document["matched"],
+            &document["redriven"],
+            &document["failed"]
+        ),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    let came = queue.receive(1).await;
+    assert_eq!(came[0].envelope.body, r#"{"order_id":"order-18"}"#);
+    assert_eq!(came[0].envelope.headers["tenant"], "acme");
+    assert!(!came[0].envelope.headers.contains_key("x-ordered-reason"));
+    let settlement = Settlement {
+        token: came[0].token,
+        fate: Fate::Ack,
+    };
+    queue.transport.settle(vec![settlement]).await.unwrap();
+    let said = queue
+        .ordered(&world, "redrive --all --limit 1 --yes")
+        .await
+        .ok();
+    assert!(said.starts_with("redrive: put back 1 of 2"), "{said}");
+    let message = queue
+        .ordered(&world, "redrive --error nothing --yes")
+        .await
+        .fails(1);
+    assert!(message.contains("none of the 1 dead letters"), "{message}");
+    let message = queue.ordered(&world, "redrive --yes").await.fails(2);
+    assert!(message.contains("which dead letters?"), "{message}");
+    let left = queue.ordered(&world, "dead --json").await.json();
+    assert_eq!(left["dead_events"], 1);
 }
 
 #[tokio::test]
@@ -302,7 +312,7 @@ async fn status_counts_the_dead_letters_of_the_broker_where_it_is_given() {
     );
     let document = world.ordered("status --json").await.json();
     assert_eq!(document["broker"], Value::Null);
-    for queue in Queue::both().await {
+    for queue in [Queue::rabbit().await, Queue::sqs().await] {
         queue.three().await;
         let said = queue.ordered(&world, "status").await.ok();
         let line = format!("broker\n  dead letters  3 in `{}`", queue.dead);
