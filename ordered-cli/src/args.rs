@@ -1,5 +1,6 @@
 //! The command line.
 
+mod broker;
 mod doing;
 mod files;
 mod looking;
@@ -12,9 +13,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use broker::{BrokerArgs, Dead, LetterFilter, Redrive, Status};
 pub(crate) use doing::{Acting, Discard, Edit, Pause, Replay, Resume, Retry, SetLast, Skip};
 pub(crate) use files::{Completions, Export, Import, Verify};
-pub(crate) use looking::{Audit, Errors, Explain, Keys, OfKey, OfKeys, Show, Viewing};
+pub(crate) use looking::{Audit, Errors, Explain, Keys, OfKey, Show, Viewing};
 pub(crate) use parse::{key, seq};
 pub(crate) use selecting::Selecting;
 
@@ -84,9 +86,10 @@ pub(crate) struct Target {
 pub(crate) enum Command {
     /// Each group as a whole: keys by what they do, the oldest gap, what is held, dead letters, workers
     #[command(
-        after_help = "Examples:\n  ordered status\n  ordered status --watch\n  ordered status --json --group orders"
+        after_help = "Examples:\n  ordered status\n  ordered status --watch\n  ordered status --json --group orders\n  ordered \
+                      status --transport amqp://localhost --queue order-events"
     )]
-    Status(Viewing),
+    Status(Status),
     /// The keys and what each of them does
     #[command(
         after_help = "Examples:\n  ordered keys --stuck\n  ordered keys --stuck --json --limit 100"
@@ -95,9 +98,12 @@ pub(crate) enum Command {
     /// The events of a key that wait
     #[command(after_help = "Examples:\n  ordered held order-17\n  ordered held order-17 --watch 5")]
     Held(OfKey),
-    /// The dead letters, of one key or of all
-    #[command(after_help = "Examples:\n  ordered dead\n  ordered dead order-17 --json")]
-    Dead(OfKeys),
+    /// The dead letters of the store, of one key or of all; with --transport those of the broker
+    #[command(
+        after_help = "Examples:\n  ordered dead\n  ordered dead order-17 --json\n  ordered dead --transport amqp://localhost --queue \
+                      order-events\n  ordered dead --transport sqs://order-events --reason malformed --export > dead.ndjson"
+    )]
+    Dead(Dead),
     /// Why events failed: those that halt their keys, back off, or are dead letters, by cause
     #[command(after_help = "Examples:\n  ordered errors\n  ordered errors --key 'order-*' --json")]
     Errors(Errors),
@@ -163,6 +169,12 @@ pub(crate) enum Command {
                       replay --all"
     )]
     Replay(Replay),
+    /// Puts dead letters of the broker back into the queue that they came from
+    #[command(
+        after_help = "Examples:\n  ordered redrive --transport amqp://localhost --queue order-events --reason malformed --dry-run\n  \
+                      ordered redrive --transport sqs://order-events --key order-17 --yes"
+    )]
+    Redrive(Redrive),
     /// Sets how far keys are, as another system has them. Only upwards: a key that is further stays as it is
     #[command(
         after_help = "Examples:\n  ordered import positions.tsv --dry-run\n  ordered export --positions --group old | ordered \

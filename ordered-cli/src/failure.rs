@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use ordered_core::admin::OperateError;
 use ordered_core::store::{StoreError, StoreErrorKind};
+use ordered_core::transport::{TransportError, TransportErrorKind};
 
 /// Why a command did not do what it was to do. The numbers of the exit codes are part of the interface.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The store itself.
     Store(StoreError),
+    /// The broker.
+    Transport(TransportError),
     /// Reading a file, or writing the output.
     Output(io::Error),
     /// A file.
@@ -23,7 +26,7 @@ pub(crate) enum Failure {
     /// Whether a verb was carried out is not known.
     Unknown(String),
     /// A verb was carried out, and something failed after it.
-    NotLogged(OperateError),
+    NotLogged(Box<OperateError>),
     /// Of many things some were not done.
     Partly {
         /// The exit code.
@@ -39,7 +42,11 @@ impl Failure {
     }
 
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(error) if error.kind() == StoreErrorKind::Unavailable)
+        match self {
+            Self::Store(error) => error.kind() == StoreErrorKind::Unavailable,
+            Self::Transport(error) => error.kind() == TransportErrorKind::Unavailable,
+            _ => false,
+        }
     }
 
     /// Whoever reads the output has had enough of it: `ordered keys | head`.
@@ -54,12 +61,17 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Store(error) if error.kind() == StoreErrorKind::Unavailable => 3,
             Self::Store(_) => 4,
-            Self::NotLogged(OperateError::NotLogged { source, .. })
-                if source.kind() != StoreErrorKind::Unavailable =>
-            {
-                4
-            }
-            Self::Unknown(_) | Self::NotLogged(_) => 3,
+            Self::Transport(error) if error.kind() == TransportErrorKind::Unavailable => 3,
+            Self::Transport(_) => 4,
+            Self::NotLogged(error) => match &**error {
+                OperateError::NotLogged { source, .. }
+                    if source.kind() != StoreErrorKind::Unavailable =>
+                {
+                    4
+                }
+                _ => 3,
+            },
+            Self::Unknown(_) => 3,
             Self::Output(_) | Self::File(_) => 5,
             Self::Busy(_) => 6,
             Self::Partly { code, .. } => *code,
@@ -77,7 +89,8 @@ impl Failure {
             | Self::Unknown(text)
             | Self::Partly { text, .. } => Some(text.clone()),
             Self::Store(error) => Some(chain(error)),
-            Self::NotLogged(error) => Some(chain(error)),
+            Self::Transport(error) => Some(chain(error)),
+            Self::NotLogged(error) => Some(chain(&**error)),
             Self::Output(error) => Some(format!("the output cannot be written: {error}")),
         }
     }
@@ -115,6 +128,12 @@ impl From<ordered_postgres::PostgresError> for Failure {
             kind if kind.is_transient() => Self::Store(StoreError::unavailable(text)),
             _ => Self::Store(StoreError::refused(text)),
         }
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod broker;
 mod commands;
 mod editor;
 mod failure;
@@ -49,11 +50,15 @@ async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
         Command::Outbox(command) => return commands::outbox::run(command).await,
         #[cfg(feature = "postgres")]
         Command::Relay(command) => return commands::relay::run(command).await,
+        Command::Dead(command) if command.broker.is_given() => {
+            return commands::broker_dead::run(command).await;
+        }
+        Command::Redrive(command) => return commands::redrive::run(command).await,
         _ => {}
     }
     let session = Session::connect(&target).await?;
     match command {
-        Command::Verify(_) | Command::Completions(_) => Ok(()),
+        Command::Verify(_) | Command::Completions(_) | Command::Redrive(_) => Ok(()),
         #[cfg(feature = "postgres")]
         Command::Outbox(_) | Command::Relay(_) => Ok(()),
         Command::Status(command) => commands::status::run(&session, &command).await,

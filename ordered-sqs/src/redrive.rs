@@ -19,10 +19,9 @@ use crate::options::seconds;
 
 /// How long what was taken is out of sight of others.
 const HOLD: Duration = Duration::from_secs(120);
-/// How long one call waits for messages: without a wait SQS asks some of its servers only.
+/// How long one call waits for messages. With a wait SQS asks all of its servers, so that an answer without anything new is the
+/// end: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT: Duration = Duration::from_secs(1);
-/// How many calls that bring nothing new are the end.
-const EMPTY: usize = 2;
 
 /// The dead letters of a queue of SQS. They are received, and out of sight of others meanwhile.
 pub struct SqsDeadLetters {
@@ -166,8 +165,8 @@ impl DeadLetters for SqsDeadLetters {
     }
 
     async fn take(&self, max: usize) -> Result<Vec<BrokerDeadLetter>, TransportError> {
-        let (mut letters, mut empty) = (Vec::new(), 0);
-        while letters.len() < max && empty < EMPTY {
+        let mut letters = Vec::new();
+        while letters.len() < max {
             let messages = self.receive(max - letters.len()).await?;
             let mut taken = self.taken();
             let before = letters.len();
@@ -188,11 +187,9 @@ impl DeadLetters for SqsDeadLetters {
                 }
             }
             drop(taken);
-            empty = if letters.len() == before {
-                empty + 1
-            } else {
-                0
-            };
+            if letters.len() == before {
+                break;
+            }
         }
         Ok(letters)
     }

@@ -78,15 +78,6 @@ pub(crate) struct Show {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct OfKeys {
-    /// The key; all that have some where it is left out
-    #[arg(value_parser = key)]
-    pub(crate) key: Option<Key>,
-    #[command(flatten)]
-    pub(crate) viewing: Viewing,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Audit {
     /// Not more than so many
     #[arg(long, value_name = "N", default_value = "20")]

@@ -68,7 +68,7 @@ fn where_to_look_can_stand_before_or_behind_the_command() {
 #[test]
 fn watching_has_a_pace() {
     let pace = |line| match command(line) {
-        Command::Status(viewing) => viewing.watch.map(|watch| watch.as_millis()),
+        Command::Status(status) => status.viewing.watch.map(|watch| watch.as_millis()),
         other => panic!("{other:?}"),
     };
     assert_eq!(pace("ordered status"), None);

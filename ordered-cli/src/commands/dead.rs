@@ -3,7 +3,7 @@ use ordered_core::explain::{grouped, moment, printable};
 use ordered_core::protocol::KeyView;
 use serde::Serialize;
 
-use crate::args::OfKeys;
+use crate::args::Dead;
 use crate::failure::Failure;
 use crate::output::{Report, table};
 use crate::session::Session;
@@ -17,7 +17,14 @@ struct Document<'a> {
     events: &'a [DeadEntry],
 }
 
-pub(crate) async fn run(session: &Session, command: &OfKeys) -> Result<(), Failure> {
+pub(crate) async fn run(session: &Session, command: &Dead) -> Result<(), Failure> {
+    if command.letters.is_given() || command.show.is_some() || command.export {
+        return Err(Failure::Usage(
+            "that is about the dead letters of the broker: add --transport; those of the store are shown by `ordered show` and \
+             written by `ordered export`"
+                .into(),
+        ));
+    }
     show(&command.viewing, async || {
         let group = session.group().await?;
         let views = match &command.key {
@@ -46,7 +53,7 @@ fn entries(view: &KeyView) -> impl Iterator<Item = DeadEntry> {
 
 fn text(entries: &[DeadEntry], all: u64, now: u64) -> String {
     if entries.is_empty() {
-        return "there are no dead letters".into();
+        return "there are no dead letters in the store".into();
     }
     let row = |DeadEntry { key, dead }: &DeadEntry| {
         let replay = if dead.replay { ", to be run again" } else { "" };

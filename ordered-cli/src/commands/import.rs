@@ -210,8 +210,8 @@ impl ImportReport {
             grouped(self.positions)
         );
         for (count, what) in [
-            (self.unchanged, "are set already"),
-            (self.ahead, "keys are further, and stay so"),
+            (self.unchanged, "set already"),
+            (self.ahead, "further already"),
             (self.failed, "failed"),
         ] {
             if count > 0 {

@@ -1,6 +1,7 @@
 //! One file a command, or a few that are alike.
 
 pub(crate) mod audit;
+pub(crate) mod broker_dead;
 pub(crate) mod completions;
 pub(crate) mod dead;
 pub(crate) mod edit;
@@ -13,6 +14,7 @@ pub(crate) mod keys;
 #[cfg(feature = "postgres")]
 pub(crate) mod outbox;
 pub(crate) mod pause;
+pub(crate) mod redrive;
 #[cfg(feature = "postgres")]
 pub(crate) mod relay;
 pub(crate) mod replay;
@@ -22,6 +24,7 @@ pub(crate) mod verbs;
 pub(crate) mod verify;
 pub(crate) mod workers;
 
+mod broker_letters;
 mod effect;
 #[cfg(feature = "postgres")]
 mod import_postgres;

@@ -110,7 +110,7 @@ impl<'a> Plan<'a> {
         match error {
             OperateError::Store(error) => Failure::Store(error),
             OperateError::Busy { .. } | OperateError::Lost => Failure::Busy(text),
-            error @ OperateError::NotLogged { .. } => Failure::NotLogged(error),
+            error @ OperateError::NotLogged { .. } => Failure::NotLogged(Box::new(error)),
             _ => Failure::Unknown(text),
         }
     }

@@ -102,7 +102,7 @@ fn text(view: &KeyView, shelf: Shelf, event: &StoredEvent) -> String {
 }
 
 /// JSON with its fields on lines of their own; other text as it is; bytes with what is no text as escapes.
-fn pretty(body: &[u8]) -> String {
+pub(super) fn pretty(body: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(body) else {
         return body.escape_ascii().to_string();
     };

@@ -2,7 +2,8 @@ use ordered_core::admin::{GroupView, KeyCounts, WorkerView};
 use ordered_core::explain::{events, grouped, moment, printable, size, span};
 use serde::Serialize;
 
-use crate::args::Viewing;
+use crate::args::{BrokerArgs, Status};
+use crate::broker::dead_letters;
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::session::Session;
@@ -11,6 +12,17 @@ use crate::watch::show;
 #[derive(Serialize)]
 struct Document<'a> {
     groups: Vec<GroupDocument<'a>>,
+    /// What the broker has; nothing where it was not asked.
+    broker: Option<BrokerDocument>,
+}
+
+#[derive(Serialize)]
+struct BrokerDocument {
+    /// The queue of its dead letters; nothing where it could not be asked.
+    queue: Option<String>,
+    dead_events: Option<u64>,
+    /// Why it could not be asked.
+    error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -32,14 +44,56 @@ struct OldestGap<'a> {
     since: u64,
 }
 
-pub(crate) async fn run(session: &Session, viewing: &Viewing) -> Result<(), Failure> {
-    show(viewing, async || {
+pub(crate) async fn run(session: &Session, command: &Status) -> Result<(), Failure> {
+    show(&command.viewing, async || {
         let views = views(session).await?;
         let groups = views.iter().map(document).collect();
-        let texts: Vec<String> = views.iter().map(text).collect();
-        Report::new(&Document { groups }, texts.join("\n\n"))
+        let broker = broker(&command.broker.or_environment()).await;
+        let mut texts: Vec<String> = views.iter().map(text).collect();
+        texts.push(text_of_broker(broker.as_ref()));
+        Report::new(&Document { groups, broker }, texts.join("\n\n"))
     })
     .await
+}
+
+/// What the broker has, if it is given. That it cannot be asked is said, and keeps nobody from seeing the groups.
+async fn broker(given: &BrokerArgs) -> Option<BrokerDocument> {
+    given.transport.as_ref()?;
+    let counted = async {
+        let letters = dead_letters(given).await?;
+        let (queue, count) = (letters.queue().to_owned(), letters.count().await);
+        let _ = letters.close().await;
+        Ok::<_, Failure>((queue, count?))
+    };
+    Some(match counted.await {
+        Ok((queue, count)) => BrokerDocument {
+            queue: Some(queue),
+            dead_events: Some(count),
+            error: None,
+        },
+        Err(failure) => BrokerDocument {
+            queue: None,
+            dead_events: None,
+            error: failure.text(),
+        },
+    })
+}
+
+fn text_of_broker(broker: Option<&BrokerDocument>) -> String {
+    let Some(broker) = broker else {
+        return "the dead letters of the broker were not counted: name it with --transport and --queue".into();
+    };
+    match (&broker.queue, broker.dead_events, &broker.error) {
+        (Some(queue), Some(count), _) => format!(
+            "broker\n  dead letters  {} in `{}`",
+            grouped(count),
+            printable(queue)
+        ),
+        (_, _, error) => format!(
+            "broker\n  dead letters  not counted: {}",
+            printable(error.as_deref().unwrap_or_default())
+        ),
+    }
 }
 
 async fn views(session: &Session) -> Result<Vec<GroupView>, Failure> {
@@ -106,7 +160,7 @@ fn text(view: &GroupView) -> String {
          {suspect} suspect, {halted} halted, {paused} paused\n  \
          oldest gap    {oldest}\n  \
          held          {}, {}\n  \
-         dead letters  {}\n  \
+         dead letters  {} in the store\n  \
          workers       {alive} alive",
         printable(&view.name),
         events(view.held_events),

@@ -121,6 +121,8 @@ async fn the_documentation_shows_what_the_commands_say() {
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let fixed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixed.json");
     std::fs::write(&fixed, "order-18 2 order-18-2 fixed").unwrap();
+    let positions = Path::new(env!("CARGO_TARGET_TMPDIR")).join("positions.tsv");
+    std::fs::write(&positions, "order-101\t57\norder-102\t12\norder-19\t2\n").unwrap();
     let (mut written, mut rest) = (String::new(), document.as_str());
     let mut commands = 0;
     while let Some((before, block)) = rest.split_once("```console\n") {
@@ -129,6 +131,7 @@ async fn the_documentation_shows_what_the_commands_say() {
         let shown = block.lines().skip(1).collect::<Vec<_>>().join("\n");
         let command = line.strip_prefix("$ ordered ").expect("a command");
         let command = command.replace("fixed.json", fixed.to_str().unwrap());
+        let command = command.replace("positions.tsv", positions.to_str().unwrap());
         at_rest(&world).await;
         let real = said(&world, &command).await;
         written += &format!("{before}```console\n{line}\n{real}\n```");
@@ -143,7 +146,8 @@ async fn the_documentation_shows_what_the_commands_say() {
     }
     for command in [
         "status", "keys", "held", "dead", "workers", "audit", "explain", "retry", "skip",
-        "discard", "edit", "set-last", "pause", "resume", "replay", "export", "verify",
+        "discard", "edit", "set-last", "pause", "resume", "replay", "export", "verify", "errors",
+        "show", "import",
     ] {
         assert!(
             document.contains(&format!("$ ordered {command}")),

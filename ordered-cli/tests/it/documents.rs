@@ -48,6 +48,7 @@ async fn busy() -> (World, Running) {
 async fn every_document_has_its_fields() {
     let (world, worker) = busy().await;
     let status = world.ordered("status --json").await.json();
+    assert_fields(&status, "groups broker");
     let group = &status["groups"][0];
     assert_fields(
         group,
@@ -158,7 +159,7 @@ async fn tables_are_for_people() {
         "keys          2: 0 active, 1 with held events, 1 in a gap, 0 backing off, 0 suspect, 0 halted, 0 paused\n",
         "oldest gap    gap since T (D)\n",
         "held          1 event, 22 B\n",
-        "dead letters  1\n",
+        "dead letters  1 in the store\n",
         "workers       1 alive\n",
         "w1: lease until T (in D), version ",
     ] {

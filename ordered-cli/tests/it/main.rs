@@ -15,6 +15,7 @@ mod poison;
 mod positions;
 mod prompts;
 mod racing;
+mod redrive;
 mod verbs;
 mod waiting;
 mod world;

@@ -214,7 +214,7 @@ async fn dead_letters_are_replayed_and_deleted_by_their_error() {
     );
     assert_eq!(
         world.ordered("dead").await.ok(),
-        "there are no dead letters"
+        "there are no dead letters in the store"
     );
     worker.stop().await;
 }

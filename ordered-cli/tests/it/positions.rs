@@ -42,7 +42,7 @@ async fn a_group_begins_in_the_middle_of_its_streams() {
     assert_eq!(said, "import: set 600 of 600 positions");
     // A second time is harmless.
     let said = piped(&world, &format!("{import} --yes"), &lines).await.ok();
-    assert_eq!(said, "import: set 0 of 600 positions; 600 are set already");
+    assert_eq!(said, "import: set 0 of 600 positions; 600 set already");
 
     let worker = world.start("w1", |worker| worker);
     world.publish("order-057", [59, 58]).await;

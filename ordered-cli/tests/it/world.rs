@@ -182,6 +182,8 @@ impl World {
             .env("ORDERED_PREFIX", &self.prefix)
             .env("USER", "ada")
             .env_remove("ORDERED_GROUP")
+            .env_remove("ORDERED_TRANSPORT")
+            .env_remove("ORDERED_QUEUE")
             .stdin(Stdio::null());
         command
     }

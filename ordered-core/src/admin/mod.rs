@@ -34,7 +34,7 @@ pub use group_view::{
 pub use operate::{OperateError, OperateOptions};
 pub use plan::{Plan, PlannedTask};
 pub use positions::Position;
-pub use selection::{ManyVerb, Selection};
+pub use selection::{ManyVerb, Selection, is_like};
 pub use stored_event::{Aside, Place, Shelf, StoredEvent};
 
 use crate::event::Key;

@@ -123,8 +123,9 @@ pub(super) fn stands_since(state: &KeyState) -> Option<Millis> {
     }
 }
 
-/// `*` stands for any letters, and `?` for one.
-fn is_like(text: &str, pattern: &str) -> bool {
+/// Whether a text looks like a pattern, in which `*` stands for any letters, and `?` for one.
+#[must_use]
+pub fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) =
         (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut of) = (0, 0);

@@ -114,7 +114,7 @@ impl Facts<'_> {
             });
         }
         remedies.push(Remedy {
-            command: self.command("dead --transport URL --queue NAME --find", ""),
+            command: self.command("dead --transport URL --queue NAME --key", ""),
             effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not help"
                 .into(),
         });

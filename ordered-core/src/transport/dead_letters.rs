@@ -70,7 +70,8 @@ pub trait DeadLetters: Send + Sync {
     /// When the broker is unavailable, or there is no such queue.
     async fn count(&self) -> Result<u64, TransportError>;
 
-    /// Takes at most `max` that were not taken yet, the oldest first as far as the broker keeps an order; none at the end.
+    /// Takes at most `max` that were not taken yet, the oldest first as far as the broker keeps an order; fewer than `max` are the
+    /// last.
     ///
     /// # Errors
     /// When the broker is unavailable.

@@ -17,7 +17,7 @@ fn a_gap_that_is_waited_for() {
         explanation.text,
         "order-17 waits for seq 42 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 17 events are held: \
          43–59 (1.7 kB), the oldest with id e-43 since 11:59:43 UTC. Nothing will happen by itself: on_gap = wait. You \
-         can: `ordered dead --transport URL --queue NAME --find order-17` to see whether what is missing is a dead letter of \
+         can: `ordered dead --transport URL --queue NAME --key order-17` to see whether what is missing is a dead letter of \
          the broker, where sending it again does not help; if it is not, let the producer send seq 42 again; `ordered skip \
          order-17` to pass over 42 and go on with 43."
     );
@@ -37,7 +37,7 @@ fn at_the_beginning_of_a_stream_nobody_is_asked_to_send_all_of_it_again() {
         commands,
         [
             Some("ordered set-last order-17 4710"),
-            Some("ordered dead --transport URL --queue NAME --find order-17"),
+            Some("ordered dead --transport URL --queue NAME --key order-17"),
             Some("ordered skip order-17"),
         ]
     );
@@ -65,7 +65,7 @@ fn a_gap_that_is_passed_over_in_time() {
         explanation.text,
         "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 1 event is held: 45 \
          (100 B), id e-45 since 11:59:59 UTC. By itself it is passed over at 12:02:00 UTC (in 2 min), and the key goes on \
-         with seq 45 (on_gap = skip after 5 min). You can: `ordered dead --transport URL --queue NAME --find \
+         with seq 45 (on_gap = skip after 5 min). You can: `ordered dead --transport URL --queue NAME --key \
          order-17` to see whether what is missing is a dead letter of the broker, where sending it again does not help; if \
          it is not, let the producer send seq 42–44 again; `ordered skip order-17` to pass over 42–44 and go on with 45."
     );

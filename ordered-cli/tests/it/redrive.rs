@@ -1,0 +1,374 @@
+//! The dead letters of the brokers: looked at, exported, counted and put back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ordered_amqp::Amqp;
+use ordered_core::event::Envelope;
+use ordered_core::transport::{
+    Delivery, Fate, Intake, Publish, Reason, ReasonKind, Settlement, Transport,
+};
+use ordered_sqs::Sqs;
+use ordered_testkit::server::{RabbitServer, SqsServer};
+use ordered_testkit::unique;
+use serde_json::{Value, json};
+
+use crate::world::{Said, World};
+
+/// A queue at a broker, with dead letters.
+struct Queue {
+    url: String,
+    name: String,
+    dead: String,
+    transport: Arc<dyn Transport>,
+    publisher: Arc<dyn Publish>,
+}
+
+impl Queue {
+    async fn rabbit() -> Self {
+        let (url, name) = (
+            RabbitServer::shared().await.unwrap().url(),
+            unique("events"),
+        );
+        let transport = Amqp::connect(&url).queue(&name).await.unwrap();
+        let publisher = Amqp::connect(&url).queue(&name).publisher().await.unwrap();
+        Self {
+            dead: format!("{name}.dead"),
+            url,
+            name,
+            transport: Arc::new(transport),
+            publisher: Arc::new(publisher),
+        }
+    }
+
+    async fn sqs() -> Self {
+        let (server, name) = (SqsServer::shared().await.unwrap(), unique("events"));
+        server.create_queue(&name, &[]).await.unwrap();
+        let url = server.url(&name);
+        let second = std::time::Duration::from_secs(1);
+        let transport = Sqs::connect(&url).wait(second).await.unwrap();
+        let publisher = Sqs::connect(&url).publisher().await.unwrap();
+        Self {
+            dead: format!("{name}-dead"),
+            url,
+            name,
+            transport: Arc::new(transport),
+            publisher: Arc::new(publisher),
+        }
+    }
+
+    /// Events become dead letters.
+    async fn bury(&self, letters: &[(&str, ReasonKind, &str)]) {
+        let events = letters.iter().map(|(body, ..)| {
+            let mut envelope = Envelope::new((*body).to_owned());
+            envelope.headers.insert("tenant".into(), "acme".into());
+            envelope
+        });
+        self.publisher.publish(events.collect()).await.unwrap();
+        let max_unsettled = letters.len();
+        self.transport
+            .start(Intake { max_unsettled })
+            .await
+            .unwrap();
+        let settlements = self
+            .receive(letters.len())
+            .await
+            .into_iter()
+            .map(|delivery| {
+                let body = String::from_utf8_lossy(&delivery.envelope.body).into_owned();
+                let (_, kind, text) = letters.iter().find(|(of, ..)| *of == body).unwrap();
+                let reason = Reason {
+                    kind: *kind,
+                    text: (*text).to_owned(),
+                };
+                Settlement {
+                    token: delivery.token,
+                    fate: Fate::DeadLetter(reason),
+                }
+            });
+        self.transport.settle(settlements.collect()).await.unwrap();
+    }
+
+    async fn receive(&self, count: usize) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        while deliveries.len() < count {
+            deliveries.extend(self.transport.receive(count).await.unwrap());
+        }
+        deliveries
+    }
+
+    async fn three(&self) {
+        self.bury(&[
+            (
+                r#"{"order_id":"order-17","seq":"x"}"#,
+                ReasonKind::Malformed,
+                "`seq` is not a number",
+            ),
+            (
+                r#"{"order_id":"order-18"}"#,
+                ReasonKind::Malformed,
+                "no field `seq`",
+            ),
+            (
+                r#"{"order_id":"order-17","seq":2}"#,
+                ReasonKind::Late,
+                "seq 2 was passed over",
+            ),
+        ])
+        .await;
+    }
+
+    async fn ordered(&self, world: &World, line: &str) -> Said {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut words = vec![verb, "--transport", &self.url, "--queue", &self.name];
+        words.extend(rest.split(' ').filter(|word| !word.is_empty()));
+        world.run(&words).await
+    }
+}
+
+fn ndjson(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_and_exported_and_stay_on_rabbitmq() {
+    lists(Queue::rabbit().await).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_and_exported_and_stay_on_sqs() {
+    lists(Queue::sqs().await).await;
+}
+
+async fn lists(queue: Queue) {
+    let world = World::calm().await;
+    queue.three().await;
+    let said = queue.ordered(&world, "dead").await.ok();
+    let mut lines = said.lines();
+    let titles: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(titles, ["#", "REASON", "SIZE", "BODY", "ERROR"]);
+    assert_eq!(lines.count(), 3, "{said}");
+    assert!(said.contains("no field `seq`"), "{said}");
+
+    let document = queue
+        .ordered(&world, "dead --json --reason late")
+        .await
+        .json();
+    assert_eq!(
+        (
+            &document["queue"],
+            &document["dead_events"],
+            &document["more"]
+        ),
+        (&json!(queue.dead), &json!(3), &json!(false))
+    );
+    let letters = document["letters"].as_array().unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["error"], "seq 2 was passed over");
+    assert_eq!(letters[0]["queue"], json!(queue.name));
+
+    let document = queue.ordered(&world, "dead --json --limit 2").await.json();
+    assert_eq!(document["letters"].as_array().unwrap().len(), 2);
+    assert_eq!(document["more"], true);
+
+    let exported = queue
+        .ordered(&world, "dead --export --key order-17")
+        .await
+        .ok();
+    let mut bodies: Vec<String> = ndjson(&exported)
+        .iter()
+        .map(|line| line["payload"].as_str().unwrap().to_owned())
+        .collect();
+    bodies.sort_unstable();
+    assert_eq!(
+        bodies,
+        [
+            r#"{"order_id":"order-17","seq":"x"}"#,
+            r#"{"order_id":"order-17","seq":2}"#
+        ]
+    );
+    assert_eq!(ndjson(&exported)[0]["headers"]["tenant"], "acme");
+
+    let shown = queue.ordered(&world, "dead --show 1").await.ok();
+    for said in [
+        "dead letter 1\n  reason     ",
+        "header     tenant: acme",
+        "  \"order_id\": \"order-1",
+    ] {
+        assert!(shown.contains(said), "{said}\n{shown}");
+    }
+    let message = queue.ordered(&world, "dead --show 9").await.fails(1);
+    assert!(
+        message.contains("there is no dead letter number 9"),
+        "{message}"
+    );
+    let none = queue.ordered(&world, "dead --key nobody").await.ok();
+    assert!(none.contains("none of the 3 dead letters"), "{none}");
+}
+
+#[tokio::test]
+async fn dead_letters_are_put_back_by_key_and_by_reason_on_rabbitmq() {
+    puts_back(Queue::rabbit().await).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_put_back_by_key_and_by_reason_on_sqs() {
+    puts_back(Queue::sqs().await).await;
+}
+
+async fn puts_back(queue: Queue) {
+    let world = World::calm().await;
+    queue.three().await;
+    let would = queue
+        .ordered(&world, "redrive --key order-17 --dry-run")
+        .await
+        .ok();
+    assert_eq!(
+        would,
+        format!(
+            "redrive would: put back 2 of 3 dead letters in `{}` (1 late, 1 malformed)",
+            queue.dead
+        )
+    );
+    // Nobody can be asked, and so nothing is done.
+    let message = queue
+        .ordered(&world, "redrive --reason late")
+        .await
+        .fails(2);
+    assert!(
+        message.contains("redrive would: put back 1 of 3"),
+        "{message}"
+    );
+    let document = queue
+        .ordered(&world, "redrive --key order-18 --yes --json")
+        .await
+        .json();
+    assert_eq!(
+        (
+            &document["matched"],
+            &document["redriven"],
+            &document["failed"]
+        ),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    let came = queue.receive(1).await;
+    assert_eq!(came[0].envelope.body, r#"{"order_id":"order-18"}"#);
+    assert_eq!(came[0].envelope.headers["tenant"], "acme");
+    assert!(!came[0].envelope.headers.contains_key("x-ordered-reason"));
+    let settlement = Settlement {
+        token: came[0].token,
+        fate: Fate::Ack,
+    };
+    queue.transport.settle(vec![settlement]).await.unwrap();
+    let said = queue
+        .ordered(&world, "redrive --all --limit 1 --yes")
+        .await
+        .ok();
+    assert!(said.starts_with("redrive: put back 1 of 2"), "{said}");
+    let message = queue
+        .ordered(&world, "redrive --error nothing --yes")
+        .await
+        .fails(1);
+    assert!(message.contains("none of the 1 dead letters"), "{message}");
+    let message = queue.ordered(&world, "redrive --yes").await.fails(2);
+    assert!(message.contains("which dead letters?"), "{message}");
+    let left = queue.ordered(&world, "dead --json").await.json();
+    assert_eq!(left["dead_events"], 1);
+}
+
+#[tokio::test]
+async fn dead_letters_are_put_back_no_faster_than_the_rate() {
+    let world = World::calm().await;
+    let queue = Queue::rabbit().await;
+    let bodies: Vec<String> = (0..11).map(|number| format!("body {number}")).collect();
+    let letters: Vec<(&str, ReasonKind, &str)> = bodies
+        .iter()
+        .map(|body| (body.as_str(), ReasonKind::Malformed, "why"))
+        .collect();
+    queue.bury(&letters).await;
+    let began = Instant::now();
+    let said = queue
+        .ordered(&world, "redrive --all --rate 10 --yes")
+        .await
+        .ok();
+    assert!(said.starts_with("redrive: put back 11 of 11"), "{said}");
+    let took = began.elapsed();
+    assert!(took >= std::time::Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn status_counts_the_dead_letters_of_the_broker_where_it_is_given() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    world.publish("k", [1]).await;
+    world.until_done("k", 1).await;
+    let said = world.ordered("status").await.ok();
+    assert!(said.contains("dead letters  0 in the store"), "{said}");
+    assert!(
+        said.ends_with("name it with --transport and --queue"),
+        "{said}"
+    );
+    let document = world.ordered("status --json").await.json();
+    assert_eq!(document["broker"], Value::Null);
+    for queue in [Queue::rabbit().await, Queue::sqs().await] {
+        queue.three().await;
+        let said = queue.ordered(&world, "status").await.ok();
+        let line = format!("broker\n  dead letters  3 in `{}`", queue.dead);
+        assert!(said.ends_with(&line), "{said}");
+        let document = queue.ordered(&world, "status --json").await.json();
+        assert_eq!(
+            document["broker"],
+            json!({"queue": queue.dead, "dead_events": 3, "error": null})
+        );
+    }
+    // A broker that cannot be asked hides nothing of the store.
+    let words = [
+        "status",
+        "--transport",
+        "amqp://127.0.0.1:1",
+        "--queue",
+        "q",
+    ];
+    let said = world.run(&words).await.ok();
+    assert!(
+        said.contains("dead letters  not counted: RabbitMQ cannot be reached"),
+        "{said}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_be_meant_is_refused() {
+    let world = World::calm().await;
+    for (line, said) in [
+        ("dead --transport amqp://localhost", "which queue?"),
+        (
+            "dead --transport memory://x --queue q",
+            "lives in the process of its workers",
+        ),
+        ("dead --transport s3cret --queue q", "the broker is a URL"),
+        (
+            "dead --transport http://x --queue q",
+            "there is no broker for `http://`",
+        ),
+        ("redrive --all", "which broker?"),
+        ("dead --reason late", "add --transport"),
+        (
+            "dead k --transport amqp://h --queue q",
+            "cannot be used with",
+        ),
+    ] {
+        let message = world.ordered(line).await.fails(2);
+        assert!(message.contains(said), "{line}: {message}");
+        assert!(!message.contains("s3cret"), "{message}");
+    }
+    let server = RabbitServer::shared().await.unwrap();
+    let words = ["dead", "--transport", &server.url(), "--queue", "no-such"];
+    let message = world.run(&words).await.fails(4);
+    assert!(
+        message.contains("there is no queue \"no-such.dead\""),
+        "{message}"
+    );
+}
