@@ -18,3 +18,4 @@ pub use migrate::{TABLES_VERSION, check_tables, migrate, migrations};
 pub use outbox::{Outbox, OutboxEvent, Payload, Staged};
 pub use pool::connect;
 pub use relay::{Relay, RelayBuilder};
+pub use repair::OutboxRepair;

@@ -1,12 +1,20 @@
 //! Asking for events again.
 
+use std::error::Error;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
 use ordered_core::event::{Key, Seq};
+use ordered_core::worker::{MissingEvents, Repair};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error::PostgresError;
+use crate::pool;
+
+/// How many connections of its own a worker asks with. A request is one statement.
+const CONNECTIONS: usize = 2;
 
 /// What is asked for: events of a key that a group waits for, or that a person wants to be published again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +125,42 @@ pub async fn requests(
             removed: row.get(11),
         })
         .collect())
+}
+
+/// Asks the outbox for events that do not come, for a worker with `on_gap = "repair"`. What was never staged is declared to
+/// never come, so that the key goes on.
+#[derive(Debug, Clone)]
+pub struct OutboxRepair {
+    pool: Pool,
+}
+
+impl OutboxRepair {
+    /// Asks the database of the outbox. Connections are made when they are needed.
+    ///
+    /// # Errors
+    /// When this is no address of a database.
+    pub fn new(url: &str) -> Result<Self, PostgresError> {
+        let config = pool::config(url, "ordered repair")?;
+        let pool = pool::pool(config, CONNECTIONS)?;
+        Ok(Self { pool })
+    }
+}
+
+#[async_trait]
+impl Repair for OutboxRepair {
+    async fn ask(&self, missing: MissingEvents) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let client = self.pool.get().await.map_err(PostgresError::from)?;
+        let request = RepairRequest {
+            group: missing.group.to_string(),
+            key: missing.key,
+            from: missing.from,
+            to: missing.to,
+            by: missing.worker.to_string(),
+            fill: true,
+        };
+        ask(&client, &request).await?;
+        Ok(())
+    }
 }
 
 fn number(seq: Seq) -> i64 {

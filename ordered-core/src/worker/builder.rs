@@ -32,7 +32,7 @@ pub struct WorkerBuilder {
     seed: Option<u64>,
 }
 
-type Override = Box<dyn FnOnce(&mut HandlerOptions)>;
+type Override = Box<dyn FnOnce(&mut HandlerOptions) + Send>;
 
 impl WorkerBuilder {
     /// Where the state of the keys is.
@@ -70,7 +70,7 @@ impl WorkerBuilder {
     }
 
     /// Changes options of the handler: `.options(|options| options.timeout = Duration::from_secs(5))`.
-    pub fn options(mut self, change: impl FnOnce(&mut HandlerOptions) + 'static) -> Self {
+    pub fn options(mut self, change: impl FnOnce(&mut HandlerOptions) + Send + 'static) -> Self {
         self.overrides.push(Box::new(change));
         self
     }

@@ -2,6 +2,7 @@
 
 mod bad_setups;
 mod failing_keys;
+mod gaps;
 mod inbox;
 mod late_rows;
 mod migrating;
