@@ -10,6 +10,7 @@ mod check;
 mod database;
 mod guard;
 mod position;
+mod restoring;
 mod session;
 #[cfg(feature = "sqlx")]
 mod sqlx;
@@ -28,6 +29,7 @@ pub use builder::InboxBuilder;
 pub use database::{Database, InboxPool};
 pub use guard::{Gaps, Guard, GuardRow, Outcome};
 pub use position::Position;
+pub use restoring::RestoringStore;
 pub use session::Session;
 pub use tokio::TokioPostgres;
 pub use transaction::GuardedTransaction;

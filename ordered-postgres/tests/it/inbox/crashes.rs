@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use ordered_core::admin::Admin;
 use ordered_core::handler::{HandlerError, OnStateLoss};
 use ordered_core::transport::Publish;
 use ordered_events::{State, ordered_handler};
@@ -50,6 +51,48 @@ async fn a_crash_between_the_commit_in_postgres_and_that_in_the_store_repeats_no
     world.assert_once(4, 3).await;
     let runs = runs.load(Ordering::Relaxed);
     assert!(runs > 12, "no event ran twice: {runs} runs");
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_state_begins_with_the_positions_of_the_inbox() {
+    let world = World::new().await;
+    let runs = Runs::default();
+    let worker = |name: &str| {
+        world
+            .worker(name, apply)
+            .store(world.inbox.restoring(world.store.clone()))
+            .on_state_loss(OnStateLoss::Adopt)
+            .state(Arc::clone(&runs))
+    };
+    world.publish(3, 1..=3).await;
+    let first = Running::start(worker("first"));
+    world.settled().await;
+    first.stop().await;
+    // Nobody remembers anything; what was acknowledged does not come again.
+    world.store.forget_everything();
+    world.publish(2, 3..=5).await;
+    let second = Running::start(worker("second"));
+    world.settled().await;
+    assert_eq!(runs.load(Ordering::Relaxed), 9 + 4);
+    // It is lost again, under a worker that knows two of the three keys.
+    world.store.forget_everything();
+    eventually("the worker notices", async || {
+        let admin = Admin::new(Arc::new(world.store.clone()));
+        let group = admin.group(&world.group).await.unwrap();
+        let Some(group) = group else { return false };
+        let (positions, _) = admin.positions(&group, None).await.unwrap();
+        positions.len() == 3
+    })
+    .await;
+    world
+        .broker
+        .publish(vec![event("k2", 4), event("k2", 5)])
+        .await
+        .unwrap();
+    world.settled().await;
+    second.stop().await;
+    world.assert_once(3, 5).await;
+    assert_eq!(runs.load(Ordering::Relaxed), 9 + 6);
 }
 
 #[ordered_handler(key = "key", seq = "seq", max_attempts = 1)]
