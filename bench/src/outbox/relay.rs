@@ -140,7 +140,7 @@ pub(super) async fn bare(rabbit: &RabbitServer, events: usize) -> Result<f64, Fa
 
 async fn publisher(rabbit: &RabbitServer) -> Result<Arc<dyn Publish>, Failure> {
     let queue = unique("bench");
-    let publisher = Amqp::connect(&rabbit.url())
+    let publisher = Amqp::connect(rabbit.url())
         .queue(&queue)
         .publisher()
         .await?;

@@ -140,9 +140,12 @@ impl Pump {
             };
             let batch = match self.prefetched.take() {
                 Some(batch) if batch.scan == scan => batch,
-                _ => reading::batch(&reader, scan, self.rows, self.settings.batch_bytes).await?,
+                _ => {
+                    let limits = (self.rows, self.settings.batch_bytes);
+                    reading::batch(&reader, scan, None, limits).await?
+                }
             };
-            self.notified &= batch.held_back;
+            self.notified &= batch.horizon.held_back;
             if batch.rows.is_empty() {
                 let merges = batch.scan.upto.is_some_and(|upto| batch.reaches >= upto);
                 self.advance(&batch);
@@ -184,6 +187,7 @@ impl Pump {
             after: batch.reaches,
             ..batch.scan.clone()
         });
+        let (horizon, limits) = (batch.horizon, (self.rows, self.settings.batch_bytes));
         let begun = Instant::now();
         let publishing = async {
             if ready.is_empty() {
@@ -194,7 +198,7 @@ impl Pump {
         };
         let reading = async {
             match next {
-                Some(scan) => reading::batch(reader, scan, self.rows, self.settings.batch_bytes)
+                Some(scan) => reading::batch(reader, scan, Some(horizon), limits)
                     .await
                     .map(Some),
                 None => Ok(None),
