@@ -266,21 +266,25 @@ async fn script_calls(server: &RedisServer) -> u64 {
 #[tokio::test]
 async fn two_thousand_keys_are_done_in_a_few_exchanges() {
     let server = RedisServer::start().await.unwrap();
-    let world = halted_world(server.url(), 2_000).await;
-    let before = script_calls(&server).await;
-    let began = Instant::now();
-    let said = world.ordered("retry --all --yes --json").await;
-    let took = began.elapsed();
-    let document = said.json();
-    assert_eq!(document["done"], 2_000);
-    assert_eq!(world.view("k01999").await.unwrap().phase, "open");
-    let calls = script_calls(&server).await - before;
-    // Two for each batch of 250 keys, and a few to open the group and for the lease.
-    assert!(calls < 30, "{calls} calls for 2,000 keys");
-    eprintln!("retried 2,000 keys in {took:?}, with {calls} calls of scripts");
-    assert!(took < Duration::from_secs(20), "{took:?}");
-    let again = world.ordered("retry --all --yes").await.fails(1);
-    assert!(again.contains("is meant by that"), "{again}");
+    for verbs in [&["retry"][..], &["skip", "replay", "discard"]] {
+        let world = halted_world(server.url(), 2_000).await;
+        for verb in verbs {
+            let before = script_calls(&server).await;
+            let began = Instant::now();
+            let line = format!("{verb} --all --yes --json");
+            let document = world.ordered(&line).await.json();
+            let took = began.elapsed();
+            assert_eq!(document["done"], 2_000, "{verb}");
+            // Two for each batch of 250 keys, and a few to open the group and for the lease.
+            let calls = script_calls(&server).await - before;
+            assert!(calls < 30, "{verb}: {calls} calls for 2,000 keys");
+            eprintln!("{verb} of 2,000 keys took {took:?}, with {calls} calls of scripts");
+            // Two seconds are aimed at; a machine that is busy with other tests takes longer.
+            assert!(took < Duration::from_secs(20), "{verb}: {took:?}");
+            let again = world.ordered(&line).await.fails(1);
+            assert!(again.contains("is meant by that"), "{again}");
+        }
+    }
 }
 
 #[tokio::test]
