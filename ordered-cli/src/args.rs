@@ -121,7 +121,7 @@ pub(crate) enum Command {
     /// Why a key does what it does, what will happen by itself, and what you can do
     #[command(
         after_help = "Examples:\n  ordered explain order-17\n  ordered explain order-17 --seq 60\n  ordered explain order-17 \
-                      --json"
+                      --json\n  ordered explain order-17 --transport amqp://localhost --queue order-events"
     )]
     Explain(Explain),
     /// Lets keys that are halted or back off try their failed events again now, with all their attempts

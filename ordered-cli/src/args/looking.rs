@@ -3,6 +3,7 @@ use std::time::Duration;
 use clap::Args;
 use ordered_core::event::{Key, Seq};
 
+use super::broker::BrokerArgs;
 use super::parse::{key, seconds, seq};
 
 /// How to show something.
@@ -45,6 +46,8 @@ pub(crate) struct Explain {
     /// What stands before this event of it
     #[arg(long, value_name = "SEQ", value_parser = seq)]
     pub(crate) seq: Option<Seq>,
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
     #[command(flatten)]
     pub(crate) viewing: Viewing,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::broker_letters::{Line, is_meant, reason};
 use super::show::pretty;
-use crate::args::Dead;
+use crate::args::{BrokerArgs, Dead, LetterFilter};
 use crate::broker::dead_letters;
 use crate::failure::Failure;
 use crate::output::{Report, json, print, table};
@@ -30,11 +30,20 @@ struct Document<'a> {
 }
 
 /// Those that are meant, with their place in the queue.
-struct Found {
-    queue: String,
+pub(super) struct Found {
+    pub(super) queue: String,
     count: u64,
-    letters: Vec<(u64, BrokerDeadLetter)>,
+    pub(super) letters: Vec<(u64, BrokerDeadLetter)>,
     more: bool,
+}
+
+impl Found {
+    pub(super) fn lines(&self) -> Vec<Line<'_>> {
+        let lines = self.letters.iter();
+        lines
+            .map(|(number, letter)| Line::new(*number, letter))
+            .collect()
+    }
 }
 
 pub(crate) async fn run(command: &Dead) -> Result<(), Failure> {
@@ -42,7 +51,7 @@ pub(crate) async fn run(command: &Dead) -> Result<(), Failure> {
         return one(command, number).await;
     }
     if command.export {
-        let found = find(command, command.limit).await?;
+        let found = find(&command.broker, &command.letters, command.limit).await?;
         let mut out = BufWriter::new(io::stdout().lock());
         for (number, letter) in &found.letters {
             writeln!(out, "{}", json(&Line::whole(*number, letter))?)?;
@@ -50,14 +59,11 @@ pub(crate) async fn run(command: &Dead) -> Result<(), Failure> {
         return Ok(out.flush()?);
     }
     show(&command.viewing, async || {
-        let found = find(command, command.limit).await?;
-        let lines = found.letters.iter();
+        let found = find(&command.broker, &command.letters, command.limit).await?;
         let document = Document {
             queue: &found.queue,
             dead_events: found.count,
-            letters: lines
-                .map(|(number, letter)| Line::new(*number, letter))
-                .collect(),
+            letters: found.lines(),
             more: found.more,
         };
         Report::new(&document, text(&found))
@@ -65,16 +71,25 @@ pub(crate) async fn run(command: &Dead) -> Result<(), Failure> {
     .await
 }
 
-async fn find(command: &Dead, limit: usize) -> Result<Found, Failure> {
-    let letters = dead_letters(&command.broker.or_environment()).await?;
-    let found = look(&*letters, command, limit).await;
+/// Looks at them, and lets go of them.
+pub(super) async fn find(
+    broker: &BrokerArgs,
+    filter: &LetterFilter,
+    limit: usize,
+) -> Result<Found, Failure> {
+    let letters = dead_letters(&broker.or_environment()).await?;
+    let found = look(&*letters, filter, limit).await;
     let closed = letters.close().await;
     let found = found?;
     closed?;
     Ok(found)
 }
 
-async fn look(letters: &dyn DeadLetters, command: &Dead, limit: usize) -> Result<Found, Failure> {
+async fn look(
+    letters: &dyn DeadLetters,
+    filter: &LetterFilter,
+    limit: usize,
+) -> Result<Found, Failure> {
     let mut found = Found {
         queue: letters.queue().to_owned(),
         count: letters.count().await?,
@@ -91,7 +106,7 @@ async fn look(letters: &dyn DeadLetters, command: &Dead, limit: usize) -> Result
         let is_last = page.len() < PAGE;
         for letter in page {
             number += 1;
-            if !is_meant(&command.letters, &letter) {
+            if !is_meant(filter, &letter) {
                 continue;
             }
             found.more = found.letters.len() == limit;
@@ -108,7 +123,7 @@ async fn look(letters: &dyn DeadLetters, command: &Dead, limit: usize) -> Result
 }
 
 async fn one(command: &Dead, number: u64) -> Result<(), Failure> {
-    let found = find(command, usize::MAX).await?;
+    let found = find(&command.broker, &command.letters, usize::MAX).await?;
     let letter = found.letters.iter().find(|(place, _)| *place == number);
     let Some((_, letter)) = letter else {
         return Err(Failure::refused(format!(

@@ -2,13 +2,17 @@ use std::time::Duration;
 
 use ordered_core::admin::{Before, Pace};
 use ordered_core::event::Seq;
-use ordered_core::explain::{Explanation, Standing, explain, explain_before};
+use ordered_core::explain::{
+    Explanation, Standing, explain, explain_before, printable, shell_word,
+};
 use ordered_core::protocol::KeyView;
 use ordered_core::store::Group;
 use serde::Serialize;
 use tokio::time::sleep;
 
-use crate::args::Explain;
+use super::broker_dead::{Found, find};
+use super::broker_letters::{Line, reason};
+use crate::args::{Explain, LetterFilter};
 use crate::failure::Failure;
 use crate::output::Report;
 use crate::session::Session;
@@ -16,6 +20,10 @@ use crate::watch::show;
 
 /// For how long the pace of a key is measured.
 const SAMPLE: Duration = Duration::from_secs(1);
+
+/// At how many dead letters of the key it looks, and how many it names.
+const LETTERS: usize = 100;
+const NAMED: usize = 5;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -25,6 +33,15 @@ struct Document<'a> {
     /// What stands before the event that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<&'a Before>,
+    /// What the broker has of the key among its dead letters, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker: Option<AtBroker<'a>>,
+}
+
+#[derive(Serialize)]
+struct AtBroker<'a> {
+    queue: &'a str,
+    letters: Vec<Line<'a>>,
 }
 
 pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Failure> {
@@ -38,18 +55,63 @@ pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Fail
             Some(seq) => before(session, &group, command, seq, explanation.standing).await?,
             None => None,
         };
+        let found = at_broker(command).await?;
+        let broker = found.as_ref().map(|found| AtBroker {
+            queue: &found.queue,
+            letters: found.lines(),
+        });
         let document = Document {
             explanation: &explanation,
             key: view.as_ref(),
             before: before.as_ref(),
+            broker,
         };
-        let text = match &before {
-            Some(before) => format!("{}\n\n{}", explain_before(key, before), explanation.text),
-            None => explanation.text.clone(),
-        };
-        Report::new(&document, text)
+        let mut paragraphs = Vec::new();
+        paragraphs.extend(before.as_ref().map(|before| explain_before(key, before)));
+        paragraphs.push(explanation.text.clone());
+        paragraphs.extend(found.as_ref().map(|found| of_broker(key, found)));
+        Report::new(&document, paragraphs.join("\n\n"))
     })
     .await
+}
+
+/// What the broker has of the key among its dead letters, where the broker is named.
+async fn at_broker(command: &Explain) -> Result<Option<Found>, Failure> {
+    if !command.broker.is_given() {
+        return Ok(None);
+    }
+    let filter = LetterFilter {
+        reason: None,
+        error: None,
+        like: Some(command.key.to_string()),
+    };
+    find(&command.broker, &filter, LETTERS).await.map(Some)
+}
+
+fn of_broker(key: &str, found: &Found) -> String {
+    let (queue, key, word) = (printable(&found.queue), printable(key), shell_word(key));
+    if found.letters.is_empty() {
+        return format!("None of the broker's dead letters in `{queue}` has {key} in it.");
+    }
+    let named = found.letters.iter().take(NAMED).map(|(number, letter)| {
+        let text = letter.text.as_deref().unwrap_or_default();
+        format!(
+            "number {number} ({}: {})",
+            printable(reason(letter)),
+            printable(text)
+        )
+    });
+    let named: Vec<String> = named.collect();
+    let more = if found.letters.len() > named.len() {
+        "; …"
+    } else {
+        ""
+    };
+    format!(
+        "Of the broker's dead letters in `{queue}` these have {key} in them: {}{more}. To send them again does not help. Once their \
+         cause is fixed, `ordered redrive --key {word}` puts them back.",
+        named.join("; ")
+    )
 }
 
 /// What stands before an event. The pace of a key that goes is measured: what is noted of it may be hours old.

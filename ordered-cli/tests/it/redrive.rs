@@ -340,6 +340,55 @@ async fn status_counts_the_dead_letters_of_the_broker_where_it_is_given() {
 }
 
 #[tokio::test]
+async fn a_gap_whose_event_is_a_dead_letter_of_the_broker_is_explained() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    for key in ["order-17", "order-99"] {
+        world.publish(key, [1, 3]).await;
+        world
+            .until_at_rest(key, "in a gap", |view| view.held_events == 1)
+            .await;
+    }
+    let queue = Queue::rabbit().await;
+    queue.three().await;
+    let said = queue.ordered(&world, "explain order-17").await.ok();
+    let (first, last) = said.split_once("\n\n").unwrap();
+    assert!(
+        first.starts_with("order-17 waits for seq 2 since"),
+        "{first}"
+    );
+    assert!(
+        last.starts_with(&format!(
+            "Of the broker's dead letters in `{}` these have order-17 in them: number ",
+            queue.dead
+        )),
+        "{last}"
+    );
+    assert!(
+        last.contains("(malformed: `seq` is not a number)"),
+        "{last}"
+    );
+    assert!(
+        last.ends_with(
+            "Once their cause is fixed, `ordered redrive --key order-17` puts them back."
+        ),
+        "{last}"
+    );
+    let none = queue.ordered(&world, "explain order-99").await.ok();
+    let none_has = format!(
+        "None of the broker's dead letters in `{}` has order-99 in it.",
+        queue.dead
+    );
+    assert!(none.ends_with(&none_has), "{none}");
+    let document = queue
+        .ordered(&world, "explain order-17 --json")
+        .await
+        .json();
+    assert_eq!(document["broker"]["letters"].as_array().unwrap().len(), 2);
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_broker_that_cannot_be_meant_is_refused() {
     let world = World::calm().await;
     for (line, said) in [

@@ -234,6 +234,9 @@ impl Inspect for RedisStore {
     }
 
     async fn log_all(&self, group: &Group, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         let at = self.time().await?;
         let log = format!("{}:log", self.tag(group, 0));
         let mut adds = Vec::with_capacity(entries.len());

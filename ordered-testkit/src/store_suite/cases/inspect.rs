@@ -236,4 +236,16 @@ pub async fn what_operators_did_is_written_down(stage: Stage<impl Inspect>) {
     assert_eq!(newest.expect("the store is there"), [4, 3, 2].map(entry));
     let all = stage.store.audit(&stage.group, 100).await;
     assert_eq!(all.expect("the store is there").len(), 5);
+    // Several at once are written in order, at the same time.
+    let together = [5, 6].map(|number| AuditEntry {
+        at: START + 5,
+        ..entry(number)
+    });
+    let logged = stage.store.log_all(&stage.group, together.to_vec()).await;
+    logged.expect("the store is there");
+    let [fifth, sixth] = together;
+    let newest = stage.store.audit(&stage.group, 2).await;
+    assert_eq!(newest.expect("the store is there"), [sixth, fifth]);
+    let none = stage.store.log_all(&stage.group, Vec::new()).await;
+    none.expect("nothing to write is no failure");
 }
