@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use ordered_core::event::{Key, Seq};
 
-use super::{Viewing, duration, key, seq};
+use super::Viewing;
+use super::parse::{duration, key, seq};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Outbox {

@@ -234,6 +234,7 @@ impl<D> Actor<D> {
         self.settle(shared, event, Disposition::Conflict(recorded));
     }
 
+    #[expect(clippy::boxed_local, reason = "events are boxed wherever they are")]
     pub(super) fn settle(
         &self,
         shared: &mut Shared<D>,
