@@ -312,7 +312,7 @@ impl Turn<'_> {
         let worker = self.worker();
         if (worker.lease || blind) && !worker.session_lost {
             while let Some(run) = self.worker().engine.next_run() {
-                let events = run.events.iter();
+                let events = run.events;
                 let running = Running {
                     key: number(&run.id.key),
                     attempt: run.attempt,

@@ -24,6 +24,9 @@ const SHORT: u8 = 1;
 /// The format of all others.
 const FULL: u8 = 2;
 
+/// A byte for the format, three numbers of at most ten bytes each, and one that says whether there is an anchor.
+const LONGEST_SHORT: usize = 1 + 3 * 10 + 1;
+
 #[derive(Serialize, Deserialize)]
 struct Short {
     last_seq: u64,
@@ -35,14 +38,16 @@ impl KeyState {
     /// The bytes of the state, saved under this fence.
     #[must_use]
     pub fn encode(&self, fence: Fence) -> Bytes {
-        let encoded = if let Some(short) = self.short(fence) {
-            postcard::to_extend(&short, vec![SHORT])
-        } else {
-            postcard::to_extend(self, vec![FULL])
+        let always = "numbers and strings always serialise into memory";
+        let Some(short) = self.short(fence) else {
+            let encoded = postcard::to_extend(self, vec![FULL]);
+            return encoded.expect(always).into();
         };
-        encoded
-            .expect("numbers and strings always serialise into memory")
-            .into()
+        let mut bytes = [SHORT; LONGEST_SHORT];
+        let used = postcard::to_slice(&short, &mut bytes[1..])
+            .expect(always)
+            .len();
+        Bytes::copy_from_slice(&bytes[..=used])
     }
 
     /// The inverse of [`KeyState::encode`], with the fence that the body was saved under.

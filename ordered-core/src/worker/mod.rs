@@ -22,6 +22,7 @@ mod settings;
 mod settler;
 mod span;
 mod store_client;
+mod store_clock;
 mod tasks;
 mod telemetry;
 mod worker_loop;

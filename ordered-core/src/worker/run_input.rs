@@ -48,22 +48,22 @@ impl RunInputs {
             events,
         } = run;
         let received_at = wall_clock();
-        let mut read = Vec::with_capacity(events.len());
-        for (place, event) in events.into_iter().enumerate() {
+        let mut read = events.enumerate().map(|(place, event)| {
             if event.received_at == 0 {
                 event.received_at = received_at;
             }
             let attempt = if place == 0 { attempt } else { 1 };
             let context = self.context(&id.key, fence, attempt, event);
-            read.push((self.take(event).map_err(unreadable)?, context));
-        }
+            Ok((self.take(event).map_err(unreadable)?, context))
+        });
         if !self.batches {
-            let (event, context) = read.pop().expect("a run has at least one event");
+            let (event, context) = read.next().expect("a run has at least one event")?;
             return Ok(RunInput {
                 work: Work::One(event, context.clone()),
                 context,
             });
         }
+        let read = read.collect::<Result<Vec<_>, HandlerError>>()?;
         let mut contexts = read.iter().map(|(_, context)| context.clone());
         let first = contexts.next().expect("a run has at least one event");
         Ok(RunInput {

@@ -34,7 +34,7 @@ pub(super) struct Tasks {
     pub(super) timeout: Duration,
     pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
-    pub(super) runs: HashMap<u64, AbortHandle>,
+    pub(super) runs: HashMap<u64, AbortHandle, foldhash::fast::RandomState>,
 }
 
 impl Tasks {

@@ -1,3 +1,6 @@
+mod state_loss;
+mod sweeping;
+
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +10,7 @@ use futures_util::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::backoff::RetryBackoff;
 use super::intake::Intake;
@@ -15,16 +18,15 @@ use super::lease_keeper::{Lease, LeaseKeeper};
 use super::outlet::Outlet;
 use super::run_input::{Read, RunInputs};
 use super::store_client::{BatchAnswer, Call, StoreClient};
+use super::store_clock::StoreClock;
 use super::tasks::{TaskEvent, Tasks};
 use super::telemetry::Telemetry;
 use super::{Settings, Worker, WorkerError, deliveries, settler};
 use crate::event::Key;
 use crate::handler::{HandlerError, HandlerOptions, OnStateLoss};
-use crate::protocol::KeyState;
-use crate::protocol::Millis;
 use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
 use crate::store::{Group, StoreError, StoreErrorKind};
-use crate::store::{Incarnation, Opened, Session, StuckRecord, Sweep, Swept};
+use crate::store::{Incarnation, Opened, Session, Swept};
 use crate::transport::{Delivery, Settlement};
 use crate::words::shortened;
 
@@ -37,8 +39,6 @@ const TASK_EVENTS: usize = 256;
 const ENOUGH: usize = 256;
 /// What a handler says may quote the event, and is kept by the store and logged.
 const LONGEST_ERROR: usize = 4_000;
-/// How many keys are named when the state is lost.
-const NAMED_KEYS: usize = 20;
 
 /// A worker at work: the engine, and everything that carries its wishes out.
 pub(super) struct WorkerLoop {
@@ -85,20 +85,6 @@ struct LoopState {
     drain_until: Option<Pin<Box<Sleep>>>,
     /// They were stopped; the next deadline ends the wait for the store.
     stopped: bool,
-}
-
-/// The store's time, as its last answer said, counted on from there by the worker's monotonic clock.
-#[derive(Debug, Clone, Copy)]
-struct StoreClock {
-    at: Instant,
-    now: Millis,
-}
-
-impl StoreClock {
-    fn now(self) -> Millis {
-        let since = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.now.saturating_add(since)
-    }
 }
 
 impl WorkerLoop {
@@ -150,7 +136,7 @@ impl WorkerLoop {
                 timeout: options.timeout,
                 span_hooks,
                 telemetry: Arc::clone(&telemetry),
-                runs: HashMap::new(),
+                runs: HashMap::default(),
             },
             inputs: RunInputs {
                 handler,
@@ -179,10 +165,7 @@ impl WorkerLoop {
             options,
             settings,
             lease,
-            clock: StoreClock {
-                at: Instant::now(),
-                now: 0,
-            },
+            clock: StoreClock::said(0),
             random,
             telemetry,
             reported: HashMap::new(),
@@ -405,10 +388,7 @@ impl WorkerLoop {
             }
             Err(error) => return Err(WorkerError::Store(error)),
         };
-        self.clock = StoreClock {
-            at: Instant::now(),
-            now: exchange.now,
-        };
+        self.clock = StoreClock::said(exchange.now);
         let (asked_under, asked_in) = (state.asked_under, state.asked_in);
         if self.engine.outgoing() >= ENOUGH.min(self.settings.batch_commands) {
             self.ask(state);
@@ -478,126 +458,11 @@ impl WorkerLoop {
             return self.on_state_lost(state);
         }
         if let Some((beat, at)) = self.lease.beat() {
-            self.clock = StoreClock { at, now: beat.now };
+            self.clock = StoreClock::said_at(beat.now, at);
             self.engine.set_now(self.clock.now());
             self.engine.set_paused(beat.paused);
         }
         Ok(())
-    }
-
-    /// The state of the group is gone. Nothing is granted any more until the group's rule is followed.
-    fn on_state_lost(&mut self, state: &mut LoopState) -> Result<(), WorkerError> {
-        if state.reopening.is_some() {
-            return Ok(());
-        }
-        let known = self.engine.watermarks();
-        let named: Vec<String> = known
-            .iter()
-            .take(NAMED_KEYS)
-            .map(|(key, mark)| format!("{key}: seq {} (fence {})", mark.last_seq, mark.fence))
-            .collect();
-        error!(
-            group = &*self.inputs.group,
-            worker = %self.store.worker(),
-            keys = known.len(),
-            known = named.join(", "),
-            "the store lost the state of the group: its keys, held events and remembered ids are gone"
-        );
-        match self.options.on_state_loss {
-            OnStateLoss::Stop => Err(self.state_lost()),
-            OnStateLoss::Adopt => {
-                state.reopening = Some(self.store.reopen());
-                Ok(())
-            }
-        }
-    }
-
-    fn state_lost(&self) -> WorkerError {
-        WorkerError::StateLost {
-            group: self.inputs.group.to_string(),
-            keys: self.engine.watermarks().len(),
-        }
-    }
-
-    /// The group has a new state: what this worker knows is written into it.
-    fn on_reopened(&mut self, opened: Result<Opened, StoreError>) -> Result<(), WorkerError> {
-        let opened = opened.map_err(WorkerError::Store)?;
-        self.set_session(opened.session);
-        warn!(
-            group = &*self.inputs.group,
-            "the group has a new state, and takes over what this worker knows of its keys"
-        );
-        self.engine.adopt();
-        Ok(())
-    }
-
-    fn set_session(&mut self, session: Session) {
-        self.session = session.clone();
-        self.store.set_session(session.clone());
-        self.lease.set_session(session);
-    }
-
-    fn sweep(&self) -> Option<Call<Result<Swept, StoreError>>> {
-        let limit = self.settings.sweep_limit.min(self.engine.spare_keys());
-        let policy = &self.options.policy;
-        let gap = policy.on_gap.after().unwrap_or_default();
-        let sweep = Sweep {
-            limit,
-            longest_wait: self.options.backoff.cap.max(gap),
-            // Of these it is seen whether the worker knows more of them than the store.
-            stuck_after: policy.stuck_after.min(self.settings.lease),
-        };
-        (limit > 0).then(|| self.store.sweep(sweep))
-    }
-
-    /// Gives what a sweep found to the engine, and says when to sweep again: soon where there may be more.
-    fn on_swept(&mut self, swept: Result<Swept, StoreError>) -> Duration {
-        match swept {
-            Ok(swept) => {
-                let more = !swept.due.is_empty() || !swept.orphaned.is_empty();
-                self.telemetry.swept(&swept);
-                self.look_at_gaps(swept.stuck, swept.now);
-                self.engine
-                    .claim(swept.due.into_iter().chain(swept.orphaned));
-                if more {
-                    self.until_sweep() / 20
-                } else {
-                    self.until_sweep()
-                }
-            }
-            Err(error) => {
-                warn!(%error, "could not sweep");
-                self.until_sweep()
-            }
-        }
-    }
-
-    /// Sets right what the store knows less of than the worker, and reports what has waited too long.
-    fn look_at_gaps(&mut self, gaps: Vec<StuckRecord>, now: Millis) {
-        let mut reported = HashMap::with_capacity(gaps.len());
-        let stuck_after = self.options.policy.stuck_after.as_millis();
-        for record in gaps {
-            let Ok(state) = KeyState::decode(&record.body, record.fence) else {
-                continue;
-            };
-            self.engine.compare(&record.key, &state);
-            if u128::from(now.saturating_sub(record.since)) < stuck_after {
-                continue;
-            }
-            let seq = state.head();
-            if self.reported.get(&record.key) != Some(&seq) {
-                self.outlet.gap(&record.key, seq, record.since);
-            }
-            reported.insert(record.key, seq);
-        }
-        self.reported = reported;
-    }
-
-    /// Between three quarters and five quarters of the interval, so that workers do not sweep in step.
-    fn until_sweep(&mut self) -> Duration {
-        self.settings
-            .sweep_interval
-            .mul_f64(0.75 + self.random.f64() / 2.0)
     }
 }
 

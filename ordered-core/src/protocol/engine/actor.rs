@@ -7,9 +7,8 @@ use super::queue::{Added, Queue};
 use super::shared::Shared;
 use super::watermark::Watermark;
 use crate::event::{EventId, Key};
-use crate::protocol::{Fence, Obstacle, QuotaLimit, Waiting};
-use crate::protocol::{KeyState, Phase, Placement};
-use crate::store::{Listing, Slot};
+use crate::protocol::{Fence, KeyState, Placement, QuotaLimit};
+use crate::store::Listing;
 use crate::transport::Token;
 use crate::worker::Control;
 
@@ -17,7 +16,8 @@ use crate::worker::Control;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Actor<D> {
     pub(super) key: Key,
-    pub(super) ownership: Option<Ownership>,
+    // Boxed: most of the actor, and moved with it.
+    pub(super) ownership: Option<Box<Ownership>>,
     pub(super) queue: Queue<D>,
     /// Control messages of producers that are not carried out yet.
     pub(super) controls: Vec<(Control, Token)>,
@@ -131,6 +131,16 @@ impl<D> Actor<D> {
             && !self.is_in_doubt()
     }
 
+    /// While draining, what the broker still waits for goes back to it, unless the store has to be told something.
+    pub(super) fn leave_to_broker(&mut self, shared: &Shared<D>) {
+        let is_free = self.ownership.is_none() && !self.is_in_doubt() && !self.adopting;
+        if shared.draining && is_free {
+            drop(self.queue.take_all());
+            self.controls.clear();
+            self.claimed = false;
+        }
+    }
+
     /// Whether it is unknown what the store has made of the last request.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.unsure || self.in_doubt.is_some()
@@ -142,7 +152,7 @@ impl<D> Actor<D> {
     }
 
     /// Adds an event. Another one with the same seq in memory was there first, and this one is in conflict with it.
-    pub(super) fn add(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+    pub(super) fn add(&mut self, shared: &mut Shared<D>, event: Box<Event<D>>) {
         let deliveries = event.tokens.len();
         let id = event.id.clone();
         let seq = event.seq;
@@ -162,7 +172,7 @@ impl<D> Actor<D> {
                     .queue
                     .take_waiting(|there| there.seq == seq && there.replay == event.replay);
                 let recorded = event.id.clone();
-                self.queue.add(*event);
+                self.queue.add(event);
                 for late in there {
                     if self.is_of_another_epoch(&late, None) {
                         self.defer(shared, late, Deferral::NotYet);
@@ -175,10 +185,10 @@ impl<D> Actor<D> {
             Added::Taken(event) => {
                 let there = self.queue.get(seq).and_then(|there| there.epoch);
                 if self.is_of_another_epoch(&event, there) {
-                    return self.defer(shared, *event, Deferral::NotYet);
+                    return self.defer(shared, event, Deferral::NotYet);
                 }
                 let recorded = self.queue.get(seq).map(|there| there.id.clone());
-                self.settle_conflict(shared, *event, recorded);
+                self.settle_conflict(shared, event, recorded);
                 return;
             }
         }
@@ -190,7 +200,7 @@ impl<D> Actor<D> {
 
     /// Puts an event back that was taken out of the queue. Another one that has come into its place meanwhile stays with the
     /// broker for a while: which of the two is right shows when this one is decided about.
-    pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Event<D>) {
+    pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Box<Event<D>>) {
         let Added::Taken(event) = self.queue.add(event) else {
             return;
         };
@@ -198,12 +208,12 @@ impl<D> Actor<D> {
             .queue
             .take_waiting(|there| there.seq == event.seq && there.replay == event.replay);
         if there.is_empty() {
-            return self.defer(shared, *event, Deferral::NotYet);
+            return self.defer(shared, event, Deferral::NotYet);
         }
         for other in there {
             self.defer(shared, other, Deferral::NotYet);
         }
-        self.queue.add(*event);
+        self.queue.add(event);
     }
 
     /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where it
@@ -217,14 +227,19 @@ impl<D> Actor<D> {
     pub(super) fn settle_conflict(
         &self,
         shared: &mut Shared<D>,
-        event: Event<D>,
+        event: Box<Event<D>>,
         recorded: Option<EventId>,
     ) {
         shared.observe(&self.key, &event, EventChange::Conflict(recorded.clone()));
         self.settle(shared, event, Disposition::Conflict(recorded));
     }
 
-    pub(super) fn settle(&self, shared: &mut Shared<D>, event: Event<D>, disposition: Disposition) {
+    pub(super) fn settle(
+        &self,
+        shared: &mut Shared<D>,
+        event: Box<Event<D>>,
+        disposition: Disposition,
+    ) {
         if !event.tokens.is_empty() {
             shared.effects.push(Effect::Settle {
                 key: self.key.clone(),
@@ -237,7 +252,7 @@ impl<D> Actor<D> {
         }
     }
 
-    pub(super) fn defer(&self, shared: &mut Shared<D>, event: Event<D>, why: Deferral) {
+    pub(super) fn defer(&self, shared: &mut Shared<D>, event: Box<Event<D>>, why: Deferral) {
         shared.observe(&self.key, &event, EventChange::Deferred(why));
         self.settle(shared, event, Disposition::Deferred(why));
     }
@@ -251,7 +266,8 @@ impl<D> Actor<D> {
         let (now, policy) = (shared.now, &shared.rules.policy);
         let state = &own.state;
         let place = |event: &Event<D>| {
-            if event.is_stored() || event.replay {
+            let is_ahead = event.seq > state.last_seq && event.is_of(state.epoch);
+            if is_ahead || event.is_stored() || event.replay {
                 return None;
             }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
@@ -272,7 +288,12 @@ impl<D> Actor<D> {
         }
     }
 
-    fn settle_as(&self, shared: &mut Shared<D>, event: Event<D>, placement: Option<Placement>) {
+    fn settle_as(
+        &self,
+        shared: &mut Shared<D>,
+        event: Box<Event<D>>,
+        placement: Option<Placement>,
+    ) {
         match placement {
             Some(Placement::Duplicate) => {
                 shared.observe(&self.key, &event, EventChange::Duplicate);
@@ -289,21 +310,6 @@ impl<D> Actor<D> {
             Some(Placement::NotYet) => self.defer(shared, event, Deferral::NotYet),
             Some(Placement::Conflict) => self.settle_conflict(shared, event, None),
             Some(Placement::Ahead | Placement::Compare(_)) | None => {}
-        }
-    }
-
-    /// What stands in the way of the events that wait.
-    pub(super) fn obstacle(&self, state: &KeyState, shared: &Shared<D>) -> Waiting {
-        let why = match state.phase {
-            Phase::Halted { .. } => Obstacle::Halted,
-            _ if state.paused || shared.paused => Obstacle::Paused,
-            Phase::BackingOff { .. } => Obstacle::BackingOff,
-            Phase::Open if state.is_suspect() => Obstacle::BackingOff,
-            Phase::Open => Obstacle::Gap,
-        };
-        Waiting {
-            for_seq: state.head(),
-            why,
         }
     }
 
@@ -398,44 +404,5 @@ impl Ownership {
     /// Whether the key is to be given up, since somebody wants it and the owner has run something.
     pub(super) fn is_wanted(&self) -> bool {
         self.hand_over && self.began
-    }
-
-    /// The slot that the event at the front is fetched from, and those behind it, as far as they are not in memory.
-    pub(super) fn slots_to_fetch<D>(
-        state: &KeyState,
-        queue: &Queue<D>,
-        most: usize,
-        policy: &crate::protocol::Policy,
-    ) -> Vec<Slot> {
-        let in_memory = |seq: u64| queue.get(seq).is_some();
-        let mut slots = Vec::new();
-        let replays = state.replays.keys().copied();
-        let replays = replays.filter(|seq| queue.get_replay(*seq).is_none());
-        slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
-        // What was posted and lies behind the key is read, to see what it is.
-        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
-        let past = past.filter(|seq| !in_memory(*seq));
-        slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
-        let depth = policy.lane_depth.max(1) as usize;
-        let (mut seq, mut ahead) = (state.head(), 0);
-        while slots.len() < most && ahead < depth {
-            if !in_memory(seq) {
-                if !state.held.contains(seq) {
-                    break;
-                }
-                slots.push(Slot::Held(seq));
-            }
-            ahead += 1;
-            seq = following(state, seq);
-        }
-        slots
-    }
-}
-
-/// The seq whose turn it is after this one.
-pub(super) fn following(state: &KeyState, seq: u64) -> u64 {
-    match state.absent.end_of_range(seq + 1) {
-        Some(end) => end + 1,
-        None => seq + 1,
     }
 }

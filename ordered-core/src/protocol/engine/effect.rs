@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::event::{Event, Tokens};
+use super::event::Tokens;
+use super::queue::RunEvents;
 use crate::event::{EventId, Key};
 use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
 use crate::transport::Token;
@@ -224,7 +225,7 @@ pub struct Run<'a, D> {
     /// Which attempt it is, from 1.
     pub attempt: u32,
     /// Its events, at least one.
-    pub events: Vec<&'a mut Event<D>>,
+    pub events: RunEvents<'a, D>,
 }
 
 /// How a run failed.

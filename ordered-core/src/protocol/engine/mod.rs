@@ -5,29 +5,32 @@
 //! when it is sent.
 
 mod actor;
+mod adopt;
 mod answers;
 mod effect;
 mod event;
 mod key_map;
+mod overflow;
 mod pending;
 mod plan;
 mod quarantine;
 mod queue;
 mod retry_wait;
 mod runs;
+mod schedule;
 mod shared;
 #[cfg(test)]
 mod tests;
 mod visit;
 mod watermark;
 
-use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 pub use effect::{Deferral, Disposition, Effect, EventChange, KeyChange, Run, RunError, RunId};
 pub use event::{Event, Tokens};
 pub use pending::Pending;
+pub use queue::RunEvents;
 pub use shared::Rules;
 #[doc(hidden)]
 pub use visit::Visitor;
@@ -35,12 +38,14 @@ pub use watermark::Watermark;
 
 use self::actor::Actor;
 use self::key_map::KeyMap;
+use self::overflow::Overflow;
 use self::quarantine::Quarantine;
 use self::retry_wait::RetryWaits;
+use self::schedule::Schedule;
 use self::shared::Shared;
 use self::watermark::{Adoption, Watermarks};
 use crate::event::Key;
-use crate::protocol::{KeyState, Millis};
+use crate::protocol::Millis;
 use crate::store::{Answer, Exchange, Request};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -50,16 +55,8 @@ use crate::worker::Control;
 pub struct Engine<D> {
     shared: Shared<D>,
     keys: KeyMap<Actor<D>>,
-    /// Keys that may have something to say to the store.
-    outbox: VecDeque<Key>,
-    /// Keys whose next run waits for a handler slot, longest first. May name keys that are gone or not ready any more; they
-    /// are passed over.
-    ready: VecDeque<Key>,
-    /// Keys with more events than their queue has room for, and since which tick.
-    overflow: KeyMap<u64>,
-    /// Whether anything was delivered since the last tick, and whether it was anything but more of the overflow.
-    came: bool,
-    others_came: bool,
+    schedule: Schedule,
+    overflow: Overflow,
 }
 
 impl<D: Default> Engine<D> {
@@ -73,7 +70,6 @@ impl<D: Default> Engine<D> {
                 draining: false,
                 running: 0,
                 next_run: 0,
-                tick: 0,
                 quarantine: Quarantine::default(),
                 retry_waits: RetryWaits::default(),
                 watermarks: Watermarks::default(),
@@ -83,11 +79,8 @@ impl<D: Default> Engine<D> {
                 data: PhantomData,
             },
             keys: KeyMap::default(),
-            outbox: VecDeque::new(),
-            ready: VecDeque::new(),
-            overflow: KeyMap::default(),
-            came: false,
-            others_came: false,
+            schedule: Schedule::default(),
+            overflow: Overflow::default(),
         }
     }
 
@@ -100,9 +93,7 @@ impl<D: Default> Engine<D> {
     pub fn set_paused(&mut self, paused: bool) {
         if self.shared.paused != paused {
             self.shared.paused = paused;
-            for key in self.keys.sorted_keys() {
-                self.touch(&key);
-            }
+            self.touch_all();
         }
     }
 
@@ -111,10 +102,8 @@ impl<D: Default> Engine<D> {
         if self.shared.draining {
             return;
         }
-        self.came = true;
-        let depth = self.shared.rules.depth();
         let actor = actor(&mut self.keys, key);
-        actor.add(&mut self.shared, event);
+        actor.add(&mut self.shared, Box::new(event));
         if actor.waiting.is_some()
             && !self
                 .shared
@@ -124,13 +113,9 @@ impl<D: Default> Engine<D> {
             // Too many deliveries wait with it: it goes on waiting in the store.
             actor.failure = actor.end_wait(&mut self.shared);
         }
-        if actor.queue.len() > depth {
-            let tick = self.shared.tick;
-            self.overflow.entry(key.clone()).or_insert(tick);
-        } else {
-            self.others_came = true;
-        }
-        self.touch(key);
+        let is_more = actor.queue.len() > self.shared.rules.depth();
+        self.overflow.delivered(is_more.then_some(key));
+        self.schedule.touch(actor);
     }
 
     /// A producer's control message was delivered.
@@ -138,10 +123,10 @@ impl<D: Default> Engine<D> {
         if self.shared.draining {
             return;
         }
-        self.came = true;
-        self.others_came = true;
-        actor(&mut self.keys, key).controls.push((control, token));
-        self.touch(key);
+        self.overflow.delivered(None);
+        let actor = actor(&mut self.keys, key);
+        actor.controls.push((control, token));
+        self.schedule.touch(actor);
     }
 
     /// A sweep found keys that need an owner. Takes over as many as there is room for.
@@ -151,8 +136,9 @@ impl<D: Default> Engine<D> {
                 return;
             }
             if self.keys.get(&key).is_none_or(Actor::is_over) {
-                actor(&mut self.keys, &key).claimed = true;
-                self.touch(&key);
+                let actor = actor(&mut self.keys, &key);
+                actor.claimed = true;
+                self.schedule.touch(actor);
             }
         }
     }
@@ -162,7 +148,7 @@ impl<D: Default> Engine<D> {
         if let Some(actor) = self.keys.get_mut(key) {
             actor.asleep = false;
             actor.end_wait(&mut self.shared);
-            self.touch(key);
+            self.schedule.touch(actor);
         }
     }
 
@@ -172,10 +158,13 @@ impl<D: Default> Engine<D> {
         most: usize,
         most_bytes: usize,
     ) -> (Vec<Request>, Vec<Pending<D>>) {
-        let (mut requests, mut pending, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let expected = most.min(self.schedule.to_say());
+        let mut requests = Vec::with_capacity(expected);
+        let mut pending = Vec::with_capacity(expected);
+        let mut bytes = 0;
         while requests.len() < most
             && (bytes < most_bytes || requests.is_empty())
-            && let Some(key) = self.outbox.pop_front()
+            && let Some(key) = self.schedule.next_to_say()
         {
             let Some(actor) = self.keys.get_mut(&key) else {
                 continue;
@@ -184,15 +173,18 @@ impl<D: Default> Engine<D> {
             if actor.pending {
                 continue;
             }
-            let Some((request, kind)) = actor.request(&mut self.shared) else {
-                self.line_up(&key);
-                self.end_if_over(&key);
+            let request = actor.request(&mut self.shared);
+            actor.pending = request.is_some();
+            self.schedule.line_up(actor, &self.shared);
+            let Some((request, kind)) = request else {
+                actor.leave_to_broker(&self.shared);
+                if actor.is_over() {
+                    self.remove(&key);
+                }
                 continue;
             };
-            actor.pending = true;
             bytes += request.payload_bytes();
             requests.push(request);
-            self.line_up(&key);
             pending.push(Pending { key, kind });
         }
         (requests, pending)
@@ -200,7 +192,7 @@ impl<D: Default> Engine<D> {
 
     /// Whether there may be something to tell the store; how many keys may have something to say.
     pub fn outgoing(&self) -> usize {
-        self.outbox.len()
+        self.schedule.to_say()
     }
 
     /// Takes the answers of the store, one for each request of the batch.
@@ -210,8 +202,12 @@ impl<D: Default> Engine<D> {
         for (Pending { key, kind }, answer) in pending.into_iter().zip(exchange.answers) {
             if let Some(actor) = self.keys.get_mut(&key) {
                 actor.answer(&mut self.shared, kind, answer);
-                self.touch(&key);
-                self.line_up(&key);
+                if actor.is_over() {
+                    self.remove(&key);
+                } else {
+                    self.schedule.touch(actor);
+                    self.schedule.line_up(actor, &self.shared);
+                }
             }
         }
         let claims = std::mem::take(&mut self.shared.claims);
@@ -246,7 +242,7 @@ impl<D: Default> Engine<D> {
             self.shared
                 .observe(&key, event, EventChange::Started { attempt, fence });
         }
-        let events = actor.queue.start(events).collect();
+        let events = actor.queue.start(events);
         Some(Run {
             id: RunId { key, number },
             fence,
@@ -258,7 +254,7 @@ impl<D: Default> Engine<D> {
     /// The next key of which a run may begin.
     fn next_ready(&mut self) -> Option<Key> {
         while self.shared.running < self.shared.rules.concurrency {
-            let key = self.ready.pop_front()?;
+            let key = self.schedule.next_ready()?;
             let Some(actor) = self.keys.get_mut(&key) else {
                 continue;
             };
@@ -270,8 +266,8 @@ impl<D: Default> Engine<D> {
                 return Some(key);
             }
             actor.queue.pass_front();
-            self.touch(&key);
-            self.line_up(&key);
+            self.schedule.touch(actor);
+            self.schedule.line_up(actor, &self.shared);
         }
         None
     }
@@ -283,14 +279,14 @@ impl<D: Default> Engine<D> {
         };
         if actor.run == Some(run.number) {
             actor.finish(&mut self.shared, outcome, attempt);
-            self.touch(&run.key);
-            self.line_up(&run.key);
+            self.schedule.touch(actor);
+            self.schedule.line_up(actor, &self.shared);
         }
     }
 
     /// Whether keys wait for nothing but a lease and a slot.
     pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.schedule.has_ready()
     }
 
     /// Whether events wait for room in the queue of their key.
@@ -301,107 +297,24 @@ impl<D: Default> Engine<D> {
     /// Half of the time is over for which events may wait for room: those that have waited for two of these are held.
     /// Unless the broker brings more of the same and nothing else: then it would only bring more of it.
     pub fn tick(&mut self) {
-        self.shared.tick += 1;
-        let more_of_the_same =
-            std::mem::take(&mut self.came) & !std::mem::take(&mut self.others_came);
-        if more_of_the_same {
-            return;
-        }
-        let (tick, depth) = (self.shared.tick, self.shared.rules.depth());
-        for key in self.overflow.sorted_keys() {
-            let since = self.overflow.get(&key).copied().unwrap_or(tick);
-            let Some(actor) = self
-                .keys
-                .get_mut(&key)
-                .filter(|actor| actor.queue.len() > depth)
-            else {
-                self.overflow.remove(&key);
-                continue;
-            };
-            if since + 2 < tick {
-                actor.hold_overflow = true;
-                self.overflow.remove(&key);
-                self.touch(&key);
-            }
-        }
-    }
-
-    /// The lease had ended, and is good again: what was owned before may be another worker's by now. Nothing begins until
-    /// the store has granted it anew.
-    pub fn on_lapse(&mut self) {
-        for key in self.keys.sorted_keys() {
+        let (keys, depth) = (&self.keys, self.shared.rules.depth());
+        let has_room = |key: &Key| keys.get(key).is_none_or(|actor| actor.queue.len() <= depth);
+        for key in self.overflow.tick(has_room) {
             if let Some(actor) = self.keys.get_mut(&key) {
-                actor.lapsed = actor.pending;
-                if let Some(own) = &mut actor.ownership {
-                    own.uncertain = true;
-                }
+                actor.hold_overflow = true;
+                self.schedule.touch(actor);
             }
-            self.touch(&key);
         }
-    }
-
-    /// The state of the group was lost, and the worker opened a new one: what it knows of its keys is written anew. First
-    /// come the keys that it owns.
-    pub fn adopt(&mut self) {
-        self.on_lapse();
-        self.shared.adoption = Adoption::Owned;
-        if self.shared.draining {
-            self.go_on_adopting();
-        }
-    }
-
-    /// The next step of an adoption. To be called when every living worker has had the time to notice the loss since the
-    /// last one. Says whether there is another step.
-    pub fn go_on_adopting(&mut self) -> bool {
-        match self.shared.adoption {
-            Adoption::Over => return false,
-            Adoption::Owned => {
-                self.shared.adoption = Adoption::Remembered;
-                for (key, _) in self.shared.watermarks.all() {
-                    self.write_down(&key);
-                }
-            }
-            Adoption::Remembered => self.shared.adoption = Adoption::Over,
-        }
-        for key in self.keys.sorted_keys() {
-            self.touch(&key);
-        }
-        self.shared.adoption != Adoption::Over
-    }
-
-    /// The store says this of a key that waits for an event. Where the worker remembers more, the store lost state, and the
-    /// key is set right.
-    pub fn compare(&mut self, key: &Key, state: &KeyState) {
-        let mark = self.shared.watermarks.get(key);
-        if !self.shared.draining && mark.is_some_and(|mark| mark.is_beyond(state)) {
-            self.write_down(key);
-        }
-    }
-
-    /// Writes what the worker remembers of the key, unless it owns the key and has done so.
-    fn write_down(&mut self, key: &Key) {
-        let actor = actor(&mut self.keys, key);
-        if actor.ownership.is_none() {
-            actor.adopting = true;
-            self.touch(key);
-        }
-    }
-
-    /// How far the worker knows keys to be committed.
-    pub fn watermarks(&self) -> Vec<(Key, Watermark)> {
-        self.shared.watermarks.all()
     }
 
     /// From now on nothing new begins: what waits is given back, what runs is finished and committed.
     pub fn begin_drain(&mut self) {
         self.shared.draining = true;
-        self.ready.clear();
+        self.schedule.clear_ready();
         if self.shared.adoption == Adoption::Owned {
             self.go_on_adopting();
         }
-        for key in self.keys.sorted_keys() {
-            self.touch(&key);
-        }
+        self.touch_all();
     }
 
     /// Stops the handlers that still run, so that their keys are given back. Says which keys they are.
@@ -413,7 +326,7 @@ impl<D: Default> Engine<D> {
             {
                 actor.stop_run(&mut self.shared);
                 actor.queue.stop(false);
-                self.touch(&key);
+                self.schedule.touch(actor);
                 stopped.push(key);
             }
         }
@@ -442,48 +355,23 @@ impl<D: Default> Engine<D> {
 
     /// What is to be done, or to be known, since the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.shared.effects)
+        // The next ones are likely to be as many.
+        let room = Vec::with_capacity(self.shared.effects.len());
+        std::mem::replace(&mut self.shared.effects, room)
     }
 
-    /// The key may have something to say.
-    fn touch(&mut self, key: &Key) {
-        if let Some(actor) = self.keys.get_mut(key)
-            && !actor.queued
-            && !actor.pending
-        {
-            actor.queued = true;
-            self.outbox.push_back(key.clone());
-        }
-    }
-
-    /// Lets the key wait for a handler slot, if its next event may run.
-    fn line_up(&mut self, key: &Key) {
-        if let Some(actor) = self.keys.get_mut(key)
-            && !actor.lined_up
-            && actor.may_begin(&self.shared)
-        {
-            actor.lined_up = true;
-            self.ready.push_back(key.clone());
-        }
-    }
-
-    fn end_if_over(&mut self, key: &Key) {
-        if let Some(actor) = self.keys.get_mut(key) {
-            if self.shared.draining
-                && actor.ownership.is_none()
-                && !actor.is_in_doubt()
-                && !actor.adopting
-            {
-                // What the broker still waits for goes back to it.
-                drop(actor.queue.take_all());
-                actor.controls.clear();
-                actor.claimed = false;
-            }
-            if actor.is_over() {
-                self.keys.remove(key);
-                self.overflow.remove(key);
+    /// Every key may have something to say.
+    fn touch_all(&mut self) {
+        for key in self.keys.sorted_keys() {
+            if let Some(actor) = self.keys.get_mut(&key) {
+                self.schedule.touch(actor);
             }
         }
+    }
+
+    fn remove(&mut self, key: &Key) {
+        self.keys.remove(key);
+        self.overflow.forget(key);
     }
 }
 

@@ -31,14 +31,15 @@ pub(super) struct PendingAcquire {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PendingSave<D> {
-    /// The state that is saved, and its body where there is a new one.
+    /// The state after the save.
     pub(super) next: KeyState,
-    pub(super) body: Option<bytes::Bytes>,
+    /// The save writes it as the body of the record.
+    pub(super) writes_body: bool,
     pub(super) listing: Listing,
     /// The events that are committed.
-    pub(super) committed: Vec<Event<D>>,
+    pub(super) committed: Vec<Box<Event<D>>>,
     /// The events that leave the worker otherwise, and how. Where one is put into the mailbox, the answer decides.
-    pub(super) leaving: Vec<(Event<D>, Leaving)>,
+    pub(super) leaving: Vec<(Box<Event<D>>, Leaving)>,
     /// Whose each of the puts is, in order.
     pub(super) puts: Vec<PutFor>,
     pub(super) failure: Option<Failure>,

@@ -9,10 +9,29 @@ use crate::event::EventId;
 /// the others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Queue<D> {
-    events: VecDeque<Event<D>>,
+    // Boxed: events move a lot, and are large.
+    events: VecDeque<Box<Event<D>>>,
     done: usize,
     running: usize,
 }
+
+/// The events of a run, in order.
+#[derive(Debug)]
+pub struct RunEvents<'a, D>(std::collections::vec_deque::IterMut<'a, Box<Event<D>>>);
+
+impl<'a, D> Iterator for RunEvents<'a, D> {
+    type Item = &'a mut Event<D>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(Box::as_mut)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<D> ExactSizeIterator for RunEvents<'_, D> {}
 
 /// What became of an event that was added.
 pub(super) enum Added<D> {
@@ -44,7 +63,7 @@ impl<D> Queue<D> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Event<D>> {
-        self.events.iter()
+        self.events.iter().map(Box::as_ref)
     }
 
     pub(super) fn done(&self) -> usize {
@@ -57,50 +76,55 @@ impl<D> Queue<D> {
 
     /// How many deliveries they have.
     pub(super) fn unsettled(&self) -> usize {
-        self.events.iter().map(|event| event.tokens.len()).sum()
+        self.iter().map(|event| event.tokens.len()).sum()
     }
 
     /// Those that the handler has begun with.
     pub(super) fn begun(&self) -> impl Iterator<Item = &Event<D>> {
-        self.events.iter().take(self.done + self.running)
+        self.iter().take(self.done + self.running)
     }
 
     /// Those that are neither done nor running.
     pub(super) fn rest(&self) -> impl Iterator<Item = &Event<D>> {
-        self.events.iter().skip(self.done + self.running)
+        self.iter().skip(self.done + self.running)
     }
 
     pub(super) fn rest_mut(&mut self) -> impl Iterator<Item = &mut Event<D>> {
-        self.events.iter_mut().skip(self.done + self.running)
+        let begun = self.done + self.running;
+        self.iter_mut().skip(begun)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Event<D>> {
-        self.events.iter_mut()
+        self.events.iter_mut().map(Box::as_mut)
     }
 
     /// The first that is not done.
     pub(super) fn front(&self) -> Option<&Event<D>> {
-        self.events.get(self.done)
+        self.events.get(self.done).map(Box::as_ref)
     }
 
     pub(super) fn front_mut(&mut self) -> Option<&mut Event<D>> {
-        self.events.get_mut(self.done)
+        self.events.get_mut(self.done).map(Box::as_mut)
+    }
+
+    fn at(&self, place: usize) -> Option<&Event<D>> {
+        self.events.get(place).map(Box::as_ref)
     }
 
     /// The event with this seq that is no replay.
     pub(super) fn get(&self, seq: u64) -> Option<&Event<D>> {
-        self.events.get(self.place(false, seq).ok()?)
+        self.at(self.place(false, seq).ok()?)
     }
 
     /// The replay of this seq.
     pub(super) fn get_replay(&self, seq: u64) -> Option<&Event<D>> {
-        self.events.get(self.place(true, seq).ok()?)
+        self.at(self.place(true, seq).ok()?)
     }
 
     /// The first of those behind the front start running.
-    pub(super) fn start(&mut self, events: usize) -> impl Iterator<Item = &mut Event<D>> {
+    pub(super) fn start(&mut self, events: usize) -> RunEvents<'_, D> {
         self.running = events;
-        self.events.iter_mut().skip(self.done).take(events)
+        RunEvents(self.events.range_mut(self.done..self.done + events))
     }
 
     /// Those that ran are done, or wait again.
@@ -112,7 +136,7 @@ impl<D> Queue<D> {
         if !done && ran > 0 {
             // What came meanwhile and belongs before them stands behind them.
             let waiting = &mut self.events.make_contiguous()[self.done..];
-            waiting.sort_by_key(rank);
+            waiting.sort_by_key(|event| rank(event));
         }
     }
 
@@ -127,20 +151,20 @@ impl<D> Queue<D> {
     }
 
     /// Takes out those that are done.
-    pub(super) fn take_done(&mut self) -> impl Iterator<Item = Event<D>> {
+    pub(super) fn take_done(&mut self) -> impl ExactSizeIterator<Item = Box<Event<D>>> {
         let done = std::mem::take(&mut self.done);
         self.events.drain(..done)
     }
 
     /// Takes out one of the waiting.
-    pub(super) fn take_one(&mut self, replay: bool, seq: u64) -> Option<Event<D>> {
+    pub(super) fn take_one(&mut self, replay: bool, seq: u64) -> Option<Box<Event<D>>> {
         let at = self.place(replay, seq).ok()?;
         let is_waiting = at >= self.done + self.running;
         is_waiting.then(|| self.events.remove(at))?
     }
 
     /// Puts events that are done back to the front. Deliveries of them that came meanwhile are added to them.
-    pub(super) fn put_back_done(&mut self, events: Vec<Event<D>>) {
+    pub(super) fn put_back_done(&mut self, events: Vec<Box<Event<D>>>) {
         for mut event in events.into_iter().rev() {
             let is_same = |there: &Event<D>| {
                 (there.replay, there.seq) == (event.replay, event.seq) && there.id == event.id
@@ -157,9 +181,9 @@ impl<D> Queue<D> {
     pub(super) fn take_waiting(
         &mut self,
         mut take: impl FnMut(&Event<D>) -> bool,
-    ) -> Vec<Event<D>> {
+    ) -> Vec<Box<Event<D>>> {
         let first = self.done + self.running;
-        if !self.events.iter().skip(first).any(&mut take) {
+        if !self.iter().skip(first).any(&mut take) {
             return Vec::new();
         }
         let (taken, kept): (Vec<_>, Vec<_>) =
@@ -168,7 +192,7 @@ impl<D> Queue<D> {
         taken
     }
 
-    pub(super) fn take_all(&mut self) -> Vec<Event<D>> {
+    pub(super) fn take_all(&mut self) -> Vec<Box<Event<D>>> {
         self.restart();
         self.events.drain(..).collect()
     }
@@ -182,17 +206,18 @@ impl<D> Queue<D> {
 
     /// Nothing is in the mailbox any more.
     pub(super) fn forget_stored(&mut self) {
-        for event in &mut self.events {
+        for event in self.iter_mut() {
             event.held_since = None;
         }
     }
 
-    /// Notes which ids are remembered, of those that have not begun.
+    /// Notes which ids are remembered, of those that have not begun. The ids are in the order of the queue.
     pub(super) fn note_seen(&mut self, looked_up: &[(u64, EventId)], seen: &[bool]) {
-        for ((seq, id), seen) in looked_up.iter().zip(seen) {
-            let mut rest = self.rest_mut();
-            if let Some(event) =
-                rest.find(|event| event.seq == *seq && event.id == *id && !event.replay)
+        let mut answers = looked_up.iter().zip(seen).peekable();
+        for event in self.rest_mut().filter(|event| !event.replay) {
+            while answers.next_if(|((seq, _), _)| *seq < event.seq).is_some() {}
+            if let Some(((_, id), seen)) = answers.next_if(|((seq, _), _)| *seq == event.seq)
+                && *id == event.id
             {
                 event.seen = Some(*seen);
             }
@@ -201,7 +226,7 @@ impl<D> Queue<D> {
 
     /// Puts the event in its place, or its deliveries to the event that is there already. What came from the mailbox
     /// replaces what was delivered meanwhile, and keeps its deliveries.
-    pub(super) fn add(&mut self, event: Event<D>) -> Added<D> {
+    pub(super) fn add(&mut self, event: Box<Event<D>>) -> Added<D> {
         let at = match self.place(event.replay, event.seq) {
             Err(at) => {
                 self.events.insert(at, event);
@@ -211,7 +236,7 @@ impl<D> Queue<D> {
         };
         let there = &mut self.events[at];
         if there.id != event.id {
-            return Added::Taken(Box::new(event));
+            return Added::Taken(event);
         }
         there.epoch = there.epoch.or(event.epoch);
         there.held_since = there.held_since.or(event.held_since);

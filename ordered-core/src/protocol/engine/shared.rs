@@ -8,7 +8,7 @@ use super::retry_wait::RetryWaits;
 use super::watermark::{Adoption, Watermarks};
 use crate::event::Key;
 use crate::handler::{OnExhausted, OnLate};
-use crate::protocol::{Millis, Policy};
+use crate::protocol::{KeyState, Millis, Obstacle, Phase, Policy, Waiting};
 
 /// The rules that an engine works by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +73,6 @@ pub(super) struct Shared<D> {
     pub(super) running: usize,
     /// The number of the next run.
     pub(super) next_run: u64,
-    /// How many ticks of the overflow went by.
-    pub(super) tick: u64,
     pub(super) quarantine: Quarantine,
     pub(super) retry_waits: RetryWaits,
     pub(super) watermarks: Watermarks,
@@ -93,6 +91,21 @@ impl<D> Shared<D> {
             id: event.id.clone(),
             what,
         });
+    }
+
+    /// What stands in the way of the events of a key that wait.
+    pub(super) fn obstacle(&self, state: &KeyState) -> Waiting {
+        let why = match state.phase {
+            Phase::Halted { .. } => Obstacle::Halted,
+            _ if state.paused || self.paused => Obstacle::Paused,
+            Phase::BackingOff { .. } => Obstacle::BackingOff,
+            Phase::Open if state.is_suspect() => Obstacle::BackingOff,
+            Phase::Open => Obstacle::Gap,
+        };
+        Waiting {
+            for_seq: state.head(),
+            why,
+        }
     }
 
     pub(super) fn observe_key(&mut self, key: &Key, what: KeyChange) {

@@ -17,9 +17,6 @@ pub trait Visitor {
     fn listing(&mut self, listing: &mut Listing);
 }
 
-/// After so many ticks of the overflow nothing depends on their number.
-const TICKS: u64 = 4;
-
 impl<D> Engine<D> {
     /// Shows the visitor every fence, state and listing.
     #[doc(hidden)]
@@ -51,11 +48,7 @@ impl<D> Engine<D> {
                 self.shared.next_run += 1;
             }
         }
-        let tick = self.shared.tick;
-        for since in self.overflow.values_mut() {
-            *since = TICKS - (tick - *since).min(TICKS);
-        }
-        self.shared.tick = TICKS;
+        self.overflow.renumber();
     }
 }
 
@@ -73,9 +66,5 @@ impl<D> super::pending::PendingSave<D> {
     fn visit(&mut self, visitor: &mut impl Visitor) {
         visitor.state(&mut self.next);
         visitor.listing(&mut self.listing);
-        if self.body.is_some() {
-            // Below a second the fence does not show in the bytes.
-            self.body = Some(self.next.encode(Fence(0)));
-        }
     }
 }

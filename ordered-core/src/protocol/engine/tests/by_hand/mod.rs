@@ -247,8 +247,10 @@ impl Bench {
 impl Worker {
     fn begin(&mut self) -> Option<Seqs> {
         let run = self.engine.next_run()?;
-        let seqs = (run.events[0].seq, run.events[run.events.len() - 1].seq);
-        self.run = Some((run.id.clone(), run.attempt));
+        let mut seqs = run.events.map(|event| event.seq);
+        let first = seqs.next()?;
+        let seqs = (first, seqs.last().unwrap_or(first));
+        self.run = Some((run.id, run.attempt));
         self.effects.extend(self.engine.take_effects());
         Some(seqs)
     }

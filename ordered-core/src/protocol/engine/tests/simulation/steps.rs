@@ -135,10 +135,13 @@ impl World {
         let Some(run) = worker.engine.next_run() else {
             return;
         };
-        let replay = run.events[0].replay;
-        let events = run.events.iter().map(|event| (event.seq, event.id.clone()));
+        let mut replay = false;
+        let events = run.events.map(|event| {
+            replay |= event.replay;
+            (event.seq, event.id.clone())
+        });
         let handling = Handling {
-            id: run.id.clone(),
+            id: run.id,
             attempt: run.attempt,
             fence: run.fence,
             events: events.collect(),

@@ -1,0 +1,57 @@
+use super::mailbox::is_compared;
+use super::reads::following;
+use crate::protocol::KeyState;
+use crate::protocol::engine::queue::Queue;
+
+/// What becomes of the events of a key that have not begun: those that follow one another from the head on stay in memory.
+pub(super) struct Chain {
+    /// The seqs of those that go to the mailbox, in order.
+    pub(super) goes: Vec<u64>,
+    /// The seqs of those that stay, and are put into the mailbox as well before they run.
+    pub(super) stored_first: Vec<u64>,
+}
+
+impl Chain {
+    /// `depth` is how many events may be in memory. Those beyond it wait in memory all the same, unless `holds_overflow`.
+    pub(super) fn of<D>(
+        queue: &Queue<D>,
+        state: &KeyState,
+        depth: usize,
+        holds_overflow: bool,
+    ) -> Self {
+        let (mut goes, mut stored_first) = (Vec::new(), Vec::new());
+        let (mut expected, mut ahead, mut in_memory) = (state.head(), 0, 0);
+        let begun = queue.done() + queue.running();
+        for (place, event) in queue.iter().enumerate() {
+            if place >= begun && is_compared(state, event) {
+                goes.push(event.seq);
+            }
+            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
+                continue;
+            }
+            // What the mailbox has belongs to the chain as well.
+            while expected < event.seq && ahead < depth && state.held.contains(expected) {
+                expected = following(state, expected);
+                ahead += 1;
+            }
+            let is_next =
+                event.seq == expected || (ahead >= depth && state.held.contains(expected));
+            if event.seq == expected {
+                expected = following(state, expected);
+                ahead += 1;
+            }
+            in_memory += 1;
+            if place < begun {
+                continue;
+            }
+            let is_other = !event.is_stored() && state.held.contains(event.seq);
+            let is_too_many = in_memory > depth && holds_overflow && !event.is_stored();
+            if !is_next || is_other || is_too_many {
+                goes.push(event.seq);
+            } else if event.redelivered && !event.is_stored() {
+                stored_first.push(event.seq);
+            }
+        }
+        Self { goes, stored_first }
+    }
+}

@@ -1,0 +1,182 @@
+use super::Plan;
+use super::chain::Chain;
+use crate::protocol::engine::actor::{Actor, Ownership};
+use crate::protocol::engine::effect::{Deferral, Disposition};
+use crate::protocol::engine::event::Event;
+use crate::protocol::engine::pending::{Leaving, PutFor};
+use crate::protocol::engine::shared::{Rules, Shared};
+use crate::protocol::{DeadCause, HeldNote, KeyState, Millis, Placement};
+use crate::store::{Change, Letter, PutMode, Slot};
+
+impl<D> Actor<D> {
+    /// What came from the mailbox and lies behind the key is taken out there.
+    pub(super) fn plan_past(&mut self, plan: &mut Plan<'_, D>, rules: &Rules) {
+        let Some(Ownership { ids, .. }) = self.ownership.as_deref() else {
+            return;
+        };
+        let last_seq = plan.transition.state.last_seq;
+        let is_past = |event: &Event<D>| {
+            event.seq <= last_seq && event.is_stored() && !event.replay && event.seen.is_some()
+        };
+        for event in self.queue.take_waiting(is_past) {
+            let transition = &mut plan.transition;
+            let (now, seq) = (transition.now, event.seq);
+            let seen = event.seen == Some(true) || ids.contains(&event.id);
+            let placement = transition.state.place(seq, None, seen, &rules.policy, now);
+            let disposition = match placement {
+                Placement::Late if rules.on_late == crate::handler::OnLate::DeadLetter => {
+                    let error = "it came after its seq was skipped";
+                    transition.dead_letter_held(seq, DeadCause::Late, error);
+                    Disposition::Late
+                }
+                Placement::Conflict | Placement::Compare(_) => {
+                    let error = "another event was committed under its seq";
+                    transition.dead_letter_held(seq, DeadCause::Conflict, error);
+                    Disposition::Conflict(None)
+                }
+                other => {
+                    transition.remove_held(seq);
+                    match other {
+                        Placement::Late => Disposition::Late,
+                        Placement::Stale => Disposition::Stale,
+                        _ => Disposition::Duplicate,
+                    }
+                }
+            };
+            plan.parts.leaving.push((event, Leaving::As(disposition)));
+        }
+    }
+
+    /// Nothing of the key may run: what waits goes to the mailbox.
+    pub(super) fn plan_park(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
+        plan.parts.parks = true;
+        if shared.draining {
+            // What the broker still waits for goes back to it.
+            drop(self.queue.take_waiting(|_| true));
+            return;
+        }
+        let state = &*plan.transition.state;
+        let (last_seq, epoch) = (state.last_seq, state.epoch);
+        let goes = |event: &Event<D>| {
+            let is_ahead = event.seq > last_seq && event.is_of(epoch);
+            event.is_stored() || event.replay || is_ahead || is_compared(state, event)
+        };
+        for event in self.queue.take_waiting(goes) {
+            if event.is_stored() || event.replay {
+                plan.parts.leaving.push((event, Leaving::Stored));
+            } else {
+                self.put(plan, event, shared);
+            }
+        }
+    }
+
+    /// The events that follow one another from the head on stay; what comes behind a gap is held.
+    pub(super) fn plan_chain(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
+        let holds_overflow = std::mem::take(&mut self.hold_overflow) || !shared.rules.overflow;
+        let state = &*plan.transition.state;
+        let chain = Chain::of(&self.queue, state, shared.rules.depth(), holds_overflow);
+        if !chain.goes.is_empty() {
+            let goes = |seq| chain.goes.binary_search(&seq).is_ok();
+            for event in self
+                .queue
+                .take_waiting(|event| !event.replay && goes(event.seq))
+            {
+                if event.is_stored() {
+                    plan.parts.leaving.push((event, Leaving::Stored));
+                } else {
+                    self.put(plan, event, shared);
+                }
+            }
+        }
+        for seq in chain.stored_first {
+            self.store_first(plan, seq, shared.now);
+        }
+    }
+
+    /// Puts an event into the mailbox that the broker delivered before; it stays in memory for its turn.
+    fn store_first(&mut self, plan: &mut Plan<'_, D>, seq: u64, now: Millis) {
+        let is_head = seq == plan.transition.state.head();
+        if self.full.is_some() && !is_head {
+            // It runs as one that was delivered once.
+            let mut rest = self.queue.rest_mut();
+            if let Some(event) = rest.find(|event| event.seq == seq) {
+                event.redelivered = false;
+            }
+        } else if let Some(event) = self.queue.get(seq) {
+            let checked = self.checked(event, plan.transition.state);
+            let mode = put_mode(is_head);
+            plan.transition.hold(seq, letter(event, now, checked), mode);
+            plan.puts_are(PutFor::Staying(seq));
+        }
+    }
+
+    /// Puts an event into the mailbox, if there is room, or compares it with what is there.
+    fn put(&mut self, plan: &mut Plan<'_, D>, event: Box<Event<D>>, shared: &mut Shared<D>) {
+        let checked = self.checked(&event, plan.transition.state);
+        match self.full {
+            Some(limit) if plan.is_new(&event) => self.defer(shared, event, Deferral::Full(limit)),
+            _ => plan.put(event, checked, shared.now),
+        }
+    }
+
+    /// Up to which seq the key is committed, where the id of the event is not among the remembered ones.
+    pub(super) fn checked(&self, event: &Event<D>, state: &KeyState) -> Option<u64> {
+        let own = self.ownership.as_ref()?;
+        let is_new = event.seen == Some(false) && !own.ids.contains(&event.id);
+        is_new.then_some(state.last_seq)
+    }
+}
+
+impl<D> Plan<'_, D> {
+    /// Whether the event needs room that a quota may refuse.
+    fn is_new(&self, event: &Event<D>) -> bool {
+        let state = &*self.transition.state;
+        let is_there = state.held.contains(event.seq) || state.is_dead(event.seq);
+        !is_there && event.seq != state.head()
+    }
+
+    /// Puts an event into the mailbox, or compares it with what is there.
+    fn put(&mut self, event: Box<Event<D>>, checked: Option<u64>, now: u64) {
+        let state = &*self.transition.state;
+        let held = || state.held.contains(event.seq);
+        let slot = if state.is_dead(event.seq) && !held() {
+            Some(state.dead_slot(event.seq))
+        } else {
+            held().then_some(Slot::Held(event.seq))
+        };
+        let letter = letter(&event, now, checked);
+        let how = if let Some(slot) = slot {
+            let mode = PutMode::New;
+            self.transition
+                .changes
+                .push(Change::Put { slot, letter, mode });
+            Leaving::Compared
+        } else {
+            let mode = put_mode(event.seq == state.head());
+            self.transition.hold(event.seq, letter, mode);
+            Leaving::Held
+        };
+        self.puts_are(PutFor::Leaving(self.parts.leaving.len()));
+        self.parts.leaving.push((event, how));
+    }
+}
+
+/// Whether a dead letter has the seq of the event, which lies behind the key, and says whether it is the same.
+pub(super) fn is_compared<D>(state: &KeyState, event: &Event<D>) -> bool {
+    let is_past = event.seq <= state.last_seq && event.is_of(state.epoch);
+    is_past && !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
+}
+
+pub(super) fn letter<D>(event: &Event<D>, now: u64, checked: Option<u64>) -> Letter {
+    let since = event.held_since.unwrap_or(now);
+    HeldNote { since, checked }.letter(&event.id, &event.envelope)
+}
+
+/// The event at the head is put there even where a quota has no room: it is what the key goes on with.
+fn put_mode(is_head: bool) -> PutMode {
+    if is_head {
+        PutMode::Force
+    } else {
+        PutMode::New
+    }
+}

@@ -1,0 +1,160 @@
+use super::Plan;
+use crate::handler::OnExhausted;
+use crate::protocol::engine::actor::Actor;
+use crate::protocol::engine::effect::{Deferral, Disposition, Effect};
+use crate::protocol::engine::pending::{Leaving, PutFor};
+use crate::protocol::engine::queue::Queue;
+use crate::protocol::engine::shared::Shared;
+use crate::protocol::{FailedRun, KeyState, QuotaLimit};
+use crate::worker::Control;
+
+impl<D> Actor<D> {
+    pub(super) fn plan_commits(&mut self, plan: &mut Plan<'_, D>) {
+        let Some(own) = &mut self.ownership else {
+            return;
+        };
+        plan.parts.committed.extend(self.queue.take_done());
+        for event in &plan.parts.committed {
+            plan.transition.commit(event.subject());
+            own.ids.insert(event.id.clone());
+        }
+    }
+
+    /// The run of the first event failed, alone.
+    pub(super) fn plan_failure(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
+        let Some(failure) = self.failure.take() else {
+            return;
+        };
+        let Some(event) = self.queue.take_one(failure.replay, failure.seq) else {
+            return;
+        };
+        let (rules, transition) = (&shared.rules, &mut plan.transition);
+        let run = FailedRun {
+            event: event.subject(),
+            envelope: &event.envelope,
+            attempt: failure.attempt,
+            error: &failure.error,
+            worker: &rules.worker,
+        };
+        let deliveries = self.queue.unsettled() + event.tokens.len();
+        let keeps = failure.wait <= rules.own_backoff
+            && !self.gives_way(shared)
+            && shared
+                .retry_waits
+                .has_room(deliveries, rules.concurrency, rules.read_ahead);
+        let leaving = if failure.saved {
+            transition.postpone_again(run, failure.wait);
+            Some(Disposition::Postponed)
+        } else if failure.permanent || transition.is_last_attempt(run.event) {
+            match rules.on_exhausted {
+                OnExhausted::Halt => {
+                    transition.halt(run);
+                    Some(Disposition::Halted)
+                }
+                OnExhausted::DeadLetter => {
+                    transition.dead_letter(run);
+                    if let Some(own) = &mut self.ownership {
+                        own.ids.insert(event.id.clone());
+                    }
+                    Some(Disposition::DeadLettered)
+                }
+            }
+        } else if keeps {
+            transition.retry(run);
+            None
+        } else {
+            transition.postpone(run, failure.wait);
+            Some(Disposition::Postponed)
+        };
+        plan.puts_are(PutFor::Leaving(plan.parts.leaving.len()));
+        plan.parts.failure = Some(failure);
+        match leaving {
+            Some(disposition) => plan.parts.leaving.push((event, Leaving::As(disposition))),
+            None => drop(self.queue.add(event)),
+        }
+    }
+
+    pub(super) fn plan_controls(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
+        if self.controls.is_empty() || self.queue.running() > 0 {
+            return;
+        }
+        let epoch = plan.transition.state.epoch;
+        for (control, token) in std::mem::take(&mut self.controls) {
+            let here = self.queue.iter().map(|event| event.seq);
+            let done = match &control {
+                Control::GapFill { from, to } => plan.transition.fill(from.get(), to.get(), here),
+                Control::Reset { at, epoch } => {
+                    shared.watermarks.forget(&self.key);
+                    plan.transition.reset(at.get(), *epoch, here)
+                }
+            };
+            if done {
+                plan.parts.controls.push((control, token));
+            } else {
+                let why = Deferral::Full(QuotaLimit::KeyEvents);
+                shared.effects.push(Effect::SettleControl {
+                    token,
+                    deferred: Some(why),
+                });
+            }
+        }
+        if plan.transition.state.epoch != epoch {
+            self.leave_old_epoch(plan);
+        }
+    }
+
+    /// Begins an epoch again that the store has lost.
+    pub(super) fn plan_lost_epoch(&mut self, plan: &mut Plan<'_, D>) {
+        let own = self.ownership.as_ref();
+        if let Some(mark) = own.and_then(|own| own.lost_epoch) {
+            let next = mark.last_seq + 1;
+            plan.transition.reset(next, Some(mark.epoch), []);
+            self.leave_old_epoch(plan);
+        }
+    }
+
+    /// Brings the head up to date. Says whether nothing of the key may run.
+    pub(super) fn plan_head(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) -> bool {
+        let transition = &mut plan.transition;
+        transition.wake();
+        transition.pass_absent();
+        let head = transition.state.head();
+        let is_here = |queue: &Queue<D>, state: &KeyState, seq| {
+            queue.get(seq).is_some() || state.held.contains(seq)
+        };
+        if !transition.state.is_blocked() && !is_here(&self.queue, transition.state, head) {
+            transition.end_gap_if_over(&shared.rules.worker);
+        }
+        let blocked = transition.state.is_blocked() || self.gives_way(shared);
+        if !transition.state.is_suspect() || self.queue.running() > 0 {
+            return blocked;
+        }
+        let head = transition.state.head();
+        if blocked || !is_here(&self.queue, transition.state, head) {
+            transition.cancel_trial();
+            return blocked;
+        }
+        if !shared.quarantine.admit(&self.key) {
+            transition.cancel_trial();
+            return true;
+        }
+        if !transition.state.on_trial {
+            transition.begin_trial();
+        } else if let Some(own) = &mut self.ownership {
+            own.trial_saved = true;
+        }
+        if let Some(event) = self.queue.rest_mut().find(|event| event.seq == head) {
+            event.redelivered |= !event.tokens.is_empty();
+        }
+        false
+    }
+
+    /// What was held of the old epoch is a dead letter now.
+    pub(super) fn leave_old_epoch(&mut self, plan: &mut Plan<'_, D>) {
+        let stored = self
+            .queue
+            .take_waiting(|event| event.is_stored() || event.replay);
+        let leaving = stored.into_iter().map(|event| (event, Leaving::Stored));
+        plan.parts.leaving.extend(leaving);
+    }
+}

@@ -1,0 +1,75 @@
+use super::Plan;
+use crate::protocol::KeyState;
+use crate::protocol::engine::actor::Actor;
+use crate::protocol::engine::queue::Queue;
+use crate::protocol::engine::shared::Rules;
+use crate::store::Slot;
+
+impl<D> Actor<D> {
+    /// What is read with the save: ids that were not looked up, and what is next in the mailbox.
+    pub(super) fn plan_reads(&self, plan: &mut Plan<'_, D>, rules: &Rules, blocked: bool) {
+        let unchecked = self.queue.rest().filter(|event| event.seen.is_none());
+        for event in unchecked.take(rules.depth()) {
+            plan.parts.looked_up.push((event.seq, event.id.clone()));
+            plan.parts.look_up.push(event.id.clone());
+        }
+        if !blocked && !self.has_next(plan.transition.state) {
+            let most = rules.policy.next_events.max(1) as usize;
+            let state = &*plan.transition.state;
+            plan.parts.fetch = slots_to_fetch(state, &self.queue, most, &rules.policy);
+        }
+    }
+
+    /// Whether the event whose turn it is after those that run is in memory.
+    pub(super) fn has_next(&self, state: &KeyState) -> bool {
+        if let Some(replay) = state.replays.keys().next() {
+            return self.queue.get_replay(*replay).is_some();
+        }
+        let mut next = state.head();
+        for event in self.queue.begun() {
+            if event.seq == next {
+                next = following(state, event.seq);
+            }
+        }
+        self.queue.rest().any(|event| event.seq == next)
+    }
+}
+
+/// The slot that the event at the front is fetched from, and those behind it, as far as they are not in memory.
+fn slots_to_fetch<D>(
+    state: &KeyState,
+    queue: &Queue<D>,
+    most: usize,
+    policy: &crate::protocol::Policy,
+) -> Vec<Slot> {
+    let in_memory = |seq: u64| queue.get(seq).is_some();
+    let mut slots = Vec::new();
+    let replays = state.replays.keys().copied();
+    let replays = replays.filter(|seq| queue.get_replay(*seq).is_none());
+    slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
+    // What was posted and lies behind the key is read, to see what it is.
+    let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+    let past = past.filter(|seq| !in_memory(*seq));
+    slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
+    let depth = policy.lane_depth.max(1) as usize;
+    let (mut seq, mut ahead) = (state.head(), 0);
+    while slots.len() < most && ahead < depth {
+        if !in_memory(seq) {
+            if !state.held.contains(seq) {
+                break;
+            }
+            slots.push(Slot::Held(seq));
+        }
+        ahead += 1;
+        seq = following(state, seq);
+    }
+    slots
+}
+
+/// The seq whose turn it is after this one.
+pub(super) fn following(state: &KeyState, seq: u64) -> u64 {
+    match state.absent.end_of_range(seq + 1) {
+        Some(end) => end + 1,
+        None => seq + 1,
+    }
+}

@@ -1,0 +1,57 @@
+use std::collections::VecDeque;
+
+use super::actor::Actor;
+use super::shared::Shared;
+use crate::event::Key;
+
+/// Which keys have something to say to the store, and which wait for a handler slot. Both may name keys that are gone or have
+/// nothing to do any more; they are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Schedule {
+    /// Keys that may have something to say to the store.
+    outbox: VecDeque<Key>,
+    /// Keys whose next run waits for a handler slot, longest first.
+    ready: VecDeque<Key>,
+}
+
+impl Schedule {
+    /// The key may have something to say.
+    pub(super) fn touch<D>(&mut self, actor: &mut Actor<D>) {
+        if !actor.queued && !actor.pending {
+            actor.queued = true;
+            self.outbox.push_back(actor.key.clone());
+        }
+    }
+
+    /// Lets the key wait for a handler slot, if its next event may run.
+    pub(super) fn line_up<D>(&mut self, actor: &mut Actor<D>, shared: &Shared<D>) {
+        if !actor.lined_up && actor.may_begin(shared) {
+            actor.lined_up = true;
+            self.ready.push_back(actor.key.clone());
+        }
+    }
+
+    /// The next key that may have something to say.
+    pub(super) fn next_to_say(&mut self) -> Option<Key> {
+        self.outbox.pop_front()
+    }
+
+    /// How many keys may have something to say.
+    pub(super) fn to_say(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// The next key that waits for a slot.
+    pub(super) fn next_ready(&mut self) -> Option<Key> {
+        self.ready.pop_front()
+    }
+
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// No key waits for a slot any more.
+    pub(super) fn clear_ready(&mut self) {
+        self.ready.clear();
+    }
+}
