@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use doing::{Acting, Discard, Edit, Pause, Replay, Resume, Retry, SetLast, Skip};
 pub(crate) use files::{Completions, Export, Import, Verify};
 pub(crate) use looking::{Audit, Errors, Explain, Keys, OfKey, OfKeys, Show, Viewing};
-pub(crate) use parse::{key, seq};
+pub(crate) use parse::{duration, key, seq};
 pub(crate) use selecting::Selecting;
 
 use parse::seconds;
