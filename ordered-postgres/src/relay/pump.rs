@@ -112,7 +112,7 @@ impl Pump {
     }
 
     async fn work(&mut self) -> Result<(), PostgresError> {
-        let reader = self.pool.get().await?;
+        let mut reader = self.pool.get().await?;
         let mut writer = self.pool.get().await?;
         loop {
             let lapsed = self.alive.borrow().lapses != self.lapses;
@@ -140,9 +140,12 @@ impl Pump {
             };
             let batch = match self.prefetched.take() {
                 Some(batch) if batch.scan == scan => batch,
-                _ => reading::batch(&reader, scan, self.rows, self.settings.batch_bytes).await?,
+                _ => {
+                    let limits = (self.rows, self.settings.batch_bytes);
+                    reading::batch(&mut reader, scan, None, limits).await?
+                }
             };
-            self.notified &= batch.held_back;
+            self.notified &= batch.horizon.held_back;
             if batch.rows.is_empty() {
                 let merges = batch.scan.upto.is_some_and(|upto| batch.reaches >= upto);
                 self.advance(&batch);
@@ -154,7 +157,7 @@ impl Pump {
                 }
                 continue;
             }
-            self.relay(batch, &reader, &mut writer).await?;
+            self.relay(batch, &mut reader, &mut writer).await?;
         }
     }
 
@@ -162,7 +165,7 @@ impl Pump {
     async fn relay(
         &mut self,
         mut batch: Batch,
-        reader: &Object,
+        reader: &mut Object,
         writer: &mut Object,
     ) -> Result<(), PostgresError> {
         let bytes: usize = batch.rows.iter().map(OutboxRow::size).sum();
@@ -184,6 +187,7 @@ impl Pump {
             after: batch.reaches,
             ..batch.scan.clone()
         });
+        let (horizon, limits) = (batch.horizon, (self.rows, self.settings.batch_bytes));
         let begun = Instant::now();
         let publishing = async {
             if ready.is_empty() {
@@ -194,7 +198,7 @@ impl Pump {
         };
         let reading = async {
             match next {
-                Some(scan) => reading::batch(reader, scan, self.rows, self.settings.batch_bytes)
+                Some(scan) => reading::batch(reader, scan, Some(horizon), limits)
                     .await
                     .map(Some),
                 None => Ok(None),

@@ -27,30 +27,51 @@ pub(super) struct Batch {
     pub(super) reaches: Position,
     /// Nothing is left of the scan for now.
     pub(super) exhausted: bool,
+    /// As it was when the batch was read.
+    pub(super) horizon: Horizon,
+}
+
+/// Up to where everything that will ever be there is visible.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Horizon {
+    end: Position,
     /// Transactions are open that may hold back what is committed.
     pub(super) held_back: bool,
 }
 
-/// Reads so many rows at the most, and stops behind the one with which they have so many bytes.
-pub(super) async fn batch(
-    connection: &Object,
-    scan: Scan,
-    rows: usize,
-    bytes: usize,
-) -> Result<Batch, PostgresError> {
-    // Every transaction below it has ended, so that its rows are visible to the query that follows.
-    let horizon = "select pg_snapshot_xmin(snapshot)::text::bigint, pg_snapshot_xmin(snapshot) < pg_snapshot_xmax(snapshot) \
+/// Every transaction below it has ended, so that its rows are visible to the query that follows.
+async fn horizon(connection: &Object) -> Result<Horizon, PostgresError> {
+    let query = "select pg_snapshot_xmin(snapshot)::text::bigint, pg_snapshot_xmin(snapshot) < pg_snapshot_xmax(snapshot) \
          from pg_current_snapshot() snapshot";
-    let row = connection.query_typed_one(horizon, &[]).await?;
-    let (horizon, held_back): (i64, bool) = (row.get(0), row.get(1));
-    let end = Position::before(horizon);
-    let end = scan.upto.map_or(end, |upto| upto.min(end));
+    let row = connection.query_typed_one(query, &[]).await?;
+    Ok(Horizon {
+        end: Position::before(row.get(0)),
+        held_back: row.get(1),
+    })
+}
+
+/// While Postgres has no statistics of the table, it would rather read all of it and sort, for each batch.
+const IN_ORDER_OF_THE_INDEX: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off";
+
+/// Reads so many rows at the most, and stops behind the one with which they have so many bytes; up to the end of the scan,
+/// where it is known that all up to there is visible.
+pub(super) async fn batch(
+    connection: &mut Object,
+    scan: Scan,
+    known: Option<Horizon>,
+    (rows, bytes): (usize, usize),
+) -> Result<Batch, PostgresError> {
+    let horizon = match known {
+        Some(horizon) => horizon,
+        None => horizon(connection).await?,
+    };
+    let end = scan.upto.map_or(horizon.end, |upto| upto.min(horizon.end));
     let nothing = |scan: Scan| Batch {
         reaches: scan.after.max(end),
         scan,
         rows: Vec::new(),
         exhausted: true,
-        held_back,
+        horizon,
     };
     if end <= scan.after {
         return Ok(nothing(scan));
@@ -69,7 +90,18 @@ pub(super) async fn batch(
         (&scan.shards, Type::INT2_ARRAY),
         (&limit, Type::INT8),
     ];
-    let mut stream = pin!(connection.query_typed_raw(&query, parameters).await?);
+    // It ends with the value: nothing was written.
+    let transaction = connection
+        .build_transaction()
+        .read_only(true)
+        .start()
+        .await?;
+    let (set, stream) = tokio::join!(
+        transaction.batch_execute(IN_ORDER_OF_THE_INDEX),
+        transaction.query_typed_raw(&query, parameters)
+    );
+    set?;
+    let mut stream = pin!(stream?);
     let mut read = Vec::new();
     let (mut size, mut cut) = (0, false);
     while let Some(row) = stream.try_next().await? {
@@ -89,7 +121,7 @@ pub(super) async fn batch(
             reaches: if full { last.at } else { end },
             scan,
             exhausted: !full,
-            held_back,
+            horizon,
             rows: read,
         }),
     }

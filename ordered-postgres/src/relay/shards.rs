@@ -87,11 +87,13 @@ pub(super) async fn save(
     let fences: Vec<i64> = shards.iter().map(|shard| shard.fence).collect();
     let xids: Vec<i64> = shards.iter().map(|shard| shard.at.xid).collect();
     let positions: Vec<i64> = shards.iter().map(|shard| shard.at.position).collect();
-    // Not backwards: a relay that comes back after an error may know less than it wrote.
-    let query = "update ordered_relay_shards as shard set relayed_at = clock_timestamp(),
+    // Not backwards: a relay that comes back after an error may know less than it wrote. And without waiting for the disk: a
+    // position that a crash of the server takes back is one from which is published again.
+    let query = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
+        update ordered_relay_shards as shard set relayed_at = clock_timestamp(),
             xid = case when (done.xid::text::xid8, done.position) > (shard.xid, shard.position) then done.xid::text::xid8 else shard.xid end,
             position = case when (done.xid::text::xid8, done.position) > (shard.xid, shard.position) then done.position else shard.position end
-        from unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) as done (shard, fence, xid, position)
+        from unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) as done (shard, fence, xid, position), quick
         where shard.shard = done.shard and shard.relay = $1 and shard.fence = done.fence returning shard.shard";
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 5] = [
         (&relay, Type::TEXT),
