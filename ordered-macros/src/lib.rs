@@ -28,8 +28,9 @@ use crate::function::Function;
 use crate::model::Model;
 
 /// The function is async and free-standing. Its first argument is the event, by value, of any type that implements
-/// `Deserialize` and is `Send + 'static`. Every other argument is taken from the worker: a `State<T>`, the `Context`, or
-/// a type of yours that implements `FromContext`. It returns nothing or a `Result<(), E>` with any error type.
+/// `Deserialize` and is `Send + 'static`. Every other argument is taken from the worker: a `State<T>`, the `Context`, a
+/// `Tx` (feature `postgres`: a transaction that is committed with the event), or a type of yours that implements
+/// `FromContext`. It returns nothing or a `Result<(), E>` with any error type.
 ///
 /// # Options
 ///

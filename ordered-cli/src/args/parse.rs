@@ -23,7 +23,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "seconds are a number from 0.01 to 86400".into())
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let most = Duration::from_secs(86_400);
     let duration = whole(text).filter(|duration| *duration <= most);
     duration.ok_or_else(|| {

@@ -84,7 +84,12 @@ impl<D: Database> Inbox<D> {
     /// Records the run of `context` in the application's own transaction: the last statement before the commit. The
     /// [outcome](Outcome) says whether to commit.
     ///
-    /// ```ignore
+    /// ```no_run
+    /// # use ordered_core::handler::{Context, HandlerError};
+    /// # use ordered_postgres::inbox::{Inbox, Outcome};
+    /// # async fn handle(client: &mut tokio_postgres::Client, context: Context) -> Result<(), HandlerError> {
+    /// let mut transaction = client.transaction().await?;
+    /// transaction.execute("insert into orders …", &[]).await?;
     /// match Inbox::guard(&mut transaction, &context).await? {
     ///     Outcome::Recorded => transaction.commit().await?,
     ///     other => {
@@ -92,6 +97,8 @@ impl<D: Database> Inbox<D> {
     ///         other.into_result()?;
     ///     }
     /// }
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors

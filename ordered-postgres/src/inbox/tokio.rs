@@ -1,3 +1,4 @@
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -19,13 +20,13 @@ pub struct TokioPostgres;
 /// How long a transaction that was dropped may take to be rolled back before its connection is closed.
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Fails with a division by zero where nothing is recorded, so that the commit that is sent behind it without waiting
-/// rolls back.
-const RECORD_OR_FAIL: &str = concat!(
-    "with recorded as (",
-    include_str!("sql/record.sql"),
-    "returning 1) select 1 / count(*) from recorded"
-);
+/// Fails with a division by zero where it refuses, so that the commit that is sent behind it without waiting rolls back.
+static RECORD_OR_FAIL: LazyLock<String> = LazyLock::new(|| {
+    let (insert, condition) = Guard::SQL
+        .split_once("\nwhere ")
+        .expect("the statement ends with its condition");
+    format!("{insert}\nwhere 1 / ({condition})::int = 1")
+});
 
 impl Database for TokioPostgres {}
 
@@ -118,9 +119,9 @@ impl Driver for TokioPostgres {
         if connection.is_closed() {
             return Err(PostgresError::connection_lost());
         }
-        let statement = connection.prepare_cached(RECORD_OR_FAIL).await?;
+        let statement = connection.prepare_cached(&RECORD_OR_FAIL).await?;
         let parameters = guard.parameters();
-        let recorded = connection.query(&statement, &parameters);
+        let recorded = connection.execute(&statement, &parameters);
         // In one round trip: `join` sends the first before the second.
         let committed = connection.batch_execute("commit");
         let (recorded, committed) = future::join(recorded, committed).await;

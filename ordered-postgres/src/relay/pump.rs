@@ -112,7 +112,7 @@ impl Pump {
     }
 
     async fn work(&mut self) -> Result<(), PostgresError> {
-        let reader = self.pool.get().await?;
+        let mut reader = self.pool.get().await?;
         let mut writer = self.pool.get().await?;
         loop {
             let lapsed = self.alive.borrow().lapses != self.lapses;
@@ -142,7 +142,7 @@ impl Pump {
                 Some(batch) if batch.scan == scan => batch,
                 _ => {
                     let limits = (self.rows, self.settings.batch_bytes);
-                    reading::batch(&reader, scan, None, limits).await?
+                    reading::batch(&mut reader, scan, None, limits).await?
                 }
             };
             self.notified &= batch.horizon.held_back;
@@ -157,7 +157,7 @@ impl Pump {
                 }
                 continue;
             }
-            self.relay(batch, &reader, &mut writer).await?;
+            self.relay(batch, &mut reader, &mut writer).await?;
         }
     }
 
@@ -165,7 +165,7 @@ impl Pump {
     async fn relay(
         &mut self,
         mut batch: Batch,
-        reader: &Object,
+        reader: &mut Object,
         writer: &mut Object,
     ) -> Result<(), PostgresError> {
         let bytes: usize = batch.rows.iter().map(OutboxRow::size).sum();

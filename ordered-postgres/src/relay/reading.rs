@@ -50,10 +50,13 @@ async fn horizon(connection: &Object) -> Result<Horizon, PostgresError> {
     })
 }
 
+/// While Postgres has no statistics of the table, it would rather read all of it and sort, for each batch.
+const IN_ORDER_OF_THE_INDEX: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off";
+
 /// Reads so many rows at the most, and stops behind the one with which they have so many bytes; up to the end of the scan,
 /// where it is known that all up to there is visible.
 pub(super) async fn batch(
-    connection: &Object,
+    connection: &mut Object,
     scan: Scan,
     known: Option<Horizon>,
     (rows, bytes): (usize, usize),
@@ -87,7 +90,18 @@ pub(super) async fn batch(
         (&scan.shards, Type::INT2_ARRAY),
         (&limit, Type::INT8),
     ];
-    let mut stream = pin!(connection.query_typed_raw(&query, parameters).await?);
+    // It ends with the value: nothing was written.
+    let transaction = connection
+        .build_transaction()
+        .read_only(true)
+        .start()
+        .await?;
+    let (set, stream) = tokio::join!(
+        transaction.batch_execute(IN_ORDER_OF_THE_INDEX),
+        transaction.query_typed_raw(&query, parameters)
+    );
+    set?;
+    let mut stream = pin!(stream?);
     let mut read = Vec::new();
     let (mut size, mut cut) = (0, false);
     while let Some(row) = stream.try_next().await? {

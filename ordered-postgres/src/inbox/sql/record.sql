@@ -1,7 +1,7 @@
 -- Records a run of events of one key in the caller's transaction, if it is the next and its worker was not taken over.
 -- $1 group, $2 key, $3 epoch, $4 first seq, $5 last seq, $6 id of the last event, $7 fence,
 -- $8 whether the run may begin beyond the next seq
--- Changes one row, or none where it refuses.
+-- Changes one row, or none where it refuses. The last `where` is its condition.
 insert into ordered_progress as done
     (group_name, key, epoch, last_seq, skipped, event_id, fence, updated_at)
 values ($1, $2, $3, $5, int8multirange(int8range(1, $4)), $6, $7, clock_timestamp())

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::support::{LEASE, Running, Step, Wire, World, event, pool};
 
@@ -137,6 +138,9 @@ async fn a_transaction_that_is_left_open_is_ended_by_the_server() {
     assert_eq!(world.effects().await.len(), 0);
 }
 
+/// How long the process may take for each of its steps.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What the process is told, in its environment.
 const TOLD: &str = "ORDERED_TEST_ZOMBIE";
 
@@ -147,7 +151,8 @@ async fn say_and_wait(step: Step, mut tx: Tx, context: Context) -> Result<(), Ha
     client.execute(insert, &[&step.key, &step.seq]).await?;
     if context.worker().as_str() == "zombie" {
         println!("ZOMBIE in its handler");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Not awaited: it goes on in its handler before it can hear that its key is lost, which would stop it.
+        std::thread::sleep(Duration::from_millis(500));
         println!("ZOMBIE wakes up");
     }
     Ok(())
@@ -172,7 +177,7 @@ async fn process_of_the_zombie() {
         .state(Inbox::open(pool(postgres, 2)).await.unwrap())
         .id("zombie")
         .lease(LEASE)
-        .observe(|occurrence| println!("ZOMBIE sees {occurrence:?}"));
+        .drain_timeout(Duration::from_secs(5));
     let orphaned = async {
         let mut line = String::new();
         let _ = BufReader::new(tokio::io::stdin())
@@ -204,7 +209,10 @@ async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
     let mut until = async |words: &str| {
         let mut all = Vec::new();
         loop {
-            let line = said.next_line().await.unwrap();
+            let line = timeout(PATIENCE, said.next_line()).await;
+            let line = line
+                .unwrap_or_else(|_| panic!("never {words:?}: {all:?}"))
+                .unwrap();
             all.push(line.unwrap_or_else(|| panic!("it ended before {words:?}: {all:?}")));
             if all.last().unwrap().contains(words) {
                 return all;
@@ -234,7 +242,8 @@ async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
     until("ZOMBIE wakes up").await;
     // Its end of input: it drains and ends.
     drop(child.stdin.take());
-    assert!(child.wait().await.unwrap().success());
+    let ended = timeout(PATIENCE, child.wait()).await;
+    assert!(ended.expect("it drains and ends").unwrap().success());
     heir.stop().await;
     world.assert_once(1, 2).await;
 }
