@@ -110,8 +110,7 @@ impl PostgresServer {
     /// Ends it as a power cut would, with SIGKILL.
     pub fn kill(&mut self) {
         // The server's processes have groups of their own. They would end by themselves soon, and until then keep the
-        // memory that a new server needs.
-        // Stopped, it starts no more of them meanwhile.
+        // memory that a new server needs. The first one is stopped, so that it starts no more of them meanwhile.
         self.process.signal_group(Signal::STOP);
         let children = self.children();
         self.process.kill();
@@ -119,8 +118,8 @@ impl PostgresServer {
             let _ = kill_process(*child, Signal::KILL);
         }
         let deadline = Instant::now() + PATIENCE;
-        while children.iter().any(|child| is_alive(*child)) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
+        while !children.iter().all(|child| is_gone(*child)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 
@@ -320,21 +319,22 @@ fn children_of(parent: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// Whether it has not ended. One that nobody has waited for has.
-fn is_alive(process: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
-    let state = stat.ok().and_then(|stat| {
-        let (_, behind) = stat.rsplit_once(')')?;
-        behind.split_whitespace().next().map(str::to_owned)
-    });
-    state.is_some_and(|state| state != "Z" && state != "X")
+fn parent_of(process: &Path) -> Option<String> {
+    state_and_parent(process).map(|(_, parent)| parent)
 }
 
-/// The fourth field of `stat`, behind the name in parentheses.
-fn parent_of(process: &Path) -> Option<String> {
+/// Whether it has ended, although nobody may have asked how.
+fn is_gone(process: Pid) -> bool {
+    let folder = Path::new("/proc").join(process.as_raw_nonzero().to_string());
+    state_and_parent(&folder).is_none_or(|(state, _)| state == "Z" || state == "X")
+}
+
+/// The third and fourth field of `stat`, behind the name in parentheses.
+fn state_and_parent(process: &Path) -> Option<(String, String)> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;
     let (_, behind) = stat.rsplit_once(')')?;
-    behind.split_whitespace().nth(1).map(str::to_owned)
+    let mut fields = behind.split_whitespace().map(str::to_owned);
+    Some((fields.next()?, fields.next()?))
 }
 
 /// Whether it takes connections: asks for the database `postgres`, and reads the first message of the answer.
