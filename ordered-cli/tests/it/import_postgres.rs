@@ -52,7 +52,7 @@ async fn a_store_that_lost_its_state_gets_the_positions_of_the_inbox() {
         "a\t41\nb\t7\n{\"key\":\"c\",\"epoch\":3,\"last_seq\":2}"
     );
     let said = says("--yes").await;
-    assert_eq!(said, "import: set 0 of 3 positions; 3 are set already");
+    assert_eq!(said, "import: set 0 of 3 positions; 3 set already");
 
     // The keys go on behind their positions, and what comes again of the old is stale.
     let worker = world.start("w1", |worker| worker);
