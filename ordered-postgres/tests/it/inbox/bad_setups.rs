@@ -103,8 +103,10 @@ async fn a_replica_is_refused() {
 async fn a_pool_that_is_exhausted_is_told_in_time() {
     let mut world = World::new().await;
     let pool = pool(&world.url, 1);
+    // Connected beforehand: what is waited for is a connection that is free, and not the server.
+    drop(pool.get().await.unwrap());
     world.inbox = Inbox::builder(pool.clone())
-        .acquire_timeout(Duration::from_millis(50))
+        .acquire_timeout(Duration::from_millis(500))
         .open()
         .await
         .unwrap();
@@ -124,7 +126,7 @@ async fn a_pool_that_is_exhausted_is_told_in_time() {
 async fn a_statement_that_takes_too_long_is_told_and_leaves_nothing() {
     let mut world = World::new().await;
     let name = world.url.rsplit('/').next().unwrap();
-    let set = format!("alter database {name} set statement_timeout = '200ms'");
+    let set = format!("alter database {name} set statement_timeout = '1s'");
     world.client.batch_execute(&set).await.unwrap();
     world.inbox = open(&world.url).await.unwrap();
     // Another transaction keeps the row of the key.

@@ -90,7 +90,7 @@ async fn a_handler_that_fails_panics_or_times_out_leaves_nothing() {
         });
         let worker = world
             .worker("w1", apply)
-            .timeout(Duration::from_millis(200))
+            .timeout(Duration::from_secs(1))
             .on_exhausted(OnExhausted::DeadLetter)
             .state(script);
         let worker = Running::start(worker);

@@ -52,7 +52,7 @@ async fn a_handler_on_sqlx_has_exactly_once_effects_too() {
     world.publish(2, 1..=5).await;
     let worker = world
         .worker("w1", apply)
-        .timeout(Duration::from_millis(300))
+        .timeout(Duration::from_secs(1))
         .state(Inbox::open(pool.clone()).await.unwrap());
     let worker = Running::start(worker);
     eventually("all is applied", async || world.effects().await.len() == 10).await;
@@ -96,7 +96,7 @@ async fn the_guard_stands_in_a_transaction_of_sqlx() {
 async fn a_pool_of_sqlx_that_is_exhausted_is_told_in_time() {
     let world = World::new().await;
     let pool = pool(&world.url, 1).await;
-    let inbox = Inbox::builder(pool.clone()).acquire_timeout(Duration::from_millis(50));
+    let inbox = Inbox::builder(pool.clone()).acquire_timeout(Duration::from_millis(500));
     let inbox = inbox.open().await.unwrap();
     let _taken = pool.acquire().await.unwrap();
     let mut tx = Tx::rolled_back(&inbox);
