@@ -81,7 +81,7 @@ pub(crate) struct Resend {
 pub(crate) struct Relay {
     #[command(flatten)]
     pub(crate) database: Database,
-    /// Where to publish: amqp://[user:password@]host[:port][/vhost], amqps://…, or sqs://… with the feature `sqs`
+    /// Where to publish: amqp://user:password@host:port/vhost, amqps://…, or sqs://… with the feature `sqs`
     #[arg(
         long,
         value_name = "URL",
