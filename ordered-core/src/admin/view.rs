@@ -51,13 +51,10 @@ impl Admin {
                 worker: last.worker.clone(),
             }),
             gap_since: state.gap_since,
-            repair: state
-                .repair
-                .filter(|asked| asked.seq == state.head())
-                .map(|asked| RepairView {
-                    asked_at: asked.at,
-                    times: asked.times,
-                }),
+            repair: state.asked_for_head().map(|asked| RepairView {
+                asked_at: asked.at,
+                times: asked.times,
+            }),
             held,
             held_events: state.held.len(),
             held_bytes,

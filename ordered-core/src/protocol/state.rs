@@ -224,11 +224,16 @@ impl KeyState {
         }
     }
 
+    /// The last request for the event at the head. One for an event that has come does not count.
+    #[must_use]
+    pub fn asked_for_head(&self) -> Option<RepairAsked> {
+        self.repair.filter(|asked| asked.seq == self.head())
+    }
+
     /// Until when the key waits for an event that has not come, before something is done about it.
     #[must_use]
     pub fn gap_deadline(&self, policy: &Policy) -> Option<Millis> {
-        let asked = self.repair.filter(|asked| asked.seq == self.head());
-        let asked = asked.map(|asked| (asked.at, asked.times));
+        let asked = self.asked_for_head().map(|asked| (asked.at, asked.times));
         policy.on_gap.deadline(self.gap_since?, asked)
     }
 }

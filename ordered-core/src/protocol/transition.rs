@@ -314,8 +314,7 @@ impl<'a> Transition<'a> {
             _ => waits.then_some(self.now),
         };
         // The store's clock stepped back, or the event has come.
-        let head = state.head();
-        state.repair = state.repair.filter(|asked| asked.seq == head);
+        state.repair = state.asked_for_head();
         if let Some(asked) = &mut state.repair {
             asked.at = asked.at.min(self.now);
         }
@@ -352,7 +351,7 @@ impl<'a> Transition<'a> {
                 self.pass_absent();
             }
             GapPolicy::Repair { .. } => {
-                let before = self.state.repair.filter(|asked| asked.seq == head);
+                let before = self.state.asked_for_head();
                 self.state.repair = Some(RepairAsked {
                     seq: head,
                     at: self.now,
