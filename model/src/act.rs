@@ -73,6 +73,24 @@ impl Model {
         }
     }
 
+    /// Whether it counts against [`Bounds::most_faults`](crate::Bounds::most_faults).
+    fn is_fault(&self, world: &World, act: Act) -> bool {
+        match act {
+            Act::LoseConnection(_)
+            | Act::GiveUp(_)
+            | Act::LoseState
+            | Act::Fail(..)
+            | Act::FailForGood(..)
+            | Act::FailForLong(..)
+            | Act::Stop(_)
+            | Act::Force(_)
+            | Act::Vanish
+            | Act::Lapse(_) => true,
+            Act::Crash(_) => !self.is_calm(world, act),
+            _ => false,
+        }
+    }
+
     /// Whether it would change anything, as far as an operator can see.
     fn would_free(world: &World, order: Order) -> bool {
         let state = world.store.records[0].state();
@@ -126,6 +144,9 @@ impl Model {
         }
         if self.time_matters(world) {
             acts.push(Act::Tick);
+        }
+        if world.faults_left == Some(0) {
+            acts.retain(|act| !self.is_fault(world, *act));
         }
     }
 
@@ -224,9 +245,12 @@ impl Model {
 
     /// The world after a step.
     pub(crate) fn after(&self, world: &World, act: Act) -> World {
-        let mut world = world.clone();
-        self.step(&mut world, act);
-        world
+        let mut after = world.clone();
+        if self.is_fault(world, act) {
+            after.faults_left = world.faults_left.map(|left| left - 1);
+        }
+        self.step(&mut after, act);
+        after
     }
 
     fn step(&self, world: &mut World, act: Act) {

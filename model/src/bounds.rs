@@ -64,7 +64,7 @@ pub struct Operator {
     pub times: u8,
 }
 
-/// Which faults may happen, each any number of times and at any moment.
+/// Which faults may happen, at any moment.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -144,6 +144,8 @@ pub struct Bounds {
     pub poison: Option<Which>,
     /// What may go wrong.
     pub faults: Faults,
+    /// How often something goes wrong in all; any number of times if `None`.
+    pub most_faults: Option<u8>,
 }
 
 /// A second, since the store keeps some times in seconds.
@@ -228,7 +230,12 @@ impl Bounds {
         ];
         let happens = wrongs.into_iter().filter(|(happens, _)| *happens);
         let words: Vec<_> = happens.map(|(_, words)| words).collect();
-        words.join(", ")
+        let words = words.join(", ");
+        match self.most_faults {
+            Some(1) => format!("{words}; one fault"),
+            Some(most) => format!("{words}; {most} faults"),
+            None => words,
+        }
     }
 }
 

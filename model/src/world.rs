@@ -17,6 +17,8 @@ pub struct World {
     pub(crate) orders: u8,
     /// Of each key.
     pub(crate) pasts: Vec<Past>,
+    /// How often something may still go wrong; any number of times if `None`.
+    pub(crate) faults_left: Option<u8>,
     /// The store lost everything.
     pub(crate) lost: bool,
     /// The first promise that was broken.
@@ -85,6 +87,7 @@ impl World {
             workers: vec![Worker::new(bounds); bounds.workers],
             orders: bounds.operator.map_or(0, |operator| operator.times),
             pasts: vec![Past::default(); bounds.keys()],
+            faults_left: bounds.most_faults,
             lost: false,
             broken: None,
         }

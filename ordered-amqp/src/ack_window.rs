@@ -8,8 +8,8 @@ use crate::original::Original;
 /// Delivery tags count up from 1 on a channel, and one `basic.ack` with `multiple` covers every tag up to its own
 /// (<https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter>). So the tags below the lowest
 /// unsettled one go out as one frame, when they are some or have waited for a moment; those above it, behind the hole,
-/// are kept back, in case the hole closes. One by one, which costs the broker several times as much, go only those that
-/// are kept for long, and those that are too many: a slow event must not hold up the prefetch.
+/// are kept back, in case the hole closes. They go one by one, which costs the broker several times as much, only when
+/// they were kept for long or are too many: a slow event must not hold up the prefetch.
 #[derive(Debug, Default)]
 pub(crate) struct AckWindow {
     /// `None` while its copy is on its way to another queue.
@@ -98,15 +98,6 @@ impl AckWindow {
             .collect()
     }
 
-    /// What is kept back beyond `most`: the lowest, which are likely to be the longest there.
-    pub(crate) fn excess(&mut self, most: usize) -> Vec<Ack> {
-        let count = self.kept.len().saturating_sub(most);
-        std::iter::from_fn(|| self.kept.pop_first())
-            .take(count)
-            .map(|(tag, _)| single(tag))
-            .collect()
-    }
-
     /// What was kept back before the last turn began. Begins the next.
     pub(crate) fn overdue(&mut self) -> Vec<Ack> {
         let turn = self.turn;
@@ -190,16 +181,6 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_behind_a_hole_the_lowest_go() {
-        let mut window = window(6);
-        ack_all(&mut window, &[6, 4, 2, 5]);
-        assert_eq!(window.excess(4), []);
-        assert_eq!(window.excess(2), [single(2), single(4)]);
-        ack_all(&mut window, &[1, 3]);
-        assert_eq!(window.prefix(), multiple(6));
-    }
-
-    #[test]
     fn what_is_kept_for_a_whole_turn_goes() {
         let mut window = window(4);
         ack_all(&mut window, &[2]);
@@ -247,9 +228,8 @@ mod tests {
                 window.ack(tag);
                 settled.insert(tag);
                 let acks: Vec<Ack> = match random.u8(..16) {
-                    0 => window.flush(),
-                    1..4 => window.overdue(),
-                    4..6 => window.excess(random.usize(..20)),
+                    0..2 => window.flush(),
+                    2..6 => window.overdue(),
                     6..10 => Vec::new(),
                     _ => window.prefix().into_iter().collect(),
                 };

@@ -33,9 +33,10 @@ pub(crate) struct Session {
     window: Mutex<Window>,
     /// Tokens of this session are delivery tags plus this: the last token of the session before.
     base: u64,
-    /// Acknowledgements beyond this number are not kept back: the rest of the prefetch is for what is at work. Several events
-    /// of a key that are there together close their holes one after the other, so that a lesser number would send most
-    /// acknowledgements one by one where keys are many.
+    /// Once more acknowledgements than this are kept back, all of them go: the rest of the prefetch is for what is at work. Several
+    /// events of a key that are there together close their holes one after the other, so that a lesser number would send most
+    /// acknowledgements one by one where keys are many. They go together, because RabbitMQ has at most 32 commands for a quorum
+    /// queue on their way and merges those that come meanwhile: sent as they come, they cost the broker half as much again.
     keep_at_most: usize,
     /// So many that could go as one frame go at once. Fewer wait for a moment, in case others come: each frame costs the broker
     /// as much as some ten events, and brings new deliveries one by one.
@@ -162,7 +163,9 @@ impl Session {
             self.ready.notify_one();
         } else if kept > 0 {
             self.send(acks.prefix());
-            self.send(acks.excess(self.keep_at_most));
+            if acks.kept() > self.keep_at_most {
+                self.send(acks.flush());
+            }
         }
         if acks.kept() > 0 {
             self.kept.notify_one();

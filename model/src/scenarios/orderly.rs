@@ -49,6 +49,7 @@ pub(super) const ALONE: Bounds = Bounds {
     operator: None,
     poison: None,
     faults: CALM,
+    most_faults: None,
 };
 
 pub(super) const PLAIN: Bounds = Bounds {
