@@ -31,6 +31,7 @@ pub enum Act {
     FailForLong(Slot, usize),
     Wake(Slot, KeyNumber),
     TickOverflow(Slot),
+    GoOnAdopting(Slot),
     Crash(Slot),
     Stop(Slot),
     StopRuns(Slot),
@@ -60,6 +61,7 @@ impl Model {
             | Act::Finish(..)
             | Act::Wake(..)
             | Act::TickOverflow(_)
+            | Act::GoOnAdopting(_)
             | Act::StopRuns(_)
             | Act::Bury(_)
             | Act::Tick => true,
@@ -181,6 +183,10 @@ impl Model {
         if worker.engine.has_overflow() && self.bounds.overflow {
             acts.push(Act::TickOverflow(slot));
         }
+        // By then every worker that is alive has noticed the loss.
+        if worker.adopting && world.workers.iter().all(|worker| !worker.session_lost) {
+            acts.push(Act::GoOnAdopting(slot));
+        }
         if worker.draining {
             // One that is not done within its time leaves all the same.
             acts.push(Act::Leave(slot));
@@ -285,6 +291,7 @@ impl Model {
             }
             Act::Wake(slot, key) => self.turn(world, slot, |turn| turn.wake(key)),
             Act::TickOverflow(slot) => self.turn(world, slot, |turn| turn.tick_overflow()),
+            Act::GoOnAdopting(slot) => self.turn(world, slot, |turn| turn.go_on_adopting()),
             Act::Crash(slot) => world.crash(slot, &self.bounds),
             Act::Stop(slot) => self.turn(world, slot, |turn| turn.begin_drain()),
             Act::StopRuns(slot) => self.turn(world, slot, |turn| turn.stop_runs()),

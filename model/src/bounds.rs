@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Seq;
-use ordered_core::handler::{OnExhausted, OnLate};
+use ordered_core::handler::{OnExhausted, OnPassed, OnRepeat};
 use ordered_core::protocol::engine::Rules;
 use ordered_core::protocol::{GapPolicy, Policy, Quota, Verb};
 use ordered_core::worker::Control;
@@ -154,7 +154,10 @@ pub(crate) const TICK: Duration = Duration::from_secs(1);
 impl Bounds {
     pub(crate) fn policy(&self) -> Policy {
         let mut policy = Policy::default();
-        policy.max_attempts = self.attempts;
+        policy.max_attempts = Some(self.attempts);
+        policy.max_crashes = self.attempts;
+        // The model has no time for it.
+        policy.give_up_after = None;
         policy.dedup_ttl = self
             .remembered
             .map_or(Duration::from_secs(100_000), |ticks| {
@@ -186,7 +189,9 @@ impl Bounds {
             } else {
                 OnExhausted::Halt
             },
-            on_late: OnLate::DeadLetter,
+            on_late: OnPassed::DeadLetter,
+            on_stale: OnPassed::DeadLetter,
+            on_repeat: OnRepeat::Skip,
             own_backoff: if self.keeps_retries {
                 TICK / 2
             } else {

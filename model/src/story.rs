@@ -101,6 +101,9 @@ impl Model {
                 self.running(before, slot, run)
             ),
             Act::Wake(slot, key) => format!("{} has waited with {}", name(slot), key_name(key)),
+            Act::GoOnAdopting(slot) => {
+                format!("{} goes on writing down what it knows", name(slot))
+            }
             Act::TickOverflow(slot) => {
                 format!("{} looks what has waited too long for room", name(slot))
             }

@@ -12,8 +12,8 @@ use std::time::Duration;
 pub use ordered_core::event::Envelope;
 pub use ordered_core::handler::{
     Context, Decoded, EventIdValue, FromContext, Handler, HandlerError, HandlerOptions,
-    IntoOutcome, KeyValue, Malformed, MissingState, OnExhausted, OnLate, OnStateLoss, SeqValue,
-    States, header, json_event, json_field_as_id,
+    IntoOutcome, KeyValue, Malformed, MissingState, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
+    SeqValue, States, header, json_event, json_field_as_id,
 };
 pub use ordered_core::protocol::GapPolicy;
 

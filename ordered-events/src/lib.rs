@@ -24,8 +24,8 @@ pub use ordered_core::admin::{Admin, OperateError, OperateOptions};
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
 pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
-    Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnLate, OnStateLoss,
-    Permanent, State,
+    Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnPassed, OnRepeat,
+    OnStateLoss, Permanent, RetryAfter, State,
 };
 pub use ordered_core::protocol::{Fence, GapPolicy, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};

@@ -11,7 +11,7 @@ use crate::field::FieldPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 22] = [
+const OPTIONS: [(&str, &str); 26] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
@@ -19,13 +19,17 @@ const OPTIONS: [(&str, &str); 22] = [
     ("timeout", "timeout = \"30s\""),
     ("backoff", "backoff = \"100ms\""),
     ("max_backoff", "max_backoff = \"10s\""),
+    ("give_up_after", "give_up_after = \"1h\""),
     ("max_attempts", "max_attempts = 5"),
+    ("max_crashes", "max_crashes = 5"),
     ("lane_backoff", "lane_backoff = \"250ms\""),
     ("on_exhausted", "on_exhausted = \"halt\""),
     ("on_state_loss", "on_state_loss = \"stop\""),
     ("on_gap", "on_gap = \"skip\""),
     ("gap_timeout", "gap_timeout = \"30s\""),
     ("on_late", "on_late = \"drop\""),
+    ("on_stale", "on_stale = \"drop\""),
+    ("on_repeat", "on_repeat = \"conflict\""),
     ("stuck_after", "stuck_after = \"1m\""),
     ("dedup_ttl", "dedup_ttl = \"24h\""),
     ("max_held", "max_held = 10_000"),
@@ -51,13 +55,18 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) backoff: Option<Duration>,
     pub(crate) max_backoff: Option<Duration>,
+    /// `Some(None)` is `"never"`.
+    pub(crate) give_up_after: Option<Option<Duration>>,
     pub(crate) max_attempts: Option<u64>,
+    pub(crate) max_crashes: Option<u64>,
     pub(crate) lane_backoff: Option<Duration>,
     pub(crate) on_exhausted: Option<OnExhausted>,
     pub(crate) on_state_loss: Option<OnStateLoss>,
     pub(crate) on_gap: Option<OnGap>,
     pub(crate) gap_timeout: Option<Duration>,
-    pub(crate) on_late: Option<OnLate>,
+    pub(crate) on_late: Option<OnPassed>,
+    pub(crate) on_stale: Option<OnPassed>,
+    pub(crate) on_repeat: Option<OnRepeat>,
     pub(crate) stuck_after: Option<Duration>,
     pub(crate) dedup_ttl: Option<Duration>,
     pub(crate) max_held: Option<u64>,
@@ -92,7 +101,13 @@ pub(crate) enum OnGap {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnLate {
+pub(crate) enum OnRepeat {
+    Skip,
+    Conflict,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnPassed {
     DeadLetter,
     Drop,
 }
@@ -109,7 +124,12 @@ const ON_GAP: [(&str, OnGap); 4] = [
     ("halt", OnGap::Halt),
     ("repair", OnGap::Repair),
 ];
-const ON_LATE: [(&str, OnLate); 2] = [("dead_letter", OnLate::DeadLetter), ("drop", OnLate::Drop)];
+const ON_PASSED: [(&str, OnPassed); 2] = [
+    ("dead_letter", OnPassed::DeadLetter),
+    ("drop", OnPassed::Drop),
+];
+const ON_REPEAT: [(&str, OnRepeat); 2] =
+    [("skip", OnRepeat::Skip), ("conflict", OnRepeat::Conflict)];
 
 /// `name = value`, or what was written of it.
 pub(crate) struct Setting {
@@ -202,13 +222,17 @@ impl Options {
             "timeout" => self.timeout = Some(value::duration(setting)?),
             "backoff" => self.backoff = Some(value::duration(setting)?),
             "max_backoff" => self.max_backoff = Some(value::duration(setting)?),
+            "give_up_after" => self.give_up_after = Some(value::duration_or_never(setting)?),
             "max_attempts" => self.max_attempts = Some(value::integer(setting, 1..=U32)?),
+            "max_crashes" => self.max_crashes = Some(value::integer(setting, 1..=U32)?),
             "lane_backoff" => self.lane_backoff = Some(value::duration(setting)?),
             "on_exhausted" => self.on_exhausted = Some(value::choice(setting, &ON_EXHAUSTED)?),
             "on_state_loss" => self.on_state_loss = Some(value::choice(setting, &ON_STATE_LOSS)?),
             "on_gap" => self.on_gap = Some(value::choice(setting, &ON_GAP)?),
             "gap_timeout" => self.gap_timeout = Some(value::duration(setting)?),
-            "on_late" => self.on_late = Some(value::choice(setting, &ON_LATE)?),
+            "on_late" => self.on_late = Some(value::choice(setting, &ON_PASSED)?),
+            "on_stale" => self.on_stale = Some(value::choice(setting, &ON_PASSED)?),
+            "on_repeat" => self.on_repeat = Some(value::choice(setting, &ON_REPEAT)?),
             "stuck_after" => self.stuck_after = Some(value::duration(setting)?),
             "dedup_ttl" => self.dedup_ttl = Some(value::duration(setting)?),
             "max_held" => self.max_held = Some(value::integer(setting, 1..=MAX_SEQ)?),

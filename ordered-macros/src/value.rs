@@ -39,6 +39,18 @@ pub(crate) fn duration(setting: &Setting) -> syn::Result<Duration> {
     }
 }
 
+/// A duration, or `None` for `"never"`.
+pub(crate) fn duration_or_never(setting: &Setting) -> syn::Result<Option<Duration>> {
+    match literal(setting)? {
+        Some(Lit::Str(text)) if text.value() == "never" => Ok(None),
+        Some(Lit::Str(_)) => duration(setting).map(Some),
+        _ => wrong(
+            setting,
+            "takes a duration, in quotes and with its unit, or `\"never\"`",
+        ),
+    }
+}
+
 pub(crate) fn integer(setting: &Setting, range: RangeInclusive<u64>) -> syn::Result<u64> {
     let number = match literal(setting)? {
         Some(Lit::Int(number)) => number.base10_parse().ok(),

@@ -108,22 +108,22 @@ impl Report<'_> {
             max_receives,
             ..
         } = redrive;
-        let attempts = self.worker.map(|worker| worker.max_attempts);
-        if attempts.is_some_and(|attempts| *max_receives < u64::from(attempts)) {
+        let crashes = self.worker.map(|worker| worker.max_crashes);
+        if crashes.is_some_and(|crashes| *max_receives < u64::from(crashes)) {
             warn!(
                 queue = self.queue,
                 max_receive_count = max_receives,
                 target_queue = target,
-                max_attempts = attempts,
-                "the queue puts an event aside by itself before its attempts are used up, if every attempt ends the \
-                 worker: its key then waits for it: set maxReceiveCount to {MANY_RECEIVES} or more"
+                max_crashes = crashes,
+                "the queue puts an event aside by itself before its key is halted, if it crashes each worker that \
+                 runs it: its key then waits for it: set maxReceiveCount to {MANY_RECEIVES} or more"
             );
         } else if *max_receives < MANY_RECEIVES {
             warn!(
                 queue = self.queue,
                 max_receive_count = max_receives,
                 target_queue = target,
-                max_attempts = attempts,
+                max_crashes = crashes,
                 "the queue puts an event aside by itself after so many receives, also one that was only deferred or was \
                  with a worker that crashed; its key then waits for it: set maxReceiveCount to {MANY_RECEIVES} or more"
             );

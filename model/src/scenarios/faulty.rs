@@ -106,6 +106,7 @@ pub(super) const LATE: Bounds = Bounds {
         late_calls: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -117,6 +118,7 @@ pub(super) const LATE_PAUSED: Bounds = Bounds {
         pauses: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -136,6 +138,7 @@ pub(super) const COPIES_LOST: Bounds = Bounds {
         failures: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -147,6 +150,7 @@ pub(super) const CRASH_ALONE: Bounds = Bounds {
         failures: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..ALONE
 };
 
@@ -156,6 +160,7 @@ pub(super) const CRASHING: Bounds = Bounds {
         crashes: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -167,6 +172,7 @@ pub(super) const CRASH_LOST: Bounds = Bounds {
         lost_answers: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -186,6 +192,7 @@ pub(super) const TWO_CRASH: Bounds = Bounds {
         crashes: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..ALONE
 };
 
@@ -195,6 +202,7 @@ pub(super) const RESTARTING: Bounds = Bounds {
         stops: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -206,6 +214,7 @@ pub(super) const RESTART_FAILING: Bounds = Bounds {
         crashes: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..ALONE
 };
 
@@ -216,6 +225,7 @@ pub(super) const CUT: Bounds = Bounds {
         lost_connections: true,
         ..CALM
     },
+    most_faults: Some(2),
     ..PLAIN
 };
 
@@ -257,6 +267,7 @@ pub(super) const PAUSED: Bounds = Bounds {
         pauses: true,
         ..CALM
     },
+    most_faults: Some(2),
     ..PLAIN
 };
 
@@ -269,6 +280,7 @@ pub(super) const PAUSED_WORST: Bounds = Bounds {
         lost_answers: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -291,6 +303,7 @@ pub(super) const THREE_WORKERS: Bounds = Bounds {
         crashes: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -304,6 +317,7 @@ pub(super) const ONE_PAUSED: Bounds = Bounds {
     name: "one event, pauses",
     events: ONE,
     copies: 2,
+    most_faults: Some(2),
     ..PAUSED
 };
 
@@ -311,11 +325,13 @@ pub(super) const CRASH_ONE: Bounds = Bounds {
     name: "one event, crashes",
     events: ONE,
     copies: 2,
+    most_faults: None,
     ..CRASHING
 };
 
 pub(super) const RESTARTING_ONE: Bounds = Bounds {
     name: "one event, restarts",
     events: ONE,
+    most_faults: None,
     ..RESTARTING
 };

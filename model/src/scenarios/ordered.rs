@@ -105,6 +105,7 @@ pub(super) const OPERATED_CRASH: Bounds = Bounds {
     events: ONE,
     operator: SOME,
     faults: CRASHING,
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -150,6 +151,7 @@ pub(super) const ASIDE_CRASH: Bounds = Bounds {
         crashes: true,
         ..CALM
     },
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -199,6 +201,7 @@ pub(super) const FILLED_CRASH: Bounds = Bounds {
     events: ONE,
     said: FIRST_FILLED,
     faults: CRASHING,
+    most_faults: Some(3),
     ..PLAIN
 };
 
@@ -221,6 +224,7 @@ pub(super) const RENUMBERED_CRASH: Bounds = Bounds {
     events: DATED,
     said: AGAIN,
     faults: CRASHING,
+    most_faults: Some(3),
     ..PLAIN
 };
 

@@ -24,6 +24,8 @@ pub(crate) struct Worker {
     pub(crate) session_lost: bool,
     /// Whether it takes the group for paused.
     pub(crate) paused: bool,
+    /// It has opened a new state of the group, and is not through with writing down what it knows.
+    pub(crate) adopting: bool,
     pub(crate) draining: bool,
     /// The call that is under way.
     pub(crate) call: Option<Call>,
@@ -77,7 +79,8 @@ impl Worker {
         self.print = 0;
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         self.engine.hash(&mut hasher);
-        (self.lease, self.session_lost, self.paused, self.draining).hash(&mut hasher);
+        (self.lease, self.session_lost, self.paused).hash(&mut hasher);
+        (self.adopting, self.draining).hash(&mut hasher);
         (&self.call, &self.late, &self.runs, &self.wakes).hash(&mut hasher);
         (&self.live, &self.stale, self.connection).hash(&mut hasher);
         self.print = hasher.finish();
@@ -94,6 +97,7 @@ impl Worker {
             lease: true,
             session_lost: false,
             paused: false,
+            adopting: false,
             draining: false,
             call: None,
             late: Vec::new(),

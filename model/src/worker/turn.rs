@@ -167,6 +167,7 @@ impl Turn<'_> {
                 worker.session_lost = false;
                 if adopts {
                     worker.engine.adopt();
+                    worker.adopting = true;
                 } else {
                     worker.engine = Worker::new(&bounds).engine;
                 }
@@ -233,6 +234,7 @@ impl Turn<'_> {
         if std::mem::take(&mut worker.session_lost) {
             if adopts {
                 worker.engine.adopt();
+                worker.adopting = true;
             } else {
                 worker.engine = Worker::new(&bounds).engine;
                 worker.runs.clear();
@@ -262,6 +264,11 @@ impl Turn<'_> {
 
     pub(crate) fn tick_overflow(&mut self) {
         self.worker().engine.tick();
+    }
+
+    pub(crate) fn go_on_adopting(&mut self) {
+        let worker = self.worker();
+        worker.adopting = worker.engine.go_on_adopting();
     }
 
     pub(crate) fn begin_drain(&mut self) {

@@ -155,9 +155,9 @@ async fn backing_off() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 of 5 failed at T (D ago) on worker w3: no \
+            "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 failed at T (D ago) on worker w3: no \
          luck. Nothing of it is done yet (fence {fence}). 2 events are held: 1–2 (99 B), the oldest with id order-17-1 since T. \
-         By itself it is tried again at T (in D), attempt 2 of 5. You can: `ordered retry order-17` to run it now and go \
+         By itself it is tried again at T (in D), attempt 2; if it still fails at T, it is given up. You can: `ordered retry order-17` to run it now and go \
          on with 2; `ordered edit order-17 1 --payload FILE` to give it another body first; `ordered skip order-17` to \
          make it a dead letter and go on with 2."
         )
@@ -185,7 +185,7 @@ async fn halted() {
     assert_eq!(
         before,
         format!(
-            "order-17 is halted at seq 2, which failed permanently. Attempt 1 of 5 failed at T (D ago) on worker w3: never. It \
+            "order-17 is halted at seq 2, which failed permanently. Attempt 1 failed at T (D ago) on worker w3: never. It \
              is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (149 B), "
         )
     );

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::cause::{Cause, CauseExample, cause_of};
+use super::cause::{Cause, CauseExample};
 use super::selection::{Selection, is_halted};
 use super::{Admin, state_of};
 use crate::protocol::{Millis, Phase};
 use crate::store::{Group, StoreError};
+use crate::words::cause_of;
 
 /// How many keys are read at a time.
 const AT_A_TIME: usize = 32;

@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub use acting::OPERATOR_LEASE;
 pub use before::{Before, EventPlace, Pace};
 pub use bulk::{Bulk, KeyTask, TaskOutcome};
-pub use cause::{Cause, CauseExample, cause_of};
+pub use cause::{Cause, CauseExample};
 pub use group_view::{
     DeadEntry, GroupView, KeyCounts, KeyFilter, KeyPage, WorkerView, WorkersView,
 };

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use super::cause::cause_of;
 use crate::event::Key;
 use crate::protocol::{KeyState, Millis, Phase};
+use crate::words::cause_of;
 
 /// Which keys, or which of their dead letters, a verb to many is about. All conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,7 +11,7 @@ pub struct Selection {
     pub keys: Vec<Key>,
     /// Keys that look like this: `*` stands for any letters, and `?` for one.
     pub pattern: Option<String>,
-    /// An error, or its [cause](cause_of), with this text in it.
+    /// An error, or its cause, with this text in it.
     pub error: Option<String>,
     /// Since this long: the key is halted, or backs off or waits since then; the dead letter was made then.
     pub older_than: Option<Duration>,

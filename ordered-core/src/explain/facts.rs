@@ -94,9 +94,25 @@ impl<'a> Facts<'a> {
             .map_or_else(head, |dead| dead.replay_attempts)
     }
 
+    /// ` of 5`, where attempts are counted.
+    pub(super) fn of_attempts(&self) -> String {
+        let most = self.group.policy().max_attempts;
+        most.map(|most| format!(" of {most}")).unwrap_or_default()
+    }
+
+    /// When the event that backs off is given up, if it still fails then.
+    pub(super) fn give_up_at(&self) -> Option<Millis> {
+        if self.replay_backing_off().is_some() {
+            return None;
+        }
+        let after = self.group.policy().give_up_after?;
+        let after = Millis::try_from(after.as_millis()).unwrap_or(Millis::MAX);
+        Some(self.failing()?.first_at.saturating_add(after))
+    }
+
     /// Whether the key is halted because its workers died of the event at the head.
     pub(super) fn is_deadly(&self) -> bool {
-        self.is_halted() && self.view.crashes >= self.group.policy().max_attempts
+        self.is_halted() && self.view.crashes >= self.group.policy().max_crashes
     }
 
     /// The worker or the operator that has the key, alive or dead, as a name.

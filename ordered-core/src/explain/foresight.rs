@@ -27,12 +27,7 @@ impl Facts<'_> {
             Standing::Ready => soon(format!("a worker takes it {SWEEP}")),
             Standing::Gap => self.end_of_gap(),
             Standing::BackingOff => self.view.due.map(|due| Foreseen {
-                what: format!(
-                    "it is tried again {}, attempt {} of {}",
-                    self.when(due),
-                    self.failures() + 1,
-                    self.group.policy().max_attempts
-                ),
+                what: self.next_attempt(due),
                 at: Some(due),
             }),
         }
@@ -50,6 +45,26 @@ impl Facts<'_> {
             moment(at, now),
             span(at.saturating_sub(now))
         )
+    }
+
+    fn next_attempt(&self, due: Millis) -> String {
+        let again = format!("it is tried again {}", self.when(due));
+        if self.replay_backing_off().is_some() {
+            let most = self.group.policy().replay_attempts();
+            return format!("{again}, attempt {} of {most}", self.failures() + 1);
+        }
+        let attempt = format!("attempt {}{}", self.failures() + 1, self.of_attempts());
+        match self.give_up_at() {
+            Some(at) if at > due => {
+                let now = self.view.now;
+                format!(
+                    "{again}, {attempt}; if it still fails at {}, it is given up",
+                    moment(at, now)
+                )
+            }
+            Some(_) => format!("{again}, {attempt}, the last"),
+            None => format!("{again}, {attempt}"),
+        }
     }
 
     fn handover(&self) -> Option<Foreseen> {
@@ -73,7 +88,7 @@ impl Facts<'_> {
                 "it goes on when the handler is done; if {} dies, that is death {} of {} of a worker that runs it alone",
                 claim.worker,
                 self.view.crashes + 1,
-                self.group.policy().max_attempts
+                self.group.policy().max_crashes
             )
         } else {
             format!(

@@ -55,8 +55,12 @@ pub struct Explanation {
     pub worker: Option<String>,
     /// How often the event that it is at failed, deaths of its workers not counted.
     pub attempts: u32,
-    /// How many attempts an event has, and how often it may kill a worker that runs it alone.
-    pub max_attempts: u32,
+    /// How many attempts an event has, if they are counted.
+    pub max_attempts: Option<u32>,
+    /// How many workers may die while they run the event alone.
+    pub max_crashes: u32,
+    /// When the event that the key is at is given up, if it still fails then.
+    pub give_up_at: Option<Millis>,
     /// What went wrong.
     pub error: Option<String>,
     /// What will happen by itself; `None` when nothing will.
@@ -121,6 +125,10 @@ impl Facts<'_> {
                 .filter(|worker| !worker.is_empty()),
             attempts: self.failures(),
             max_attempts: self.group.policy().max_attempts,
+            max_crashes: self.group.policy().max_crashes,
+            give_up_at: self
+                .give_up_at()
+                .filter(|_| standing == Standing::BackingOff),
             error: failing.map(|failing| failing.error.to_owned()),
             by_itself: self.foreseen(standing),
             remedies: self.remedies(standing),
@@ -153,6 +161,8 @@ fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
         worker: None,
         attempts: 0,
         max_attempts: group.policy().max_attempts,
+        max_crashes: group.policy().max_crashes,
+        give_up_at: None,
         error: None,
         by_itself: None,
         remedies,

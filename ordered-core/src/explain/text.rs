@@ -214,7 +214,7 @@ impl Facts<'_> {
 
     fn cause(&self, standing: Standing) -> Option<String> {
         if let Some(replay) = self.replay_backing_off() {
-            let most = self.group.policy().max_attempts;
+            let most = self.group.policy().replay_attempts();
             return Some(format!(
                 "Attempt {} of {most} of the replay failed.",
                 replay.replay_attempts
@@ -246,9 +246,9 @@ impl Facts<'_> {
             format!(" The first failed at {}.", self.ago(failing.first_at))
         };
         format!(
-            "Attempt {} of {} failed at {} on worker {}: {}.{first}",
+            "Attempt {}{} failed at {} on worker {}: {}.{first}",
             failing.failures,
-            self.group.policy().max_attempts,
+            self.of_attempts(),
             self.ago(failing.last_at),
             printable(failing.worker),
             excerpt(failing.error),
@@ -257,7 +257,7 @@ impl Facts<'_> {
 
     /// What went wrong where workers died.
     fn deaths(&self, failing: &Failing<'_>) -> String {
-        let (view, most) = (self.view, self.group.policy().max_attempts);
+        let (view, most) = (self.view, self.group.policy().max_crashes);
         let times = if view.deaths == 1 { "time" } else { "times" };
         let alone = match view.crashes {
             0 => String::new(),
@@ -265,7 +265,7 @@ impl Facts<'_> {
         };
         let failures = match failing.failures {
             0 => String::new(),
-            failures => format!("; {} of {most} failed", attempts(failures)),
+            failures => format!("; {}{} failed", attempts(failures), self.of_attempts()),
         };
         format!(
             "Its workers died {} {times}{alone}{failures}. What went wrong last, at {} on worker {}: {}.",

@@ -1,13 +1,18 @@
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 /// Why a handler did not get its event done: to be tried again (what `?` makes of any error), or not
 /// ([`Permanent::permanent`]).
+///
+/// It is tried again after the [`Backoff`](super::Backoff) of the handler, or after the time that it says itself
+/// ([`RetryAfter::retry_after`]).
 ///
 /// Like `anyhow::Error` it is not itself a [`std::error::Error`], so that `?` can turn every error into it.
 pub struct HandlerError {
     source: Box<dyn Error + Send + Sync>,
     permanent: bool,
+    retry_after: Option<Duration>,
 }
 
 impl HandlerError {
@@ -16,6 +21,7 @@ impl HandlerError {
         Self {
             source: error.into(),
             permanent: false,
+            retry_after: None,
         }
     }
 
@@ -24,7 +30,23 @@ impl HandlerError {
         Self {
             source: error.into(),
             permanent: true,
+            retry_after: None,
         }
+    }
+
+    /// Has the event tried again after this time, in place of the handler's backoff: what a server said in `Retry-After`, say.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+
+    /// After which time it is to be tried again, if it says so.
+    #[must_use]
+    pub fn retries_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Whether no further try can mend it.
@@ -87,6 +109,21 @@ impl<T, E: Into<HandlerError>> Permanent<T> for Result<T, E> {
             permanent: true,
             ..error.into()
         })
+    }
+}
+
+/// Says when an error is worth another try: `client.send(order).await.retry_after(Duration::from_secs(30))?`.
+pub trait RetryAfter<T> {
+    /// Has the event tried again after this time.
+    ///
+    /// # Errors
+    /// The same as before, with the time.
+    fn retry_after(self, wait: Duration) -> Result<T, HandlerError>;
+}
+
+impl<T, E: Into<HandlerError>> RetryAfter<T> for Result<T, E> {
+    fn retry_after(self, wait: Duration) -> Result<T, HandlerError> {
+        self.map_err(|error| error.into().retry_after(wait))
     }
 }
 

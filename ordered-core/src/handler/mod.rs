@@ -14,13 +14,15 @@ use std::future::Future;
 
 pub use context::{Context, ContextParts};
 pub use erased::{AnyEvent, DynHandler, Handling, Work};
-pub use error::{HandlerError, IntoOutcome, Permanent};
+pub use error::{HandlerError, IntoOutcome, Permanent, RetryAfter};
 pub use extract::FromContext;
 pub use identity::{
     Decoded, EventIdValue, HeaderText, IdValue, KeyValue, Malformed, SeqValue, header, json_event,
     json_field_as_id,
 };
-pub use options::{Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate, OnStateLoss};
+pub use options::{
+    Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
+};
 pub use resource::{RolledBack, RunResource};
 pub(crate) use resource::{RunLease, WorkerLease};
 pub use state::{MissingState, State, States};

@@ -21,8 +21,14 @@ pub struct HandlerOptions {
     /// An event that kills its workers halts its key whatever is said here: no worker is there to hand it over, and the
     /// store, which may not have it, cannot put aside what it does not have.
     pub on_exhausted: OnExhausted,
-    /// What becomes of an event that comes after its seq was passed over. Default: it is dead-lettered.
-    pub on_late: OnLate,
+    /// What becomes of an event that comes after its seq was skipped. Default: it is dead-lettered.
+    pub on_late: OnPassed,
+    /// What becomes of an event at or below the last committed seq of its key, under an id that is not remembered (any more).
+    /// It may be a repetition that comes later than `dedup_ttl`, or an event that a producer numbered anew. Default: it is
+    /// dead-lettered.
+    pub on_stale: OnPassed,
+    /// What becomes of an event whose id was committed under another seq of its key. Default: it is skipped.
+    pub on_repeat: OnRepeat,
     /// What the workers do when the store has lost the state of the group. Default: they stop.
     pub on_state_loss: OnStateLoss,
     /// How many events of one key the handler takes at a time, in one [run](super::Handler::call_batch). From 1 to
@@ -61,14 +67,25 @@ pub enum OnExhausted {
     DeadLetter,
 }
 
-/// What becomes of an event that comes after its seq was passed over.
+/// What becomes of an event that its key has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum OnLate {
+pub enum OnPassed {
     /// It is dead-lettered at the broker.
     #[default]
     DeadLetter,
     /// It is dropped.
     Drop,
+}
+
+/// What becomes of an event whose id was committed under another seq of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnRepeat {
+    /// It counts as handled: its producer published it twice, and numbered it twice.
+    #[default]
+    Skip,
+    /// It failed permanently: its producer gives different events one id, such as the id of a transaction.
+    /// [`OnExhausted`] says what becomes of it.
+    Conflict,
 }
 
 /// What the workers of a group do when the store has lost its state: a server without a disk was restarted, or somebody
@@ -103,7 +120,9 @@ impl HandlerOptions {
             backoff: Backoff::default(),
             lane_backoff: Duration::from_millis(250),
             on_exhausted: OnExhausted::default(),
-            on_late: OnLate::default(),
+            on_late: OnPassed::default(),
+            on_stale: OnPassed::default(),
+            on_repeat: OnRepeat::default(),
             on_state_loss: OnStateLoss::default(),
             batch: 1,
             commit_window: 0,

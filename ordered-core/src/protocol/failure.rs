@@ -26,25 +26,46 @@ impl Transition<'_> {
     /// Whether the event has no attempt left after this one.
     #[must_use]
     pub fn is_last_attempt(&self, event: Subject<'_>) -> bool {
-        let failed = if event.replay {
-            self.state.replays.get(&event.seq).copied().unwrap_or(0)
-        } else {
-            self.state.attempts
-        };
-        failed + 1 >= self.policy.max_attempts
+        if event.replay {
+            let failed = self.state.replays.get(&event.seq).copied().unwrap_or(0);
+            return failed + 1 >= self.policy.replay_attempts();
+        }
+        let failed = self.state.attempts;
+        let too_often = self
+            .policy
+            .max_attempts
+            .is_some_and(|most| failed + 1 >= most);
+        too_often || failed > 0 && self.is_given_up()
+    }
+
+    /// Whether the first failure of the event at the head is so long ago that it is not tried again.
+    fn is_given_up(&self) -> bool {
+        match (self.policy.give_up_after, &self.state.last_error) {
+            (Some(after), Some(error)) => error.first_at.saturating_add(millis(after)) <= self.now,
+            _ => false,
+        }
     }
 
     /// The run failed and will be repeated; the owner waits itself.
     pub fn retry(&mut self, run: FailedRun<'_>) {
         if run.event.replay {
             *self.state.replays.entry(run.event.seq).or_default() += 1;
+            self.acquit();
         } else {
+            if self.state.attempts == 0 {
+                // The time to give up counts from the first failure, not from a death before it.
+                self.state.last_error = None;
+            }
             self.state.attempts += 1;
-            // It came to an end.
-            self.state.unfinished = 0;
-            self.state.on_trial = false;
+            self.acquit();
             self.record_error(run.error, run.worker);
         }
+    }
+
+    /// What runs first of the key came to an end: it is no suspect.
+    pub(super) fn acquit(&mut self) {
+        self.state.unfinished = 0;
+        self.state.on_trial = false;
     }
 
     /// The run failed and will be repeated after a wait, by whoever is there then. The event is kept in the mailbox.
@@ -121,6 +142,7 @@ impl Transition<'_> {
     fn put_back(&mut self, run: FailedRun<'_>) {
         let Subject { seq, id, .. } = run.event;
         self.state.replays.remove(&seq);
+        self.acquit();
         if matches!(self.state.phase, Phase::BackingOff { .. }) {
             self.state.phase = Phase::Open;
         }
@@ -146,7 +168,8 @@ impl Transition<'_> {
         }
     }
 
-    /// The owner died with the key. What it ran alone on trial is to blame; otherwise anything that it ran may be.
+    /// The owner died with the key. What it ran alone on trial is to blame; otherwise anything that it ran may be. A replay that
+    /// was to blame too often is a dead letter again, as it was.
     pub fn owner_died(&mut self, worker: &str) {
         let error = format!("worker {worker} died while it owned the key");
         if !self.state.on_trial {
@@ -157,15 +180,23 @@ impl Transition<'_> {
             return;
         }
         self.state.on_trial = false;
+        if let Some(mut replay) = self.state.replays.first_entry() {
+            *replay.get_mut() += 1;
+            if *replay.get() >= self.policy.replay_attempts() {
+                replay.remove();
+                self.state.unfinished = 0;
+            }
+            return;
+        }
         self.state.crashes += 1;
         let error = format!("worker {worker} died while it ran this event alone");
         self.record_error(&error, worker);
-        if self.state.crashes >= self.policy.max_attempts {
+        if self.state.crashes >= self.policy.max_crashes {
             self.state.phase = Phase::Halted { since: self.now };
         }
     }
 
-    /// The event at the head, a suspect, runs next, alone.
+    /// A suspect, the first replay or else the event at the head, runs next, alone.
     pub fn begin_trial(&mut self) {
         self.state.on_trial = true;
         self.state.tried_at = self.now;

@@ -79,4 +79,6 @@ pub enum DeadCause {
     Late,
     /// It was posted, and another event was committed under its seq.
     Conflict,
+    /// It was posted, and lies at or below the last committed seq under an id that is not remembered.
+    Stale,
 }

@@ -11,9 +11,14 @@ use super::Millis;
 pub struct Policy {
     /// The seq that a key never seen before begins with. Default 1.
     pub first_seq: u64,
-    /// How often the handler may fail on one event before it counts as failed for good; and, counted apart, how many
-    /// workers may die while they run it alone before its key is halted. Default 5.
-    pub max_attempts: u32,
+    /// How long an event whose handler fails is tried again, counted from its first failure. After that it counts as failed
+    /// permanently. `None`: it is tried until it succeeds. Default 1 hour.
+    pub give_up_after: Option<Duration>,
+    /// How often the handler may fail on one event before it counts as failed permanently, however early that is. `None`: only
+    /// [`give_up_after`](Policy::give_up_after) ends the attempts. Default `None`.
+    pub max_attempts: Option<u32>,
+    /// How many workers may die while they run one event alone before its key is halted. Default 5.
+    pub max_crashes: u32,
     /// What to do about an event that does not come while later ones wait. Default: wait for it.
     pub on_gap: GapPolicy,
     /// After how long a key that waits for an event that has not come counts as stuck, and is reported as such.
@@ -37,6 +42,17 @@ pub struct Policy {
     /// What may be held for the whole group. Keys are spread over buckets, and each bucket has its equal share.
     /// Default 1,000,000 events and 1 GiB.
     pub group_quota: Quota,
+}
+
+impl Policy {
+    /// How often a dead letter that is run again may fail, where `max_attempts` says nothing.
+    pub const REPLAY_ATTEMPTS: u32 = 5;
+
+    /// How often a dead letter that is run again may fail before it is a dead letter again.
+    #[must_use]
+    pub fn replay_attempts(&self) -> u32 {
+        self.max_attempts.unwrap_or(Self::REPLAY_ATTEMPTS)
+    }
 }
 
 /// What to do about an event that does not come while later ones of its key wait.
@@ -114,7 +130,9 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             first_seq: 1,
-            max_attempts: 5,
+            give_up_after: Some(Duration::from_secs(60 * 60)),
+            max_attempts: None,
+            max_crashes: 5,
             on_gap: GapPolicy::Wait,
             stuck_after: Duration::from_secs(60),
             dedup_ttl: Duration::from_secs(24 * 60 * 60),

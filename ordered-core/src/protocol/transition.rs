@@ -65,6 +65,7 @@ impl<'a> Transition<'a> {
         if event.replay {
             self.remove_dead(self.state.epoch, event.seq);
             self.state.replays.remove(&event.seq);
+            self.acquit();
             self.end_backoff();
         } else {
             self.note_commit_time();

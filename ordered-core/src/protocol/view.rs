@@ -143,6 +143,7 @@ impl DeadCause {
             Self::Superseded => "superseded",
             Self::Late => "late",
             Self::Conflict => "conflict",
+            Self::Stale => "stale",
         }
     }
 }

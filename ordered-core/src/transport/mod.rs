@@ -69,6 +69,8 @@ pub enum ReasonKind {
     Conflict,
     /// It came after its seq was passed over.
     Late,
+    /// Its seq was committed before, under an id that is not remembered.
+    Stale,
 }
 
 impl ReasonKind {
@@ -79,6 +81,7 @@ impl ReasonKind {
             Self::Malformed => "malformed",
             Self::Conflict => "conflict",
             Self::Late => "late",
+            Self::Stale => "stale",
         }
     }
 }
@@ -102,17 +105,17 @@ pub struct Intake {
 pub struct WorkerFacts {
     /// How long the handler may take for one event.
     pub handler_timeout: Duration,
-    /// How often the handler is started for one event at the most.
-    pub max_attempts: u32,
+    /// How many workers may die while they run one event: it may be delivered once more for each of them.
+    pub max_crashes: u32,
 }
 
 impl WorkerFacts {
     /// All of them.
     #[must_use]
-    pub const fn new(handler_timeout: Duration, max_attempts: u32) -> Self {
+    pub const fn new(handler_timeout: Duration, max_crashes: u32) -> Self {
         Self {
             handler_timeout,
-            max_attempts,
+            max_crashes,
         }
     }
 }

@@ -5,8 +5,8 @@ use super::{
     BuildError, Observer, Occurrence, Repair, Settings, SpanHook, StuckHook, StuckKey, Worker,
 };
 use crate::handler::{
-    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnLate,
-    OnStateLoss, States,
+    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed,
+    OnRepeat, OnStateLoss, States,
 };
 use crate::protocol::{GapPolicy, WorkerId};
 use crate::store::Store;
@@ -86,9 +86,20 @@ impl WorkerBuilder {
         self.options(move |options| options.timeout = timeout)
     }
 
-    /// How often one event is tried.
+    /// How long an event whose handler fails is tried again; `None`: until it succeeds. See [`Policy::give_up_after`](crate::protocol::Policy::give_up_after).
+    pub fn give_up_after(self, time: impl Into<Option<Duration>>) -> Self {
+        let time = time.into();
+        self.options(move |options| options.policy.give_up_after = time)
+    }
+
+    /// How often one event is tried at the most. See [`Policy::max_attempts`](crate::protocol::Policy::max_attempts).
     pub fn max_attempts(self, attempts: u32) -> Self {
-        self.options(move |options| options.policy.max_attempts = attempts)
+        self.options(move |options| options.policy.max_attempts = Some(attempts))
+    }
+
+    /// How many workers may die while they run one event alone. See [`Policy::max_crashes`](crate::protocol::Policy::max_crashes).
+    pub fn max_crashes(self, crashes: u32) -> Self {
+        self.options(move |options| options.policy.max_crashes = crashes)
     }
 
     /// How long to wait between attempts.
@@ -170,6 +181,19 @@ impl WorkerBuilder {
         self
     }
 
+    /// At how many runs in a row the worker looks, to start fewer where most fail for the same cause. See
+    /// [`Settings::breaker_runs`].
+    pub fn breaker_runs(mut self, runs: usize) -> Self {
+        self.settings.breaker_runs = runs;
+        self
+    }
+
+    /// The longest wait between two starts meanwhile. See [`Settings::breaker_wait`].
+    pub fn breaker_wait(mut self, wait: Duration) -> Self {
+        self.settings.breaker_wait = wait;
+        self
+    }
+
     /// How many commands go to the store in one batch. See [`Settings::batch_commands`].
     pub fn batch_commands(mut self, commands: usize) -> Self {
         self.settings.batch_commands = commands;
@@ -225,9 +249,20 @@ impl WorkerBuilder {
         self
     }
 
-    /// What becomes of an event that comes after its seq was passed over.
-    pub fn on_late(self, then: OnLate) -> Self {
+    /// What becomes of an event that comes after its seq was skipped.
+    pub fn on_late(self, then: OnPassed) -> Self {
         self.options(move |options| options.on_late = then)
+    }
+
+    /// What becomes of an event that was committed before, under an id that is not remembered. See
+    /// [`HandlerOptions::on_stale`].
+    pub fn on_stale(self, then: OnPassed) -> Self {
+        self.options(move |options| options.on_stale = then)
+    }
+
+    /// What becomes of an event whose id was committed under another seq. See [`HandlerOptions::on_repeat`].
+    pub fn on_repeat(self, then: OnRepeat) -> Self {
+        self.options(move |options| options.on_repeat = then)
     }
 
     /// After how long a key that waits for an event counts as stuck.
@@ -336,8 +371,15 @@ fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
     if options.timeout.is_zero() {
         return Err(BuildError::setting("timeout", "must be more than nothing"));
     }
-    if policy.max_attempts == 0 {
+    if policy.max_attempts == Some(0) {
         return Err(BuildError::setting("max_attempts", "must be at least 1"));
+    }
+    if policy.max_crashes == 0 {
+        return Err(BuildError::setting("max_crashes", "must be at least 1"));
+    }
+    if policy.give_up_after == Some(Duration::ZERO) {
+        let why = "must be more than nothing; `max_attempts` of 1 gives up at the first failure";
+        return Err(BuildError::setting("give_up_after", why));
     }
     if policy.lane_depth == 0 || policy.next_events == 0 {
         return Err(BuildError::setting(

@@ -7,6 +7,7 @@
 //! around it only carries its requests, runs and settlements.
 
 mod backoff;
+mod breaker;
 mod builder;
 mod control;
 mod deliveries;

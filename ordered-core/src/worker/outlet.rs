@@ -12,7 +12,7 @@ use super::{
     StuckHook, StuckKey, repair,
 };
 use crate::event::{EventId, Key, Seq};
-use crate::handler::OnLate;
+use crate::handler::OnPassed;
 use crate::protocol::WorkerId;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
@@ -25,7 +25,8 @@ pub(super) struct Outlet {
     pub(super) repair: Option<Arc<dyn Repair>>,
     pub(super) worker: WorkerId,
     pub(super) telemetry: Arc<Telemetry>,
-    pub(super) on_late: OnLate,
+    pub(super) on_late: OnPassed,
+    pub(super) on_stale: OnPassed,
     pub(super) defer: Duration,
     pub(super) settlements: Vec<Settlement>,
 }
@@ -110,9 +111,16 @@ impl Outlet {
             Disposition::Halted => Outcome::Halted,
             Disposition::DeadLettered => Outcome::DeadLettered,
             Disposition::Duplicate => Outcome::Duplicate,
-            Disposition::Stale => Outcome::Stale,
+            Disposition::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
+            Disposition::Stale => {
+                let text = format!(
+                    "key {key} is committed beyond seq {seq}, and the id {id} is not remembered: it is a repetition that \
+                     comes later than `dedup_ttl`, or its producer began to number anew"
+                );
+                return (Outcome::Stale, dead_letter(ReasonKind::Stale, text));
+            }
             Disposition::Deferred(_) => return (Outcome::Deferred, Fate::Defer(self.defer)),
-            Disposition::Late if self.on_late == OnLate::Drop => Outcome::Late,
+            Disposition::Late if self.on_late == OnPassed::Drop => Outcome::Late,
             Disposition::Late => {
                 let text = format!(
                     "seq {seq} of key {key} was skipped before this event came: an operator, a gap policy or its \
@@ -235,6 +243,12 @@ impl Outlet {
                 );
                 self.report_stuck(key, *seq, StuckBecause::Halted { error });
             }
+            KeyChange::ReplayCrashed { seq } => error!(
+                group,
+                key = name,
+                seq,
+                "an event that was replayed is a dead letter again: workers died whenever they ran it alone"
+            ),
             KeyChange::Corrected { found, known } => error!(
                 group,
                 key = name,

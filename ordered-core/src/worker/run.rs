@@ -112,7 +112,7 @@ impl Worker {
         };
         self.transport.introduce(transport::WorkerFacts::new(
             self.options.timeout,
-            self.options.policy.max_attempts,
+            self.options.policy.max_crashes,
         ));
         self.transport
             .start(intake)

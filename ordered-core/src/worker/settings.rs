@@ -38,6 +38,13 @@ pub struct Settings {
     /// store, where they take nothing of `read_ahead`; up to half as long again, because only every half of it is looked,
     /// and longer while the broker delivers nothing but more of them. Zero: not at all. Default 1 second.
     pub hold_after: Duration,
+    /// At how many first attempts in a row the worker looks: once nine of ten failed for the same cause, on several keys, it
+    /// starts one run at a time until one succeeds. So an unavailable database does not use up the attempts of every key.
+    /// Zero: it never does. Default 20.
+    pub breaker_runs: usize,
+    /// The longest wait between two starts meanwhile; the first is 100 ms, and it doubles from start to start. Default
+    /// 1 second.
+    pub breaker_wait: Duration,
     /// How many commands go to the store in one batch. Default 1024.
     pub batch_commands: usize,
     /// How many bytes of payload go to the store in one batch; one command always goes. Default 4 MiB.
@@ -58,6 +65,8 @@ impl Default for Settings {
             max_body_bytes: 1 << 20,
             defer: Duration::from_secs(5),
             hold_after: Duration::from_secs(1),
+            breaker_runs: 20,
+            breaker_wait: Duration::from_secs(1),
             batch_commands: 1024,
             batch_bytes: 4 << 20,
         }
@@ -81,6 +90,7 @@ impl Settings {
             ("heartbeat", self.heartbeat),
             ("sweep_interval", self.sweep_interval),
             ("hold_after", self.hold_after),
+            ("breaker_wait", self.breaker_wait),
         ];
         if let Some((name, _)) = bounded.into_iter().find(|(_, value)| *value > A_DAY) {
             return Err(BuildError::setting(name, "must be at most a day"));

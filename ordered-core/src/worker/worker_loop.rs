@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use tracing::{info, warn};
 
 use super::backoff::RetryBackoff;
+use super::breaker::{Breaker, Turned};
 use super::intake::Intake;
 use super::lease_keeper::{Lease, LeaseKeeper};
 use super::outlet::Outlet;
@@ -57,6 +58,7 @@ pub(super) struct WorkerLoop {
     /// The gaps that were reported as stuck: key and seq.
     reported: HashMap<Key, u64>,
     /// Heartbeat and intake; both end with this.
+    breaker: Breaker,
     background: JoinSet<Result<(), WorkerError>>,
     settler: JoinHandle<()>,
     settle: mpsc::UnboundedSender<Vec<Settlement>>,
@@ -130,6 +132,11 @@ impl WorkerLoop {
         let (settle, settlements) = mpsc::unbounded_channel();
         let (tell, task_events) = mpsc::unbounded_channel();
         Self {
+            breaker: Breaker::new(
+                Arc::clone(&name),
+                settings.breaker_runs,
+                settings.breaker_wait,
+            ),
             engine: Engine::new(rules(&options, &settings, id.as_str())),
             tasks: Tasks {
                 handler: Arc::clone(&handler),
@@ -147,6 +154,7 @@ impl WorkerLoop {
                 repair,
                 telemetry: Arc::clone(&telemetry),
                 on_late: options.on_late,
+                on_stale: options.on_stale,
                 defer: settings.defer,
                 settlements: Vec::new(),
             },
@@ -297,6 +305,8 @@ impl WorkerLoop {
                     self.engine.tick();
                     state.tick_at = Instant::now() + self.settings.hold_after / 2;
                 }
+                // The next of the runs that are paced.
+                () = maybe_at(self.breaker.next_start()), if self.engine.has_ready() => {}
                 () = self.lease.changed() => self.on_beat(&mut state)?,
                 answer = maybe(&mut state.asked) => {
                     state.asked = None;
@@ -326,7 +336,13 @@ impl WorkerLoop {
         }
         self.carry_out();
         if self.engine.has_ready() && self.lease.is_good() && state.reopening.is_none() {
-            while let Some(run) = self.engine.next_run() {
+            if self.breaker.is_open() {
+                self.engine.prefer_first_attempts();
+            }
+            while self.breaker.admits()
+                && let Some(run) = self.engine.next_run()
+            {
+                self.breaker.started();
                 let (id, attempt) = (run.id.clone(), run.attempt);
                 match self.inputs.of(run) {
                     Ok(input) => self.tasks.run(id, attempt, input),
@@ -335,6 +351,7 @@ impl WorkerLoop {
             }
             self.carry_out();
         }
+        self.breaker.skipped();
         let settlements = std::mem::take(&mut self.outlet.settlements);
         if !settlements.is_empty() {
             self.room.add_permits(settlements.len());
@@ -441,8 +458,14 @@ impl WorkerLoop {
         let outcome = outcome.map_err(|error| RunError {
             error: shortened(error.to_string(), LONGEST_ERROR),
             permanent: error.is_permanent(),
-            wait: self.options.backoff.wait(attempt, &mut self.random),
+            wait: error
+                .retries_after()
+                .unwrap_or_else(|| self.options.backoff.wait(attempt, &mut self.random)),
         });
+        let error = outcome.as_ref().err().map(|failed| failed.error.as_str());
+        if let Some(turned) = self.breaker.finished(&run.key, attempt, error) {
+            self.telemetry.breaker(turned == Turned::Opened);
+        }
         self.engine.finish(run, attempt, outcome);
     }
 
@@ -478,6 +501,8 @@ fn rules(options: &HandlerOptions, settings: &Settings, worker: &str) -> Rules {
         commit_window: options.commit_window,
         on_exhausted: options.on_exhausted,
         on_late: options.on_late,
+        on_stale: options.on_stale,
+        on_repeat: options.on_repeat,
         own_backoff: options.lane_backoff,
         concurrency: settings.concurrency,
         max_keys: settings.max_lanes,

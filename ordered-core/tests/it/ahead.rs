@@ -93,7 +93,7 @@ async fn the_event_that_kills_its_worker_is_found_among_those_that_ran_with_it()
                 "three attempts alone, two before, and one to find it"
             );
             let worker = world.start(&format!("w{deaths}"), |worker| {
-                change(worker).max_attempts(3)
+                change(worker).max_crashes(3)
             });
             // Longer than all before the seventh take, shorter than its timeout.
             tokio::time::sleep(2 * LEASE).await;

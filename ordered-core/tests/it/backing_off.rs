@@ -37,7 +37,9 @@ async fn time_of_the_others(
         change(
             worker
                 .backoff(Backoff { base, cap })
-                .max_attempts(1_000_000),
+                .give_up_after(None)
+                // The others shall not wait for the first of them to succeed.
+                .breaker_runs(0),
         )
     });
     // All of it has been taken in, or waits behind what a key waits for; and then the others come.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ordered_core::event::{Envelope, Key, Seq};
-use ordered_core::handler::OnLate;
+use ordered_core::handler::OnPassed;
 use ordered_core::protocol::GapPolicy;
 use ordered_core::transport::{Faults, MemoryBroker, Publish, ReasonKind};
 use ordered_core::worker::{Control, MissingEvents, Repair, StuckBecause};
@@ -58,7 +58,7 @@ async fn a_gap_is_waited_for_and_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_is_skipped_after_its_time_and_what_comes_later_is_late() {
-    for (on_late, dead) in [(OnLate::DeadLetter, 1), (OnLate::Drop, 0)] {
+    for (on_late, dead) in [(OnPassed::DeadLetter, 1), (OnPassed::Drop, 0)] {
         let world = World::new(Faults::default());
         publish(&world, vec![event("k", 1), event("k", 4), event("k", 5)]).await;
         let after = Duration::from_secs(30);

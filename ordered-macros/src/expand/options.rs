@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use crate::attr::{OnExhausted, OnGap, OnLate, OnStateLoss};
+use crate::attr::{OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss};
 use crate::model::Model;
 
 pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
@@ -48,11 +48,17 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
         OnStateLoss::Adopt => quote!(#private::OnStateLoss::Adopt),
     });
     assign(quote!(on_state_loss), on_state_loss);
-    let on_late = given.on_late.map(|then| match then {
-        OnLate::DeadLetter => quote!(#private::OnLate::DeadLetter),
-        OnLate::Drop => quote!(#private::OnLate::Drop),
+    let passed = |then| match then {
+        OnPassed::DeadLetter => quote!(#private::OnPassed::DeadLetter),
+        OnPassed::Drop => quote!(#private::OnPassed::Drop),
+    };
+    assign(quote!(on_late), given.on_late.map(passed));
+    assign(quote!(on_stale), given.on_stale.map(passed));
+    let on_repeat = given.on_repeat.map(|then| match then {
+        OnRepeat::Skip => quote!(#private::OnRepeat::Skip),
+        OnRepeat::Conflict => quote!(#private::OnRepeat::Conflict),
     });
-    assign(quote!(on_late), on_late);
+    assign(quote!(on_repeat), on_repeat);
     let after = duration(given.gap_timeout.unwrap_or_default());
     let on_gap = given.on_gap.map(|then| match then {
         OnGap::Wait => quote!(#private::GapPolicy::Wait),
@@ -62,7 +68,15 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
     });
     assign(quote!(policy.on_gap), on_gap);
     assign(quote!(policy.stuck_after), given.stuck_after.map(duration));
-    assign(quote!(policy.max_attempts), given.max_attempts.map(number));
+    let give_up_after = given.give_up_after.map(|after| match after.map(duration) {
+        Some(after) => quote!(#private::Some(#after)),
+        None => quote!(#private::None),
+    });
+    assign(quote!(policy.give_up_after), give_up_after);
+    let max_attempts = given.max_attempts.map(number);
+    let max_attempts = max_attempts.map(|most| quote!(#private::Some(#most)));
+    assign(quote!(policy.max_attempts), max_attempts);
+    assign(quote!(policy.max_crashes), given.max_crashes.map(number));
     assign(quote!(policy.dedup_ttl), given.dedup_ttl.map(duration));
     assign(quote!(policy.key_quota.events), given.max_held.map(number));
     assign(quote!(policy.first_seq), given.first_seq.map(number));

@@ -31,6 +31,7 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         ("dedup_ttl", options.dedup_ttl),
         ("gap_timeout", options.gap_timeout),
         ("stuck_after", options.stuck_after),
+        ("give_up_after", options.give_up_after.flatten()),
     ] {
         if duration.is_some_and(|duration| duration.is_zero()) {
             let value = options.setting(name).map(|setting| &setting.value);

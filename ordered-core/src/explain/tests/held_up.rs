@@ -4,6 +4,7 @@ use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, w
 use crate::admin::Admin;
 use crate::explain::{Standing, explain};
 use crate::protocol::{GapPolicy, RepairView, TroubleView};
+use crate::store::Group;
 
 #[test]
 fn a_gap_that_is_waited_for() {
@@ -147,12 +148,36 @@ fn backing_off() {
     );
     assert_eq!(
         explanation.text,
-        "order-17 backs off: seq 42 failed and will be tried again. Attempt 2 of 5 failed at 11:59:40 UTC (20 s ago) on \
+        "order-17 backs off: seq 42 failed and will be tried again. Attempt 2 failed at 11:59:40 UTC (20 s ago) on \
          worker w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is \
          done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 since 11:59:58 UTC. By \
-         itself it is tried again at 12:00:10 UTC (in 10 s), attempt 3 of 5. You can: `ordered retry order-17` to run it now and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body \
+         itself it is tried again at 12:00:10 UTC (in 10 s), attempt 3; if it still fails at 12:57:00 UTC, it is given up. You can: `ordered retry order-17` to run it now and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body \
          first; `ordered skip order-17` to make it a dead letter and go on with 43."
     );
+}
+
+#[test]
+fn the_end_of_backing_off() {
+    let view = key()
+        .failed(2, "backing_off", Some(NOON + 10_000))
+        .holding([42]);
+    for (give_up_after, most, said) in [
+        (
+            Some(minutes(60)),
+            Some(5),
+            "attempt 3 of 5; if it still fails at 12:57:00 UTC, it is given up.",
+        ),
+        (None, Some(5), "attempt 3 of 5."),
+        (None, None, "attempt 3."),
+        (Some(minutes(3)), None, "attempt 3, the last."),
+    ] {
+        let mut policy = waiting().policy().clone();
+        policy.give_up_after = give_up_after;
+        policy.max_attempts = most;
+        let text = explained(&view, &Group::new("orders", policy)).text;
+        let again = "By itself it is tried again at 12:00:10 UTC (in 10 s)";
+        assert!(text.contains(&format!("{again}, {said}")), "{text}");
+    }
 }
 
 #[test]
@@ -210,7 +235,7 @@ fn halted_at_an_event() {
     );
     assert_eq!(
         explanation.text,
-        "order-17 is halted at seq 42, which failed permanently. Attempt 5 of 5 failed at 11:59:40 UTC (20 s ago) on worker \
+        "order-17 is halted at seq 42, which failed permanently. Attempt 5 failed at 11:59:40 UTC (20 s ago) on worker \
          w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is done up to \
          seq 41 (fence 9). 51 events are held: 42–92 (5.1 kB), the oldest with id e-42 since 11:59:09 UTC. Nothing will \
          happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` once its cause is \

@@ -86,6 +86,9 @@ pub(super) struct Ownership {
     pub(super) committing: usize,
     /// Nothing begins before the answer to the request that is under way: it may give the key up.
     pub(super) closed: bool,
+    /// The death of the owner before is counted, and the store does not know. Nothing begins before it does: an event that
+    /// kills at once would never be counted, and others would be blamed.
+    pub(super) death_unsaved: bool,
     /// The head is on trial, and the store knows.
     pub(super) trial_saved: bool,
     /// Commits above this seq are known by `ids`.
@@ -390,7 +393,8 @@ impl std::hash::Hash for Ownership {
         self.lost_epoch.hash(hasher);
         (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);
         (self.serial_until, self.mail, self.tip, self.committing).hash(hasher);
-        (self.closed, self.trial_saved, self.known_from).hash(hasher);
+        (self.closed, self.death_unsaved, self.trial_saved).hash(hasher);
+        self.known_from.hash(hasher);
         let mut ids: Vec<&EventId> = self.ids.iter().collect();
         ids.sort_unstable();
         ids.hash(hasher);

@@ -183,6 +183,11 @@ pub enum KeyChange {
         /// What is known.
         error: String,
     },
+    /// Workers died whenever they ran a replay alone. It is a dead letter again.
+    ReplayCrashed {
+        /// The event's seq.
+        seq: u64,
+    },
     /// Events that have not come are to be asked for.
     RepairWanted {
         /// The first seq.

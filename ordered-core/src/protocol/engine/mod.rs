@@ -45,6 +45,7 @@ use self::schedule::Schedule;
 use self::shared::Shared;
 use self::watermark::{Adoption, Watermarks};
 use crate::event::Key;
+use crate::handler::OnRepeat;
 use crate::protocol::Millis;
 use crate::store::{Answer, Exchange, Request};
 use crate::transport::Token;
@@ -252,6 +253,15 @@ impl<D: Default> Engine<D> {
         })
     }
 
+    /// Lets a key go next whose event was not tried yet, if one is ready.
+    pub fn prefer_first_attempts(&mut self) {
+        let (keys, shared) = (&self.keys, &self.shared);
+        self.schedule.prefer(|key| {
+            let actor = keys.get(key);
+            actor.is_some_and(|actor| actor.may_begin(shared) && actor.attempt() == 1)
+        });
+    }
+
     /// The next key of which a run may begin.
     fn next_ready(&mut self) -> Option<Key> {
         while self.shared.running < self.shared.rules.concurrency {
@@ -266,7 +276,10 @@ impl<D: Default> Engine<D> {
             if !actor.queue.front().is_some_and(Event::is_repeat) {
                 return Some(key);
             }
-            actor.queue.pass_front();
+            match self.shared.rules.on_repeat {
+                OnRepeat::Skip => actor.queue.pass_front(),
+                OnRepeat::Conflict => actor.refuse_repeat(&mut self.shared),
+            }
             self.schedule.touch(actor);
             self.schedule.line_up(actor, &self.shared);
         }

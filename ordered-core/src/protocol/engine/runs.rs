@@ -1,6 +1,7 @@
 //! When the handler runs, and what becomes of a run.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::actor::Actor;
 use super::effect::{EventChange, RunError};
@@ -59,6 +60,7 @@ impl<D> Actor<D> {
         let is_open = !own.uncertain
             && own.lost_epoch.is_none()
             && !own.closed
+            && !own.death_unsaved
             && !own.is_wanted()
             && !own.state.is_blocked()
             && !shared.paused
@@ -104,6 +106,19 @@ impl<D> Actor<D> {
         } else {
             1
         }
+    }
+
+    /// The first event has the id of one that is committed, and counts as failed without a run.
+    pub(super) fn refuse_repeat(&mut self, shared: &mut Shared<D>) {
+        let attempt = self.attempt();
+        drop(self.queue.start(1));
+        shared.running += 1;
+        let refused = RunError {
+            error: "an event with this id was committed under another seq of the key".to_owned(),
+            permanent: true,
+            wait: Duration::ZERO,
+        };
+        self.finish(shared, Err(refused), attempt);
     }
 
     /// The run is over.

@@ -46,6 +46,14 @@ impl Schedule {
         self.ready.pop_front()
     }
 
+    /// Lets the first key go next of which this holds.
+    pub(super) fn prefer(&mut self, is_preferred: impl Fn(&Key) -> bool) {
+        let place = self.ready.iter().position(is_preferred);
+        if let Some(key) = place.and_then(|place| self.ready.remove(place)) {
+            self.ready.push_front(key);
+        }
+    }
+
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }

@@ -7,7 +7,7 @@ use super::quarantine::Quarantine;
 use super::retry_wait::RetryWaits;
 use super::watermark::{Adoption, Watermarks};
 use crate::event::Key;
-use crate::handler::{OnExhausted, OnLate};
+use crate::handler::{OnExhausted, OnPassed, OnRepeat};
 use crate::protocol::{KeyState, Millis, Obstacle, Phase, Policy, Waiting};
 
 /// The rules that an engine works by.
@@ -24,7 +24,11 @@ pub struct Rules {
     /// What becomes of an event that failed permanently.
     pub on_exhausted: OnExhausted,
     /// What becomes of an event that comes after its seq was skipped.
-    pub on_late: OnLate,
+    pub on_late: OnPassed,
+    /// What becomes of an event that was committed under an id that is not remembered, if it was.
+    pub on_stale: OnPassed,
+    /// What becomes of an event whose id was committed under another seq.
+    pub on_repeat: OnRepeat,
     /// The longest wait between attempts that the worker keeps the key for.
     pub own_backoff: Duration,
     /// How many runs of the handler there are at a time.

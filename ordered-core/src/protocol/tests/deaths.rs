@@ -28,15 +28,15 @@ fn one_death_may_be_chance_and_two_make_a_suspect() {
 
 #[test]
 fn outside_kills_halt_no_key_however_many_there_are() {
-    let mut scene = Scene::with(|policy| policy.max_attempts = 2);
+    let mut scene = Scene::with(|policy| policy.max_crashes = 2);
     (0..100).for_each(|_| die(&mut scene));
     assert_eq!(scene.state.phase, Phase::Open);
     assert_eq!(scene.state.crashes, 0);
 }
 
 #[test]
-fn only_deaths_on_trial_count_and_max_attempts_of_them_halt_the_key() {
-    let mut scene = Scene::with(|policy| policy.max_attempts = 3);
+fn only_deaths_on_trial_count_and_max_crashes_of_them_halt_the_key() {
+    let mut scene = Scene::with(|policy| policy.max_crashes = 3);
     scene.hold(1);
     die(&mut scene);
     die(&mut scene);
@@ -51,7 +51,7 @@ fn only_deaths_on_trial_count_and_max_attempts_of_them_halt_the_key() {
 
 #[test]
 fn a_trial_that_was_not_begun_after_all_counts_nothing() {
-    let mut scene = Scene::with(|policy| policy.max_attempts = 1);
+    let mut scene = Scene::with(|policy| policy.max_crashes = 1);
     scene.change(|transition| {
         transition.begin_trial();
         transition.cancel_trial();
@@ -59,6 +59,48 @@ fn a_trial_that_was_not_begun_after_all_counts_nothing() {
     die(&mut scene);
     assert_eq!((scene.state.crashes, scene.state.unfinished), (0, 1));
     assert_eq!(scene.state.phase, Phase::Open);
+}
+
+fn with_a_replay(policy: impl FnOnce(&mut crate::protocol::Policy)) -> Scene {
+    let mut scene = Scene::with(policy);
+    scene.dead_letter(1);
+    scene.hold(2);
+    scene.operate(&Verb::Replay { seq: None }).unwrap();
+    die(&mut scene);
+    die(&mut scene);
+    assert!(scene.state.is_suspect());
+    scene
+}
+
+#[test]
+fn a_replay_that_kills_its_workers_is_a_dead_letter_again_and_the_head_is_not_blamed() {
+    let mut scene = with_a_replay(|policy| policy.max_attempts = Some(3));
+    for deaths in 1..=2 {
+        die_on_trial(&mut scene);
+        assert_eq!(scene.state.replays.get(&1), Some(&deaths));
+        assert!(scene.state.is_suspect());
+    }
+    die_on_trial(&mut scene);
+    assert!(scene.state.replays.is_empty() && scene.state.is_dead(1));
+    assert!(!scene.state.is_suspect());
+    assert_eq!((scene.state.crashes, scene.state.phase), (0, Phase::Open));
+}
+
+#[test]
+fn a_replay_that_comes_to_an_end_is_no_suspect_any_more() {
+    let mut scene = with_a_replay(|_| {});
+    scene.change(|transition| transition.begin_trial());
+    let id = id_of(1);
+    scene.change(|transition| {
+        transition.commit(crate::protocol::Subject {
+            seq: 1,
+            id: &id,
+            stored: true,
+            replay: true,
+        });
+    });
+    assert!(!scene.state.is_suspect() && !scene.state.on_trial);
+    assert_eq!(scene.state.last_seq, 1);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_commit_clears_the_attempts_and_the_error_before_it() {
 
 #[test]
 fn the_last_attempt_is_the_one_that_the_policy_says() {
-    let mut scene = Scene::with(|policy| policy.max_attempts = 3);
+    let mut scene = Scene::with(|policy| policy.max_attempts = Some(3));
     for attempt in 1..=3 {
         let last = scene.fail(1, |transition, run| {
             let last = transition.is_last_attempt(run.event);
@@ -141,7 +141,7 @@ fn a_replay_that_succeeds_is_a_dead_letter_no_more() {
 
 #[test]
 fn a_replay_that_fails_counts_its_own_attempts_and_is_a_dead_letter_again() {
-    let mut scene = Scene::with(|policy| policy.max_attempts = 2);
+    let mut scene = Scene::with(|policy| policy.max_attempts = Some(2));
     scene.dead_letter(1);
     scene.operate(&Verb::Replay { seq: Some(seq(1)) }).unwrap();
     scene.postpone(1, 100);

@@ -322,7 +322,8 @@ proptest! {
         on_gap in gap_policy(),
     ) {
         let scene = Scene::with(|policy| {
-            policy.max_attempts = attempts;
+            policy.max_attempts = Some(attempts);
+            policy.max_crashes = attempts;
             policy.dedup_ttl = Duration::from_millis(ttl);
             policy.on_gap = on_gap;
         });

@@ -48,6 +48,7 @@ pub const METRICS: &[Metric] = &[
     LANES,
     HALTED,
     OLDEST_GAP,
+    BREAKER_OPEN,
 ];
 
 pub(super) const RECEIVED: Metric = counter(
@@ -131,6 +132,11 @@ pub(super) const HALTED: Metric = gauge(
 pub(super) const OLDEST_GAP: Metric = gauge(
     "ordered_oldest_gap_seconds",
     "How long the key of the group that has waited longest has waited for an event that has not come; 0 without one.",
+);
+
+pub(super) const BREAKER_OPEN: Metric = gauge(
+    "ordered_breaker_open",
+    "Workers of this process that start one run at a time, because most runs fail for the same cause.",
 );
 
 /// From what nobody notices to a day.

@@ -7,7 +7,7 @@ mod metric;
 
 use std::array;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, SharedString, counter, gauge, histogram};
@@ -39,6 +39,8 @@ pub(super) struct Telemetry {
     lanes_told: AtomicU64,
     halted: Gauge,
     oldest_gap: Gauge,
+    breaker_open: Gauge,
+    breaker_is_open: AtomicBool,
 }
 
 impl Telemetry {
@@ -67,6 +69,8 @@ impl Telemetry {
             lanes_told: AtomicU64::new(0),
             halted: gauge!(metric::HALTED.name, "group" => label()),
             oldest_gap: gauge!(metric::OLDEST_GAP.name, "group" => label()),
+            breaker_open: gauge!(metric::BREAKER_OPEN.name, "group" => label()),
+            breaker_is_open: AtomicBool::new(false),
         }
     }
 
@@ -121,10 +125,21 @@ impl Telemetry {
         }
     }
 
+    /// Whether this worker paces its runs.
+    pub(super) fn breaker(&self, open: bool) {
+        let was_open = self.breaker_is_open.swap(open, Ordering::Relaxed);
+        match (was_open, open) {
+            (false, true) => self.breaker_open.increment(1.0),
+            (true, false) => self.breaker_open.decrement(1.0),
+            _ => {}
+        }
+    }
+
     /// The worker is at its end: nothing of it is at work, and what it did not settle the broker delivers again.
     pub(super) fn end(&self) {
         self.deliveries.close();
         self.lanes(0);
+        self.breaker(false);
         // What this worker saw last is no news for long. Another one of the process says it again with its next sweep.
         self.halted.set(0.0);
         self.oldest_gap.set(0.0);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::handler::{HandlerOptions, OnExhausted, OnLate, OnStateLoss};
+use ordered_core::handler::{HandlerOptions, OnExhausted, OnPassed, OnStateLoss};
 use ordered_core::protocol::GapPolicy;
 use ordered_events::{Handler, ordered_handler};
 use serde::Deserialize;
@@ -85,7 +85,7 @@ fn every_option_ends_up_in_its_place() {
     expected.lane_backoff = Duration::from_secs(2);
     expected.on_exhausted = OnExhausted::DeadLetter;
     expected.on_state_loss = OnStateLoss::Adopt;
-    expected.on_late = OnLate::Drop;
+    expected.on_late = OnPassed::Drop;
     let after = Duration::from_secs(45);
     expected.policy.on_gap = GapPolicy::Skip { after };
     expected.policy.stuck_after = Duration::from_secs(600);
@@ -125,7 +125,7 @@ alone! {
     on_exhausted: on_exhausted = "dead_letter" => |o| o.on_exhausted = OnExhausted::DeadLetter;
     on_state_loss: on_state_loss = "adopt" => |o| o.on_state_loss = OnStateLoss::Adopt;
     keep_state_loss: on_state_loss = "stop" => |o| o.on_state_loss = OnStateLoss::Stop;
-    on_late: on_late = "drop" => |o| o.on_late = OnLate::Drop;
+    on_late: on_late = "drop" => |o| o.on_late = OnPassed::Drop;
     stuck_after: stuck_after = "5s" => |o| o.policy.stuck_after = Duration::from_secs(5);
     max_held: max_held = 1 => |o| o.policy.key_quota.events = 1;
     commit_window: commit_window = 8 => |o| o.commit_window = 8;

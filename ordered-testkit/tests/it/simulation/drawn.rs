@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use ordered_core::handler::{HandlerOptions, OnExhausted, OnLate};
+use ordered_core::handler::{HandlerOptions, OnExhausted, OnPassed};
 use ordered_core::protocol::GapPolicy;
 use ordered_core::worker::WorkerBuilder;
 use ordered_testkit::simulation::{App, Faults, Simulation};
@@ -33,7 +33,7 @@ fn draw_options(options: &mut HandlerOptions, random: &mut Rng) {
     options.set_commit_window(*pick(random, &[0, 0, 1, 5]));
     options.lane_backoff = Duration::from_millis(*pick(random, &[0, 250, 2_000]));
     options.on_exhausted = *pick(random, &[OnExhausted::Halt, OnExhausted::DeadLetter]);
-    options.on_late = *pick(random, &[OnLate::DeadLetter, OnLate::Drop]);
+    options.on_late = *pick(random, &[OnPassed::DeadLetter, OnPassed::Drop]);
     let policy = &mut options.policy;
     let deep_enough = options.batch.max(options.commit_window + 1);
     policy.lane_depth = deep_enough + *pick(random, &[0, 1, 10]);

@@ -107,9 +107,14 @@ impl<D: Default> Actor<D> {
             && !worker.is_operator()
         {
             let was_halted = transition.state.is_blocked();
+            let replay = transition.state.replays.keys().next().copied();
             transition.owner_died(worker.as_str());
             own.dirty = true;
+            own.death_unsaved = true;
             own.serial_until = own.state.last_seq + rules.reach();
+            if let Some(seq) = replay.filter(|seq| !own.state.replays.contains_key(seq)) {
+                shared.observe_key(&self.key, KeyChange::ReplayCrashed { seq });
+            }
             if let Some(last) = &own.state.last_error
                 && !was_halted
                 && own.state.is_blocked()
@@ -194,6 +199,7 @@ impl Ownership {
             tip: state.last_seq,
             committing: 0,
             closed: false,
+            death_unsaved: false,
             trial_saved: false,
             known_from: state.last_seq,
             ids: Default::default(),

@@ -32,6 +32,7 @@ impl<D: Default> Actor<D> {
         own.committing = 0;
         own.closed = false;
         own.trial_saved = own.state.on_trial;
+        own.death_unsaved = false;
         own.hand_over |= saved.hand_over;
         own.tip = own.state.last_seq;
         let rules = std::sync::Arc::clone(&shared.rules);

@@ -1,5 +1,6 @@
 use super::Plan;
 use super::chain::Chain;
+use crate::handler::OnPassed;
 use crate::protocol::engine::actor::{Actor, Ownership};
 use crate::protocol::engine::effect::{Deferral, Disposition};
 use crate::protocol::engine::event::Event;
@@ -24,10 +25,15 @@ impl<D> Actor<D> {
             let seen = event.seen == Some(true) || ids.contains(&event.id);
             let placement = transition.state.place(seq, None, seen, &rules.policy, now);
             let disposition = match placement {
-                Placement::Late if rules.on_late == crate::handler::OnLate::DeadLetter => {
+                Placement::Late if rules.on_late == OnPassed::DeadLetter => {
                     let error = "it came after its seq was skipped";
                     transition.dead_letter_held(seq, DeadCause::Late, error);
                     Disposition::Late
+                }
+                Placement::Stale if rules.on_stale == OnPassed::DeadLetter => {
+                    let error = "its seq was committed before, under an id that is not remembered";
+                    transition.dead_letter_held(seq, DeadCause::Stale, error);
+                    Disposition::Stale
                 }
                 Placement::Conflict | Placement::Compare(_) => {
                     let error = "another event was committed under its seq";

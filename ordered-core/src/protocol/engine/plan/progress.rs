@@ -130,7 +130,9 @@ impl<D> Actor<D> {
             return blocked;
         }
         let head = transition.state.head();
-        if blocked || !is_here(&self.queue, transition.state, head) {
+        let is_something_here =
+            !transition.state.replays.is_empty() || is_here(&self.queue, transition.state, head);
+        if blocked || !is_something_here {
             transition.cancel_trial();
             return blocked;
         }

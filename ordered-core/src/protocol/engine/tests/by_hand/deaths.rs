@@ -31,7 +31,7 @@ impl Bench {
 
 #[test]
 fn an_event_that_kills_its_worker_halts_its_key_after_as_many_deaths_alone() {
-    let mut bench = Bench::with(|rules| rules.policy.max_attempts = 3);
+    let mut bench = Bench::with(|rules| rules.policy.max_crashes = 3);
     let first = bench.worker("first");
     let (mut names, mut deaths) = (0, 0);
     while !bench.state().is_blocked() {
@@ -56,6 +56,24 @@ fn an_event_that_kills_its_worker_halts_its_key_after_as_many_deaths_alone() {
     assert!(error.contains("alone"), "{error}");
 }
 
+/// An event that kills as soon as it begins would never be counted otherwise, and others would be blamed for it.
+#[test]
+fn nothing_begins_before_the_store_knows_of_the_death_of_the_owner_before() {
+    let mut bench = Bench::with(|_| {});
+    let mut w = bench.worker("w");
+    let mut heir = bench.worker("heir");
+    bench.deliver(&mut w, 1);
+    bench.settle(&mut w);
+    assert_eq!(w.begin(), Some((1, 1)));
+    bench.die(w, &mut [&mut heir]);
+    bench.deliver(&mut heir, 1);
+    bench.exchange(&mut heir);
+    assert_eq!(heir.begin(), None, "the death is not saved");
+    bench.exchange(&mut heir);
+    assert_eq!(bench.state().unfinished, 1);
+    assert_eq!(heir.begin(), Some((1, 1)));
+}
+
 #[test]
 fn after_a_death_those_that_may_have_caused_it_run_alone() {
     let mut bench = Bench::with(|rules| {
@@ -78,7 +96,7 @@ fn after_a_death_those_that_may_have_caused_it_run_alone() {
 #[test]
 fn many_suspects_survive_as_many_kills_from_outside() {
     let mut bench = Bench::with(|rules| {
-        rules.policy.max_attempts = 2;
+        rules.policy.max_crashes = 2;
         rules.concurrency = 100;
     });
     let keys: Vec<Key> = (10..31)

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use crate::clock::Clock;
 use crate::event::{Envelope, EventId, Key};
-use crate::handler::{OnExhausted, OnLate};
+use crate::handler::{OnExhausted, OnPassed, OnRepeat};
 use crate::protocol::KeyState;
 use crate::protocol::engine::{
     Disposition, Effect, Engine, Event, EventChange, Pending, Rules, RunError, RunId,
@@ -31,7 +31,9 @@ fn rules(policy: Policy) -> Rules {
         batch: 1,
         commit_window: 0,
         on_exhausted: OnExhausted::Halt,
-        on_late: OnLate::DeadLetter,
+        on_late: OnPassed::DeadLetter,
+        on_stale: OnPassed::DeadLetter,
+        on_repeat: OnRepeat::Skip,
         own_backoff: Duration::ZERO,
         concurrency: 10,
         max_keys: 100,

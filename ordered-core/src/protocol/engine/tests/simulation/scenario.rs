@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::{EventId, Key, Seq};
-use crate::handler::{OnExhausted, OnLate};
+use crate::handler::{OnExhausted, OnPassed, OnRepeat};
 use crate::protocol::engine::Rules;
 use crate::protocol::{GapPolicy, Policy, Quota};
 use crate::worker::Control;
@@ -116,7 +116,8 @@ fn faults(random: &mut fastrand::Rng) -> Faults {
 
 fn rules(random: &mut fastrand::Rng) -> Rules {
     let mut policy = Policy {
-        max_attempts: random.u32(2..=3),
+        max_attempts: Some(random.u32(2..=3)),
+        max_crashes: random.u32(2..=3),
         lane_depth: random.u32(2..=6),
         next_events: random.u32(1..=4),
         ..Policy::default()
@@ -147,7 +148,9 @@ fn rules(random: &mut fastrand::Rng) -> Rules {
         batch: if ahead { random.u32(1..=4) } else { 1 },
         commit_window: if ahead { random.u32(0..=3) } else { 0 },
         on_exhausted: [OnExhausted::Halt, OnExhausted::DeadLetter][random.usize(0..2)],
-        on_late: [OnLate::DeadLetter, OnLate::Drop][random.usize(0..2)],
+        on_late: [OnPassed::DeadLetter, OnPassed::Drop][random.usize(0..2)],
+        on_stale: [OnPassed::DeadLetter, OnPassed::Drop][random.usize(0..2)],
+        on_repeat: OnRepeat::Skip,
         own_backoff: Duration::from_millis([0, 100_000][random.usize(0..2)]),
         concurrency: random.usize(1..=3),
         max_keys: random.usize(1..=4),
