@@ -2,7 +2,7 @@ pub use std::cmp::max;
 pub use std::future::Future;
 pub use std::marker::Send;
 pub use std::ops::Deref;
-pub use std::option::Option;
+pub use std::option::Option::{self, None, Some};
 pub use std::result::Result::{self, Ok};
 pub use std::vec::Vec;
 

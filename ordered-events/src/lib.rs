@@ -53,7 +53,7 @@ pub use ordered_core as core;
 /// /// The prices of the shop, say.
 /// type Db = std::collections::HashMap<String, u32>;
 ///
-/// #[ordered_handler(key = "order_id", seq = "seq", max_attempts = 3, dedup_ttl = "7d")]
+/// #[ordered_handler(key = "order_id", seq = "seq", give_up_after = "2h", dedup_ttl = "7d")]
 /// async fn apply_order(event: OrderEvent, State(db): State<Db>) -> Result<(), HandlerError> {
 ///     let amount: u32 = event.amount.parse().permanent()?; // No further try will mend it.
 ///     let price = db.get(&event.order_id).ok_or("the price is not known yet")?; // Tried again later.

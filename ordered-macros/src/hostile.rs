@@ -9,7 +9,7 @@ use quote::quote;
 
 use crate::{attribute, duration};
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 26] = [
     "key",
     "seq",
     "id",
@@ -17,7 +17,11 @@ const NAMES: [&str; 22] = [
     "timeout",
     "backoff",
     "max_backoff",
+    "give_up_after",
     "max_attempts",
+    "max_crashes",
+    "on_stale",
+    "on_repeat",
     "dedup_ttl",
     "max_held",
     "lane_depth",

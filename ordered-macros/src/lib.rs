@@ -41,7 +41,9 @@ use crate::model::Model;
 /// | `id` | field | What makes it this event: a repetition has the same id. Of any type that implements `Display`. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
 /// | `timeout` | duration | How long one run may take before it is cancelled and counted as a failed attempt. | `"30s"` |
-/// | `max_attempts` | integer, from 1 | How often an event is tried before it counts as failed for good. Deaths of workers count apart: one that was under way in two workers that died runs alone from then on, and its key stops when that has killed so many more. | `5` |
+/// | `give_up_after` | duration or `"never"` | How long an event whose handler fails is tried again, from its first failure on. After that it counts as failed permanently. | `"1h"` |
+/// | `max_attempts` | integer, from 1 | How often an event is tried at the most, however early that is. | no limit |
+/// | `max_crashes` | integer, from 1 | How many workers may die while they run an event alone, before its key stops. An event that was under way in two workers that died runs alone from then on. | `5` |
 /// | `backoff` | duration | The longest wait before the second attempt; it doubles with each further one. `"0s"`: no wait. | `"100ms"` |
 /// | `max_backoff` | duration | The longest wait before any attempt. | `"10s"`, or `backoff` if that is longer |
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
@@ -49,7 +51,9 @@ use crate::model::Model;
 /// | `on_state_loss` | `"stop"` or `"adopt"` | What workers do when the store has lost the state of the group, because it was flushed or has no disk and was restarted: they end with an error that names their keys; or they go on with a new state, into which each writes how far it knows its keys to be. What the store held and remembered is gone in either case. | `"stop"` |
 /// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. | `"wait"` |
 /// | `gap_timeout` | duration | After how long that is done. | required with `"skip"`, `"halt"` and `"repair"` |
-/// | `on_late` | `"dead_letter"` or `"drop"` | What becomes of an event that comes after its key has passed over it. | `"dead_letter"` |
+/// | `on_late` | `"dead_letter"` or `"drop"` | What becomes of an event that comes after its key has skipped it. | `"dead_letter"` |
+/// | `on_stale` | `"dead_letter"` or `"drop"` | What becomes of an event at or below the last committed seq of its key whose id is not remembered: a repetition that comes later than `dedup_ttl`, or one of a producer that began to number anew. | `"dead_letter"` |
+/// | `on_repeat` | `"skip"` or `"conflict"` | What becomes of an event whose id was committed under another seq of its key: it counts as handled; or it counts as failed permanently, because different events have one id. | `"skip"` |
 /// | `stuck_after` | duration | After how long a key that waits for an event is reported as stuck. | `"1m"` |
 /// | `dedup_ttl` | duration | How long a processed event is remembered by its id. | `"24h"` |
 /// | `max_held` | integer, from 1 | How many events of one key may wait in the store for their turn. | `10_000` |

@@ -46,7 +46,7 @@ fn deep(worker: WorkerBuilder, prefetch: u16) -> WorkerBuilder {
     key = "order_id",
     seq = "seq",
     id = "event_id",
-    max_attempts = 1000000,
+    give_up_after = "never",
     backoff = "10s"
 )]
 async fn handle_some(event: OrderEvent, State(work): State<Work>) -> Result<(), HandlerError> {

@@ -89,7 +89,7 @@ async fn an_event_that_kills_its_workers_halts_its_key_and_no_other() {
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let admin = Admin::new(Arc::new(store));
     let policy = Policy::default();
-    let deaths = DEATHS_OF_A_SUSPECT + policy.max_attempts;
+    let deaths = DEATHS_OF_A_SUSPECT + policy.max_crashes;
     let group = Group::new(&setting.group, policy);
     let poison = format!("{KEY}:{SEQ}");
     let poison = ["--poison", &poison];

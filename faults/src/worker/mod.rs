@@ -88,7 +88,8 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         })
         .drain_timeout(Duration::from_secs(10))
         // No key is to halt for faults that are none of its own.
-        .max_attempts(1_000)
+        .give_up_after(None)
+        .max_crashes(1_000)
         .concurrency(64)
         .read_ahead(1_024)
         .state(orders.temper)

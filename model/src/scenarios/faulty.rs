@@ -192,7 +192,7 @@ pub(super) const TWO_CRASH: Bounds = Bounds {
         crashes: true,
         ..CALM
     },
-    most_faults: Some(3),
+    most_faults: Some(2),
     ..ALONE
 };
 

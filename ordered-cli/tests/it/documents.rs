@@ -99,7 +99,7 @@ async fn every_document_has_its_fields() {
     assert_fields(&explained, "explanation key");
     assert_fields(
         &explained["explanation"],
-        "group key standing paused seq since worker attempts max_attempts error by_itself remedies text",
+        "group key standing paused seq since worker attempts max_attempts max_crashes give_up_at error by_itself remedies text",
     );
     assert_fields(&explained["explanation"]["remedies"][0], "command effect");
     let unknown = world.ordered("explain x --json").await.json();

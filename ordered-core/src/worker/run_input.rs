@@ -3,8 +3,8 @@ use std::sync::Arc;
 use crate::clock::wall_clock;
 use crate::event::{Key, Seq};
 use crate::handler::{
-    AnyEvent, Context, ContextParts, DynHandler, HandlerError, Malformed, RunLease, States, Work,
-    WorkerLease,
+    AnyEvent, Context, ContextParts, Decoded, DynHandler, HandlerError, Malformed, RunLease,
+    States, Work, WorkerLease,
 };
 use crate::protocol::engine::{Event, Run};
 use crate::protocol::{Fence, WorkerId};
@@ -41,7 +41,7 @@ impl RunInputs {
     /// The input of a run.
     ///
     /// # Errors
-    /// When this version of the handler cannot read an event that was held by another one.
+    /// When this version of the handler cannot read an event that was held by another one, or reads it as another event.
     pub(super) fn of(&self, run: Run<'_, Read>) -> Result<RunInput, HandlerError> {
         let Run {
             id,
@@ -57,7 +57,7 @@ impl RunInputs {
             }
             let attempt = if place == 0 { attempt } else { 1 };
             let context = self.context(&id.key, (fence, epoch), attempt, event);
-            Ok((self.take(event).map_err(unreadable)?, context))
+            Ok((self.take(&id.key, event)?, context))
         });
         if !self.batches {
             let (event, context) = read.next().expect("a run has at least one event")?;
@@ -75,14 +75,17 @@ impl RunInputs {
         })
     }
 
-    fn take(&self, event: &mut Event<Read>) -> Result<AnyEvent, Malformed> {
-        match event.data.0.take() {
-            Some(read) => Ok(read),
-            None => self
-                .handler
-                .read(&event.envelope)
-                .map(|decoded| decoded.event),
+    /// An event that comes from the store is read again, and runs only as what it is: an operator or another version may have
+    /// given it a body that belongs to another place.
+    fn take(&self, key: &Key, event: &mut Event<Read>) -> Result<AnyEvent, HandlerError> {
+        if let Some(read) = event.data.0.take() {
+            return Ok(read);
         }
+        let decoded = self.handler.read(&event.envelope).map_err(unreadable)?;
+        if (&decoded.key, decoded.seq.get()) != (key, event.seq) {
+            return Err(misplaced(key, event.seq, &decoded));
+        }
+        Ok(decoded.event)
     }
 
     fn context(
@@ -107,6 +110,14 @@ impl RunInputs {
         };
         Context::with_lease(parts, Some(RunLease::begin(&self.lease)))
     }
+}
+
+fn misplaced(key: &Key, seq: u64, decoded: &Decoded<AnyEvent>) -> HandlerError {
+    HandlerError::permanent(format!(
+        "the event says that it is seq {} of key {}, and it is held as seq {seq} of key {key}: nothing of it was run. Its body \
+         was edited, or this version of the handler reads key and seq from another place",
+        decoded.seq, decoded.key
+    ))
 }
 
 fn unreadable(malformed: Malformed) -> HandlerError {

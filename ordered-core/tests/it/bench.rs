@@ -28,6 +28,8 @@ pub(crate) enum Act {
     Succeed,
     Fail,
     FailForGood,
+    /// Fails, and says after which time it is to be tried again.
+    FailFor(Duration),
     /// Fails for good, at length.
     Rant,
     Panic,
@@ -65,6 +67,7 @@ impl Handler for Scribe {
         match (self.script)(&context) {
             Act::Succeed => {}
             Act::Fail => return Err(HandlerError::transient("no luck")),
+            Act::FailFor(wait) => return Err(HandlerError::transient("busy").retry_after(wait)),
             Act::FailForGood => return Err(HandlerError::permanent("never")),
             Act::Rant => return Err(HandlerError::permanent("never ".repeat(100_000))),
             Act::Panic => panic!("oh no"),

@@ -12,6 +12,7 @@ mod gaps;
 mod hooks;
 mod hostile;
 mod operators;
+mod outages;
 mod pitfalls;
 mod purity;
 mod resources;

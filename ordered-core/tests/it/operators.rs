@@ -27,7 +27,7 @@ fn poisoned() -> (World, Arc<AtomicBool>) {
     (world, mended)
 }
 
-async fn operate(world: &World, verb: Verb, dry_run: bool) -> Verdict {
+pub(crate) async fn operate(world: &World, verb: Verb, dry_run: bool) -> Verdict {
     let (group, key) = (
         Group::new("test", Policy::default()),
         Key::new("k0").unwrap(),

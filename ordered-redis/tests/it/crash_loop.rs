@@ -127,7 +127,7 @@ async fn an_event_that_kills_its_worker_halts_its_key_and_no_other() {
         "{error}"
     );
     // Two deaths make a suspect, and each later one is its own.
-    let most = 2 + usize::try_from(fleet.options.policy.max_attempts).unwrap();
+    let most = 2 + usize::try_from(fleet.options.policy.max_crashes).unwrap();
     assert_eq!(deaths, most, "{error}");
     for key in &others {
         assert_eq!(view(&store, &fleet, key).await.phase, "open", "{key}");

@@ -39,7 +39,7 @@ async fn the_attributes_are_explained() {
 
 /// What the log says at the start of a worker with this timeout and so many attempts, on a queue with a visibility
 /// timeout of 45 seconds and this many receives.
-async fn said(handler_timeout: u64, max_attempts: u32, max_receives: u32) -> String {
+async fn said(handler_timeout: u64, max_crashes: u32, max_receives: u32) -> String {
     let policy = format!(
         r#"{{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:target","maxReceiveCount":{max_receives}}}"#
     );
@@ -48,7 +48,7 @@ async fn said(handler_timeout: u64, max_attempts: u32, max_receives: u32) -> Str
     let log = Log::new();
     let consumer = canned.connect("orders").await.unwrap();
     let handler_timeout = Duration::from_secs(handler_timeout);
-    consumer.introduce(WorkerFacts::new(handler_timeout, max_attempts));
+    consumer.introduce(WorkerFacts::new(handler_timeout, max_crashes));
     consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
     log.text()
 }
@@ -76,7 +76,7 @@ async fn the_visibility_timeout_is_held_against_the_handlers() {
 #[tokio::test(start_paused = true)]
 async fn the_receives_of_the_queue_are_held_against_the_attempts_of_the_handler() {
     let text = said(30, 5, 4).await;
-    let both = "max_attempts=5";
+    let both = "max_crashes=5";
     says(
         &text,
         &["WARN", "max_receive_count=4", both, "before its attempts"],

@@ -141,7 +141,8 @@ impl Fleet {
             .drain_timeout(LEASE)
             .defer(LEASE / 6)
             // A key is not to be halted by faults that are none of its own.
-            .max_attempts(1_000_000);
+            .give_up_after(None)
+            .max_crashes(1_000_000);
         let worker = (self.app.equip)(worker, &self.recorder);
         let changes = self.app.changes.iter();
         changes.fold(worker, |worker, change| change(worker))

@@ -68,7 +68,10 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
         Occurrence::Held { event, waiting } => {
             debug!(key = event.key.as_str(), seq = %event.seq, %waiting, "held an event");
         }
-        Occurrence::Duplicate { event } | Occurrence::Stale { event } => {
+        Occurrence::Stale { event } => {
+            warn!(key = event.key.as_str(), seq = %event.seq, id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
+        }
+        Occurrence::Duplicate { event } => {
             debug!(key = event.key.as_str(), seq = %event.seq, "dropped an event that was committed before");
         }
         Occurrence::Received { event, .. }
@@ -77,4 +80,12 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
             trace!(key = event.key.as_str(), seq = %event.seq, ?occurrence, "");
         }
     }
+}
+
+/// Lines like the last one were not logged.
+pub(super) fn left_out(lines: u64) {
+    warn!(
+        lines,
+        "so many lines with the same cause as the last one were left out"
+    );
 }

@@ -3,6 +3,7 @@
 mod label;
 mod ledger;
 mod log;
+mod log_limit;
 mod metric;
 
 use std::array;
@@ -16,6 +17,7 @@ pub use self::label::Outcome;
 use self::label::Step;
 pub(super) use self::label::StoreCall;
 use self::ledger::Ledger;
+use self::log_limit::LogLimit;
 pub use self::metric::{METRICS, Metric, MetricKind};
 use super::Occurrence;
 use crate::clock::wall_clock;
@@ -41,6 +43,7 @@ pub(super) struct Telemetry {
     oldest_gap: Gauge,
     breaker_open: Gauge,
     breaker_is_open: AtomicBool,
+    log_limit: LogLimit,
 }
 
 impl Telemetry {
@@ -71,6 +74,7 @@ impl Telemetry {
             oldest_gap: gauge!(metric::OLDEST_GAP.name, "group" => label()),
             breaker_open: gauge!(metric::BREAKER_OPEN.name, "group" => label()),
             breaker_is_open: AtomicBool::new(false),
+            log_limit: LogLimit::default(),
         }
     }
 
@@ -78,7 +82,12 @@ impl Telemetry {
         if let Some(step) = step(occurrence) {
             self.steps[step as usize].increment(1);
         }
-        log::line(occurrence);
+        if let Some(left_out) = self.log_limit.admits(occurrence) {
+            log::line(occurrence);
+            if left_out > 0 {
+                log::left_out(left_out);
+            }
+        }
     }
 
     /// How long a committed event waited: in the store until this worker got it, and in all.

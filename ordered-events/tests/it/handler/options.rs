@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::handler::{HandlerOptions, OnExhausted, OnPassed, OnStateLoss};
+use ordered_core::handler::{HandlerOptions, OnExhausted, OnPassed, OnRepeat, OnStateLoss};
 use ordered_core::protocol::GapPolicy;
 use ordered_events::{Handler, ordered_handler};
 use serde::Deserialize;
@@ -32,13 +32,16 @@ fn the_defaults_are_the_documented_ones() {
         seq = "seq",
         group = "defaults",
         timeout = "30s",
-        max_attempts = 5,
+        give_up_after = "1h",
+        max_crashes = 5,
         backoff = "100ms",
         max_backoff = "10s",
         lane_backoff = "250ms",
         on_exhausted = "halt",
         on_gap = "wait",
         on_late = "dead_letter",
+        on_stale = "dead_letter",
+        on_repeat = "skip",
         stuck_after = "1m",
         dedup_ttl = "24h",
         max_held = 10_000,
@@ -59,13 +62,17 @@ fn the_defaults_are_the_documented_ones() {
     timeout = "1m30s",
     backoff = "250ms",
     max_backoff = "5m",
+    give_up_after = "2h",
     max_attempts = 9,
+    max_crashes = 7,
     lane_backoff = "2s",
     on_exhausted = "dead_letter",
     on_state_loss = "adopt",
     on_gap = "skip",
     gap_timeout = "45s",
     on_late = "drop",
+    on_stale = "drop",
+    on_repeat = "conflict",
     stuck_after = "10m",
     dedup_ttl = "7d",
     max_held = 1_000,
@@ -81,11 +88,15 @@ fn every_option_ends_up_in_its_place() {
     expected.timeout = Duration::from_secs(90);
     expected.backoff.base = Duration::from_millis(250);
     expected.backoff.cap = Duration::from_secs(5 * 60);
-    expected.policy.max_attempts = 9;
+    expected.policy.give_up_after = Some(Duration::from_secs(7_200));
+    expected.policy.max_attempts = Some(9);
+    expected.policy.max_crashes = 7;
     expected.lane_backoff = Duration::from_secs(2);
     expected.on_exhausted = OnExhausted::DeadLetter;
     expected.on_state_loss = OnStateLoss::Adopt;
     expected.on_late = OnPassed::Drop;
+    expected.on_stale = OnPassed::Drop;
+    expected.on_repeat = OnRepeat::Conflict;
     let after = Duration::from_secs(45);
     expected.policy.on_gap = GapPolicy::Skip { after };
     expected.policy.stuck_after = Duration::from_secs(600);
@@ -119,8 +130,13 @@ alone! {
     backoff: backoff = "1s" => |o| o.backoff.base = Duration::from_secs(1);
     no_backoff: backoff = "0s" => |o| o.backoff.base = Duration::ZERO;
     max_backoff: max_backoff = "1h" => |o| o.backoff.cap = Duration::from_secs(3600);
-    max_attempts: max_attempts = 1 => |o| o.policy.max_attempts = 1;
-    most_attempts: max_attempts = 4_294_967_295 => |o| o.policy.max_attempts = u32::MAX;
+    max_attempts: max_attempts = 1 => |o| o.policy.max_attempts = Some(1);
+    most_attempts: max_attempts = 4_294_967_295 => |o| o.policy.max_attempts = Some(u32::MAX);
+    give_up_after: give_up_after = "5m" => |o| o.policy.give_up_after = Some(Duration::from_secs(300));
+    never_give_up: give_up_after = "never" => |o| o.policy.give_up_after = None;
+    max_crashes: max_crashes = 2 => |o| o.policy.max_crashes = 2;
+    on_stale: on_stale = "drop" => |o| o.on_stale = OnPassed::Drop;
+    on_repeat: on_repeat = "conflict" => |o| o.on_repeat = OnRepeat::Conflict;
     lane_backoff: lane_backoff = "0s" => |o| o.lane_backoff = Duration::ZERO;
     on_exhausted: on_exhausted = "dead_letter" => |o| o.on_exhausted = OnExhausted::DeadLetter;
     on_state_loss: on_state_loss = "adopt" => |o| o.on_state_loss = OnStateLoss::Adopt;

@@ -186,5 +186,5 @@ make_handler!(made, "key", 3, Event);
 #[test]
 fn a_macro_makes_handlers() {
     assert_eq!(identity(made, event()).0, "k");
-    assert_eq!(made.options().policy.max_attempts, 3);
+    assert_eq!(made.options().policy.max_attempts, Some(3));
 }

@@ -52,7 +52,8 @@ struct Transfer {
     id = "header:x-ordered-id",
     group = "credits",
     // Postgres is restarted, which takes as long as it takes.
-    max_attempts = 100_000,
+    give_up_after = "never",
+    max_crashes = 100_000,
     backoff = "20ms",
     max_backoff = "100ms",
     timeout = "10s"

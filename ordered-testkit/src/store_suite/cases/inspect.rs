@@ -185,7 +185,7 @@ pub async fn a_group_is_found_with_the_rules_it_was_opened_with(stage: Stage<imp
     assert!(groups.is_sorted());
     assert!(groups.iter().any(|name| name == stage.group.name()));
     let mut policy = stage.group.policy().clone();
-    policy.max_attempts = 17;
+    policy.max_attempts = Some(17);
     policy.dedup_ttl = Duration::from_secs(5);
     let changed = Group::new(stage.group.name(), policy);
     for group in [&stage.group, &changed] {

@@ -38,7 +38,8 @@ fn draw_options(options: &mut HandlerOptions, random: &mut Rng) {
     let deep_enough = options.batch.max(options.commit_window + 1);
     policy.lane_depth = deep_enough + *pick(random, &[0, 1, 10]);
     policy.next_events = random.u32(1..6);
-    policy.max_attempts = *pick(random, &[2, 5, 1_000_000]);
+    policy.max_attempts = *pick(random, &[Some(2), Some(5), None]);
+    policy.max_crashes = *pick(random, &[2, 5, 1_000_000]);
     policy.key_quota.events = *pick(random, &[3, 10, 10_000]);
     policy.on_gap = match random.u8(0..4) {
         0 => GapPolicy::Skip {
