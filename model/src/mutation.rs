@@ -9,7 +9,6 @@ pub enum Mutation {
     AckOnFailure,
     StartsWithoutLease,
     ForgetsLapse,
-    ForgetsLapseUnderWay,
     UnknownIsDone,
     UnknownIsForgotten,
     CallsAreNotNumbered,
@@ -21,7 +20,6 @@ pub enum Mutation {
     AdoptsNothing,
     // In the store.
     NoFence,
-    FenceByName,
     TakesFromTheLiving,
     ReleasesDespiteMail,
     ReleaseKeepsOwner,
@@ -42,14 +40,13 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 32] = [
         Self::AckOnDelivery,
         Self::AckOnDone,
         Self::AckOnAsk,
         Self::AckOnFailure,
         Self::StartsWithoutLease,
         Self::ForgetsLapse,
-        Self::ForgetsLapseUnderWay,
         Self::UnknownIsDone,
         Self::UnknownIsForgotten,
         Self::CallsAreNotNumbered,
@@ -60,7 +57,6 @@ impl Mutation {
         Self::FillIsForgotten,
         Self::AdoptsNothing,
         Self::NoFence,
-        Self::FenceByName,
         Self::TakesFromTheLiving,
         Self::ReleasesDespiteMail,
         Self::ReleaseKeepsOwner,
@@ -91,9 +87,6 @@ impl Mutation {
             Self::ForgetsLapse => {
                 "the worker that gets its lease back goes on with what it owned before"
             }
-            Self::ForgetsLapseUnderWay => {
-                "the worker takes an answer for good that was under way when its lease lapsed"
-            }
             Self::UnknownIsDone => "the worker takes a save without an answer for carried out",
             Self::UnknownIsForgotten => {
                 "the worker forgets a save without an answer, and goes on under the same fence"
@@ -108,7 +101,6 @@ impl Mutation {
                 "the worker forgets what it knew of its keys when the state is lost"
             }
             Self::NoFence => "a save does not look at the owner",
-            Self::FenceByName => "a save looks at the name of the owner, and not at the fence",
             Self::TakesFromTheLiving => "a key may be taken from a worker whose lease is good",
             Self::ReleasesDespiteMail => "a key is given up although there is mail",
             Self::ReleaseKeepsOwner => "a release is answered, and the owner stays",

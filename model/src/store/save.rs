@@ -22,7 +22,6 @@ impl Store {
         let owner = record.owner.as_ref();
         let is_owner = match mutation {
             Some(Mutation::NoFence) => owner.is_some(),
-            Some(Mutation::FenceByName) => owner.is_some_and(|owner| owner.who == who),
             _ => owner.is_some_and(|owner| owner.who == who && owner.fence == save.fence),
         };
         if !is_owner {

@@ -46,8 +46,6 @@ pub(crate) struct Call {
     pub(crate) requests: Vec<Request>,
     pub(crate) pending: Vec<Pending<()>>,
     pub(crate) answer: Option<Answered>,
-    /// The lease lapsed since.
-    pub(crate) lapsed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

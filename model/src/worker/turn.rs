@@ -94,7 +94,6 @@ impl Turn<'_> {
             requests,
             pending,
             answer: None,
-            lapsed: false,
         });
     }
 
@@ -147,7 +146,6 @@ impl Turn<'_> {
 
     /// The answer arrives.
     pub(crate) fn reply(&mut self) {
-        let forgets = self.is(Mutation::ForgetsLapseUnderWay);
         let adopts = !self.is(Mutation::AdoptsNothing);
         let bounds = self.model.bounds;
         let worker = self.worker();
@@ -158,9 +156,6 @@ impl Turn<'_> {
             Some(Answered::Exchange(exchange)) => {
                 worker.paused = exchange.paused;
                 worker.engine.on_answers(call.pending, exchange);
-                if call.lapsed && !forgets {
-                    worker.engine.on_lapse();
-                }
             }
             Some(Answered::StateLost) => {
                 worker.engine.on_no_answer(call.pending);
@@ -241,9 +236,6 @@ impl Turn<'_> {
             }
         }
         if !std::mem::replace(&mut worker.lease, true) {
-            if let Some(call) = &mut worker.call {
-                call.lapsed = true;
-            }
             if !forgets {
                 worker.engine.on_lapse();
             }

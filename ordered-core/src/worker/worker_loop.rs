@@ -70,8 +70,7 @@ pub(super) struct WorkerLoop {
 /// What is under way in the loop.
 struct LoopState {
     asked: Option<Call<BatchAnswer>>,
-    /// How often the lease had lapsed when `asked` went out, and when the engine was last told.
-    asked_under: u64,
+    /// How often the lease had lapsed when the engine was last told.
     known_lapses: u64,
     /// The life of the state that `asked` went out to.
     asked_in: Incarnation,
@@ -241,7 +240,6 @@ impl WorkerLoop {
         }
         let mut state = LoopState {
             asked: None,
-            asked_under: 0,
             known_lapses: 0,
             asked_in: self.session.incarnation,
             sweeping: None,
@@ -410,12 +408,12 @@ impl WorkerLoop {
             Err(error) => return Err(WorkerError::Store(error)),
         };
         self.clock = StoreClock::said(exchange.now);
-        let (asked_under, asked_in) = (state.asked_under, state.asked_in);
+        let asked_in = state.asked_in;
         if self.engine.outgoing() >= ENOUGH.min(self.settings.batch_commands) {
             self.ask(state);
         }
         self.engine.on_answers(pending, exchange);
-        if asked_under != self.lease.lapses() || asked_in != self.session.incarnation {
+        if asked_in != self.session.incarnation {
             self.engine.on_lapse();
         }
         Ok(())
@@ -436,7 +434,6 @@ impl WorkerLoop {
             call = Box::pin(std::future::ready(answer));
         }
         state.asked = Some(call);
-        state.asked_under = state.known_lapses;
         state.asked_in = self.session.incarnation;
     }
 
