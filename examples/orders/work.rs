@@ -48,16 +48,17 @@ pub(crate) struct Options {
     /// The name of this worker; one that is unique is made up by default.
     #[arg(long)]
     id: Option<String>,
-    /// Where to serve metrics for Prometheus, at /metrics: 127.0.0.1:9464.
+    /// Where to serve metrics for Prometheus, at /metrics, and how the worker is, at /live and /ready: 127.0.0.1:9464.
     #[cfg(feature = "prometheus")]
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<std::net::SocketAddr>,
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    // Before the worker, which looks its metrics up when it starts.
     #[cfg(feature = "prometheus")]
-    let _server = match options.metrics {
-        Some(address) => Some(serve_metrics(address).await?),
+    let prometheus = match options.metrics {
+        Some(_) => Some(ordered_events::prometheus::Prometheus::install()?),
         None => None,
     };
     let ledger = Ledger::open(
@@ -83,6 +84,16 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if let Some(id) = options.id {
         worker = worker.id(id);
     }
+    let worker = worker.build()?;
+    #[cfg(feature = "prometheus")]
+    let _server = match (prometheus, options.metrics) {
+        (Some(prometheus), Some(address)) => {
+            let server = prometheus.watch(worker.health()).serve(address).await?;
+            tracing::info!(at = %format_args!("http://{}/metrics", server.address()), "metrics");
+            Some(server)
+        }
+        _ => None,
+    };
     worker.run_until(shutdown_signal()).await?;
     Ok(())
 }
@@ -91,15 +102,4 @@ fn poison(text: &str) -> Result<(String, u64), String> {
     let (order, seq) = text.rsplit_once(':').ok_or("it has no `:`")?;
     let seq = seq.parse().map_err(|error| format!("the seq: {error}"))?;
     Ok((order.to_owned(), seq))
-}
-
-/// Comes before the worker, which looks its metrics up when it starts.
-#[cfg(feature = "prometheus")]
-async fn serve_metrics(
-    address: std::net::SocketAddr,
-) -> Result<ordered_events::prometheus::MetricsServer, Box<dyn Error>> {
-    let prometheus = ordered_events::prometheus::Prometheus::install()?;
-    let server = prometheus.serve(address).await?;
-    tracing::info!(at = %format_args!("http://{}/metrics", server.address()), "metrics");
-    Ok(server)
 }

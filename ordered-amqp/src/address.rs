@@ -61,6 +61,17 @@ impl Address {
         millis.map_or(CONNECT_TIMEOUT, Duration::from_millis)
     }
 
+    /// Host, port and vhost, whoever connects.
+    pub(crate) fn place(&self) -> String {
+        let authority = &self.uri.authority;
+        format!(
+            "amqp://{}:{}/{}",
+            authority.host,
+            authority.port,
+            self.vhost()
+        )
+    }
+
     pub(crate) fn user(&self) -> &str {
         &self.uri.authority.userinfo.username
     }

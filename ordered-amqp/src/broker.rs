@@ -2,13 +2,16 @@ use std::io;
 use std::time::Duration;
 
 use lapin::tcp::OwnedTLSConfig;
+use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
+use ordered_core::credentials::SharedCredentials;
 use ordered_core::transport::TransportError;
 use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::backoff::Backoff;
 use crate::failure::{Stage, explain};
+use crate::quiet;
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ pub(crate) struct Broker {
     /// Certificates in PEM that are trusted besides those of the system.
     pub(crate) certificates: Option<String>,
     pub(crate) backoff: (Duration, Duration),
+    /// Asked at each connection, in place of the password of the address.
+    pub(crate) credentials: Option<SharedCredentials>,
+    /// How long the login may be refused before consuming ends.
+    pub(crate) refused_for: Duration,
 }
 
 impl Broker {
@@ -32,6 +39,23 @@ impl Broker {
         connected.map_err(|error| explain(&self.address, Stage::Connecting, error))
     }
 
+    /// The address with the credentials of now.
+    async fn uri(&self) -> lapin::Result<AMQPUri> {
+        let mut uri = self.address.uri();
+        if let Some(source) = &self.credentials {
+            let credentials = source
+                .get()
+                .await
+                .map_err(|error| io::Error::other(format!("there are no credentials: {error}")))?;
+            let login = &mut uri.authority.userinfo;
+            if let Some(user) = credentials.user_name() {
+                user.clone_into(&mut login.username);
+            }
+            credentials.secret().clone_into(&mut login.password);
+        }
+        Ok(uri)
+    }
+
     /// Connects, once. lapin's own recovery stays off: it would bring consumers back with the tags of the old
     /// connection still unsettled.
     pub(crate) async fn connect(&self, purpose: &str) -> lapin::Result<Connection> {
@@ -41,8 +65,8 @@ impl Broker {
             identity: None,
             cert_chain: self.certificates.clone(),
         };
-        let runtime = lapin::runtime::default_runtime()?;
-        let uri = self.address.uri();
+        let runtime = quiet::runtime();
+        let uri = self.uri().await?;
         let connect = Connection::connect_uri_with_config(uri, properties, certificates, runtime);
         within(self.address.timeout(), connect).await
     }

@@ -2,6 +2,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
+use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
 use ordered_core::transport::TransportError;
 
 use crate::address::Address;
@@ -41,6 +42,9 @@ impl AmqpAddress {
             name: NAME.to_owned(),
             certificates: None,
             backoff: BACKOFF,
+            credentials: None,
+            refused_for: REFUSED_FOR,
+            strict: false,
         }
     }
 
@@ -65,6 +69,8 @@ impl AmqpAddress {
             name: NAME.to_owned(),
             certificates: None,
             backoff: BACKOFF,
+            credentials: None,
+            refused_for: REFUSED_FOR,
         };
         let publisher = AmqpPublisher::new(broker, exchange.into(), routing_key.into(), None);
         publisher.connected().await
@@ -85,6 +91,9 @@ pub struct AmqpBuilder {
     name: String,
     certificates: Option<String>,
     backoff: (Duration, Duration),
+    credentials: Option<SharedCredentials>,
+    refused_for: Duration,
+    strict: bool,
 }
 
 impl AmqpBuilder {
@@ -100,6 +109,13 @@ impl AmqpBuilder {
     /// The default is yes; without it, the user needs no permission to configure.
     pub fn declare(mut self, declare: bool) -> Self {
         self.declare = declare;
+        self
+    }
+
+    /// Whether to refuse a queue whose arguments break a promise, such as a limit that drops the oldest events. The default is
+    /// no: then the log says so when the transport starts.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
         self
     }
 
@@ -132,6 +148,21 @@ impl AmqpBuilder {
     /// random. The default is 100 milliseconds and 30 seconds.
     pub fn reconnect_backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = (first, longest);
+        self
+    }
+
+    /// Who is asked for the password at each connection, and for the user where it says one, in place of those of the address: a
+    /// closure `|| async { Ok(Credentials::password(…)) }`, or a
+    /// [`PasswordFile`](ordered_core::credentials::PasswordFile).
+    pub fn credentials(mut self, source: impl CredentialSource) -> Self {
+        self.credentials = Some(SharedCredentials::new(source));
+        self
+    }
+
+    /// How long RabbitMQ may refuse the login of a consumer that was connected before: until then it is tried again, and beyond
+    /// it the worker ends with the error. The default is 5 minutes. A login that is refused at start is an error at once.
+    pub fn refused_for(mut self, longest: Duration) -> Self {
+        self.refused_for = longest;
         self
     }
 
@@ -186,6 +217,8 @@ impl AmqpBuilder {
             name: self.name,
             certificates: self.certificates,
             backoff: self.backoff,
+            credentials: self.credentials,
+            refused_for: self.refused_for,
         };
         let places = Places {
             queue: self.queue.into(),
@@ -196,6 +229,7 @@ impl AmqpBuilder {
             places,
             kind: self.kind,
             declare: self.declare,
+            strict: self.strict,
         };
         Ok((broker, topology, self.consumer_tag))
     }

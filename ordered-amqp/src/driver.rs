@@ -1,11 +1,14 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use lapin::Event;
-use ordered_core::transport::Intake;
+use ordered_core::transport::{Intake, TransportError};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::broker::Broker;
+use crate::failure::is_login_refusal;
 use crate::leader::{self, Leaderless};
 use crate::session::Session;
 use crate::shared::Shared;
@@ -27,14 +30,16 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
     let mut session = first;
     loop {
         shared.session.send_replace(Some(Arc::clone(&session)));
+        shared.consumes();
         let opened = Instant::now();
-        tokio::select! {
-            () = watch(&session) => {}
+        let reason = tokio::select! {
+            reason = watch(&session) => reason,
             () = shared.closing() => return,
-        }
+        };
         let last_token = session.retire();
         shared.session.send_replace(None);
-        tracing::warn!(address = %shared.broker.address, "consuming has stopped; reconnecting");
+        shared.interrupted(&reason);
+        tracing::warn!(address = %shared.broker.address, reason, "consuming has stopped; reconnecting");
         if opened.elapsed() >= GOOD_LIFE {
             backoff.reset();
         }
@@ -42,6 +47,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
         let _ = timeout(FAREWELL, session.close()).await;
         drop(session);
         let mut leaderless = Leaderless::default();
+        let mut refusals = Refusals::of(&shared.broker);
         session = loop {
             let opened = tokio::select! {
                 opened = shared.open(intake, last_token) => opened,
@@ -50,7 +56,11 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
             match opened {
                 Ok(session) => break Arc::new(session),
                 Err(error) => {
-                    let pause = backoff.next();
+                    let pause = match refusals.pause(&error, backoff.next()) {
+                        Ok(pause) => pause,
+                        Err(why) => return shared.fail(why),
+                    };
+                    shared.interrupted(&error.to_string());
                     tracing::warn!(%error, ?pause, "still not consuming");
                     if leaderless.is_to_be_told(&error) {
                         let queue = shared.topology.places.queue.as_str();
@@ -68,40 +78,74 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
     }
 }
 
-/// Until the session has ended, sends the acknowledgements that have waited.
-async fn watch(session: &Session) {
-    let events = session.connection().events_listener();
-    let ready = async {
-        loop {
-            session.acks_are_ready().await;
-            sleep(GATHER).await;
-            session.send_ready();
+/// How long the login has been refused without a break.
+struct Refusals {
+    longest: Duration,
+    since: Option<Instant>,
+}
+
+impl Refusals {
+    fn of(broker: &Broker) -> Self {
+        Self {
+            longest: broker.refused_for,
+            since: None,
         }
-    };
-    let kept = async {
-        loop {
-            session.acks_are_kept().await;
-            sleep(KEEP).await;
-            session.send_overdue();
+    }
+
+    /// How long to wait before the next attempt, of this long at most, or that there is none.
+    fn pause(&mut self, error: &TransportError, most: Duration) -> Result<Duration, String> {
+        if !is_login_refusal(error) {
+            self.since = None;
+            return Ok(most);
         }
-    };
-    tokio::select! {
-        () = session.died() => {}
-        () = failure(events) => session.die(),
-        () = ready => {}
-        () = kept => {}
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let left = self.longest.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            let longest = self.longest;
+            return Err(format!(
+                "{error}. It has refused for {longest:?} (setting `refused_for`)"
+            ));
+        }
+        Ok(most.min(left))
     }
 }
 
-/// Resolves when the connection has failed, also while nobody receives.
-async fn failure(events: impl Stream<Item = Event>) {
+/// Until the session has ended, sends the acknowledgements that have waited.
+async fn watch(session: &Session) -> String {
+    let events = session.connection().events_listener();
+    tokio::select! {
+        () = session.died() => "the consumer has ended".into(),
+        reason = failure(events) => {
+            session.die();
+            reason
+        }
+        never = send_ready(session) => match never {},
+        never = send_kept(session) => match never {},
+    }
+}
+
+async fn send_ready(session: &Session) -> Infallible {
+    loop {
+        session.acks_are_ready().await;
+        sleep(GATHER).await;
+        session.send_ready();
+    }
+}
+
+async fn send_kept(session: &Session) -> Infallible {
+    loop {
+        session.acks_are_kept().await;
+        sleep(KEEP).await;
+        session.send_overdue();
+    }
+}
+
+/// Resolves when the connection has failed, also while nobody receives, and says why.
+async fn failure(events: impl Stream<Item = Event>) -> String {
     tokio::pin!(events);
     while let Some(event) = events.next().await {
         match event {
-            Event::Error(error) => {
-                tracing::debug!(%error, "the connection failed");
-                return;
-            }
+            Event::Error(error) => return error.to_string(),
             Event::ConnectionBlocked(reason) => {
                 tracing::warn!(reason, "RabbitMQ is short of resources")
             }

@@ -5,7 +5,7 @@ use ordered_core::event::Envelope;
 use ordered_core::transport::TransportError;
 
 use crate::original::Original;
-use crate::{headers, names};
+use crate::{headers, names, properties};
 
 /// Delivery mode 2: the broker writes the message to disk.
 pub(crate) const PERSISTENT: u8 = 2;
@@ -20,11 +20,13 @@ pub(crate) fn from_message(message: &Original, defer_prefix: &str) -> Envelope {
     let seconds = properties
         .timestamp()
         .map(|seconds| seconds.saturating_mul(1_000));
+    let mut headers = table
+        .map(|table| headers::read(table, defer_prefix))
+        .unwrap_or_default();
+    properties::read(message, millis.is_some(), &mut headers);
     Envelope {
         body: Bytes::clone(&message.body),
-        headers: table
-            .map(|table| headers::read(table, defer_prefix))
-            .unwrap_or_default(),
+        headers,
         published_at: millis.or(seconds),
     }
 }
@@ -33,6 +35,9 @@ pub(crate) fn from_message(message: &Original, defer_prefix: &str) -> Envelope {
 pub(crate) fn to_properties(envelope: &Envelope) -> Result<BasicProperties, TransportError> {
     let mut table = FieldTable::default();
     for (name, value) in &envelope.headers {
+        if properties::is_reserved(name) {
+            continue;
+        }
         let name = ShortString::try_new(name.as_str()).map_err(|_| {
             TransportError::fatal(format!(
                 "the header name {name:?} is longer than the 255 bytes that AMQP allows"
@@ -40,7 +45,8 @@ pub(crate) fn to_properties(envelope: &Envelope) -> Result<BasicProperties, Tran
         })?;
         table.insert(name, AMQPValue::LongString(value.as_str().into()));
     }
-    let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+    let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+    let mut properties = properties::write(&envelope.headers, properties)?;
     if let Some(millis) = envelope.published_at {
         properties = properties.with_timestamp(millis / 1_000);
         if let Ok(millis) = i64::try_from(millis) {

@@ -55,6 +55,28 @@ impl Error for NoLeader {
     }
 }
 
+/// The broker does not let the user in.
+#[derive(Debug)]
+struct LoginRefused(lapin::Error);
+
+impl fmt::Display for LoginRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for LoginRefused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// Whether the error says that the broker does not let the user in.
+pub(crate) fn is_login_refusal(error: &TransportError) -> bool {
+    let source = error.source();
+    source.is_some_and(|source| source.is::<LoginRefused>())
+}
+
 /// Whether the error says that the queue has no leader.
 pub(crate) fn has_no_leader(error: &TransportError) -> bool {
     error.source().is_some_and(|source| source.is::<NoLeader>())
@@ -104,7 +126,11 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
         }
         (Stage::Connecting, Some(_)) => format!("RabbitMQ at {address} refuses the connection"),
     };
-    TransportError::fatal(format!("{advice}; it said: {error}")).with_source(error)
+    let explained = TransportError::fatal(format!("{advice}; it said: {error}"));
+    match (stage, reply_code(&error)) {
+        (Stage::Connecting, Some(ACCESS_REFUSED)) => explained.with_source(LoginRefused(error)),
+        _ => explained.with_source(error),
+    }
 }
 
 /// The broker is away for now.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use crate::names;
+use crate::{names, properties};
 
 /// Set by the broker for its own purposes: they differ between deliveries of one message, so they are not the event's.
 const BROKERS_OWN: [&str; 3] = ["x-death", "x-delivery-count", "x-acquired-count"];
@@ -11,12 +11,13 @@ const DEATHS: [&str; 2] = ["x-first-death-", "x-last-death-"];
 /// Publishing a message with them routes it to further queues: <https://www.rabbitmq.com/docs/sender-selected>.
 const COPIES: [&str; 2] = ["CC", "BCC"];
 
-/// The headers that are text, a number or a flag, as text.
+/// The headers that are text, a number or a flag, as text. Where a copy was published to is no header of the event.
 pub(crate) fn read(table: &FieldTable, defer_prefix: &str) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::new();
     for (name, value) in table.inner() {
         let name = name.as_str();
-        if BROKERS_OWN.contains(&name) || name == names::TIMESTAMP_MS {
+        let is_known = [names::TIMESTAMP_MS, names::EXCHANGE, names::ROUTING_KEY].contains(&name);
+        if is_known || BROKERS_OWN.contains(&name) || properties::is_reserved(name) {
             continue;
         }
         if is_ours(table, name, defer_prefix) {
@@ -87,12 +88,21 @@ pub(crate) fn as_text(value: &AMQPValue) -> Option<String> {
         AMQPValue::Float(number) => number.to_string(),
         AMQPValue::Double(number) => number.to_string(),
         AMQPValue::Timestamp(seconds) => seconds.to_string(),
-        AMQPValue::DecimalValue(_)
-        | AMQPValue::FieldArray(_)
-        | AMQPValue::FieldTable(_)
-        | AMQPValue::ByteArray(_)
-        | AMQPValue::Void => return None,
+        AMQPValue::ByteArray(bytes) => std::str::from_utf8(bytes.as_slice()).ok()?.to_owned(),
+        AMQPValue::DecimalValue(decimal) => decimal_text(decimal.value, decimal.scale),
+        AMQPValue::FieldArray(_) | AMQPValue::FieldTable(_) | AMQPValue::Void => return None,
     })
+}
+
+/// A decimal: `scale` of the digits are behind the point. Without zeros at the end, so that a whole number is one.
+fn decimal_text(value: u32, scale: u8) -> String {
+    let scale = usize::from(scale);
+    let digits = format!("{value:0>width$}", width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    match fraction.trim_end_matches('0') {
+        "" => whole.to_owned(),
+        fraction => format!("{whole}.{fraction}"),
+    }
 }
 
 /// A header of text.
@@ -102,6 +112,8 @@ pub(crate) fn insert(table: &mut FieldTable, name: &'static str, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use lapin::types::DecimalValue;
+
     use super::*;
 
     fn table(entries: &[(&'static str, AMQPValue)]) -> FieldTable {
@@ -110,6 +122,10 @@ mod tests {
             table.insert((*name).into(), value.clone());
         }
         table
+    }
+
+    fn decimal(value: u32, scale: u8) -> DecimalValue {
+        DecimalValue { scale, value }
     }
 
     fn text(text: &str) -> AMQPValue {
@@ -126,10 +142,33 @@ mod tests {
                 ("d", AMQPValue::LongString(vec![0xff, 0xfe].into())),
                 ("e", AMQPValue::FieldTable(FieldTable::default())),
                 ("f", AMQPValue::Double(1.5)),
+                ("g", AMQPValue::ByteArray(b"bytes".to_vec().into())),
+                ("h", AMQPValue::ByteArray(vec![0xff].into())),
+                ("i", AMQPValue::DecimalValue(decimal(1250, 2))),
+                ("j", AMQPValue::DecimalValue(decimal(7000, 3))),
+                ("k", AMQPValue::DecimalValue(decimal(5, 3))),
+                ("l", AMQPValue::ShortShortUInt(200)),
+                ("m", AMQPValue::LongUInt(4_000_000_000)),
+                ("n", AMQPValue::Double(3.0)),
+                ("o", AMQPValue::Timestamp(1_700_000_000)),
+                ("p", AMQPValue::Void),
             ]),
             "q.defer",
         );
-        let expected = [("a", "-7"), ("b", "true"), ("c", "short"), ("f", "1.5")];
+        let expected = [
+            ("a", "-7"),
+            ("b", "true"),
+            ("c", "short"),
+            ("f", "1.5"),
+            ("g", "bytes"),
+            ("i", "12.5"),
+            ("j", "7"),
+            ("k", "0.005"),
+            ("l", "200"),
+            ("m", "4000000000"),
+            ("n", "3"),
+            ("o", "1700000000"),
+        ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(read, BTreeMap::from(expected));
     }

@@ -21,6 +21,10 @@
 //! what it has delivered [20 times](https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling) otherwise.
 //! Give one that you declare yourself a dead-letter queue too, or no delivery limit.
 //!
+//! A queue that is there and was declared otherwise is used as it is. What of its arguments breaks a promise, a limit that drops the
+//! oldest events for instance, is told in the log when the transport starts, and refused with
+//! [`strict`](AmqpBuilder::strict). What an operator has set by a policy is not seen.
+//!
 //! # What becomes of a delivery
 //!
 //! - *Acknowledged*: acknowledgements are coalesced, one frame for all that lie before the oldest unsettled delivery.
@@ -49,13 +53,39 @@
 //!
 //! # Events
 //!
-//! Headers that are text, numbers or flags are in [`Envelope::headers`](ordered_core::event::Envelope), as text.
+//! Headers that are text, numbers or flags are in [`Envelope::headers`](ordered_core::event::Envelope), as text: of every
+//! type of AMQP but tables, arrays, nothing, and bytes that are not UTF-8. So the key, the seq or the id may be one:
+//! `seq = "header:version"`.
+//!
+//! The properties of a message are headers, too, with a prefix that is reserved for them:
+//!
+//! | header | property |
+//! |---|---|
+//! | `amqp.message_id` | `message_id` |
+//! | `amqp.type` | `type` |
+//! | `amqp.correlation_id` | `correlation_id` |
+//! | `amqp.app_id` | `app_id` |
+//! | `amqp.content_type` | `content_type` |
+//! | `amqp.content_encoding` | `content_encoding` |
+//! | `amqp.timestamp` | `timestamp`, in seconds; not where the header `timestamp_in_ms` says it more exactly |
+//! | `amqp.routing_key` | the routing key that the producer published with, also of an event that was deferred or redriven; not where it published to no exchange, since it is the name of the queue then |
+//!
+//! `#[ordered_handler(key = "header:amqp.routing_key", seq = "header:version", id = "header:amqp.message_id")]` takes all
+//! three from around the body. A publisher sends a reserved header as the property (the last two are not its to say); a header
+//! that a producer names so is dropped.
+//!
 //! [`published_at`](ordered_core::event::Envelope) is the header `timestamp_in_ms`, else the property `timestamp`,
 //! which has seconds.
 //!
+//! # Credentials that change
+//!
+//! [`AmqpBuilder::credentials`] asks a callback, or a file with [`PasswordFile`](ordered_core::credentials::PasswordFile), at each
+//! connection. While RabbitMQ refuses the login, the transport tries again, and the worker is not ready. Refused for longer than
+//! [`AmqpBuilder::refused_for`], it ends with the error.
+//!
 //! # When the broker is away
 //!
-//! Starting fails with what to do about it. Later on the transport reconnects for ever; what was unsettled is
+//! Starting fails with what to do about it. Later on the transport reconnects for ever (unless the login is refused); what was unsettled is
 //! delivered again, and tokens of the old connection settle nothing. Consuming and publishing have a connection each,
 //! so that acknowledgements get through while a broker that is short of memory [takes
 //! nothing](https://www.rabbitmq.com/docs/alarms#effects-on-publishers).
@@ -95,7 +125,10 @@ mod original;
 mod outgoing;
 mod outlet;
 mod outlet_link;
+mod properties;
 mod publisher;
+mod queue_facts;
+mod quiet;
 mod received;
 mod session;
 mod shared;

@@ -6,10 +6,17 @@ pub(crate) const REASON: &str = "x-ordered-reason";
 pub(crate) const REASON_TEXT: &str = "x-ordered-reason-text";
 /// Header of a dead letter: the queue it was consumed from.
 pub(crate) const QUEUE: &str = "x-ordered-queue";
-/// Header of a dead letter: the exchange it was published to.
+/// Header of a dead letter, and of a copy in one of our queues: the exchange it was published to.
 pub(crate) const EXCHANGE: &str = "x-ordered-exchange";
-/// Header of a dead letter: the routing key it was published with.
+/// Header of a dead letter, and of a copy in one of our queues: the routing key it was published with.
 pub(crate) const ROUTING_KEY: &str = "x-ordered-routing-key";
+
+/// What the names of headers that are made of properties of the message begin with.
+pub(crate) const PROPERTY_PREFIX: &str = "amqp.";
+/// The property `timestamp`, in seconds.
+pub(crate) const TIMESTAMP: &str = "amqp.timestamp";
+/// The routing key that the producer published with.
+pub(crate) const PROPERTY_ROUTING_KEY: &str = "amqp.routing_key";
 
 /// Milliseconds beside the `timestamp` property, which has seconds. The name is that of RabbitMQ's own timestamp
 /// interceptor: <https://www.rabbitmq.com/docs/message-interceptors>.

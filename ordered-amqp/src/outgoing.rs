@@ -38,10 +38,12 @@ impl Places {
     /// The message again, for the queue of a delay.
     pub(crate) fn deferred(&self, original: &Original, time: Duration) -> Outgoing {
         let delay = Delay::at_least(time);
+        let mut headers = self.headers(original);
+        keep_place(original, &mut headers);
         Outgoing {
             exchange: ShortString::default(),
             routing_key: delay.queue(&self.defer_prefix).into(),
-            properties: self.properties(original, self.headers(original)),
+            properties: self.properties(original, headers),
             body: original.body.clone(),
             delay: Some(delay),
             is_copy: true,
@@ -52,12 +54,14 @@ impl Places {
     pub(crate) fn dead_letter(&self, original: &Original, reason: &Reason) -> Outgoing {
         let mut headers = self.headers(original);
         let text = cut(&reason.text, LONGEST_REASON);
+        let straight = || (String::new(), original.routing_key.as_str().to_owned());
+        let (exchange, routing_key) = original.published_to().unwrap_or_else(straight);
         for (name, value) in [
             (names::REASON, reason.kind.as_str()),
             (names::REASON_TEXT, text),
             (names::QUEUE, self.queue.as_str()),
-            (names::EXCHANGE, original.exchange.as_str()),
-            (names::ROUTING_KEY, original.routing_key.as_str()),
+            (names::EXCHANGE, exchange.as_str()),
+            (names::ROUTING_KEY, routing_key.as_str()),
         ] {
             headers::insert(&mut headers, name, value);
         }
@@ -82,6 +86,7 @@ impl Places {
                 table.insert(name.clone(), value.clone());
             }
         }
+        keep_place(letter, &mut table);
         self.copy_to(from, letter, table)
     }
 
@@ -135,6 +140,15 @@ impl Places {
             app_id with_app_id
         }
         copy
+    }
+}
+
+/// Writes where the message was published to into the headers of a copy, which goes to a queue directly. Where the message
+/// did so too, there is nothing to keep.
+fn keep_place(original: &Original, headers: &mut FieldTable) {
+    if let Some((exchange, routing_key)) = original.published_to() {
+        headers::insert(headers, names::EXCHANGE, &exchange);
+        headers::insert(headers, names::ROUTING_KEY, &routing_key);
     }
 }
 

@@ -1,7 +1,8 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use ordered_core::transport::{Intake, TransportError};
+use ordered_core::transport::{Intake, TransportError, TransportStatus};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{ANSWER, Broker, within};
@@ -23,8 +24,13 @@ pub(crate) struct Shared {
     /// The session that consumes now. A watch, because `receive` waits for the next one.
     pub(crate) session: watch::Sender<Option<Arc<Session>>>,
     pub(crate) closing: watch::Sender<bool>,
+    /// Since when no session consumes, and what the last attempt to open one said.
+    // A std mutex: it is held to look and to set.
+    interruption: Mutex<Option<(Instant, String)>>,
     // A std mutex: it is held to look and to set.
     phase: Mutex<Phase>,
+    /// Why no session will consume any more.
+    failed: OnceLock<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +56,9 @@ impl Shared {
             sending: TaskTracker::new(),
             session: watch::Sender::new(None),
             closing: watch::Sender::new(false),
+            interruption: Mutex::default(),
             phase: Mutex::new(Phase::Idle),
+            failed: OnceLock::new(),
         }
     }
 
@@ -60,6 +68,15 @@ impl Shared {
         let connection = self.broker.open("check").await?;
         self.topology.ensure(&connection, address).await?;
         let closed = connection.close(200, "checked".into()).await;
+        closed.map_err(|error| away(address, error))
+    }
+
+    /// Connects, says what of the queue breaks a promise, and leaves.
+    pub(crate) async fn look(&self) -> Result<(), TransportError> {
+        let address = &self.broker.address;
+        let connection = self.broker.open("look").await?;
+        self.topology.look(&connection, address).await?;
+        let closed = connection.close(200, "looked".into()).await;
         closed.map_err(|error| away(address, error))
     }
 
@@ -78,6 +95,34 @@ impl Shared {
 
     pub(crate) fn current(&self) -> Option<Arc<Session>> {
         self.session.borrow().clone()
+    }
+
+    /// No session consumes, for this reason.
+    pub(crate) fn interrupted(&self, why: &str) {
+        let mut interruption = self.interruption();
+        let since = interruption.take().map(|(since, _)| since);
+        *interruption = Some((since.unwrap_or_else(Instant::now), why.to_owned()));
+    }
+
+    /// A session consumes.
+    pub(crate) fn consumes(&self) {
+        *self.interruption() = None;
+    }
+
+    pub(crate) fn status(&self) -> TransportStatus {
+        match &*self.interruption() {
+            None => TransportStatus::Consuming,
+            Some((since, error)) => TransportStatus::Unavailable {
+                lasts: since.elapsed(),
+                error: error.clone(),
+            },
+        }
+    }
+
+    fn interruption(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+        self.interruption
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Resolves when the transport is closed or dropped.
@@ -110,7 +155,16 @@ impl Shared {
         self.closing.send_replace(true);
     }
 
+    /// No session will consume any more: whoever waits for one hears why.
+    pub(crate) fn fail(&self, why: String) {
+        let _ = self.failed.set(why);
+        self.session.send_replace(None);
+    }
+
     pub(crate) fn ensure_started(&self) -> Result<(), TransportError> {
+        if let Some(why) = self.failed.get() {
+            return Err(TransportError::fatal(why.as_str()));
+        }
         match *self.phase() {
             Phase::Started => Ok(()),
             Phase::Idle => Err(TransportError::fatal("the transport is not started")),

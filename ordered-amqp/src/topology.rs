@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::broker::{ANSWER, within};
 use crate::failure::{self, Stage, explain};
 use crate::outgoing::Places;
+use crate::queue_facts;
 
 /// The kind of a queue that is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub(crate) struct Topology {
     pub(crate) places: Places,
     pub(crate) kind: Option<QueueKind>,
     pub(crate) declare: bool,
+    /// A queue whose arguments break a promise is refused.
+    pub(crate) strict: bool,
 }
 
 impl Topology {
@@ -70,18 +73,56 @@ impl Topology {
         let plain = arguments::quorum();
         self.ensure_queue(connection, address, dead_letters.as_str(), None, plain)
             .await?;
-        let arguments = match self.kind {
+        let arguments = self.arguments();
+        self.ensure_queue(connection, address, queue.as_str(), self.kind, arguments)
+            .await
+    }
+
+    /// What the queue is declared with, if it is missing.
+    fn arguments(&self) -> FieldTable {
+        match self.kind {
             Some(QueueKind::Classic) => arguments::classic(),
             Some(QueueKind::Quorum) | None => {
                 // From RabbitMQ 4.0 on, a quorum queue drops what it has delivered 20 times, unless it has a place
                 // for it: <https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>.
                 let mut table = arguments::quorum();
-                arguments::dead_letter_to(&mut table, dead_letters.as_str());
+                arguments::dead_letter_to(&mut table, self.places.dead_letters.as_str());
                 table
             }
+        }
+    }
+
+    /// Says which promises cannot be kept on the queue, as it was declared.
+    ///
+    /// # Errors
+    /// When there are some, and they are not to be put up with.
+    pub(crate) async fn look(
+        &self,
+        connection: &Connection,
+        address: &Address,
+    ) -> Result<(), TransportError> {
+        let queue = self.places.queue.as_str();
+        // To ask declares it, so it has to be there.
+        let passive = QueueDeclareOptions::durable().passive();
+        let there = declare(connection, queue, passive, FieldTable::default()).await;
+        if there.is_err() {
+            return Ok(());
+        }
+        let Some(facts) = queue_facts::ask(connection, queue, self.arguments()).await else {
+            return Ok(());
         };
-        self.ensure_queue(connection, address, queue.as_str(), self.kind, arguments)
-            .await
+        let broken = facts.broken_promises();
+        if self.strict && !broken.is_empty() {
+            let words: Vec<&str> = broken.iter().map(|promise| promise.0.as_str()).collect();
+            return Err(TransportError::fatal(format!(
+                "the queue {queue:?} at {address} is refused, since `strict` is set: {}",
+                words.join("; ")
+            )));
+        }
+        for promise in broken {
+            tracing::warn!(queue, "the queue breaks a promise: {promise}");
+        }
+        Ok(())
     }
 
     /// A queue whose kind was not asked for is used as it is, if it is there.
@@ -114,7 +155,7 @@ fn is_missing(error: &lapin::Error) -> bool {
 }
 
 /// On a channel of its own: the broker closes the channel when it refuses.
-async fn declare(
+pub(crate) async fn declare(
     connection: &Connection,
     queue: &str,
     options: QueueDeclareOptions,

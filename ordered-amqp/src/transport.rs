@@ -2,7 +2,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
+use ordered_core::transport::{
+    Delivery, Fate, Intake, Settlement, Transport, TransportError, TransportStatus,
+};
 use tokio::task::JoinHandle;
 
 use crate::builder::{AmqpAddress, AmqpBuilder};
@@ -52,9 +54,22 @@ impl Amqp {
 
 #[async_trait]
 impl Transport for Amqp {
+    fn source(&self) -> Option<String> {
+        let queue = self.shared.topology.places.queue.as_str();
+        Some(format!("{}/{queue}", self.shared.broker.address.place()))
+    }
+
+    fn status(&self) -> TransportStatus {
+        self.shared.status()
+    }
+
     async fn start(&self, intake: Intake) -> Result<(), TransportError> {
         self.shared.begin()?;
-        let opened = self.shared.open(intake, 0).await;
+        let opened = async {
+            self.shared.look().await?;
+            self.shared.open(intake, 0).await
+        };
+        let opened = opened.await;
         let session = Arc::new(opened.inspect_err(|_| self.shared.begin_again())?);
         let (shared, first) = (Arc::clone(&self.shared), Arc::clone(&session));
         // Here and not only in the driver, so that `receive` and `settle` find it at once.

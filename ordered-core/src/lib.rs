@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod credentials;
 pub mod event;
 pub mod explain;
 pub mod handler;

@@ -13,7 +13,8 @@ pub use ordered_core::event::Envelope;
 pub use ordered_core::handler::{
     Context, Decoded, EventIdValue, FromContext, Handler, HandlerError, HandlerOptions,
     IntoOutcome, KeyValue, Malformed, MissingState, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
-    SeqValue, States, header, json_event, json_field_as_id,
+    SeqValue, States, cloud_event, cloud_event_id, composite_key, header, json_event,
+    json_field_as_id, json_fields, sns_message,
 };
 pub use ordered_core::protocol::GapPolicy;
 

@@ -24,14 +24,15 @@ pub use ordered_core::admin::{Admin, OperateError, OperateOptions};
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
 pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
-    Backoff, Context, FromContext, Handler, HandlerError, OnExhausted, OnPassed, OnRepeat,
-    OnStateLoss, Permanent, RetryAfter, State,
+    Backoff, CloudEvent, Context, FromContext, Handler, HandlerError, OnExhausted, OnPassed,
+    OnRepeat, OnStateLoss, Permanent, RetryAfter, State,
 };
 pub use ordered_core::protocol::{Fence, GapPolicy, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
 pub use ordered_core::worker::{
-    BuildError, Control, Occurrence, StuckBecause, StuckKey, WorkerBuilder, WorkerError,
+    BuildError, Control, Health, HealthReport, Occurrence, StuckBecause, StuckKey, WorkerBuilder,
+    WorkerError, end_drains,
 };
 
 /// The parts for those who extend the framework: the protocol, and the traits of stores and transports.

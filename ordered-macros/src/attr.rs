@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -8,13 +8,15 @@ use syn::{Expr, Ident, LitStr, Path, Token};
 
 use crate::errors::Errors;
 use crate::field::FieldPath;
+use crate::key_path::KeyPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 26] = [
+const OPTIONS: [(&str, &str); 27] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
+    ("envelope", "envelope = \"cloudevents\""),
     ("group", "group = \"billing\""),
     ("timeout", "timeout = \"30s\""),
     ("backoff", "backoff = \"100ms\""),
@@ -48,9 +50,10 @@ const MOST_AHEAD: u64 = 1_000;
 /// The options of the attribute, as far as they were given and could be read.
 #[derive(Default)]
 pub(crate) struct Options {
-    pub(crate) key: Option<FieldPath>,
+    pub(crate) key: Option<KeyPath>,
     pub(crate) seq: Option<FieldPath>,
     pub(crate) id: Option<FieldPath>,
+    pub(crate) envelope: Option<Envelope>,
     pub(crate) group: Option<LitStr>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) backoff: Option<Duration>,
@@ -78,6 +81,13 @@ pub(crate) struct Options {
     /// Something was written that may have been meant as one of the options.
     pub(crate) garbled: bool,
     given: Vec<(&'static str, Setting)>,
+}
+
+/// What is around the event in the body of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Envelope {
+    CloudEvents,
+    Sns,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,6 +122,10 @@ pub(crate) enum OnPassed {
     Drop,
 }
 
+const ENVELOPE: [(&str, Envelope); 2] = [
+    ("cloudevents", Envelope::CloudEvents),
+    ("sns", Envelope::Sns),
+];
 const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
     ("halt", OnExhausted::Halt),
     ("dead_letter", OnExhausted::DeadLetter),
@@ -171,6 +185,26 @@ impl Options {
             .find_map(|(given, setting)| (*given == name).then_some(setting))
     }
 
+    /// Adds what the envelope says where the options do not: a CloudEvent has a subject and a sequence.
+    pub(crate) fn complete(&mut self) {
+        if self.envelope != Some(Envelope::CloudEvents) {
+            return;
+        }
+        let place = |pointer| FieldPath::parse(&LitStr::new(pointer, Span::call_site())).ok();
+        if self.setting("key").is_none() {
+            self.key = place("/subject").map(KeyPath::from);
+        }
+        if self.setting("seq").is_none() {
+            self.seq = place("/sequence");
+        }
+    }
+
+    /// The places that are named: of the key, with all its parts, of the seq and of the id.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &FieldPath> {
+        let key = self.key.iter().flat_map(|key| key.parts());
+        key.chain(&self.seq).chain(&self.id)
+    }
+
     /// Whether the handler takes several events together, or was meant to.
     pub(crate) fn is_batch(&self) -> bool {
         self.setting("batch").is_some()
@@ -215,9 +249,10 @@ impl Options {
     fn read(&mut self, name: &str, setting: &Setting) -> syn::Result<()> {
         const U32: u64 = u32::MAX as u64;
         match name {
-            "key" => self.key = Some(value::field(setting)?),
+            "key" => self.key = Some(KeyPath::parse(setting)?),
             "seq" => self.seq = Some(value::field(setting)?),
             "id" => self.id = Some(value::field(setting)?),
+            "envelope" => self.envelope = Some(value::choice(setting, &ENVELOPE)?),
             "group" => self.group = Some(value::text(setting)?),
             "timeout" => self.timeout = Some(value::duration(setting)?),
             "backoff" => self.backoff = Some(value::duration(setting)?),

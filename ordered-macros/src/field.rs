@@ -3,8 +3,8 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Ident, Index, LitStr, Member};
 
-/// Where the key, the seq or the id of an event is: a field, such as `order.id` or `0.seq`, or `header:` and the name of a
-/// header that the broker delivers beside the body.
+/// Where the key, the seq or the id of an event is: a field, such as `order.id` or `0.seq`; a place in its JSON, such as
+/// `/order/id`; or `header:` and the name of a header that the broker delivers beside the body.
 pub(crate) struct FieldPath {
     place: Place,
     literal: LitStr,
@@ -13,6 +13,7 @@ pub(crate) struct FieldPath {
 #[derive(PartialEq)]
 enum Place {
     Field(Vec<Member>),
+    Json(String),
     Header(String),
 }
 
@@ -25,6 +26,9 @@ impl FieldPath {
         let text = literal.value();
         if let Some(name) = text.strip_prefix(HEADER) {
             return Self::header(literal, name);
+        }
+        if text.starts_with('/') {
+            return Self::json(literal, text);
         }
         let members: Option<Vec<Member>> = text
             .split('.')
@@ -57,9 +61,32 @@ impl FieldPath {
         })
     }
 
+    fn json(literal: &LitStr, pointer: String) -> syn::Result<Self> {
+        let named = pointer[1..].split('/').all(|part| !part.is_empty());
+        let escaped = pointer.split('~').skip(1);
+        if !named || !escaped.into_iter().all(|rest| rest.starts_with(['0', '1'])) {
+            return Err(syn::Error::new_spanned(
+                literal,
+                format!(
+                    "`{pointer}` is not a place in the JSON of an event: it is a JSON Pointer, such as \"/order_id\" or \"/order/id\", \
+                     with `~1` for a `/` in a name and `~0` for a `~`"
+                ),
+            ));
+        }
+        Ok(Self {
+            place: Place::Json(pointer),
+            literal: literal.clone(),
+        })
+    }
+
     /// Whether it is in the event, and not beside it.
     pub(crate) fn is_field(&self) -> bool {
         matches!(self.place, Place::Field(_))
+    }
+
+    /// Whether it is a place in the JSON, whatever type the event has.
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.place, Place::Json(_))
     }
 
     /// What is there, in this event or in the headers of this envelope.
@@ -74,8 +101,14 @@ impl FieldPath {
                 let event = Ident::new(event, Span::mixed_site().located_at(self.literal.span()));
                 quote!(#event #(.#members)*)
             }
+            Place::Json(pointer) => quote!(__fields.at(#pointer)?),
             Place::Header(name) => quote!(#private::header(#envelope, #name)?),
         }
+    }
+
+    /// As it is written.
+    pub(crate) fn text(&self) -> String {
+        self.literal.value()
     }
 
     pub(crate) fn span(&self) -> Span {
@@ -146,6 +179,8 @@ mod tests {
             ("_id", "event._id"),
             ("größe", "event.größe"),
             ("header:x-order", "x::header(envelope,\"x-order\")?"),
+            ("/order/id", "__fields.at(\"/order/id\")?"),
+            ("/a~1b/~0", "__fields.at(\"/a~1b/~0\")?"),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(field), "{text}");
         }
@@ -157,6 +192,17 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(
                 error.starts_with("after `header:` comes the name"),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_json_has_names() {
+        for text in ["/", "/a/", "//a", "/a~", "/a~2", "/~/x"] {
+            let error = parse(text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("`{text}` is not a place in the JSON")),
                 "{text}: {error}"
             );
         }

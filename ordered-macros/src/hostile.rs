@@ -9,10 +9,11 @@ use quote::quote;
 
 use crate::{attribute, duration};
 
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "key",
     "seq",
     "id",
+    "envelope",
     "group",
     "timeout",
     "backoff",
@@ -38,12 +39,22 @@ const NAMES: [&str; 26] = [
     "kee",
 ];
 
-const VALUES: [&str; 34] = [
+const VALUES: [&str; 44] = [
     "\"order_id\"",
     "\"seq\"",
     "\"order.id\"",
     "\"0.1\"",
     "\"header:x\"",
+    "\"/order/id\"",
+    "\"/\"",
+    "\"/~\"",
+    "\"/größe~\"",
+    "\"cloudevents\"",
+    "\"sns\"",
+    "[]",
+    "[\"tenant\"]",
+    "[\"tenant\", \"order_id\"]",
+    "[\"tenant\", 5]",
     "\"header:\"",
     "\"r#self\"",
     "\"_\"",

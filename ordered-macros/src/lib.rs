@@ -13,6 +13,7 @@ mod field;
 mod function;
 #[cfg(test)]
 mod hostile;
+mod key_path;
 mod model;
 mod suggest;
 mod valid;
@@ -36,9 +37,10 @@ use crate::model::Model;
 ///
 /// | Option | Value | Meaning | Default |
 /// |---|---|---|---|
-/// | `key` | field | What the event belongs to: events of one key run in order. Of any type that implements `Display`. | required |
+/// | `key` | field, or several in brackets | What the event belongs to: events of one key run in order. Of any type that implements `Display`. See [below](#keys-of-several-parts) for several. | required |
 /// | `seq` | field | The event's place among those of its key: 1, 2, 3, … Of any integer type. | required |
 /// | `id` | field | What makes it this event: a repetition has the same id. Of any type that implements `Display`. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
+/// | `envelope` | `"cloudevents"` or `"sns"` | What the body has around the event. See [below](#events-in-an-envelope). | the body is the event |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
 /// | `timeout` | duration | How long one run may take before it is cancelled and counted as a failed attempt. | `"30s"` |
 /// | `give_up_after` | duration or `"never"` | How long an event whose handler fails is tried again, from its first failure on. After that it counts as failed permanently. | `"1h"` |
@@ -65,11 +67,17 @@ use crate::model::Model;
 ///
 /// A **field** is named in quotes, as in Rust: `"order_id"`, `"order.id"` for a field of a field, `"0.id"` for one of a
 /// tuple. Where serde renames a field (`#[serde(rename = "orderId")] order_id`), it is the Rust name, `order_id`, that
-/// counts here. An enum has no fields: put what its events have in common into a struct around it.
+/// counts here.
+///
+/// An enum has no fields, and a `serde_json::Value` has none that Rust knows. For them, and for whatever is in the JSON and not
+/// in the type, write the place in the JSON with slashes, which is a JSON Pointer (RFC 6901): `key = "/order_id"`,
+/// `seq = "/meta/seq"`. There the names are those of the JSON. What is there is text or a whole number; the seq may be text
+/// of digits. The body is then read twice.
 ///
 /// Where the broker carries the key, the seq or the id beside the body, write `"header:"` and the header's name in place of
 /// a field: on a FIFO queue of SQS `key = "header:sqs.message_group_id"` and
-/// `id = "header:sqs.message_deduplication_id"`; with message attributes or AMQP headers, their names.
+/// `id = "header:sqs.message_deduplication_id"`; with message attributes or AMQP headers, their names. Properties of a message of
+/// RabbitMQ are headers, too: `header:amqp.message_id`, `header:amqp.routing_key`, and [others](https://docs.rs/ordered-amqp).
 ///
 /// A **duration** is written in quotes with the units `d`, `h`, `m`, `s` and `ms`, the longest first: `"250ms"`,
 /// `"24h"`, `"1m30s"`. The longest is ten years.
@@ -88,6 +96,28 @@ use crate::model::Model;
 ///
 /// An event is read as JSON. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
 /// 1 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
+///
+/// # Keys of several parts
+///
+/// `key = ["tenant", "order_id"]` joins the texts of several fields, places in the JSON or headers with a `/`. A `~` in a part
+/// is written `~0` and a `/` is written `~1`, so that different parts never make one key. The key of the order `7/b` of
+/// `acme` is `acme/7~1b`: so it stands in logs, and so `ordered explain` is asked for it. A part that is empty makes the event
+/// malformed. Whoever needs the key elsewhere makes it with `Key::join(["acme", "7/b"])`.
+///
+/// # Events in an envelope
+///
+/// `envelope = "cloudevents"`: the message is a CloudEvent of version 1, in the structured mode (the body is its JSON form) or
+/// in the binary mode (its attributes are headers that begin with `cloudEvents:`, `cloudEvents_`, `ce-` or `ce_`, and the body is its data).
+/// The event is what serde reads from its JSON form in both modes: `CloudEvent<Order>`, or a type of your own, such as an enum with
+/// `#[serde(tag = "type", content = "data")]`. The key is the `subject`, the seq the extension `sequence`, and the id the `source`
+/// and the `id` with a space between them, where the options do not say otherwise: `key = "/tenant"`.
+///
+/// `envelope = "sns"`: the message came from SNS through a queue without raw message delivery. The event is what serde reads from
+/// the notification's `Message`. Its attributes are headers, and so are `sns.message_id`, `sns.subject`, `sns.topic_arn`,
+/// `sns.timestamp` and `sns.sequence_number`.
+///
+/// A message that names its content encoding, `gzip`, `deflate` or `zstd`, is decompressed before all of that, with the
+/// feature `compression`. More than the worker's `max_body_bytes` does not come out of it.
 ///
 /// # Several events together
 ///
@@ -125,7 +155,7 @@ use crate::model::Model;
 /// Every mistake in the attribute or the signature is told where it stands and with what is allowed instead. Of the
 /// compiler's own messages, four need a hint:
 /// - `` no field `x` on type `OrderEvent` `` under an option: see above on fields. Where the compiler proposes a
-///   name, write it in quotes.
+///   name, write it in quotes. Of an enum or a `Value` there are none: write `"/x"`.
 /// - `future cannot be sent between threads safely`: the function keeps a value across an `.await` that must stay on its
 ///   thread, such as an `Rc` or the guard of a mutex; the note names it.
 /// - `private type in public interface`: the event's type is less visible than the handler.
@@ -140,11 +170,12 @@ pub fn ordered_handler(
 
 fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let options = Options::parse(options, &mut errors);
+    let mut options = Options::parse(options, &mut errors);
     let Some(mut function) = errors.keep(Function::parse(item.clone())) else {
         return quote!(#errors #item);
     };
     valid::options(&options, &mut errors);
+    options.complete();
     let can_be_made = valid::signature(&mut function.sig, &options, &mut errors);
     if matches!(function.sig.inputs.first(), Some(FnArg::Receiver(_))) {
         // It stands in an impl, where no struct can.

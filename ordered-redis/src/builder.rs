@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
 use ordered_core::store::StoreError;
 use redis::ErrorKind;
 
 use crate::address::Address;
+use crate::dial::Login;
 use crate::error::store_error;
 use crate::link::Link;
 use crate::names::Names;
@@ -21,6 +23,8 @@ pub struct RedisStoreBuilder {
     strict: bool,
     timeout: Duration,
     cluster: bool,
+    credentials: Option<SharedCredentials>,
+    refused_for: Duration,
     /// Whose certificates are trusted, as PEM.
     #[cfg(feature = "tls")]
     authorities: Option<String>,
@@ -35,6 +39,8 @@ impl RedisStoreBuilder {
             strict: false,
             timeout: Duration::from_secs(5),
             cluster: false,
+            credentials: None,
+            refused_for: REFUSED_FOR,
             #[cfg(feature = "tls")]
             authorities: None,
         }
@@ -75,6 +81,21 @@ impl RedisStoreBuilder {
     /// It should be well below the lease of the worker: a heartbeat that takes longer comes too late.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Who is asked for the password at each connection, and for the user where it says one, in place of those of the address: a
+    /// closure `|| async { Ok(Credentials::password(…)) }`, or a
+    /// [`PasswordFile`](ordered_core::credentials::PasswordFile). Not for a cluster.
+    pub fn credentials(mut self, source: impl CredentialSource) -> Self {
+        self.credentials = Some(SharedCredentials::new(source));
+        self
+    }
+
+    /// How long Redis may refuse the login after it has let us in once: until then it is tried again, and beyond it the worker
+    /// ends with the error. Default 5 minutes. A login that is refused at start is an error at once.
+    pub fn refused_for(mut self, longest: Duration) -> Self {
+        self.refused_for = longest;
         self
     }
 
@@ -160,6 +181,12 @@ impl RedisStoreBuilder {
                  nodes, or leave out `.cluster(true)`",
             ));
         }
+        if self.cluster && self.credentials.is_some() {
+            return Err(StoreError::refused(
+                "`.credentials(…)` is given, and `.cluster(true)` is said: the connections to a cluster take the password of the \
+                 address only",
+            ));
+        }
         if address.nodes.len() > 1 && address.watched.is_none() && !self.cluster {
             return Err(StoreError::refused(
                 "several addresses of Redis, and it is not said to be a cluster: \
@@ -198,7 +225,11 @@ impl RedisStoreBuilder {
         if self.cluster {
             return Link::cluster(address, self.timeout).await;
         }
-        Link::single(address, self.timeout).await
+        let login = Login {
+            credentials: self.credentials.clone(),
+            refused_for: self.refused_for,
+        };
+        Link::single(address, self.timeout, login).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ordered_core::credentials::SharedCredentials;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
@@ -9,20 +10,55 @@ use redis::{
     RedisConnectionInfo, RedisError, RedisResult, Value, cmd, make_extension_error, pipe,
 };
 
+use crate::error::NO_CREDENTIALS;
 use crate::link::server_error;
 #[cfg(feature = "tls")]
 use crate::tls;
+
+/// How to log in.
+pub(crate) struct Login {
+    /// Asked at each connection, in place of the password of the address.
+    pub(crate) credentials: Option<SharedCredentials>,
+    /// How long a login may be refused before that is an error.
+    pub(crate) refused_for: Duration,
+}
 
 /// How to connect.
 pub(crate) struct Dial {
     /// How long each step may take, and every answer afterwards.
     pub(crate) timeout: Duration,
+    /// Asked at each connection to a server, in place of the password of the address; not for Sentinels.
+    pub(crate) credentials: Option<SharedCredentials>,
     /// Whose certificates are trusted, as PEM; none for those that the system trusts.
     #[cfg(feature = "tls")]
     pub(crate) authorities: Option<String>,
 }
 
 impl Dial {
+    /// Connects to a server with the credentials of now.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and when there are no credentials.
+    pub(crate) async fn connect_server(
+        &self,
+        node: &ConnectionInfo,
+        within: Duration,
+    ) -> RedisResult<MultiplexedConnection> {
+        let Some(source) = &self.credentials else {
+            return self.connect(node, within).await;
+        };
+        let credentials = source.get().await.map_err(|error| {
+            make_extension_error(NO_CREDENTIALS.into(), Some(error.to_string()))
+        })?;
+        let mut settings = node.redis_settings().clone();
+        if let Some(user) = credentials.user_name() {
+            settings = settings.set_username(user);
+        }
+        let settings = settings.set_password(credentials.secret());
+        self.connect(&node.clone().set_redis_settings(settings), within)
+            .await
+    }
+
     /// Resolves the name of the host, connects, and logs in.
     ///
     /// # Errors

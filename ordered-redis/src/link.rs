@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Cmd, RedisError, RedisResult, Value};
 
 use crate::address::Address;
-use crate::dial::Dial;
+use crate::dial::{Dial, Login};
 use crate::sentinel::Sentinels;
 use crate::server::{Place, Server};
 
@@ -20,9 +20,15 @@ pub(crate) enum Link {
 
 impl Link {
     /// Connects to the server, or to the master that the Sentinels name.
-    pub(crate) async fn single(address: &Address, timeout: Duration) -> RedisResult<Self> {
+    pub(crate) async fn single(
+        address: &Address,
+        timeout: Duration,
+        login: Login,
+    ) -> RedisResult<Self> {
+        let refused_for = login.refused_for;
         let dial = Dial {
             timeout,
+            credentials: login.credentials,
             #[cfg(feature = "tls")]
             authorities: address.authorities.clone(),
         };
@@ -30,7 +36,9 @@ impl Link {
             Some(watched) => Place::Watched(Sentinels::new(address.nodes.clone(), watched, dial)),
             None => Place::Fixed(address.nodes[0].clone(), dial),
         };
-        Ok(Self::Single(Arc::new(Server::connect(place).await?)))
+        Ok(Self::Single(Arc::new(
+            Server::connect(place, refused_for).await?,
+        )))
     }
 
     #[cfg(feature = "cluster")]

@@ -35,6 +35,16 @@ impl Names {
         format!("{}:{}:workers", self.prefix, escape(group))
     }
 
+    /// The processes of the workers of a group.
+    pub(crate) fn processes(&self, group: &str) -> String {
+        format!("{}:{}:processes", self.prefix, escape(group))
+    }
+
+    /// Which group consumes from where. No group can have this name, as below.
+    pub(crate) fn sources(&self) -> String {
+        format!("{}:sources", self.prefix)
+    }
+
     /// The groups. No group can have this name: theirs have a part more.
     pub(crate) fn groups(&self) -> String {
         format!("{}:groups", self.prefix)

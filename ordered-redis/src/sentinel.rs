@@ -122,7 +122,7 @@ impl Sentinels {
             .clone()
             .set_addr(self.address(host, port))
             .set_redis_settings(self.watched.login.clone());
-        let mut connection = match self.dial.connect(&node, self.dial.timeout).await {
+        let mut connection = match self.dial.connect_server(&node, self.dial.timeout).await {
             Err(error) if error.is_connection_dropped() || error.is_timeout() => {
                 let words =
                     format!("the Sentinels name {host}:{port}, which cannot be reached ({error})");

@@ -1,6 +1,7 @@
 //! One server, behind a connection that is replaced when it is of no use any more.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -8,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ConnectionInfo, RedisResult, Value, pipe};
 
 use crate::dial::Dial;
-use crate::error::asks_for_another_connection;
+use crate::error::{asks_for_another_connection, is_login_refusal, refused_for_now};
 use crate::link::server_error;
 use crate::sentinel::Sentinels;
 
@@ -20,6 +21,8 @@ pub(crate) struct Server {
     place: Arc<Place>,
     // A std mutex: held to look or to replace, and never over an await.
     current: Mutex<Current>,
+    /// How long the login may be refused before that is an error.
+    refused_for: Duration,
 }
 
 /// How to find the server.
@@ -35,12 +38,16 @@ struct Current {
     connecting: Option<Connecting>,
     /// Counts the connections, so that each is given up only once however many see that it is of no use.
     generation: u64,
+    /// Since when the login is refused, without a break.
+    refused_since: Option<Instant>,
+    /// Whether the server has ever answered: one that refuses from the start is told at once.
+    was_let_in: bool,
 }
 
 impl Place {
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         match self {
-            Self::Fixed(node, dial) => dial.connect(node, dial.timeout).await,
+            Self::Fixed(node, dial) => dial.connect_server(node, dial.timeout).await,
             Self::Watched(sentinels) => sentinels.connect().await,
         }
     }
@@ -51,10 +58,11 @@ impl Server {
     ///
     /// # Errors
     /// When there is no connection; there is nothing to be given up then.
-    pub(crate) async fn connect(place: Place) -> RedisResult<Self> {
+    pub(crate) async fn connect(place: Place, refused_for: Duration) -> RedisResult<Self> {
         let server = Self {
             place: Arc::new(place),
             current: Mutex::default(),
+            refused_for,
         };
         server.current().1.await?;
         Ok(server)
@@ -71,6 +79,7 @@ impl Server {
             Ok(connection) => ask(connection, commands).await,
             Err(error) => Err(error),
         };
+        let answers = self.unless_refused(answers);
         let is_of_use = answers.as_ref().is_ok_and(|answers| {
             let mut errors = answers.iter().filter_map(|answer| answer.as_ref().err());
             !errors.any(asks_for_another_connection)
@@ -81,11 +90,44 @@ impl Server {
         answers
     }
 
+    /// The answers; where the login is refused, and not for long yet, an error that passes. Passwords are changed in several
+    /// places, one after the other.
+    fn unless_refused(
+        &self,
+        answers: RedisResult<Vec<RedisResult<Value>>>,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        let refusal = match &answers {
+            Err(error) => is_login_refusal(error),
+            // A server that has got a password meanwhile says so to the first command.
+            Ok(answers) => answers
+                .iter()
+                .any(|answer| answer.as_ref().is_err_and(is_login_refusal)),
+        };
+        let mut current = self.lock();
+        if !refusal {
+            current.refused_since = None;
+            current.was_let_in |= answers.is_ok();
+        }
+        if !refusal || !current.was_let_in {
+            return answers;
+        }
+        let since = *current.refused_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.refused_for {
+            return Err(refused_for_now());
+        }
+        answers
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn current(&self) -> (u64, Connecting) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.lock();
         let Current {
             connecting,
             generation,
+            ..
         } = &mut *current;
         let connecting = connecting.get_or_insert_with(|| {
             *generation += 1;
@@ -101,7 +143,7 @@ impl Server {
 
     /// Calls that are under way on the connection still have their answers.
     fn give_up(&self, generation: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.lock();
         if current.generation == generation {
             current.connecting = None;
         }
@@ -124,7 +166,6 @@ async fn ask(
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use futures_util::future::join_all;
     use redis::{IntoConnectionInfo, cmd};
@@ -159,10 +200,12 @@ mod tests {
         let node = format!("redis://127.0.0.1:{port}").into_connection_info();
         let dial = Dial {
             timeout: Duration::from_secs(5),
+            credentials: None,
             #[cfg(feature = "tls")]
             authorities: None,
         };
-        let server = Server::connect(Place::Fixed(node.unwrap(), dial));
+        let place = Place::Fixed(node.unwrap(), dial);
+        let server = Server::connect(place, Duration::from_secs(60));
         let server = server.await.unwrap();
         for round in 1..=3 {
             let answers = join_all((0..50).map(|_| server.send(vec![cmd("PING")]))).await;

@@ -109,7 +109,7 @@ fn judge(policy: &str, memory: &str, aof: &str, fsync: &str, save: &str) -> (Dur
         ),
         _ if save.is_empty() => (
             Durability::Volatile,
-            "the server keeps nothing on disk (appendonly no, no save points)",
+            "the server keeps nothing on disk (appendonly no, no save points); set `appendonly yes`",
         ),
         _ => (
             Durability::LosesMoments,

@@ -1,8 +1,9 @@
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ordered_core::transport::{Intake, TransportError, WorkerFacts};
+use ordered_core::transport::{Intake, TransportError, TransportStatus, WorkerFacts};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::calls::{self, Change};
@@ -24,6 +25,9 @@ pub(crate) struct Consumer {
     /// Held over a round of extensions, which takes calls: what sets a message's time in another way waits for the
     /// end of the round, so that the extension does not overtake it.
     pub(crate) extending: Mutex<()>,
+    /// Since when SQS does not answer, and what it said last.
+    // A std mutex: it is held to look and to set.
+    outage: std::sync::Mutex<Option<(Instant, String)>>,
 }
 
 impl Consumer {
@@ -49,7 +53,34 @@ impl Consumer {
             dead_letters,
             ledger: Ledger::new(intake.max_unsettled),
             extending: Mutex::new(()),
+            outage: std::sync::Mutex::default(),
         })
+    }
+
+    /// SQS has not answered a call for messages, for this reason.
+    pub(crate) fn failed(&self, why: &str) {
+        let mut outage = self.outage();
+        let since = outage.take().map(|(since, _)| since);
+        *outage = Some((since.unwrap_or_else(Instant::now), why.to_owned()));
+    }
+
+    /// SQS has answered.
+    pub(crate) fn answered(&self) {
+        *self.outage() = None;
+    }
+
+    pub(crate) fn status(&self) -> TransportStatus {
+        match &*self.outage() {
+            None => TransportStatus::Consuming,
+            Some((since, error)) => TransportStatus::Unavailable {
+                lasts: since.elapsed(),
+                error: error.clone(),
+            },
+        }
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn visibility(&self) -> Duration {

@@ -158,12 +158,14 @@ impl Pace {
             self.max_receivers.min(self.receivers + 1)
         };
         if std::mem::take(&mut self.failures) > 0 {
+            consumer.answered();
             info!(queue = consumer.queue(), "SQS answers again");
         }
         self.not_before = None;
     }
 
     fn on_failure(&mut self, consumer: &Consumer, failure: &Failure) {
+        consumer.failed(&failure.words);
         self.receivers = 1;
         let longest = (BACKOFF * 2_u32.pow(self.failures.min(10))).min(MAX_BACKOFF);
         let wait = longest.mul_f64(0.5 + fastrand::f64() / 2.0);

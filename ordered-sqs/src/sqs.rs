@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, Intake, Settlement, Transport, TransportError, WorkerFacts,
+    Delivery, Intake, Settlement, Transport, TransportError, TransportStatus, WorkerFacts,
 };
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -100,6 +100,17 @@ impl Transport for Sqs {
     fn introduce(&self, worker: WorkerFacts) {
         // A second worker would fail to start, and the first one's words stand.
         let _ = self.worker.set(worker);
+    }
+
+    fn source(&self) -> Option<String> {
+        Some(self.link.url.clone())
+    }
+
+    fn status(&self) -> TransportStatus {
+        let running = self.running.get();
+        running.map_or(TransportStatus::Consuming, |running| {
+            running.consumer.status()
+        })
     }
 
     /// Reads the queue's attributes, says in the log what they mean, and finds or makes the queue for dead letters.

@@ -75,7 +75,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (
             "not UTF-8",
             b"{\"order_id\": \"\xff\xfe\", \"seq\": 1}".to_vec(),
-            "invalid unicode",
+            "is not UTF-8",
         ),
     ]
 }

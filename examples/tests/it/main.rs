@@ -5,6 +5,7 @@ mod bad_input;
 mod handled;
 mod killed;
 mod load;
+mod log;
 #[cfg(feature = "prometheus")]
 mod metrics;
 mod orders;
@@ -14,4 +15,6 @@ mod secrets;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod steady;
+#[cfg(feature = "prometheus")]
+mod stopping;
 mod workers;

@@ -9,15 +9,27 @@ use ordered_testkit::server::{RabbitServer, RedisServer};
 use crate::load::Load;
 use crate::orders::Setting;
 
-/// The page at an address `127.0.0.1:9464`.
-fn fetch(address: &str) -> String {
+/// What a page says at an address `127.0.0.1:9464`.
+pub(crate) fn ask(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The page of metrics.
+fn fetch(address: &str) -> String {
+    let answer = ask(address, "/metrics");
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     answer
+}
+
+/// Where a worker that has said so much serves its pages.
+pub(crate) fn address(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("http://")?;
+    Some(rest.split_once("/metrics")?.0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,11 +51,7 @@ async fn a_worker_serves_what_it_did() {
     producer.finished().await;
     setting.finished(&load).await;
     let said = setting.said("w1");
-    let address = said
-        .split_once("http://")
-        .and_then(|(_, rest)| rest.split_once("/metrics"))
-        .unwrap_or_else(|| panic!("no address in {said}"))
-        .0;
+    let address = address(&said).unwrap_or_else(|| panic!("no address in {said}"));
     let group = &setting.group;
     let line = |step: &str, count: u64| {
         format!("ordered_events_total{{group=\"{group}\",step=\"{step}\"}} {count}\n")

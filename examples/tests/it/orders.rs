@@ -62,10 +62,15 @@ impl Setting {
 
     /// Starts a worker. What it says goes to a file of its own, which a failing test shows.
     pub(crate) fn work(&self, id: &str, more: &[&str]) -> Worker {
+        self.work_as(id, (id, &self.group), more)
+    }
+
+    /// The same, under another name or in another group.
+    pub(crate) fn work_as(&self, id: &str, (name, group): (&str, &str), more: &[&str]) -> Worker {
         let child = self
             .command(&mut Command::new(program()), "work")
-            .args(["--store", &self.store, "--group", &self.group])
-            .args(["--id", id, "--log"])
+            .args(["--store", &self.store, "--group", group])
+            .args(["--id", name, "--log"])
             .arg(self.log.path())
             .args(more)
             .stderr(File::create(self.said_by(id)).unwrap())
@@ -131,7 +136,6 @@ impl Setting {
     }
 
     /// What a worker wrote to its log of messages so far.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn said(&self, id: &str) -> String {
         fs::read_to_string(self.said_by(id)).unwrap()
     }
@@ -201,13 +205,23 @@ impl Worker {
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop, and waits until it has.
-    pub(crate) async fn stop(mut self) {
+    /// Asks it to stop.
+    pub(crate) fn ask_to_stop(&self) {
         let asked = Command::new("kill")
             .arg(self.child.id().to_string())
             .status()
             .unwrap();
         assert!(asked.success());
+    }
+
+    /// Waits until it has ended by itself, and says with which code.
+    pub(crate) async fn code(&mut self) -> Option<i32> {
+        ended(&mut self.child, "the worker has ended").await.code()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.ask_to_stop();
         let ended = ended(&mut self.child, "the worker has drained").await;
         assert!(ended.success(), "{} ended with {ended:?}", self.id);
     }

@@ -1,5 +1,7 @@
 //! The RabbitMQ transport against real servers.
 
+mod broken_promises;
+mod credentials;
 mod faults;
 mod hostile;
 mod messages;

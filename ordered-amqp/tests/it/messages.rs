@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use lapin::BasicProperties;
+use lapin::ExchangeKind;
+use lapin::options::{
+    BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Fate, Publish, Reason, ReasonKind};
+use ordered_core::transport::{DeadLetters, Fate, Publish, Reason, ReasonKind, Transport};
 
-use crate::support::{Queue, numbered, settle, take};
+use crate::support::{Queue, ack, numbered, settle, take};
 
 fn properties() -> BasicProperties {
     let mut headers = FieldTable::default();
@@ -36,6 +40,13 @@ async fn numbers_and_flags_are_text_and_a_timestamp_has_seconds() {
     let mut expected = Envelope::new("{}");
     expected.headers.insert("retries".into(), "3".into());
     expected.headers.insert("urgent".into(), "true".into());
+    for (property, value) in [
+        ("amqp.content_type", "application/json"),
+        ("amqp.message_id", "m-1"),
+        ("amqp.timestamp", "1700000000"),
+    ] {
+        expected.headers.insert(property.into(), value.into());
+    }
     expected.published_at = Some(1_700_000_000_000);
     assert_eq!(delivery.envelope, expected);
 }
@@ -113,4 +124,68 @@ async fn many_publishers_at_once_keep_their_own_order() {
         );
         seen[number] += 1;
     }
+}
+
+/// Publishes through a topic exchange that leads to the queue, as another program does.
+async fn publish_through_exchange(queue: &Queue, exchange: &str, routing_key: &str) {
+    let client = queue.client().await;
+    let channel = &client.channel;
+    let declared = channel.exchange_declare(
+        exchange.into(),
+        ExchangeKind::Topic,
+        ExchangeDeclareOptions::default(),
+        FieldTable::default(),
+    );
+    declared.await.unwrap();
+    let bound = channel.queue_bind(
+        queue.name.as_str().into(),
+        exchange.into(),
+        "#".into(),
+        QueueBindOptions::default(),
+        FieldTable::default(),
+    );
+    bound.await.unwrap();
+    let published = channel.basic_publish(
+        exchange.into(),
+        routing_key.into(),
+        BasicPublishOptions::default(),
+        b"{}",
+        BasicProperties::default(),
+    );
+    published.await.unwrap().await.unwrap();
+    let deleted = channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default());
+    deleted.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_routing_key_stays_the_producers_through_a_delay_a_dead_letter_and_a_redrive() {
+    let queue = Queue::shared().await;
+    let transport = queue.started(10).await;
+    let exchange = format!("{}.topics", queue.name);
+    publish_through_exchange(&queue, &exchange, "eu.order-7").await;
+    let routing_key = |envelope: &Envelope| envelope.headers.get("amqp.routing_key").cloned();
+    let expected = Some("eu.order-7".to_owned());
+    let first = take(&transport, 1).await.remove(0);
+    assert_eq!(routing_key(&first.envelope), expected);
+    let mut delivery = first.clone();
+    for _ in 0..2 {
+        let soon = Fate::Defer(Duration::from_millis(100));
+        settle(&transport, &delivery, soon).await;
+        delivery = take(&transport, 1).await.remove(0);
+        assert_eq!(delivery.envelope, first.envelope);
+    }
+    let reason = Reason {
+        kind: ReasonKind::Late,
+        text: "late".into(),
+    };
+    settle(&transport, &delivery, Fate::DeadLetter(reason)).await;
+    let letters = queue.builder().dead_letters().await.unwrap();
+    let letter = letters.take(1).await.unwrap().remove(0);
+    assert_eq!(routing_key(&letter.envelope), expected);
+    letters.redrive(&[letter.token]).await.remove(0).unwrap();
+    letters.close().await.unwrap();
+    let redriven = take(&transport, 1).await.remove(0);
+    assert_eq!(redriven.envelope, first.envelope);
+    ack(&transport, &[redriven]).await;
+    transport.close().await.unwrap();
 }

@@ -39,6 +39,34 @@ impl Key {
         }
     }
 
+    /// One key of several parts, such as a tenant and an order: `acme/order-7`.
+    ///
+    /// `~` in a part is written `~0` and `/` is written `~1`, as in a JSON Pointer (RFC 6901), so that different parts never
+    /// make the same key.
+    ///
+    /// # Errors
+    /// When a part is empty, or the whole is longer than [`Key::MAX_BYTES`].
+    pub fn join<P: AsRef<str>>(parts: impl IntoIterator<Item = P>) -> Result<Self, InvalidKey> {
+        let mut joined = String::new();
+        for (place, part) in parts.into_iter().enumerate() {
+            let part = part.as_ref();
+            if part.is_empty() {
+                return Err(InvalidKey::Empty);
+            }
+            if place > 0 {
+                joined.push('/');
+            }
+            for character in part.chars() {
+                match character {
+                    '~' => joined.push_str("~0"),
+                    '/' => joined.push_str("~1"),
+                    other => joined.push(other),
+                }
+            }
+        }
+        Self::new(joined)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -69,5 +97,35 @@ impl TryFrom<&str> for Key {
 
     fn try_from(text: &str) -> Result<Self, InvalidKey> {
         Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_parts_reads_like_a_path() {
+        let join = |parts: &[&str]| Key::join(parts).map(|key| key.as_str().to_owned());
+        assert_eq!(join(&["acme", "order-7"]).as_deref(), Ok("acme/order-7"));
+        assert_eq!(join(&["a/b", "c~d"]).as_deref(), Ok("a~1b/c~0d"));
+        assert_eq!(join(&["acme", ""]), Err(InvalidKey::Empty));
+        assert_eq!(join(&[]), Err(InvalidKey::Empty));
+        let long = "x".repeat(300);
+        assert_eq!(join(&[&long, &long]), Err(InvalidKey::TooLong(601)));
+    }
+
+    proptest! {
+        #[test]
+        fn different_parts_never_make_one_key(
+            one in vec("[a~/01]{1,4}", 1..4),
+            other in vec("[a~/01]{1,4}", 1..4),
+        ) {
+            let same = Key::join(&one) == Key::join(&other);
+            prop_assert_eq!(same, one == other);
+        }
     }
 }

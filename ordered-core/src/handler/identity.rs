@@ -4,6 +4,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::short_text::ShortText;
+use super::unreadable;
 use crate::event::{Envelope, EventId, InvalidId, InvalidKey, InvalidSeq, Key, Seq};
 
 /// An event that was read, and where it belongs.
@@ -166,22 +167,11 @@ pub fn header<'a>(envelope: &'a Envelope, name: &str) -> Result<HeaderText<'a>, 
 /// Reads the body as JSON.
 ///
 /// # Errors
-/// When it is not JSON, or JSON of another shape; the message says where.
+/// When it is not JSON, or JSON of another shape; the message says what it is, and where.
 pub fn json_event<E: for<'de> Deserialize<'de>>(envelope: &Envelope) -> Result<E, Malformed> {
-    if envelope.body.is_empty() {
-        return Err(Malformed(
-            "the body is empty, and must be a JSON event".into(),
-        ));
-    }
-    serde_json::from_slice(&envelope.body).map_err(|error| {
-        let event = short_name::<E>();
-        Malformed(match error.classify() {
-            serde_json::error::Category::Data => {
-                format!("the body is JSON, but not a valid {event}: {error}")
-            }
-            _ => format!("the body is not JSON: {error}"),
-        })
-    })
+    unreadable::check_there(&envelope.body)?;
+    serde_json::from_slice(&envelope.body)
+        .map_err(|error| unreadable::no_event(&envelope.body, &error, short_name::<E>()))
 }
 
 /// The name of the type, without its path and its parameters.

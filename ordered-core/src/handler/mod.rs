@@ -1,17 +1,23 @@
 //! What an application writes: the function that handles an event, and what it is given.
 
+mod composite;
 mod context;
 mod erased;
 mod error;
 mod extract;
 mod identity;
+mod json_place;
 mod options;
+mod plain;
 mod resource;
 mod short_text;
 mod state;
+mod unreadable;
+mod wrapped;
 
 use std::future::Future;
 
+pub use composite::composite_key;
 pub use context::{Context, ContextParts};
 pub use erased::{AnyEvent, DynHandler, Handling, Work};
 pub use error::{HandlerError, IntoOutcome, Permanent, RetryAfter};
@@ -20,12 +26,15 @@ pub use identity::{
     Decoded, EventIdValue, HeaderText, IdValue, KeyValue, Malformed, SeqValue, header, json_event,
     json_field_as_id,
 };
+pub use json_place::{JsonFields, JsonText, json_fields};
 pub use options::{
     Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
 };
+pub(crate) use plain::Plain;
 pub use resource::{RolledBack, RunResource};
 pub(crate) use resource::{RunLease, WorkerLease};
 pub use state::{MissingState, State, States};
+pub use wrapped::{CloudEvent, cloud_event, cloud_event_id, sns_message};
 
 use crate::event::Envelope;
 

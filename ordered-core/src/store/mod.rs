@@ -10,6 +10,7 @@ mod bucket;
 mod error;
 mod inspect;
 mod memory;
+mod presence;
 mod request;
 mod sweep;
 
@@ -25,6 +26,7 @@ pub use bucket::bucket_of;
 pub use error::{StoreError, StoreErrorKind};
 pub use inspect::{Inspect, KeyIndex, OwnerRecord, Record, RecordPage, Totals, WorkerRecord};
 pub use memory::{MemorySnapshot, MemoryStore};
+pub use presence::{OtherGroup, Others, Presence, Present};
 pub use request::{
     Acquire, AcquireMode, Change, Letter, Listing, ListingChange, NEVER, PutMode, Request, Save,
     Slot,
@@ -145,6 +147,11 @@ pub struct Beat {
     note = "use `MemoryStore`, the `RedisStore` of the feature `redis`, or implement `ordered_core::store::Store`"
 )]
 pub trait Store: Send + Sync + 'static {
+    /// What the store can know of those who use it; nothing by default.
+    fn presence(&self) -> Option<&dyn Presence> {
+        None
+    }
+
     /// Prepares the group, keeps its rules for operators to see, and says which guarantee the store's settings give.
     /// Called once by each worker at start, and again after its state was lost and is adopted.
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError>;

@@ -120,6 +120,21 @@ impl WorkerFacts {
     }
 }
 
+/// Whether deliveries can come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportStatus {
+    /// They can, as far as is known.
+    Consuming,
+    /// They cannot at the moment; the transport tries to reach the broker again.
+    Unavailable {
+        /// For how long.
+        lasts: Duration,
+        /// What the last attempt said.
+        error: String,
+    },
+}
+
 /// A source of events: a queue of a broker.
 ///
 /// A transport delivers at least once, in any order it likes, and never decides about order itself. It reconnects by
@@ -136,6 +151,16 @@ pub trait Transport: Send + Sync + 'static {
     /// Hears, before `start`, of the worker that is going to consume. A transport that knows how the broker is set says
     /// in the log what does not fit; it changes nothing else.
     fn introduce(&self, _worker: WorkerFacts) {}
+
+    /// Names the queue, the same in every process that consumes from it; nothing where there is no such name.
+    fn source(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether deliveries can come, for the worker's health. Called often: it does not ask the broker.
+    fn status(&self) -> TransportStatus {
+        TransportStatus::Consuming
+    }
 
     /// Begins to consume. Called once, before the first `receive`.
     ///

@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BuildError, Observer, Occurrence, Repair, Settings, SpanHook, StuckHook, StuckKey, Worker,
+    BuildError, Health, Observer, Occurrence, Repair, Settings, SpanHook, StuckHook, StuckKey,
+    Worker,
 };
 use crate::handler::{
     Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed,
-    OnRepeat, OnStateLoss, States,
+    OnRepeat, OnStateLoss, Plain, States,
 };
 use crate::protocol::{GapPolicy, WorkerId};
 use crate::store::Store;
@@ -21,6 +22,8 @@ pub struct WorkerBuilder {
     store: Option<Arc<dyn Store>>,
     transport: Option<Arc<dyn Transport>>,
     handler: Option<Arc<dyn DynHandler>>,
+    /// The groups of handlers that were given before `handler`.
+    replaced: Vec<String>,
     overrides: Vec<Override>,
     settings: Settings,
     states: States,
@@ -57,9 +60,12 @@ impl WorkerBuilder {
         self
     }
 
-    /// What handles the events: a function with `#[ordered_handler]`, or any [`Handler`].
+    /// What handles the events: a function with `#[ordered_handler]`, or any [`Handler`]. A worker has one: a second is an
+    /// error of [`build`](Self::build).
     pub fn handler(mut self, handler: impl Handler) -> Self {
-        self.handler = Some(Arc::new(handler));
+        if let Some(replaced) = self.handler.replace(Arc::new(handler)) {
+            self.replaced.push(replaced.options().group);
+        }
         self
     }
 
@@ -306,6 +312,11 @@ impl WorkerBuilder {
     /// Names the part that is missing or the setting that cannot work, and what to do.
     pub fn build(self) -> Result<Worker, BuildError> {
         let missing = |part, how| BuildError::Missing { part, how };
+        if !self.replaced.is_empty() {
+            return Err(BuildError::SeveralHandlers {
+                replaced: self.replaced,
+            });
+        }
         let handler = self
             .handler
             .ok_or_else(|| missing("handler", "`.handler(…)`"))?;
@@ -330,6 +341,9 @@ impl WorkerBuilder {
                 "is empty: leave it out, and one is made up",
             ));
         }
+        let handler = Arc::new(Plain::over(handler, settings.max_body_bytes));
+        let id = WorkerId::new(self.id.unwrap_or_else(unique_name));
+        let health = Health::new(&options.group, id.clone(), settings.lease, &transport);
         Ok(Worker {
             store,
             transport,
@@ -341,7 +355,8 @@ impl WorkerBuilder {
             span_hooks: self.span_hooks.into(),
             stuck_hooks: self.stuck_hooks,
             repair: self.repair,
-            id: WorkerId::new(self.id.unwrap_or_else(unique_name)),
+            id,
+            health,
             random: self
                 .seed
                 .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),

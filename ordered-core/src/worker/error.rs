@@ -14,6 +14,16 @@ pub enum BuildError {
         /// The call that adds it.
         how: &'static str,
     },
+    /// More than one handler was given, and only the last would have got events.
+    #[error(
+        "the worker has several handlers, and takes one: the events of {} would have been handled by none. Build a worker \
+         for each handler, or call one from the other",
+        quoted(.replaced)
+    )]
+    SeveralHandlers {
+        /// The groups of those that were given before the last.
+        replaced: Vec<String>,
+    },
     /// A setting has a value that cannot work.
     #[error("the setting `{name}` {problem}")]
     Setting {
@@ -61,4 +71,9 @@ pub enum WorkerError {
     /// The transport will not work like this.
     #[error("the transport: {0}")]
     Transport(#[source] TransportError),
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }

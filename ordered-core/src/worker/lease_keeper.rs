@@ -9,7 +9,7 @@ use super::backoff::RetryBackoff;
 use super::telemetry::{StoreCall, Telemetry};
 use crate::handler::WorkerLease;
 use crate::store::{Beat, Session, Store};
-use crate::store::{Group, StoreErrorKind};
+use crate::store::{Group, StoreError, StoreErrorKind};
 
 /// The worker's lease as the worker itself can be sure of it: counted on its own monotonic clock, from before the
 /// heartbeat was sent. It ends no later than the store thinks.
@@ -80,8 +80,8 @@ pub(super) struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// The lease, and the heartbeats that keep it good for as long as they are polled.
-    pub(super) fn start(self) -> (Lease, impl Future<Output = ()> + Send) {
+    /// The lease, and the heartbeats that keep it good for as long as they are polled. They end when the store refuses them.
+    pub(super) fn start(self) -> (Lease, impl Future<Output = StoreError> + Send) {
         let (sender, term) = watch::channel(Term::default());
         let (sessions, session) = watch::channel(self.session.clone());
         let session_sender = Arc::new(sessions);
@@ -92,7 +92,11 @@ impl LeaseKeeper {
         (lease, self.beat(sender, session))
     }
 
-    async fn beat(mut self, sender: watch::Sender<Term>, mut sessions: watch::Receiver<Session>) {
+    async fn beat(
+        mut self,
+        sender: watch::Sender<Term>,
+        mut sessions: watch::Receiver<Session>,
+    ) -> StoreError {
         loop {
             let session = sessions.borrow_and_update().clone();
             let before = Instant::now();
@@ -115,8 +119,9 @@ impl LeaseKeeper {
                     sender.send_modify(|term| term.lost = Some(session));
                     self.interval
                 }
+                Err(error) if error.kind() == StoreErrorKind::Refused => return error,
                 Err(error) => {
-                    self.telemetry.store_failed(StoreCall::Heartbeat);
+                    self.telemetry.store_failed(StoreCall::Heartbeat, &error);
                     if self.backoff.is_fresh() {
                         warn!(%error, "the store did not get the heartbeat; trying again");
                     }
@@ -140,6 +145,7 @@ impl LeaseKeeper {
             self.telemetry.lapses.increment(1);
         }
         term.end = Some(before + self.lease);
+        self.telemetry.health.lease_until(before + self.lease);
         term.beat = Some((beat, now));
     }
 }

@@ -11,7 +11,9 @@ use super::{
     Control, Deferral, MissingEvents, Observer, Occurrence, Outcome, Place, Repair, StuckBecause,
     StuckHook, StuckKey, repair,
 };
+use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
+use crate::explain::{moment, span};
 use crate::handler::OnPassed;
 use crate::protocol::WorkerId;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
@@ -153,10 +155,11 @@ impl Outlet {
             id,
         };
         let occurrence = match what {
-            EventChange::Held(waiting) => Occurrence::Held {
-                event,
-                waiting: *waiting,
-            },
+            EventChange::Held(waiting) => {
+                self.telemetry.waits(*waiting, (key, seq, id));
+                let waiting = *waiting;
+                Occurrence::Held { event, waiting }
+            }
             EventChange::Deferred(why) => {
                 let why = deferral(*why);
                 if let Deferral::Full(limit) = why {
@@ -305,7 +308,8 @@ impl Outlet {
             group = &*self.group,
             key = key.as_str(),
             seq,
-            since,
+            since = moment(since, wall_clock()),
+            waited = span(wall_clock().saturating_sub(since)),
             "a key has waited long for an event that has not come"
         );
         self.report_stuck(key, seq, StuckBecause::Gap { since });

@@ -3,14 +3,16 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
-use tracing::{info, warn};
+use tracing::{Instrument, info, info_span, warn};
 
+use super::health::Ending;
+use super::presence::PresenceWatch;
+use super::traps;
 use super::worker_loop::WorkerLoop;
-use super::{Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
+use super::{Health, Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, HandlerOptions, States};
 use crate::protocol::WorkerId;
-use crate::store::Group;
-use crate::store::Store;
+use crate::store::{Durability, Group, Store, StoreReport};
 use crate::transport::{self, Transport};
 
 /// Boxed, so that the worker is not monomorphised per shutdown future.
@@ -56,6 +58,7 @@ pub struct Worker {
     pub(super) stuck_hooks: Vec<StuckHook>,
     pub(super) repair: Option<Arc<dyn Repair>>,
     pub(super) id: WorkerId,
+    pub(super) health: Health,
     pub(super) random: fastrand::Rng,
 }
 
@@ -77,6 +80,12 @@ impl Worker {
         &self.options
     }
 
+    /// How the worker is, for the probes of an orchestrator: from now on, and after its end.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
     /// Runs until `shutdown` is done, then drains: nothing new begins, handlers that run are finished and committed, and
     /// all else goes back to the broker.
     ///
@@ -92,7 +101,10 @@ impl Worker {
         self,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), WorkerError> {
-        self.run(Box::pin(shutdown)).await
+        let ending = Ending(self.health.clone());
+        let ended = self.run(Box::pin(shutdown)).await;
+        ending.with(ended.as_ref().err().map(ToString::to_string));
+        ended
     }
 
     async fn run(self, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
@@ -102,10 +114,14 @@ impl Worker {
             .open(&group, &self.id)
             .await
             .map_err(WorkerError::Store)?;
-        let report = opened.report;
-        info!(
-            worker = %self.id, group = group.name(), guarantee = %report.durability, reason = report.reason,
-            "the worker starts"
+        self.tell_start(&opened.report);
+        traps::settings(&self.options);
+        let presence = PresenceWatch::new(
+            Arc::clone(&self.store),
+            group.clone(),
+            self.id.clone(),
+            self.transport.source(),
+            opened.created,
         );
         let intake = transport::Intake {
             max_unsettled: self.settings.read_ahead,
@@ -114,16 +130,35 @@ impl Worker {
             self.options.timeout,
             self.options.policy.max_crashes,
         ));
-        self.transport
-            .start(intake)
-            .await
-            .map_err(WorkerError::Transport)?;
+        // What the transport says of its queue has the group, too.
+        let starting = info_span!("start", group = group.name());
+        let started = self.transport.start(intake).instrument(starting).await;
+        started.map_err(WorkerError::Transport)?;
         let transport = Arc::clone(&self.transport);
+        let mut watching = JoinSet::new();
+        watching.spawn(presence.run());
         let outcome =
             spawn_detached(WorkerLoop::start(self, group, opened.session), shutdown).await;
+        watching.shutdown().await;
         if let Err(error) = transport.close().await {
             warn!(%error, "the broker did not hear that the worker stops; it will notice");
         }
         outcome
+    }
+
+    fn tell_start(&self, report: &StoreReport) {
+        let StoreReport { durability, reason } = report;
+        let (worker, group) = (self.id.as_str(), self.options.group.as_str());
+        info!(worker, group, guarantee = %durability, reason, "the worker starts");
+        let loss = match durability {
+            Durability::Evictable => {
+                "the store may drop state while it runs, to make room: keys then begin anew, and events are handled again"
+            }
+            Durability::Volatile => {
+                "the store keeps nothing when it stops: all progress, and what is held, is then gone"
+            }
+            Durability::Unknown | Durability::LosesMoments | Durability::Durable => return,
+        };
+        warn!(group, guarantee = %durability, reason, "{loss}");
     }
 }

@@ -66,11 +66,11 @@ impl StoreClient {
             let answer = answer.and_then(|exchange| complete(&requests, exchange));
             match &answer {
                 Err(error) if error.kind() == StoreErrorKind::Unavailable => {
-                    telemetry.store_failed(StoreCall::Apply);
+                    telemetry.store_failed(StoreCall::Apply, error);
                     tokio::time::sleep(pause).await;
                 }
                 Ok(exchange) if exchange.answers.contains(&Answer::Unknown) => {
-                    telemetry.store_failed(StoreCall::Apply);
+                    telemetry.store_failed(StoreCall::Apply, &"a part of it does not answer");
                     tokio::time::sleep(pause).await;
                 }
                 _ => telemetry.store_answered(StoreCall::Apply, before.elapsed()),
@@ -113,7 +113,7 @@ impl StoreClient {
             let swept = store.sweep(&group, &session, &sweep).await;
             match &swept {
                 Ok(_) => telemetry.store_answered(StoreCall::Sweep, before.elapsed()),
-                Err(_) => telemetry.store_failed(StoreCall::Sweep),
+                Err(error) => telemetry.store_failed(StoreCall::Sweep, error),
             }
             swept
         })

@@ -12,8 +12,9 @@ use tracing::Instrument;
 use super::run_input::RunInput;
 use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
+use super::traps;
 use crate::event::Key;
-use crate::handler::{DynHandler, HandlerError};
+use crate::handler::{Context, DynHandler, HandlerError};
 use crate::protocol::engine::RunId;
 use crate::words::of_panic;
 
@@ -34,7 +35,7 @@ pub(super) struct Tasks {
     pub(super) timeout: Duration,
     pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
-    pub(super) runs: HashMap<u64, AbortHandle, foldhash::fast::RandomState>,
+    pub(super) runs: HashMap<u64, (AbortHandle, Context), foldhash::fast::RandomState>,
 }
 
 impl Tasks {
@@ -43,15 +44,17 @@ impl Tasks {
         let (tell, limit, telemetry) =
             (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
         let (handler, hooks) = (Arc::clone(&self.handler), Arc::clone(&self.span_hooks));
-        let number = run.number;
+        let (number, of_run) = (run.number, context.clone());
         let task = tokio::spawn(async move {
             let span = span::of_run(&context, &hooks);
             let begun = Instant::now();
+            let watching = context.clone();
             let work = async {
                 // The call itself is inside, so that a panic before the first await is caught too.
                 let outcome = caught(async move { handler.call(work).await }).await;
                 caught(context.finish(outcome)).await
             };
+            let work = traps::watched(work, &telemetry.traps, &watching);
             let outcome = timeout(limit, work.instrument(span.clone())).await;
             let outcome = outcome.unwrap_or_else(|_| {
                 context.abandon();
@@ -68,12 +71,21 @@ impl Tasks {
                 outcome,
             });
         });
-        self.runs.insert(number, task.abort_handle());
+        self.runs.insert(number, (task.abort_handle(), of_run));
     }
 
     /// The run is over, or does not count any more.
     pub(super) fn forget(&mut self, run: &RunId) -> Option<AbortHandle> {
-        self.runs.remove(&run.number)
+        self.runs.remove(&run.number).map(|(task, _)| task)
+    }
+
+    /// The contexts of the runs that are at work, in the order in which they began.
+    pub(super) fn at_work(&self) -> Vec<Context> {
+        let mut runs: Vec<_> = self.runs.iter().collect();
+        runs.sort_unstable_by_key(|(number, _)| **number);
+        runs.into_iter()
+            .map(|(_, (_, context))| context.clone())
+            .collect()
     }
 
     /// Stops a run.
@@ -109,6 +121,6 @@ impl Drop for Tasks {
         let mut runs: Vec<_> = self.runs.drain().collect();
         // In an order that a seed can repeat.
         runs.sort_unstable_by_key(|(number, _)| *number);
-        runs.into_iter().for_each(|(_, task)| task.abort());
+        runs.into_iter().for_each(|(_, (task, _))| task.abort());
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 use tracing::{info, warn};
 
@@ -22,7 +22,7 @@ use super::store_client::{BatchAnswer, Call, StoreClient};
 use super::store_clock::StoreClock;
 use super::tasks::{TaskEvent, Tasks};
 use super::telemetry::Telemetry;
-use super::{Settings, Worker, WorkerError, deliveries, settler};
+use super::{Settings, Worker, WorkerError, WorkerPhase, deliveries, hurry, settler};
 use crate::event::Key;
 use crate::handler::{HandlerError, HandlerOptions, OnStateLoss, WorkerLease};
 use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
@@ -102,10 +102,11 @@ impl WorkerLoop {
             stuck_hooks,
             repair,
             id,
+            health,
             mut random,
         } = worker;
         let name: Arc<str> = Arc::from(group.name());
-        let telemetry = Arc::new(Telemetry::new(&name));
+        let telemetry = Arc::new(Telemetry::new(&name, health));
         let keeper = LeaseKeeper {
             store: Arc::clone(&store),
             group: group.clone(),
@@ -126,7 +127,7 @@ impl WorkerLoop {
             telemetry: Arc::clone(&telemetry),
         };
         let mut background = JoinSet::new();
-        background.spawn(beating.map(Ok));
+        background.spawn(beating.map(|error| Err(WorkerError::Store(error))));
         background.spawn(async move { intake.run().await.map_err(WorkerError::Transport) });
         let (settle, settlements) = mpsc::unbounded_channel();
         let (tell, task_events) = mpsc::unbounded_channel();
@@ -212,7 +213,7 @@ impl WorkerLoop {
         if !matches!(worked, Err(WorkerError::StateLost { .. })) {
             self.store.leave().await;
         }
-        info!(worker = %self.store.worker(), "the worker has stopped");
+        info!(group = &*self.inputs.group, worker = %self.store.worker(), "the worker has stopped");
         worked
     }
 
@@ -225,6 +226,7 @@ impl WorkerLoop {
                 biased;
                 () = &mut shutdown => return Ok(()),
                 () = self.lease.changed() => {}
+                Some(ended) = self.background.join_next() => background_ended(ended)?,
             }
             if self.lease.is_lost(&self.session) {
                 // Nothing of it is known yet: the new one is as good.
@@ -251,6 +253,7 @@ impl WorkerLoop {
             stopped: false,
         };
         self.on_beat(&mut state)?;
+        self.telemetry.health.enter(WorkerPhase::Running);
         let mut task_events = Vec::with_capacity(TASK_EVENTS);
         loop {
             self.dispatch_effects(&mut state);
@@ -264,22 +267,21 @@ impl WorkerLoop {
             tokio::select! {
                 biased;
                 () = &mut shutdown, if !draining => {
-                    info!(worker = %self.store.worker(), keys = self.engine.keys(), "the worker drains");
+                    info!(group = &*self.inputs.group, worker = %self.store.worker(), keys = self.engine.keys(), "the worker drains");
                     state.drain_until = Some(Box::pin(tokio::time::sleep(self.settings.drain_timeout)));
                     self.engine.begin_drain();
+                    self.telemetry.health.enter(WorkerPhase::Draining);
                 }
                 () = maybe(&mut state.drain_until) => {
                     if state.stopped {
                         return Ok(());
                     }
-                    self.stop_runs("the drain timeout is over");
-                    state.stopped = true;
-                    state.drain_until = Some(Box::pin(tokio::time::sleep(GIVE_UP)));
+                    self.end_drain("the drain timeout is over", &mut state);
                 }
-                Some(ended) = self.background.join_next() => match ended {
-                    Ok(outcome) => outcome?,
-                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-                },
+                () = hurry::drains_are_ended(), if draining && !state.stopped => {
+                    self.end_drain("the process was asked again to stop", &mut state);
+                }
+                Some(ended) = self.background.join_next() => background_ended(ended)?,
                 // Without it nothing is acknowledged any more. It ends with this worker, and before only by a panic.
                 Err(panic) = &mut self.settler => std::panic::resume_unwind(panic.into_panic()),
                 opened = maybe(&mut state.reopening) => {
@@ -325,6 +327,13 @@ impl WorkerLoop {
         }
     }
 
+    /// Stops the handlers that still run; the store has a little more time to hear it.
+    fn end_drain(&mut self, why: &str, state: &mut LoopState) {
+        self.stop_runs(why);
+        state.stopped = true;
+        state.drain_until = Some(Box::pin(tokio::time::sleep(GIVE_UP)));
+    }
+
     /// Starts, settles and tells what the engine has ready.
     fn dispatch_effects(&mut self, state: &mut LoopState) {
         let lapses = self.lease.lapses();
@@ -356,7 +365,7 @@ impl WorkerLoop {
             // The settler ends only after this sender is gone.
             let _ = self.settle.send(settlements);
         }
-        self.telemetry.lanes(self.engine.keys());
+        self.telemetry.turned(self.engine.keys());
     }
 
     fn carry_out(&mut self) {
@@ -467,11 +476,19 @@ impl WorkerLoop {
     }
 
     fn stop_runs(&mut self, why: &str) {
-        for key in self.engine.stop_runs() {
-            warn!(
-                key = key.as_str(),
-                why, "stopped a handler that was at work"
-            );
+        let at_work = self.tasks.at_work();
+        let stopped = self.engine.stop_runs();
+        for context in at_work {
+            if stopped.contains(context.key()) {
+                warn!(
+                    group = context.group(),
+                    key = context.key().as_str(),
+                    seq = context.seq().get(),
+                    event_id = context.event_id().as_str(),
+                    why,
+                    "stopped a handler that was at work"
+                );
+            }
         }
         self.carry_out();
     }
@@ -506,6 +523,11 @@ fn rules(options: &HandlerOptions, settings: &Settings, worker: &str) -> Rules {
         read_ahead: settings.read_ahead,
         overflow: !settings.hold_after.is_zero(),
     }
+}
+
+/// Heartbeats and intake end by themselves only when the worker has to.
+fn background_ended(ended: Result<Result<(), WorkerError>, JoinError>) -> Result<(), WorkerError> {
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 async fn maybe_at(at: Option<Instant>) {

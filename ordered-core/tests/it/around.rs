@@ -20,6 +20,8 @@ pub(crate) struct Around {
     after: After,
     /// Whether heartbeats are taken.
     beats: Beats,
+    /// Whether heartbeats are refused permanently.
+    refuses: Beats,
 }
 
 impl Around {
@@ -30,11 +32,17 @@ impl Around {
             takes: Duration::ZERO,
             after: Box::new(|_| {}),
             beats: Box::new(|| true),
+            refuses: Box::new(|| false),
         }
     }
 
     pub(crate) fn beats(mut self, beats: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.beats = Box::new(beats);
+        self
+    }
+
+    pub(crate) fn refuses(mut self, refuses: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.refuses = Box::new(refuses);
         self
     }
 
@@ -82,6 +90,9 @@ impl Store for Around {
         session: &Session,
         lease: Duration,
     ) -> Result<Beat, StoreError> {
+        if (self.refuses)() {
+            return Err(StoreError::refused("the password is not accepted any more"));
+        }
         if !(self.beats)() {
             return Err(StoreError::unavailable("no heartbeat is taken now"));
         }

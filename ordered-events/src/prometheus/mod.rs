@@ -1,4 +1,5 @@
-//! The metrics of the workers of this process as a page for Prometheus: as text, or served over HTTP.
+//! The metrics of the workers of this process as a page for Prometheus, and how the workers are: as text, or served over
+//! HTTP.
 //!
 //! ```no_run
 //! use ordered_events::prometheus::Prometheus;
@@ -11,6 +12,8 @@
 //! # }
 //! ```
 //!
+//! With [`Prometheus::watch`] the server also answers the probes of an orchestrator: `/live` and `/ready`.
+//!
 //! Metrics of the application itself, made with the macros of the crate `metrics`, are on the same page. An application
 //! that has a recorder of its own, or serves its own pages, takes [`builder`] or [`Prometheus::page`].
 
@@ -20,7 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use ordered_core::worker::{METRICS, MetricKind};
+use ordered_core::worker::{Health, HealthReport, METRICS, MetricKind};
 
 pub use self::server::MetricsServer;
 
@@ -31,6 +34,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Prometheus {
     handle: PrometheusHandle,
+    watched: Vec<Health>,
 }
 
 /// Why the metrics of this process cannot be recorded.
@@ -91,10 +95,26 @@ impl Prometheus {
         Ok(this)
     }
 
+    /// From the next [`serve`](Self::serve) on, `/live` and `/ready` tell how this worker is, too:
+    /// `.watch(worker.health())`.
+    ///
+    /// - `/ready` answers 200 while all watched workers consume, and 503 with the reason while one does not: it starts or
+    ///   drains, its store or its broker is unavailable, its lease is over, or it has ended. Without a watched worker it is 503.
+    /// - `/live` answers 503 where a watched worker does not go on by itself: it has ended, or its loop stands still.
+    #[must_use]
+    pub fn watch(mut self, worker: Health) -> Self {
+        self.watched.push(worker);
+        self
+    }
+
     /// The page, in Prometheus' text format.
     #[must_use]
     pub fn page(&self) -> String {
         self.handle.render()
+    }
+
+    fn reports(&self) -> Vec<HealthReport> {
+        self.watched.iter().map(Health::report).collect()
     }
 
     /// Serves the page at `/metrics` on this port of the loopback interface; port 0 is any that is free.
@@ -127,6 +147,9 @@ impl Prometheus {
 /// For a recorder that the application made itself.
 impl From<PrometheusHandle> for Prometheus {
     fn from(handle: PrometheusHandle) -> Self {
-        Self { handle }
+        Self {
+            handle,
+            watched: Vec::new(),
+        }
     }
 }

@@ -16,10 +16,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
+use ordered_core::worker::HealthReport;
+
 use super::Prometheus;
 
 /// The version of the text format that the page is in.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Connections at a time. Prometheus needs one; the rest wait.
 const CONNECTIONS: usize = 16;
@@ -97,27 +101,53 @@ async fn converse(stream: TcpStream, source: Prometheus) {
 }
 
 fn answer(request: &Request<Incoming>, source: &Prometheus) -> Response<Full<Bytes>> {
-    if request.uri().path() != "/metrics" {
-        return text(
-            StatusCode::NOT_FOUND,
-            "the metrics are at /metrics\n".into(),
-        );
-    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
+        let mut refusal = text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            PLAIN,
+            "only GET and HEAD\n".into(),
+        );
         refusal
             .headers_mut()
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
-    text(StatusCode::OK, source.page())
+    match request.uri().path() {
+        "/metrics" => text(StatusCode::OK, FORMAT, source.page()),
+        "/live" => probe(&source.reports(), HealthReport::is_live, true),
+        "/ready" => probe(&source.reports(), HealthReport::is_ready, false),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            PLAIN,
+            "the metrics are at /metrics, and how the workers are at /live and /ready\n".into(),
+        ),
+    }
 }
 
-fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+/// Whether all workers are so, with a line for each; `empty` where none is watched.
+fn probe(
+    reports: &[HealthReport],
+    is_well: impl Fn(&HealthReport) -> bool,
+    empty: bool,
+) -> Response<Full<Bytes>> {
+    let status = match reports.iter().all(is_well) && (empty || !reports.is_empty()) {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut lines: String = reports.iter().map(|report| format!("{report}\n")).collect();
+    if lines.is_empty() {
+        lines =
+            "no worker is watched: say `prometheus.watch(worker.health())` before it is served\n"
+                .into();
+    }
+    text(status, PLAIN, lines)
+}
+
+fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     response
         .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(FORMAT));
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

@@ -2,12 +2,27 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::{located, private};
+use crate::attr::Envelope;
 use crate::field::FieldPath;
+use crate::key_path::KeyPath;
 use crate::model::Model;
 
-/// Reads the event, then its key, seq and id.
-pub(crate) fn decode(model: &Model, key: &FieldPath, seq: &FieldPath) -> TokenStream {
+/// Takes the event out of what is around it, reads it, then its key, seq and id.
+pub(crate) fn decode(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStream {
     let private = private(model);
+    let is_cloud_event = model.options.envelope == Some(Envelope::CloudEvents);
+    let unwrapped = model.options.envelope.map(|envelope| {
+        let unwrap = match envelope {
+            Envelope::CloudEvents => quote!(cloud_event),
+            Envelope::Sns => quote!(sns_message),
+        };
+        quote! {
+            let __unwrapped = #private::#unwrap(__envelope)?;
+            let __envelope = &__unwrapped;
+        }
+    });
+    let has_fields = is_cloud_event || model.options.places().any(FieldPath::is_json);
+    let fields = has_fields.then(|| quote!(let __fields = #private::json_fields(__envelope)?;));
     let ty = model.event();
     let event = Ident::new("__event", Span::mixed_site());
     let field = |path: &FieldPath, read: TokenStream| {
@@ -17,13 +32,29 @@ pub(crate) fn decode(model: &Model, key: &FieldPath, seq: &FieldPath) -> TokenSt
             None => located(private.clone(), path.span()),
         };
         let value = path.of("__event", &quote!(__envelope), &private);
-        let read = located(quote!(::#read(&#value)?), path.span());
+        let read = located(quote!(::#read(&#value)), path.span());
         quote!(#private #read)
     };
-    let key = field(key, quote!(KeyValue::to_key));
+    let key = match key.parts() {
+        [only] => {
+            let key = field(only, quote!(KeyValue::to_key));
+            quote!(#key?)
+        }
+        parts => {
+            let parts = parts.iter().map(|part| {
+                let (name, key) = (part.text(), field(part, quote!(KeyValue::to_key)));
+                quote!((#name, #key))
+            });
+            quote!(#private::composite_key([#(#parts),*])?)
+        }
+    };
     let seq = field(seq, quote!(SeqValue::to_seq));
     let id = match &model.options.id {
-        Some(id) => field(id, quote!(EventIdValue::to_event_id)),
+        Some(id) => {
+            let id = field(id, quote!(EventIdValue::to_event_id));
+            quote!(#id?)
+        }
+        None if is_cloud_event => quote!(#private::cloud_event_id(&__fields)?),
         None => quote!(#private::json_field_as_id(__envelope, &__key, __seq)?),
     };
     quote! {
@@ -31,9 +62,11 @@ pub(crate) fn decode(model: &Model, key: &FieldPath, seq: &FieldPath) -> TokenSt
             &self,
             __envelope: &#private::Envelope,
         ) -> #private::Result<#private::Decoded<Self::Event>, #private::Malformed> {
+            #unwrapped
             let #event = #private::json_event::<#ty>(__envelope)?;
+            #fields
             let __key = #key;
-            let __seq = #seq;
+            let __seq = #seq?;
             let __id = #id;
             #private::Ok(#private::Decoded {
                 key: __key,

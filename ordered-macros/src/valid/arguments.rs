@@ -4,6 +4,7 @@ use syn::{FnArg, PatType, PathArguments, Signature, Type};
 
 use crate::attr::Options;
 use crate::errors::Errors;
+use crate::field::FieldPath;
 use crate::model::elements;
 
 pub(super) fn arguments(sig: &Signature, options: &Options, errors: &mut Errors) -> bool {
@@ -69,8 +70,7 @@ fn several(ty: &Type, options: &Options) -> syn::Result<()> {
             ),
         ));
     }
-    let fields = [&options.key, &options.seq, &options.id];
-    let has_field = fields.into_iter().flatten().any(|path| path.is_field());
+    let has_field = options.places().any(FieldPath::is_field);
     if !options.is_batch() && has_field && elements(ty).is_some() {
         return Err(syn::Error::new_spanned(
             ty,

@@ -1,4 +1,4 @@
-use crate::attr::{OnGap, Options};
+use crate::attr::{Envelope, OnGap, Options};
 use crate::errors::Errors;
 
 /// What no single option can tell.
@@ -11,7 +11,8 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
     .filter(|(name, _)| options.setting(name).is_none())
     .map(|(_, meaning)| meaning)
     .collect();
-    if !missing.is_empty() && !options.garbled {
+    let said_by_envelope = options.envelope == Some(Envelope::CloudEvents);
+    if !missing.is_empty() && !options.garbled && !said_by_envelope {
         errors.at_attribute(format!(
             "the attribute lacks {}: write `#[ordered_handler(key = \"order_id\", seq = \"seq\")]`",
             missing.join(", and ")
@@ -49,16 +50,21 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
     }
     gap(options, errors);
     ahead(options, errors);
-    if let (Some(key), Some(seq)) = (&options.key, &options.seq)
-        && key == seq
-    {
-        errors.at(
-            seq,
-            "`key` and `seq` are one field: the key says what the event belongs to, the seq counts the events of one key",
-        );
+    if let (Some(key), Some(seq)) = (&options.key, &options.seq) {
+        if key.is(seq) {
+            errors.at(
+                seq,
+                "`key` and `seq` are one field: the key says what the event belongs to, the seq counts the events of one key",
+            );
+        } else if key.parts().contains(seq) {
+            errors.at(
+                seq,
+                "the `seq` is a part of the `key`: every event would have a key of its own, and no order",
+            );
+        }
     }
     if let (Some(key), Some(id)) = (&options.key, &options.id)
-        && key == id
+        && key.is(id)
     {
         errors.at(
             id,

@@ -39,7 +39,7 @@ const fn helped(code: &'static str, what: &'static str) -> Passing {
 
 /// Sources: `src/server.c`, `src/replication.c` and `src/blocked.c` of Redis (shared replies), and
 /// <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/> for those of a cluster.
-pub(super) const PASSING: [Passing; 13] = [
+pub(super) const PASSING: [Passing; 15] = [
     another(
         "READONLY",
         "is a replica and takes no writes: a fail-over, or the wrong address",
@@ -66,6 +66,18 @@ pub(super) const PASSING: [Passing; 13] = [
         "is out of memory: raise `maxmemory`, or let the workers drain what is held",
     ),
     helped("MISCONF", "cannot save to disk and takes no writes"),
+    Passing {
+        code: super::LOGIN_REFUSED,
+        what: "refuses the user or the password: it is tried again with the credentials of then, until `refused_for` is over",
+        reconnect: true,
+        soon: false,
+    },
+    Passing {
+        code: super::NO_CREDENTIALS,
+        what: "is not connected to, since the source of the credentials has none",
+        reconnect: true,
+        soon: false,
+    },
 ];
 
 /// The errors that stay until somebody changes something, and what.

@@ -3,13 +3,18 @@
 mod codes;
 
 use ordered_core::store::{StoreError, StoreErrorKind};
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
 
 use crate::sentinel;
 use codes::{LASTING, LASTING_WORDS, PASSING, PASSING_WORDS, Passing};
 
 /// How much of what a server says is repeated.
 const MOST_WORDS: usize = 200;
+
+/// The code of an error of ours: the source of the credentials has none.
+pub(crate) const NO_CREDENTIALS: &str = "ORDERED-NOCREDENTIALS";
+/// The code of an error of ours: the login is refused, and not for so long that it is given up.
+const LOGIN_REFUSED: &str = "ORDERED-LOGINREFUSED";
 
 /// The error of a call to the server at `address`.
 pub(crate) fn store_error(address: &str, error: RedisError) -> StoreError {
@@ -118,6 +123,19 @@ pub(crate) fn asks_for_another_connection(error: &RedisError) -> bool {
         Judgement::Unknown => true,
         Judgement::Lasting(_) | Judgement::NoAnswer => false,
     }
+}
+
+/// Whether the server does not let the user in.
+pub(crate) fn is_login_refusal(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || error
+            .code()
+            .is_some_and(|code| ["NOAUTH", "WRONGPASS"].contains(&code))
+}
+
+/// The login is refused, and tried again.
+pub(crate) fn refused_for_now() -> RedisError {
+    make_extension_error(LOGIN_REFUSED.into(), None)
 }
 
 /// Whether it is the server's state that has to change, and not an address or a setting.

@@ -11,6 +11,7 @@ mod ids;
 mod inspect;
 mod mailbox;
 mod open;
+mod presence;
 mod read;
 mod record;
 mod reply;
@@ -28,7 +29,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ordered_core::clock::Clock;
 use ordered_core::protocol::{Millis, WorkerId};
-use ordered_core::store::{Beat, Exchange, Opened, Request, Session, Store, Sweep, Swept};
+use ordered_core::store::{
+    Beat, Exchange, Opened, Presence, Request, Session, Store, Sweep, Swept,
+};
 use ordered_core::store::{Group, StoreError};
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 
@@ -198,6 +201,10 @@ fn state_lost(group: &Group) -> StoreError {
 
 #[async_trait]
 impl Store for RedisStore {
+    fn presence(&self) -> Option<&dyn Presence> {
+        Some(self)
+    }
+
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         patiently(|| self.open_group(group, worker)).await
     }

@@ -4,6 +4,7 @@ mod clock_steps;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod crash_loop;
+mod credentials;
 mod crew;
 mod durability;
 mod failover;

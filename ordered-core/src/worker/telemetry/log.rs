@@ -1,20 +1,27 @@
+use std::time::Duration;
+
 use tracing::{debug, error, info, trace, warn};
 
+use crate::explain::span;
 use crate::worker::Occurrence;
 
 // Keys and ids are recorded as texts, which subscribers escape: whoever publishes cannot forge a line of the log.
 
 /// The levels: what a person must see to, what a person should look at, what shows what the worker does.
-pub(super) fn line(occurrence: &Occurrence<'_>) {
+pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
     match occurrence {
         Occurrence::Malformed { reason } => {
-            warn!(reason = reason.text, "dead-lettered a malformed event")
+            warn!(
+                group,
+                reason = reason.text,
+                "dead-lettered a malformed event"
+            )
         }
         Occurrence::Conflict { event, recorded } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, id = event.id.as_str(), recorded = recorded.map(|id| id.as_str()), "dead-lettered an event: another one has its seq");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), recorded = recorded.map(|id| id.as_str()), "dead-lettered an event: another one has its seq");
         }
         Occurrence::Deferred { event, why, delay } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, ?why, ?delay, "deferred an event: it stays with the broker");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), ?why, delay = readable(*delay), "deferred an event: it stays with the broker");
         }
         Occurrence::Retrying {
             event,
@@ -22,34 +29,35 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
             error,
             wait,
         } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, attempt, error, ?wait, "the handler failed, and will be tried again");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempt, error, wait = readable(*wait), "the handler failed, and will be tried again");
         }
         Occurrence::Parted {
             event,
             events,
             error,
         } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, events, error, "a run of several events failed: they run again one at a time");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), events, error, "a run of several events failed: they run again one at a time");
         }
         Occurrence::Halted {
             event,
             attempts,
             error,
         } => {
-            error!(key = event.key.as_str(), seq = %event.seq, attempts, error, "the key is halted: the handler failed for good");
+            error!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "the key is halted: the handler failed for good");
         }
         Occurrence::DeadLettered {
             event,
             attempts,
             error,
         } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, attempts, error, "put an event aside: the handler failed for good");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "put an event aside: the handler failed for good");
         }
         Occurrence::Late { event } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, id = event.id.as_str(), "an event came after its seq was passed over");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came after its seq was passed over");
         }
         Occurrence::Controlled { key, control } => {
             info!(
+                group,
                 key = key.as_str(),
                 ?control,
                 "a producer said what will not come"
@@ -60,32 +68,36 @@ pub(super) fn line(occurrence: &Occurrence<'_>) {
             attempt,
             fence,
         } => {
-            info!(key = event.key.as_str(), seq = %event.seq, attempt, %fence, "took over a key");
+            info!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempt, %fence, "took over a key");
         }
         Occurrence::Fenced { event } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, "not committed: the grant is over");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "not committed: the grant is over");
         }
         Occurrence::Held { event, waiting } => {
-            debug!(key = event.key.as_str(), seq = %event.seq, %waiting, "held an event");
+            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), %waiting, "held an event");
         }
         Occurrence::Stale { event } => {
-            warn!(key = event.key.as_str(), seq = %event.seq, id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
         }
         Occurrence::Duplicate { event } => {
-            debug!(key = event.key.as_str(), seq = %event.seq, "dropped an event that was committed before");
+            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was committed before");
         }
         Occurrence::Received { event, .. }
         | Occurrence::Started { event, .. }
         | Occurrence::Committed { event, .. } => {
-            trace!(key = event.key.as_str(), seq = %event.seq, ?occurrence, "");
+            trace!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), ?occurrence, "");
         }
     }
 }
 
+fn readable(duration: Duration) -> String {
+    span(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Lines like the last one were not logged.
-pub(super) fn left_out(lines: u64) {
+pub(super) fn left_out(group: &str, lines: u64) {
     warn!(
-        lines,
-        "so many lines with the same cause as the last one were left out"
+        group,
+        lines, "so many lines with the same cause as the last one were left out"
     );
 }

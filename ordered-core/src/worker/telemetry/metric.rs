@@ -44,6 +44,7 @@ pub const METRICS: &[Metric] = &[
     STORE_FAILURES,
     BATCH_COMMANDS,
     STORE_UP,
+    BROKER_UP,
     LAPSES,
     LANES,
     HALTED,
@@ -119,6 +120,10 @@ pub(super) const BATCH_COMMANDS: Metric = histogram(
 pub(super) const STORE_UP: Metric = gauge(
     "ordered_store_up",
     "1 while the store answers this process, 0 while it does not.",
+);
+pub(super) const BROKER_UP: Metric = gauge(
+    "ordered_broker_up",
+    "1 while the broker delivers to this process, 0 while it is unavailable.",
 );
 pub(super) const LAPSES: Metric = counter(
     "ordered_lease_lapses_total",

@@ -19,14 +19,21 @@ pub(super) use self::label::StoreCall;
 use self::ledger::Ledger;
 use self::log_limit::LogLimit;
 pub use self::metric::{METRICS, Metric, MetricKind};
-use super::Occurrence;
+use super::traps::Traps;
+use super::{Health, Occurrence};
 use crate::clock::wall_clock;
-use crate::protocol::Millis;
+use crate::event::{EventId, Key};
+use crate::protocol::{Millis, Obstacle, Waiting};
 use crate::store::Swept;
+use crate::transport::TransportStatus;
 
 /// Handles to the metrics of one worker, looked up once.
 pub(super) struct Telemetry {
     pub(super) deliveries: Ledger,
+    group: Arc<str>,
+    pub(super) health: Health,
+    pub(super) traps: Traps,
+    commits: AtomicU64,
     steps: [Counter; Step::VALUES.len()],
     pub(super) handler_seconds: Histogram,
     held_seconds: Histogram,
@@ -35,6 +42,7 @@ pub(super) struct Telemetry {
     store_failures: [Counter; StoreCall::VALUES.len()],
     pub(super) batch_commands: Histogram,
     store_up: Gauge,
+    broker_up: Gauge,
     pub(super) lapses: Counter,
     lanes: Gauge,
     /// What this worker has put into `lanes`, which it shares with the other workers of the process.
@@ -47,12 +55,16 @@ pub(super) struct Telemetry {
 }
 
 impl Telemetry {
-    pub(super) fn new(group: &Arc<str>) -> Self {
+    pub(super) fn new(group: &Arc<str>, health: Health) -> Self {
         METRICS.iter().for_each(Metric::describe);
         let label = || SharedString::from(Arc::clone(group));
         let of = |call: usize| StoreCall::VALUES[call];
         Self {
             deliveries: Ledger::new(&label),
+            group: Arc::clone(group),
+            health,
+            traps: Traps::default(),
+            commits: AtomicU64::new(0),
             steps: array::from_fn(
                 |step| counter!(metric::EVENTS.name, "group" => label(), "step" => Step::VALUES[step]),
             ),
@@ -67,6 +79,7 @@ impl Telemetry {
             ),
             batch_commands: histogram!(metric::BATCH_COMMANDS.name, "group" => label()),
             store_up: gauge!(metric::STORE_UP.name, "group" => label()),
+            broker_up: gauge!(metric::BROKER_UP.name, "group" => label()),
             lapses: counter!(metric::LAPSES.name, "group" => label()),
             lanes: gauge!(metric::LANES.name, "group" => label()),
             lanes_told: AtomicU64::new(0),
@@ -83,9 +96,9 @@ impl Telemetry {
             self.steps[step as usize].increment(1);
         }
         if let Some(left_out) = self.log_limit.admits(occurrence) {
-            log::line(occurrence);
+            log::line(&self.group, occurrence);
             if left_out > 0 {
-                log::left_out(left_out);
+                log::left_out(&self.group, left_out);
             }
         }
     }
@@ -97,12 +110,22 @@ impl Telemetry {
         published_at: Option<Millis>,
         held_since: Option<Millis>,
     ) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
         if let Some(since) = held_since {
             self.held_seconds.record(seconds(since, received_at));
         }
         if let Some(since) = published_at {
             self.queue_seconds.record(seconds(since, wall_clock()));
         }
+    }
+
+    /// Looks whether the broker delivers.
+    pub(super) fn look_at_broker(&self) {
+        let is_up = match self.health.broker_status() {
+            Some(TransportStatus::Unavailable { .. }) | None => 0.0,
+            Some(TransportStatus::Consuming) => 1.0,
+        };
+        self.broker_up.set(is_up);
     }
 
     /// What a sweep saw of the whole group.
@@ -117,16 +140,35 @@ impl Telemetry {
     /// The store has answered, or refused, after this time.
     pub(super) fn store_answered(&self, call: StoreCall, took: Duration) {
         self.store_up.set(1.0);
+        self.health.store_answered();
         self.store_seconds[call as usize].record(took);
     }
 
-    pub(super) fn store_failed(&self, call: StoreCall) {
+    pub(super) fn store_failed(&self, call: StoreCall, why: &dyn std::fmt::Display) {
         self.store_up.set(0.0);
+        self.health.store_failed(why);
         self.store_failures[call as usize].increment(1);
     }
 
+    /// An event is held until then.
+    pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
+        if waiting.why == Obstacle::Gap {
+            let commits = self.commits.load(Ordering::Relaxed);
+            let is_new = waiting.for_seq == 1;
+            self.traps
+                .waits_in_gap(&self.group, event, is_new.then_some(commits));
+        }
+    }
+
+    /// The worker's loop has turned, with so many keys at work.
+    pub(super) fn turned(&self, keys: usize) {
+        self.health
+            .turned(keys, self.commits.load(Ordering::Relaxed));
+        self.lanes(keys);
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "nobody runs 2^52 lanes")]
-    pub(super) fn lanes(&self, now: usize) {
+    fn lanes(&self, now: usize) {
         let now = now as u64;
         let told = self.lanes_told.swap(now, Ordering::Relaxed);
         if told != now {

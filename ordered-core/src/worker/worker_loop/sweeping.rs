@@ -11,6 +11,7 @@ use crate::store::{StoreError, StuckRecord, Sweep, Swept};
 
 impl WorkerLoop {
     pub(super) fn sweep(&self) -> Option<Call<Result<Swept, StoreError>>> {
+        self.telemetry.look_at_broker();
         let limit = self.settings.sweep_limit.min(self.engine.spare_keys());
         let policy = &self.options.policy;
         let gap = policy.on_gap.after().unwrap_or_default();

@@ -42,19 +42,19 @@ fn a_body_that_is_no_json() {
         (&b""[..], "the body is empty, and must be a JSON event"),
         (
             b"hello",
-            "the body is not JSON: expected value at line 1 column 1",
+            "the body is not JSON: expected value at byte 0 (line 1, column 1)",
         ),
         (
             b"{\"order_id\": \"o\", \"seq\": 1",
-            "the body is not JSON: EOF while parsing an object at line 1 column 26",
+            "the body is not JSON: it is cut off at byte 26, before its JSON ends",
         ),
         (
             b"{\"order_id\": \"\xff\xfe\", \"seq\": 1}",
-            "the body is not JSON: invalid unicode code point at line 1 column 15",
+            "the body is not JSON: byte 14 (0xff) is not UTF-8: it is text of another encoding, such as ISO-8859-1, or no text at all",
         ),
         (
             b"{\"order_id\": \"o\", \"seq\": 1} x",
-            "the body is not JSON: trailing characters at line 1 column 29",
+            "the body is not JSON: trailing characters at byte 28 (line 1, column 29)",
         ),
     ] {
         assert_eq!(refusal(apply, body), message);

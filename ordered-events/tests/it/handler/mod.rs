@@ -6,6 +6,7 @@ mod identity;
 mod malformed;
 mod options;
 mod outcome;
+mod places;
 mod shapes;
 
 use std::sync::Arc;

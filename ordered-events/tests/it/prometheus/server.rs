@@ -86,3 +86,51 @@ async fn what_cannot_be_done_is_said() {
     let outside = std::thread::spawn(Prometheus::install).join().unwrap();
     assert!(matches!(outside, Err(PrometheusError::NoRuntime)));
 }
+
+#[tokio::test]
+async fn probes_are_answered_with_what_the_watched_workers_do() {
+    let group = ordered_testkit::unique("probed");
+    let worker = Worker::builder()
+        .store(MemoryStore::new())
+        .transport(MemoryBroker::new().consumer())
+        .handler(Load::new(&group))
+        .build()
+        .unwrap();
+    let server = prometheus().clone().watch(worker.health());
+    let server = server.serve_locally(0).await.unwrap();
+    let asked = async |path: &str| ask(server.address(), "GET", path).await.unwrap();
+    let starting = asked("/ready").await;
+    assert!(starting.starts_with("HTTP/1.1 503"), "{starting}");
+    assert!(starting.contains("it does not consume yet"), "{starting}");
+    assert!(asked("/live").await.starts_with("HTTP/1.1 200"));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(worker.run_until(async {
+        let _ = stopped.await;
+    }));
+    ordered_testkit::eventually("it consumes", async || {
+        let ready = asked("/ready").await;
+        ready.starts_with("HTTP/1.1 200") && ready.contains(&format!("group {group}, worker "))
+    })
+    .await;
+    assert!(asked("/live").await.starts_with("HTTP/1.1 200"));
+    drop(stop);
+    running.await.unwrap().unwrap();
+    for path in ["/ready", "/live"] {
+        let ended = asked(path).await;
+        assert!(ended.starts_with("HTTP/1.1 503"), "{ended}");
+        assert!(ended.contains("it has ended"), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_watched_worker_nothing_is_ready() {
+    let server = prometheus().serve_locally(0).await.unwrap();
+    let ready = ask(server.address(), "GET", "/ready").await.unwrap();
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    assert!(
+        ready.contains("prometheus.watch(worker.health())"),
+        "{ready}"
+    );
+    let live = ask(server.address(), "GET", "/live").await.unwrap();
+    assert!(live.starts_with("HTTP/1.1 200"), "{live}");
+}

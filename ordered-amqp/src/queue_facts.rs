@@ -1,0 +1,273 @@
+//! What a queue that somebody else declared is declared with, and which promise that breaks.
+//!
+//! AMQP has no way to ask. But RabbitMQ refuses to declare a queue that is there with other arguments, and says which one differs
+//! and what it is. So the queue is declared, and what the refusal says is put in, until there is none. What an operator has
+//! set by a policy does not show in this way.
+
+use std::fmt;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Connection, ErrorKind};
+
+use crate::failure::{self, PRECONDITION_FAILED};
+use crate::headers;
+use crate::topology::declare;
+
+/// More differences than RabbitMQ compares: a broker that says them again and again is left alone.
+const MOST_DIFFERENCES: usize = 32;
+
+/// How a queue is declared.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QueueFacts {
+    is_durable: bool,
+    is_auto_delete: bool,
+    arguments: FieldTable,
+}
+
+/// A promise that cannot be kept on this queue, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BrokenPromise(pub(crate) String);
+
+impl fmt::Display for BrokenPromise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How the queue, which is there, is declared: probably with these arguments. Nothing where the user may not ask like this, or
+/// the broker says it otherwise.
+pub(crate) async fn ask(
+    connection: &Connection,
+    queue: &str,
+    arguments: FieldTable,
+) -> Option<QueueFacts> {
+    let mut facts = QueueFacts {
+        is_durable: true,
+        is_auto_delete: false,
+        arguments,
+    };
+    for _ in 0..MOST_DIFFERENCES {
+        let options = QueueDeclareOptions {
+            durable: facts.is_durable,
+            auto_delete: facts.is_auto_delete,
+            ..QueueDeclareOptions::default()
+        };
+        let declared = declare(connection, queue, options, facts.arguments.clone()).await;
+        let error = match declared {
+            Ok(()) => return Some(facts),
+            Err(error) => error,
+        };
+        let difference = difference(&error);
+        if difference.is_none_or(|difference| !facts.learn(difference)) {
+            tracing::debug!(%error, queue, "cannot see how the queue is declared");
+            return None;
+        }
+    }
+    None
+}
+
+/// What a refusal says: the argument that differs, and what it is.
+#[derive(Debug, Clone, PartialEq)]
+struct Difference {
+    name: String,
+    /// Nothing where the queue has no such argument.
+    current: Option<AMQPValue>,
+}
+
+fn difference(error: &lapin::Error) -> Option<Difference> {
+    if failure::reply_code(error) != Some(PRECONDITION_FAILED) {
+        return None;
+    }
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => Difference::parse(error.get_message().as_str()),
+        _ => None,
+    }
+}
+
+impl Difference {
+    /// `inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received none but current is the value '9' of type
+    /// 'signedint'`, see `assert_args_equivalence` in `rabbit_misc.erl`.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once("inequivalent arg '")?;
+        let (name, rest) = rest.split_once('\'')?;
+        let (_, current) = rest.rsplit_once("but current is ")?;
+        let current = if current.starts_with("none") {
+            None
+        } else {
+            let mut quoted = current.split('\'').skip(1).step_by(2);
+            let value = quoted.next()?;
+            Some(typed(value, quoted.next())?)
+        };
+        Some(Self {
+            name: name.to_owned(),
+            current,
+        })
+    }
+}
+
+fn typed(value: &str, kind: Option<&str>) -> Option<AMQPValue> {
+    let number = || value.parse().ok().map(AMQPValue::LongLongInt);
+    match kind {
+        Some("bool") => value.parse().ok().map(AMQPValue::Boolean),
+        Some("longstr") => Some(AMQPValue::LongString(value.into())),
+        Some(_) => number(),
+        None if ["true", "false"].contains(&value) => value.parse().ok().map(AMQPValue::Boolean),
+        None => Some(number().unwrap_or_else(|| AMQPValue::LongString(value.into()))),
+    }
+}
+
+impl QueueFacts {
+    /// Takes over what differs; whether that is anything new.
+    fn learn(&mut self, Difference { name, current }: Difference) -> bool {
+        let flag = match &current {
+            Some(AMQPValue::Boolean(flag)) => Some(*flag),
+            _ => None,
+        };
+        match (name.as_str(), flag) {
+            ("durable", Some(flag)) => std::mem::replace(&mut self.is_durable, flag) != flag,
+            ("auto_delete", Some(flag)) => {
+                std::mem::replace(&mut self.is_auto_delete, flag) != flag
+            }
+            _ => {
+                let mut arguments = self.arguments.inner().clone();
+                let name = ShortString::try_new(name.as_str()).ok();
+                let changed = match (name, current) {
+                    (Some(name), Some(value)) => {
+                        arguments.insert(name, value.clone()).as_ref() != Some(&value)
+                    }
+                    (Some(name), None) => arguments.remove(&name).is_some(),
+                    (None, _) => false,
+                };
+                self.arguments = arguments.into();
+                changed
+            }
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.arguments.inner().get(name).and_then(headers::as_text)
+    }
+
+    fn is(&self, name: &str, value: &str) -> bool {
+        self.text(name).as_deref() == Some(value)
+    }
+
+    /// What cannot be promised on this queue.
+    pub(crate) fn broken_promises(&self) -> Vec<BrokenPromise> {
+        let mut broken = Vec::new();
+        let mut tell = |text: String| broken.push(BrokenPromise(text));
+        if self.is("x-queue-type", "stream") {
+            tell(
+                "it is a stream: what is acknowledged stays in it, and every worker gets every event again. Consume a quorum queue \
+                 that is bound beside it"
+                    .into(),
+            );
+        }
+        if !self.is_durable {
+            tell("it is not durable: a restart of the broker drops it with its events. Declare it durable".into());
+        }
+        if self.is_auto_delete {
+            tell(
+                "it is deleted with its events when the last worker stops (auto-delete). Declare it without"
+                    .into(),
+            );
+        }
+        if let Some(millis) = self.text("x-expires") {
+            tell(format!(
+                "it is deleted with its events when no worker consumes for {millis} ms (x-expires). Declare it without"
+            ));
+        }
+        if let Some(millis) = self.text("x-message-ttl") {
+            tell(format!(
+                "an event that waits in it for {millis} ms is dropped or moved (x-message-ttl), and its key waits for it. Declare \
+                 it without"
+            ));
+        }
+        let keeps_all = self.is("x-overflow", "reject-publish");
+        for name in ["x-max-length", "x-max-length-bytes"] {
+            if let Some(most) = self.text(name).filter(|_| !keeps_all) {
+                tell(format!(
+                    "when it is full the oldest events are dropped or moved ({name} {most}), and their keys wait for them. Declare it with \
+                     x-overflow reject-publish, so that producers wait instead"
+                ));
+            }
+        }
+        if let Some(most) = self.text("x-delivery-limit")
+            && self.text("x-dead-letter-exchange").is_none()
+        {
+            tell(format!(
+                "an event that was delivered {most} times is dropped (x-delivery-limit). Declare a dead-letter exchange"
+            ));
+        }
+        if self.is("x-single-active-consumer", "true") {
+            tell(
+                "one worker gets all events, and the others none (x-single-active-consumer). Declare it without: the order of a key \
+                 does not need it"
+                    .into(),
+            );
+        }
+        broken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(current: &str) -> Option<AMQPValue> {
+        let text = format!(
+            "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received none but current is {current}"
+        );
+        let difference = Difference::parse(&text).unwrap();
+        assert_eq!(difference.name, "x-max-length");
+        difference.current
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_argument_is() {
+        assert_eq!(parsed("none"), None);
+        assert_eq!(
+            parsed("the value '9' of type 'signedint'"),
+            Some(AMQPValue::LongLongInt(9))
+        );
+        assert_eq!(
+            parsed("the value 'classic' of type 'longstr'"),
+            Some(AMQPValue::LongString("classic".into()))
+        );
+        assert_eq!(
+            parsed("the value 'true' of type 'bool'"),
+            Some(AMQPValue::Boolean(true))
+        );
+        assert_eq!(parsed("'false'"), Some(AMQPValue::Boolean(false)));
+        assert_eq!(Difference::parse("no such thing"), None);
+        assert_eq!(Difference::parse("inequivalent arg 'x"), None);
+    }
+
+    #[test]
+    fn what_is_said_twice_is_nothing_new() {
+        let mut facts = QueueFacts {
+            is_durable: true,
+            is_auto_delete: false,
+            arguments: FieldTable::default(),
+        };
+        for (name, value) in [
+            ("durable", Some(AMQPValue::Boolean(false))),
+            ("x-max-length", Some(AMQPValue::LongLongInt(9))),
+        ] {
+            let difference = Difference {
+                name: name.into(),
+                current: value,
+            };
+            assert!(facts.learn(difference.clone()));
+            assert!(!facts.learn(difference));
+        }
+        let absent = Difference {
+            name: "x-expires".into(),
+            current: None,
+        };
+        assert!(!facts.learn(absent));
+        let broken = facts.broken_promises();
+        assert_eq!(broken.len(), 2, "{broken:?}");
+    }
+}

@@ -1,0 +1,421 @@
+//! Whether a worker does its work, for the probes of an orchestrator and for people.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::protocol::WorkerId;
+use crate::transport::{Transport, TransportStatus};
+
+/// A worker whose loop does not turn for so many leases is not alive: a heartbeat or a sweep comes several times in one.
+const LIVE_LEASES: u32 = 4;
+
+/// How a worker is. Clones are the same; it outlives the worker, and then says how that ended.
+#[derive(Clone)]
+pub struct Health {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    group: String,
+    worker: WorkerId,
+    lease: Duration,
+    transport: Weak<dyn Transport>,
+    // A std mutex: it is held to note or to read a few values.
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: WorkerPhase,
+    /// Since when the store does not answer, and what it said last.
+    store_down: Option<(Instant, String)>,
+    /// Until when the lease is good, once there was one.
+    lease_until: Option<Instant>,
+    last_turn: Instant,
+    commits: u64,
+    /// Since when there are events and none was committed.
+    without_commit: Option<Instant>,
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkerPhase {
+    /// It was built, and does not consume yet.
+    Starting,
+    /// It consumes.
+    Running,
+    /// It was asked to stop, and finishes what it has begun.
+    Draining,
+    /// It has ended: with an error, or because it was asked to.
+    Ended {
+        /// Why, where it was not asked to.
+        error: Option<String>,
+    },
+}
+
+/// Why a worker is not ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// It does not consume yet.
+    Starting,
+    /// It does not consume any more.
+    Draining,
+    /// It has ended.
+    Ended {
+        /// Why, where it was not asked to.
+        error: Option<String>,
+    },
+    /// The store does not answer: nothing is acknowledged.
+    StoreUnavailable {
+        /// For how long.
+        lasts: Duration,
+        /// What it said last.
+        error: String,
+    },
+    /// The worker's lease is over: no handler starts.
+    NoLease,
+    /// The broker is unavailable: nothing comes.
+    BrokerUnavailable {
+        /// For how long.
+        lasts: Duration,
+        /// What it said last.
+        error: String,
+    },
+    /// The worker's loop stands still: the runtime is blocked, or the worker is broken.
+    Stuck {
+        /// For how long.
+        lasts: Duration,
+    },
+}
+
+/// How a worker is at a moment. Its text has a line for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HealthReport {
+    /// The group.
+    pub group: String,
+    /// The worker.
+    pub worker: String,
+    /// What it is doing.
+    pub phase: WorkerPhase,
+    /// Why it is not ready; empty if it is.
+    pub obstacles: Vec<Obstacle>,
+    /// For how long it has had events and committed none, where that is so. It is ready all the same: the events may wait for
+    /// others that do not come, or their handler may fail.
+    pub without_commit: Option<Duration>,
+    is_live: bool,
+}
+
+impl HealthReport {
+    /// Whether the worker consumes, and nothing that it knows of keeps events from being committed.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.obstacles.is_empty()
+    }
+
+    /// Whether the worker goes on by itself. It does not once it has ended, or when its loop has stood still for four leases;
+    /// then the process should be started again. A store or a broker that is unavailable is no reason for that.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.is_live
+    }
+}
+
+impl fmt::Display for HealthReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, worker, .. } = self;
+        write!(f, "group {group}, worker {worker}: ")?;
+        if self.is_ready() {
+            f.write_str("consuming")?;
+        }
+        for (place, obstacle) in self.obstacles.iter().enumerate() {
+            let separator = if place > 0 { "; " } else { "" };
+            write!(f, "{separator}{obstacle}")?;
+        }
+        if let Some(lasts) = self.without_commit {
+            let seconds = lasts.as_secs();
+            write!(
+                f,
+                "; there are events, and none was committed for {seconds} s"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => f.write_str("it does not consume yet"),
+            Self::Draining => f.write_str("it drains"),
+            Self::Ended { error: None } => f.write_str("it has ended"),
+            Self::Ended { error: Some(error) } => write!(f, "it has ended: {error}"),
+            Self::StoreUnavailable { lasts, error } => {
+                let seconds = lasts.as_secs();
+                write!(f, "the store is unavailable for {seconds} s: {error}")
+            }
+            Self::NoLease => f.write_str("its lease is over"),
+            Self::BrokerUnavailable { lasts, error } => {
+                let seconds = lasts.as_secs();
+                write!(f, "the broker is unavailable for {seconds} s: {error}")
+            }
+            Self::Stuck { lasts } => {
+                let seconds = lasts.as_secs();
+                write!(f, "its loop stands still for {seconds} s")
+            }
+        }
+    }
+}
+
+impl Health {
+    pub(super) fn new(
+        group: &str,
+        worker: WorkerId,
+        lease: Duration,
+        transport: &Arc<dyn Transport>,
+    ) -> Self {
+        let state = State {
+            phase: WorkerPhase::Starting,
+            store_down: None,
+            lease_until: None,
+            last_turn: Instant::now(),
+            commits: 0,
+            without_commit: None,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                group: group.to_owned(),
+                worker,
+                lease,
+                transport: Arc::downgrade(transport),
+                state: Mutex::new(state),
+            }),
+        }
+    }
+
+    /// How the worker is now.
+    #[must_use]
+    pub fn report(&self) -> HealthReport {
+        let now = Instant::now();
+        let broker = self.broker_status();
+        let state = self.state();
+        let stuck_for = now.saturating_duration_since(state.last_turn);
+        let stands_still =
+            state.phase == WorkerPhase::Running && stuck_for > self.shared.lease * LIVE_LEASES;
+        let mut obstacles = Vec::new();
+        match &state.phase {
+            WorkerPhase::Running => {}
+            WorkerPhase::Starting => obstacles.push(Obstacle::Starting),
+            WorkerPhase::Draining => obstacles.push(Obstacle::Draining),
+            WorkerPhase::Ended { error } => obstacles.push(Obstacle::Ended {
+                error: error.clone(),
+            }),
+        }
+        let ended = matches!(state.phase, WorkerPhase::Ended { .. });
+        if !ended {
+            if let Some((since, error)) = &state.store_down {
+                obstacles.push(Obstacle::StoreUnavailable {
+                    lasts: now.saturating_duration_since(*since),
+                    error: error.clone(),
+                });
+            }
+            if state.lease_until.is_some_and(|until| until <= now) {
+                obstacles.push(Obstacle::NoLease);
+            }
+            if let Some(TransportStatus::Unavailable { lasts, error }) = broker {
+                obstacles.push(Obstacle::BrokerUnavailable { lasts, error });
+            }
+        }
+        if stands_still {
+            obstacles.push(Obstacle::Stuck { lasts: stuck_for });
+        }
+        HealthReport {
+            group: self.shared.group.clone(),
+            worker: self.shared.worker.to_string(),
+            phase: state.phase.clone(),
+            obstacles,
+            without_commit: state
+                .without_commit
+                .map(|since| now.saturating_duration_since(since))
+                .filter(|lasts| !lasts.is_zero()),
+            is_live: !ended && !stands_still,
+        }
+    }
+
+    /// Whether the broker delivers; nothing where the transport is gone.
+    pub(super) fn broker_status(&self) -> Option<TransportStatus> {
+        self.shared
+            .transport
+            .upgrade()
+            .map(|transport| transport.status())
+    }
+
+    pub(super) fn enter(&self, phase: WorkerPhase) {
+        let mut state = self.state();
+        state.last_turn = Instant::now();
+        state.phase = phase;
+    }
+
+    pub(super) fn store_answered(&self) {
+        self.state().store_down = None;
+    }
+
+    pub(super) fn store_failed(&self, error: &dyn fmt::Display) {
+        let mut state = self.state();
+        let since = state.store_down.take().map(|(since, _)| since);
+        state.store_down = Some((since.unwrap_or_else(Instant::now), error.to_string()));
+    }
+
+    pub(super) fn lease_until(&self, until: Instant) {
+        self.state().lease_until = Some(until);
+    }
+
+    /// The loop has turned, with so many keys at work and so many commits since the start.
+    pub(super) fn turned(&self, keys: usize, commits: u64) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.last_turn = now;
+        if keys == 0 {
+            state.without_commit = None;
+        } else if state.commits != commits || state.without_commit.is_none() {
+            state.without_commit = Some(now);
+        }
+        state.commits = commits;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Health").field(&self.report()).finish()
+    }
+}
+
+/// Notes that the worker is gone when its future is dropped.
+pub(super) struct Ending(pub(super) Health);
+
+impl Ending {
+    pub(super) fn with(self, error: Option<String>) {
+        self.0.enter(WorkerPhase::Ended { error });
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !matches!(self.0.state().phase, WorkerPhase::Ended { .. }) {
+            let error = Some("its future was dropped".to_owned());
+            self.0.enter(WorkerPhase::Ended { error });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::MemoryBroker;
+
+    const LEASE: Duration = Duration::from_secs(15);
+
+    fn running() -> (Arc<dyn Transport>, Health) {
+        let transport: Arc<dyn Transport> = Arc::new(MemoryBroker::new().consumer());
+        let health = Health::new("orders", WorkerId::new("w"), LEASE, &transport);
+        health.enter(WorkerPhase::Running);
+        health.lease_until(Instant::now() + LEASE);
+        (transport, health)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_consumes_is_ready_and_alive() {
+        let (_transport, health) = running();
+        let report = health.report();
+        assert!(report.is_ready() && report.is_live());
+        assert_eq!(report.to_string(), "group orders, worker w: consuming");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_answer_makes_it_unready_until_it_does() {
+        let (_transport, health) = running();
+        health.store_failed(&"no route");
+        tokio::time::advance(Duration::from_secs(3)).await;
+        health.store_failed(&"refused");
+        let report = health.report();
+        assert!(!report.is_ready() && report.is_live());
+        let lasts = Duration::from_secs(3);
+        let error = "refused".to_owned();
+        assert_eq!(
+            report.obstacles,
+            [Obstacle::StoreUnavailable { lasts, error }]
+        );
+        health.store_answered();
+        assert!(health.report().is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_over_makes_it_unready() {
+        let (_transport, health) = running();
+        tokio::time::advance(LEASE).await;
+        health.turned(0, 0);
+        assert_eq!(health.report().obstacles, [Obstacle::NoLease]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_stands_still_is_not_alive() {
+        let (_transport, health) = running();
+        let long = LEASE * LIVE_LEASES + Duration::from_secs(1);
+        tokio::time::advance(long).await;
+        health.lease_until(Instant::now() + LEASE);
+        let report = health.report();
+        assert_eq!(report.obstacles, [Obstacle::Stuck { lasts: long }]);
+        assert!(!report.is_live());
+        health.turned(0, 0);
+        assert!(health.report().is_live());
+        // While it drains, it may wait for a handler alone.
+        health.enter(WorkerPhase::Draining);
+        tokio::time::advance(long).await;
+        assert!(health.report().is_live());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_without_a_commit_are_told_and_commits_end_that() {
+        let (_transport, health) = running();
+        health.turned(3, 0);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        health.turned(3, 0);
+        let report = health.report();
+        assert_eq!(report.without_commit, Some(Duration::from_secs(5)));
+        assert!(report.is_ready());
+        assert!(report.to_string().contains("none was committed for 5 s"));
+        health.turned(3, 1);
+        assert_eq!(health.report().without_commit, None);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        health.turned(0, 1);
+        assert_eq!(health.report().without_commit, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_ended_says_why() {
+        let (transport, health) = running();
+        Ending(health.clone()).with(Some("the transport: refused".into()));
+        drop(transport);
+        let report = health.report();
+        assert!(!report.is_live() && !report.is_ready());
+        assert!(
+            report
+                .to_string()
+                .ends_with("it has ended: the transport: refused")
+        );
+        let (_transport, health) = running();
+        drop(Ending(health.clone()));
+        assert!(!health.report().is_live());
+    }
+}

@@ -1,0 +1,143 @@
+//! Mistakes that nothing else tells of, because all goes on as it should: each is told once by a worker, with what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use crate::event::{EventId, Key};
+use crate::explain::span;
+use crate::handler::{Context, HandlerOptions};
+
+/// A handler that keeps its thread for so long in one step has not been written for an async runtime.
+const BLOCKED_AFTER: Duration = Duration::from_secs(1);
+/// Events come again later than this in the ordinary course of things: after a deployment, a lease, a pause of the broker.
+const SHORT_MEMORY: Duration = Duration::from_secs(60);
+/// From the first seq on that is a time in seconds since 2001; no key has had so many events.
+const LOOKS_LIKE_A_TIME: u64 = 1_000_000_000;
+
+/// So many keys that all wait for what came before them, each at another seq, are no accident.
+const WAITING_KEYS: usize = 32;
+/// With one numbering over all keys, one key gets the first event of all; of a stream from its start most keys do.
+const FEW_COMMITS: u64 = 1;
+
+/// What was told already.
+#[derive(Debug, Default)]
+pub(super) struct Traps {
+    blocked: AtomicBool,
+    time_as_seq: AtomicBool,
+    /// Looked at, and told if it was so.
+    all_wait: AtomicBool,
+    // A std mutex: held for an access to a small map, and not at all once `all_wait` is set.
+    waiting: Mutex<BTreeMap<Key, u64>>,
+}
+
+/// Whether this is the first time.
+fn first(told: &AtomicBool) -> bool {
+    !told.load(Ordering::Relaxed) && !told.swap(true, Ordering::Relaxed)
+}
+
+impl Traps {
+    /// An event is held because those before it have not come. Where nothing of its key has come before: how many events were
+    /// committed since the start.
+    pub(super) fn waits_in_gap(
+        &self,
+        group: &str,
+        (key, seq, id): (&Key, u64, &EventId),
+        commits: Option<u64>,
+    ) {
+        if let Some(commits) = commits {
+            self.all_wait(group, key, seq, commits);
+        }
+        if seq >= LOOKS_LIKE_A_TIME && first(&self.time_as_seq) {
+            warn!(
+                group,
+                key = key.as_str(),
+                seq,
+                event_id = id.as_str(),
+                "the seq looks like a time or a counter over all keys, and the key waits for all seqs before it: a seq counts the \
+                 events of one key, 1, 2, 3, …"
+            );
+        }
+    }
+
+    fn all_wait(&self, group: &str, key: &Key, seq: u64, commits: u64) {
+        if self.all_wait.load(Ordering::Relaxed) {
+            return;
+        }
+        if commits > FEW_COMMITS {
+            self.all_wait.store(true, Ordering::Relaxed);
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.entry(key.clone()).or_insert(seq);
+        if waiting.len() < WAITING_KEYS {
+            return;
+        }
+        let seqs: BTreeSet<u64> = waiting.values().copied().collect();
+        let keys = waiting.len();
+        waiting.clear();
+        if first(&self.all_wait) && seqs.len() == keys {
+            warn!(
+                group,
+                keys,
+                lowest = seqs.first(),
+                highest = seqs.last(),
+                "all keys wait for events before their first one, each at another seq: either the producer has one numbering for all keys, \
+                 and has to number each by itself; or the stream began before this group did, and `ordered import` says how far the \
+                 keys were"
+            );
+        }
+    }
+
+    /// A step of the handler took so long.
+    fn blocked(&self, context: &Context, lasted: Duration) {
+        if first(&self.blocked) {
+            warn!(
+                group = context.group(),
+                key = context.key().as_str(),
+                seq = context.seq().get(),
+                event_id = context.event_id().as_str(),
+                step = span(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
+                "the handler blocks the runtime: nothing else ran on its thread meanwhile, other keys and heartbeats included. Put what \
+                 computes or waits without `.await` into `tokio::task::spawn_blocking`"
+            );
+        }
+    }
+}
+
+/// The handler's work; tells of a step that blocks.
+pub(super) async fn watched<T>(
+    work: impl Future<Output = T>,
+    traps: &Traps,
+    context: &Context,
+) -> T {
+    let mut work = pin!(work);
+    poll_fn(|task| {
+        let begun = Instant::now();
+        let polled = work.as_mut().poll(task);
+        let lasted = begun.elapsed();
+        if lasted >= BLOCKED_AFTER {
+            traps.blocked(context, lasted);
+        }
+        polled
+    })
+    .await
+}
+
+/// Settings that break a promise, told when the worker starts.
+pub(super) fn settings(options: &HandlerOptions) {
+    let (group, ttl) = (options.group.as_str(), options.policy.dedup_ttl);
+    if ttl < SHORT_MEMORY {
+        warn!(
+            group,
+            dedup_ttl = span(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+            "`dedup_ttl` is short: an event that comes again later than that is not recognised by its id. Set it to longer than the \
+             longest time after which something is sent or redelivered again, such as the default of 24 hours"
+        );
+    }
+}
