@@ -106,6 +106,27 @@ impl FieldPath {
         }
     }
 
+    /// What is there in the JSON or in the headers, for an event that cannot be read as its type. A field is looked for under its
+    /// name in Rust.
+    pub(crate) fn of_unreadable(
+        &self,
+        envelope: &TokenStream,
+        private: &TokenStream,
+    ) -> TokenStream {
+        match &self.place {
+            Place::Field(members) => {
+                let names = members.iter().map(|member| match member {
+                    Member::Named(name) => format!("/{}", name.unraw()),
+                    Member::Unnamed(index) => format!("/{}", index.index),
+                });
+                let pointer: String = names.collect();
+                quote!(__fields.at(#pointer)?)
+            }
+            Place::Json(pointer) => quote!(__fields.at(#pointer)?),
+            Place::Header(name) => quote!(#private::header(#envelope, #name)?),
+        }
+    }
+
     /// As it is written.
     pub(crate) fn text(&self) -> String {
         self.literal.value()

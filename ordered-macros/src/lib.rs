@@ -185,7 +185,9 @@ fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     let handler = match (&model.options.key, &model.options.seq) {
         _ if !can_be_made => fallback::handler(&model),
         (Some(key), Some(seq)) if errors.is_empty() => {
-            expand::handler(&model, &expand::decode(&model, key, seq))
+            let mut reads = expand::decode(&model, key, seq);
+            reads.extend(expand::place(&model, key, seq));
+            expand::handler(&model, &reads)
         }
         _ => expand::handler(&model, &fallback::decode(&model)),
     };

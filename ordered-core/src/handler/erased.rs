@@ -39,6 +39,9 @@ pub trait DynHandler: Send + Sync + 'static {
     /// read must not end them one after the other.
     fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed>;
 
+    /// As [`Handler::place`]; none where that panics.
+    fn place(&self, envelope: &Envelope) -> Option<Decoded<()>>;
+
     /// As [`Handler::call`] and [`Handler::call_batch`].
     ///
     /// # Cancel safety
@@ -74,6 +77,11 @@ impl<H: Handler> DynHandler for H {
             id,
             event: Box::new(event) as AnyEvent,
         })
+    }
+
+    fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
+        let place = catch_unwind(AssertUnwindSafe(|| Handler::place(self, envelope)));
+        place.unwrap_or(None)
     }
 
     fn call(self: Arc<Self>, work: Work) -> Handling {

@@ -54,8 +54,16 @@ pub trait Handler: Send + Sync + 'static {
     /// must not block.
     ///
     /// # Errors
-    /// When the bytes are not an event of this handler; the delivery is then dead-lettered with the message.
+    /// When the bytes are not an event of this handler. The delivery is then dead-lettered with the message, unless
+    /// [`place`](Handler::place) says where it belongs.
     fn decode(&self, envelope: &Envelope) -> Result<Decoded<Self::Event>, Malformed>;
+
+    /// Says where an event belongs that cannot be decoded, such as one of a type that this version does not know. Its key then
+    /// waits at it, and it is tried again, so that a newer version can go on with it. Without a place it is dead-lettered, and
+    /// its key waits for it in vain.
+    fn place(&self, _envelope: &Envelope) -> Option<Decoded<()>> {
+        None
+    }
 
     /// Says whether all application state that the handler asks for is there; called once, before the worker starts.
     ///

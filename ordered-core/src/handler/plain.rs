@@ -52,6 +52,10 @@ impl DynHandler for Plain {
         self.handler.read(&*plain(envelope, self.most_bytes)?)
     }
 
+    fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
+        self.handler.place(&*plain(envelope, self.most_bytes).ok()?)
+    }
+
     fn call(self: Arc<Self>, work: Work) -> Handling {
         Arc::clone(&self.handler).call(work)
     }

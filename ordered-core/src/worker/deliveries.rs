@@ -4,7 +4,7 @@ use super::outlet::Outlet;
 use super::run_input::Read;
 use super::{Control, Occurrence, Place, Settings, control};
 use crate::clock::wall_clock;
-use crate::event::Seq;
+use crate::event::{Envelope, Seq};
 use crate::handler::{Decoded, DynHandler, Malformed};
 use crate::protocol::Millis;
 use crate::protocol::engine::{Engine, Event};
@@ -56,15 +56,40 @@ fn give(
         key,
         seq,
         id,
-        event,
-    } = handler.read(&envelope)?;
+        event: read,
+    } = read(handler, &envelope)?;
     observe_received(outlet, (&key, seq, &id), redelivered);
-    let mut event = Event::delivered(seq.get(), id, envelope, Read::new(event), token);
+    let mut event = Event::delivered(seq.get(), id, envelope, read, token);
     event.epoch = epoch;
     event.received_at = received_at;
     event.redelivered = redelivered;
     engine.deliver(&key, event);
     Ok(())
+}
+
+/// The event, or where it belongs: one that cannot be read fails when it is its turn.
+fn read(handler: &dyn DynHandler, envelope: &Envelope) -> Result<Decoded<Read>, Malformed> {
+    let (place, read) = match handler.read(envelope) {
+        Ok(Decoded {
+            key,
+            seq,
+            id,
+            event,
+        }) => ((key, seq, id), Read::new(event)),
+        Err(malformed) => {
+            let Some(Decoded { key, seq, id, .. }) = handler.place(envelope) else {
+                return Err(malformed);
+            };
+            ((key, seq, id), Read::default())
+        }
+    };
+    let (key, seq, id) = place;
+    Ok(Decoded {
+        key,
+        seq,
+        id,
+        event: read,
+    })
 }
 
 fn observe_received(

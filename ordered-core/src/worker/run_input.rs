@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::wall_clock;
 use crate::event::{Key, Seq};
@@ -8,6 +9,10 @@ use crate::handler::{
 };
 use crate::protocol::engine::{Event, Run};
 use crate::protocol::{Fence, WorkerId};
+
+/// After which time an event that cannot be read is tried again, by whichever worker is there: during a deployment by a newer
+/// version.
+const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for the
 /// others.
@@ -120,8 +125,10 @@ fn misplaced(key: &Key, seq: u64, decoded: &Decoded<AnyEvent>) -> HandlerError {
     ))
 }
 
+/// Another version may be able to read it, and is given the chance.
 fn unreadable(malformed: Malformed) -> HandlerError {
-    HandlerError::permanent(format!(
-        "this version of the handler cannot read the held event: {malformed}"
+    HandlerError::transient(format!(
+        "this version of the handler cannot read the event: {malformed}"
     ))
+    .retry_after(READ_AGAIN)
 }

@@ -7,11 +7,63 @@ use crate::field::FieldPath;
 use crate::key_path::KeyPath;
 use crate::model::Model;
 
-/// Takes the event out of what is around it, reads it, then its key, seq and id.
-pub(crate) fn decode(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStream {
+/// Finds key, seq and id of an event that cannot be read as its type.
+pub(crate) fn place(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStream {
     let private = private(model);
     let is_cloud_event = model.options.envelope == Some(Envelope::CloudEvents);
-    let unwrapped = model.options.envelope.map(|envelope| {
+    let unwrapped = unwrapped(model, &private);
+    let in_body = |path: &FieldPath| path.is_field() || path.is_json();
+    let has_fields = is_cloud_event || model.options.places().any(in_body);
+    let fields = has_fields.then(|| quote!(let __fields = #private::json_fields(__envelope)?;));
+    let field = |path: &FieldPath, read: TokenStream| {
+        let value = path.of_unreadable(&quote!(__envelope), &private);
+        quote!(#private::#read(&#value)?)
+    };
+    let key = match key.parts() {
+        [only] => field(only, quote!(KeyValue::to_key)),
+        parts => {
+            let parts = parts.iter().map(|part| {
+                let (name, key) = (
+                    part.text(),
+                    part.of_unreadable(&quote!(__envelope), &private),
+                );
+                quote!((#name, #private::KeyValue::to_key(&#key)))
+            });
+            quote!(#private::composite_key([#(#parts),*])?)
+        }
+    };
+    let seq = field(seq, quote!(SeqValue::to_seq));
+    let id = match &model.options.id {
+        Some(id) => field(id, quote!(EventIdValue::to_event_id)),
+        None if is_cloud_event => quote!(#private::cloud_event_id(&__fields)?),
+        None => quote!(#private::json_field_as_id(__envelope, &__key, __seq)?),
+    };
+    quote! {
+        fn place(
+            &self,
+            __envelope: &#private::Envelope,
+        ) -> #private::Option<#private::Decoded<()>> {
+            let __place = || -> #private::Result<#private::Decoded<()>, #private::Malformed> {
+                #unwrapped
+                #fields
+                let __key = #key;
+                let __seq = #seq;
+                let __id = #id;
+                #private::Ok(#private::Decoded {
+                    key: __key,
+                    seq: __seq,
+                    id: __id,
+                    event: (),
+                })
+            };
+            __place().ok()
+        }
+    }
+}
+
+/// Takes the event out of the envelope that the attribute names.
+fn unwrapped(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+    model.options.envelope.map(|envelope| {
         let unwrap = match envelope {
             Envelope::CloudEvents => quote!(cloud_event),
             Envelope::Sns => quote!(sns_message),
@@ -20,7 +72,14 @@ pub(crate) fn decode(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStre
             let __unwrapped = #private::#unwrap(__envelope)?;
             let __envelope = &__unwrapped;
         }
-    });
+    })
+}
+
+/// Takes the event out of what is around it, reads it, then its key, seq and id.
+pub(crate) fn decode(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStream {
+    let private = private(model);
+    let is_cloud_event = model.options.envelope == Some(Envelope::CloudEvents);
+    let unwrapped = unwrapped(model, &private);
     let has_fields = is_cloud_event || model.options.places().any(FieldPath::is_json);
     let fields = has_fields.then(|| quote!(let __fields = #private::json_fields(__envelope)?;));
     let ty = model.event();

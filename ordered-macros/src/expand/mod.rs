@@ -6,7 +6,7 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{decode, place};
 pub(crate) use options::options;
 
 use crate::model::Model;

@@ -8,6 +8,7 @@ mod options;
 mod outcome;
 mod places;
 mod shapes;
+mod unknown_types;
 
 use std::sync::Arc;
 
