@@ -1,0 +1,13 @@
+//! The transport against a real broker.
+
+mod committing;
+mod dead_letters;
+mod deferring;
+mod outage;
+mod publishing;
+mod rebalance;
+mod redrive;
+mod start;
+mod suite;
+mod support;
+mod worker;
