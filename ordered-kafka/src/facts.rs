@@ -1,14 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ordered_core::transport::TransportError;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
-use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::MetadataBroker;
 use tokio::task::spawn_blocking;
 
 use crate::context::Context;
-use crate::link::Link;
+use crate::link::{Asker, Link};
 use crate::{config, failure};
+
+/// How long to wait for what passes.
+const SOON: Duration = Duration::from_millis(100);
 
 /// What a topic and its brokers are set to promise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,28 +109,57 @@ fn ask_brokers(link: &Link) -> Result<Facts, TransportError> {
         leader: first.leader(),
         ..Facts::default()
     };
+    let deadline = Instant::now() + link.options.answer_within;
     for partition in partitions {
         // One without a leader has an error, and is waited for.
         if partition.leader() < 0 {
             continue;
         }
-        let (low, high) = asker.watermarks(topic, partition.id()).map_err(|error| {
-            let broker = metadata.brokers().iter().find(|b| b.id() == partition.leader());
-            let place = broker.map_or_else(String::new, |b| format!("{}:{}", b.host(), b.port()));
+        loop {
+            let error = match asker.watermarks(topic, partition.id()) {
+                Ok((low, high)) => {
+                    facts.records += u64::try_from(high - low).unwrap_or(0);
+                    break;
+                }
+                Err(error) => error,
+            };
             match error.rdkafka_error_code() {
-                Some(code) if is_refusal(code) => link.refused(topic, code),
-                _ => TransportError::fatal(format!(
-                    "Kafka at {} answers, and says that the broker of partition {} of `{topic}` is at {place}, where it cannot be \
-                     reached from here: correct `advertised.listeners` of that broker, or open the way there ({})",
-                    link.address.shown(),
-                    partition.id(),
-                    asker.last_words().map_or_else(|| error.to_string(), |words| words.text)
-                )),
+                Some(code) if is_refusal(code) => return Err(link.refused(topic, code)),
+                // The broker answers, and does not know yet that it leads the partition, or that another does.
+                Some(code) if is_passing(code) => {
+                    if Instant::now() > deadline {
+                        break;
+                    }
+                    thread::sleep(SOON);
+                }
+                _ => {
+                    let leads = |broker: &&MetadataBroker| broker.id() == partition.leader();
+                    let broker = metadata.brokers().iter().find(leads);
+                    return Err(unreachable(link, &asker, partition.id(), broker, &error));
+                }
             }
-        })?;
-        facts.records += u64::try_from(high - low).unwrap_or(0);
+        }
     }
     Ok(facts)
+}
+
+fn unreachable(
+    link: &Link,
+    asker: &Asker,
+    partition: i32,
+    broker: Option<&MetadataBroker>,
+    error: &KafkaError,
+) -> TransportError {
+    let place = broker.map_or_else(String::new, |b| format!("{}:{}", b.host(), b.port()));
+    let said = asker
+        .last_words()
+        .map_or_else(|| error.to_string(), |words| words.text);
+    TransportError::fatal(format!(
+        "Kafka at {} answers, and says that the broker of partition {partition} of `{}` is at {place}, where it cannot be \
+         reached from here: correct `advertised.listeners` of that broker, or open the way there ({said})",
+        link.address.shown(),
+        link.topic,
+    ))
 }
 
 /// Whether a code is an answer of a broker, and not its silence.
@@ -132,5 +167,13 @@ fn is_refusal(code: Code) -> bool {
     matches!(
         code,
         Code::TopicAuthorizationFailed | Code::UnknownTopicOrPartition | Code::InvalidTopic
+    )
+}
+
+/// Whether it passes with the next look at who leads what.
+fn is_passing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::UnknownPartition
     )
 }
