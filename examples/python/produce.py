@@ -112,15 +112,10 @@ def to_kafka(url, topic, bodies, keyed):
     servers = urllib.parse.urlsplit(url).netloc.split(",")
     failed = []
     try:
-        producer = KafkaProducer(
-            bootstrap_servers=servers,
-            key_serializer=lambda key: key.encode(),
-            value_serializer=lambda value: json.dumps(value).encode(),
-        )
+        producer = KafkaProducer(bootstrap_servers=servers)
         for body in bodies:
-            value = json.loads(body)
-            key = value["order_id"] if keyed else None
-            producer.send(topic, key=key, value=value).add_errback(failed.append)
+            key = json.loads(body)["order_id"].encode() if keyed else None
+            producer.send(topic, key=key, value=body.encode()).add_errback(failed.append)
         producer.flush()
         producer.close()
     except KafkaError as error:

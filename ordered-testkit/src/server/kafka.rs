@@ -31,6 +31,7 @@ const JAVA: [&str; 5] = [
     "-XX:TieredStopAtLevel=1",
     "-Xshare:auto",
 ];
+const OPTIMIZED: [&str; 2] = ["-Xms1g", "-Xmx1g"];
 /// One node is enough for its own topics, groups come and go without being waited for, and a member may be found dead soon.
 const SETTINGS: [(&str, &str); 21] = [
     ("process.roles", "broker,controller"),
@@ -67,6 +68,7 @@ pub struct KafkaServer {
     controller: Port,
     settings: Vec<(String, String)>,
     users: Vec<(String, String)>,
+    optimized: bool,
 }
 
 /// Settings of a [`KafkaServer`].
@@ -75,6 +77,7 @@ pub struct KafkaServer {
 pub struct KafkaBuilder {
     settings: Vec<(String, String)>,
     users: Vec<(String, String)>,
+    optimized: bool,
 }
 
 impl KafkaServer {
@@ -153,6 +156,13 @@ impl KafkaServer {
             .map_err(ServerError::system("cannot write into the server's folder"))
     }
 
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<i32> {
+        let leader = self.process.leader();
+        leader.map(|process| process.as_raw_nonzero().get())
+    }
+
     /// Ends it as a power cut would, with SIGKILL. What it had confirmed is with the system, and there after a restart.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -172,7 +182,7 @@ impl KafkaServer {
     /// When it does not come up, with the end of its log.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         self.process.kill();
-        let mut java = java(self.process.folder())?;
+        let mut java = java(self.process.folder(), self.optimized)?;
         java.args(["kafka.Kafka", "server.properties"]);
         self.process.spawn(&mut java, INSTALL)?;
         let port = self.port();
@@ -196,7 +206,7 @@ impl KafkaServer {
         let folder = self.process.folder();
         self.write("log4j2.xml", LOGGING)?;
         self.write("server.properties", &self.properties())?;
-        let mut java = java(folder)?;
+        let mut java = java(folder, false)?;
         // The id of a cluster is 16 bytes in base64.
         let id = "b3JkZXJlZC10ZXN0a2l0LQ";
         java.args([
@@ -318,6 +328,12 @@ impl KafkaBuilder {
         self
     }
 
+    /// It is compiled as far as Java can, and has memory: slower to start, and as fast as brokers are.
+    pub fn optimized(mut self) -> Self {
+        self.optimized = true;
+        self
+    }
+
     /// Starts the broker.
     ///
     /// # Errors
@@ -329,6 +345,7 @@ impl KafkaBuilder {
             controller: Port::claim()?,
             settings: self.settings,
             users: self.users,
+            optimized: self.optimized,
         };
         server.prepare().await?;
         server.start_again().await?;
@@ -337,10 +354,10 @@ impl KafkaBuilder {
 }
 
 /// Java with the archives of the broker.
-fn java(folder: &Path) -> Result<Command, ServerError> {
+fn java(folder: &Path, optimized: bool) -> Result<Command, ServerError> {
     let library = library().ok_or_else(|| not_installed(PLACE))?;
     let mut command = Command::new("java");
-    command.args(JAVA);
+    command.args(if optimized { &OPTIMIZED[..] } else { &JAVA[..] });
     let archive = library.join("../kafka.jsa");
     if archive.is_file() {
         command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
