@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
@@ -193,11 +193,12 @@ impl Driver {
         match failure::while_reading(topic, group, error) {
             Reading::Fatal(why) => self.ledger.fail(why),
             Reading::LooksGone => self.look_again(error),
-            Reading::Passes => match error {
-                // The context has said it, where it is worth it.
-                KafkaError::MessageConsumption(_) => debug!(topic, %error, "Kafka's client"),
-                _ => warn!(topic, %error, "Kafka's client"),
-            },
+            Reading::Passes if error.rdkafka_error_code() == Some(Code::PollExceeded) => warn!(
+                topic,
+                "this process stood still for longer than its group waits (max.poll.interval.ms), and joins it again"
+            ),
+            // The context has said it, where it is worth it.
+            Reading::Passes => debug!(topic, %error, "Kafka's client"),
         }
     }
 

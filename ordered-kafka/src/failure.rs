@@ -60,7 +60,7 @@ pub(crate) fn misconfigured(error: &KafkaError) -> TransportError {
         why = format!("{name}: {text}");
     }
     let advice = if !cfg!(feature = "tls") && mentions_tls(&why) {
-        "TLS and SCRAM are not compiled in: turn on the feature `tls` of `ordered-kafka`"
+        "TLS and SCRAM are not compiled in: turn on the feature `tls`"
     } else {
         "see https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md for the names and values"
     };
@@ -109,8 +109,8 @@ pub(crate) fn while_reading(topic: &str, group: &str, error: &KafkaError) -> Rea
                 .into(),
         ),
         Some(Code::NotImplemented | Code::UnsupportedCompressionType) => fatal(format!(
-            "records of the topic `{topic}` are compressed in a way that is not compiled in: turn on the features `gzip` and \
-             `zstd` of `ordered-kafka`"
+            "records of the topic `{topic}` are compressed in a way that is not compiled in: turn on the feature \
+             `kafka-compression` of `ordered-events` (`gzip` and `zstd` of `ordered-kafka`)"
         )),
         _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
             fatal("the client cannot go on".into())

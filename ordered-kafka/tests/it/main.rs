@@ -10,4 +10,6 @@ mod redrive;
 mod start;
 mod suite;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod worker;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ordered_core::transport::Transport;
+use ordered_core::transport::{Publish, Transport};
+use ordered_kafka::Kafka;
 use ordered_testkit::eventually_within;
 use tokio::time::timeout;
 
@@ -159,4 +160,33 @@ async fn offsets_never_go_back() {
     };
     tokio::join!(work(&stay), others, watch);
     stay.close().await;
+}
+
+/// Nothing is drained or stopped for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_are_added_are_read() {
+    let topic = Topic::shared(1).await;
+    let often = format!("{}?topic.metadata.refresh.interval.ms=500", topic.url);
+    let often = Kafka::connect(often).topic(&topic.name);
+    let consumer = Consumer::start(often, 50).await;
+    publish_over_all(&topic, 0..20).await;
+    let mut seen = drain(&consumer, Duration::from_secs(3)).await;
+    topic.grow(6).await;
+    // A producer of its own, which knows of them.
+    let publisher = topic.connect().publisher().await.unwrap();
+    let event = |number: usize| keyed(&number.to_string(), &number.to_string());
+    publisher
+        .publish((20..120).map(event).collect())
+        .await
+        .unwrap();
+    while seen.len() < 120 {
+        let received = consumer.take(1).await;
+        consumer.ack(&received).await;
+        seen.extend(bodies(&received));
+    }
+    let all: BTreeSet<&String> = seen.iter().collect();
+    assert_eq!(all.len(), 120, "each came once");
+    consumer.close().await;
+    assert_eq!(topic.committed_in_all(&topic.name), 120);
+    assert!(topic.committed(&topic.name).len() > 3);
 }

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use tokio::sync::OnceCell;
 
 use super::ServerError;
+use super::certificates::{SERVER, SERVER_KEY};
 use super::port::Port;
 use super::process::ServerProcess;
 
@@ -69,6 +70,8 @@ pub struct KafkaServer {
     settings: Vec<(String, String)>,
     users: Vec<(String, String)>,
     optimized: bool,
+    /// Where it listens for TLS, if it does.
+    tls: Option<Port>,
 }
 
 /// Settings of a [`KafkaServer`].
@@ -78,6 +81,7 @@ pub struct KafkaBuilder {
     settings: Vec<(String, String)>,
     users: Vec<(String, String)>,
     optimized: bool,
+    tls: bool,
 }
 
 impl KafkaServer {
@@ -113,6 +117,13 @@ impl KafkaServer {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port())
+    }
+
+    /// `kafka://127.0.0.1:<port>?security=ssl`, for a broker that [listens for TLS](KafkaBuilder::tls).
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        let port = self.tls.as_ref()?.number();
+        Some(format!("kafka://127.0.0.1:{port}?security=ssl"))
     }
 
     /// The port it listens on, the same after every restart.
@@ -206,6 +217,9 @@ impl KafkaServer {
         let folder = self.process.folder();
         self.write("log4j2.xml", LOGGING)?;
         self.write("server.properties", &self.properties())?;
+        if self.tls.is_some() {
+            self.write("broker.pem", &format!("{SERVER_KEY}{SERVER}"))?;
+        }
         let mut java = java(folder, false)?;
         // The id of a cluster is 16 bytes in base64.
         let id = "b3JkZXJlZC10ZXN0a2l0LQ";
@@ -243,6 +257,12 @@ impl KafkaServer {
         } else {
             "SASL_PLAINTEXT"
         };
+        let mut listeners = format!("{protocol}://127.0.0.1:{port}");
+        let mut map = format!("CONTROLLER:PLAINTEXT,{protocol}:{protocol}");
+        if let Some(tls) = &self.tls {
+            let _ = write!(listeners, ",SSL://127.0.0.1:{}", tls.number());
+            map.push_str(",SSL:SSL");
+        }
         let own = [
             (
                 "controller.quorum.voters",
@@ -250,17 +270,11 @@ impl KafkaServer {
             ),
             (
                 "listeners",
-                format!("{protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+                format!("{listeners},CONTROLLER://127.0.0.1:{controller}"),
             ),
-            (
-                "advertised.listeners",
-                format!("{protocol}://127.0.0.1:{port}"),
-            ),
+            ("advertised.listeners", listeners),
             ("inter.broker.listener.name", protocol.to_owned()),
-            (
-                "listener.security.protocol.map",
-                format!("CONTROLLER:PLAINTEXT,{protocol}:{protocol}"),
-            ),
+            ("listener.security.protocol.map", map),
             (
                 "log.dirs",
                 self.process.folder().join("data").display().to_string(),
@@ -271,6 +285,7 @@ impl KafkaServer {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .chain(own.map(|(name, value)| (name.to_owned(), value)))
             .chain(self.sasl())
+            .chain(self.certificate())
             .collect();
         for (name, value) in &self.settings {
             settings.retain(|(known, _)| known != name);
@@ -282,6 +297,20 @@ impl KafkaServer {
                 let _ = writeln!(text, "{name}={value}");
                 text
             })
+    }
+
+    fn certificate(&self) -> Vec<(String, String)> {
+        if self.tls.is_none() {
+            return Vec::new();
+        }
+        let place = self.process.folder().join("broker.pem");
+        let settings = [
+            ("ssl.keystore.type", "PEM".to_owned()),
+            ("ssl.keystore.location", place.display().to_string()),
+        ];
+        settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec()
     }
 
     /// The first user may do everything, and is the broker's own; the others have no rights.
@@ -328,6 +357,12 @@ impl KafkaBuilder {
         self
     }
 
+    /// It listens for TLS, too, with a certificate for 127.0.0.1 that [`AUTHORITY`](super::AUTHORITY) has signed.
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
     /// It is compiled as far as Java can, and has memory: slower to start, and as fast as brokers are.
     pub fn optimized(mut self) -> Self {
         self.optimized = true;
@@ -346,6 +381,7 @@ impl KafkaBuilder {
             settings: self.settings,
             users: self.users,
             optimized: self.optimized,
+            tls: self.tls.then(Port::claim).transpose()?,
         };
         server.prepare().await?;
         server.start_again().await?;

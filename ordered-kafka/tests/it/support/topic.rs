@@ -7,7 +7,7 @@ use ordered_kafka::{Kafka, KafkaBuilder, KafkaPublisher, names};
 use ordered_testkit::server::KafkaServer;
 use ordered_testkit::transport_suite::DeadLetter;
 use ordered_testkit::unique;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
@@ -81,6 +81,13 @@ impl Topic {
             .await
             .unwrap();
         created[0].as_ref().unwrap();
+    }
+
+    /// From now on it has so many partitions.
+    pub(crate) async fn grow(&self, partitions: usize) {
+        let new = NewPartitions::new(&self.name, partitions);
+        let grown = self.admin().create_partitions([&new], &options()).await;
+        grown.unwrap()[0].as_ref().unwrap();
     }
 
     pub(crate) async fn delete(&self) {
