@@ -107,7 +107,7 @@ impl Kafka {
                 return Ok(());
             };
             letters.write(&entry.record, &reason).await?;
-            condemned.is_safe();
+            condemned.bury();
             Ok(())
         });
         let outcomes: Vec<Result<(), TransportError>> = join_all(burials).await;
@@ -126,7 +126,7 @@ struct Condemned<'a> {
 }
 
 impl Condemned<'_> {
-    fn is_safe(mut self) {
+    fn bury(mut self) {
         if let Some(entry) = self.entry.take() {
             self.ledger.buried(&entry);
         }

@@ -66,7 +66,7 @@ impl Progress {
     }
 
     /// The offset and the text for the broker, if it does not have them.
-    pub(crate) fn to_commit(&mut self) -> Option<(i64, String)> {
+    pub(crate) fn take_due(&mut self) -> Option<(i64, String)> {
         let is_changed = std::mem::take(&mut self.is_changed);
         self.first
             .filter(|_| is_changed)
@@ -131,13 +131,13 @@ mod tests {
         let mut progress = Progress::read(None, "");
         assert_eq!(progress.left(3, 9), 6);
         assert_eq!(seen(&mut progress, 3..9), [3, 4, 5, 6, 7, 8]);
-        assert_eq!(progress.to_commit(), None);
+        assert_eq!(progress.take_due(), None);
         for offset in [5, 6, 8] {
             progress.done(offset);
         }
         assert_eq!(progress.left(3, 9), 3);
-        assert_eq!(progress.to_commit(), Some((3, "5-6,8".into())));
-        assert_eq!(progress.to_commit(), None, "the broker has it");
+        assert_eq!(progress.take_due(), Some((3, "5-6,8".into())));
+        assert_eq!(progress.take_due(), None, "the broker has it");
 
         let mut next = Progress::read(Some(3), "5-6,8");
         assert_eq!(next.left(3, 9), 3);
@@ -145,9 +145,9 @@ mod tests {
         for offset in [3, 4] {
             next.done(offset);
         }
-        assert_eq!(next.to_commit(), Some((7, "8".into())));
+        assert_eq!(next.take_due(), Some((7, "8".into())));
         next.done(7);
-        assert_eq!(next.to_commit(), Some((9, String::new())));
+        assert_eq!(next.take_due(), Some((9, String::new())));
         assert_eq!(next.left(0, 9), 0);
     }
 
@@ -158,7 +158,7 @@ mod tests {
         (1..4_000)
             .step_by(2)
             .for_each(|offset| progress.done(offset));
-        let (first, text) = progress.to_commit().unwrap();
+        let (first, text) = progress.take_due().unwrap();
         assert_eq!(first, 0);
         assert!(
             text.len() <= MAX_BYTES && text.starts_with("1,3,5,"),
@@ -197,7 +197,7 @@ mod tests {
                 .filter(|(_, d)| !**d)
                 .map(|(o, _)| o)
                 .collect();
-            let Some((first, text)) = progress.to_commit() else {
+            let Some((first, text)) = progress.take_due() else {
                 assert!(wanted.is_empty());
                 return;
             };

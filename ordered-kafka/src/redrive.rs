@@ -186,7 +186,7 @@ impl Shared {
         {
             let mut state = self.state();
             for (number, progress) in &mut state.partitions {
-                let Some((offset, metadata)) = progress.to_commit() else {
+                let Some((offset, metadata)) = progress.take_due() else {
                     continue;
                 };
                 let mut element = list.add_partition(&self.topic, *number);

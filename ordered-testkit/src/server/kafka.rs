@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::sync::OnceCell;
+use tokio::time::{sleep, timeout};
 
 use super::ServerError;
 use super::certificates::{SERVER, SERVER_KEY};
@@ -21,6 +22,8 @@ const INSTALL: &str =
 const PLACE: &str = "target/servers/kafka/lib";
 /// On a machine that builds with twenty processes beside it a start takes a minute.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How soon to look again whether the broker has heard of a topic.
+const KNOWN: Duration = Duration::from_millis(10);
 const LOGGING: &str = r#"<Configuration status="WARN"><Appenders><Console name="C"><PatternLayout pattern="%d{HH:mm:ss.SSS} %p %c{1} %m%n"/></Console></Appenders>
 <Loggers><Root level="WARN"><AppenderRef ref="C"/></Root></Loggers></Configuration>
 "#;
@@ -142,8 +145,16 @@ impl KafkaServer {
         partitions: i32,
         settings: &[(&str, &str)],
     ) -> Result<(), ServerError> {
-        let created = wire::create_topic(self.port(), topic, partitions, settings).await;
-        created.map_err(|error| ServerError::Command {
+        let port = self.port();
+        let made = async {
+            wire::create_topic(port, topic, partitions, settings).await?;
+            while !wire::knows(port, topic).await? {
+                sleep(KNOWN).await;
+            }
+            Ok::<_, io::Error>(())
+        };
+        let made = timeout(PATIENCE, made).await.map_err(io::Error::from);
+        made.flatten().map_err(|error| ServerError::Command {
             command: format!("CreateTopics {topic}"),
             output: error.to_string(),
         })

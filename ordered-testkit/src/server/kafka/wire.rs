@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+const METADATA: (i16, i16) = (3, 1);
 const API_VERSIONS: (i16, i16) = (18, 0);
 /// The last version before the one with fields of a variable length.
 const CREATE_TOPICS: (i16, i16) = (19, 4);
@@ -22,6 +23,20 @@ pub(super) async fn greet(port: u16) -> io::Result<()> {
         Some([0, 0]) => Ok(()),
         _ => Err(io::Error::other(format!("it answered {answer:?}"))),
     }
+}
+
+/// Whether the broker knows of a topic that was made. The controller answers before the broker has heard of it.
+pub(super) async fn knows(port: u16, topic: &str) -> io::Result<bool> {
+    let mut body = Vec::new();
+    put_count(&mut body, 1)?;
+    put_text(&mut body, topic)?;
+    let answer = exchange(port, METADATA, &body).await?;
+    let mut name = Vec::new();
+    put_text(&mut name, topic)?;
+    // Its error stands before its name.
+    let place = answer.windows(name.len()).position(|bytes| bytes == name);
+    let error = place.and_then(|place| answer.get(place.checked_sub(2)?..place));
+    Ok(error == Some(&[0, 0]))
 }
 
 /// Makes a topic with one copy.
