@@ -6,7 +6,7 @@ use ordered_core::transport::Publish;
 use ordered_kafka::{Kafka, KafkaBuilder, KafkaPublisher, names};
 use ordered_testkit::server::KafkaServer;
 use ordered_testkit::transport_suite::DeadLetter;
-use ordered_testkit::unique;
+use ordered_testkit::{eventually, unique};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -65,6 +65,7 @@ impl Topic {
         let new = NewTopic::new(&name, 1, TopicReplication::Fixed(1));
         let created = admin.create_topics([&new], &options()).await.unwrap();
         created[0].as_ref().unwrap();
+        is_known(&config, &name).await;
         name
     }
 
@@ -81,6 +82,7 @@ impl Topic {
             .await
             .unwrap();
         created[0].as_ref().unwrap();
+        is_known(&self.config(), &self.name).await;
     }
 
     /// From now on it has so many partitions.
@@ -217,6 +219,16 @@ impl Topic {
             text,
         }
     }
+}
+
+/// The controller answers before the broker has heard of a topic.
+async fn is_known(config: &ClientConfig, name: &str) {
+    let client: BaseConsumer = config.create().unwrap();
+    eventually("the broker knows the topic", async || {
+        let metadata = client.fetch_metadata(Some(name), ANSWER);
+        metadata.is_ok_and(|metadata| metadata.topics()[0].error().is_none())
+    })
+    .await;
 }
 
 fn options() -> AdminOptions {
