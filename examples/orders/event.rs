@@ -1,5 +1,6 @@
 //! The events, as any producer in any language writes them:
-//! `{"order_id": "order-17", "seq": 1, "payload": {"type": "OrderCreated", …}, "event_id": "<uuid>"}`.
+//! `{"order_id": "order-17", "seq": 1, "payload": {"type": "OrderCreated", …}, "event_id": "<uuid>"}`. The type alone is a payload,
+//! too: what else there is may be left out.
 
 use std::fmt;
 
@@ -14,15 +15,32 @@ pub(crate) struct OrderEvent {
     pub(crate) event_id: Uuid,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub(crate) enum OrderChange {
-    OrderCreated { customer: String, amount_cents: u64 },
-    PaymentCaptured { amount_cents: u64 },
-    OrderPacked { parcel: String },
-    OrderShipped { carrier: String },
+    OrderCreated {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        customer: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amount_cents: Option<u64>,
+    },
+    PaymentCaptured {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amount_cents: Option<u64>,
+    },
+    OrderPacked {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parcel: Option<String>,
+    },
+    OrderShipped {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        carrier: Option<String>,
+    },
     OrderDelivered,
-    NoteAdded { text: String },
+    NoteAdded {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
 }
 
 impl OrderChange {
@@ -30,21 +48,21 @@ impl OrderChange {
     pub(crate) fn typical(seq: u64) -> Self {
         match seq {
             1 => Self::OrderCreated {
-                customer: "Ada".into(),
-                amount_cents: 4_200,
+                customer: Some("Ada".into()),
+                amount_cents: Some(4_200),
             },
             2 => Self::PaymentCaptured {
-                amount_cents: 4_200,
+                amount_cents: Some(4_200),
             },
             3 => Self::OrderPacked {
-                parcel: "P-1".into(),
+                parcel: Some("P-1".into()),
             },
             4 => Self::OrderShipped {
-                carrier: "Hermes".into(),
+                carrier: Some("Hermes".into()),
             },
             5 => Self::OrderDelivered,
             _ => Self::NoteAdded {
-                text: format!("note {}", seq - 5),
+                text: Some(format!("note {}", seq - 5)),
             },
         }
     }
@@ -56,16 +74,38 @@ impl fmt::Display for OrderChange {
             Self::OrderCreated {
                 customer,
                 amount_cents,
-            } => write!(f, "OrderCreated by {customer}, {amount_cents} ¢"),
-            Self::PaymentCaptured { amount_cents } => {
-                write!(f, "PaymentCaptured, {amount_cents} ¢")
+            } => {
+                f.write_str("OrderCreated")?;
+                detail(f, " by ", customer.as_ref())?;
+                detail(f, ", ", cents(*amount_cents).as_ref())
             }
-            Self::OrderPacked { parcel } => write!(f, "OrderPacked in {parcel}"),
-            Self::OrderShipped { carrier } => write!(f, "OrderShipped with {carrier}"),
+            Self::PaymentCaptured { amount_cents } => {
+                f.write_str("PaymentCaptured")?;
+                detail(f, ", ", cents(*amount_cents).as_ref())
+            }
+            Self::OrderPacked { parcel } => {
+                f.write_str("OrderPacked")?;
+                detail(f, " in ", parcel.as_ref())
+            }
+            Self::OrderShipped { carrier } => {
+                f.write_str("OrderShipped")?;
+                detail(f, " with ", carrier.as_ref())
+            }
             Self::OrderDelivered => f.write_str("OrderDelivered"),
-            Self::NoteAdded { text } => write!(f, "NoteAdded: {text}"),
+            Self::NoteAdded { text } => {
+                f.write_str("NoteAdded")?;
+                detail(f, ": ", text.as_ref())
+            }
         }
     }
+}
+
+fn cents(amount: Option<u64>) -> Option<String> {
+    amount.map(|amount| format!("{amount} ¢"))
+}
+
+fn detail(f: &mut fmt::Formatter<'_>, before: &str, detail: Option<&String>) -> fmt::Result {
+    detail.map_or(Ok(()), |detail| write!(f, "{before}{detail}"))
 }
 
 /// Events 1..=`events` for each of `keys` orders, round by round, with ids from the random numbers.

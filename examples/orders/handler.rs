@@ -32,7 +32,8 @@ pub(crate) async fn apply_orders(
 fn refuse_worthless(event: &OrderEvent) -> Result<(), HandlerError> {
     match event.payload {
         OrderChange::OrderCreated {
-            amount_cents: 0, ..
+            amount_cents: Some(0),
+            ..
         } => Err("an order must be worth something").permanent(),
         _ => Ok(()),
     }

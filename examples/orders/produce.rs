@@ -12,10 +12,10 @@ const BATCH: usize = 1_000;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where the events go: amqp://…, sqs://…, memory://…
+    /// Where the events go: amqp://…, sqs://…, kafka://…, memory://…
     #[arg(long)]
     transport: String,
-    /// The queue.
+    /// The queue; of Kafka the topic, with `?key=order_id` for the events of an order to be in one partition.
     #[arg(long)]
     queue: String,
     /// How many orders.
@@ -30,24 +30,32 @@ pub(crate) struct Options {
     /// This many percent of the events are published twice.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     duplicates: u8,
-    /// Publishes only every other event: two brokers can then feed one group, each with its half.
-    #[arg(long)]
-    half: Option<Half>,
+    /// Publishes one part of the events, as `0/3`: several brokers can then feed one group, each with its part.
+    #[arg(long, value_name = "NUMBER/PARTS", value_parser = part)]
+    part: Option<Part>,
     /// What decides ids, places and duplicates; printed, so that a run can be repeated.
     #[arg(long)]
     seed: Option<u64>,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Half {
-    Odd,
-    Even,
+/// One of so many parts of the events.
+#[derive(Clone, Copy)]
+struct Part {
+    number: usize,
+    of: usize,
 }
 
-impl Half {
-    fn has(self, place: usize) -> bool {
-        (place % 2 == 1) == matches!(self, Self::Odd)
+fn part(text: &str) -> Result<Part, String> {
+    let (number, of) = text.split_once('/').ok_or("it is not like `0/3`")?;
+    let whole = |text: &str| text.parse::<usize>().map_err(|error| error.to_string());
+    let (number, of) = (whole(number)?, whole(of)?);
+    if number >= of {
+        return Err(format!(
+            "of {of} parts the last is {}",
+            of.saturating_sub(1)
+        ));
     }
+    Ok(Part { number, of })
 }
 
 pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -56,7 +64,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut envelopes = Vec::new();
     let events = event::all(options.keys, options.events, &mut random);
-    let wanted = |place| options.half.is_none_or(|half| half.has(place));
+    let wanted = |place| {
+        let part = options.part;
+        part.is_none_or(|part| place % part.of == part.number)
+    };
     let events: Vec<_> = (0..)
         .zip(events)
         .filter(|(place, _)| wanted(*place))

@@ -9,10 +9,10 @@ use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where the events come from: amqp://…, sqs://…, memory://…
+    /// Where the events come from: amqp://…, sqs://…, kafka://…, memory://…
     #[arg(long)]
     transport: String,
-    /// The queue they are in.
+    /// The queue they are in; of Kafka the topic.
     #[arg(long)]
     queue: String,
     /// Where the state is: redis://…, memory://…

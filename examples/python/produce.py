@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Publishes the events of orders to RabbitMQ or SQS, as a producer in another language: the same events, options and output
-as `cargo run --example orders -- produce`. Needs pika for amqp:// and boto3 for sqs:// (`pip install pika boto3`)."""
+"""Publishes the events of orders to RabbitMQ, SQS or Kafka, as a producer in another language: the same events, options and
+output as `cargo run --example orders -- produce`. Needs pika for amqp://, boto3 for sqs:// and kafka-python for kafka://
+(`pip install pika boto3 kafka-python`)."""
 
 import argparse
+import functools
 import json
 import random
 import sys
@@ -16,12 +18,14 @@ BATCH = 1_000
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--transport", required=True, help="where the events go: amqp://… or sqs://…")
-    parser.add_argument("--queue", required=True, help="the queue; it must exist: a worker declares it when it starts")
+    parser.add_argument("--transport", required=True, help="where the events go: amqp://…, sqs://… or kafka://…")
+    parser.add_argument("--queue", required=True, help="the queue, of Kafka the topic; it must exist: a worker declares a queue of RabbitMQ")
     parser.add_argument("--keys", type=int, default=100, help="how many orders")
     parser.add_argument("--events", type=int, default=10, help="how many events for each")
     parser.add_argument("--shuffle", type=int, default=0, help="each event is moved by up to this many places")
     parser.add_argument("--duplicates", type=int, default=0, help="this many percent of the events are published twice")
+    parser.add_argument("--types-only", action="store_true", help="payloads have their type and nothing else")
+    parser.add_argument("--unkeyed", action="store_true", help="to Kafka: events of an order go to any partition")
     parser.add_argument("--seed", type=int, help="what decides ids, places and duplicates")
     return parser.parse_args()
 
@@ -99,6 +103,27 @@ def to_sqs(url, queue, bodies):
             sys.exit(f"error: SQS refused events: {failed}")
 
 
+def to_kafka(url, topic, bodies, keyed):
+    """With the order as the record's key, so that the events of an order are in one partition. The client waits for all replicas
+    in sync, and is idempotent."""
+    from kafka import KafkaProducer
+    from kafka.errors import KafkaError
+
+    servers = urllib.parse.urlsplit(url).netloc.split(",")
+    failed = []
+    try:
+        producer = KafkaProducer(bootstrap_servers=servers)
+        for body in bodies:
+            key = json.loads(body)["order_id"].encode() if keyed else None
+            producer.send(topic, key=key, value=body.encode()).add_errback(failed.append)
+        producer.flush()
+        producer.close()
+    except KafkaError as error:
+        sys.exit(f"error: Kafka did not take the events: {error!r}")
+    if failed:
+        sys.exit(f"error: Kafka refused {len(failed)} events: {failed[0]!r}")
+
+
 def main():
     options = arguments()
     seed = options.seed if options.seed is not None else random.getrandbits(32)
@@ -106,14 +131,22 @@ def main():
     chance = random.Random(seed)
     bodies = []
     for event in events(options.keys, options.events, chance):
+        if options.types_only:
+            event["payload"] = {"type": event["payload"]["type"]}
         twice = chance.randrange(100) < options.duplicates
         bodies.extend([json.dumps(event)] * (2 if twice else 1))
     bodies = moved(bodies, options.shuffle, chance)
 
     begun = time.monotonic()
-    publish = {"amqp": to_rabbitmq, "amqps": to_rabbitmq, "sqs": to_sqs}.get(options.transport.split("://")[0])
+    brokers = {
+        "amqp": to_rabbitmq,
+        "amqps": to_rabbitmq,
+        "sqs": to_sqs,
+        "kafka": functools.partial(to_kafka, keyed=not options.unkeyed),
+    }
+    publish = brokers.get(options.transport.split("://")[0])
     if not publish:
-        sys.exit("error: --transport begins with amqp://, amqps:// or sqs://")
+        sys.exit("error: --transport begins with amqp://, amqps://, sqs:// or kafka://")
     publish(options.transport, options.queue, bodies)
     print(
         f"published and confirmed {len(bodies)} events for {options.keys} orders, "

@@ -1,7 +1,7 @@
 //! All faults.
 
-use crate::fault::Part::{self, Answer, Confirm, Lease, Reconnect, Timeout};
-use crate::fault::{Blow, Fault};
+use crate::fault::Part::{self, Answer, Confirm, Lease, Rebalance, Reconnect, Timeout};
+use crate::fault::{Blow, Broker, Fault};
 use crate::worker::Temper;
 
 const CALM: Temper = Temper {
@@ -27,6 +27,20 @@ const fn fault(
         clocks: false,
         small_disk: false,
         stall,
+        broker: Broker::Rabbit,
+    }
+}
+
+/// The same over Kafka.
+const fn kafka(
+    name: &'static str,
+    what: &'static str,
+    blows: &'static [Blow],
+    stall: &'static [Part],
+) -> Fault {
+    Fault {
+        broker: Broker::Kafka,
+        ..fault(name, what, blows, stall)
     }
 }
 
@@ -312,6 +326,84 @@ pub static FAULTS: &[Fault] = &[
                 Lease,
                 Reconnect,
                 Confirm,
+                Timeout,
+            ],
+        )
+    },
+    kafka("kafka", "nothing, over Kafka", &[], &[]),
+    kafka(
+        "kafka-kill-worker",
+        "kill -9 of a worker on Kafka, which is started again",
+        &[Blow::KillWorker],
+        &[Lease, Rebalance],
+    ),
+    kafka(
+        "kafka-pause-worker",
+        "SIGSTOP of a worker on Kafka beyond its lease and its session, then SIGCONT",
+        &[Blow::PauseWorker],
+        &[Part::Blow, Lease, Rebalance],
+    ),
+    kafka(
+        "kafka-restart-worker",
+        "SIGTERM of a worker on Kafka, which drains and is started again",
+        &[Blow::RestartWorker],
+        &[Lease, Rebalance],
+    ),
+    kafka(
+        "kafka-kill-redis",
+        "kill -9 of Redis under workers on Kafka",
+        &[Blow::KillRedis],
+        &[Part::Blow, Answer, Lease],
+    ),
+    kafka(
+        "kill-kafka",
+        "kill -9 of the Kafka broker, which comes back",
+        &[Blow::KillKafka],
+        &[Part::Blow, Reconnect, Rebalance],
+    ),
+    kafka(
+        "stop-kafka",
+        "the Kafka broker stops in order and is away for seconds",
+        &[Blow::StopKafka],
+        &[Part::Blow, Reconnect, Rebalance],
+    ),
+    kafka(
+        "pause-kafka",
+        "SIGSTOP of the Kafka broker: connections stay, and nothing answers",
+        &[Blow::PauseKafka],
+        &[Part::Blow, Reconnect, Rebalance],
+    ),
+    Fault {
+        hands: 2,
+        temper: Temper {
+            seed: 0,
+            hangs: 50,
+            fails: 500,
+            panics: 500,
+            aborts: 5,
+        },
+        ..kafka(
+            "mixed-kafka",
+            "Kafka, Redis and workers are killed, stopped and paused, two at a time, with a handler that hangs, fails, panics and \
+             aborts",
+            &[
+                Blow::KillWorker,
+                Blow::PauseWorker,
+                Blow::RestartWorker,
+                Blow::KillRedis,
+                Blow::StopRedis,
+                Blow::PauseRedis,
+                Blow::KillKafka,
+                Blow::StopKafka,
+                Blow::PauseKafka,
+            ],
+            &[
+                Part::Blow,
+                Part::Blow,
+                Answer,
+                Lease,
+                Reconnect,
+                Rebalance,
                 Timeout,
             ],
         )

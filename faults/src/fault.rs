@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::worker::{ANSWER, LEASE, RECONNECT, SWEEP, TIMEOUT, Temper};
+use crate::worker::{ANSWER, KAFKA_SESSION, LEASE, RECONNECT, SWEEP, TIMEOUT, Temper};
 
 /// One kind of fault, or a mixture.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,16 @@ pub struct Fault {
     pub small_disk: bool,
     /// What a stall is made of.
     pub stall: &'static [Part],
+    /// Over which broker the events come.
+    pub broker: Broker,
+}
+
+/// A kind of broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Broker {
+    Rabbit,
+    Kafka,
 }
 
 /// What is done once, to something that the seed picks.
@@ -56,6 +66,9 @@ pub enum Blow {
     RabbitMemory,
     RabbitConnections,
     DeleteQueue,
+    KillKafka,
+    StopKafka,
+    PauseKafka,
 }
 
 /// A part of the explanation of a stall.
@@ -74,6 +87,8 @@ pub enum Part {
     Answer,
     /// The handler's timeout and the pause before it is tried again.
     Timeout,
+    /// A group of Kafka that finds out that a member is gone, or is made anew, and shares the partitions once more.
+    Rebalance,
 }
 
 impl Part {
@@ -85,6 +100,7 @@ impl Part {
             Self::Confirm => "given-up confirm",
             Self::Answer => "given-up call",
             Self::Timeout => "timeout + backoff",
+            Self::Rebalance => "rebalance",
         }
     }
 
@@ -96,6 +112,7 @@ impl Part {
             Self::Confirm => Duration::from_secs(10),
             Self::Answer => ANSWER * 2 + Duration::from_secs(1),
             Self::Timeout => TIMEOUT + Duration::from_millis(500),
+            Self::Rebalance => KAFKA_SESSION * 2,
         }
     }
 }

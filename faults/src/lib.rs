@@ -1,5 +1,5 @@
-//! Worker processes over a real Redis and a real RabbitMQ, broken on purpose, and what happened held against what is
-//! promised.
+//! Worker processes over a real Redis and a real RabbitMQ or Kafka, broken on purpose, and what happened held against what
+//! is promised.
 //!
 //! `cargo run --release -p faults -- all` is the command; see `docs/faults.md`.
 
@@ -15,7 +15,7 @@ mod stage;
 pub mod worker;
 
 pub use catalog::FAULTS;
-pub use fault::{Blow, Fault};
+pub use fault::{Blow, Broker, Fault};
 pub use run::{Plan, run};
 pub use stage::Servers;
 

@@ -9,13 +9,13 @@ use ordered_events::core::admin::{Admin, Shelf};
 use ordered_events::core::protocol::Policy;
 use ordered_events::core::store::Group;
 use ordered_events::core::transport::{Intake, Transport};
-use ordered_events::{Amqp, Key, RedisStore};
+use ordered_events::{Amqp, Kafka, Key, RedisStore};
 use ordered_testkit::history::{Event, What};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Error;
-use crate::fault::Fault;
+use crate::fault::{Broker, Fault};
 use crate::journal::Journal;
 use crate::order::{self, OrderEvent};
 use crate::report::{Facts, Report};
@@ -56,6 +56,7 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     let journal = Journal::open(&names.history())?;
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let events = order::all(plan.events, plan.keys, &mut random);
+    servers.prepare(fault.broker, &names.queue).await?;
     let fleet = Fleet::new(
         &plan.program,
         fault,
@@ -72,6 +73,7 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
         journal,
         servers,
         disk: disk.map(Mutex::new),
+        broker: fault.broker,
         names,
     };
     let mut facts = Facts::new(plan);
@@ -98,7 +100,9 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     } else {
         eprintln!("what happened is kept in {}", stage.names.folder.display());
     }
-    stage.servers.delete_queue(&stage.names.queue).await?;
+    if stage.broker == Broker::Rabbit {
+        stage.servers.delete_queue(&stage.names.queue).await?;
+    }
     Ok(report)
 }
 
@@ -113,12 +117,14 @@ async fn unfold(
     stage.fleet.start().await?;
     // Before the first event: thousands of them are done with in the second that it takes, and a blow that had to wait for
     // it would fall on nothing.
-    let rabbit = stage
-        .servers
-        .queue_can_be_struck(&stage.names.queue)
-        .await?;
-    drop(rabbit);
-    let url = stage.servers.rabbit_address();
+    if stage.broker == Broker::Rabbit {
+        let rabbit = stage
+            .servers
+            .queue_can_be_struck(&stage.names.queue)
+            .await?;
+        drop(rabbit);
+    }
+    let url = stage.servers.transport(stage.broker).await?;
     let feeding = stage
         .feed
         .run(&url, &stage.names.queue, &stage.tail, &stage.journal);
@@ -182,10 +188,15 @@ async fn wait_for_the_end(stage: &Stage<'_>, plan: &Plan) -> Result<(), Error> {
     }
 }
 
+async fn ready(stage: &Stage<'_>) -> Result<u32, Error> {
+    let queue = &stage.names.queue;
+    stage.servers.ready(stage.broker, queue).await
+}
+
 /// Whether the broker has nothing, and keeps having nothing for a moment.
 async fn is_empty(stage: &Stage<'_>) -> Result<bool, Error> {
     for _ in 0..3 {
-        if stage.servers.ready(&stage.names.queue).await? > 0 {
+        if ready(stage).await? > 0 {
             return Ok(false);
         }
         sleep(Duration::from_millis(200)).await;
@@ -197,14 +208,14 @@ async fn is_empty(stage: &Stage<'_>) -> Result<bool, Error> {
 async fn leave(stage: &Stage<'_>) -> Result<Vec<String>, Error> {
     let mut problems = stage.fleet.stop().await?;
     for _ in 0..2 {
-        if stage.servers.ready(&stage.names.queue).await? == 0 {
+        if ready(stage).await? == 0 {
             return Ok(problems);
         }
         stage.fleet.start().await?;
         sleep(Duration::from_secs(5)).await;
         problems.extend(stage.fleet.stop().await?);
     }
-    let left = stage.servers.ready(&stage.names.queue).await?;
+    let left = ready(stage).await?;
     if left > 0 {
         problems.push(format!("{left} deliveries are not settled in the end"));
     }
@@ -282,11 +293,15 @@ async fn settle_accounts(stage: &Stage<'_>, plan: &Plan, facts: &mut Facts) -> R
         dead_letters_of_the_store(stage, &admin, &key).await?;
     }
     let dead = format!("{}.dead", stage.names.queue);
-    let count = u64::from(stage.servers.ready(&dead).await?);
-    let dead_letters = Amqp::connect(stage.servers.rabbit_address())
-        .queue(&dead)
-        .dead_letter_queue(&stage.names.queue)
-        .await?;
+    let count = u64::from(stage.servers.ready(stage.broker, &dead).await?);
+    let url = stage.servers.transport(stage.broker).await?;
+    let dead_letters: Arc<dyn Transport> = match stage.broker {
+        Broker::Rabbit => {
+            let amqp = Amqp::connect(url).queue(&dead);
+            Arc::new(amqp.dead_letter_queue(&stage.names.queue).await?)
+        }
+        Broker::Kafka => Arc::new(Kafka::connect(url).topic(&dead).await?),
+    };
     let max_unsettled = usize::from(u16::MAX);
     dead_letters.start(Intake { max_unsettled }).await?;
     let mut seen = 0;

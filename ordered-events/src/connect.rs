@@ -55,7 +55,7 @@ pub enum ConnectError {
 
 const STORES: &str =
     "redis://, rediss://, redis+unix://, redis+sentinel://, rediss+sentinel://, memory://";
-const TRANSPORTS: &str = "amqp://, amqps://, sqs://, memory://";
+const TRANSPORTS: &str = "amqp://, amqps://, sqs://, kafka://, memory://";
 
 /// The store at a URL: `redis://[[user]:password@]host[:port][/db]`, `rediss://` and, for a master that Sentinels watch,
 /// `redis+sentinel://[[user]:password@]host[:port],…/master[/db]` (feature `redis`), or `memory://name`, which lives in this
@@ -82,7 +82,8 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
 }
 
 /// A consumer of a queue at a URL: `amqp://[user:password@]host[:port][/vhost]` and `amqps://` (feature `amqp`),
-/// `sqs://[?region=…&endpoint=…]` (feature `sqs`), or `memory://name`, which lives in this process.
+/// `sqs://[?region=…&endpoint=…]` (feature `sqs`), `kafka://host[:port],…[?group=…&security=…]` (feature `kafka`), where the queue is
+/// the topic, or `memory://name`, which lives in this process.
 ///
 /// # Errors
 /// When the URL is of no known kind, its feature is off, or it cannot be read. The broker is asked first
@@ -100,6 +101,12 @@ pub async fn transport(url: &str, queue: &str) -> Result<Arc<dyn Transport>, Con
         "sqs" => Ok(Arc::new(ordered_sqs::Sqs::connect(url).queue(queue).await?)),
         #[cfg(not(feature = "sqs"))]
         scheme @ "sqs" => Err(feature_off(scheme, "sqs")),
+        #[cfg(feature = "kafka")]
+        "kafka" => Ok(Arc::new(
+            ordered_kafka::Kafka::connect(url).topic(queue).await?,
+        )),
+        #[cfg(not(feature = "kafka"))]
+        scheme @ "kafka" => Err(feature_off(scheme, "kafka")),
         scheme => Err(ConnectError::UnknownScheme {
             part: "transport",
             scheme: scheme.into(),
@@ -133,6 +140,15 @@ pub async fn publisher(url: &str, queue: &str) -> Result<Arc<dyn Publish>, Conne
         )),
         #[cfg(not(feature = "sqs"))]
         scheme @ "sqs" => Err(feature_off(scheme, "sqs")),
+        #[cfg(feature = "kafka")]
+        "kafka" => Ok(Arc::new(
+            ordered_kafka::Kafka::connect(url)
+                .topic(queue)
+                .publisher()
+                .await?,
+        )),
+        #[cfg(not(feature = "kafka"))]
+        scheme @ "kafka" => Err(feature_off(scheme, "kafka")),
         scheme => Err(ConnectError::UnknownScheme {
             part: "transport",
             scheme: scheme.into(),

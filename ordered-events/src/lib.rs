@@ -76,6 +76,8 @@ pub use ordered_macros::ordered_handler;
 
 #[cfg(feature = "amqp")]
 pub use ordered_amqp::Amqp;
+#[cfg(feature = "kafka")]
+pub use ordered_kafka::Kafka;
 /// The outbox with its relay, and the inbox, on Postgres.
 #[cfg(feature = "postgres")]
 pub use ordered_postgres as postgres;

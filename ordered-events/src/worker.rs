@@ -10,7 +10,7 @@ use crate::connect::{self, ConnectError};
 pub struct Worker;
 
 impl Worker {
-    /// The variable with the URL of the transport: `amqp://…`, `sqs://…`, `memory://…`.
+    /// The variable with the URL of the transport: `amqp://…`, `sqs://…`, `kafka://…`, `memory://…`.
     pub const TRANSPORT: &str = "ORDERED_TRANSPORT";
     /// The variable with the name of the queue.
     pub const QUEUE: &str = "ORDERED_QUEUE";

@@ -14,7 +14,7 @@ use super::Arena;
 use crate::Failure;
 use crate::event::{OrderEvent, index};
 
-const AT_A_TIME: usize = 64;
+pub(super) const AT_A_TIME: usize = 64;
 const REMEMBER_SECONDS: u64 = 24 * 60 * 60;
 
 pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
@@ -29,7 +29,8 @@ pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
         };
         let chunk: Vec<Delivery> = chunk.into_iter().collect::<Result<_, _>>()?;
         arena.meter.received(chunk.len() as u64);
-        batch(arena, &mut redis, &chunk).await?;
+        let bodies: Vec<&[u8]> = chunk.iter().map(|delivery| &delivery.data[..]).collect();
+        batch(arena, &mut redis, &bodies).await?;
         if let Some(last) = chunk.last() {
             last.ack(BasicAckOptions { multiple: true }).await?;
         }
@@ -37,14 +38,14 @@ pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
     }
 }
 
-async fn batch(
+pub(super) async fn batch(
     arena: &Arena,
     redis: &mut MultiplexedConnection,
-    chunk: &[Delivery],
+    bodies: &[&[u8]],
 ) -> Result<(), Failure> {
-    let events: Vec<OrderEvent> = chunk
+    let events: Vec<OrderEvent> = bodies
         .iter()
-        .map(|delivery| serde_json::from_slice(&delivery.data))
+        .map(|body| serde_json::from_slice(body))
         .collect::<Result<_, _>>()?;
     let group = &arena.job.group;
     let last_seq = |event: &OrderEvent| format!("{group}:last:{}", event.order_id);

@@ -3,6 +3,7 @@
 
 mod bare;
 mod by_hand;
+mod kafka;
 mod meter;
 mod ordered;
 mod round_trips;
@@ -29,7 +30,8 @@ pub(crate) use meter::{Progress, Quantiles, Report};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) contestant: Contestant,
-    pub(crate) amqp: String,
+    /// `amqp://…` or `kafka://…`.
+    pub(crate) transport: String,
     pub(crate) redis: String,
     pub(crate) queue: String,
     /// What tells one run's state in Redis from another's.
@@ -60,6 +62,10 @@ struct Arena {
 }
 
 impl Arena {
+    fn is_on_kafka(&self) -> bool {
+        self.job.transport.starts_with("kafka://")
+    }
+
     async fn stopped(&self) {
         let mut stop = self.stop.clone();
         // An error means that nobody will ever say so.
@@ -69,7 +75,7 @@ impl Arena {
     /// A bare consumer of the queue.
     async fn consume(&self) -> Result<(Connection, Consumer), Failure> {
         let connection =
-            Connection::connect(&self.job.amqp, ConnectionProperties::default()).await?;
+            Connection::connect(&self.job.transport, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel
             .basic_qos(self.job.prefetch, BasicQosOptions::default())
@@ -96,6 +102,8 @@ pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
         job,
     };
     match arena.job.contestant {
+        Contestant::Floor if arena.is_on_kafka() => kafka::floor(&arena).await?,
+        Contestant::ByHand if arena.is_on_kafka() => kafka::by_hand(&arena).await?,
         Contestant::Floor => bare::floor(&arena).await?,
         Contestant::PerMessage => bare::per_message(&arena).await?,
         Contestant::ByHand => by_hand::run(&arena).await?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ordered_events::{
-    Amqp, HandlerError, Occurrence, RedisStore, State, Worker, WorkerBuilder, ordered_handler,
+    HandlerError, Occurrence, RedisStore, State, Worker, WorkerBuilder, ordered_handler,
 };
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ async fn work(arena: &Arena, worker: WorkerBuilder, has_troubles: bool) -> Resul
     let store = store.connect().await?;
     worker
         .store(store)
-        .transport(Amqp::connect(&job.amqp).queue(&job.queue).await?)
+        .shared_transport(ordered_events::transport(&job.transport, &job.queue).await?)
         .state(arena.work.clone())
         .group(&job.group)
         .concurrency(job.concurrency)

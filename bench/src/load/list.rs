@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Contestant, Entrant, Keys, Load, Pace, Place};
+use super::{Broker, Contestant, Entrant, Keys, Load, Pace, Place};
 
 const FLOOR: Entrant = entrant("floor", Contestant::Floor);
 const PER_MESSAGE: Entrant = entrant("ack each", Contestant::PerMessage);
@@ -42,6 +42,7 @@ fn base() -> Load {
         length: 1.0,
         dedup_ttl: Duration::from_secs(24 * 60 * 60),
         entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
+        broker: Broker::Rabbit,
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn all() -> Vec<Load> {
     loads.extend(payloads());
     loads.extend(handlers());
     loads.extend(distances());
+    loads.extend(over_kafka());
     loads
 }
 
@@ -217,6 +219,30 @@ fn distances() -> Vec<Load> {
             // Else the memory of Redis would be what ends it.
             dedup_ttl: Duration::from_secs(10),
             entrants: vec![ORDERED],
+            ..base()
+        },
+    ]
+}
+
+fn over_kafka() -> Vec<Load> {
+    let base = || Load {
+        broker: Broker::Kafka,
+        pace: Pace::Backlog(60_000.0),
+        entrants: vec![FLOOR, BY_HAND, ORDERED],
+        ..base()
+    };
+    vec![
+        Load {
+            name: "kafka",
+            about: "in order over Kafka, 8 partitions, 1,000 keys, 150 B, no-op handler",
+            ..base()
+        },
+        Load {
+            name: "kafka-shuffled",
+            about: "the same, shuffled by 1,000, 5 % duplicates",
+            shuffle: 1_000,
+            duplicates: 0.05,
+            entrants: vec![FLOOR, ORDERED],
             ..base()
         },
     ]

@@ -34,6 +34,15 @@ pub(crate) struct Load {
     /// How long a committed event is remembered.
     pub(crate) dedup_ttl: Duration,
     pub(crate) entrants: Vec<Entrant>,
+    pub(crate) broker: Broker,
+}
+
+/// Where the events come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broker {
+    Rabbit,
+    /// A topic of eight partitions, the key of an event being that of its record.
+    Kafka,
 }
 
 /// How the keys are chosen.

@@ -1,11 +1,12 @@
-use ordered_testkit::server::{RabbitServer, RedisServer};
+use ordered_testkit::server::{KafkaServer, RabbitServer, RedisServer};
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
+use tokio::sync::OnceCell;
 
 use super::PATIENCE;
 use super::proxy::DelayingProxy;
 use crate::Failure;
-use crate::load::Place;
+use crate::load::{Broker, Place};
 
 /// All servers of a run; they end with this.
 pub(super) struct Servers {
@@ -15,6 +16,7 @@ pub(super) struct Servers {
     away: DelayingProxy,
     /// The process of RabbitMQ.
     broker: String,
+    kafka: OnceCell<KafkaServer>,
 }
 
 impl Servers {
@@ -40,14 +42,27 @@ impl Servers {
             always,
             away,
             broker: broker.trim().to_owned(),
+            kafka: OnceCell::new(),
         })
     }
 
-    /// Microseconds of processor time that RabbitMQ has used.
-    pub(super) fn broker_processor(&self) -> Result<f64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.broker))?;
+    /// The broker of Kafka, which the first load that needs it starts.
+    pub(super) async fn kafka(&self) -> Result<&KafkaServer, Failure> {
+        // A JVM as brokers have it, not the testkit's that starts quickly.
+        let start = || KafkaServer::builder().optimized().start();
+        Ok(self.kafka.get_or_try_init(start).await?)
+    }
+
+    /// Microseconds of processor time that the broker has used.
+    pub(super) fn broker_processor(&self, broker: Broker) -> Result<f64, Failure> {
+        let kafka = self.kafka.get().and_then(KafkaServer::process_id);
+        let process = match broker {
+            Broker::Rabbit => self.broker.clone(),
+            Broker::Kafka => kafka.ok_or("Kafka does not run")?.to_string(),
+        };
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
         // The name of the program, in parentheses, may have spaces; the times are the 12th and 13th field behind it.
-        let (_, behind) = stat.rsplit_once(')').ok_or("no statistics of RabbitMQ")?;
+        let (_, behind) = stat.rsplit_once(')').ok_or("no statistics of the broker")?;
         let times = behind.split_whitespace().skip(11).take(2);
         let ticks: f64 = times.filter_map(|time| time.parse::<f64>().ok()).sum();
         let second = u32::try_from(rustix::param::clock_ticks_per_second())?;

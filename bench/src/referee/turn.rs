@@ -14,7 +14,7 @@ use super::redis_side::{Cost, wipe};
 use super::servers::Servers;
 use crate::cli::{Options, whole};
 use crate::contestant::{Job, Progress, Quantiles, Report, Schedule};
-use crate::load::{Contestant, Entrant, Load, Pace, plan, troubles};
+use crate::load::{Broker, Contestant, Entrant, Load, Pace, plan, troubles};
 use crate::{Failure, clock};
 
 /// How long the contestants have to get ready before the first event of a schedule.
@@ -35,7 +35,7 @@ pub(crate) struct Turn {
     pub(crate) processor: f64,
     pub(crate) round_trips_per_1000: f64,
     pub(crate) allocations: Option<f64>,
-    /// Microseconds of RabbitMQ's processor time for each delivery.
+    /// Microseconds of the broker's processor time for each delivery.
     pub(crate) broker_processor: f64,
     /// What Redis counted for each delivery.
     pub(crate) redis: Cost,
@@ -89,7 +89,10 @@ impl<'a> Turns<'a> {
         let events = self.options.events(rate * load.length * processes(entrant));
         let planned = plan(load, events, self.options.seed + round as u64);
         let messages = planned.len();
-        let queue = Queue::declare(&self.servers.rabbit.url(), unique("bench")).await?;
+        let queue = match load.broker {
+            Broker::Rabbit => Queue::declare(&self.servers.rabbit.url(), unique("bench")).await?,
+            Broker::Kafka => Queue::create(self.servers.kafka().await?, unique("bench")).await?,
+        };
         let mut redis = self.servers.redis(entrant.redis).await?;
         wipe(&mut redis).await?;
         let backlog = matches!(load.pace, Pace::Backlog(_));
@@ -108,8 +111,10 @@ impl<'a> Turns<'a> {
             interval: whole(1e9 / rate) as u64,
         });
         let before = Cost::sofar(&mut redis).await?;
-        let broker_before = self.servers.broker_processor()?;
-        let job = self.job(load, entrant, &queue.name, events, schedule)?;
+        let broker_before = self.servers.broker_processor(load.broker)?;
+        let job = self
+            .job(load, entrant, &queue.name, events, schedule)
+            .await?;
         let expected = (messages as u64, expected(entrant, events, messages));
         let running = self.run(&job, entrant, expected);
         let reports = match schedule {
@@ -120,7 +125,7 @@ impl<'a> Turns<'a> {
             }
         };
         let after = Cost::sofar(&mut redis).await?;
-        let broker = self.servers.broker_processor()? - broker_before;
+        let broker = self.servers.broker_processor(load.broker)? - broker_before;
         // What was measured stands. RabbitMQ takes its time for a queue that ten million messages went through, and may say that
         // it failed.
         if let Err(error) = queue.delete().await {
@@ -134,7 +139,7 @@ impl<'a> Turns<'a> {
         Ok(turn)
     }
 
-    fn job(
+    async fn job(
         &self,
         load: &Load,
         entrant: &Entrant,
@@ -144,7 +149,10 @@ impl<'a> Turns<'a> {
     ) -> Result<String, Failure> {
         Ok(serde_json::to_string(&Job {
             contestant: entrant.contestant,
-            amqp: self.servers.rabbit.url(),
+            transport: match load.broker {
+                Broker::Rabbit => self.servers.rabbit.url(),
+                Broker::Kafka => self.servers.kafka().await?.url(),
+            },
             redis: self.servers.redis_url(entrant.redis),
             queue: queue.to_owned(),
             group: queue.to_owned(),

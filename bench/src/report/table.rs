@@ -43,7 +43,7 @@ fn of_load(text: &mut String, load: &Load, results: &Results) {
         "× floor by CPU",
         "CPU µs",
         "Redis",
-        "Rabbit",
+        "Broker",
         "trips/k",
         "scripts/k",
         "cmds/k",

@@ -25,7 +25,7 @@ pub(super) enum Aim {
 }
 
 /// Rates of two entrants of a load, round by round.
-const RATIOS: [(&str, &str, &str, &str, f64); 13] = [
+const RATIOS: [(&str, &str, &str, &str, f64); 15] = [
     ("in-order", "ordered", "floor", "× the floor", 0.80),
     (
         "in-order",
@@ -93,6 +93,8 @@ const RATIOS: [(&str, &str, &str, &str, f64); 13] = [
         "4 processes, × linear",
         0.90,
     ),
+    ("kafka", "ordered", "floor", "× the floor", 0.45),
+    ("kafka", "ordered", "by hand", "× the recipe by hand", 1.0),
 ];
 
 impl Aim {

@@ -3,6 +3,8 @@
 mod ahead;
 mod bad_input;
 mod handled;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod killed;
 mod load;
 mod log;

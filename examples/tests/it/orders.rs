@@ -114,6 +114,11 @@ impl Setting {
 
     /// Starts the Python producer, in the environment that `scripts/install-servers` makes.
     pub(crate) fn begin_to_produce_with_python(&self, load: &Load) -> Producer {
+        self.begin_to_produce_with_python_and(load, &[])
+    }
+
+    /// The same with arguments of the test's own.
+    pub(crate) fn begin_to_produce_with_python_and(&self, load: &Load, more: &[&str]) -> Producer {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = here.join("../target/python/bin/python");
         assert!(
@@ -122,10 +127,9 @@ impl Setting {
         );
         let program = here.join("python/produce.py");
         let program = program.to_str().expect("a path of text");
-        self.producer(
-            self.command(&mut Command::new(python), program),
-            &load.arguments(),
-        )
+        let mut arguments = load.arguments();
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        self.producer(self.command(&mut Command::new(python), program), &arguments)
     }
 
     fn producer(&self, command: &mut Command, arguments: &[String]) -> Producer {
@@ -205,9 +209,10 @@ impl Worker {
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop.
-    pub(crate) fn ask_to_stop(&self) {
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
         let asked = Command::new("kill")
+            .args(["-s", signal])
             .arg(self.child.id().to_string())
             .status()
             .unwrap();
@@ -221,7 +226,7 @@ impl Worker {
 
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stop(mut self) {
-        self.ask_to_stop();
+        self.signal("TERM");
         let ended = ended(&mut self.child, "the worker has drained").await;
         assert!(ended.success(), "{} ended with {ended:?}", self.id);
     }

@@ -164,12 +164,12 @@ async fn two_brokers_feed_one_group() {
     // The same seed makes the same events on both sides, and each publishes the half that the other leaves out.
     let half = |which: &str| {
         let mut arguments = SMALL_LOAD.arguments();
-        arguments.extend(["--half".to_owned(), which.to_owned()]);
+        arguments.extend(["--part".to_owned(), which.to_owned()]);
         arguments
     };
     let (odd, even) = (
-        amqp.begin_to_produce_with(&half("odd")),
-        sqs.begin_to_produce_with(&half("even")),
+        amqp.begin_to_produce_with(&half("0/2")),
+        sqs.begin_to_produce_with(&half("1/2")),
     );
     tokio::join!(odd.finished(), even.finished());
     sqs.finished(&SMALL_LOAD).await;

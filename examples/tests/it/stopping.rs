@@ -47,14 +47,14 @@ async fn a_second_request_to_stop_ends_the_drain() {
     let ready = ask(&place, "/ready");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
     assert!(ready.contains("consuming"), "{ready}");
-    worker.ask_to_stop();
+    worker.signal("TERM");
     said(&setting, "the worker drains").await;
     let ready = ask(&place, "/ready");
     assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
     assert!(ready.contains("it drains"), "{ready}");
     let live = ask(&place, "/live");
     assert!(live.starts_with("HTTP/1.1 200"), "{live}");
-    worker.ask_to_stop();
+    worker.signal("TERM");
     assert_eq!(worker.code().await, Some(0));
     said(&setting, "the process was asked again to stop").await;
     assert!(!setting.said("w1").contains("the drain timeout is over"));
@@ -68,11 +68,11 @@ async fn a_third_request_ends_the_process() {
     let (mut worker, _) = busy(&setting).await;
     // So that no drain comes to its end by itself.
     redis.pause();
-    worker.ask_to_stop();
+    worker.signal("TERM");
     said(&setting, "the worker drains").await;
-    worker.ask_to_stop();
+    worker.signal("TERM");
     said(&setting, "asked a second time to stop").await;
-    worker.ask_to_stop();
+    worker.signal("TERM");
     assert_eq!(worker.code().await, Some(130));
     redis.resume();
 }

@@ -1,5 +1,6 @@
 //! What is done to the stage.
 
+mod kafka;
 mod network;
 mod rabbit;
 mod redis;
@@ -37,6 +38,9 @@ pub(crate) async fn strike(
         Blow::RabbitMemory => rabbit::out_of_memory(stage, random).await?,
         Blow::RabbitConnections => rabbit::close_connections(stage).await?,
         Blow::DeleteQueue => rabbit::delete_queue(stage).await?,
+        Blow::KillKafka => kafka::kill(stage, random).await?,
+        Blow::StopKafka => kafka::stop(stage, random).await?,
+        Blow::PauseKafka => kafka::pause(stage, random).await?,
         Blow::CutRedis => network::cut(stage, Slot::to_redis, random).await,
         Blow::CutRabbit => network::cut(stage, Slot::to_rabbit, random).await,
         Blow::DeafRedis => {

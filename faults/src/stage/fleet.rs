@@ -11,7 +11,7 @@ use super::process::{Process, WallClock};
 use super::servers::{rabbit_url, redis_url};
 use super::{Names, Servers, Tail};
 use crate::Error;
-use crate::fault::Fault;
+use crate::fault::{Broker, Fault};
 use crate::journal::Journal;
 use crate::worker::{Orders, Pace};
 
@@ -72,7 +72,10 @@ impl Fleet {
             let orders = Orders {
                 id: String::new(),
                 redis: redis_url(port(&redis, servers.redis_port())),
-                rabbit: rabbit_url(port(&rabbit, servers.rabbit_port())),
+                transport: match fault.broker {
+                    Broker::Rabbit => rabbit_url(port(&rabbit, servers.rabbit_port())),
+                    Broker::Kafka => servers.transport(Broker::Kafka).await?,
+                },
                 queue: names.queue.clone(),
                 group: names.group.clone(),
                 journal: names.history(),

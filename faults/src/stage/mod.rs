@@ -3,6 +3,7 @@
 mod disk;
 mod feed;
 mod fleet;
+mod kafka;
 mod process;
 mod servers;
 mod tail;
@@ -19,6 +20,7 @@ pub use servers::Servers;
 pub(crate) use servers::redis_says;
 pub(crate) use tail::Tail;
 
+use crate::fault::Broker;
 use crate::journal::Journal;
 
 /// The names of one run, and the folder with its files.
@@ -54,4 +56,5 @@ pub(crate) struct Stage<'a> {
     pub(crate) tail: Tail,
     pub(crate) journal: Journal,
     pub(crate) disk: Option<Mutex<Disk>>,
+    pub(crate) broker: Broker,
 }

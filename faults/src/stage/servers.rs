@@ -4,23 +4,29 @@ use std::time::Duration;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
-use ordered_testkit::server::{RabbitServer, RedisServer, ServerError};
+use ordered_testkit::server::{KafkaServer, RabbitServer, RedisServer, ServerError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::{sleep, timeout};
 
-use super::Disk;
+use super::{Disk, kafka};
 use crate::Error;
-use crate::worker::AMQP_HEARTBEAT;
+use crate::fault::Broker;
+use crate::worker::{AMQP_HEARTBEAT, KAFKA_SESSION};
+
+/// More than there are workers, so that each has some of them.
+const PARTITIONS: i32 = 8;
 
 /// How long it may take until workers that are themselves struck declare a queue again.
 const DECLARED: Duration = Duration::from_secs(30);
 
-/// The servers. RabbitMQ is for all runs, since its start takes seconds; each run has a Redis of its own.
+/// The servers. RabbitMQ is for all runs, since its start takes seconds, and so is Kafka, which the first run that needs it starts;
+/// each run has a Redis of its own.
 pub struct Servers {
     pub(crate) redis: Mutex<RedisServer>,
     pub(crate) rabbit: Mutex<RabbitServer>,
+    kafka: OnceCell<Mutex<KafkaServer>>,
     redis_port: u16,
     rabbit_port: u16,
 }
@@ -37,6 +43,35 @@ impl Servers {
             rabbit_port: rabbit.port(),
             redis: Mutex::new(redis),
             rabbit: Mutex::new(rabbit),
+            kafka: OnceCell::new(),
+        })
+    }
+
+    /// The Kafka broker.
+    pub(crate) async fn kafka(&self) -> Result<&Mutex<KafkaServer>, Error> {
+        let start = async || KafkaServer::start().await.map(Mutex::new);
+        Ok(self.kafka.get_or_try_init(start).await?)
+    }
+
+    /// Makes what the workers expect to be there.
+    pub(crate) async fn prepare(&self, broker: Broker, queue: &str) -> Result<(), Error> {
+        if broker == Broker::Kafka {
+            let kafka = self.kafka().await?.lock().await;
+            kafka.create_topic(queue, PARTITIONS, &[]).await?;
+            kafka.create_topic(&format!("{queue}.dead"), 1, &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the events come from, without a proxy before it.
+    pub(crate) async fn transport(&self, broker: Broker) -> Result<String, Error> {
+        Ok(match broker {
+            Broker::Rabbit => self.rabbit_address(),
+            Broker::Kafka => {
+                let url = self.kafka().await?.lock().await.url();
+                let session = KAFKA_SESSION.as_millis();
+                format!("{url}?session.timeout.ms={session}&heartbeat.interval.ms=1000")
+            }
         })
     }
 
@@ -63,6 +98,9 @@ impl Servers {
     pub(crate) async fn revive(&self) -> Result<(), Error> {
         self.redis.lock().await.start_again().await?;
         self.rabbit.lock().await.start_again().await?;
+        if let Some(kafka) = self.kafka.get() {
+            kafka.lock().await.start_again().await?;
+        }
         Ok(())
     }
 
@@ -85,9 +123,15 @@ impl Servers {
     }
 
     /// How many messages a queue has, without those that are delivered and not settled; none where there is no such
-    /// queue.
-    pub(crate) async fn ready(&self, queue: &str) -> Result<u32, Error> {
-        Ok(self.look(queue).await?.unwrap_or(0))
+    /// queue. Of Kafka, how many are not committed.
+    pub(crate) async fn ready(&self, broker: Broker, queue: &str) -> Result<u32, Error> {
+        match broker {
+            Broker::Rabbit => Ok(self.look(queue).await?.unwrap_or(0)),
+            Broker::Kafka => {
+                let address = self.kafka().await?.lock().await.address();
+                kafka::lag(address, queue.to_owned()).await
+            }
+        }
     }
 
     /// Waits until somebody has declared the queue and RabbitMQ has it on disk, and gives the server that can be killed now.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordered_events::core::clock::wall_clock;
-use ordered_events::{Amqp, Backoff, Occurrence, RedisStore, Worker, shutdown_signal};
+use ordered_events::{
+    Amqp, Backoff, Kafka, Occurrence, RedisStore, Transport, Worker, shutdown_signal,
+};
 use ordered_testkit::history::{Event, What};
 use serde::{Deserialize, Serialize};
 
@@ -34,12 +36,15 @@ pub(crate) const RECONNECT: Duration = Duration::from_secs(1);
 /// How often RabbitMQ and a worker look whether the other is still there; twice that is too long.
 pub(crate) const AMQP_HEARTBEAT: u64 = 3;
 
+/// How soon a group of Kafka gives up a worker that says nothing.
+pub(crate) const KAFKA_SESSION: Duration = Duration::from_secs(3);
+
 /// What a worker process is told, in JSON as its only argument.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Orders {
     pub(crate) id: String,
     pub(crate) redis: String,
-    pub(crate) rabbit: String,
+    pub(crate) transport: String,
     pub(crate) queue: String,
     pub(crate) group: String,
     pub(crate) journal: PathBuf,
@@ -60,10 +65,16 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         .timeout(ANSWER)
         .connect()
         .await?;
-    let transport = Amqp::connect(&orders.rabbit)
-        .queue(&orders.queue)
-        .reconnect_backoff(Duration::from_millis(100), RECONNECT)
-        .await?;
+    let (url, queue) = (&orders.transport, &orders.queue);
+    let transport: Arc<dyn Transport> = if url.starts_with("kafka://") {
+        Arc::new(Kafka::connect(url).topic(queue).await?)
+    } else {
+        let amqp = Amqp::connect(url).queue(queue);
+        Arc::new(
+            amqp.reconnect_backoff(Duration::from_millis(100), RECONNECT)
+                .await?,
+        )
+    };
     let (id, journal_of_commits) = (orders.id.clone(), journal.clone());
     let worker = Worker::builder();
     let worker = match orders.pace {
@@ -77,7 +88,7 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
             inner: Arc::new(store),
             journal: journal.clone(),
         })
-        .transport(transport)
+        .shared_transport(transport)
         .group(orders.group)
         .lease(LEASE)
         .sweep_interval(SWEEP)

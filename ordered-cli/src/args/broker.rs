@@ -11,10 +11,10 @@ pub(crate) struct BrokerArgs {
     #[arg(
         long,
         value_name = "URL",
-        help = "amqp://user:password@host[:port][/vhost], amqps://… with TLS, or sqs://QUEUE[?region=…]"
+        help = "amqp://user:password@host[:port][/vhost], amqps://… with TLS, sqs://QUEUE[?region=…], or kafka://host[:port],…"
     )]
     pub(crate) transport: Option<String>,
-    /// The queue that the workers consume
+    /// The queue that the workers consume; of Kafka the topic
     #[arg(long, value_name = "NAME")]
     pub(crate) queue: Option<String>,
     /// The queue of its dead letters, where it has another name than the workers give it

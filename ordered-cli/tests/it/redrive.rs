@@ -57,6 +57,25 @@ impl Queue {
         }
     }
 
+    #[cfg(feature = "kafka")]
+    async fn kafka() -> Self {
+        use ordered_kafka::Kafka;
+        use ordered_testkit::server::KafkaServer;
+
+        let (server, name) = (KafkaServer::shared().await.unwrap(), unique("events"));
+        server.create_topic(&name, 2, &[]).await.unwrap();
+        let url = server.url();
+        let transport = Kafka::connect(&url).topic(&name).await.unwrap();
+        let publisher = Kafka::connect(&url).topic(&name).publisher().await.unwrap();
+        Self {
+            dead: format!("{name}.dead"),
+            url,
+            name,
+            transport: Arc::new(transport),
+            publisher: Arc::new(publisher),
+        }
+    }
+
     /// Events become dead letters.
     async fn bury(&self, letters: &[(&str, ReasonKind, &str)]) {
         let events = letters.iter().map(|(body, ..)| {
@@ -142,6 +161,12 @@ async fn dead_letters_are_listed_shown_and_exported_and_stay_on_sqs() {
     lists(Queue::sqs().await).await;
 }
 
+#[cfg(feature = "kafka")]
+#[tokio::test]
+async fn dead_letters_are_listed_shown_and_exported_and_stay_on_kafka() {
+    lists(Queue::kafka().await).await;
+}
+
 async fn lists(queue: Queue) {
     let world = World::calm().await;
     queue.three().await;
@@ -216,6 +241,12 @@ async fn dead_letters_are_put_back_by_key_and_by_reason_on_rabbitmq() {
 #[tokio::test]
 async fn dead_letters_are_put_back_by_key_and_by_reason_on_sqs() {
     puts_back(Queue::sqs().await).await;
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test]
+async fn dead_letters_are_put_back_by_key_and_by_reason_on_kafka() {
+    puts_back(Queue::kafka().await).await;
 }
 
 async fn puts_back(queue: Queue) {

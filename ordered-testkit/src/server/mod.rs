@@ -15,6 +15,7 @@
 
 mod certificates;
 mod error;
+mod kafka;
 mod port;
 mod postgres;
 mod process;
@@ -26,6 +27,7 @@ mod watchdog;
 
 pub use certificates::{AUTHORITY, AUTHORITY_FILE};
 pub use error::ServerError;
+pub use kafka::{KafkaBuilder, KafkaServer};
 pub use postgres::{PostgresBuilder, PostgresServer};
 pub use rabbit::{RabbitBuilder, RabbitServer};
 pub use redis::{RedisBuilder, RedisSentinels, RedisSentinelsBuilder, RedisServer};

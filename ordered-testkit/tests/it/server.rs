@@ -1,7 +1,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ordered_testkit::server::{PostgresServer, RabbitServer, RedisServer, ServerError, SqsServer};
+use ordered_testkit::server::{
+    KafkaServer, PostgresServer, RabbitServer, RedisServer, ServerError, SqsServer,
+};
 use ordered_testkit::{eventually, unique};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -193,4 +195,34 @@ async fn a_setting_and_a_mistake_reach_postgres_and_come_back() {
     let wrong = PostgresServer::builder().setting("shared_buffers", "much");
     let error = wrong.start().await.unwrap_err().to_string();
     assert!(error.contains("shared_buffers"), "{error}");
+}
+
+#[tokio::test]
+async fn kafka_comes_back_with_its_topics_after_kill_and_stop() {
+    let mut server = KafkaServer::start().await.unwrap();
+    let port = server.port();
+    let topic = unique("topic");
+    server
+        .create_topic(&topic, 3, &[("retention.ms", "1000")])
+        .await
+        .unwrap();
+    for in_order in [false, true] {
+        if in_order {
+            server.stop().await.unwrap();
+        } else {
+            server.kill();
+        }
+        assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+        server.start_again().await.unwrap();
+        assert_eq!(server.port(), port);
+        let again = server.create_topic(&topic, 3, &[]).await.unwrap_err();
+        assert!(again.to_string().contains("already exists"), "{again}");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_kafka_refuses_is_an_error_with_its_words() {
+    let builder = KafkaServer::builder().setting("num.io.threads", "nonsense");
+    let error = builder.start().await.unwrap_err();
+    assert!(error.to_string().contains("num.io.threads"), "{error}");
 }

@@ -1,10 +1,11 @@
-//! Two brokers feed one group: the events of one order come half over one and half over the other, at the same time, and are
-//! handled 1, 2, 3, … all the same, because the order is in the store.
+//! Three brokers feed one group: the events of one order come over one or another of them, at the same time, and are handled
+//! 1, 2, 3, … all the same, because the order is in the store.
 //!
-//! `cargo run --example two_brokers` shows it in memory. With real ones, both queues existing:
+//! `cargo run --example three_brokers` shows it in memory. With real ones, all queues and the topic existing:
 //!
 //! ```sh
-//! cargo run --example two_brokers --features sqs -- amqp://localhost 'sqs://?region=eu-central-1' orders redis://localhost
+//! cargo run --example three_brokers --features sqs,kafka -- \
+//!   amqp://localhost 'sqs://?region=eu-central-1' kafka://localhost orders redis://localhost
 //! ```
 
 use std::error::Error;
@@ -24,7 +25,7 @@ struct Step {
     over: String,
 }
 
-#[ordered_handler(key = "order_id", seq = "seq", group = "two-brokers")]
+#[ordered_handler(key = "order_id", seq = "seq", group = "three-brokers")]
 async fn take_step(step: Step) {
     println!("{} #{:<2} came over {}", step.order_id, step.seq, step.over);
 }
@@ -33,7 +34,7 @@ async fn take_step(step: Step) {
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut argument = |default: &str| arguments.next().unwrap_or_else(|| default.to_owned());
-    let brokers = [argument("memory://one"), argument("memory://other")];
+    let brokers = ["memory://one", "memory://two", "memory://three"].map(&mut argument);
     let (queue, store) = (argument("orders"), argument("memory://state"));
 
     // A new order for every run, so that a store that lasts has not seen it.
@@ -66,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let publish = async || {
         for (place, broker) in brokers.iter().enumerate() {
             let over = broker.split("://").next().unwrap_or_default();
-            let half = seqs.iter().skip(place).step_by(2);
+            let part = seqs.iter().skip(place).step_by(brokers.len());
             let event = |seq| {
                 format!(
                     r#"{{"order_id": "{order}", "seq": {seq}, "over": "{over} ({})"}}"#,
@@ -75,11 +76,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             };
             let publisher = ordered_events::publisher(broker, &queue).await?;
             publisher
-                .publish(half.map(event).map(Envelope::new).collect())
+                .publish(part.map(event).map(Envelope::new).collect())
                 .await?;
         }
         Ok::<_, Box<dyn Error>>(())
     };
-    tokio::try_join!(worker(&brokers[0]), worker(&brokers[1]), publish())?;
+    let [one, two, three] = &brokers;
+    tokio::try_join!(worker(one), worker(two), worker(three), publish())?;
     Ok(())
 }

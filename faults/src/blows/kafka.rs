@@ -1,0 +1,28 @@
+use super::for_a_while;
+use crate::Error;
+use crate::stage::Stage;
+
+pub(super) async fn kill(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
+    let mut kafka = stage.servers.kafka().await?.lock().await;
+    kafka.kill();
+    if random.bool() {
+        for_a_while(random, 0..3_000).await;
+    }
+    Ok(kafka.start_again().await?)
+}
+
+pub(super) async fn stop(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
+    let mut kafka = stage.servers.kafka().await?.lock().await;
+    kafka.stop().await?;
+    for_a_while(random, 500..3_000).await;
+    Ok(kafka.start_again().await?)
+}
+
+/// From below to beyond what members of a group are given.
+pub(super) async fn pause(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
+    let kafka = stage.servers.kafka().await?.lock().await;
+    kafka.pause();
+    for_a_while(random, 1_000..9_000).await;
+    kafka.resume();
+    Ok(())
+}

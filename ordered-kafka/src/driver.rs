@@ -1,0 +1,226 @@
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use tokio::sync::watch;
+use tracing::{debug, error, warn};
+
+use crate::failure::{self, Reading};
+use crate::group::Group;
+use crate::ledger::Ledger;
+use crate::link::Link;
+use crate::record::Record;
+
+/// How long a poll waits for a record.
+const POLL: Duration = Duration::from_millis(50);
+/// How many records are handed on at a time: the first ones do not wait for all of them.
+const BATCH: usize = 500;
+/// How long there may be no room before partitions are paused. To pause throws away what the client has fetched ahead.
+const GRACE: Duration = Duration::from_millis(50);
+/// How long it waits between two polls while everything is paused, and for half of the room before it goes on with less.
+const PAUSED: Duration = Duration::from_millis(50);
+
+/// How the driver ended: `None` while it runs.
+pub(crate) type Ended = Option<Result<(), String>>;
+
+/// The thread that reads. It alone polls, pauses and takes part in rebalances, so that none of these meet.
+pub(crate) struct Driver {
+    link: Arc<Link>,
+    consumer: Arc<BaseConsumer<Group>>,
+    ledger: Arc<Ledger>,
+    /// How many partitions the topic had at the start.
+    partitions: usize,
+    /// There was no room for a while: nothing is read.
+    is_full: bool,
+    /// What the client does not read, each with the number of its assignment, which ends a pause.
+    paused: BTreeMap<i32, u64>,
+}
+
+impl Driver {
+    pub(crate) fn new(link: Arc<Link>, consumer: BaseConsumer<Group>, partitions: usize) -> Self {
+        let ledger = Arc::clone(&consumer.context().ledger);
+        Self {
+            link,
+            consumer: Arc::new(consumer),
+            ledger,
+            partitions,
+            is_full: false,
+            paused: BTreeMap::new(),
+        }
+    }
+
+    /// Starts the thread; the receiver hears of its end.
+    pub(crate) fn start(self) -> std::io::Result<watch::Receiver<Ended>> {
+        let (tell, ended) = watch::channel(None);
+        let builder = thread::Builder::new().name("ordered-kafka".into());
+        builder.spawn(move || {
+            let ledger = Arc::clone(&self.ledger);
+            let ran = catch_unwind(AssertUnwindSafe(|| self.run()));
+            let outcome =
+                ran.unwrap_or_else(|_| Err("the thread of the consumer panicked".to_owned()));
+            if let Err(why) = &outcome {
+                // Nobody waits for records that will not come.
+                ledger.fail(format!("Kafka: the consumer has ended: {why}"));
+            }
+            tell.send_replace(Some(outcome));
+        })?;
+        Ok(ended)
+    }
+
+    fn run(mut self) -> Result<(), String> {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let committer = {
+            let (consumer, interval) = (
+                Arc::clone(&self.consumer),
+                self.link.options.commit_interval,
+            );
+            thread::spawn(move || {
+                // The sender is dropped when all is over.
+                while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+                    consumer.context().commit(&consumer);
+                }
+            })
+        };
+        while !self.ledger.is_closing() && self.ledger.fatal().is_none() {
+            self.turn();
+        }
+        drop(stop);
+        let committed = committer.join();
+        let all: Vec<i32> = self.ledger.assigned().into_keys().collect();
+        let given_up = self.consumer.context().give_up(&self.consumer, &all);
+        // Leaves the group, with the last reference.
+        drop(self.consumer);
+        committed.map_err(|_| "the thread that commits panicked".to_owned())?;
+        given_up.map_err(|error| error.to_string())
+    }
+
+    fn turn(&mut self) {
+        let mut room = self.ledger.room();
+        let half = (self.ledger.limits().unsettled / 2).max(1);
+        if self.is_full {
+            room = self.ledger.wait_for_room(half, PAUSED);
+            self.is_full = room == 0;
+        } else if room == 0 {
+            room = self.ledger.wait_for_room(1, GRACE);
+            self.is_full = room == 0;
+        }
+        self.pause_and_resume();
+        // Also with everything paused: the poll is what keeps the membership.
+        let (room, patience) = if room == 0 {
+            (1, Duration::ZERO)
+        } else {
+            (room, POLL)
+        };
+        self.read(room, patience);
+    }
+
+    fn read(&mut self, room: usize, mut patience: Duration) {
+        let as_of = self.ledger.last_assignment();
+        let mut records = Vec::new();
+        while records.len() < room.min(BATCH) {
+            match self.consumer.poll(patience) {
+                Some(Ok(message)) => records.push(Record::read(&message)),
+                Some(Err(error)) => self.on_error(&error),
+                None => break,
+            }
+            patience = Duration::ZERO;
+        }
+        if records.is_empty() {
+            return;
+        }
+        self.consumer.context().context.answered();
+        for partition in self.ledger.arrive(as_of, records) {
+            error!(
+                topic = self.link.topic,
+                partition,
+                "the offsets of the partition went back, as after the loss of a broker or with a topic that was made anew: what is \
+                 there is read from where it begins, and what was confirmed and is not there any more is a gap"
+            );
+        }
+    }
+
+    /// Tells the client what not to read, as far as it does not know yet.
+    fn pause_and_resume(&mut self) {
+        let assigned = self.ledger.assigned();
+        self.paused
+            .retain(|partition, assignment| assigned.get(partition) == Some(assignment));
+        let wanted: Vec<i32> = if self.is_full {
+            assigned.keys().copied().collect()
+        } else {
+            self.ledger.overdue()
+        };
+        let is_paused = |partition: &i32| self.paused.contains_key(partition);
+        let pause: Vec<i32> = wanted.iter().copied().filter(|p| !is_paused(p)).collect();
+        let resume = self.paused.keys().copied();
+        let resume: Vec<i32> = resume
+            .filter(|partition| !wanted.contains(partition))
+            .collect();
+        if !pause.is_empty() && self.tell(&pause, |consumer, list| consumer.pause(list)) {
+            let paused = pause.iter().filter_map(|p| Some((*p, *assigned.get(p)?)));
+            self.paused.extend(paused);
+        }
+        if !resume.is_empty() && self.tell(&resume, |consumer, list| consumer.resume(list)) {
+            self.paused
+                .retain(|partition, _| !resume.contains(partition));
+        }
+    }
+
+    fn tell(
+        &self,
+        partitions: &[i32],
+        what: impl FnOnce(&BaseConsumer<Group>, &TopicPartitionList) -> Result<(), KafkaError>,
+    ) -> bool {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&self.link.topic, *partition);
+        }
+        let told = what(&self.consumer, &list);
+        if let Err(error) = &told {
+            // The next turn tries again.
+            debug!(topic = self.link.topic, ?partitions, %error, "could not pause or resume");
+        }
+        told.is_ok()
+    }
+
+    fn on_error(&self, error: &KafkaError) {
+        let Link { topic, group, .. } = &*self.link;
+        match failure::while_reading(topic, group, error) {
+            Reading::Fatal(why) => self.ledger.fail(why),
+            Reading::LooksGone => self.look_again(error),
+            Reading::Passes if error.rdkafka_error_code() == Some(Code::PollExceeded) => warn!(
+                topic,
+                "this process stood still for longer than its group waits (max.poll.interval.ms), and joins it again"
+            ),
+            // The context has said it, where it is worth it.
+            Reading::Passes => debug!(topic, %error, "Kafka's client"),
+        }
+    }
+
+    /// A broker that has just started, or that leads a partition no longer, may not know of it for a moment.
+    fn look_again(&self, error: &KafkaError) {
+        let topic = &self.link.topic;
+        let patience = self.link.options.answer_within;
+        let Ok(metadata) = self.consumer.fetch_metadata(Some(topic), patience) else {
+            return;
+        };
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let partitions = found.map_or(0, |found| found.partitions().len());
+        if partitions == 0 {
+            self.ledger.fail(format!(
+                "Kafka: the topic `{topic}` is gone: create it again ({error})"
+            ));
+        } else if partitions < self.partitions {
+            self.ledger.fail(format!(
+                "Kafka: the topic `{topic}` had {} partitions and has {partitions}: it was deleted and made anew, so that its offsets \
+                 are those of another topic; start the workers again once that is what is wanted ({error})",
+                self.partitions
+            ));
+        }
+    }
+}

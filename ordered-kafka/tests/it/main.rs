@@ -1,0 +1,15 @@
+//! The transport against a real broker.
+
+mod committing;
+mod dead_letters;
+mod deferring;
+mod outage;
+mod publishing;
+mod rebalance;
+mod redrive;
+mod start;
+mod suite;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;
+mod worker;

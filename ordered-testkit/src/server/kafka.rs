@@ -1,0 +1,434 @@
+mod wire;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::sync::OnceCell;
+use tokio::time::{sleep, timeout};
+
+use super::ServerError;
+use super::certificates::{SERVER, SERVER_KEY};
+use super::port::Port;
+use super::process::ServerProcess;
+
+const INSTALL: &str =
+    "scripts/install-servers (in the workspace's folder; it needs Java 17 and Maven)";
+/// Where the script puts the broker's archives, seen from the folder of the workspace.
+const PLACE: &str = "target/servers/kafka/lib";
+/// On a machine that builds with twenty processes beside it a start takes a minute.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How soon to look again whether the broker has heard of a topic.
+const KNOWN: Duration = Duration::from_millis(10);
+const LOGGING: &str = r#"<Configuration status="WARN"><Appenders><Console name="C"><PatternLayout pattern="%d{HH:mm:ss.SSS} %p %c{1} %m%n"/></Console></Appenders>
+<Loggers><Root level="WARN"><AppenderRef ref="C"/></Root></Loggers></Configuration>
+"#;
+/// Small, and quick to start: it serves one test, or those of one process.
+const JAVA: [&str; 5] = [
+    "-Xms64m",
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+];
+const OPTIMIZED: [&str; 2] = ["-Xms1g", "-Xmx1g"];
+/// One node is enough for its own topics, groups come and go without being waited for, and a member may be found dead soon.
+const SETTINGS: [(&str, &str); 21] = [
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("offsets.topic.replication.factor", "1"),
+    ("offsets.topic.num.partitions", "4"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("transaction.state.log.num.partitions", "4"),
+    ("share.coordinator.state.topic.replication.factor", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+    ("share.coordinator.state.topic.num.partitions", "4"),
+    ("group.initial.rebalance.delay.ms", "0"),
+    ("group.min.session.timeout.ms", "500"),
+    ("group.consumer.min.session.timeout.ms", "500"),
+    ("group.consumer.min.heartbeat.interval.ms", "200"),
+    ("auto.create.topics.enable", "false"),
+    ("num.network.threads", "2"),
+    ("num.io.threads", "2"),
+    ("background.threads", "2"),
+    ("num.recovery.threads.per.data.dir", "1"),
+    ("log.cleaner.dedupe.buffer.size", "2097152"),
+];
+
+/// A Kafka broker of the test's own: one node, which is its own controller.
+///
+/// Its archives are looked for in the folder that `ORDERED_KAFKA_LIB` names, then in `target/servers/kafka/lib` of the current
+/// folder and those above it.
+#[derive(Debug)]
+pub struct KafkaServer {
+    process: ServerProcess,
+    port: Port,
+    controller: Port,
+    settings: Vec<(String, String)>,
+    users: Vec<(String, String)>,
+    optimized: bool,
+    /// Where it listens for TLS, if it does.
+    tls: Option<Port>,
+}
+
+/// Settings of a [`KafkaServer`].
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct KafkaBuilder {
+    settings: Vec<(String, String)>,
+    users: Vec<(String, String)>,
+    optimized: bool,
+    tls: bool,
+}
+
+impl KafkaServer {
+    /// Starts a broker without topics; it takes some five seconds.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn start() -> Result<Self, ServerError> {
+        Self::builder().start().await
+    }
+
+    /// A broker with other settings.
+    pub fn builder() -> KafkaBuilder {
+        KafkaBuilder::default()
+    }
+
+    /// The one broker that the tests of this process share. Use [`unique`](fn@crate::unique) names on it.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn shared() -> Result<&'static Self, ServerError> {
+        static SHARED: OnceCell<KafkaServer> = OnceCell::const_new();
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// `kafka://127.0.0.1:<port>`, the same after every restart.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("kafka://{}", self.address())
+    }
+
+    /// `127.0.0.1:<port>`, the same after every restart.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port())
+    }
+
+    /// `kafka://127.0.0.1:<port>?security=ssl`, for a broker that [listens for TLS](KafkaBuilder::tls).
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        let port = self.tls.as_ref()?.number();
+        Some(format!("kafka://127.0.0.1:{port}?security=ssl"))
+    }
+
+    /// The port it listens on, the same after every restart.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// Makes a topic, with settings such as `("retention.ms", "1000")`. A broker that asks for a user refuses it.
+    ///
+    /// # Errors
+    /// When the broker refuses, with its words.
+    pub async fn create_topic(
+        &self,
+        topic: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Result<(), ServerError> {
+        let port = self.port();
+        let made = async {
+            wire::create_topic(port, topic, partitions, settings).await?;
+            while !wire::knows(port, topic).await? {
+                sleep(KNOWN).await;
+            }
+            Ok::<_, io::Error>(())
+        };
+        let made = timeout(PATIENCE, made).await.map_err(io::Error::from);
+        made.flatten().map_err(|error| ServerError::Command {
+            command: format!("CreateTopics {topic}"),
+            output: error.to_string(),
+        })
+    }
+
+    /// Changes a setting, from the next start on.
+    ///
+    /// # Errors
+    /// When the file of settings cannot be written.
+    pub fn set(
+        &mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<(), ServerError> {
+        self.settings.push((name.into(), value.into()));
+        self.write("server.properties", &self.properties())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), ServerError> {
+        fs::write(self.process.folder().join(name), text)
+            .map_err(ServerError::system("cannot write into the server's folder"))
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<i32> {
+        let leader = self.process.leader();
+        leader.map(|process| process.as_raw_nonzero().get())
+    }
+
+    /// Ends it as a power cut would, with SIGKILL. What it had confirmed is with the system, and there after a restart.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Lets it shut down in order.
+    ///
+    /// # Errors
+    /// When it takes too long; it has been killed then.
+    pub async fn stop(&mut self) -> Result<(), ServerError> {
+        self.process.stop(PATIENCE).await
+    }
+
+    /// Starts it again with the same port and data; one that still runs is killed first.
+    ///
+    /// # Errors
+    /// When it does not come up, with the end of its log.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.process.kill();
+        let mut java = java(self.process.folder(), self.optimized)?;
+        java.args(["kafka.Kafka", "server.properties"]);
+        self.process.spawn(&mut java, INSTALL)?;
+        let port = self.port();
+        self.process
+            .ready(PATIENCE, async || wire::greet(port).await)
+            .await
+    }
+
+    /// Stops it without ending it: connections stay open, and nothing answers.
+    pub fn pause(&self) {
+        self.process.signal_group(Signal::STOP);
+    }
+
+    /// Lets a paused broker go on.
+    pub fn resume(&self) {
+        self.process.signal_group(Signal::CONT);
+    }
+
+    /// Writes the settings, and formats the folder of the data.
+    async fn prepare(&self) -> Result<(), ServerError> {
+        let folder = self.process.folder();
+        self.write("log4j2.xml", LOGGING)?;
+        self.write("server.properties", &self.properties())?;
+        if self.tls.is_some() {
+            self.write("broker.pem", &format!("{SERVER_KEY}{SERVER}"))?;
+        }
+        let mut java = java(folder, false)?;
+        // The id of a cluster is 16 bytes in base64.
+        let id = "b3JkZXJlZC10ZXN0a2l0LQ";
+        java.args([
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            id,
+            "-c",
+            "server.properties",
+        ]);
+        java.current_dir(folder);
+        let output = tokio::task::spawn_blocking(move || java.output())
+            .await
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => not_installed("java"),
+                _ => ServerError::system("cannot run `java`")(error),
+            })?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stdout, output.stderr].concat();
+        Err(ServerError::Command {
+            command: "kafka-storage format".into(),
+            output: String::from_utf8_lossy(&said).into_owned(),
+        })
+    }
+
+    fn properties(&self) -> String {
+        let (port, controller) = (self.port(), self.controller.number());
+        let protocol = if self.users.is_empty() {
+            "PLAINTEXT"
+        } else {
+            "SASL_PLAINTEXT"
+        };
+        let mut listeners = format!("{protocol}://127.0.0.1:{port}");
+        let mut map = format!("CONTROLLER:PLAINTEXT,{protocol}:{protocol}");
+        if let Some(tls) = &self.tls {
+            let _ = write!(listeners, ",SSL://127.0.0.1:{}", tls.number());
+            map.push_str(",SSL:SSL");
+        }
+        let own = [
+            (
+                "controller.quorum.voters",
+                format!("1@127.0.0.1:{controller}"),
+            ),
+            (
+                "listeners",
+                format!("{listeners},CONTROLLER://127.0.0.1:{controller}"),
+            ),
+            ("advertised.listeners", listeners),
+            ("inter.broker.listener.name", protocol.to_owned()),
+            ("listener.security.protocol.map", map),
+            (
+                "log.dirs",
+                self.process.folder().join("data").display().to_string(),
+            ),
+        ];
+        let mut settings: Vec<(String, String)> = SETTINGS
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .chain(own.map(|(name, value)| (name.to_owned(), value)))
+            .chain(self.sasl())
+            .chain(self.certificate())
+            .collect();
+        for (name, value) in &self.settings {
+            settings.retain(|(known, _)| known != name);
+            settings.push((name.clone(), value.clone()));
+        }
+        settings
+            .iter()
+            .fold(String::new(), |mut text, (name, value)| {
+                let _ = writeln!(text, "{name}={value}");
+                text
+            })
+    }
+
+    fn certificate(&self) -> Vec<(String, String)> {
+        if self.tls.is_none() {
+            return Vec::new();
+        }
+        let place = self.process.folder().join("broker.pem");
+        let settings = [
+            ("ssl.keystore.type", "PEM".to_owned()),
+            ("ssl.keystore.location", place.display().to_string()),
+        ];
+        settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec()
+    }
+
+    /// The first user may do everything, and is the broker's own; the others have no rights.
+    fn sasl(&self) -> Vec<(String, String)> {
+        let Some((user, password)) = self.users.first() else {
+            return Vec::new();
+        };
+        let mut jaas = format!(
+            "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{user}\" password=\"{password}\""
+        );
+        for (user, password) in &self.users {
+            let _ = write!(jaas, " user_{user}=\"{password}\"");
+        }
+        let settings = [
+            (
+                "listener.name.sasl_plaintext.plain.sasl.jaas.config",
+                format!("{jaas};"),
+            ),
+            ("sasl.enabled.mechanisms", "PLAIN".to_owned()),
+            ("sasl.mechanism.inter.broker.protocol", "PLAIN".to_owned()),
+            (
+                "authorizer.class.name",
+                "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
+            ),
+            // The controller's listener knows nobody.
+            ("super.users", format!("User:{user};User:ANONYMOUS")),
+        ];
+        settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec()
+    }
+}
+
+impl KafkaBuilder {
+    /// A line of `server.properties`, such as `("log.retention.ms", "1000")`. The last value of a setting counts.
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// It asks for a user and a password, over SASL without TLS. The first user may do everything, the others nothing.
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.users.push((name.into(), password.into()));
+        self
+    }
+
+    /// It listens for TLS, too, with a certificate for 127.0.0.1 that [`AUTHORITY`](super::AUTHORITY) has signed.
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// It is compiled as far as Java can, and has memory: slower to start, and as fast as brokers are.
+    pub fn optimized(mut self) -> Self {
+        self.optimized = true;
+        self
+    }
+
+    /// Starts the broker.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn start(self) -> Result<KafkaServer, ServerError> {
+        let mut server = KafkaServer {
+            process: ServerProcess::new("kafka")?,
+            port: Port::claim()?,
+            controller: Port::claim()?,
+            settings: self.settings,
+            users: self.users,
+            optimized: self.optimized,
+            tls: self.tls.then(Port::claim).transpose()?,
+        };
+        server.prepare().await?;
+        server.start_again().await?;
+        Ok(server)
+    }
+}
+
+/// Java with the archives of the broker.
+fn java(folder: &Path, optimized: bool) -> Result<Command, ServerError> {
+    let library = library().ok_or_else(|| not_installed(PLACE))?;
+    let mut command = Command::new("java");
+    command.args(if optimized { &OPTIMIZED[..] } else { &JAVA[..] });
+    let archive = library.join("../kafka.jsa");
+    if archive.is_file() {
+        command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
+    }
+    command.arg("-cp").arg(library.join("*")).arg(format!(
+        "-Dlog4j2.configurationFile={}",
+        folder.join("log4j2.xml").display()
+    ));
+    Ok(command)
+}
+
+fn library() -> Option<PathBuf> {
+    let is_there = |folder: &PathBuf| folder.is_dir();
+    let named = std::env::var_os("ORDERED_KAFKA_LIB").map(PathBuf::from);
+    named.filter(is_there).or_else(|| {
+        let here = std::env::current_dir().unwrap_or_default();
+        let mut places = here.ancestors().map(|folder: &Path| folder.join(PLACE));
+        places.find(is_there)
+    })
+}
+
+fn not_installed(program: &str) -> ServerError {
+    ServerError::NotInstalled {
+        program: program.to_owned(),
+        install: INSTALL,
+    }
+}
