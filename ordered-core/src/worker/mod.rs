@@ -29,7 +29,7 @@ mod telemetry;
 mod worker_loop;
 
 pub use builder::WorkerBuilder;
-pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO};
+pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO, WHY};
 pub use error::{BuildError, WorkerError};
 pub use observe::{Deferral, Observer, Occurrence, Place, StuckBecause, StuckHook, StuckKey};
 pub use repair::{MissingEvents, Repair};
