@@ -9,6 +9,7 @@ mod load;
 mod metrics;
 mod orders;
 mod outages;
+mod payments;
 mod poison;
 mod secrets;
 #[cfg(feature = "sqs")]
