@@ -26,6 +26,7 @@ const fn fault(
         temper: CALM,
         clocks: false,
         small_disk: false,
+        money: false,
         stall,
     }
 }
@@ -314,6 +315,16 @@ pub static FAULTS: &[Fault] = &[
                 Confirm,
                 Timeout,
             ],
+        )
+    },
+    Fault {
+        money: true,
+        ..fault(
+            "money",
+            "money is moved through outbox and inbox; writers, relays and workers are killed, Postgres, RabbitMQ and Redis \
+             restarted, and Redis is flushed once",
+            &[],
+            &[Part::Blow, Answer, Lease, Reconnect, Confirm, Timeout],
         )
     },
 ];
