@@ -26,6 +26,7 @@ const fn fault(
         temper: CALM,
         clocks: false,
         small_disk: false,
+        money: false,
         stall,
         broker: Broker::Rabbit,
     }
@@ -406,6 +407,16 @@ pub static FAULTS: &[Fault] = &[
                 Rebalance,
                 Timeout,
             ],
+        )
+    },
+    Fault {
+        money: true,
+        ..fault(
+            "money",
+            "money is moved through outbox and inbox; writers, relays and workers are killed, Postgres, RabbitMQ and Redis \
+             restarted, and Redis is flushed once",
+            &[],
+            &[Part::Blow, Answer, Lease, Reconnect, Confirm, Timeout],
         )
     },
 ];

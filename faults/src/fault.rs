@@ -22,6 +22,8 @@ pub struct Fault {
     pub clocks: bool,
     /// Redis has a small disk of its own.
     pub small_disk: bool,
+    /// Money is moved, through the outbox and the inbox in Postgres: a run of its own, with its own blows.
+    pub money: bool,
     /// What a stall is made of.
     pub stall: &'static [Part],
     /// Over which broker the events come.

@@ -7,6 +7,7 @@ mod blows;
 mod catalog;
 mod fault;
 mod journal;
+pub mod money;
 mod order;
 pub mod report;
 mod run;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use faults::report::{Report, heading, row, write_document};
 use faults::worker::Pace;
-use faults::{Error, FAULTS, Fault, Plan, Servers, worker};
+use faults::{Error, FAULTS, Fault, Plan, Servers, money, worker};
 use tracing_subscriber::filter::LevelFilter;
 
 /// Breaks workers, Redis and RabbitMQ, and holds what happened against what is promised.
@@ -36,6 +36,12 @@ enum Command {
     /// A worker; the suite starts them.
     #[command(hide = true)]
     Work {
+        /// What it is told, in JSON.
+        orders: String,
+    },
+    /// A process that moves money; the suite starts them.
+    #[command(hide = true)]
+    Part {
         /// What it is told, in JSON.
         orders: String,
     },
@@ -78,7 +84,7 @@ async fn main() -> ExitCode {
     let level = level.and_then(|level| level.parse().ok());
     let arguments = Arguments::parse();
     let default = match arguments.command {
-        Command::Work { .. } => LevelFilter::INFO,
+        Command::Work { .. } | Command::Part { .. } => LevelFilter::INFO,
         // What connections say of faults is no news here.
         _ => LevelFilter::OFF,
     };
@@ -110,6 +116,10 @@ async fn obey(command: Command) -> Result<bool, Error> {
             worker::work(serde_json::from_str(&orders)?).await?;
             Ok(true)
         }
+        Command::Part { orders } => {
+            money::take_part(serde_json::from_str(&orders)?).await?;
+            Ok(true)
+        }
         Command::All(options) => run_all(FAULTS.iter().collect(), &options).await,
         Command::Run { names, options } => {
             let known = |name: &String| FAULTS.iter().find(|fault| fault.name == name);
@@ -125,27 +135,33 @@ async fn obey(command: Command) -> Result<bool, Error> {
 
 async fn run_all(faults: Vec<&Fault>, options: &Options) -> Result<bool, Error> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let (events, blows) = if options.short {
-        (4_000, 2)
-    } else {
-        (40_000, 6)
+    let amount = |fault: &Fault| match (fault.money, options.short) {
+        (false, false) => (40_000, 6),
+        (false, true) => (4_000, 2),
+        // Of each kind of process so many are killed.
+        (true, false) => (20_000, 5),
+        (true, true) => (1_600, 1),
     };
-    let plan = Plan {
-        program: std::env::current_exe()?,
-        seed,
-        events: options.events.unwrap_or(events),
-        keys: options.keys,
-        blows: options.blows.unwrap_or(blows),
-        patience: Duration::from_secs(90),
-        pace: options.pace,
-        careless: options.careless,
+    let program = std::env::current_exe()?;
+    let plan_of = |fault: &Fault| {
+        let (events, blows) = amount(fault);
+        Plan {
+            program: program.clone(),
+            seed,
+            events: options.events.unwrap_or(events),
+            keys: options.keys,
+            blows: options.blows.unwrap_or(blows),
+            patience: Duration::from_secs(90),
+            pace: options.pace,
+            careless: options.careless,
+        }
     };
     println!("seed {seed}");
     println!("{}", heading());
     let mut servers = Servers::start().await?;
     let (mut reports, mut left_out) = (Vec::new(), Vec::new());
     for fault in faults {
-        match faults::run(fault, &plan, &mut servers).await {
+        match faults::run(fault, &plan_of(fault), &mut servers).await {
             Ok(report) => {
                 println!("{}", row(&report));
                 for problem in &report.problems {

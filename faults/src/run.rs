@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::Error;
 use crate::fault::{Broker, Fault};
 use crate::journal::Journal;
+use crate::money;
 use crate::order::{self, OrderEvent};
 use crate::report::{Facts, Report};
 use crate::schedule::{Fallen, hand};
@@ -49,6 +50,9 @@ pub struct Plan {
 /// # Errors
 /// When the suite itself could not do what it should; what the product did wrong is in the report.
 pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Report, Error> {
+    if fault.money {
+        return money::run(fault, plan, servers).await;
+    }
     let disk = fault.small_disk.then(Disk::mount).transpose();
     let disk = disk.map_err(|error| format!("no small disk can be mounted: {error}"))?;
     servers.renew_redis(disk.as_ref(), plan.careless).await?;

@@ -18,6 +18,15 @@ pub use ordered_core::handler::{
 };
 pub use ordered_core::protocol::GapPolicy;
 
+#[cfg(feature = "postgres")]
+pub use ordered_postgres::PostgresError;
+#[cfg(feature = "postgres")]
+pub use ordered_postgres::outbox::{
+    HeaderValue, OrderedEvent, OutboxEvent, invalid_event, outbox_event,
+};
+#[cfg(feature = "postgres")]
+pub use std::borrow::Cow;
+
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 pub fn boxed<T>(future: impl Future<Output = T> + Send + 'static) -> Boxed<T> {

@@ -74,6 +74,41 @@ pub use ordered_core as core;
 #[cfg(feature = "macros")]
 pub use ordered_macros::ordered_handler;
 
+/// Makes a struct an event that can be staged.
+///
+/// ```
+/// use ordered_events::postgres::outbox::OutboxTransaction;
+/// use ordered_events::postgres::{Outbox, PostgresError};
+/// use ordered_events::{HandlerError, OrderedEvent, ordered_handler};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, OrderedEvent)]
+/// #[ordered(key = "account_id", event_type = "debited")]
+/// struct Debited {
+///     account_id: String,
+///     cents: i64,
+/// }
+///
+/// // In the service, in the transaction that debits the account:
+/// async fn debit(tx: &mut impl OutboxTransaction) -> Result<(), PostgresError> {
+///     let event = Debited { account_id: "account-17".into(), cents: 500 };
+///     let staged = Outbox::stage(tx, &event).await?;
+///     println!("{} #{}", staged.key, staged.seq);
+///     Ok(())
+/// }
+///
+/// // In the worker:
+/// #[ordered_handler(key = "account_id", seq = "header:x-ordered-seq", id = "header:x-ordered-id")]
+/// async fn apply(event: Debited) -> Result<(), HandlerError> {
+///     println!("{} cents", event.cents);
+///     Ok(())
+/// }
+/// ```
+#[cfg(all(feature = "macros", feature = "postgres"))]
+pub use ordered_macros::OrderedEvent;
+#[cfg(feature = "postgres")]
+pub use ordered_postgres::OrderedEvent;
+
 #[cfg(feature = "amqp")]
 pub use ordered_amqp::Amqp;
 #[cfg(feature = "kafka")]

@@ -135,6 +135,23 @@ impl FieldPath {
     pub(crate) fn span(&self) -> Span {
         self.literal.span()
     }
+
+    /// What the thing is called that the field names: `order` for `order_id`, `order.id` and `order`.
+    pub(crate) fn last_name(&self) -> Option<String> {
+        let Place::Field(members) = &self.place else {
+            return None;
+        };
+        let mut names = members.iter().rev().map(|member| match member {
+            Member::Named(name) => Some(name.unraw().to_string()),
+            Member::Unnamed(_) => None,
+        });
+        let last = names.next()??;
+        match last.strip_suffix("_id") {
+            Some(name) if !name.is_empty() => Some(name.to_owned()),
+            _ if last == "id" => names.next()?,
+            _ => Some(last),
+        }
+    }
 }
 
 impl PartialEq for FieldPath {
@@ -204,6 +221,24 @@ mod tests {
             ("/a~1b/~0", "__fields.at(\"/a~1b/~0\")?"),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(field), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_field_says_what_it_names() {
+        for (text, name) in [
+            ("order_id", Some("order")),
+            ("order.id", Some("order")),
+            ("order.customer_id", Some("customer")),
+            ("account", Some("account")),
+            ("r#type", Some("type")),
+            ("id", None),
+            ("_id", Some("_id")),
+            ("0", None),
+            ("0.id", None),
+        ] {
+            let path = FieldPath::parse(&LitStr::new(text, Span::call_site())).unwrap();
+            assert_eq!(path.last_name().as_deref(), name, "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The attribute of `ordered`. Applications use it through the facade, `ordered-events`, which re-exports it.
+//! The attribute of `ordered`, and the derive of its events (`event`). Applications use them through the facade, `ordered-events`, which re-exports them.
 //!
 //! The way of an annotated function: it is read (`attr`, `function`), put together (`model`), checked (`valid`), and
 //! made a handler (`expand`). What cannot be one is made an item of the same name all the same (`fallback`), so that one
@@ -7,6 +7,7 @@
 mod attr;
 mod duration;
 mod errors;
+mod event;
 mod expand;
 mod fallback;
 mod field;
@@ -166,6 +167,30 @@ pub fn ordered_handler(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     attribute(options.into(), item.into()).into()
+}
+
+/// Makes a struct an event that `Outbox::stage` takes: the same struct that the handler reads. Its JSON is the body, so it
+/// implements `Serialize`; its seq is minted when it is staged, so it has no field for it.
+///
+/// # Options
+///
+/// Above the struct, as `#[ordered(key = "order_id", …)]`:
+///
+/// | Option | Value | Meaning | Default |
+/// |---|---|---|---|
+/// | `key` | field | What the event belongs to: events of one key are numbered 1, 2, 3, … and handled in this order. Of any type that implements `Display`. | required |
+/// | `id` | field | What makes it this event: whatever is staged with an id that was handled before counts as a repetition. Of any type that implements `Display`. | a random UUID |
+/// | `event_type` | text, or `"field:"` and a field | What happened, for people and for routers. | the name of the struct |
+/// | `aggregate_type` | text | What kind of thing the key names, for people and for routers. It is no part of the key. | the name of the key's field without `_id` |
+/// | `crate` | path | Where `ordered_events` is found, for crates that re-export it. | `"::ordered_events"` |
+///
+/// Above a field, `#[ordered(header = "x-tenant")]`: the field is also a header of the message, as text. Where it is an
+/// `Option`, there is no header for `None`.
+///
+/// A **field** is named as for `#[ordered_handler]`.
+#[proc_macro_derive(OrderedEvent, attributes(ordered))]
+pub fn ordered_event(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    event::derive(item.into()).into()
 }
 
 fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -80,6 +80,18 @@ impl PostgresError {
         )
     }
 
+    /// Says where the server is, where it could not be reached.
+    pub(crate) fn at(mut self, address: &str) -> Self {
+        if let Some(cause) = self.message.strip_prefix(UNREACHABLE) {
+            self.message = format!(
+                "Postgres at {address} cannot be reached: is it running, and is this its address?{cause}"
+            );
+        } else if let Some(cause) = self.message.strip_prefix(NO_TLS) {
+            self.message = format!("no TLS with Postgres at {address}{cause}");
+        }
+        self
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -112,10 +124,7 @@ impl From<tokio_postgres::Error> for PostgresError {
                 PostgresErrorKind::Unavailable,
                 "the connection to Postgres is lost".to_owned(),
             ),
-            None => (
-                PostgresErrorKind::Unavailable,
-                format!("Postgres cannot be reached: {}", chain(&error)),
-            ),
+            None => unreachable(&error),
         };
         Self::new(kind, message).with_source(error)
     }
@@ -133,10 +142,7 @@ impl From<sqlx::Error> for PostgresError {
                 }
             }
             sqlx::Error::PoolTimedOut => (PostgresErrorKind::PoolExhausted, EXHAUSTED.to_owned()),
-            _ => (
-                PostgresErrorKind::Unavailable,
-                format!("Postgres cannot be reached: {}", chain(&error)),
-            ),
+            _ => unreachable(&error),
         };
         Self::new(kind, message).with_source(error)
     }
@@ -154,6 +160,27 @@ impl From<PoolError> for PostgresError {
             .with_source(error),
         }
     }
+}
+
+const UNREACHABLE: &str =
+    "Postgres cannot be reached: is it running, and is the address that of Postgres?";
+const NO_TLS: &str = "no TLS with Postgres";
+
+/// Of a server that did not say what is wrong.
+fn unreachable(error: &dyn Error) -> (PostgresErrorKind, String) {
+    let said = chain(error);
+    // The client has no kinds of errors.
+    if said.contains("TLS handshake") {
+        let text = format!(
+            "{NO_TLS}: {said}: the server must have `ssl = on` and a certificate for the host of the address that a trusted \
+             authority has signed (`sslrootcert=FILE` in the address, or SSL_CERT_FILE)"
+        );
+        return (PostgresErrorKind::Denied, text);
+    }
+    (
+        PostgresErrorKind::Unavailable,
+        format!("{UNREACHABLE} {said}"),
+    )
 }
 
 const EXHAUSTED: &str = "no connection of the pool became free in time: make the pool larger, or look for transactions that \

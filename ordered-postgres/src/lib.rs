@@ -11,11 +11,12 @@ mod pool;
 pub mod relay;
 pub mod repair;
 pub mod status;
+mod tls;
 
 pub use error::{PostgresError, PostgresErrorKind};
 pub use inbox::{Inbox, Tx};
 pub use migrate::{TABLES_VERSION, check_tables, migrate, migrations};
-pub use outbox::{Outbox, OutboxEvent, Payload, Staged};
+pub use outbox::{OrderedEvent, Outbox, OutboxEvent, Payload, Staged};
 pub use pool::connect;
 pub use relay::{Relay, RelayBuilder};
 pub use repair::OutboxRepair;

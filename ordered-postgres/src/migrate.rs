@@ -22,6 +22,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "stage",
         sql: include_str!("../migrations/0002_stage.sql"),
     },
+    Migration {
+        version: 3,
+        name: "stage_counted",
+        sql: include_str!("../migrations/0003_stage_counted.sql"),
+    },
 ];
 
 /// The version of the tables that this library works with.

@@ -4,14 +4,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::Pool;
 use ordered_core::event::{Key, Seq};
 use ordered_core::worker::{MissingEvents, Repair};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error::PostgresError;
-use crate::pool;
+use crate::pool::{self, Connections};
 
 /// How many connections of its own a worker asks with. A request is one statement.
 const CONNECTIONS: usize = 2;
@@ -131,7 +130,7 @@ pub async fn requests(
 /// never come, so that the key goes on.
 #[derive(Debug, Clone)]
 pub struct OutboxRepair {
-    pool: Pool,
+    pool: Connections,
 }
 
 impl OutboxRepair {
@@ -140,8 +139,7 @@ impl OutboxRepair {
     /// # Errors
     /// When this is no address of a database.
     pub fn new(url: &str) -> Result<Self, PostgresError> {
-        let config = pool::config(url, "ordered repair")?;
-        let pool = pool::pool(config, CONNECTIONS)?;
+        let pool = pool::address(url, "ordered repair")?.pool(CONNECTIONS)?;
         Ok(Self { pool })
     }
 }
@@ -149,7 +147,7 @@ impl OutboxRepair {
 #[async_trait]
 impl Repair for OutboxRepair {
     async fn ask(&self, missing: MissingEvents) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let client = self.pool.get().await.map_err(PostgresError::from)?;
+        let client = self.pool.get().await?;
         let request = RepairRequest {
             group: missing.group.to_string(),
             key: missing.key,

@@ -3,9 +3,10 @@
 mod relay;
 mod stage;
 
+use deadpool_postgres::{Manager, Pool};
 use ordered_events::postgres::{self, OutboxEvent};
 use ordered_testkit::server::{PostgresServer, RabbitServer};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, NoTls};
 
 use crate::Failure;
 use crate::cli::OutboxOptions;
@@ -76,6 +77,10 @@ pub(crate) async fn measure(options: &OutboxOptions) -> Result<(), Failure> {
     let mut client = postgres::connect(&url).await?;
     postgres::migrate(&mut client).await?;
     stage::prepare(&client).await?;
+    // As a service has it: with a pool, whose connections keep their prepared statements.
+    let manager = Manager::new(url.parse()?, NoTls);
+    let pool = Pool::builder(manager).max_size(1).build()?;
+    let mut pooled = pool.get().await?;
     if options.rows > 0 {
         eprintln!("filling the table with {} rows", options.rows);
         fill(&client, options.rows, options.keys).await?;
@@ -89,11 +94,11 @@ pub(crate) async fn measure(options: &OutboxOptions) -> Result<(), Failure> {
     ];
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        let bare = stage::bare(&mut client, options.keys, single, 1).await?;
-        let ours = stage::ours(&mut client, options.keys, single, 1).await?;
+        let bare = stage::bare(&mut pooled, options.keys, single, 1).await?;
+        let ours = stage::ours(&mut pooled, options.keys, single, 1).await?;
         pairs[0].rates.push((ours, bare));
-        let bare = stage::bare(&mut client, options.keys, events, 100).await?;
-        let ours = stage::ours(&mut client, options.keys, events, 100).await?;
+        let bare = stage::bare(&mut pooled, options.keys, events, 100).await?;
+        let ours = stage::ours(&mut pooled, options.keys, events, 100).await?;
         pairs[1].rates.push((ours, bare));
         // What the turns before staged is what is relayed, twice.
         let waiting = events + single;

@@ -1,5 +1,6 @@
 use std::time::Instant;
 
+use deadpool_postgres::Object;
 use ordered_events::postgres::{Outbox, OutboxEvent, Payload};
 use tokio_postgres::Client;
 
@@ -22,12 +23,12 @@ const BARE: &str = "insert into bare_outbox (shard, id, aggregate_type, aggregat
 
 /// Bare inserts of the same rows, so many in a transaction.
 pub(super) async fn bare(
-    client: &mut Client,
+    client: &mut Object,
     keys: usize,
     events: usize,
     batch: usize,
 ) -> Result<f64, Failure> {
-    let statement = client.prepare(BARE).await?;
+    let statement = client.prepare_cached(BARE).await?;
     let events: Vec<OutboxEvent> = (0..events).map(|_| event(keys)).collect();
     let begun = Instant::now();
     for part in events.chunks(batch) {
@@ -52,7 +53,7 @@ fn json(event: &OutboxEvent) -> &str {
 
 /// The same events, staged.
 pub(super) async fn ours(
-    client: &mut Client,
+    client: &mut Object,
     keys: usize,
     events: usize,
     batch: usize,

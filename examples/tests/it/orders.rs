@@ -34,9 +34,19 @@ pub(crate) struct Worker {
 pub(crate) struct Producer(Child);
 
 fn program() -> PathBuf {
+    program_named("orders")
+}
+
+/// Where cargo puts an example.
+pub(crate) fn program_named(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/<profile>/deps/<this test> and target/<profile>/examples/orders
-    let program = test.ancestors().nth(2).unwrap().join("examples/orders");
+    let program = test
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples")
+        .join(example);
     assert!(
         program.exists(),
         "{} is not built: run `cargo build -p examples --examples`",

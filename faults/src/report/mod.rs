@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     pub(crate) refused: u64,
     pub(crate) hours_apart: Option<u64>,
     pub(crate) took: Duration,
+    /// Runs that came again and that the history does not show.
+    pub(crate) run_again: usize,
     pub(crate) problems: Vec<String>,
 }
 
@@ -143,7 +145,7 @@ impl Report {
             reordered: broken(Promise::Order),
             doubled: broken(Promise::Once),
             overlapped: broken(Promise::NoOverlap),
-            run_again: counts.run_again,
+            run_again: counts.run_again + facts.run_again,
             failed: counts.failed,
             put_aside: counts.put_aside,
             died: facts.died.len(),

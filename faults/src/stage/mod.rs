@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 pub(crate) use disk::Disk;
 pub(crate) use feed::Feed;
 pub(crate) use fleet::{Fleet, Slot};
+pub(crate) use process::Process;
 pub use servers::Servers;
 pub(crate) use servers::redis_says;
 pub(crate) use tail::Tail;

@@ -42,14 +42,8 @@ impl Process {
         folder: &Path,
         clock: Option<&WallClock>,
     ) -> Result<Self, Error> {
-        let file = |end: &str| File::create(folder.join(format!("{}.{end}", orders.id)));
         let mut command = Command::new(program);
-        command
-            .arg("work")
-            .arg(serde_json::to_string(orders)?)
-            .stdin(Stdio::piped())
-            .stdout(file("out")?)
-            .stderr(file("err")?);
+        command.arg("work").arg(serde_json::to_string(orders)?);
         if let Some(clock) = clock {
             command
                 .env("LD_PRELOAD", &clock.library)
@@ -57,9 +51,19 @@ impl Process {
                 .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
                 .env("DONT_FAKE_MONOTONIC", "1");
         }
+        Self::spawn(command, orders.id.clone(), folder)
+    }
+
+    /// Starts it; what it says goes into files of its name.
+    pub(crate) fn spawn(mut command: Command, name: String, folder: &Path) -> Result<Self, Error> {
+        let file = |end: &str| File::create(folder.join(format!("{name}.{end}")));
+        command
+            .stdin(Stdio::piped())
+            .stdout(file("out")?)
+            .stderr(file("err")?);
         Ok(Self {
-            name: orders.id.clone(),
             child: command.spawn()?,
+            name,
         })
     }
 

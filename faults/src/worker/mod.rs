@@ -123,7 +123,7 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
 }
 
 /// The starter holds the other end of the standard input for as long as it lives.
-fn end_with_the_starter() {
+pub(crate) fn end_with_the_starter() {
     let mut input = std::io::stdin();
     while !matches!(input.read(&mut [0; 64]), Ok(0) | Err(_)) {}
     std::process::exit(3);

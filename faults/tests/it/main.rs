@@ -82,3 +82,16 @@ async fn a_redis_that_forgets_is_found_out() {
         assert!(report.lost + report.doubled > 0, "{report:#?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_adds_up_whatever_dies() {
+    let plan = Plan {
+        events: 1_200,
+        blows: 1,
+        ..plan()
+    };
+    for report in run(&["money"], &plan).await {
+        assert!(report.is_good(), "{report:#?}");
+        assert_eq!((report.events, report.injected), (1_200, 7));
+    }
+}

@@ -46,6 +46,15 @@ pub(crate) struct Explain {
     /// What stands before this event of it
     #[arg(long, value_name = "SEQ", value_parser = seq)]
     pub(crate) seq: Option<Seq>,
+    /// The database of the outbox: what it was asked for of the key, and what its relay answered
+    #[cfg(feature = "postgres")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ORDERED_OUTBOX",
+        hide_env_values = true
+    )]
+    pub(crate) outbox: Option<String>,
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
     #[command(flatten)]

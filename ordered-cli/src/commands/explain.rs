@@ -10,6 +10,8 @@ use ordered_core::store::Group;
 use serde::Serialize;
 use tokio::time::sleep;
 
+#[cfg(feature = "postgres")]
+use super::at_outbox::{self, AtOutbox};
 use super::broker_dead::{Found, find};
 use super::broker_letters::{Line, reason};
 use crate::args::{Explain, LetterFilter};
@@ -36,6 +38,10 @@ struct Document<'a> {
     /// What the broker has of the key among its dead letters, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     broker: Option<AtBroker<'a>>,
+    /// What the outbox was asked for of the key, if it was named.
+    #[cfg(feature = "postgres")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox: Option<&'a AtOutbox>,
 }
 
 #[derive(Serialize)]
@@ -60,15 +66,21 @@ pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Fail
             queue: &found.queue,
             letters: found.lines(),
         });
+        #[cfg(feature = "postgres")]
+        let outbox = at_outbox::find(command, group.name()).await;
         let document = Document {
             explanation: &explanation,
             key: view.as_ref(),
             before: before.as_ref(),
             broker,
+            #[cfg(feature = "postgres")]
+            outbox: outbox.as_ref(),
         };
         let mut paragraphs = Vec::new();
         paragraphs.extend(before.as_ref().map(|before| explain_before(key, before)));
         paragraphs.push(explanation.text.clone());
+        #[cfg(feature = "postgres")]
+        paragraphs.extend(outbox.as_ref().map(|outbox| outbox.text(key)));
         paragraphs.extend(found.as_ref().map(|found| of_broker(key, found)));
         Report::new(&document, paragraphs.join("\n\n"))
     })

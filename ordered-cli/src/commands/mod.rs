@@ -24,6 +24,8 @@ pub(crate) mod verbs;
 pub(crate) mod verify;
 pub(crate) mod workers;
 
+#[cfg(feature = "postgres")]
+mod at_outbox;
 mod broker_letters;
 mod effect;
 #[cfg(feature = "postgres")]

@@ -287,7 +287,7 @@ fn answered(status: &RepairStatus, as_json: bool) -> Result<(), Failure> {
 }
 
 /// A duration as people say it.
-fn span(duration: Duration) -> String {
+pub(super) fn span(duration: Duration) -> String {
     match duration.as_secs() {
         0 => format!("{} ms", duration.as_millis()),
         seconds @ 1..120 => format!("{seconds} s"),

@@ -8,7 +8,7 @@ use ordered_testkit::server::{PostgresServer, RabbitServer};
 use ordered_testkit::{eventually, unique};
 use tokio::process::{Child, Command};
 
-use crate::world::Said;
+use crate::world::{Said, World};
 
 struct Outbox {
     server: &'static PostgresServer,
@@ -242,4 +242,55 @@ async fn a_transaction_that_holds_events_back_is_named() {
         status.contains("holds back what was staged after it began: the prepared transaction `forgotten` of the database `postgres`")
     })
     .await;
+}
+
+#[tokio::test]
+async fn explain_says_what_the_outbox_was_asked_for_and_what_the_relay_answered() {
+    let world = World::calm().await;
+    let outbox = Outbox::empty().await;
+    outbox.ordered("outbox migrate").await.ok();
+    let worker = world.start("w1", |worker| worker);
+    world.publish("key-1", 1..=1).await;
+    world.until_done("key-1", 1).await;
+    worker.stop().await;
+    let explain = format!("explain key-1 --outbox {}", outbox.url);
+    let said = world.ordered(&explain).await.ok();
+    assert!(
+        said.contains("No worker of the group has asked the outbox for events of key-1."),
+        "{said}"
+    );
+
+    let asked = "insert into ordered_repairs
+        (group_name, key, shard, from_seq, to_seq, asked_by, fill, next_seq, answered_at, resent, removed) values";
+    // Somebody else's, and one that nobody has answered yet.
+    let rows = "('', 'key-1', ordered_shard('key-1'), 1, 1, 'ada', false, 1, now(), 1, 0),
+        ('orders', 'key-1', ordered_shard('key-1'), 2, 3, 'w1', true, 2, null, 0, 0)";
+    outbox.sql(&format!("{asked} {rows}")).await;
+    let said = world.ordered(&explain).await.ok();
+    assert!(
+        said.contains("Worker w1 asked the outbox for seq 2 to 3 "),
+        "{said}"
+    );
+    assert!(said.contains("no relay has answered yet"), "{said}");
+
+    let answered = "update ordered_repairs set answered_at = clock_timestamp(), removed = 1, resent = 1 where fill";
+    outbox.sql(answered).await;
+    let said = world.ordered(&explain).await.ok();
+    let words = "1 published again; 1 removed after the retention, and cannot be published again.";
+    assert!(
+        said.contains("The relay answered ") && said.contains(words),
+        "{said}"
+    );
+    let json = world.ordered(&format!("{explain} --json")).await.ok();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["outbox"]["request"]["removed"], 1);
+
+    // That Postgres is not there hides nothing of the rest.
+    let nowhere = "explain key-1 --outbox postgres://127.0.0.1:1/x";
+    let said = world.ordered(nowhere).await.ok();
+    assert!(said.contains("key-1 is idle"), "{said}");
+    assert!(
+        said.contains("The outbox could not be asked: Postgres at 127.0.0.1:1"),
+        "{said}"
+    );
 }

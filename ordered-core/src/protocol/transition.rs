@@ -269,6 +269,27 @@ impl<'a> Transition<'a> {
         true
     }
 
+    /// What the key has asked for cannot be sent again, for this reason: the key halts, unless the event is here after all.
+    pub fn lose(
+        &mut self,
+        range: RangeInclusive<u64>,
+        why: &str,
+        here: impl IntoIterator<Item = u64>,
+        worker: &str,
+    ) {
+        let head = self.state.head();
+        let is_here = self.state.held.contains(head) || here.into_iter().any(|seq| seq == head);
+        let waits = self.state.asked_for_head().is_some() && self.state.phase == Phase::Open;
+        if !range.contains(&head) || is_here || !waits {
+            return;
+        }
+        self.record_error(why, worker);
+        self.state.phase = Phase::Halted { since: self.now };
+        self.state.gap_since = None;
+        // Who lets the key go on wants it to be asked for anew.
+        self.state.repair = None;
+    }
+
     /// A producer begins again at `at`. Upwards that says that nothing below will come; with the number of a new epoch it
     /// is a new beginning wherever the key stands, and what is held of the old one becomes dead letters.
     pub fn reset(

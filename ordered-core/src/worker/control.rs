@@ -6,16 +6,17 @@ use crate::handler::Malformed;
 /// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body does
 /// not matter:
 ///
-/// | header | gap-fill | reset |
-/// |---|---|---|
-/// | `x-ordered-control` | `gap-fill` | `reset` |
-/// | `x-ordered-key` | the key | the key |
-/// | `x-ordered-from` | the first seq that will never come | |
-/// | `x-ordered-to` | the last one; the same by default | |
-/// | `x-ordered-at` | | the seq that the key goes on with |
-/// | `x-ordered-epoch` | | the number of the new numbering, to begin again below; each is larger than the one before |
+/// | header | gap-fill | reset | lost |
+/// |---|---|---|---|
+/// | `x-ordered-control` | `gap-fill` | `reset` | `lost` |
+/// | `x-ordered-key` | the key | the key | the key |
+/// | `x-ordered-from` | the first seq that will never come | | the first seq that cannot be sent again |
+/// | `x-ordered-to` | the last one; the same by default | | the last one; the same by default |
+/// | `x-ordered-at` | | the seq that the key goes on with | |
+/// | `x-ordered-epoch` | | the number of the new numbering, to begin again below; each is larger than the one before | |
+/// | `x-ordered-why` | | | what happened, and what to do |
 ///
-/// Both may come shuffled, twice, or before the events that they speak of: events that come all the same are handled in
+/// All may come shuffled, twice, or before the events that they speak of: events that come all the same are handled in
 /// their place as long as the key has not passed it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Control {
@@ -33,6 +34,17 @@ pub enum Control {
         /// The number of the new numbering; without one the key can only move upwards.
         epoch: Option<u64>,
     },
+    /// The events of this range were sent once, and cannot be sent again: the answer to a request for events
+    /// ([`Repair`](super::Repair)). A key that has asked for the first of them halts before it. Any other key goes on, since
+    /// the event may still be in its queue.
+    Lost {
+        /// The first.
+        from: Seq,
+        /// The last.
+        to: Seq,
+        /// What happened, and what to do.
+        why: String,
+    },
 }
 
 /// The header that tells a control event from an event.
@@ -45,6 +57,8 @@ pub const FROM: &str = "x-ordered-from";
 pub const TO: &str = "x-ordered-to";
 /// The header with the seq that a key goes on with.
 pub const AT: &str = "x-ordered-at";
+/// The header that says why events are lost.
+pub const WHY: &str = "x-ordered-why";
 /// The header with the number of the numbering that a reset begins, or that an event belongs to.
 pub const EPOCH: &str = "x-ordered-epoch";
 
@@ -55,6 +69,12 @@ impl Control {
         let mut headers = BTreeMap::from([(KEY.to_owned(), key.to_string())]);
         let mut put = |name: &str, value: String| headers.insert(name.to_owned(), value);
         match self {
+            Self::Lost { from, to, why } => {
+                put(CONTROL, "lost".into());
+                put(FROM, from.to_string());
+                put(TO, to.to_string());
+                put(WHY, why.clone());
+            }
             Self::GapFill { from, to } => {
                 put(CONTROL, "gap-fill".into());
                 put(FROM, from.to_string());
@@ -85,19 +105,13 @@ impl Control {
         let key = Key::new(required(envelope, KEY)?)?;
         let control = match kind.as_str() {
             "gap-fill" => {
-                let from = seq(FROM, required(envelope, FROM)?)?;
-                let to = envelope
-                    .headers
-                    .get(TO)
-                    .map(|to| seq(TO, to))
-                    .transpose()?
-                    .unwrap_or(from);
-                if to < from {
-                    return Err(Malformed(format!(
-                        "the header {TO} is {to}, and lies before {FROM}, which is {from}"
-                    )));
-                }
+                let (from, to) = range(envelope)?;
                 Self::GapFill { from, to }
+            }
+            "lost" => {
+                let (from, to) = range(envelope)?;
+                let why = envelope.headers.get(WHY).cloned().unwrap_or_default();
+                Self::Lost { from, to, why }
             }
             "reset" => Self::Reset {
                 at: seq(AT, required(envelope, AT)?)?,
@@ -105,7 +119,7 @@ impl Control {
             },
             other => {
                 return Err(Malformed(format!(
-                    "the header {CONTROL} is {other:?}, and may be \"gap-fill\" or \"reset\""
+                    "the header {CONTROL} is {other:?}, and may be \"gap-fill\", \"reset\" or \"lost\""
                 )));
             }
         };
@@ -124,6 +138,22 @@ pub(super) fn epoch(envelope: &Envelope) -> Result<Option<u64>, Malformed> {
             "the header {EPOCH} is {text:?}, and must be a whole number from 0 to 2^53-1"
         ))),
     }
+}
+
+fn range(envelope: &Envelope) -> Result<(Seq, Seq), Malformed> {
+    let from = seq(FROM, required(envelope, FROM)?)?;
+    let to = envelope
+        .headers
+        .get(TO)
+        .map(|to| seq(TO, to))
+        .transpose()?
+        .unwrap_or(from);
+    if to < from {
+        return Err(Malformed(format!(
+            "the header {TO} is {to}, and lies before {FROM}, which is {from}"
+        )));
+    }
+    Ok((from, to))
 }
 
 fn required<'a>(envelope: &'a Envelope, name: &str) -> Result<&'a str, Malformed> {

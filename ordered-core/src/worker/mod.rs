@@ -34,7 +34,7 @@ mod traps;
 mod worker_loop;
 
 pub use builder::WorkerBuilder;
-pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO};
+pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO, WHY};
 pub use error::{BuildError, WorkerError};
 pub use health::{Health, HealthReport, Obstacle, WorkerPhase};
 pub use hurry::end_drains;

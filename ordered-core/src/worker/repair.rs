@@ -25,8 +25,8 @@ pub struct MissingEvents {
 
 /// Has missing events sent again, such as an outbox that keeps them. What `on_gap = "repair"` asks.
 ///
-/// Whoever is asked sends the events again through the broker, or says that they will never come, with a
-/// [gap-fill](super::Control::GapFill).
+/// Whoever is asked answers through the broker: sends the events again, or says that they will never come, with a
+/// [gap-fill](super::Control::GapFill), or that they were there and [are lost](super::Control::Lost), which halts the key.
 #[async_trait]
 pub trait Repair: Send + Sync + 'static {
     /// Asks for the events. To return means that the request was taken, not that it was carried out. The same request may

@@ -277,7 +277,10 @@ async fn a_control_event_that_makes_no_sense_is_dead_lettered() {
         .insert("x-ordered-control".into(), "dance".into());
     let mut backwards = fill(2, 3);
     backwards.headers.insert("x-ordered-to".into(), "1".into());
-    publish(&world, vec![nonsense, backwards]).await;
+    let (from, to, why) = (seq(2), seq(3), "it was removed".to_owned());
+    let mut lost = said(&Control::Lost { from, to, why });
+    lost.headers.remove("x-ordered-from");
+    publish(&world, vec![nonsense, backwards, lost]).await;
     let worker = world.start("w1", |worker| worker);
     world
         .until("settled", |world| world.broker.backlog() == 0)
@@ -291,10 +294,14 @@ async fn a_control_event_that_makes_no_sense_is_dead_lettered() {
         .collect();
     assert_eq!(
         texts[0],
-        "the header x-ordered-control is \"dance\", and may be \"gap-fill\" or \"reset\""
+        "the header x-ordered-control is \"dance\", and may be \"gap-fill\", \"reset\" or \"lost\""
     );
     assert_eq!(
         texts[1],
         "the header x-ordered-to is 1, and lies before x-ordered-from, which is 2"
+    );
+    assert_eq!(
+        texts[2],
+        "a control event needs the header x-ordered-from, and this one has none"
     );
 }

@@ -73,7 +73,7 @@ pub(crate) fn function(model: &Model) -> TokenStream {
 }
 
 /// The same tokens, but messages about them point at the span.
-fn located(tokens: TokenStream, span: Span) -> TokenStream {
+pub(crate) fn located(tokens: TokenStream, span: Span) -> TokenStream {
     let move_token = |mut token: TokenTree| {
         if let TokenTree::Group(group) = &token {
             token = Group::new(group.delimiter(), located(group.stream(), span)).into();

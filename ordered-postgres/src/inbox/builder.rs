@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::database::{Database, Limits};
 use super::guard::Gaps;
-use super::{Inbox, Inner, check};
+use super::{Inbox, Inner, check, metrics};
 use crate::error::{PostgresError, PostgresErrorKind};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,6 +78,7 @@ impl<D: Database> InboxBuilder<D> {
         }
         let limits = limits(self.acquire_timeout, idle);
         check::database::<D>(&self.pool, &limits).await?;
+        metrics::describe();
         Ok(Inbox {
             inner: Arc::new(Inner {
                 pool: self.pool,

@@ -319,3 +319,23 @@ fn invalid(message: String) -> PostgresError {
 fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without comments and the ends of statements.
+    fn plain(sql: &str) -> String {
+        let lines = sql.lines().filter(|line| !line.starts_with("--"));
+        lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    }
+
+    #[test]
+    fn the_guide_shows_the_statements_as_they_are() {
+        let guide = include_str!("../../../docs/exactly-once-effects.md");
+        for sql in [Guard::SQL, Guard::ROW_SQL] {
+            let sql = plain(sql) + ";";
+            assert!(guide.contains(&sql), "the guide has not:\n{sql}");
+        }
+    }
+}

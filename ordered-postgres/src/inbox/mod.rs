@@ -9,6 +9,7 @@ mod builder;
 mod check;
 mod database;
 mod guard;
+mod metrics;
 mod position;
 mod restoring;
 mod session;
@@ -135,10 +136,14 @@ pub async fn positions(
     url: &str,
     group: &str,
 ) -> Result<impl Stream<Item = Result<Position, PostgresError>> + Send + 'static, PostgresError> {
-    let pool = pool::pool(pool::config(url, "ordered")?, 1)?;
+    let pool = pool::address(url, "ordered")?.pool(1)?;
     check_tables(&**pool.get().await?).await?;
     let limits = Limits::default();
-    Ok(Page::<TokioPostgres>::stream(pool, limits, group))
+    Ok(Page::<TokioPostgres>::stream(
+        pool.into_pool(),
+        limits,
+        group,
+    ))
 }
 
 /// Where a stream of positions is.

@@ -1,7 +1,8 @@
 use std::fmt;
+use std::time::Instant;
 
-use super::Inbox;
 use super::database::Database;
+use super::{Inbox, metrics};
 use crate::error::{PostgresError, PostgresErrorKind};
 
 /// The transaction of a [`Tx`](super::Tx). It begins with the first statement, and takes a connection of the pool only
@@ -35,8 +36,9 @@ impl<D: Database> Session<D> {
             }
             Progress::Untouched | Progress::Failed => {
                 self.progress = Progress::Failed;
-                let inner = &self.inbox.inner;
+                let (inner, asked) = (&self.inbox.inner, Instant::now());
                 self.progress = Progress::Open(D::begin(&inner.pool, &inner.limits).await?);
+                metrics::began(asked.elapsed());
             }
         }
         match &mut self.progress {

@@ -2,6 +2,7 @@ use std::any::type_name;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ordered_core::handler::{
     Context, FromContext, HandlerError, MissingState, RolledBack, RunResource, States,
@@ -10,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::database::Database;
 use super::guard::{Guard, Outcome};
+use super::metrics::{self, Ended};
 use super::session::{Progress, Session};
 use super::{Inbox, TokioPostgres};
 use crate::error::{PostgresError, PostgresErrorKind};
@@ -140,26 +142,66 @@ struct TxEnd<D: Database> {
 #[async_trait::async_trait]
 impl<D: Database> RunResource for TxEnd<D> {
     async fn commit(self: Box<Self>) -> Result<(), HandlerError> {
+        let (ended, outcome) = match self.end().await {
+            Ok(outcome) => (Ended::from(&outcome), outcome.into_result()),
+            Err(Unended::Refused(error)) => (Ended::RolledBack, Err(error)),
+            Err(Unended::Failed(error)) => (Ended::Failed, Err(error.into())),
+            Err(Unended::NotRecorded) => return Ok(()),
+        };
+        metrics::ended(ended);
+        outcome
+    }
+
+    async fn roll_back(self: Box<Self>) -> RolledBack {
+        let rolled_back = self.give_up().await;
+        metrics::ended(match rolled_back {
+            RolledBack::DoneBefore => Ended::DoneBefore,
+            _ => Ended::RolledBack,
+        });
+        rolled_back
+    }
+}
+
+/// Why a transaction was not recorded, beside what the row says.
+enum Unended {
+    /// Nobody wants it to be: the handler has not used it.
+    NotRecorded,
+    /// It cannot be, however often it is tried.
+    Refused(HandlerError),
+    Failed(PostgresError),
+}
+
+impl From<PostgresError> for Unended {
+    fn from(error: PostgresError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<D: Database> TxEnd<D> {
+    /// Records and commits, or rolls back.
+    async fn end(&self) -> Result<Outcome, Unended> {
         let guard = match &self.guard {
             Ok(guard) => guard,
-            Err(error) => return Err(HandlerError::permanent(error.to_string())),
+            Err(error) => return Err(Unended::Refused(HandlerError::permanent(error.to_string()))),
         };
+        let begun = Instant::now();
         let inner = &self.inbox.inner;
         let recorded = match self.slot.end() {
             State::Back(Progress::Open(transaction)) => D::commit(transaction, guard).await?,
             State::Back(_) if inner.record_untouched => {
                 D::record(&inner.pool, &inner.limits, guard).await?
             }
-            State::Back(_) => return Ok(()),
+            State::Back(_) => return Err(Unended::NotRecorded),
             State::Lent | State::Ended => {
-                return Err(HandlerError::permanent(
+                return Err(Unended::Refused(HandlerError::permanent(
                     "the handler kept its `Tx` beyond its end, so what it did is rolled back: use it in the handler, not \
                      in a task that the handler leaves behind",
-                ));
+                )));
             }
         };
         if recorded {
-            return Ok(());
+            metrics::committed(begun.elapsed());
+            return Ok(Outcome::Recorded);
         }
         let outcome = self.explain(guard).await?;
         let (group, key, seq) = (guard.group(), guard.key(), guard.last_seq());
@@ -169,10 +211,11 @@ impl<D: Database> RunResource for TxEnd<D> {
             }
             refused => warn!(%group, ?key, seq, %refused, "the transaction is rolled back"),
         }
-        outcome.into_result()
+        Ok(outcome)
     }
 
-    async fn roll_back(self: Box<Self>) -> RolledBack {
+    /// Rolls back, and asks whether the run was recorded before.
+    async fn give_up(&self) -> RolledBack {
         match self.slot.end() {
             State::Back(Progress::Open(transaction)) => D::roll_back(transaction).await,
             // The database is unavailable, and would not answer now either.
@@ -196,9 +239,7 @@ impl<D: Database> RunResource for TxEnd<D> {
             }
         }
     }
-}
 
-impl<D: Database> TxEnd<D> {
     /// What the row says about the run.
     async fn explain(&self, guard: &Guard) -> Result<Outcome, PostgresError> {
         let inner = &self.inbox.inner;

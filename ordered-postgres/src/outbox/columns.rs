@@ -16,7 +16,10 @@ pub struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn of(events: &'a [OutboxEvent]) -> Self {
+    pub(super) fn of(
+        events: impl IntoIterator<IntoIter: ExactSizeIterator<Item = &'a OutboxEvent>>,
+    ) -> Self {
+        let events = events.into_iter();
         let many = events.len();
         let mut columns = Self {
             aggregate_types: Vec::with_capacity(many),

@@ -1,4 +1,6 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use bytes::Bytes;
 use ordered_core::event::{EventId, Key};
@@ -24,6 +26,69 @@ pub struct OutboxEvent {
     pub trace: Option<String>,
     /// What makes it this event; without one it gets a random UUID.
     pub id: Option<EventId>,
+}
+
+/// What [`Outbox::stage`](super::Outbox::stage) takes: an [`OutboxEvent`], or a struct of the application's own with
+/// `#[derive(OrderedEvent)]` (of `ordered-events`), which is the same that its handler reads.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no event that can be staged",
+    note = "write `#[derive(serde::Serialize, ordered_events::OrderedEvent)]` and `#[ordered(key = \"order_id\")]` above it, or \
+            stage an `OutboxEvent`"
+)]
+pub trait OrderedEvent {
+    /// The event as it is staged.
+    ///
+    /// # Errors
+    /// [`PostgresErrorKind::Invalid`] when its key or its id is empty or too long, or it cannot be written as JSON.
+    fn to_outbox(&self) -> Result<Cow<'_, OutboxEvent>, PostgresError>;
+}
+
+impl OrderedEvent for OutboxEvent {
+    fn to_outbox(&self) -> Result<Cow<'_, OutboxEvent>, PostgresError> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+/// A field that can be a header, or the type of an event: everything that has a text form.
+#[diagnostic::on_unimplemented(
+    message = "a header and the type of an event must have a text form, and a `{Self}` has none",
+    label = "does not implement `Display`",
+    note = "it may be of any type that implements `Display`: a String, an integer, a Uuid, a type of yours"
+)]
+#[doc(hidden)]
+pub trait HeaderValue {
+    fn to_header(&self) -> String;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> HeaderValue for T {
+    fn to_header(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// What the derive makes first of an event.
+#[doc(hidden)]
+pub fn outbox_event(
+    aggregate_type: impl Into<String>,
+    key: Key,
+    event_type: impl Into<String>,
+    event: &impl Serialize,
+) -> Result<OutboxEvent, PostgresError> {
+    let json = serde_json::to_string(event)
+        .map_err(|error| invalid_event(format!("the event cannot be written as JSON: {error}")))?;
+    Ok(OutboxEvent::new(
+        aggregate_type,
+        key,
+        event_type,
+        Payload::Json(json),
+    ))
+}
+
+/// A field of an event that cannot be what the derive says it is.
+#[doc(hidden)]
+pub fn invalid_event(error: impl Display) -> PostgresError {
+    PostgresError::new(PostgresErrorKind::Invalid, error.to_string())
 }
 
 /// The body of an event.

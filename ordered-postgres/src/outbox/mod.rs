@@ -1,6 +1,7 @@
 //! Staging of events in the transaction that causes them.
 
 mod columns;
+mod counted;
 mod event;
 mod stage;
 #[cfg(feature = "sqlx")]
@@ -9,5 +10,8 @@ mod with_sqlx;
 mod with_tokio_postgres;
 
 pub use columns::Columns;
-pub use event::{OutboxEvent, Payload};
+pub use counted::Counted;
+#[doc(hidden)]
+pub use event::{HeaderValue, invalid_event, outbox_event};
+pub use event::{OrderedEvent, OutboxEvent, Payload};
 pub use stage::{CHANNEL, MAX_BATCH, Outbox, OutboxTransaction, Staged};

@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use ordered_core::event::{EventId, Key, Seq};
 
-use super::{Columns, OutboxEvent};
+use super::{Columns, Counted, OrderedEvent, OutboxEvent};
 use crate::error::{PostgresError, PostgresErrorKind};
 
 /// How many events one statement takes at the most.
@@ -52,11 +54,12 @@ pub struct Staged {
             (feature `sqlx`)"
 )]
 pub trait OutboxTransaction {
-    /// Stages the events of these columns, and answers with their seqs, in their order.
+    /// Stages the events of these columns, and answers with the last seq of each key.
     #[doc(hidden)]
     fn stage_columns(
         &mut self,
         columns: Columns<'_>,
+        counted: &Counted<'_>,
     ) -> impl Future<Output = Result<Vec<i64>, PostgresError>> + Send;
 
     /// Stages the one event of these columns.
@@ -72,18 +75,20 @@ pub trait OutboxTransaction {
 }
 
 impl Outbox {
-    /// Stages one event. It is relayed when the transaction has committed, and never if it does not.
+    /// Stages one event: an [`OutboxEvent`], or a struct with `#[derive(OrderedEvent)]`. It is relayed when the transaction
+    /// has committed, and never if it does not.
     ///
     /// # Errors
-    /// After an error the transaction can only be rolled back, as after any statement that fails.
+    /// [`PostgresErrorKind::Invalid`] when the event is none, before anything is sent; and as every statement. After an error the transaction can only be rolled back, as after any statement that fails.
     pub async fn stage(
         transaction: &mut impl OutboxTransaction,
-        event: &OutboxEvent,
+        event: &impl OrderedEvent,
     ) -> Result<Staged, PostgresError> {
-        let columns = Columns::of(std::slice::from_ref(event));
+        let event = event.to_outbox()?;
+        let columns = Columns::of([&*event]);
         let id = columns.ids.first().cloned().unwrap_or_default();
         let seq = transaction.stage_single(columns).await?;
-        staged(event, seq, &id)
+        staged(&event, seq, &id)
     }
 
     /// Stages events with one statement, [`MAX_BATCH`] at the most. Each key's events are numbered in the order in which they
@@ -93,7 +98,7 @@ impl Outbox {
     /// As [`stage`](Self::stage), and when there are too many.
     pub async fn stage_all(
         transaction: &mut impl OutboxTransaction,
-        events: &[OutboxEvent],
+        events: &[impl OrderedEvent],
     ) -> Result<Vec<Staged>, PostgresError> {
         if events.len() > MAX_BATCH {
             let text = format!(
@@ -105,12 +110,15 @@ impl Outbox {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let columns = Columns::of(events);
+        let events: Vec<Cow<'_, OutboxEvent>> = events
+            .iter()
+            .map(OrderedEvent::to_outbox)
+            .collect::<Result<_, _>>()?;
+        let columns = Columns::of(events.iter().map(|event| &**event));
         let ids = columns.ids.clone();
-        let seqs = transaction.stage_columns(columns).await?;
-        if seqs.len() != events.len() {
-            return Err(other_functions());
-        }
+        let counted = Counted::of(events.iter().map(|event| &**event));
+        let last_seqs = transaction.stage_columns(columns, &counted).await?;
+        let seqs = counted.seqs(&last_seqs).ok_or_else(other_functions)?;
         let each = events.iter().zip(seqs).zip(&ids);
         each.map(|((event, seq), id)| staged(event, seq, id))
             .collect()
@@ -144,5 +152,6 @@ fn other_functions() -> PostgresError {
 
 pub(super) const STAGE: &str =
     "select seq from ordered_stage($1, $2, $3, $4::text::json, $5::text::jsonb, $6, $7, $8)";
-pub(super) const STAGE_BATCH: &str = "select ordered_stage_batch($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(super) const STAGE_BATCH: &str =
+    "select ordered_stage_counted($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 pub(super) const NOTIFY: &str = "notify ordered_outbox";

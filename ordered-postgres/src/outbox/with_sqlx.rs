@@ -1,14 +1,21 @@
 use sqlx::{PgConnection, Postgres};
 
 use super::stage::{NOTIFY, STAGE, STAGE_BATCH};
-use super::{Columns, OutboxTransaction};
+use super::{Columns, Counted, OutboxTransaction};
 use crate::error::PostgresError;
 
 impl OutboxTransaction for PgConnection {
-    async fn stage_columns(&mut self, columns: Columns<'_>) -> Result<Vec<i64>, PostgresError> {
+    async fn stage_columns(
+        &mut self,
+        columns: Columns<'_>,
+        counted: &Counted<'_>,
+    ) -> Result<Vec<i64>, PostgresError> {
         let seqs = sqlx::query_scalar(STAGE_BATCH)
+            .bind(&counted.keys)
+            .bind(&counted.counts)
+            .bind(&counted.which)
+            .bind(&counted.behind)
             .bind(columns.aggregate_types)
-            .bind(columns.keys)
             .bind(columns.event_types)
             .bind(columns.payloads)
             .bind(columns.bodies)
@@ -42,8 +49,12 @@ impl OutboxTransaction for PgConnection {
 }
 
 impl OutboxTransaction for sqlx::Transaction<'_, Postgres> {
-    async fn stage_columns(&mut self, columns: Columns<'_>) -> Result<Vec<i64>, PostgresError> {
-        (**self).stage_columns(columns).await
+    async fn stage_columns(
+        &mut self,
+        columns: Columns<'_>,
+        counted: &Counted<'_>,
+    ) -> Result<Vec<i64>, PostgresError> {
+        (**self).stage_columns(columns, counted).await
     }
 
     async fn stage_single(&mut self, columns: Columns<'_>) -> Result<i64, PostgresError> {

@@ -7,7 +7,7 @@ use ordered_core::transport::Publish;
 use super::backoff::Backoff;
 use super::run;
 use crate::error::{PostgresError, PostgresErrorKind};
-use crate::pool;
+use crate::pool::{self, Address};
 
 /// Publishes what is committed in the outbox. Any number of them may run; they share the work.
 ///
@@ -24,7 +24,7 @@ use crate::pool;
 #[must_use]
 pub struct Relay {
     pub(super) name: Arc<str>,
-    pub(super) config: tokio_postgres::Config,
+    pub(super) address: Address,
     pub(super) publisher: Publisher,
     pub(super) settings: Settings,
 }
@@ -238,7 +238,7 @@ impl RelayBuilder {
             return wrong("`name` must not be empty");
         }
         Ok(Relay {
-            config: pool::config(&self.url, "ordered relay")?,
+            address: pool::address(&self.url, "ordered relay")?,
             name: name.into(),
             publisher: self.publisher,
             settings: self.settings,

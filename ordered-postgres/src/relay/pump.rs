@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 use ordered_core::transport::Publish;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::builder::Settings;
-use super::keeper::Alive;
+use super::keeper::{Alive, Left};
 use super::lagging::Lagging;
 use super::metrics::{self, Failed};
 use super::published::Published;
@@ -18,6 +18,7 @@ use super::repairs;
 use super::row::OutboxRow;
 use super::shards::{self, Shard};
 use crate::error::{PostgresError, PostgresErrorKind};
+use crate::pool::Connections;
 
 /// How soon the relay looks again for what it was told of and does not see yet.
 const RECHECK: Duration = Duration::from_millis(25);
@@ -25,12 +26,13 @@ const RECHECK: Duration = Duration::from_millis(25);
 /// What the relay knows and does; everything in it happens one after the other, so that what it knows is never half true.
 pub(super) struct Pump {
     pub(super) relay: Arc<str>,
-    pub(super) pool: Pool,
+    pub(super) pool: Connections,
     pub(super) publisher: Arc<dyn Publish>,
     pub(super) settings: Settings,
     pub(super) alive: watch::Receiver<Alive>,
     /// True when the relay is to end.
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) left: Left,
     /// Something was staged, perhaps.
     pub(super) wake: Arc<Notify>,
     pub(super) shards: BTreeMap<i16, Shard>,
@@ -55,9 +57,10 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) fn new(
-        (relay, pool, publisher): (Arc<str>, Pool, Arc<dyn Publish>),
+        (relay, pool, publisher): (Arc<str>, Connections, Arc<dyn Publish>),
         settings: Settings,
-        (alive, stop, wake): (watch::Receiver<Alive>, watch::Receiver<bool>, Arc<Notify>),
+        (alive, left): (watch::Receiver<Alive>, Left),
+        (stop, wake): (watch::Receiver<bool>, Arc<Notify>),
     ) -> Self {
         Self {
             relay,
@@ -65,6 +68,7 @@ impl Pump {
             publisher,
             alive,
             stop,
+            left,
             wake,
             shards: BTreeMap::new(),
             lagging: HashMap::new(),
@@ -122,6 +126,8 @@ impl Pump {
             }
             if *self.stop.borrow() {
                 self.save(&mut writer).await?;
+                let mut left = self.left.lock().await;
+                *left = true;
                 return shards::leave(&writer, &self.relay).await;
             }
             if !self.is_alive() {

@@ -19,6 +19,7 @@ const EVENTS_A_TURN: usize = 500;
 struct Open {
     id: i64,
     key: String,
+    from: i64,
     next: i64,
     to: i64,
     fill: bool,
@@ -31,7 +32,7 @@ struct Open {
 /// Goes on with what is asked of the relay's shards. What fails stays open, and is gone on with next time.
 pub(super) async fn answer(pump: &mut Pump, connection: &Object) -> Result<(), PostgresError> {
     let shards: Vec<i16> = pump.shards.keys().copied().collect();
-    let query = "select id, key, next_seq, to_seq, fill, resent, pending, removed from ordered_repairs \
+    let query = "select id, key, next_seq, to_seq, fill, resent, pending, removed, from_seq from ordered_repairs \
          where answered_at is null and shard = any($1) order by id limit $2";
     let rows = connection
         .query_typed(
@@ -43,6 +44,7 @@ pub(super) async fn answer(pump: &mut Pump, connection: &Object) -> Result<(), P
         let mut open = Open {
             id: row.get(0),
             key: row.get(1),
+            from: row.get(8),
             next: row.get(2),
             to: row.get(3),
             fill: row.get(4),
@@ -73,12 +75,18 @@ async fn go_on(
     connection: &Object,
     open: &mut Open,
 ) -> Result<bool, PostgresError> {
+    // Before the rows: what is staged in between is no event that was removed.
+    let staged = last_staged(connection, &open.key).await?;
     let range = (open.next, open.to);
     let bytes = pump.settings.batch_bytes;
     let rows = reading::of_key(connection, &open.key, range, EVENTS_A_TURN, bytes).await?;
     let Some(last) = rows.last().map(|row| row.seq) else {
-        return finish(pump, connection, open).await;
+        return Ok(finish(pump, open, staged).await);
     };
+    let first = rows.first().map_or(last, |row| row.seq);
+    if !tell_lost(pump, open, first - 1).await {
+        return Ok(false);
+    }
     let passed: Vec<&OutboxRow> = rows.iter().filter(|row| is_passed(pump, row)).collect();
     let envelopes = passed.iter().map(|row| row.envelope()).collect();
     if !passed.is_empty() && !publish(pump, envelopes, &open.key).await {
@@ -94,33 +102,50 @@ async fn go_on(
 }
 
 /// Nothing more of it is in the outbox: what is left was removed, or never staged.
-async fn finish(
-    pump: &mut Pump,
-    connection: &Object,
-    open: &mut Open,
-) -> Result<bool, PostgresError> {
-    let query = "select last_seq from ordered_counters where key = $1";
-    let row = connection
-        .query_typed_opt(query, &[(&open.key, Type::TEXT)])
-        .await?;
-    let staged: i64 = row.map_or(0, |row| row.get(0));
+async fn finish(pump: &mut Pump, open: &mut Open, staged: i64) -> bool {
+    if !tell_lost(pump, open, staged.min(open.to)).await {
+        return false;
+    }
     open.removed += (staged.min(open.to) + 1 - open.next).max(0);
     let first = open.next.max(staged + 1);
     open.missing = (open.to + 1 - first).max(0);
     if open.missing > 0 && open.fill {
-        let Some(control) = gap_fill(first, open.to) else {
-            return Ok(true);
-        };
-        let Ok(key) = Key::new(&open.key) else {
-            return Ok(true);
-        };
-        if !publish(pump, vec![control.envelope(&key)], &open.key).await {
-            return Ok(false);
+        let control = range(first, open.to).map(|(from, to)| Control::GapFill { from, to });
+        if !tell(pump, &open.key, control).await {
+            return false;
         }
     }
     metrics::repaired("missing", u64::try_from(open.missing).unwrap_or(0));
     metrics::repaired("removed", u64::try_from(open.removed).unwrap_or(0));
-    Ok(true)
+    true
+}
+
+/// Tells the key of a worker that the first of what it asked for was removed, up to this seq: it halts. What was removed
+/// further on the key asks for when it gets there.
+async fn tell_lost(pump: &Pump, open: &Open, last: i64) -> bool {
+    if !open.fill || open.next != open.from || last < open.from {
+        return true;
+    }
+    let which = if last == open.from {
+        format!("seq {last}")
+    } else {
+        format!("seq {} to {last}", open.from)
+    };
+    let why = format!(
+        "the outbox staged {which} and removed it after the retention of the relay, so it cannot be published again: publish it \
+         from a backup and retry the key, or skip it; a longer `retention` leaves workers more time to ask"
+    );
+    let control = range(open.from, last).map(|(from, to)| Control::Lost { from, to, why });
+    tell(pump, &open.key, control).await
+}
+
+/// The last seq of the key that was staged.
+async fn last_staged(connection: &Object, key: &str) -> Result<i64, PostgresError> {
+    let query = "select last_seq from ordered_counters where key = $1";
+    let row = connection
+        .query_typed_opt(query, &[(&key, Type::TEXT)])
+        .await?;
+    Ok(row.map_or(0, |row| row.get(0)))
 }
 
 /// Whether the relay has published the row, so that it does not come by itself.
@@ -140,6 +165,14 @@ async fn publish(pump: &Pump, envelopes: Vec<ordered_core::event::Envelope>, key
             false
         }
     }
+}
+
+/// Publishes a message about the key; what cannot be one for this key is left out.
+async fn tell(pump: &Pump, key: &str, control: Option<Control>) -> bool {
+    let (Some(control), Ok(name)) = (control, Key::new(key)) else {
+        return true;
+    };
+    publish(pump, vec![control.envelope(&name)], key).await
 }
 
 async fn write(connection: &Object, open: &Open, done: bool) -> Result<(), PostgresError> {
@@ -162,12 +195,9 @@ async fn write(connection: &Object, open: &Open, done: bool) -> Result<(), Postg
     Ok(())
 }
 
-fn gap_fill(from: i64, to: i64) -> Option<Control> {
+fn range(from: i64, to: i64) -> Option<(Seq, Seq)> {
     let seq = |number: i64| Seq::new(u64::try_from(number).ok()?).ok();
-    Some(Control::GapFill {
-        from: seq(from)?,
-        to: seq(to)?,
-    })
+    Some((seq(from)?, seq(to)?))
 }
 
 fn signed(count: usize) -> i64 {

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use deadpool_postgres::Pool;
 use tokio::time::sleep;
 use tokio_postgres::types::Type;
 
 use super::metrics;
 use super::row::Position;
 use crate::error::PostgresError;
+use crate::pool::Connections;
 
 /// How many rows one statement looks at.
 const ROWS: i64 = 5_000;
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Removes, again and again, what is published and older than this, and requests that were answered long ago.
-pub(super) async fn remove(pool: Pool, keep: Option<Duration>) {
+pub(super) async fn remove(pool: Connections, keep: Option<Duration>) {
     let pause = keep
         .map_or(PAUSE, |keep| keep / 10)
         .clamp(SHORTEST_PAUSE, PAUSE);
@@ -36,7 +36,7 @@ pub(super) async fn remove(pool: Pool, keep: Option<Duration>) {
     }
 }
 
-async fn forget_repairs(pool: &Pool) -> Result<(), PostgresError> {
+async fn forget_repairs(pool: &Connections) -> Result<(), PostgresError> {
     let connection = pool.get().await?;
     let query =
         "delete from ordered_repairs where answered_at < clock_timestamp() - interval '30 days'";
@@ -44,7 +44,7 @@ async fn forget_repairs(pool: &Pool) -> Result<(), PostgresError> {
     Ok(())
 }
 
-async fn remove_once(pool: &Pool, keep: Duration) -> Result<u64, PostgresError> {
+async fn remove_once(pool: &Connections, keep: Duration) -> Result<u64, PostgresError> {
     let connection = pool.get().await?;
     let seconds = keep.as_secs_f64();
     let mut removed = 0;

@@ -3,20 +3,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
 use super::builder::Relay;
-use super::keeper::Alive;
+use super::keeper::{Alive, Left};
 use super::pump::Pump;
 use super::{keeper, metrics, retention, shards};
 use crate::error::{PostgresError, PostgresErrorKind};
 use crate::migrate::check_tables;
 use crate::outbox::CHANNEL;
-use crate::{pool, status};
+use crate::pool::{Address, Connections, Listener};
+use crate::status;
 
 /// Two for the pump, one each for the heartbeat, the retention and the measuring.
 const CONNECTIONS: usize = 5;
@@ -30,11 +32,11 @@ pub(super) async fn run(
     metrics::describe();
     let Relay {
         name,
-        config,
+        address,
         publisher,
         settings,
     } = relay;
-    let pool = pool::pool(config.clone(), CONNECTIONS)?;
+    let pool = address.pool(CONNECTIONS)?;
     let begun = Instant::now();
     {
         let connection = pool.get().await?;
@@ -47,6 +49,7 @@ pub(super) async fn run(
         lapses: 0,
     });
     let (stop, stopped) = watch::channel(false);
+    let left = Left::default();
     let wake = Arc::new(Notify::new());
     // They end with this future.
     let mut helpers = JoinSet::new();
@@ -55,15 +58,16 @@ pub(super) async fn run(
         Arc::clone(&name),
         settings.lease,
         keeping,
+        Arc::clone(&left),
     ));
     helpers.spawn(measure(pool.clone()));
     helpers.spawn(retention::remove(pool.clone(), settings.retention));
     if settings.listen {
-        helpers.spawn(listen(config, Arc::clone(&wake)));
+        helpers.spawn(listen(address, Arc::clone(&wake)));
     }
     let drain_timeout = settings.drain_timeout;
     let parts = (name, pool, publisher.0);
-    let mut pump = Pump::new(parts, settings, (alive, stopped, wake));
+    let mut pump = Pump::new(parts, settings, (alive, left), (stopped, wake));
     let working = pump.run();
     tokio::pin!(working);
     tokio::select! {
@@ -101,7 +105,7 @@ async fn check_server(connection: &Object) -> Result<(), PostgresError> {
     Ok(())
 }
 
-async fn measure(pool: Pool) {
+async fn measure(pool: Connections) {
     loop {
         let measured = async {
             let connection = pool.get().await?;
@@ -122,32 +126,44 @@ async fn measure(pool: Pool) {
 }
 
 /// Wakes the relay at each notification, on a connection of its own. Without one the relay polls.
-async fn listen(config: Config, wake: Arc<Notify>) {
+async fn listen(address: Address, wake: Arc<Notify>) {
+    let waker = Waker(wake);
     loop {
-        if let Err(error) = listen_once(&config, &wake).await {
+        if let Err(error) = address.with_connection(&waker).await {
             tracing::warn!(%error, "cannot listen for new events; the relay polls");
         }
         sleep(Duration::from_secs(1)).await;
     }
 }
 
-async fn listen_once(config: &Config, wake: &Notify) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
-    let command = format!("listen {CHANNEL}");
-    let listening = client.batch_execute(&command);
-    tokio::pin!(listening);
-    let mut asked = false;
-    loop {
-        tokio::select! {
-            answer = &mut listening, if !asked => {
-                answer?;
-                asked = true;
-            }
-            message = poll_fn(|context| connection.poll_message(context)) => match message {
-                Some(Ok(AsyncMessage::Notification(_))) => wake.notify_one(),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error),
-                None => return Ok(()),
+/// Listens, and wakes the relay.
+struct Waker(Arc<Notify>);
+
+impl Listener for Waker {
+    async fn listen<S>(
+        &self,
+        client: Client,
+        mut connection: Connection<Socket, S>,
+    ) -> Result<(), PostgresError>
+    where
+        S: TlsStream + Unpin + Send,
+    {
+        let command = format!("listen {CHANNEL}");
+        let listening = client.batch_execute(&command);
+        tokio::pin!(listening);
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                answer = &mut listening, if !asked => {
+                    answer?;
+                    asked = true;
+                }
+                message = poll_fn(|context| connection.poll_message(context)) => match message {
+                    Some(Ok(AsyncMessage::Notification(_))) => self.0.notify_one(),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.into()),
+                    None => return Ok(()),
+                }
             }
         }
     }

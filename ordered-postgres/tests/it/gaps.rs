@@ -9,7 +9,7 @@ use lapin::types::AMQPValue;
 use lapin::{Channel, Connection, ConnectionProperties};
 use ordered_amqp::Amqp;
 use ordered_core::admin::Admin;
-use ordered_core::event::{Envelope, Key};
+use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::explain::explain;
 use ordered_core::protocol::{GapPolicy, KeyView, Policy};
 use ordered_core::store::{Group, MemoryStore};
@@ -217,6 +217,54 @@ async fn an_event_that_was_never_staged_is_filled() {
     let key = Key::new("k").unwrap();
     let requests = repair::requests(&client, &key, 10).await.unwrap();
     assert!(requests.iter().any(|request| request.missing == 2));
+    stop.send(()).unwrap();
+    worker.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_halts_where_the_retention_has_removed_the_event_and_explain_says_so() {
+    let world = World::new().await;
+    let relay = world.relay().await;
+    world.stage(4).await;
+    world.remove(2, 4).await;
+    let client = connect(&world.database).await;
+    let retention = "delete from ordered_outbox where seq = 2";
+    client.batch_execute(retention).await.unwrap();
+    let (stop, worker) = world.worker();
+    let view = Mutex::new(None);
+    eventually("the key is halted", async || {
+        let found = world.view().await;
+        let halted = found
+            .as_ref()
+            .is_some_and(|view| view.phase == "halted" && view.claim.is_none());
+        *view.lock().unwrap() = found;
+        halted
+    })
+    .await;
+    let view = view.into_inner().unwrap();
+    let text = explain("k", view.as_ref(), &group(), None).text;
+    assert!(text.starts_with("k is halted before seq 2"), "{text}");
+    let why = "the outbox staged seq 2 and removed it after the retention of the relay";
+    assert!(
+        text.contains(why) && text.contains("ordered skip k"),
+        "{text}"
+    );
+    assert_eq!(*world.handled.lock().unwrap(), [1]);
+    // Nobody asks any more. Who gives the event up lets the key go on.
+    let open = client.query(
+        "select 1 from ordered_repairs where answered_at is null",
+        &[],
+    );
+    assert!(open.await.unwrap().is_empty());
+    let control = ordered_core::worker::Control::GapFill {
+        from: Seq::new(2).unwrap(),
+        to: Seq::new(2).unwrap(),
+    };
+    let publisher = world.transport().publisher().await.unwrap();
+    let fill = control.envelope(&Key::new("k").unwrap());
+    publisher.publish(vec![fill]).await.unwrap();
+    world.until_handled(&[1, 3, 4]).await;
+    relay.stop().await.unwrap();
     stop.send(()).unwrap();
     worker.await.unwrap();
 }

@@ -1,6 +1,8 @@
 //! Tests on a private Postgres server.
 
+mod addresses;
 mod bad_setups;
+mod deriving;
 mod failing_keys;
 mod gaps;
 mod inbox;
@@ -13,3 +15,5 @@ mod repairing;
 mod staging;
 mod support;
 mod takeover;
+#[cfg(feature = "tls")]
+mod tls;

@@ -65,10 +65,55 @@ async fn what_was_removed_is_told_and_never_filled() {
     recorder.has(9).await;
     let remove = "delete from ordered_outbox where seq in (1, 2, 5, 8, 9)";
     client.batch_execute(remove).await.unwrap();
-    let answer = ask(&client, &request("k", 2, 9)).await;
+    let person = RepairRequest {
+        fill: false,
+        ..request("k", 2, 9)
+    };
+    let answer = ask(&client, &person).await;
     assert_eq!((answer.resent, answer.removed, answer.missing), (4, 4, 0));
     assert_eq!(recorder.seqs("k")[9..], [3, 4, 6, 7]);
     assert_eq!(recorder.envelopes().len(), 13);
+}
+
+#[tokio::test]
+async fn a_worker_is_told_that_the_first_of_what_it_asked_for_is_lost() {
+    let url = database().await;
+    let mut client = connect(&url).await;
+    let recorder = Recorder::new();
+    let _relay = Running::start(relay(&url, &recorder));
+    stage(&mut client, &["k"; 9]).await;
+    recorder.has(9).await;
+    let remove = "delete from ordered_outbox where seq in (1, 2, 5, 8, 9)";
+    client.batch_execute(remove).await.unwrap();
+    let said = |from, to, place: usize| {
+        let (_, control) = Control::read(&recorder.envelopes()[place])
+            .unwrap()
+            .unwrap();
+        let Control::Lost {
+            from: first,
+            to: last,
+            why,
+        } = control
+        else {
+            panic!("{control:?}");
+        };
+        assert_eq!((first.get(), last.get()), (from, to));
+        assert!(why.contains("retention"), "{why}");
+    };
+    // The first of it, and then what is left.
+    let answer = ask(&client, &request("k", 1, 9)).await;
+    assert_eq!((answer.resent, answer.removed), (4, 5));
+    said(1, 2, 9);
+    assert_eq!(recorder.envelopes().len(), 14);
+    // All of it, and beyond what was ever staged.
+    let answer = ask(&client, &request("k", 8, 11)).await;
+    assert_eq!((answer.removed, answer.missing), (2, 2));
+    said(8, 9, 14);
+    assert_eq!(recorder.envelopes().len(), 16, "and the gap-fill");
+    // What lies further on is asked for when the key gets there.
+    let answer = ask(&client, &request("k", 4, 5)).await;
+    assert_eq!((answer.resent, answer.removed), (1, 1));
+    assert_eq!(recorder.envelopes().len(), 17);
 }
 
 #[tokio::test]

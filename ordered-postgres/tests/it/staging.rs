@@ -16,7 +16,8 @@ async fn a_batch_numbers_each_key_in_the_order_in_which_its_events_are_given() {
     let staged = Outbox::stage_all(&mut tx, &events).await.unwrap();
     let seqs: Vec<u64> = staged.iter().map(|staged| staged.seq.get()).collect();
     assert_eq!(seqs, [2, 1, 3, 1, 2, 4]);
-    assert!(Outbox::stage_all(&mut tx, &[]).await.unwrap().is_empty());
+    let none: [OutboxEvent; 0] = [];
+    assert!(Outbox::stage_all(&mut tx, &none).await.unwrap().is_empty());
     tx.commit().await.unwrap();
     let rows = client
         .query(

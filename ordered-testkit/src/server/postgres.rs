@@ -1,7 +1,7 @@
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use super::ServerError;
+use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
 use super::port::Port;
 use super::process::ServerProcess;
 use crate::unique;
@@ -40,6 +41,7 @@ pub struct PostgresServer {
 #[must_use]
 pub struct PostgresBuilder {
     settings: Vec<(String, String)>,
+    tls: bool,
 }
 
 impl PostgresServer {
@@ -53,8 +55,8 @@ impl PostgresServer {
 
     /// A server with other settings.
     pub fn builder() -> PostgresBuilder {
-        let settings = Vec::new();
-        PostgresBuilder { settings }
+        let (settings, tls) = (Vec::new(), false);
+        PostgresBuilder { settings, tls }
             .setting("shared_buffers", "32MB")
             .setting("max_connections", "100")
             .setting("wal_level", "logical")
@@ -148,6 +150,38 @@ impl PostgresServer {
             .await
     }
 
+    /// A hot standby of this server: it follows what is committed here, and takes no writes.
+    ///
+    /// # Errors
+    /// When it cannot be copied or does not come up, with what it said.
+    pub async fn standby(&self) -> Result<Self, ServerError> {
+        let mut standby = Self {
+            process: ServerProcess::new("postgres")?,
+            port: Port::claim()?,
+            programs: self.programs.clone(),
+            owner: self.owner,
+        };
+        standby.own(standby.process.folder())?;
+        let mut command = standby.command("pg_basebackup");
+        command
+            .current_dir(standby.process.folder())
+            .args(["-h", "127.0.0.1", "-U", USER, "-p"])
+            .arg(self.port().to_string())
+            .args(["--write-recovery-conf", "--wal-method=stream"])
+            .args(["--checkpoint=fast", "--no-sync", "-D"])
+            .arg(standby.data());
+        run(command, "pg_basebackup".into()).await?;
+        // The last value of a setting counts.
+        let file = standby.data().join("postgresql.auto.conf");
+        let mut settings = fs::read_to_string(&file)
+            .map_err(ServerError::system("cannot read the standby's settings"))?;
+        settings += &format!("port = {}\n", standby.port());
+        fs::write(file, settings)
+            .map_err(ServerError::system("cannot write the standby's settings"))?;
+        standby.start_again().await?;
+        Ok(standby)
+    }
+
     /// [`kill`](Self::kill), then [`start_again`](Self::start_again).
     ///
     /// # Errors
@@ -193,12 +227,29 @@ impl PostgresServer {
         command
     }
 
+    fn own(&self, path: &Path) -> Result<(), ServerError> {
+        let Some((user, group)) = self.owner else {
+            return Ok(());
+        };
+        chown(path, Some(user), Some(group))
+            .map_err(ServerError::system("cannot give a file to `postgres`"))
+    }
+
+    /// Puts the certificate and its key where the server looks for them by itself. It wants a key that nobody else can read.
+    fn take_certificate(&self) -> Result<(), ServerError> {
+        for (from, name) in [(CERTIFICATE_FILE, "server.crt"), (KEY_FILE, "server.key")] {
+            let file = self.data().join(name);
+            let taken = fs::copy(from, &file)
+                .and_then(|_| fs::set_permissions(&file, Permissions::from_mode(0o600)));
+            taken.map_err(ServerError::system("cannot copy the certificate"))?;
+            self.own(&file)?;
+        }
+        Ok(())
+    }
+
     async fn init(&self, settings: &[(String, String)]) -> Result<(), ServerError> {
         let folder = self.process.folder();
-        if let Some((user, group)) = self.owner {
-            chown(folder, Some(user), Some(group))
-                .map_err(ServerError::system("cannot give the folder to `postgres`"))?;
-        }
+        self.own(folder)?;
         let mut command = self.command("initdb");
         command
             .current_dir(folder)
@@ -233,6 +284,12 @@ impl PostgresBuilder {
         self
     }
 
+    /// Listens for TLS, too, with a certificate for 127.0.0.1 and localhost that [`AUTHORITY`](super::AUTHORITY) has signed.
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self.setting("ssl", "on")
+    }
+
     /// Makes the cluster and starts the server.
     ///
     /// # Errors
@@ -245,6 +302,9 @@ impl PostgresBuilder {
             owner: owner()?,
         };
         server.init(&self.settings).await?;
+        if self.tls {
+            server.take_certificate()?;
+        }
         server.start_again().await?;
         Ok(server)
     }

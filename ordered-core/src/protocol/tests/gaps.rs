@@ -190,6 +190,50 @@ fn what_was_asked_for_and_has_come_is_forgotten() {
     assert_eq!(end_gap(&mut scene), Some((2, 3)));
 }
 
+/// A key that has asked for 1 to 3, and is told that these are lost.
+fn told(scene: &mut Scene, range: std::ops::RangeInclusive<u64>, here: &[u64]) {
+    scene.change(|transition| {
+        transition.lose(range, "it was removed", here.iter().copied(), "worker-b");
+    });
+}
+
+#[test]
+fn a_key_halts_before_what_it_asked_for_and_is_lost() {
+    let mut scene = Scene::with(|policy| policy.on_gap = GapPolicy::Repair { after: AFTER });
+    scene.hold(4);
+    told(&mut scene, 1..=3, &[]);
+    assert_eq!(scene.state.phase, Phase::Open, "it has not asked");
+    scene.now += 10_000;
+    assert_eq!(end_gap(&mut scene), Some((1, 3)));
+    told(&mut scene, 2..=3, &[]);
+    told(&mut scene, 1..=3, &[1]);
+    assert_eq!(
+        scene.state.phase,
+        Phase::Open,
+        "1 may still come, or is here"
+    );
+    told(&mut scene, 1..=3, &[]);
+    let since = scene.now;
+    assert_eq!(scene.state.phase, Phase::Halted { since });
+    let last_error = scene.state.last_error.clone().unwrap();
+    assert_eq!(
+        (&*last_error.error, &*last_error.worker),
+        ("it was removed", "worker-b")
+    );
+    assert_eq!(
+        (listing(&scene).due, listing(&scene).gap),
+        (Some(NEVER), None)
+    );
+    scene.now += 50_000;
+    assert_eq!(end_gap(&mut scene), None);
+    // Who lets it go on has it asked for anew, and an old answer does not halt it again.
+    scene.operate(&Verb::Retry).unwrap();
+    told(&mut scene, 1..=3, &[]);
+    assert_eq!(scene.state.phase, Phase::Open);
+    scene.now += 10_000;
+    assert_eq!(end_gap(&mut scene), Some((1, 3)));
+}
+
 #[test]
 fn a_request_that_lies_ahead_is_cut_when_the_clock_stepped_back() {
     let mut scene = Scene::with(|policy| policy.on_gap = GapPolicy::Repair { after: AFTER });

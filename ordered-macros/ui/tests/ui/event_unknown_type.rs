@@ -1,4 +1,4 @@
-use ordered_events::*;
+use ordered_events::{Handler, ordered_handler};
 
 #[ordered_handler(key = "order_id", seq = "seq")]
 async fn apply_order(event: OrdrEvent) {

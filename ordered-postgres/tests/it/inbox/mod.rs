@@ -5,9 +5,12 @@ mod batches;
 mod crashes;
 mod guard;
 mod handlers;
+mod metrics;
 mod money;
 mod positions;
 #[cfg(feature = "sqlx")]
 mod sqlx;
 mod support;
 mod zombies;
+
+pub(crate) use support::pool;

@@ -40,7 +40,7 @@ pub(super) fn event(key: &str, seq: u64) -> Envelope {
     ))
 }
 
-pub(super) fn pool(url: &str, connections: usize) -> Pool {
+pub(crate) fn pool(url: &str, connections: usize) -> Pool {
     let manager = Manager::new(url.parse().unwrap(), NoTls);
     Pool::builder(manager)
         .max_size(connections)

@@ -87,6 +87,11 @@ impl<D> Actor<D> {
                     shared.watermarks.forget(&self.key);
                     plan.transition.reset(at.get(), *epoch, here)
                 }
+                Control::Lost { from, to, why } => {
+                    let (range, worker) = (from.get()..=to.get(), &shared.rules.worker);
+                    plan.transition.lose(range, why, here, worker);
+                    true
+                }
             };
             if done {
                 plan.parts.controls.push((control, token));

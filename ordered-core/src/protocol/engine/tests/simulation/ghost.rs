@@ -65,7 +65,7 @@ impl Ghost {
                         .extend(seqs.map(|seq| (key.clone(), epoch, seq)));
                 }
             }
-            What::Control(Control::Reset { .. }) => {}
+            What::Control(Control::Reset { .. } | Control::Lost { .. }) => {}
         }
     }
 

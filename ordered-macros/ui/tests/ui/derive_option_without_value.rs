@@ -1,0 +1,14 @@
+use ordered_events::OrderedEvent;
+use serde::Serialize;
+
+#[derive(Serialize, OrderedEvent)]
+#[ordered(key)]
+struct Placed {
+    order_id: String,
+    cents: u64,
+}
+
+fn main() {
+    fn is_event<T: OrderedEvent>() {}
+    is_event::<Placed>();
+}
