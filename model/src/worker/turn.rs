@@ -235,10 +235,8 @@ impl Turn<'_> {
                 worker.runs.clear();
             }
         }
-        if !std::mem::replace(&mut worker.lease, true) {
-            if !forgets {
-                worker.engine.on_lapse();
-            }
+        if !std::mem::replace(&mut worker.lease, true) && !forgets {
+            worker.engine.on_lapse();
         }
         worker.paused = paused;
         worker.engine.set_paused(paused);

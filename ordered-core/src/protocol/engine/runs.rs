@@ -111,7 +111,7 @@ impl<D> Actor<D> {
     /// The first event has the id of one that is committed, and counts as failed without a run.
     pub(super) fn refuse_repeat(&mut self, shared: &mut Shared<D>) {
         let attempt = self.attempt();
-        drop(self.queue.start(1));
+        let _ = self.queue.start(1);
         shared.running += 1;
         let refused = RunError {
             error: "an event with this id was committed under another seq of the key".to_owned(),
