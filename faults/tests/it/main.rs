@@ -45,8 +45,8 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
         "kill-rabbit",
         "cut-rabbit",
         "handler-panics",
+        // The broker itself is killed in the long form: how long it takes to come back depends on what else the machine does.
         "kafka-kill-worker",
-        "kill-kafka",
     ];
     for report in run(&names, &plan()).await {
         assert!(report.is_good(), "{report:#?}");

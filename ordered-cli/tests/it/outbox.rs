@@ -201,11 +201,11 @@ async fn each_mistake_has_its_exit_code_and_says_what_to_do() {
     let relay = "relay --queue q --transport amqp://127.0.0.1:1";
     let broker = outbox.ordered(relay).await.fails(4);
     assert!(broker.contains("RabbitMQ cannot be reached"), "{broker}");
-    let kafka = "relay --queue q --transport kafka://x";
-    let kafka = outbox.ordered(kafka).await.fails(2);
+    let unknown = "relay --queue q --transport nats://x";
+    let unknown = outbox.ordered(unknown).await.fails(2);
     assert!(
-        kafka.contains("there is no transport for `kafka://`"),
-        "{kafka}"
+        unknown.contains("there is no transport for `nats://`"),
+        "{unknown}"
     );
 }
 
