@@ -57,9 +57,9 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "invalid type: floating point `1.5`, expected u64",
         ),
         (
-            "seq a string",
-            event("\"k\"", "\"1\""),
-            "invalid type: string \"1\", expected u64",
+            "seq a word",
+            event("\"k\"", "\"one\""),
+            "invalid type: string \"one\", expected u64",
         ),
         (
             "seq too large",

@@ -79,7 +79,12 @@ async fn the_receives_of_the_queue_are_held_against_the_attempts_of_the_handler(
     let both = "max_crashes=5";
     says(
         &text,
-        &["WARN", "max_receive_count=4", both, "before its key is halted"],
+        &[
+            "WARN",
+            "max_receive_count=4",
+            both,
+            "before its key is halted",
+        ],
     );
     let text = said(30, 5, 5).await;
     says(
