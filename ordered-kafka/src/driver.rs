@@ -121,11 +121,13 @@ impl Driver {
     }
 
     fn read(&mut self, room: usize, mut patience: Duration) {
-        let as_of = self.ledger.last_assignment();
         let mut records = Vec::new();
         while records.len() < room.min(BATCH) {
             match self.consumer.poll(patience) {
-                Some(Ok(message)) => records.push(Record::read(&message)),
+                // A poll takes part in rebalances too: which assignment this is of can be said only afterwards.
+                Some(Ok(message)) => {
+                    records.push((self.ledger.last_assignment(), Record::read(&message)));
+                }
                 Some(Err(error)) => self.on_error(&error),
                 None => break,
             }
@@ -135,7 +137,7 @@ impl Driver {
             return;
         }
         self.consumer.context().context.answered();
-        for partition in self.ledger.arrive(as_of, records) {
+        for partition in self.ledger.arrive(records) {
             error!(
                 topic = self.link.topic,
                 partition,

@@ -118,17 +118,19 @@ impl Ledger {
             .collect()
     }
 
-    /// The number of the last assignment, for [`arrive`](Ledger::arrive).
+    /// The number of the last assignment: to be asked right after a record was read, for [`arrive`](Ledger::arrive).
     pub(crate) fn last_assignment(&self) -> u64 {
         self.lock().last_assignment
     }
 
-    /// Takes in records in the order in which they were read, all of them during this assignment or an earlier one. What is
-    /// of no partition of ours is left out. Returns the partitions whose offsets went back.
-    pub(crate) fn arrive(&self, as_of: u64, records: impl IntoIterator<Item = Record>) -> Vec<i32> {
+    /// Takes in records in the order in which they were read, each with the number of the last assignment when it was. What was
+    /// read before the present assignment of its partition is left out, for it is read again. Nothing else may be: the first
+    /// record that arrives says where the assignment begins, and what is before it counts as settled. Returns the partitions
+    /// whose offsets went back.
+    pub(crate) fn arrive(&self, records: impl IntoIterator<Item = (u64, Record)>) -> Vec<i32> {
         let mut pages = self.lock();
         let mut went_back = Vec::new();
-        for record in records {
+        for (as_of, record) in records {
             let Some(partition) = pages.partitions.get_mut(&record.partition) else {
                 continue;
             };
@@ -393,6 +395,14 @@ mod tests {
         uncommitted: 10,
     };
 
+    impl Ledger {
+        /// Records that were read during the present assignments.
+        fn arrive_now(&self, records: impl IntoIterator<Item = Record>) -> Vec<i32> {
+            let as_of = self.last_assignment();
+            self.arrive(records.into_iter().map(|record| (as_of, record)))
+        }
+    }
+
     fn record(partition: i32, offset: i64) -> Record {
         Record {
             partition,
@@ -420,7 +430,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_is_out_than_is_allowed() {
         let ledger = ledger(&[0]);
-        ledger.arrive(u64::MAX, (0..4).map(|offset| record(0, offset)));
+        ledger.arrive_now((0..4).map(|offset| record(0, offset)));
         assert_eq!(ledger.room(), 0);
         let first = tokens(&ledger, 3);
         assert_eq!((first.len(), ledger.room()), (3, 0));
@@ -436,13 +446,13 @@ mod tests {
     #[tokio::test]
     async fn tokens_of_a_lost_assignment_settle_nothing() {
         let ledger = ledger(&[0, 1]);
-        ledger.arrive(u64::MAX, [record(0, 5), record(1, 7), record(0, 6)]);
+        ledger.arrive_now([record(0, 5), record(1, 7), record(0, 6)]);
         let taken = tokens(&ledger, 2);
         let dying = ledger.condemn(taken[0]).unwrap();
         assert_eq!(ledger.revoke(&[0]), []);
         assert_eq!(offsets(&ledger), [0; 0], "what waited of it is gone");
         ledger.assign([0]);
-        ledger.arrive(u64::MAX, [record(0, 5)]);
+        ledger.arrive_now([record(0, 5)]);
         ledger.buried(&dying);
         ledger.acknowledge([taken[0]]);
         assert_eq!(ledger.to_commit(), []);
@@ -454,13 +464,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_settled_of_a_revoked_partition_is_committed_a_last_time() {
         let ledger = ledger(&[0]);
-        ledger.arrive(u64::MAX, (0..3).map(|offset| record(0, offset)));
+        ledger.arrive_now((0..3).map(|offset| record(0, offset)));
         let taken = tokens(&ledger, 3);
         ledger.acknowledge(taken[..2].iter().copied());
         assert_eq!(ledger.revoke(&[0]), [(0, 2)]);
         assert_eq!(ledger.to_commit(), []);
         assert_eq!(ledger.revoke(&[0]), []);
-        ledger.arrive(u64::MAX, [record(0, 3)]);
+        ledger.arrive_now([record(0, 3)]);
         assert_eq!(offsets(&ledger), [0; 0], "it is not ours");
     }
 
@@ -471,17 +481,34 @@ mod tests {
         ledger.revoke(&[0]);
         ledger.assign([0]);
         // It would hide what is read from the committed offset on.
-        assert_eq!(ledger.arrive(before, [record(0, 9)]), [0; 0]);
+        assert_eq!(ledger.arrive([(before, record(0, 9))]), [0; 0]);
         assert_eq!(offsets(&ledger), [0; 0]);
+    }
+
+    /// The client may take part in a rebalance in the middle of a batch. A first record that was left out would count as
+    /// settled with the next one.
+    #[tokio::test]
+    async fn what_is_read_after_an_assignment_in_the_middle_of_a_batch_is_taken_in() {
+        let ledger = ledger(&[0]);
+        let mut batch = vec![(ledger.last_assignment(), record(0, 9))];
+        ledger.revoke(&[0]);
+        ledger.assign([0]);
+        let after = ledger.last_assignment();
+        batch.extend((5..7).map(|offset| (after, record(0, offset))));
+        assert_eq!(ledger.arrive(batch), [0; 0]);
+        let taken = tokens(&ledger, 2);
+        assert_eq!(ledger.to_commit(), []);
+        ledger.acknowledge([taken[0]]);
+        assert_eq!(ledger.to_commit(), [(0, 6)]);
     }
 
     #[tokio::test]
     async fn offsets_that_go_back_begin_anew() {
         let ledger = ledger(&[0, 1]);
-        ledger.arrive(u64::MAX, [record(0, 8), record(0, 9), record(1, 0)]);
+        ledger.arrive_now([record(0, 8), record(0, 9), record(1, 0)]);
         let taken = tokens(&ledger, 1);
         let again = [record(0, 5), record(0, 6), record(1, 1)];
-        assert_eq!(ledger.arrive(ledger.last_assignment(), again), [0]);
+        assert_eq!(ledger.arrive_now(again), [0]);
         ledger.acknowledge(taken);
         assert_eq!(ledger.to_commit(), []);
         assert_eq!(offsets(&ledger), [0, 5, 6, 1]);
@@ -490,7 +517,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_deferred_comes_again_in_its_time_and_takes_no_room() {
         let ledger = ledger(&[0]);
-        ledger.arrive(u64::MAX, (0..4).map(|offset| record(0, offset)));
+        ledger.arrive_now((0..4).map(|offset| record(0, offset)));
         let taken = tokens(&ledger, 4);
         ledger.defer(taken[2], Duration::from_secs(5));
         ledger.defer(taken[2], Duration::ZERO);
@@ -498,7 +525,7 @@ mod tests {
         assert_eq!(offsets(&ledger), [0; 0]);
         let due = ledger.next_due().unwrap();
         tokio::time::sleep_until(due).await;
-        ledger.arrive(u64::MAX, [record(0, 4)]);
+        ledger.arrive_now([record(0, 4)]);
         assert_eq!(
             offsets(&ledger),
             [2],
@@ -511,7 +538,7 @@ mod tests {
     #[tokio::test]
     async fn a_partition_of_which_too_much_is_deferred_is_overdue() {
         let ledger = ledger(&[0, 1]);
-        ledger.arrive(u64::MAX, [record(0, 0), record(0, 1), record(1, 0)]);
+        ledger.arrive_now([record(0, 0), record(0, 1), record(1, 0)]);
         let taken = tokens(&ledger, 3);
         ledger.defer(taken[0], Duration::ZERO);
         assert_eq!(ledger.overdue(), [0; 0]);
@@ -524,11 +551,11 @@ mod tests {
     #[tokio::test]
     async fn a_partition_of_which_too_much_is_not_committed_is_overdue() {
         let ledger = ledger(&[0]);
-        ledger.arrive(u64::MAX, [record(0, 0)]);
+        ledger.arrive_now([record(0, 0)]);
         let first = tokens(&ledger, 1);
         for offset in 1..10 {
             assert_eq!(ledger.overdue(), [0; 0], "{offset}");
-            ledger.arrive(u64::MAX, [record(0, offset)]);
+            ledger.arrive_now([record(0, offset)]);
             ledger.acknowledge(tokens(&ledger, 1));
         }
         assert_eq!(ledger.overdue(), [0]);
@@ -540,7 +567,7 @@ mod tests {
     #[tokio::test]
     async fn a_dead_letter_that_was_not_written_comes_again() {
         let ledger = ledger(&[0]);
-        ledger.arrive(u64::MAX, [record(0, 0)]);
+        ledger.arrive_now([record(0, 0)]);
         let taken = tokens(&ledger, 1);
         let entry = ledger.condemn(taken[0]).unwrap();
         assert!(ledger.condemn(taken[0]).is_none());
