@@ -5,15 +5,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
 use crate::failure::{self, Reading};
 use crate::group::Group;
-use crate::ledger::Ledger;
+use crate::ledger::{Arrived, Ledger};
 use crate::link::Link;
 use crate::record::Record;
 
@@ -137,13 +137,38 @@ impl Driver {
             return;
         }
         self.consumer.context().context.answered();
-        for partition in self.ledger.arrive(records) {
+        let Arrived { went_back, skipped } = self.ledger.arrive(records);
+        for (partition, offset) in skipped {
+            self.read_from(partition, offset);
+        }
+        for partition in went_back {
             error!(
                 topic = self.link.topic,
                 partition,
                 "the offsets of the partition went back, as after the loss of a broker or with a topic that was made anew: what is \
                  there is read from where it begins, and what was confirmed and is not there any more is a gap"
             );
+        }
+    }
+
+    /// Has the client read a partition from its committed offset, which it passed over.
+    fn read_from(&self, partition: i32, offset: i64) {
+        let topic = &self.link.topic;
+        warn!(
+            topic,
+            partition,
+            offset,
+            "the client began behind the committed offset: it is read from there"
+        );
+        let patience = self.link.options.answer_within;
+        let sought = self
+            .consumer
+            .seek(topic, partition, Offset::Offset(offset), patience);
+        if let Err(error) = sought {
+            // To go on would lose what was passed over.
+            self.ledger.fail(format!(
+                "Kafka: partition {partition} of `{topic}` cannot be read from its committed offset {offset}: {error}"
+            ));
         }
     }
 

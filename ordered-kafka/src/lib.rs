@@ -1,4 +1,4 @@
-//! Apache Kafka as a transport of `ordered`.
+//! Apache Kafka as a transport of `ordered`. New, and not proven yet: see `docs/kafka.md`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), ordered_core::transport::TransportError> {
