@@ -64,19 +64,9 @@ impl<H: Handler> DynHandler for H {
     }
 
     fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed> {
-        let Decoded {
-            key,
-            seq,
-            id,
-            event,
-        } = decoded(self, envelope)
-            .map_err(|Malformed(text)| Malformed(shortened(text, LONGEST_REASON)))?;
-        Ok(Decoded {
-            key,
-            seq,
-            id,
-            event: Box::new(event) as AnyEvent,
-        })
+        decoded(self, envelope)
+            .map(|decoded| decoded.map(|event| Box::new(event) as AnyEvent))
+            .map_err(|Malformed(text)| Malformed(shortened(text, LONGEST_REASON)))
     }
 
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {

@@ -20,6 +20,18 @@ pub struct Decoded<E> {
     pub event: E,
 }
 
+impl<E> Decoded<E> {
+    /// The same with the event as something else.
+    pub(crate) fn map<F>(self, change: impl FnOnce(E) -> F) -> Decoded<F> {
+        Decoded {
+            key: self.key,
+            seq: self.seq,
+            id: self.id,
+            event: change(self.event),
+        }
+    }
+}
+
 /// Why a delivery is not an event of the handler, in words for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

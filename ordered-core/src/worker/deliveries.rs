@@ -69,27 +69,13 @@ fn give(
 
 /// The event, or where it belongs: one that cannot be read fails when it is its turn.
 fn read(handler: &dyn DynHandler, envelope: &Envelope) -> Result<Decoded<Read>, Malformed> {
-    let (place, read) = match handler.read(envelope) {
-        Ok(Decoded {
-            key,
-            seq,
-            id,
-            event,
-        }) => ((key, seq, id), Read::new(event)),
-        Err(malformed) => {
-            let Some(Decoded { key, seq, id, .. }) = handler.place(envelope) else {
-                return Err(malformed);
-            };
-            ((key, seq, id), Read::default())
-        }
-    };
-    let (key, seq, id) = place;
-    Ok(Decoded {
-        key,
-        seq,
-        id,
-        event: read,
-    })
+    match handler.read(envelope) {
+        Ok(decoded) => Ok(decoded.map(Read::new)),
+        Err(malformed) => match handler.place(envelope) {
+            Some(place) => Ok(place.map(|()| Read::default())),
+            None => Err(malformed),
+        },
+    }
 }
 
 fn observe_received(
