@@ -1,19 +1,19 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tracing::{debug, error, warn};
 
 use crate::failure::{self, Reading};
 use crate::group::Group;
-use crate::ledger::{Arrived, Ledger};
+use crate::ledger::Ledger;
 use crate::link::Link;
 use crate::record::Record;
 
@@ -38,8 +38,8 @@ pub(crate) struct Driver {
     partitions: usize,
     /// There was no room for a while: nothing is read.
     is_full: bool,
-    /// What the client does not read, each with the number of its assignment, which ends a pause.
-    paused: BTreeMap<i32, u64>,
+    /// What the client was told not to read. It stays paused in the client when it is given up, and when it is assigned again.
+    paused: BTreeSet<i32>,
 }
 
 impl Driver {
@@ -51,7 +51,7 @@ impl Driver {
             ledger,
             partitions,
             is_full: false,
-            paused: BTreeMap::new(),
+            paused: BTreeSet::new(),
         }
     }
 
@@ -92,7 +92,7 @@ impl Driver {
         }
         drop(stop);
         let committed = committer.join();
-        let all: Vec<i32> = self.ledger.assigned().into_keys().collect();
+        let all = self.ledger.assigned();
         let given_up = self.consumer.context().give_up(&self.consumer, &all);
         // Leaves the group, with the last reference.
         drop(self.consumer);
@@ -137,11 +137,7 @@ impl Driver {
             return;
         }
         self.consumer.context().context.answered();
-        let Arrived { went_back, skipped } = self.ledger.arrive(records);
-        for (partition, offset) in skipped {
-            self.read_from(partition, offset);
-        }
-        for partition in went_back {
+        for partition in self.ledger.arrive(records) {
             error!(
                 topic = self.link.topic,
                 partition,
@@ -151,50 +147,22 @@ impl Driver {
         }
     }
 
-    /// Has the client read a partition from its committed offset, which it passed over.
-    fn read_from(&self, partition: i32, offset: i64) {
-        let topic = &self.link.topic;
-        warn!(
-            topic,
-            partition,
-            offset,
-            "the client began behind the committed offset: it is read from there"
-        );
-        let patience = self.link.options.answer_within;
-        let sought = self
-            .consumer
-            .seek(topic, partition, Offset::Offset(offset), patience);
-        if let Err(error) = sought {
-            // To go on would lose what was passed over.
-            self.ledger.fail(format!(
-                "Kafka: partition {partition} of `{topic}` cannot be read from its committed offset {offset}: {error}"
-            ));
-        }
-    }
-
-    /// Tells the client what not to read, as far as it does not know yet.
+    /// Tells the client what not to read, as far as it does not know yet. What was given up while it was paused is resumed, so
+    /// that it is read when it is assigned again.
     fn pause_and_resume(&mut self) {
-        let assigned = self.ledger.assigned();
-        self.paused
-            .retain(|partition, assignment| assigned.get(partition) == Some(assignment));
-        let wanted: Vec<i32> = if self.is_full {
-            assigned.keys().copied().collect()
+        let wanted = if self.is_full {
+            self.ledger.assigned()
         } else {
             self.ledger.overdue()
         };
-        let is_paused = |partition: &i32| self.paused.contains_key(partition);
-        let pause: Vec<i32> = wanted.iter().copied().filter(|p| !is_paused(p)).collect();
-        let resume = self.paused.keys().copied();
-        let resume: Vec<i32> = resume
-            .filter(|partition| !wanted.contains(partition))
-            .collect();
+        let wanted: BTreeSet<i32> = wanted.into_iter().collect();
+        let pause: Vec<i32> = wanted.difference(&self.paused).copied().collect();
+        let resume: Vec<i32> = self.paused.difference(&wanted).copied().collect();
         if !pause.is_empty() && self.tell(&pause, |consumer, list| consumer.pause(list)) {
-            let paused = pause.iter().filter_map(|p| Some((*p, *assigned.get(p)?)));
-            self.paused.extend(paused);
+            self.paused.extend(pause);
         }
         if !resume.is_empty() && self.tell(&resume, |consumer, list| consumer.resume(list)) {
-            self.paused
-                .retain(|partition, _| !resume.contains(partition));
+            self.paused.retain(|partition| !resume.contains(partition));
         }
     }
 

@@ -1,5 +1,4 @@
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -10,9 +9,6 @@ use tracing::{debug, info, warn};
 
 use crate::context::Context;
 use crate::ledger::{Ledger, Offsets};
-
-/// How long the broker may take to say what is committed of partitions that were assigned.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The membership of a worker in its group: which partitions are its, and what is committed of them.
 pub(crate) struct Group {
@@ -78,32 +74,6 @@ impl Group {
         self.send(consumer, &due)
     }
 
-    /// The partitions, with the offsets that are committed of them, as far as the broker says so in time.
-    fn begins(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: Vec<i32>,
-    ) -> Vec<(i32, Option<i64>)> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in &partitions {
-            list.add_partition(&self.topic, *partition);
-        }
-        let committed = consumer.committed_offsets(list, COMMITTED_WITHIN);
-        let committed = committed.unwrap_or_else(|error| {
-            warn!(topic = self.topic, %error, "the broker does not say what is committed");
-            TopicPartitionList::new()
-        });
-        let begins =
-            |partition: i32| match committed.find_partition(&self.topic, partition)?.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-        partitions
-            .into_iter()
-            .map(|partition| (partition, begins(partition)))
-            .collect()
-    }
-
     fn send(&self, consumer: &BaseConsumer<Self>, offsets: &Offsets) -> KafkaResult<()> {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (partition, offset) in offsets {
@@ -132,7 +102,7 @@ impl ConsumerContext for Group {
                 if !partitions.is_empty() {
                     info!(topic = self.topic, ?partitions, "reads these partitions");
                 }
-                self.ledger.assign(self.begins(consumer, partitions));
+                self.ledger.assign(partitions);
             }
             Rebalance::Revoke(list) => {
                 let partitions = numbers(list);

@@ -55,18 +55,6 @@ struct Partition {
     assignment: u64,
     window: Window,
     deferred: usize,
-    /// Where the assignment begins: the offset that is committed. Until its first record has come.
-    begins: Option<i64>,
-}
-
-/// What was wrong with the offsets that came.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Arrived {
-    /// Partitions whose offsets went back.
-    pub(crate) went_back: Vec<i32>,
-    /// Partitions that do not begin where they should, with the offset: nothing of them was taken in, and they are to be read from
-    /// there.
-    pub(crate) skipped: Offsets,
 }
 
 /// A record that the worker has.
@@ -97,11 +85,11 @@ impl Ledger {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// These partitions are ours now, each from this offset on where one is committed.
-    pub(crate) fn assign(&self, partitions: impl IntoIterator<Item = (i32, Option<i64>)>) {
+    /// These partitions are ours now.
+    pub(crate) fn assign(&self, partitions: impl IntoIterator<Item = i32>) {
         let mut pages = self.lock();
-        for (partition, begins) in partitions {
-            pages.assign(partition).begins = begins;
+        for partition in partitions {
+            pages.assign(partition);
         }
     }
 
@@ -121,13 +109,9 @@ impl Ledger {
         to_commit
     }
 
-    /// Which partitions are ours, each with the number of its assignment.
-    pub(crate) fn assigned(&self) -> BTreeMap<i32, u64> {
-        let pages = self.lock();
-        let partitions = pages.partitions.iter();
-        partitions
-            .map(|(number, partition)| (*number, partition.assignment))
-            .collect()
+    /// Which partitions are ours.
+    pub(crate) fn assigned(&self) -> Vec<i32> {
+        self.lock().partitions.keys().copied().collect()
     }
 
     /// The number of the last assignment: to be asked right after a record was read, for [`arrive`](Ledger::arrive).
@@ -136,32 +120,17 @@ impl Ledger {
     }
 
     /// Takes in records in the order in which they were read, each with the number of the last assignment when it was. What was
-    /// read before the present assignment of its partition is left out, for it is read again. Nothing else may be: what is before
-    /// the first record that arrives counts as settled. So that has to be the one at the committed offset; where it is not, the
-    /// partition is read from there, once: it may be gone.
-    pub(crate) fn arrive(&self, records: impl IntoIterator<Item = (u64, Record)>) -> Arrived {
+    /// read before the present assignment of its partition is left out, for it is read again. Nothing else may be: the first
+    /// record that arrives says where the assignment begins, and what is before it counts as settled. Returns the partitions
+    /// whose offsets went back.
+    pub(crate) fn arrive(&self, records: impl IntoIterator<Item = (u64, Record)>) -> Vec<i32> {
         let mut pages = self.lock();
-        let Arrived {
-            mut went_back,
-            mut skipped,
-        } = Arrived::default();
+        let mut went_back = Vec::new();
         for (as_of, record) in records {
             let Some(partition) = pages.partitions.get_mut(&record.partition) else {
                 continue;
             };
             if partition.assignment > as_of && !went_back.contains(&record.partition) {
-                continue;
-            }
-            if skipped
-                .iter()
-                .any(|(number, _)| *number == record.partition)
-            {
-                continue;
-            }
-            if let Some(begins) = partition.begins.take()
-                && begins < record.offset
-            {
-                skipped.push((record.partition, begins));
                 continue;
             }
             if !partition.window.deliver(record.offset) {
@@ -172,7 +141,7 @@ impl Ledger {
         }
         drop(pages);
         self.arrived.notify_waiters();
-        Arrived { went_back, skipped }
+        went_back
     }
 
     /// How many more records may be read.
@@ -343,7 +312,6 @@ impl Pages {
             assignment: self.last_assignment,
             window: Window::default(),
             deferred: 0,
-            begins: None,
         };
         self.partitions.insert(partition, assigned);
         self.partitions
@@ -427,13 +395,7 @@ mod tests {
         /// Records that were read during the present assignments.
         fn arrive_now(&self, records: impl IntoIterator<Item = Record>) -> Vec<i32> {
             let as_of = self.last_assignment();
-            let arrived = self.arrive(records.into_iter().map(|record| (as_of, record)));
-            assert_eq!(arrived.skipped, []);
-            arrived.went_back
-        }
-
-        fn assign_all(&self, partitions: impl IntoIterator<Item = i32>) {
-            self.assign(partitions.into_iter().map(|partition| (partition, None)));
+            self.arrive(records.into_iter().map(|record| (as_of, record)))
         }
     }
 
@@ -447,7 +409,7 @@ mod tests {
 
     fn ledger(partitions: &[i32]) -> Ledger {
         let ledger = Ledger::new(LIMITS);
-        ledger.assign_all(partitions.iter().copied());
+        ledger.assign(partitions.iter().copied());
         ledger
     }
 
@@ -485,7 +447,7 @@ mod tests {
         let dying = ledger.condemn(taken[0]).unwrap();
         assert_eq!(ledger.revoke(&[0]), []);
         assert_eq!(offsets(&ledger), [0; 0], "what waited of it is gone");
-        ledger.assign_all([0]);
+        ledger.assign([0]);
         ledger.arrive_now([record(0, 5)]);
         ledger.buried(&dying);
         ledger.acknowledge([taken[0]]);
@@ -513,9 +475,9 @@ mod tests {
         let ledger = ledger(&[0]);
         let before = ledger.last_assignment();
         ledger.revoke(&[0]);
-        ledger.assign_all([0]);
+        ledger.assign([0]);
         // It would hide what is read from the committed offset on.
-        assert_eq!(ledger.arrive([(before, record(0, 9))]), Arrived::default());
+        assert_eq!(ledger.arrive([(before, record(0, 9))]), [0; 0]);
         assert_eq!(offsets(&ledger), [0; 0]);
     }
 
@@ -526,30 +488,14 @@ mod tests {
         let ledger = ledger(&[0]);
         let mut batch = vec![(ledger.last_assignment(), record(0, 9))];
         ledger.revoke(&[0]);
-        ledger.assign_all([0]);
+        ledger.assign([0]);
         let after = ledger.last_assignment();
         batch.extend((5..7).map(|offset| (after, record(0, offset))));
-        assert_eq!(ledger.arrive(batch), Arrived::default());
+        assert_eq!(ledger.arrive(batch), [0; 0]);
         let taken = tokens(&ledger, 2);
         assert_eq!(ledger.to_commit(), []);
         ledger.acknowledge([taken[0]]);
         assert_eq!(ledger.to_commit(), [(0, 6)]);
-    }
-
-    /// What would be passed over would count as settled.
-    #[tokio::test]
-    async fn a_partition_begins_at_its_committed_offset_unless_that_is_gone() {
-        let ledger = Ledger::new(LIMITS);
-        ledger.assign([(0, Some(5)), (1, Some(3))]);
-        let now = ledger.last_assignment();
-        let of = |records: [(i32, i64); 3]| records.map(|(p, offset)| (now, record(p, offset)));
-        let arrived = ledger.arrive(of([(0, 9), (1, 3), (0, 10)]));
-        assert_eq!(arrived.skipped, [(0, 5)]);
-        assert_eq!(offsets(&ledger), [3]);
-        // It is read from there, and the first two are gone.
-        let arrived = ledger.arrive(of([(0, 7), (0, 8), (1, 4)]));
-        assert_eq!(arrived, Arrived::default());
-        assert_eq!(offsets(&ledger), [7, 8, 4]);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Apache Kafka as a transport of `ordered`. New, and not proven yet: see `docs/kafka.md`.
+//! Apache Kafka as a transport of `ordered`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), ordered_core::transport::TransportError> {

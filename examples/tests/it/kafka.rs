@@ -153,7 +153,6 @@ async fn workers_and_the_broker_come_and_go() {
 /// A worker that is stopped for longer than its group waits for it loses its partitions, and not its keys, which its lease
 /// still covers: whoever has the partitions posts to it, and nothing is handled twice.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: `cargo test -p examples kafka -- --ignored`"]
 async fn a_worker_that_is_stopped_for_a_while_handles_nothing_twice() {
     let setting = shared("kafka-stopped", true).await;
     let load = load();

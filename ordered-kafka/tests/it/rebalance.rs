@@ -102,6 +102,33 @@ async fn a_member_that_leaves_hands_over_where_it_was() {
     .await;
 }
 
+/// The client keeps a partition paused that is given up, and assigned again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_is_given_up_while_it_is_paused_is_read_when_it_comes_back() {
+    let topic = Topic::shared(2).await;
+    publish_over_all(&topic, 0..100).await;
+    // No room for more: it reads nothing while the other one joins.
+    let first = Consumer::start(topic.connect(), 20).await;
+    let had = first.take(20).await;
+    let second = Consumer::start(topic.connect(), 20).await;
+    second.take(1).await;
+    second.close().await;
+    first.ack(&had).await;
+    let all: BTreeSet<String> = timeout(LONG, async {
+        let mut all: BTreeSet<String> = bodies(&had).into_iter().collect();
+        while all.len() < 100 {
+            let received = first.take(1).await;
+            first.ack(&received).await;
+            all.extend(bodies(&received));
+        }
+        all
+    })
+    .await
+    .unwrap();
+    assert_eq!(all.len(), 100);
+    first.close().await;
+}
+
 /// As the offsets of the group are seen from outside, while members come and go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn offsets_never_go_back() {
