@@ -204,6 +204,11 @@ impl Bounds {
         }
     }
 
+    /// Whether an owner could go on for long enough with a key that it was asked for.
+    pub(crate) fn may_outstay(&self) -> bool {
+        self.operator.is_some() && self.events.len() > 2
+    }
+
     /// Whether an event may run before those before it are committed.
     pub(crate) fn runs_ahead(&self) -> bool {
         self.batch > 1 || self.window > 0

@@ -2,7 +2,7 @@
 
 use ordered_core::event::EventId;
 use ordered_core::protocol::KeyState;
-use ordered_core::store::{Answer, Request, Save, Slot as Place};
+use ordered_core::store::{AcquireMode, Answer, Previous, Request, Save, Slot as Place};
 
 use crate::Model;
 use crate::bounds::{OnGap, TICK};
@@ -23,19 +23,41 @@ impl Model {
     ) {
         let key = number(request.key());
         match (request, answer) {
-            (Request::Acquire(_), Answer::Owned(_)) => {
-                world.pasts[key].granted = Some(who);
+            (Request::Acquire(_), Answer::Owned(owned)) => {
+                let past = &mut world.pasts[key];
+                past.granted = Some(who);
+                if owned.previous != Previous::Myself {
+                    past.since_asked = None;
+                }
+            }
+            (Request::Acquire(acquire), Answer::Busy(_)) => {
+                if acquire.mode == AcquireMode::HandOver && self.bounds.may_outstay() {
+                    world.pasts[key].since_asked.get_or_insert(0);
+                }
             }
             (Request::Save(save), Answer::Saved(saved)) => {
                 if world.pasts[key].granted != Some(who) {
                     world.break_promise(Broken::Fencing);
                 }
                 self.judge_save(world, key, save, before);
+                self.judge_hand_over(world, key, save);
                 if saved.released {
                     world.pasts[key].granted = None;
+                    world.pasts[key].since_asked = None;
                 }
             }
             _ => {}
+        }
+    }
+
+    /// An owner that was asked for its key may end the event at work, and begins no other one.
+    fn judge_hand_over(&self, world: &mut World, key: KeyNumber, save: &Save) {
+        let Some(commits) = &mut world.pasts[key].since_asked else {
+            return;
+        };
+        *commits += u8::from(!save.remember.is_empty());
+        if *commits > 1 {
+            world.break_promise(Broken::HandOver);
         }
     }
 

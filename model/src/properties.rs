@@ -9,17 +9,18 @@ use crate::worker::Running;
 use crate::world::{Broken, World};
 
 /// The promises that are checked in every state, by name.
-pub const PROPERTIES: [&str; 6] = [
+pub const PROPERTIES: [&str; 7] = [
     "order",
     "once",
     "nothing lost",
     "no overlap",
     "fencing",
     "no blame",
+    "hand-over",
 ];
 
 pub(crate) fn properties() -> Vec<Property<Model>> {
-    let [order, once, lost, overlap, fencing, blame] = PROPERTIES;
+    let [order, once, lost, overlap, fencing, blame, hand_over] = PROPERTIES;
     vec![
         Property::always(order, |_, world: &World| world.keeps(Broken::Order)),
         Property::always(once, |_, world: &World| world.keeps(Broken::Once)),
@@ -39,6 +40,7 @@ pub(crate) fn properties() -> Vec<Property<Model>> {
         Property::always(blame, |model: &Model, world: &World| {
             world.keys().all(|key| model.is_just(world, key))
         }),
+        Property::always(hand_over, |_, world: &World| world.keeps(Broken::HandOver)),
     ]
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Past {
     pub(crate) forgotten: Set,
     /// To whom the key was granted last, until it gave the key up.
     pub(crate) granted: Option<Who>,
+    /// How many saves committed something since an operator asked the owner for the key.
+    pub(crate) since_asked: Option<u8>,
     /// The key was taken from a worker that was alive: what that one still begins does not count.
     pub(crate) forced: bool,
 }
@@ -56,6 +58,8 @@ pub(crate) enum Broken {
     Once,
     /// A worker saved after another was granted the key.
     Fencing,
+    /// A worker was asked for the key, and went on with it after the event at work.
+    HandOver,
 }
 
 /// A few events.

@@ -92,6 +92,15 @@ pub(super) const OPERATED_TWICE: Bounds = Bounds {
     ..PLAIN
 };
 
+/// The owner has more to do when it is asked for the key.
+pub(super) const HANDED_OVER: Bounds = Bounds {
+    name: "an operator, three events",
+    workers: 1,
+    events: THREE,
+    operator: ONCE,
+    ..PLAIN
+};
+
 pub(super) const OPERATED_FAILING: Bounds = Bounds {
     name: "an operator, failing handlers",
     events: ONE,
