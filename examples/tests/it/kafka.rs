@@ -110,7 +110,7 @@ async fn workers_and_the_broker_come_and_go() {
         // So slow that it is not over before the last of it.
         let options = [
             "--work-ms",
-            "20",
+            "40",
             "--concurrency",
             "8",
             "--lease-ms",
@@ -126,16 +126,16 @@ async fn workers_and_the_broker_come_and_go() {
         let mut workers: Vec<Worker> = (0..3).map(|_| start()).collect();
         let mut killed = Vec::new();
         for step in 0..3 {
-            more_are_handled(&setting, load.total() / 10).await;
+            more_are_handled(&setting, &load, 10).await;
             let mut dying = workers.remove(0);
             dying.kill();
             killed.push(dying.id.clone());
             workers.push(start());
-            more_are_handled(&setting, load.total() / 20).await;
+            more_are_handled(&setting, &load, 20).await;
             if step == 1 {
                 kafka.kill();
                 kafka.start_again().await.unwrap();
-                more_are_handled(&setting, load.total() / 20).await;
+                more_are_handled(&setting, &load, 20).await;
             }
             workers.remove(0).stop().await;
             workers.push(start());
@@ -166,7 +166,7 @@ async fn a_worker_that_is_stopped_for_a_while_handles_nothing_twice() {
     ];
     let mut workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &options));
     setting.produce(&load).await;
-    more_are_handled(&setting, load.total() / 10).await;
+    more_are_handled(&setting, &load, 10).await;
     workers[0].signal("STOP");
     // The time is the subject of the test: the group must give up the worker.
     tokio::time::sleep(SESSION + Duration::from_secs(2)).await;
@@ -179,11 +179,12 @@ async fn a_worker_that_is_stopped_for_a_while_handles_nothing_twice() {
     setting.log.assert_in_order_once(&load);
 }
 
-/// Waits until so many more are handled than at this moment, or all.
-async fn more_are_handled(setting: &Setting, events: usize) {
-    let handled = setting.log.total();
+/// Waits until one in so many of all is handled besides those that are at this moment, or all are.
+async fn more_are_handled(setting: &Setting, load: &Load, one_in: usize) {
+    let all = load.total();
+    let wanted = (setting.log.total() + all / one_in).min(all);
     eventually_within(PATIENCE, "under way", async || {
-        setting.log.total() >= handled + events
+        setting.log.total() >= wanted
     })
     .await;
 }
