@@ -1,6 +1,8 @@
 //! All faults.
 
-use crate::fault::Part::{self, Answer, Confirm, Lease, Rebalance, Reconnect, Timeout};
+use crate::fault::Part::{
+    self, Answer, Confirm, KafkaReconnect, Lease, Rebalance, Reconnect, Timeout,
+};
 use crate::fault::{Blow, Broker, Fault};
 use crate::worker::Temper;
 
@@ -331,7 +333,8 @@ pub static FAULTS: &[Fault] = &[
             ],
         )
     },
-    kafka("kafka", "nothing, over Kafka", &[], &[]),
+    // The workers join the group one after the other.
+    kafka("kafka", "nothing, over Kafka", &[], &[Rebalance]),
     kafka(
         "kafka-kill-worker",
         "kill -9 of a worker on Kafka, which is started again",
@@ -360,19 +363,19 @@ pub static FAULTS: &[Fault] = &[
         "kill-kafka",
         "kill -9 of the Kafka broker, which comes back",
         &[Blow::KillKafka],
-        &[Part::Blow, Reconnect, Rebalance],
+        &[Part::Blow, KafkaReconnect, Rebalance],
     ),
     kafka(
         "stop-kafka",
         "the Kafka broker stops in order and is away for seconds",
         &[Blow::StopKafka],
-        &[Part::Blow, Reconnect, Rebalance],
+        &[Part::Blow, KafkaReconnect, Rebalance],
     ),
     kafka(
         "pause-kafka",
         "SIGSTOP of the Kafka broker: connections stay, and nothing answers",
         &[Blow::PauseKafka],
-        &[Part::Blow, Reconnect, Rebalance],
+        &[Part::Blow, KafkaReconnect, Rebalance],
     ),
     Fault {
         hands: 2,
@@ -403,7 +406,7 @@ pub static FAULTS: &[Fault] = &[
                 Part::Blow,
                 Answer,
                 Lease,
-                Reconnect,
+                KafkaReconnect,
                 Rebalance,
                 Timeout,
             ],

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::worker::{ANSWER, KAFKA_SESSION, LEASE, RECONNECT, SWEEP, TIMEOUT, Temper};
+use crate::worker::{
+    ANSWER, KAFKA_RECONNECT, KAFKA_SESSION, LEASE, RECONNECT, SWEEP, TIMEOUT, Temper,
+};
 
 /// One kind of fault, or a mixture.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +91,9 @@ pub enum Part {
     Answer,
     /// The handler's timeout and the pause before it is tried again.
     Timeout,
+    /// The longest pauses before a broker of Kafka is tried again, first as any broker and then as the coordinator of the group.
+    /// The client waits for up to half as long again as it is told to (`reconnect.backoff.max.ms`).
+    KafkaReconnect,
     /// A group of Kafka that finds out that a member is gone, or is made anew, and shares the partitions once more.
     Rebalance,
 }
@@ -98,7 +103,7 @@ impl Part {
         match self {
             Self::Blow => "blow",
             Self::Lease => "lease + two sweeps",
-            Self::Reconnect => "reconnect",
+            Self::Reconnect | Self::KafkaReconnect => "reconnect",
             Self::Confirm => "given-up confirm",
             Self::Answer => "given-up call",
             Self::Timeout => "timeout + backoff",
@@ -114,6 +119,7 @@ impl Part {
             Self::Confirm => Duration::from_secs(10),
             Self::Answer => ANSWER * 2 + Duration::from_secs(1),
             Self::Timeout => TIMEOUT + Duration::from_millis(500),
+            Self::KafkaReconnect => KAFKA_RECONNECT.mul_f64(1.5) * 2,
             Self::Rebalance => KAFKA_SESSION * 2,
         }
     }

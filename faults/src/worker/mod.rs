@@ -38,6 +38,8 @@ pub(crate) const AMQP_HEARTBEAT: u64 = 3;
 
 /// How soon a group of Kafka gives up a worker that says nothing.
 pub(crate) const KAFKA_SESSION: Duration = Duration::from_secs(3);
+/// What `ordered-kafka` tells the client.
+pub(crate) const KAFKA_RECONNECT: Duration = Duration::from_secs(2);
 
 /// What a worker process is told, in JSON as its only argument.
 #[derive(Debug, Clone, Serialize, Deserialize)]
