@@ -2,6 +2,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
+use lapin::types::ShortString;
 use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
 use ordered_core::transport::TransportError;
 
@@ -10,7 +11,7 @@ use crate::broker::Broker;
 use crate::dead_letters::AmqpDeadLetters;
 use crate::names;
 use crate::outgoing::Places;
-use crate::publisher::AmqpPublisher;
+use crate::publisher::{AmqpPublisher, RoutingKey};
 use crate::topology::{QueueKind, Topology};
 use crate::transport::Amqp;
 
@@ -48,22 +49,27 @@ impl AmqpAddress {
         }
     }
 
-    /// A publisher to an exchange, which has to exist; it is connected when this returns.
+    /// A publisher to an exchange, which has to exist; it is connected when this returns. The routing key is a text, the same
+    /// for all events, or [`RoutingKey::OfEvent`].
     ///
     /// # Errors
     /// When the broker cannot be reached or refuses, with what to do about it.
     pub async fn exchange(
         self,
         exchange: impl Into<String>,
-        routing_key: impl Into<String>,
+        routing_key: impl Into<RoutingKey>,
     ) -> Result<AmqpPublisher, TransportError> {
         let (exchange, routing_key) = (exchange.into(), routing_key.into());
-        for (what, name) in [("exchange", &exchange), ("routing_key", &routing_key)] {
-            if name.len() > names::MAX_NAME {
-                let error = format!("`{what}` is longer than 255 bytes");
-                return Err(TransportError::fatal(error));
-            }
+        if exchange.len() > names::MAX_NAME {
+            return Err(TransportError::fatal("`exchange` is longer than 255 bytes"));
         }
+        let routing_key = match routing_key {
+            RoutingKey::OfEvent => None,
+            RoutingKey::Fixed(key) => Some(
+                ShortString::try_new(key)
+                    .map_err(|_| TransportError::fatal("`routing_key` is longer than 255 bytes"))?,
+            ),
+        };
         let broker = Broker {
             address: Address::parse(&self.url)?,
             name: NAME.to_owned(),
@@ -72,7 +78,7 @@ impl AmqpAddress {
             credentials: None,
             refused_for: REFUSED_FOR,
         };
-        let publisher = AmqpPublisher::new(broker, exchange.into(), routing_key.into(), None);
+        let publisher = AmqpPublisher::new(broker, exchange.into(), routing_key, None);
         publisher.connected().await
     }
 }

@@ -138,6 +138,6 @@ mod transport;
 
 pub use builder::{AmqpAddress, AmqpBuilder};
 pub use dead_letters::AmqpDeadLetters;
-pub use publisher::AmqpPublisher;
+pub use publisher::{AmqpPublisher, RoutingKey};
 pub use topology::QueueKind;
 pub use transport::Amqp;
