@@ -130,7 +130,7 @@ pub use ordered_postgres as postgres;
 #[cfg(feature = "postgres")]
 pub use ordered_postgres::{Inbox, Tx};
 #[cfg(feature = "redis")]
-pub use ordered_redis::RedisStore;
+pub use ordered_redis::{RedisStore, Sequencer, sequencer};
 #[cfg(feature = "sqs")]
 pub use ordered_sqs::Sqs;
 
