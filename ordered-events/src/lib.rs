@@ -121,7 +121,7 @@ pub use ordered_core::publish::{
 pub use ordered_macros::OrderedEvent;
 
 #[cfg(feature = "amqp")]
-pub use ordered_amqp::{Amqp, RoutingKey};
+pub use ordered_amqp::{Amqp, Argument, ExchangeKind, QueueKind, RoutingKey};
 #[cfg(feature = "kafka")]
 pub use ordered_kafka::Kafka;
 /// The outbox with its relay, and the inbox, on Postgres.

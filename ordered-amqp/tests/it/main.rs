@@ -14,3 +14,4 @@ mod suite;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+mod topology;
