@@ -2,15 +2,17 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
+use lapin::types::ShortString;
 use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
 use ordered_core::transport::TransportError;
 
 use crate::address::Address;
 use crate::broker::Broker;
 use crate::dead_letters::AmqpDeadLetters;
+use crate::exchange::{Argument, Binding, Exchange, ExchangeKind};
 use crate::names;
 use crate::outgoing::Places;
-use crate::publisher::AmqpPublisher;
+use crate::publisher::{AmqpPublisher, RoutingKey};
 use crate::topology::{QueueKind, Topology};
 use crate::transport::Amqp;
 
@@ -37,6 +39,10 @@ impl AmqpAddress {
             kind: None,
             declare: true,
             dead_letters: None,
+            dead_letter_exchange: None,
+            arguments: Vec::new(),
+            exchanges: Vec::new(),
+            bindings: Vec::new(),
             defer_prefix: None,
             consumer_tag: String::new(),
             name: NAME.to_owned(),
@@ -48,22 +54,27 @@ impl AmqpAddress {
         }
     }
 
-    /// A publisher to an exchange, which has to exist; it is connected when this returns.
+    /// A publisher to an exchange, which has to exist; it is connected when this returns. The routing key is a text, the same
+    /// for all events, or [`RoutingKey::OfEvent`].
     ///
     /// # Errors
     /// When the broker cannot be reached or refuses, with what to do about it.
     pub async fn exchange(
         self,
         exchange: impl Into<String>,
-        routing_key: impl Into<String>,
+        routing_key: impl Into<RoutingKey>,
     ) -> Result<AmqpPublisher, TransportError> {
         let (exchange, routing_key) = (exchange.into(), routing_key.into());
-        for (what, name) in [("exchange", &exchange), ("routing_key", &routing_key)] {
-            if name.len() > names::MAX_NAME {
-                let error = format!("`{what}` is longer than 255 bytes");
-                return Err(TransportError::fatal(error));
-            }
+        if exchange.len() > names::MAX_NAME {
+            return Err(TransportError::fatal("`exchange` is longer than 255 bytes"));
         }
+        let routing_key = match routing_key {
+            RoutingKey::OfEvent => None,
+            RoutingKey::Fixed(key) => Some(
+                ShortString::try_new(key)
+                    .map_err(|_| TransportError::fatal("`routing_key` is longer than 255 bytes"))?,
+            ),
+        };
         let broker = Broker {
             address: Address::parse(&self.url)?,
             name: NAME.to_owned(),
@@ -72,7 +83,7 @@ impl AmqpAddress {
             credentials: None,
             refused_for: REFUSED_FOR,
         };
-        let publisher = AmqpPublisher::new(broker, exchange.into(), routing_key.into(), None);
+        let publisher = AmqpPublisher::new(broker, exchange.into(), routing_key, None);
         publisher.connected().await
     }
 }
@@ -86,6 +97,10 @@ pub struct AmqpBuilder {
     kind: Option<QueueKind>,
     declare: bool,
     dead_letters: Option<String>,
+    dead_letter_exchange: Option<String>,
+    arguments: Vec<(String, Argument)>,
+    exchanges: Vec<(String, ExchangeKind)>,
+    bindings: Vec<(String, String)>,
     defer_prefix: Option<String>,
     consumer_tag: String,
     name: String,
@@ -122,6 +137,36 @@ impl AmqpBuilder {
     /// Where dead letters go; the default is `<queue>.dead`.
     pub fn dead_letter_queue(mut self, queue: impl Into<String>) -> Self {
         self.dead_letters = Some(queue.into());
+        self
+    }
+
+    /// Through which exchange dead letters go, those of the worker and those that RabbitMQ drops, with the name of the
+    /// dead-letter queue as the routing key. The exchange is declared (as a direct one, unless
+    /// [`exchange`](Self::exchange) says otherwise) and the dead-letter queue bound to it; others may bind queues of their own.
+    /// Left out, they go to the queue directly.
+    pub fn dead_letter_exchange(mut self, exchange: impl Into<String>) -> Self {
+        self.dead_letter_exchange = Some(exchange.into());
+        self
+    }
+
+    /// Declares an exchange of this kind, durable, and fails if there is one of another kind.
+    pub fn exchange(mut self, exchange: impl Into<String>, kind: ExchangeKind) -> Self {
+        self.exchanges.push((exchange.into(), kind));
+        self
+    }
+
+    /// Binds the queue to an exchange. May be called several times. An exchange that is there is used as it is; one that is missing
+    /// is declared as a topic exchange, unless [`exchange`](Self::exchange) says another kind. Bindings that were made before stay:
+    /// RabbitMQ removes none by itself.
+    pub fn bind(mut self, exchange: impl Into<String>, routing_key: impl Into<String>) -> Self {
+        self.bindings.push((exchange.into(), routing_key.into()));
+        self
+    }
+
+    /// An argument that the queue is declared with, such as `("x-max-length", 100_000)`; it goes before what is usual here. A queue
+    /// that is there with other arguments is then an error.
+    pub fn argument(mut self, name: impl Into<String>, value: impl Into<Argument>) -> Self {
+        self.arguments.push((name.into(), value.into()));
         self
     }
 
@@ -220,14 +265,37 @@ impl AmqpBuilder {
             credentials: self.credentials,
             refused_for: self.refused_for,
         };
+        let dead_letter_exchange = self.dead_letter_exchange.unwrap_or_default();
+        let exchanges = exchanges(self.exchanges, &self.bindings, &dead_letter_exchange)?;
+        let mut bindings = Vec::with_capacity(self.bindings.len());
+        for (exchange, routing_key) in self.bindings {
+            bindings.push(Binding {
+                exchange: short("bind", exchange)?,
+                routing_key: short("bind", routing_key)?,
+            });
+        }
+        let mut arguments = Vec::with_capacity(self.arguments.len());
+        for (name, value) in self.arguments {
+            if name == "x-queue-type" {
+                return Err(TransportError::fatal(
+                    "`argument`: the type of the queue is said with `kind`",
+                ));
+            }
+            check_name("argument", &name, 0)?;
+            arguments.push((short("argument", name)?, value));
+        }
         let places = Places {
             queue: self.queue.into(),
             dead_letters: dead_letters.into(),
+            dead_letter_exchange: short("dead_letter_exchange", dead_letter_exchange)?,
             defer_prefix,
         };
         let topology = Topology {
             places,
             kind: self.kind,
+            arguments,
+            exchanges,
+            bindings,
             declare: self.declare,
             strict: self.strict,
         };
@@ -242,6 +310,47 @@ impl IntoFuture for AmqpBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(Amqp::open(self))
     }
+}
+
+/// The exchanges that have to be there: those of which the kind is said, and those that something is bound to.
+fn exchanges(
+    said: Vec<(String, ExchangeKind)>,
+    bindings: &[(String, String)],
+    dead_letters: &str,
+) -> Result<Vec<Exchange>, TransportError> {
+    let mut all: Vec<(String, Option<ExchangeKind>)> = Vec::new();
+    for (name, kind) in said {
+        if all.iter().any(|(known, _)| *known == name) {
+            let error = format!("`exchange`: the kind of {name:?} is said twice");
+            return Err(TransportError::fatal(error));
+        }
+        all.push((name, Some(kind)));
+    }
+    if !dead_letters.is_empty() && !all.iter().any(|(known, _)| known == dead_letters) {
+        all.push((dead_letters.to_owned(), Some(ExchangeKind::Direct)));
+    }
+    for (name, _) in bindings {
+        if name.is_empty() {
+            return Err(TransportError::fatal(
+                "`bind`: every queue is bound to the default exchange, whose name is empty, by its name; leave this binding out",
+            ));
+        }
+        if !all.iter().any(|(known, _)| known == name) {
+            all.push((name.clone(), None));
+        }
+    }
+    let exchange = |(name, kind): (String, Option<ExchangeKind>)| {
+        check_name("exchange", &name, 0)?;
+        let name = short("exchange", name)?;
+        Ok(Exchange { name, kind })
+    };
+    all.into_iter().map(exchange).collect()
+}
+
+fn short(setting: &str, text: String) -> Result<ShortString, TransportError> {
+    ShortString::try_new(text).map_err(|_| {
+        TransportError::fatal(format!("`{setting}` has a name of more than 255 bytes"))
+    })
 }
 
 /// A queue name of AMQP has 1 to 255 bytes; a suffix may have to fit in, too.
@@ -283,5 +392,33 @@ mod tests {
         let long = "d".repeat(250);
         assert!(refused(builder("q").defer_queue_prefix(long)).contains("`defer_queue_prefix`"));
         assert_eq!(refused(builder("q")), "");
+    }
+
+    #[test]
+    fn a_topology_that_cannot_be_is_refused_with_the_setting() {
+        let long = || "x".repeat(256);
+        let (topic, fanout) = (ExchangeKind::Topic, ExchangeKind::Fanout);
+        for (builder, word) in [
+            (builder("q").bind("", "key"), "`bind`: every queue"),
+            (builder("q").bind("e", long()), "`bind`"),
+            (builder("q").bind(long(), "key"), "`exchange` has 256 bytes"),
+            (
+                builder("q").exchange("", ExchangeKind::Topic),
+                "`exchange` is empty",
+            ),
+            (
+                builder("q").exchange("e", topic).exchange("e", fanout),
+                "said twice",
+            ),
+            (builder("q").argument("x-queue-type", "stream"), "`kind`"),
+            (builder("q").argument(long(), 1), "`argument`"),
+            (
+                builder("q").dead_letter_exchange(long()),
+                "`exchange` has 256 bytes",
+            ),
+        ] {
+            let error = refused(builder);
+            assert!(error.contains(word), "{word}: {error}");
+        }
     }
 }

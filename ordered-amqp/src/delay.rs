@@ -45,7 +45,8 @@ impl Delay {
     /// together with the messages in it (<https://www.rabbitmq.com/docs/ttl#queue-ttl>).
     pub(crate) fn arguments(self, home: &str) -> FieldTable {
         let mut table = arguments::quorum();
-        arguments::dead_letter_to(&mut table, home);
+        arguments::dead_letter(&mut table, "", home);
+        arguments::dead_letter_at_least_once(&mut table);
         table.insert(
             "x-message-ttl".into(),
             AMQPValue::LongLongInt(self.0.into()),

@@ -10,6 +10,13 @@ use crate::address::Address;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Stage<'a> {
     Connecting,
+    /// Declaring this exchange.
+    Exchange(&'a str),
+    /// Binding this queue to this exchange.
+    Binding {
+        exchange: &'a str,
+        queue: &'a str,
+    },
     /// Declaring this queue.
     Queue(&'a str),
     /// Consuming from this queue, which has just been declared or found.
@@ -22,6 +29,7 @@ pub(crate) const NOT_FOUND: u16 = 404;
 pub(crate) const RESOURCE_LOCKED: u16 = 405;
 pub(crate) const PRECONDITION_FAILED: u16 = 406;
 pub(crate) const NOT_ALLOWED: u16 = 530;
+const COMMAND_INVALID: u16 = 503;
 const INTERNAL_ERROR: u16 = 541;
 
 /// The reply code, when it was the broker who refused.
@@ -107,11 +115,36 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
         (Stage::Connecting, None) => format!(
             "RabbitMQ cannot be reached at {address}: check that it runs and that the address is right"
         ),
+        (Stage::Exchange(exchange), Some(NOT_FOUND)) => format!(
+            "there is no exchange {exchange:?} at {address}: create it, or let it be declared with `declare(true)`"
+        ),
+        (Stage::Exchange(exchange), Some(PRECONDITION_FAILED)) => format!(
+            "the exchange {exchange:?} at {address} is there, and of another kind or not durable: name its kind in `exchange`, leave \
+             it out to use the exchange as it is, or delete it"
+        ),
+        (Stage::Exchange(exchange), Some(COMMAND_INVALID)) => format!(
+            "RabbitMQ at {address} does not know the kind of the exchange {exchange:?}: enable the plugin that has it \
+             (`rabbitmq-plugins enable …`)"
+        ),
+        (Stage::Exchange(exchange), Some(ACCESS_REFUSED)) => format!(
+            "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` to declare \
+             it; a name that begins with `amq.` is RabbitMQ's own"
+        ),
+        (Stage::Exchange(exchange), _) => {
+            format!("the exchange {exchange:?} at {address} cannot be declared")
+        }
+        (Stage::Binding { exchange, queue }, Some(ACCESS_REFUSED)) => format!(
+            "the user {user:?} may not bind the queue {queue:?} to the exchange {exchange:?} at {address}: it needs `write` for the \
+             queue and `read` for the exchange"
+        ),
+        (Stage::Binding { exchange, queue }, _) => {
+            format!("the queue {queue:?} cannot be bound to the exchange {exchange:?} at {address}")
+        }
         (Stage::Queue(queue) | Stage::Consuming(queue), Some(NOT_FOUND)) => format!(
             "there is no queue {queue:?} at {address}: create it, or let it be declared with `declare(true)`"
         ),
         (Stage::Queue(queue) | Stage::Consuming(queue), Some(PRECONDITION_FAILED)) => format!(
-            "the queue {queue:?} at {address} exists with other arguments: leave out `kind` to use it as it is, \
+            "the queue {queue:?} at {address} exists with other arguments: leave out `kind` and `argument` to use it as it is, \
              or delete it"
         ),
         (Stage::Queue(queue) | Stage::Consuming(queue), Some(RESOURCE_LOCKED)) => {

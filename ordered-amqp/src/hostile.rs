@@ -106,6 +106,7 @@ fn message() -> impl Strategy<Value = Original> {
 #[test]
 fn any_message_is_read_and_copied() {
     let places = Places {
+        dead_letter_exchange: Default::default(),
         queue: "q".into(),
         dead_letters: "q.dead".into(),
         defer_prefix: "q.defer".into(),

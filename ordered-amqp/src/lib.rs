@@ -25,6 +25,12 @@
 //! oldest events for instance, is told in the log when the transport starts, and refused with
 //! [`strict`](AmqpBuilder::strict). What an operator has set by a policy is not seen.
 //!
+//! # Exchanges
+//!
+//! [`AmqpBuilder::bind`] binds the queue to an exchange, [`AmqpBuilder::exchange`] says of which kind the exchange is,
+//! [`AmqpBuilder::argument`] gives the queue an argument, and [`AmqpBuilder::dead_letter_exchange`] lets dead letters go through an
+//! exchange. All of it is declared when the transport starts, by a publisher of the queue too, and again when the queue was deleted.
+//!
 //! # What becomes of a delivery
 //!
 //! - *Acknowledged*: acknowledgements are coalesced, one frame for all that lie before the oldest unsettled delivery.
@@ -114,6 +120,7 @@ mod dead_letters;
 mod delay;
 mod driver;
 mod envelope;
+mod exchange;
 mod failure;
 mod frame;
 mod headers;
@@ -138,6 +145,7 @@ mod transport;
 
 pub use builder::{AmqpAddress, AmqpBuilder};
 pub use dead_letters::AmqpDeadLetters;
-pub use publisher::AmqpPublisher;
+pub use exchange::{Argument, ExchangeKind};
+pub use publisher::{AmqpPublisher, RoutingKey};
 pub use topology::QueueKind;
 pub use transport::Amqp;

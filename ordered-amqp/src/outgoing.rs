@@ -7,6 +7,7 @@ use ordered_core::transport::Reason;
 
 use crate::delay::Delay;
 use crate::envelope::PERSISTENT;
+use crate::exchange::Binding;
 use crate::original::Original;
 use crate::{headers, names};
 
@@ -31,6 +32,8 @@ pub(crate) struct Outgoing {
 pub(crate) struct Places {
     pub(crate) queue: ShortString,
     pub(crate) dead_letters: ShortString,
+    /// Through which exchange dead letters go, with the name of their queue as the routing key; the default exchange is empty.
+    pub(crate) dead_letter_exchange: ShortString,
     pub(crate) defer_prefix: String,
 }
 
@@ -66,13 +69,22 @@ impl Places {
             headers::insert(&mut headers, name, value);
         }
         Outgoing {
-            exchange: ShortString::default(),
+            exchange: self.dead_letter_exchange.clone(),
             routing_key: self.dead_letters.clone(),
             properties: self.properties(original, headers),
             body: original.body.clone(),
             delay: None,
             is_copy: true,
         }
+    }
+
+    /// How the queue of dead letters gets what goes through an exchange.
+    pub(crate) fn dead_letter_binding(&self) -> Option<Binding> {
+        let exchange = self.dead_letter_exchange.clone();
+        (!exchange.as_str().is_empty()).then(|| Binding {
+            exchange,
+            routing_key: self.dead_letters.clone(),
+        })
     }
 
     /// A dead letter as it was, for the queue that it came from.
@@ -167,6 +179,7 @@ mod tests {
         Places {
             queue: "q".into(),
             dead_letters: "q.dead".into(),
+            dead_letter_exchange: ShortString::default(),
             defer_prefix: "q.defer".into(),
         }
     }

@@ -77,6 +77,22 @@ impl Outlet {
         *self.link.lock().await = Some(Arc::new(Link::over(connection)));
     }
 
+    /// Whether the connection that there is says that the broker takes nothing.
+    pub(crate) async fn is_blocked(&self) -> bool {
+        let link = self.link.lock().await;
+        link.as_ref()
+            .is_some_and(|link| link.is_connected() && link.is_blocked())
+    }
+
+    /// The same without waiting: false while a connection is being made.
+    pub(crate) fn was_blocked(&self) -> bool {
+        let link = self.link.try_lock();
+        link.is_ok_and(|link| {
+            link.as_ref()
+                .is_some_and(|link| link.is_connected() && link.is_blocked())
+        })
+    }
+
     /// Publishes, in order, and waits for all the confirms; says of each what became of it.
     pub(crate) async fn send(&self, messages: &[Outgoing]) -> Vec<Result<(), NotSent>> {
         match self.try_send(messages).await {

@@ -2,12 +2,12 @@ use std::fmt;
 
 use async_trait::async_trait;
 use lapin::types::ShortString;
-use ordered_core::event::Envelope;
-use ordered_core::transport::{Publish, TransportError};
+use ordered_core::publish::Outgoing as Event;
+use ordered_core::transport::{Flow, Publish, TransportError};
 
 use crate::broker::Broker;
 use crate::envelope;
-use crate::failure::away;
+use crate::failure::{PRECONDITION_FAILED, away, reply_code};
 use crate::frame::TooLarge;
 use crate::outgoing::Outgoing;
 use crate::outlet::{NotSent, Outlet};
@@ -15,21 +15,51 @@ use crate::topology::Topology;
 
 /// Publishes events, persistently and with the broker's confirm.
 ///
-/// Many calls may run at once: each has a channel for itself, on one connection. While the broker is short of memory
-/// or disk, calls wait.
+/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed. Many
+/// calls may run at once: each has a channel for itself, on one connection. While the broker is short of memory or disk, nothing
+/// is sent, and calls answer that it is busy.
 pub struct AmqpPublisher {
     broker: Broker,
     topology: Option<Topology>,
     exchange: ShortString,
-    routing_key: ShortString,
+    /// Without one it is the key of the event.
+    routing_key: Option<ShortString>,
     outlet: Outlet,
+}
+
+/// With which routing key events are published to an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoutingKey {
+    /// The same for all, of 255 bytes at most.
+    Fixed(String),
+    /// The key of the event, for exchanges that route by it: topics, or hashes of the key.
+    OfEvent,
+}
+
+impl From<String> for RoutingKey {
+    fn from(key: String) -> Self {
+        Self::Fixed(key)
+    }
+}
+
+impl From<&str> for RoutingKey {
+    fn from(key: &str) -> Self {
+        Self::Fixed(key.to_owned())
+    }
+}
+
+impl From<&String> for RoutingKey {
+    fn from(key: &String) -> Self {
+        Self::Fixed(key.clone())
+    }
 }
 
 impl AmqpPublisher {
     pub(crate) fn new(
         broker: Broker,
         exchange: ShortString,
-        routing_key: ShortString,
+        routing_key: Option<ShortString>,
         topology: Option<Topology>,
     ) -> Self {
         Self {
@@ -43,7 +73,7 @@ impl AmqpPublisher {
 
     pub(crate) fn to_queue(broker: Broker, topology: Topology) -> Self {
         let queue = topology.places.queue.clone();
-        Self::new(broker, ShortString::default(), queue, Some(topology))
+        Self::new(broker, ShortString::default(), Some(queue), Some(topology))
     }
 
     /// Connects now, and sees to it that the queue is there.
@@ -61,15 +91,64 @@ impl AmqpPublisher {
         self.outlet.close().await;
     }
 
-    fn error(&self, reason: NotSent) -> TransportError {
-        let (exchange, key) = (self.exchange.as_str(), self.routing_key.as_str());
+    fn message(&self, event: &Event) -> Result<Outgoing, TransportError> {
+        let routing_key = match &self.routing_key {
+            Some(key) => key.clone(),
+            None => routing_key_of(event)?,
+        };
+        let envelope = event.envelope();
+        Ok(Outgoing {
+            exchange: self.exchange.clone(),
+            routing_key,
+            properties: envelope::to_properties(envelope)?,
+            body: envelope.body.clone(),
+            delay: None,
+            is_copy: false,
+        })
+    }
+
+    /// An event that the broker will not have, because it is too large for instance, closes the channel for all that are on it,
+    /// and the broker does not say which it was: they are sent again, each by itself.
+    async fn find_refused(&self, sent: &[Outgoing], fates: &mut [Result<(), NotSent>]) {
+        if sent.len() == 1 || !fates.iter().any(is_refusal) {
+            return;
+        }
+        for (message, fate) in sent.iter().zip(fates) {
+            if is_refusal(fate) {
+                let mut alone = self.outlet.send(std::slice::from_ref(message)).await;
+                *fate = alone.pop().unwrap_or(Err(NotSent::Unconfirmed));
+            }
+        }
+    }
+
+    fn blocked(&self) -> String {
+        let address = &self.broker.address;
+        format!(
+            "RabbitMQ at {address} is short of memory or disk, and takes no messages (`rabbitmq-diagnostics alarms`)"
+        )
+    }
+
+    fn error(&self, reason: NotSent, routing_key: &ShortString) -> TransportError {
+        let (exchange, key) = (self.exchange.as_str(), routing_key.as_str());
         match reason {
+            NotSent::Lost(error) if reply_code(&error) == Some(PRECONDITION_FAILED) => {
+                TransportError::fatal(format!(
+                    "RabbitMQ refuses an event; one that is too large (`max_message_size`), for instance. It said: {error}"
+                ))
+            }
             NotSent::Lost(error) => away(&self.broker.address, error),
             NotSent::Unconfirmed => TransportError::unavailable(format!(
                 "RabbitMQ at {} has not confirmed what was published: publish it again; if that goes on, see whether the \
                  queue has a leader (`rabbitmq-queues quorum_status`)",
                 self.broker.address
             )),
+            // The next attempt finds the queue declared.
+            NotSent::Unroutable if self.topology.as_ref().is_some_and(|it| it.declare) => {
+                TransportError::unavailable(format!(
+                    "there was no queue {key:?} at {}; it is declared again",
+                    self.broker.address
+                ))
+            }
             NotSent::Unroutable => TransportError::fatal(format!(
                 "no queue takes what is published to the exchange {exchange:?} with the routing key {key:?}: \
                  declare the queue, or bind it"
@@ -78,34 +157,78 @@ impl AmqpPublisher {
                 "the headers of an event have {bytes} bytes, and {limit} fit into a frame of RabbitMQ: put what is \
                  large into the body"
             )),
-            NotSent::Refused => TransportError::unavailable(format!(
+            NotSent::Refused => TransportError::busy(format!(
                 "the queue behind the exchange {exchange:?} and the routing key {key:?} refused an event, as a full \
-                 one does"
+                 one does (`x-overflow`: `reject-publish`)"
             )),
         }
     }
 }
 
+/// Whether the broker has closed the channel over a message that it will not have.
+fn is_refusal(fate: &Result<(), NotSent>) -> bool {
+    matches!(fate, Err(NotSent::Lost(error)) if reply_code(error) == Some(PRECONDITION_FAILED))
+}
+
+/// The key of the event, as far as AMQP can carry it.
+fn routing_key_of(event: &Event) -> Result<ShortString, TransportError> {
+    let key = event.key().ok_or_else(|| {
+        TransportError::fatal(
+            "the routing key is to be the event's key (`RoutingKey::OfEvent`), and the event has none: give it one, or publish \
+             with a fixed routing key",
+        )
+    })?;
+    let text = key.as_str();
+    ShortString::try_new(text).map_err(|_| {
+        TransportError::fatal(format!(
+            "the event's key has {} bytes, and a routing key of AMQP may have 255: take a shorter key, or a fixed routing key",
+            text.len()
+        ))
+    })
+}
+
 #[async_trait]
 impl Publish for AmqpPublisher {
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        let messages: Result<Vec<Outgoing>, TransportError> = envelopes
-            .into_iter()
-            .map(|envelope| {
-                Ok(Outgoing {
-                    exchange: self.exchange.clone(),
-                    routing_key: self.routing_key.clone(),
-                    properties: envelope::to_properties(&envelope)?,
-                    body: envelope.body,
-                    delay: None,
-                    is_copy: false,
-                })
-            })
-            .collect();
-        let outcomes = self.outlet.send(&messages?).await;
-        outcomes
-            .into_iter()
-            .try_for_each(|outcome| outcome.map_err(|reason| self.error(reason)))
+    async fn send(&self, events: &[Event]) -> Vec<Result<(), TransportError>> {
+        if self.outlet.is_blocked().await {
+            let blocked = || TransportError::busy(self.blocked());
+            return events.iter().map(|_| Err(blocked())).collect();
+        }
+        // What cannot be a message at all keeps its place among the outcomes.
+        let mut sent = Vec::with_capacity(events.len());
+        let mut outcomes: Vec<Option<TransportError>> = Vec::with_capacity(events.len());
+        for event in events {
+            match self.message(event) {
+                Ok(message) => {
+                    sent.push(message);
+                    outcomes.push(None);
+                }
+                Err(error) => outcomes.push(Some(error)),
+            }
+        }
+        let mut fates = self.outlet.send(&sent).await;
+        self.find_refused(&sent, &mut fates).await;
+        let mut fates = fates.into_iter().zip(sent);
+        let outcomes = outcomes.into_iter().map(|refused| match refused {
+            Some(error) => Err(error),
+            None => match fates.next() {
+                Some((outcome, message)) => {
+                    outcome.map_err(|reason| self.error(reason, &message.routing_key))
+                }
+                None => Err(TransportError::unavailable("RabbitMQ was not asked")),
+            },
+        });
+        outcomes.collect()
+    }
+
+    fn flow(&self) -> Flow {
+        if self.outlet.was_blocked() {
+            Flow::Blocked {
+                why: self.blocked(),
+            }
+        } else {
+            Flow::Open
+        }
     }
 }
 
@@ -114,7 +237,7 @@ impl fmt::Debug for AmqpPublisher {
         f.debug_struct("AmqpPublisher")
             .field("address", &self.broker.address)
             .field("exchange", &self.exchange.as_str())
-            .field("routing_key", &self.routing_key.as_str())
+            .field("routing_key", &self.routing_key)
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,11 @@
 use lapin::Connection;
 use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use ordered_core::transport::TransportError;
 
 use crate::address::Address;
 use crate::broker::{ANSWER, within};
+use crate::exchange::{Argument, Binding, Exchange};
 use crate::failure::{self, Stage, explain};
 use crate::outgoing::Places;
 use crate::queue_facts;
@@ -39,10 +40,14 @@ pub(crate) mod arguments {
         table
     }
 
-    /// What the queue drops goes to that queue, and is not dropped before it is there.
-    pub(crate) fn dead_letter_to(table: &mut FieldTable, queue: &str) {
-        text(table, "x-dead-letter-exchange", "");
-        text(table, "x-dead-letter-routing-key", queue);
+    /// What the queue drops goes there.
+    pub(crate) fn dead_letter(table: &mut FieldTable, exchange: &str, key: &str) {
+        text(table, "x-dead-letter-exchange", exchange);
+        text(table, "x-dead-letter-routing-key", key);
+    }
+
+    /// It is not dropped before it is there.
+    pub(crate) fn dead_letter_at_least_once(table: &mut FieldTable) {
         text(table, "x-dead-letter-strategy", "at-least-once");
         text(table, "x-overflow", "reject-publish");
     }
@@ -53,6 +58,10 @@ pub(crate) mod arguments {
 pub(crate) struct Topology {
     pub(crate) places: Places,
     pub(crate) kind: Option<QueueKind>,
+    /// What the queue is declared with besides; what is said here goes before what is usual.
+    pub(crate) arguments: Vec<(ShortString, Argument)>,
+    pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) bindings: Vec<Binding>,
     pub(crate) declare: bool,
     /// A queue whose arguments break a promise is refused.
     pub(crate) strict: bool,
@@ -70,23 +79,71 @@ impl Topology {
             dead_letters,
             ..
         } = &self.places;
+        for exchange in &self.exchanges {
+            exchange.ensure(connection, address, self.declare).await?;
+        }
         let plain = arguments::quorum();
-        self.ensure_queue(connection, address, dead_letters.as_str(), None, plain)
+        self.ensure_queue(connection, address, (dead_letters.as_str(), false), plain)
             .await?;
-        let arguments = self.arguments();
-        self.ensure_queue(connection, address, queue.as_str(), self.kind, arguments)
-            .await
+        let is_said = self.kind.is_some() || !self.arguments.is_empty();
+        self.ensure_queue(
+            connection,
+            address,
+            (queue.as_str(), is_said),
+            self.arguments(),
+        )
+        .await?;
+        if !self.declare {
+            return Ok(());
+        }
+        let dead = self.places.dead_letter_binding();
+        if let Some(binding) = dead {
+            binding.ensure(connection, address, dead_letters).await?;
+        }
+        for binding in &self.bindings {
+            binding.ensure(connection, address, queue).await?;
+        }
+        Ok(())
     }
 
     /// What the queue is declared with, if it is missing.
     fn arguments(&self) -> FieldTable {
+        let mut table = self.usual_arguments();
+        for (name, value) in &self.arguments {
+            table.insert(name.clone(), value.for_lapin());
+        }
+        table
+    }
+
+    fn usual_arguments(&self) -> FieldTable {
+        let Places {
+            dead_letters,
+            dead_letter_exchange,
+            ..
+        } = &self.places;
         match self.kind {
-            Some(QueueKind::Classic) => arguments::classic(),
+            Some(QueueKind::Classic) => {
+                let mut table = arguments::classic();
+                // Where it is said, what a classic queue drops goes there too.
+                if !dead_letter_exchange.as_str().is_empty() {
+                    arguments::dead_letter(
+                        &mut table,
+                        dead_letter_exchange.as_str(),
+                        dead_letters.as_str(),
+                    );
+                }
+                table
+            }
             Some(QueueKind::Quorum) | None => {
                 // From RabbitMQ 4.0 on, a quorum queue drops what it has delivered 20 times, unless it has a place
                 // for it: <https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>.
                 let mut table = arguments::quorum();
-                arguments::dead_letter_to(&mut table, self.places.dead_letters.as_str());
+                arguments::dead_letter(
+                    &mut table,
+                    dead_letter_exchange.as_str(),
+                    dead_letters.as_str(),
+                );
+                arguments::dead_letter_at_least_once(&mut table);
                 table
             }
         }
@@ -125,17 +182,16 @@ impl Topology {
         Ok(())
     }
 
-    /// A queue whose kind was not asked for is used as it is, if it is there.
+    /// A queue of which neither kind nor arguments are said is used as it is, if it is there.
     async fn ensure_queue(
         &self,
         connection: &Connection,
         address: &Address,
-        queue: &str,
-        kind: Option<QueueKind>,
+        (queue, is_said): (&str, bool),
         arguments: FieldTable,
     ) -> Result<(), TransportError> {
         let passive = QueueDeclareOptions::durable().passive();
-        if kind.is_none() || !self.declare {
+        if !is_said || !self.declare {
             match declare(connection, queue, passive, FieldTable::default()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if self.declare && is_missing(&error) => {}

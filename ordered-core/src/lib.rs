@@ -11,6 +11,7 @@ pub mod event;
 pub mod explain;
 pub mod handler;
 pub mod protocol;
+pub mod publish;
 pub mod store;
 pub mod transport;
 mod words;

@@ -18,13 +18,9 @@ pub use ordered_core::handler::{
 };
 pub use ordered_core::protocol::GapPolicy;
 
-#[cfg(feature = "postgres")]
-pub use ordered_postgres::PostgresError;
-#[cfg(feature = "postgres")]
-pub use ordered_postgres::outbox::{
-    HeaderValue, OrderedEvent, OutboxEvent, invalid_event, outbox_event,
+pub use ordered_core::publish::{
+    HeaderValue, InvalidEvent, NewEvent, OrderedEvent, invalid_event, new_event,
 };
-#[cfg(feature = "postgres")]
 pub use std::borrow::Cow;
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

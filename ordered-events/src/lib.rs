@@ -74,43 +74,54 @@ pub use ordered_core as core;
 #[cfg(feature = "macros")]
 pub use ordered_macros::ordered_handler;
 
-/// Makes a struct an event that can be staged.
+pub use ordered_core::publish::{
+    AfterReport, HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OrderedEvent,
+    Outgoing, Payload, Publisher, PublisherBuilder, PublisherStatus, Receipt,
+};
+/// Makes a struct an event that can be published, staged in the outbox, or numbered by a `Sequencer`.
 ///
 /// ```
-/// use ordered_events::postgres::outbox::OutboxTransaction;
-/// use ordered_events::postgres::{Outbox, PostgresError};
-/// use ordered_events::{HandlerError, OrderedEvent, ordered_handler};
+/// use ordered_events::{HandlerError, MemoryBroker, OrderedEvent, Publisher, ordered_handler};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize, OrderedEvent)]
-/// #[ordered(key = "account_id", event_type = "debited")]
+/// #[ordered(key = "account_id", id = "payment_id", event_type = "debited")]
 /// struct Debited {
 ///     account_id: String,
+///     payment_id: String,
+///     seq: u64,
 ///     cents: i64,
+///     #[ordered(header = "x-tenant")]
+///     tenant: String,
 /// }
 ///
-/// // In the service, in the transaction that debits the account:
-/// async fn debit(tx: &mut impl OutboxTransaction) -> Result<(), PostgresError> {
-///     let event = Debited { account_id: "account-17".into(), cents: 500 };
-///     let staged = Outbox::stage(tx, &event).await?;
-///     println!("{} #{}", staged.key, staged.seq);
-///     Ok(())
-/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // In the service. The broker is one in memory here:
+/// let publisher = Publisher::builder(MemoryBroker::new()).build()?;
+/// let event = Debited {
+///     account_id: "account-17".into(),
+///     payment_id: "payment-5".into(),
+///     seq: 1,
+///     cents: 500,
+///     tenant: "acme".into(),
+/// };
+/// publisher.publish(&event).await?;
 ///
 /// // In the worker:
-/// #[ordered_handler(key = "account_id", seq = "header:x-ordered-seq", id = "header:x-ordered-id")]
+/// #[ordered_handler(key = "account_id", seq = "seq", id = "payment_id")]
 /// async fn apply(event: Debited) -> Result<(), HandlerError> {
 ///     println!("{} cents", event.cents);
 ///     Ok(())
 /// }
+/// # Ok(())
+/// # }
 /// ```
-#[cfg(all(feature = "macros", feature = "postgres"))]
+#[cfg(feature = "macros")]
 pub use ordered_macros::OrderedEvent;
-#[cfg(feature = "postgres")]
-pub use ordered_postgres::OrderedEvent;
 
 #[cfg(feature = "amqp")]
-pub use ordered_amqp::Amqp;
+pub use ordered_amqp::{Amqp, Argument, ExchangeKind, QueueKind, RoutingKey};
 #[cfg(feature = "kafka")]
 pub use ordered_kafka::Kafka;
 /// The outbox with its relay, and the inbox, on Postgres.
@@ -119,7 +130,7 @@ pub use ordered_postgres as postgres;
 #[cfg(feature = "postgres")]
 pub use ordered_postgres::{Inbox, Tx};
 #[cfg(feature = "redis")]
-pub use ordered_redis::RedisStore;
+pub use ordered_redis::{RedisStore, Sequencer, sequencer};
 #[cfg(feature = "sqs")]
 pub use ordered_sqs::Sqs;
 

@@ -40,3 +40,15 @@ pub fn parent(context: &Context) -> Option<SpanContext> {
         state.unwrap_or_default(),
     ))
 }
+
+/// The span of now, as the header `traceparent` has it. `None` where no layer of `tracing-opentelemetry` listens.
+///
+/// For [`PublisherBuilder::trace`](ordered_core::publish::PublisherBuilder::trace).
+#[must_use]
+pub fn current() -> Option<TraceParent> {
+    let context = Span::current().context();
+    let span = context.span().span_context().clone();
+    let (trace, span_id) = (span.trace_id(), span.span_id());
+    let flags = span.trace_flags().to_u8();
+    TraceParent::parse(&format!("00-{trace:032x}-{span_id:016x}-{flags:02x}"))
+}

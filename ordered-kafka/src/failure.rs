@@ -141,6 +141,9 @@ pub(crate) fn while_writing(topic: &str, error: &KafkaError) -> TransportError {
         Some(Code::InvalidTimestamp) => fatal(format!(
             "the topic `{topic}` refuses the time of an event (`message.timestamp.before.max.ms`, `…after.max.ms`)"
         )),
+        Some(Code::ThrottlingQuotaExceeded) => TransportError::busy(format!(
+            "Kafka: the brokers take no more of this client for now ({error})"
+        )),
         _ => TransportError::unavailable(format!(
             "Kafka: the topic `{topic}` did not take an event ({error})"
         )),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Envelope;
+use ordered_core::publish::Outgoing;
 use ordered_core::transport::{Publish, TransportError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -24,7 +25,10 @@ const FULL: Duration = Duration::from_millis(5);
 /// repeats a request. Clones share the connections.
 ///
 /// Events with one record key go to one partition. The record key is the header [`kafka.key`](names::KEY), or what
-/// [`key`](crate::KafkaBuilder::key) says; an event without any goes to some partition.
+/// [`key`](crate::KafkaBuilder::key) says, or the key of the event; an event without any goes to some partition.
+///
+/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key also where a record is given up by
+/// the client (`delivery.timeout.ms`), and sends it again.
 #[derive(Clone)]
 pub struct KafkaPublisher {
     link: Arc<Link>,
@@ -40,8 +44,8 @@ impl KafkaPublisher {
     }
 
     /// Puts an event into the client's queue, once there is room for it.
-    async fn enqueue(&self, envelope: &Envelope) -> Result<DeliveryFuture, TransportError> {
-        let key = self.key_of(envelope);
+    async fn enqueue(&self, event: &Outgoing) -> Result<DeliveryFuture, TransportError> {
+        let (envelope, key) = (event.envelope(), self.key_of(event));
         let mut record: FutureRecord<'_, str, [u8]> =
             FutureRecord::to(&self.link.topic).headers(headers(envelope));
         record.payload = Some(&envelope.body);
@@ -59,11 +63,22 @@ impl KafkaPublisher {
         }
     }
 
-    fn key_of(&self, envelope: &Envelope) -> Option<String> {
+    async fn confirmed(&self, delivery: DeliveryFuture) -> Result<(), TransportError> {
+        let error = match delivery.await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err((error, _))) => error,
+            Err(_) => KafkaError::Canceled,
+        };
+        Err(failure::while_writing(&self.link.topic, &error))
+    }
+
+    fn key_of(&self, event: &Outgoing) -> Option<String> {
+        let envelope = event.envelope();
         let header = |name: &str| envelope.headers.get(name).cloned();
         let chosen = self.link.options.key.as_deref();
         header(names::KEY)
             .or_else(|| chosen.and_then(|name| header(name).or_else(|| field(envelope, name))))
+            .or_else(|| event.key().map(|key| key.as_str().to_owned()))
     }
 }
 
@@ -93,23 +108,19 @@ fn field(envelope: &Envelope, name: &str) -> Option<String> {
 impl Publish for KafkaPublisher {
     /// # Cancel safety
     /// What a dropped future has enqueued is published all the same.
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        let mut deliveries = Vec::with_capacity(envelopes.len());
-        for envelope in &envelopes {
-            deliveries.push(self.enqueue(envelope).await?);
+    async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
+        let mut deliveries = Vec::with_capacity(events.len());
+        for event in events {
+            deliveries.push(self.enqueue(event).await);
         }
-        let mut failed = None;
+        let mut outcomes = Vec::with_capacity(events.len());
         for delivery in deliveries {
-            let error = match delivery.await {
-                Ok(Ok(_)) => continue,
-                Ok(Err((error, _))) => error,
-                Err(_) => KafkaError::Canceled,
-            };
-            failed.get_or_insert(error);
+            outcomes.push(match delivery {
+                Ok(delivery) => self.confirmed(delivery).await,
+                Err(error) => Err(error),
+            });
         }
-        failed.map_or(Ok(()), |error| {
-            Err(failure::while_writing(&self.link.topic, &error))
-        })
+        outcomes
     }
 }
 

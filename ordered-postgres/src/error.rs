@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use deadpool_postgres::{PoolError, TimeoutType};
+use ordered_core::publish::InvalidEvent;
 use tokio_postgres::error::SqlState;
 
 use crate::migrate::NOT_MIGRATED;
@@ -113,6 +114,12 @@ impl fmt::Display for PostgresError {
 impl Error for PostgresError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<InvalidEvent> for PostgresError {
+    fn from(error: InvalidEvent) -> Self {
+        Self::new(PostgresErrorKind::Invalid, error.to_string())
     }
 }
 

@@ -47,7 +47,9 @@ mod error;
 mod link;
 mod names;
 mod patience;
+mod script;
 mod sentinel;
+pub mod sequencer;
 mod server;
 mod settings;
 mod store;
@@ -55,4 +57,5 @@ mod store;
 mod tls;
 
 pub use builder::RedisStoreBuilder;
+pub use sequencer::Sequencer;
 pub use store::RedisStore;

@@ -25,6 +25,11 @@ impl Names {
         format!("{{{}:{}:{bucket}}}", self.prefix, escape(group.name()))
     }
 
+    /// The hash tag of a sequencer. No group can have this name: a `%` in one is written `%25`.
+    pub(crate) fn sequencer(&self, name: &str) -> String {
+        format!("{{{}:%sequencer:{}}}", self.prefix, escape(name))
+    }
+
     /// What is recorded of the group as a whole.
     pub(crate) fn meta(&self, group: &str) -> String {
         format!("{}:{}:meta", self.prefix, escape(group))

@@ -1,12 +1,13 @@
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hasher;
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{StreamExt, stream};
 use ordered_core::event::Envelope;
+use ordered_core::publish::Outgoing as Event;
 use ordered_core::transport::TransportError;
 use serde_json::Value;
-use tokio::time::sleep;
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::calls::{AT_ONCE, BATCH};
 use crate::failure::{Failure, FailureKind};
@@ -17,9 +18,9 @@ use crate::names;
 /// What one call carries, but for a single event that is larger. SQS takes 1 MiB; before August 2025 it was this much, and
 /// not everything that speaks its protocol has followed.
 const BATCH_BYTES: usize = 256 << 10;
-/// How often what a call left undone is sent again.
-const TRIES: u32 = 6;
-const BACKOFF: Duration = Duration::from_millis(50);
+
+/// What a message group and a deduplication id may have at the most.
+const MAX_NAME: usize = 128;
 
 struct Letter {
     message: Outgoing,
@@ -27,74 +28,144 @@ struct Letter {
     deduplication: Option<String>,
 }
 
-pub(crate) async fn publish(link: &Link, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-    let mut batches: Vec<Vec<Letter>> = Vec::new();
+/// Sends the events once, in order, and says of each what became of it.
+pub(crate) async fn send(link: &Link, events: &[Event]) -> Vec<Result<(), TransportError>> {
+    let mut outcomes: Vec<_> = events.iter().map(|_| Err(unanswered(link))).collect();
+    let mut batches: Vec<Vec<(usize, Letter)>> = Vec::new();
     let mut bytes = 0;
-    for envelope in envelopes {
-        let letter = Letter::new(link, &envelope)?;
+    let (mut groups, mut repeats) = (HashSet::new(), false);
+    for (place, event) in events.iter().enumerate() {
+        let letter = match Letter::new(link, event) {
+            Ok(letter) => letter,
+            Err(error) => {
+                outcomes[place] = Err(error);
+                continue;
+            }
+        };
+        repeats |= letter
+            .group
+            .clone()
+            .is_some_and(|group| !groups.insert(group));
         let size = letter.message.size();
         bytes += size;
         match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH && bytes <= BATCH_BYTES => batch.push(letter),
+            Some(batch) if batch.len() < BATCH && bytes <= BATCH_BYTES => {
+                batch.push((place, letter));
+            }
             _ => {
                 bytes = size;
-                batches.push(vec![letter]);
+                batches.push(vec![(place, letter)]);
             }
         }
     }
-    let at_once = if link.is_fifo() { 1 } else { AT_ONCE };
-    let mut sends = Vec::with_capacity(batches.len());
+    // The order among calls matters where a group has events in two of them.
+    if link.is_fifo() && repeats {
+        send_in_turn(link, batches, &mut outcomes).await;
+        return outcomes;
+    }
+    let mut calls = Vec::with_capacity(batches.len());
     for batch in batches {
-        sends.push(send(link, batch));
+        calls.push(call(link, batch));
     }
-    let mut sends = stream::iter(sends).buffered(at_once);
-    while let Some(sent) = sends.next().await {
-        sent?;
+    let answers: Vec<_> = stream::iter(calls)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    for (place, outcome) in answers.into_iter().flatten() {
+        outcomes[place] = outcome;
     }
-    Ok(())
+    outcomes
 }
 
-/// Sends a batch, and again what the answer leaves undone.
-async fn send(link: &Link, batch: Vec<Letter>) -> Result<(), TransportError> {
-    let mut entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect();
-    let mut last = String::new();
-    for tries in 0..TRIES {
-        let call = link.client.send_message_batch().queue_url(&link.url);
-        let call = call.set_entries(Some(entries.clone()));
-        let output = call
-            .send()
-            .await
-            .map_err(|error| failed(link, Failure::of(&error)))?;
-        if output.failed.is_empty() {
-            return Ok(());
-        }
-        for refused in &output.failed {
-            let failure = Failure::coded(refused.code(), refused.message().unwrap_or_default());
-            if refused.sender_fault() && !refused.code().contains("Throttl") {
-                let kind = FailureKind::Refused;
-                return Err(failed(link, Failure { kind, ..failure }));
-            }
-            last = failure.words;
-        }
-        entries.retain(|entry| {
-            output
-                .failed
-                .iter()
-                .any(|refused| refused.id() == entry.id())
+/// Sends one call after the other. Of a group of which something failed nothing more is sent.
+async fn send_in_turn(
+    link: &Link,
+    batches: Vec<Vec<(usize, Letter)>>,
+    outcomes: &mut [Result<(), TransportError>],
+) {
+    let mut stopped: HashSet<String> = HashSet::new();
+    for mut batch in batches {
+        batch.retain(|(_, letter)| {
+            let group = letter.group.as_ref();
+            !group.is_some_and(|group| stopped.contains(group))
         });
-        sleep(BACKOFF * 2_u32.pow(tries)).await;
+        if batch.is_empty() {
+            continue;
+        }
+        let of_place: HashMap<usize, Option<String>> = batch
+            .iter()
+            .map(|(place, letter)| (*place, letter.group.clone()))
+            .collect();
+        for (place, outcome) in call(link, batch).await {
+            if outcome.is_err() {
+                stopped.extend(of_place[&place].clone());
+            }
+            outcomes[place] = outcome;
+        }
     }
-    let kind = FailureKind::Passing;
-    Err(failed(link, Failure { kind, words: last }))
 }
 
-fn failed(link: &Link, Failure { kind, words }: Failure) -> TransportError {
+/// Sends one call, and says of each of its events what became of it.
+async fn call(
+    link: &Link,
+    batch: Vec<(usize, Letter)>,
+) -> Vec<(usize, Result<(), TransportError>)> {
+    let places: Vec<usize> = batch.iter().map(|(place, _)| *place).collect();
+    let letters = batch.into_iter().map(|(_, letter)| letter);
+    let entries = letters.enumerate().map(entry).collect();
+    let call = link.client.send_message_batch().queue_url(&link.url);
+    let output = match call.set_entries(Some(entries)).send().await {
+        Ok(output) => output,
+        Err(error) => {
+            let failure = Failure::of(&error);
+            let failed = |place| (place, Err(failed(link, &failure)));
+            return places.into_iter().map(failed).collect();
+        }
+    };
+    let number = |id: &str| {
+        id.parse()
+            .ok()
+            .filter(|number: &usize| *number < places.len())
+    };
+    let mut outcomes: Vec<_> = places.iter().map(|_| Err(unanswered(link))).collect();
+    for sent in &output.successful {
+        if let Some(number) = number(sent.id()) {
+            outcomes[number] = Ok(());
+        }
+    }
+    for refused in &output.failed {
+        if let Some(number) = number(refused.id()) {
+            let failure = Failure::coded(refused.code(), refused.message().unwrap_or_default());
+            let kind = if is_throttling(refused.code()) || !refused.sender_fault() {
+                failure.kind
+            } else {
+                FailureKind::Refused
+            };
+            outcomes[number] = Err(failed(link, &Failure { kind, ..failure }));
+        }
+    }
+    places.into_iter().zip(outcomes).collect()
+}
+
+fn is_throttling(code: &str) -> bool {
+    code.contains("Throttl") || code.contains("OverLimit")
+}
+
+fn failed(link: &Link, Failure { kind, words }: &Failure) -> TransportError {
     let queue = &link.queue;
-    let text = format!("SQS: the queue `{queue}` did not take all events: {words}");
+    let text = format!("SQS: the queue `{queue}` did not take an event: {words}");
     match kind {
+        FailureKind::Passing if is_throttling(words) => TransportError::busy(text),
         FailureKind::Passing | FailureKind::Unreachable => TransportError::unavailable(text),
         _ => TransportError::fatal(text),
     }
+}
+
+fn unanswered(link: &Link) -> TransportError {
+    let queue = &link.queue;
+    TransportError::unavailable(format!(
+        "SQS: the queue `{queue}` has not said what became of an event"
+    ))
 }
 
 fn entry((id, letter): (usize, Letter)) -> SendMessageBatchRequestEntry {
@@ -109,7 +180,8 @@ fn entry((id, letter): (usize, Letter)) -> SendMessageBatchRequestEntry {
 }
 
 impl Letter {
-    fn new(link: &Link, envelope: &Envelope) -> Result<Self, TransportError> {
+    fn new(link: &Link, event: &Event) -> Result<Self, TransportError> {
+        let envelope = event.envelope();
         let message = encode(envelope, HashMap::new());
         let size = message.size();
         if size > message::MAX_BYTES {
@@ -130,15 +202,20 @@ impl Letter {
         }
         let options = &link.options;
         let chosen = |name: &Option<String>| name.as_deref().and_then(|name| find(envelope, name));
-        let group = group.or_else(|| chosen(&options.message_group)).ok_or_else(|| {
+        let of_key = || event.key().map(|key| as_name(key.as_str()));
+        let group = group
+            .or_else(|| chosen(&options.message_group))
+            .or_else(of_key);
+        let group = group.ok_or_else(|| {
             TransportError::fatal(format!(
-                "SQS: an event for a FIFO queue has no message group: give it the header `{}`, or say with \
+                "SQS: an event for a FIFO queue has no message group: give it a key, or the header `{}`, or say with \
                  `.message_group(\"order_id\")` which header or field of its JSON it is",
                 names::MESSAGE_GROUP_ID
             ))
         })?;
         let deduplication = header(names::MESSAGE_DEDUPLICATION_ID)
             .or_else(|| chosen(&options.message_deduplication))
+            .or_else(|| event.id().map(|id| as_name(id.as_str())))
             .or_else(|| {
                 let unique = || format!("{:032x}", fastrand::u128(..));
                 (!options.content_based_deduplication).then(unique)
@@ -149,6 +226,18 @@ impl Letter {
             deduplication,
         })
     }
+}
+
+/// A text as the name of a message group, or as a deduplication id: as it is, where SQS takes it, else a digest of it.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html> has what it takes.
+fn as_name(text: &str) -> String {
+    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || byte.is_ascii_punctuation();
+    if text.len() <= MAX_NAME && text.bytes().all(is_taken) {
+        return text.to_owned();
+    }
+    let mut hasher = SipHasher24::new();
+    hasher.write(text.as_bytes());
+    format!("{:032x}", hasher.finish128().as_u128())
 }
 
 /// The header of this name, or the top-level field of the JSON.
@@ -167,6 +256,17 @@ fn find(envelope: &Envelope, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_sqs_does_not_take_as_a_name_becomes_a_digest() {
+        assert_eq!(as_name("order-7/eu"), "order-7/eu");
+        for text in ["a b", "ü", &"k".repeat(129)] {
+            let name = as_name(text);
+            assert_eq!(name.len(), 32, "{name}");
+            assert_eq!(as_name(text), name);
+        }
+        assert_ne!(as_name("a b"), as_name("a  b"));
+    }
 
     #[test]
     fn a_group_is_found_in_a_header_or_in_the_json() {

@@ -1,17 +1,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ordered_core::event::Envelope;
+use ordered_core::publish::Outgoing;
 use ordered_core::transport::{Publish, TransportError};
 
 use crate::link::Link;
-use crate::publish::publish;
+use crate::publish::send;
 
 /// Publishes events to a queue, ten with a call. Clones share the connections.
 ///
-/// Events go out in order on a FIFO queue, unless the queue takes only a part of a call: the rest is then sent again,
-/// behind it. Whatever fails that may pass is tried again for some seconds, so that an event may be there twice on a
-/// standard queue.
+/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed. On a FIFO
+/// queue an event's key is its message group, and its id its deduplication id, unless the builder or a header says otherwise.
 #[derive(Debug, Clone)]
 pub struct SqsPublisher {
     link: Arc<Link>,
@@ -25,7 +24,7 @@ impl SqsPublisher {
 
 #[async_trait]
 impl Publish for SqsPublisher {
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        publish(&self.link, envelopes).await
+    async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
+        send(&self.link, events).await
     }
 }

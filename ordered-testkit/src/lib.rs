@@ -10,6 +10,8 @@ pub mod history;
 pub mod hostile;
 #[cfg(feature = "server")]
 pub mod proxy;
+#[cfg(feature = "suites")]
+pub mod publisher_suite;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "simulation")]

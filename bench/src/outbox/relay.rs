@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
+use ordered_events::core::publish::Outgoing;
 use ordered_events::core::transport::TransportError;
 use ordered_events::postgres::Relay;
 use ordered_events::{Amqp, Envelope, Publish};
@@ -31,16 +32,18 @@ struct Counter {
 
 #[async_trait]
 impl Publish for Counter {
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        let events = envelopes.len();
-        self.first.get_or_init(|| (Instant::now(), events));
-        if let Some(inner) = &self.inner {
-            inner.publish(envelopes).await?;
-        }
-        if self.events.fetch_add(events, Ordering::Relaxed) + events >= self.until {
+    async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
+        let count = events.len();
+        self.first.get_or_init(|| (Instant::now(), count));
+        let outcomes = match &self.inner {
+            Some(inner) => inner.send(events).await,
+            None => events.iter().map(|_| Ok(())).collect(),
+        };
+        let confirmed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        if self.events.fetch_add(confirmed, Ordering::Relaxed) + confirmed >= self.until {
             self.done.notify_one();
         }
-        Ok(())
+        outcomes
     }
 }
 

@@ -5,6 +5,7 @@ mod credentials;
 mod faults;
 mod hostile;
 mod messages;
+mod publisher_suite;
 mod queues;
 mod redrive;
 mod settling;
@@ -13,3 +14,4 @@ mod suite;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+mod topology;

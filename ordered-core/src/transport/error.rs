@@ -9,12 +9,25 @@ pub struct TransportError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+impl TransportErrorKind {
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub const fn passes(self) -> bool {
+        match self {
+            Self::Unavailable | Self::Busy => true,
+            Self::Fatal => false,
+        }
+    }
+}
+
 /// What to make of a [`TransportError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// The broker is away or overloaded; it passes.
+    /// The broker cannot be reached, or does not answer; it passes.
     Unavailable,
+    /// The broker is there and takes nothing for now: a full queue, flow control, throttling. It passes.
+    Busy,
     /// It will not pass: the message says what to do.
     Fatal,
 }
@@ -24,6 +37,15 @@ impl TransportError {
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self {
             kind: TransportErrorKind::Unavailable,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// The broker is there and takes nothing for now; it passes.
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self {
+            kind: TransportErrorKind::Busy,
             message: message.into(),
             source: None,
         }

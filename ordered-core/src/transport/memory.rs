@@ -10,6 +10,7 @@ use super::{
     Delivery, Fate, Intake, Publish, Reason, Settlement, Token, Transport, TransportError,
 };
 use crate::event::Envelope;
+use crate::publish::Outgoing;
 
 /// What a [`MemoryBroker`] does to the events on their way, decided by a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -318,9 +319,10 @@ impl Drop for MemoryTransport {
 
 #[async_trait]
 impl Publish for MemoryBroker {
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        self.lock().publish(envelopes);
+    async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
+        let envelopes = events.iter().map(|event| event.envelope().clone());
+        self.lock().publish(envelopes.collect());
         self.shared.arrived.notify_waiters();
-        Ok(())
+        events.iter().map(|_| Ok(())).collect()
     }
 }

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod error;
 mod memory;
+mod publish;
 
 use std::fmt;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 pub use dead_letters::{BrokerDeadLetter, DeadLetters, dead_letter_header};
 pub use error::{TransportError, TransportErrorKind};
 pub use memory::{Faults, MemoryBroker, MemoryTransport, shuffle_within};
+pub use publish::{Flow, Publish};
 
 use crate::event::Envelope;
 
@@ -190,14 +192,4 @@ pub trait Transport: Send + Sync + 'static {
     /// # Errors
     /// When the broker is away; it then notices by itself.
     async fn close(&self) -> Result<(), TransportError>;
-}
-
-/// Puts events into the queue that a [`Transport`] consumes.
-#[async_trait]
-pub trait Publish: Send + Sync + 'static {
-    /// Publishes the events in order, and returns once the broker has confirmed all of them.
-    ///
-    /// # Errors
-    /// When the broker did not take them all; some may have been taken.
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError>;
 }

@@ -15,6 +15,7 @@ mod log;
 mod operators;
 mod outages;
 mod pitfalls;
+mod publishing;
 mod purity;
 mod refused;
 mod resources;

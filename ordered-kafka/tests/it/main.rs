@@ -4,6 +4,7 @@ mod committing;
 mod dead_letters;
 mod deferring;
 mod outage;
+mod publisher_suite;
 mod publishing;
 mod rebalance;
 mod redrive;

@@ -103,8 +103,8 @@ impl Options {
         if written == "seq" {
             errors.at(
                 &given.name,
-                "the outbox numbers the events when they are staged: leave `seq` out here, and let the handler read it with \
-                 `seq = \"header:x-ordered-seq\"`",
+                "the seq is no option: where the outbox or a sequencer numbers the events, the handler reads it with \
+                 `seq = \"header:x-ordered-seq\"`; where you number them, it is a field of the body like any other",
             );
             return;
         }

@@ -14,7 +14,7 @@ fn private(options: &Options) -> TokenStream {
     }
 }
 
-/// An event without a meaning, in place of one that cannot be made: what stages it gives no messages of its own.
+/// An event without a meaning, in place of one that cannot be made: what publishes it gives no messages of its own.
 pub(super) fn fallback(input: &DeriveInput, options: &Options) -> TokenStream {
     let private = private(options);
     let name = &input.ident;
@@ -23,9 +23,9 @@ pub(super) fn fallback(input: &DeriveInput, options: &Options) -> TokenStream {
         #[allow(deprecated, non_local_definitions)]
         const _: () = {
             impl #impl_generics #private::OrderedEvent for #name #generics #conditions {
-                fn to_outbox(
+                fn to_event(
                     &self,
-                ) -> #private::Result<#private::Cow<'_, #private::OutboxEvent>, #private::PostgresError> {
+                ) -> #private::Result<#private::Cow<'_, #private::NewEvent>, #private::InvalidEvent> {
                     loop {}
                 }
             }
@@ -107,11 +107,11 @@ pub(super) fn implementation(
         const _: () = {
             impl #impl_generics #private::OrderedEvent for #name #generics #conditions {
                 #[allow(unused_mut)]
-                fn to_outbox(
+                fn to_event(
                     &self,
-                ) -> #private::Result<#private::Cow<'_, #private::OutboxEvent>, #private::PostgresError> {
+                ) -> #private::Result<#private::Cow<'_, #private::NewEvent>, #private::InvalidEvent> {
                     let #event = self;
-                    let mut __staged = #private::outbox_event(
+                    let mut __staged = #private::new_event(
                         #aggregate_type,
                         #key.map_err(#private::invalid_event)?,
                         #event_type,

@@ -1,4 +1,4 @@
-//! `#[derive(OrderedEvent)]`: a struct becomes an event that the outbox can stage.
+//! `#[derive(OrderedEvent)]`: a struct becomes an event that can be published, or staged in an outbox.
 
 mod attr;
 mod expand;

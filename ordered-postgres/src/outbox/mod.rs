@@ -2,7 +2,6 @@
 
 mod columns;
 mod counted;
-mod event;
 mod stage;
 #[cfg(feature = "sqlx")]
 mod with_sqlx;
@@ -11,7 +10,7 @@ mod with_tokio_postgres;
 
 pub use columns::Columns;
 pub use counted::Counted;
-#[doc(hidden)]
-pub use event::{HeaderValue, invalid_event, outbox_event};
-pub use event::{OrderedEvent, OutboxEvent, Payload};
+/// An event to be staged: what becomes a row of `ordered_outbox`.
+pub use ordered_core::publish::NewEvent as OutboxEvent;
+pub use ordered_core::publish::{OrderedEvent, Payload};
 pub use stage::{CHANNEL, MAX_BATCH, Outbox, OutboxTransaction, Staged};

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use ordered_core::event::{EventId, Key, Seq};
+use ordered_core::event::{EventId, Seq};
 
 use super::{Columns, Counted, OrderedEvent, OutboxEvent};
 use crate::error::{PostgresError, PostgresErrorKind};
@@ -35,16 +35,7 @@ pub const CHANNEL: &str = "ordered_outbox";
 #[derive(Debug, Clone, Copy)]
 pub struct Outbox;
 
-/// What a staged event got.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Staged {
-    /// Its key.
-    pub key: Key,
-    /// Its place among the events of the key.
-    pub seq: Seq,
-    /// Its id.
-    pub id: EventId,
-}
+pub use ordered_core::publish::Staged;
 
 /// A transaction in which events can be staged. That of `tokio-postgres`, `deadpool-postgres` and, with the feature `sqlx`,
 /// of `sqlx` are; so is a `PgConnection` of `sqlx` in which a transaction is open.
@@ -84,7 +75,7 @@ impl Outbox {
         transaction: &mut impl OutboxTransaction,
         event: &impl OrderedEvent,
     ) -> Result<Staged, PostgresError> {
-        let event = event.to_outbox()?;
+        let event = event.to_event()?;
         let columns = Columns::of([&*event]);
         let id = columns.ids.first().cloned().unwrap_or_default();
         let seq = transaction.stage_single(columns).await?;
@@ -112,7 +103,7 @@ impl Outbox {
         }
         let events: Vec<Cow<'_, OutboxEvent>> = events
             .iter()
-            .map(OrderedEvent::to_outbox)
+            .map(OrderedEvent::to_event)
             .collect::<Result<_, _>>()?;
         let columns = Columns::of(events.iter().map(|event| &**event));
         let ids = columns.ids.clone();

@@ -1,14 +1,13 @@
-//! Publishing, and finding out which key is in the way when it fails.
+//! Publishing, and which keys are in the way when it fails.
 
 use std::collections::HashMap;
 
-use futures_util::{FutureExt, StreamExt, stream};
-use ordered_core::event::Envelope;
+use ordered_core::publish::Outgoing;
 use ordered_core::transport::{Publish, TransportError, TransportErrorKind};
 
 use super::row::OutboxRow;
 
-/// How many keys are published at a time, each by itself, after all of them together have failed.
+/// How many keys that lag are gone on with at a time.
 pub(super) const KEYS_AT_A_TIME: usize = 8;
 
 /// What became of an attempt to publish rows.
@@ -18,7 +17,7 @@ pub(super) enum Attempt {
     All,
     /// All but what these keys have from some seq on.
     Without(Vec<Stopped>),
-    /// Nothing went through: it is not the keys.
+    /// Nothing went through, or the connection broke: it is not the keys.
     Nothing(TransportError),
 }
 
@@ -32,92 +31,76 @@ pub(super) struct Stopped {
     pub(super) error: String,
 }
 
-/// Publishes the rows in their order. On a first failure that passes by itself nothing else is tried; otherwise each key is
-/// tried by itself, so that one that cannot be published stops alone.
+/// Sends the rows once, in their order. Where the broker is not there at first, it is not the keys; otherwise each key stops at
+/// its first event that was not taken.
 pub(super) async fn publish(
     publisher: &dyn Publish,
     rows: &[OutboxRow],
     earlier_failures: u32,
 ) -> Attempt {
-    let error = match publisher.publish(envelopes(rows)).await {
-        Ok(()) => return Attempt::All,
-        Err(error) => error,
+    let events: Vec<Outgoing> = rows.iter().map(OutboxRow::outgoing).collect();
+    let mut outcomes = publisher.send(&events).await;
+    let missing = || {
+        Err(TransportError::unavailable(
+            "the transport has not said what became of an event",
+        ))
     };
-    let passes = error.kind() == TransportErrorKind::Unavailable;
-    if passes && earlier_failures == 0 {
+    outcomes.resize_with(rows.len(), missing);
+    let mut stopped: HashMap<&str, Stopped> = HashMap::new();
+    let (mut went, mut only_unavailable, mut last) = (false, true, None);
+    for (row, outcome) in rows.iter().zip(outcomes) {
+        let Err(error) = outcome else {
+            went = true;
+            continue;
+        };
+        only_unavailable &= error.kind() == TransportErrorKind::Unavailable;
+        stopped
+            .entry(&row.key)
+            .or_insert_with(|| row.stopped(&error));
+        last = Some(error);
+    }
+    let Some(error) = last else {
+        return Attempt::All;
+    };
+    let is_broker = only_unavailable && (earlier_failures == 0 || !went);
+    let is_everything = !went && rows.iter().any(|row| row.key != rows[0].key);
+    if is_broker || is_everything {
         return Attempt::Nothing(error);
     }
-    let keys = by_key(rows);
-    let alone = keys.len() == 1;
-    let (first, rest) = keys.split_at(keys.len().min(KEYS_AT_A_TIME));
-    let (mut stopped, mut went) = each(publisher, first).await;
-    if !went && (passes || !alone) {
-        return Attempt::Nothing(error);
-    }
-    let (more, _) = each(publisher, rest).await;
-    stopped.extend(more);
-    went |= stopped.is_empty();
-    if went && stopped.is_empty() {
-        Attempt::All
-    } else {
-        Attempt::Without(stopped)
-    }
+    Attempt::Without(stopped.into_values().collect())
 }
 
-/// The keys that stopped, and whether anything was published.
-async fn each(publisher: &dyn Publish, keys: &[Vec<&OutboxRow>]) -> (Vec<Stopped>, bool) {
-    let all: Vec<_> = keys
-        .iter()
-        .map(|rows| of_key(publisher, rows).boxed())
-        .collect();
-    let outcomes = stream::iter(all)
-        .buffer_unordered(KEYS_AT_A_TIME)
-        .collect::<Vec<_>>()
-        .await;
-    let went = outcomes.iter().any(|outcome| match outcome {
-        Ok(()) => true,
-        Err((_, some)) => *some,
-    });
-    let stopped = outcomes.into_iter().filter_map(Result::err);
-    (stopped.map(|(stopped, _)| stopped).collect(), went)
-}
-
-/// Publishes rows of one key, up to the first that cannot be published.
-pub(super) async fn of_key(
-    publisher: &dyn Publish,
-    rows: &[&OutboxRow],
-) -> Result<(), (Stopped, bool)> {
-    let together = rows.iter().map(|row| row.envelope()).collect();
-    if publisher.publish(together).await.is_ok() {
+/// Publishes rows of one key, up to the first that cannot be published. The first goes alone: where it is the one in the way,
+/// none of those behind it may come before it.
+pub(super) async fn of_key(publisher: &dyn Publish, rows: &[&OutboxRow]) -> Result<(), Stopped> {
+    let Some((first, rest)) = rows.split_first() else {
         return Ok(());
-    }
-    for (place, row) in rows.iter().enumerate() {
-        if let Err(error) = publisher.publish(vec![row.envelope()]).await {
-            let stopped = Stopped {
-                key: row.key.clone(),
-                shard: row.shard,
-                seq: row.seq,
-                error: error.to_string(),
-            };
-            return Err((stopped, place > 0));
+    };
+    for part in [std::slice::from_ref(first), rest] {
+        let events: Vec<Outgoing> = part.iter().map(|row| row.outgoing()).collect();
+        let mut outcomes = publisher.send(&events).await.into_iter();
+        for row in part {
+            match outcomes.next() {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Err(row.stopped(&error)),
+                None => {
+                    return Err(row.stopped(&TransportError::unavailable(
+                        "the transport has not answered",
+                    )));
+                }
+            }
         }
     }
     Ok(())
 }
 
-fn envelopes(rows: &[OutboxRow]) -> Vec<Envelope> {
-    rows.iter().map(OutboxRow::envelope).collect()
-}
-
-fn by_key(rows: &[OutboxRow]) -> Vec<Vec<&OutboxRow>> {
-    let mut places = HashMap::new();
-    let mut keys: Vec<Vec<&OutboxRow>> = Vec::new();
-    for row in rows {
-        let place = *places.entry(&row.key).or_insert(keys.len());
-        match keys.get_mut(place) {
-            Some(rows) => rows.push(row),
-            None => keys.push(vec![row]),
+impl OutboxRow {
+    fn stopped(&self, error: &TransportError) -> Stopped {
+        Stopped {
+            key: self.key.clone(),
+            shard: self.shard,
+            seq: self.seq,
+            error: error.to_string(),
         }
     }
-    keys
 }

@@ -34,13 +34,9 @@ impl Pump {
                 let range = (lagging.next_seq, i64::MAX);
                 let rows = reading::of_key(reader, &key, range, EVENTS_A_TURN, bytes).await?;
                 let all: Vec<_> = rows.iter().collect();
-                let outcome = if all.is_empty() {
-                    Ok(())
-                } else {
-                    of_key(&*publisher, &all).await
-                };
+                let outcome = of_key(&*publisher, &all).await;
                 let last = rows.last().map(|row| row.seq);
-                Ok((key, lagging, last, outcome.map_err(|(stopped, _)| stopped)))
+                Ok((key, lagging, last, outcome))
             };
             turns.push(turn.boxed());
         }

@@ -4,20 +4,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use ordered_core::event::{Envelope, TraceParent};
+use ordered_core::publish::Outgoing;
 use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-/// The header with the key of the event.
-pub const HEADER_KEY: &str = "x-ordered-key";
-/// The header with the seq: `#[ordered_handler(seq = "header:x-ordered-seq")]`.
-pub const HEADER_SEQ: &str = "x-ordered-seq";
-/// The header with the id: `#[ordered_handler(id = "header:x-ordered-id")]`.
-pub const HEADER_ID: &str = "x-ordered-id";
-/// The header with the type of the event.
-pub const HEADER_TYPE: &str = "x-ordered-type";
-/// The header with the type of the aggregate.
-pub const HEADER_AGGREGATE: &str = "x-ordered-aggregate";
+pub use ordered_core::publish::header::{
+    AGGREGATE as HEADER_AGGREGATE, ID as HEADER_ID, KEY as HEADER_KEY, SEQ as HEADER_SEQ,
+    TYPE as HEADER_TYPE,
+};
 
 /// Where a row stands among all rows. The later the transaction began to write, the higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +107,11 @@ impl OutboxRow {
     /// What it takes in memory, roughly.
     pub(super) fn size(&self) -> usize {
         self.body.len() + self.headers.as_ref().map_or(0, String::len) + self.key.len() + 200
+    }
+
+    /// The message, with what the broker routes and recognises it by.
+    pub(super) fn outgoing(&self) -> Outgoing {
+        self.envelope().into()
     }
 
     /// The message. Each publication of the row makes the same one.

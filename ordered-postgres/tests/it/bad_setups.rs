@@ -139,6 +139,7 @@ async fn a_payload_that_is_not_json() {
 #[tokio::test]
 async fn a_key_that_is_none() {
     let error = OutboxEvent::json("order", "", "placed", &1).unwrap_err();
+    let error = PostgresError::from(error);
     says(&error, PostgresErrorKind::Invalid, &["the key is empty"]);
     let client = connect(&database().await).await;
     for (key, word) in [

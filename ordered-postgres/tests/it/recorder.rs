@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Envelope;
+use ordered_core::publish::Outgoing;
 use ordered_core::transport::{Publish, TransportError};
 use ordered_postgres::relay::{HEADER_KEY, HEADER_SEQ};
 use ordered_testkit::eventually;
@@ -110,25 +111,33 @@ fn identity(envelope: &Envelope) -> Option<(String, u64)> {
 
 #[async_trait]
 impl Publish for Recorder {
-    async fn publish(&self, envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        self.calls.lock().unwrap().push(envelopes.len());
-        let refusal = {
+    /// Of a key of which an event is refused it takes nothing more in the same call.
+    async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
+        self.calls.lock().unwrap().push(events.len());
+        let mut outcomes = Vec::with_capacity(events.len());
+        {
             let failing = self.failing.lock().unwrap();
-            let mut refusal = None;
-            for envelope in envelopes {
-                let refused = identity(&envelope)
+            let mut stopped = BTreeSet::new();
+            for event in events {
+                let identity = identity(event.envelope());
+                let refused = identity
+                    .as_ref()
                     .zip(failing.as_ref())
-                    .and_then(|((key, seq), failing)| failing(&key, seq));
-                match refused {
+                    .and_then(|((key, seq), failing)| failing(key, *seq));
+                let key = identity.map(|(key, _)| key);
+                let held_back = || TransportError::unavailable("an event before it was refused");
+                match refused.or_else(|| stopped.contains(&key).then(held_back)) {
                     Some(error) => {
-                        refusal = Some(error);
-                        break;
+                        stopped.insert(key);
+                        outcomes.push(Err(error));
                     }
-                    None => self.taken.lock().unwrap().push(envelope),
+                    None => {
+                        self.taken.lock().unwrap().push(event.envelope().clone());
+                        outcomes.push(Ok(()));
+                    }
                 }
             }
-            refusal
-        };
+        }
         let gate = self.gate.lock().unwrap().clone();
         if let Some(gate) = gate {
             let _ = gate
@@ -138,6 +147,6 @@ impl Publish for Recorder {
         }
         // A broker takes its time.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        refusal.map_or(Ok(()), Err)
+        outcomes
     }
 }

@@ -14,7 +14,7 @@ mod open;
 mod presence;
 mod read;
 mod record;
-mod reply;
+pub(crate) mod reply;
 mod script;
 mod session;
 mod sweep;
@@ -104,6 +104,22 @@ impl RedisStore {
             }),
             clock: None,
         }
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.shared.link
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.shared.address
+    }
+
+    pub(crate) fn is_strict(&self) -> bool {
+        self.shared.strict
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.shared.names
     }
 
     /// The same store on another clock than the server's, for tests that step the time. It has to run ahead of the

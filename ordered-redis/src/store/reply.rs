@@ -4,7 +4,7 @@ use ordered_core::event::{EventId, Key};
 use ordered_core::store::StoreError;
 use redis::Value;
 
-pub(super) fn misshaped(what: &str) -> StoreError {
+pub(crate) fn misshaped(what: &str) -> StoreError {
     StoreError::refused(format!(
         "Redis answered with a {what} of another shape: run the same version in all workers"
     ))
@@ -12,10 +12,10 @@ pub(super) fn misshaped(what: &str) -> StoreError {
 
 /// The values of a list, one after the other.
 #[derive(Debug)]
-pub(super) struct Reply(std::vec::IntoIter<Value>);
+pub(crate) struct Reply(std::vec::IntoIter<Value>);
 
 impl Reply {
-    pub(super) fn new(value: Value) -> Result<Self, StoreError> {
+    pub(crate) fn new(value: Value) -> Result<Self, StoreError> {
         match value {
             Value::Array(values) | Value::Set(values) => Ok(Self(values.into_iter())),
             Value::Map(pairs) => {
@@ -26,39 +26,39 @@ impl Reply {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn next(&mut self) -> Result<Value, StoreError> {
+    pub(crate) fn next(&mut self) -> Result<Value, StoreError> {
         self.0.next().ok_or_else(|| misshaped("list"))
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, StoreError> {
+    pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
         number(self.next()?)
     }
 
-    pub(super) fn list(&mut self) -> Result<Self, StoreError> {
+    pub(crate) fn list(&mut self) -> Result<Self, StoreError> {
         Self::new(self.next()?)
     }
 
-    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, StoreError> {
         self.maybe_bytes()?.ok_or_else(|| misshaped("text"))
     }
 
-    pub(super) fn maybe_bytes(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn maybe_bytes(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         maybe_bytes(self.next()?)
     }
 
-    pub(super) fn text(&mut self) -> Result<String, StoreError> {
+    pub(crate) fn text(&mut self) -> Result<String, StoreError> {
         text(self.bytes()?)
     }
 
-    pub(super) fn maybe_text(&mut self) -> Result<Option<String>, StoreError> {
+    pub(crate) fn maybe_text(&mut self) -> Result<Option<String>, StoreError> {
         self.maybe_bytes()?.map(text).transpose()
     }
 
-    pub(super) fn key(&mut self) -> Result<Key, StoreError> {
+    pub(crate) fn key(&mut self) -> Result<Key, StoreError> {
         key(&self.bytes()?)
     }
 }
@@ -71,7 +71,7 @@ impl Iterator for Reply {
     }
 }
 
-pub(super) fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>, StoreError> {
     match value {
         Value::BulkString(bytes) => Ok(Some(bytes)),
         Value::SimpleString(text) => Ok(Some(text.into_bytes())),
@@ -83,7 +83,7 @@ pub(super) fn maybe_bytes(value: Value) -> Result<Option<Vec<u8>>, StoreError> {
 }
 
 /// A whole number, as a number or as a text (scores are texts).
-pub(super) fn number(value: Value) -> Result<u64, StoreError> {
+pub(crate) fn number(value: Value) -> Result<u64, StoreError> {
     match value {
         Value::Int(number) => u64::try_from(number).map_err(|_| misshaped("number")),
         value => {
@@ -98,12 +98,12 @@ fn text(bytes: Vec<u8>) -> Result<String, StoreError> {
     String::from_utf8(bytes).map_err(|_| misshaped("text"))
 }
 
-pub(super) fn key(bytes: &[u8]) -> Result<Key, StoreError> {
+pub(crate) fn key(bytes: &[u8]) -> Result<Key, StoreError> {
     let text = std::str::from_utf8(bytes).map_err(|_| misshaped("key"))?;
     Key::new(text).map_err(|_| misshaped("key"))
 }
 
-pub(super) fn event_id(bytes: &[u8]) -> Result<EventId, StoreError> {
+pub(crate) fn event_id(bytes: &[u8]) -> Result<EventId, StoreError> {
     let text = std::str::from_utf8(bytes).map_err(|_| misshaped("event id"))?;
     EventId::new(text).map_err(|_| misshaped("event id"))
 }

@@ -17,6 +17,7 @@ mod ownership;
 mod refusals;
 mod remembered;
 mod sentinel;
+mod sequencer;
 mod state_loss;
 mod suite;
 mod support;

@@ -6,6 +6,7 @@ mod dead_letters;
 mod fifo;
 mod holding;
 mod outage;
+mod publisher_suite;
 mod publishing;
 mod queue;
 mod redrive;

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ordered_core::event::Envelope;
+use ordered_core::event::{Envelope, EventId, Key};
+use ordered_core::publish::{Outgoing, Publisher};
 use ordered_core::transport::{Publish, TransportErrorKind};
+use serde_json::Value;
 
 use crate::canned::{Canned, error, partly};
 
@@ -20,11 +22,94 @@ async fn what_a_batch_leaves_undone_is_sent_again_and_nothing_else() {
         fails.then(|| partly(call, "3", "InternalError", false))
     });
     let producer = canned.connect("q").publisher().await.unwrap();
-    producer.publish(numbered(12)).await.unwrap();
+    let publisher = Publisher::builder(producer).build().unwrap();
+    let mut receipts = Vec::new();
+    for envelope in numbered(12) {
+        receipts.push(publisher.enqueue(envelope).await.unwrap());
+    }
+    for receipt in receipts {
+        receipt.await.unwrap();
+    }
     let calls = canned.calls("SendMessageBatch");
     let mut sizes: Vec<_> = calls.iter().map(|call| call.entries().len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 1, 2, 10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_event_of_a_batch_has_an_outcome_of_its_own() {
+    let canned = Canned::new(&[], |call| {
+        if call.action != "SendMessageBatch" {
+            return None;
+        }
+        let (status, mut body) = partly(call, "1", "RequestThrottled", true);
+        let (_, other) = partly(call, "3", "InvalidMessageContents", true);
+        let is_third = |entry: &Value| other["Failed"][0]["Id"] == entry["Id"];
+        let done = body["Successful"].as_array_mut().unwrap();
+        done.retain(|entry| !is_third(entry));
+        let refused = other["Failed"][0].clone();
+        body["Failed"].as_array_mut().unwrap().push(refused);
+        Some((status, body))
+    });
+    let producer = canned.connect("q").publisher().await.unwrap();
+    let events: Vec<Outgoing> = numbered(5).into_iter().map(Outgoing::from).collect();
+    let outcomes = producer.send(&events).await;
+    let kinds: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| outcome.as_ref().err().map(|error| error.kind()))
+        .collect();
+    let (busy, fatal) = (
+        Some(TransportErrorKind::Busy),
+        Some(TransportErrorKind::Fatal),
+    );
+    assert_eq!(kinds, [None, busy, None, fatal, None]);
+}
+
+/// Of a group of which one event was not taken nothing more is sent in later calls.
+#[tokio::test(start_paused = true)]
+async fn a_group_stops_at_an_event_that_was_not_taken() {
+    let canned = Canned::new(&[], |call| {
+        (call.action == "SendMessageBatch").then(|| partly(call, "a-3", "InternalError", false))
+    });
+    let producer = canned.connect("q.fifo").publisher().await.unwrap();
+    let event = |number: usize| {
+        let group = if number % 2 == 0 { "b" } else { "a" };
+        let body = Envelope::new(format!("{group}-{number}"));
+        Outgoing::new(Key::new(group).unwrap(), body)
+    };
+    let events: Vec<Outgoing> = (0..24).map(event).collect();
+    let outcomes = producer.send(&events).await;
+    let sent = canned.calls("SendMessageBatch");
+    let sizes: Vec<_> = sent.iter().map(|call| call.entries().len()).collect();
+    assert_eq!(sizes, [10, 5, 2]);
+    let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(taken, 9 + 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_and_id_are_group_and_deduplication_id() {
+    let canned = Canned::new(&[], |_| None);
+    let producer = canned.connect("q.fifo").publisher().await.unwrap();
+    let event = |key: &str, id: &str| {
+        let event = Outgoing::new(Key::new(key).unwrap(), Envelope::new("x"));
+        event.with_id(EventId::new(id).unwrap())
+    };
+    let events = [event("order-7", "id-1"), event("order 8", "id-2")];
+    producer.send(&events).await;
+    let call = canned.calls("SendMessageBatch").remove(0);
+    let entry = |number: usize, name: &str| {
+        call.body["Entries"][number][name]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(entry(0, "MessageGroupId"), "order-7");
+    assert_eq!(entry(0, "MessageDeduplicationId"), "id-1");
+    assert_eq!(
+        entry(1, "MessageGroupId").len(),
+        32,
+        "SQS takes no spaces there"
+    );
 }
 
 #[tokio::test(start_paused = true)]

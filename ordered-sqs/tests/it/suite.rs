@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ordered_core::event::Envelope;
+use ordered_core::publish::Outgoing;
 use ordered_core::transport::{Publish, Transport, TransportError};
 use ordered_sqs::{SqsPublisher, names};
 use ordered_testkit::transport_suite::{DeadLetter, TransportFixture};
@@ -47,14 +47,18 @@ struct Grouped {
 
 #[async_trait]
 impl Publish for Grouped {
-    async fn publish(&self, mut envelopes: Vec<Envelope>) -> Result<(), TransportError> {
-        if self.is_fifo {
-            for envelope in &mut envelopes {
-                let group = (names::MESSAGE_GROUP_ID.to_owned(), unique("group"));
-                envelope.headers.extend([group]);
+    async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
+        let with_group = |event: &Outgoing| {
+            if !self.is_fifo {
+                return event.clone();
             }
-        }
-        self.publisher.publish(envelopes).await
+            let mut envelope = event.envelope().clone();
+            let group = (names::MESSAGE_GROUP_ID.to_owned(), unique("group"));
+            envelope.headers.extend([group]);
+            Outgoing::from(envelope)
+        };
+        let events: Vec<Outgoing> = events.iter().map(with_group).collect();
+        self.publisher.send(&events).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod documents;
 mod history;
+mod memory_publisher;
 mod memory_transport;
 mod proxy;
 mod server;

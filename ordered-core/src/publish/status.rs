@@ -1,0 +1,93 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::metrics;
+use crate::transport::TransportErrorKind;
+
+/// How a [`Publisher`](super::Publisher) is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublisherStatus {
+    /// How many events are with it, neither confirmed nor reported.
+    pub in_flight: usize,
+    /// Why nothing gets through at the moment, if nothing does.
+    pub held_up: Option<HeldUp>,
+}
+
+/// Why a broker takes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldUp {
+    /// Whether the broker is there, and says that it takes nothing: a full queue, flow control, throttling.
+    pub is_back_pressure: bool,
+    /// For how long.
+    pub lasts: Duration,
+    /// What it says.
+    pub why: String,
+}
+
+/// Whether anything gets through.
+#[derive(Debug, Default)]
+pub(super) struct Progress(Mutex<Option<Trouble>>);
+
+#[derive(Debug)]
+struct Trouble {
+    since: Instant,
+    is_back_pressure: bool,
+    why: String,
+}
+
+impl Progress {
+    // A std mutex: held for a few accesses, and never over an await.
+    fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something was confirmed.
+    pub(super) fn goes_on(&self, now: Instant) {
+        if let Some(trouble) = self.lock().take() {
+            let lasted = now.saturating_duration_since(trouble.since);
+            metrics::held_up(false);
+            tracing::info!("events are published again, after {lasted:?}");
+        }
+    }
+
+    /// Nothing of an attempt was confirmed.
+    pub(super) fn stands_still(&self, kind: TransportErrorKind, why: &str, now: Instant) {
+        let is_back_pressure = kind == TransportErrorKind::Busy;
+        let mut trouble = self.lock();
+        if let Some(trouble) = trouble.as_mut() {
+            trouble.is_back_pressure = is_back_pressure;
+            why.clone_into(&mut trouble.why);
+            return;
+        }
+        *trouble = Some(Trouble {
+            since: now,
+            is_back_pressure,
+            why: why.to_owned(),
+        });
+        metrics::held_up(true);
+        tracing::warn!(
+            error = why,
+            back_pressure = is_back_pressure,
+            "events cannot be published; trying again"
+        );
+    }
+
+    pub(super) fn held_up(&self) -> Option<HeldUp> {
+        self.lock().as_ref().map(|trouble| HeldUp {
+            is_back_pressure: trouble.is_back_pressure,
+            lasts: trouble.since.elapsed(),
+            why: trouble.why.clone(),
+        })
+    }
+}
+
+/// A publisher that ends in the middle of it is not counted any longer.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.lock().is_some() {
+            metrics::held_up(false);
+        }
+    }
+}

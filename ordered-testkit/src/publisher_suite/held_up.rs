@@ -1,0 +1,43 @@
+use std::time::Duration;
+
+use super::PublisherFixture;
+use super::load::{Load, Run, all_confirmed, builder, event};
+use super::queue::Content;
+use crate::eventually_within;
+
+/// A broker that takes nothing holds the application up, which can see it; when it takes events again all go on, in order.
+pub async fn is_held_up_by_a_broker_that_takes_nothing(fixture: &impl PublisherFixture) {
+    const ROOM: usize = 100;
+    let load = Load::of(fixture);
+    let publisher = builder(fixture).await.max_in_flight(ROOM);
+    let publisher = publisher.build().expect("the settings are good");
+    let [before, meanwhile] = load.parts();
+    let counts = [&before, &meanwhile].map(|numbers| numbers.clone().count() * load.keys);
+    let run = Run::start_with(&publisher, load.keys, before);
+    all_confirmed(&run.ended().await, counts[0]);
+    fixture.hold_up().await;
+    let run = Run::start_with(&publisher, load.keys, meanwhile);
+    let patience = Duration::from_secs(60);
+    eventually_within(
+        patience,
+        "the publisher says that it is held up",
+        async || {
+            let status = publisher.status();
+            assert!(status.in_flight <= ROOM, "{status:?}");
+            status.held_up.is_some() && status.in_flight == ROOM
+        },
+    )
+    .await;
+    let refused = publisher.try_enqueue(event(load.keys, 1));
+    let refused = refused.expect_err("there is no room");
+    assert_eq!(*refused, event(load.keys, 1), "it is given back");
+    println!("{:?}", publisher.status());
+    fixture.let_go().await;
+    all_confirmed(&run.ended().await, counts[1]);
+    assert_eq!(publisher.status().held_up, None);
+    let content = Content::read(fixture, load).await;
+    println!("{} events, {} came twice", load.total(), content.repeats());
+    if fixture.keeps_order() {
+        content.is_in_order();
+    }
+}

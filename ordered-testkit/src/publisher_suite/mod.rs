@@ -1,0 +1,76 @@
+//! What has to be true of events that a [`Publisher`](ordered_core::publish::Publisher) sends to a real broker, whatever happens
+//! to that broker: one body of checks for all of them.
+//!
+//! Implement [`PublisherFixture`] for a queue that nobody else uses, and call each of the [`checks`] from a test. A check that
+//! breaks the broker wants one of its own.
+//!
+//! The environment variable `ORDERED_PUBLISH_EVENTS` says how many events each check publishes; the default is 2,000.
+
+mod held_up;
+mod in_order;
+mod load;
+mod queue;
+mod refused;
+mod trouble;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use ordered_core::transport::{Publish, Transport};
+
+/// A queue of a broker that nobody else uses, empty at first.
+pub trait PublisherFixture: Send + Sync {
+    /// A connection to publish over.
+    fn transport(&self) -> impl Future<Output = Arc<dyn Publish>> + Send;
+
+    /// A consumer of the queue that has not been started.
+    fn consumer(&self) -> impl Future<Output = Arc<dyn Transport>> + Send;
+
+    /// Whether the queue gives the events of a key in the order in which they were published.
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
+    /// How many events a check publishes at the most, where the server bears no more.
+    fn most_events(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Waits until the broker can be ended without losing what a queue of its own needs. The queue has events by then.
+    fn before_restart(&self) -> impl Future<Output = ()> {
+        async {}
+    }
+
+    /// Ends the broker and starts it again.
+    fn restart(&self) -> impl Future<Output = ()> {
+        async { unimplemented!("the fixture restarts nothing") }
+    }
+
+    /// Breaks all connections; new ones are taken.
+    fn cut(&self) {
+        unimplemented!("the fixture cuts nothing")
+    }
+
+    /// From now on the broker takes nothing.
+    fn hold_up(&self) -> impl Future<Output = ()> {
+        async { unimplemented!("the fixture holds nothing up") }
+    }
+
+    /// It takes events again.
+    fn let_go(&self) -> impl Future<Output = ()> {
+        async { unimplemented!("the fixture holds nothing up") }
+    }
+
+    /// A body that the broker never takes.
+    fn refused_body(&self) -> Vec<u8> {
+        unimplemented!("the fixture has no such body")
+    }
+}
+
+/// The checks.
+pub mod checks {
+    pub use super::held_up::*;
+    pub use super::in_order::*;
+    pub use super::refused::*;
+    pub use super::trouble::*;
+}

@@ -1,0 +1,34 @@
+use ordered_core::event::{Envelope, Key};
+use ordered_core::publish::{NotPublishedKind, Outgoing};
+
+use super::PublisherFixture;
+use super::load::{Load, Run, all_confirmed, builder};
+use super::queue::Content;
+
+/// An event that the broker never takes is reported, at once and alone; those of its key and of others go on in order.
+pub async fn reports_what_the_broker_refuses(fixture: &impl PublisherFixture) {
+    let load = Load::of(fixture);
+    let publisher = builder(fixture)
+        .await
+        .build()
+        .expect("the settings are good");
+    let run = Run::start(&publisher, load);
+    run.reached(load.total() / 10).await;
+    for key in 0..3 {
+        let key = Key::new(format!("key-{key}")).expect("a key");
+        let refused = Outgoing::new(key, Envelope::new(fixture.refused_body()));
+        let receipt = publisher
+            .enqueue(refused)
+            .await
+            .expect("the publisher is open");
+        let error = receipt.await.expect_err("the broker does not take it");
+        assert_eq!(error.kind(), NotPublishedKind::Refused, "{error}");
+        println!("{error}");
+    }
+    all_confirmed(&run.ended().await, load.total());
+    let content = Content::read(fixture, load).await;
+    assert_eq!(content.repeats(), 0);
+    if fixture.keeps_order() {
+        content.is_in_order();
+    }
+}
