@@ -1,5 +1,6 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
@@ -230,6 +231,7 @@ impl AmqpBuilder {
             kind: self.kind,
             declare: self.declare,
             strict: self.strict,
+            one_consumer: Arc::default(),
         };
         Ok((broker, topology, self.consumer_tag))
     }
