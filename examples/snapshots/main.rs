@@ -194,6 +194,7 @@ async fn demonstrate() -> Result<(), Box<dyn Error>> {
     let broker = MemoryBroker::with_faults(Faults {
         seed: 17,
         duplicate: 20,
+        delay: Duration::from_millis(60),
         ..Faults::default()
     });
     broker.publish(snapshots(PRODUCTS, LAST)).await?;

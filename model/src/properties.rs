@@ -60,12 +60,15 @@ impl Model {
     pub(crate) fn is_in_store(&self, world: &World, which: Which) -> bool {
         let record = &world.store.records[self.bounds.key_of(which)];
         let (seq, id) = (self.bounds.seq(which), self.bounds.id(which));
-        let mut mail = record.owner.iter().flat_map(|owner| &owner.mail);
+        let is_mail = |seq: u64| {
+            let mut mail = record.owner.iter().flat_map(|owner| &owner.mail);
+            mail.any(|posted| *posted == seq)
+        };
         if self.bounds.sequencing.numbers_itself() {
             let state = record.state();
             return record.letters.iter().any(|(place, letter)| match place {
                 Place::Held(seq) => {
-                    let is_known = state.held.contains(*seq) || mail.any(|posted| posted == seq);
+                    let is_known = state.held.contains(*seq) || is_mail(*seq);
                     letter.id == id && is_known
                 }
                 Place::Dead { .. } => false,
@@ -73,7 +76,7 @@ impl Model {
         }
         let held = record.letters.get(&Place::Held(seq));
         held.is_some_and(|held| held.id == id)
-            && (mail.any(|posted| *posted == seq) || record.state().held.contains(seq))
+            && (is_mail(seq) || record.state().held.contains(seq))
     }
 
     /// Committed, recognised as a repetition of what was committed, dead-lettered at the broker, put aside in the store, or

@@ -8,6 +8,8 @@ use crate::bounds::{Bounds, Faults, Published, event};
 /// Versions with gaps.
 const VERSIONS: &[Published] = &[event(1, 'a'), event(3, 'b'), event(4, 'c')];
 
+const TWO_VERSIONS: &[Published] = &[event(1, 'a'), event(3, 'b')];
+
 pub(super) const ARRIVAL_ALONE: Bounds = Bounds {
     name: "arrival, one worker that fails",
     sequencing: Sequencing::Arrival,
@@ -36,7 +38,7 @@ pub(super) const ARRIVAL_MOVES: Bounds = Bounds {
     sequencing: Sequencing::Arrival,
     in_order: true,
     workers: 2,
-    events: THREE,
+    events: TWO,
     marks_repeats: true,
     faults: Faults {
         lost_connections: true,
@@ -52,14 +54,14 @@ pub(super) const ARRIVAL_CRASH: Bounds = Bounds {
     sequencing: Sequencing::Arrival,
     in_order: true,
     workers: 2,
-    events: THREE,
+    events: TWO,
     marks_repeats: true,
     faults: Faults {
         crashes: true,
         lost_connections: true,
         ..CALM
     },
-    most_faults: Some(2),
+    most_faults: Some(1),
     ..ALONE
 };
 
@@ -123,7 +125,7 @@ pub(super) const VERSIONED_CRASH: Bounds = Bounds {
     name: "versions, crashes",
     sequencing: Sequencing::Monotonic { coalesce: false },
     workers: 2,
-    events: VERSIONS,
+    events: TWO_VERSIONS,
     marks_repeats: true,
     faults: Faults {
         crashes: true,
@@ -145,7 +147,7 @@ pub(super) const COALESCED_CRASH: Bounds = Bounds {
     name: "versions that coalesce, crashes",
     sequencing: Sequencing::Monotonic { coalesce: true },
     workers: 2,
-    events: VERSIONS,
+    events: TWO_VERSIONS,
     faults: Faults {
         crashes: true,
         failures: true,
