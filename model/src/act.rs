@@ -195,11 +195,17 @@ impl Model {
         if faults.stops {
             acts.push(Act::Stop(slot));
         }
-        for which in self.bounds.messages() {
-            if world.queue[usize::from(which)] > 0 {
-                acts.push(Act::Deliver(slot, which));
-            }
-        }
+        let queued = self
+            .bounds
+            .messages()
+            .filter(|which| world.queue[usize::from(*which)] > 0);
+        let most = match self.bounds.in_order {
+            // Who has unsettled messages is the consumer.
+            true if world.others_consume(slot) => 0,
+            true => 1,
+            false => usize::MAX,
+        };
+        acts.extend(queued.take(most).map(|which| Act::Deliver(slot, which)));
         if worker.engine.spare_keys() > 0 && !worker.session_lost {
             let found = world
                 .keys()

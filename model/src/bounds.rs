@@ -3,7 +3,7 @@ use std::time::Duration;
 use ordered_core::event::Seq;
 use ordered_core::handler::{OnExhausted, OnPassed, OnRepeat};
 use ordered_core::protocol::engine::Rules;
-use ordered_core::protocol::{GapPolicy, Policy, Quota, Verb};
+use ordered_core::protocol::{GapPolicy, Order as Sequencing, Policy, Quota, Verb};
 use ordered_core::worker::Control;
 
 use crate::event::Which;
@@ -104,6 +104,10 @@ pub struct Bounds {
     pub name: &'static str,
     /// How many workers there are at a time.
     pub workers: usize,
+    /// In which order the events of a key run. In `arrival` their seqs are their places in the queue.
+    pub sequencing: Sequencing,
+    /// The queue hands messages over in their order, to one worker at a time.
+    pub in_order: bool,
     /// What is published. It may be delivered in any order.
     pub events: &'static [Published],
     /// How many deliveries of each message there are.
@@ -154,6 +158,7 @@ pub(crate) const TICK: Duration = Duration::from_secs(1);
 impl Bounds {
     pub(crate) fn policy(&self) -> Policy {
         let mut policy = Policy::default();
+        policy.order = self.sequencing;
         policy.max_attempts = Some(self.attempts);
         policy.max_crashes = self.attempts;
         // The model has no time for it.

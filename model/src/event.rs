@@ -58,7 +58,8 @@ impl Bounds {
         id: &EventId,
     ) -> impl Iterator<Item = Which> {
         self.published().filter(move |which| {
-            self.key_of(*which) == key && self.seq(*which) == seq && self.id(*which) == *id
+            let is_at = self.seq(*which) == seq || self.sequencing.numbers_itself();
+            self.key_of(*which) == key && is_at && self.id(*which) == *id
         })
     }
 

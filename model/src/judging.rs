@@ -62,6 +62,9 @@ impl Model {
     }
 
     fn judge_save(&self, world: &mut World, key: KeyNumber, save: &Save, before: &Record) {
+        if !self.bounds.sequencing.waits_for_missing() {
+            return self.judge_commits(world, key, save, before);
+        }
         let from = before.state();
         let mut done_to = from.last_seq;
         for id in &save.remember {
@@ -88,6 +91,54 @@ impl Model {
             return world.break_promise(Broken::Order);
         }
         self.judge_passing(world, key, (done_to, to.last_seq), before, &from);
+    }
+
+    /// The same where no event waits for one that is missing.
+    fn judge_commits(&self, world: &mut World, key: KeyNumber, save: &Save, before: &Record) {
+        for id in &save.remember {
+            let Some(which) = self.named(key, id) else {
+                world.break_promise(Broken::Order);
+                continue;
+            };
+            let past = &world.pasts[key];
+            if past.committed.contains(&which) {
+                // A repetition that had a place of its own.
+                continue;
+            }
+            if !self.may_be_next(world, key, which, false) {
+                world.break_promise(Broken::Order);
+            }
+            if !world.pasts[key].handled.contains(which) {
+                world.break_promise(Broken::Once);
+            }
+            world.pasts[key].committed.push(which);
+        }
+        if world.store.records[key].state().last_seq < before.state().last_seq {
+            world.break_promise(Broken::Order);
+        }
+    }
+
+    fn named(&self, key: KeyNumber, id: &EventId) -> Option<Which> {
+        let mut events = self.bounds.published();
+        events.find(|which| self.bounds.key_of(*which) == key && self.bounds.id(*which) == *id)
+    }
+
+    /// Whether the order allows the event now: in versions none that is as new was committed, and in a queue with one consumer
+    /// everything before it was. `ahead`: it is enough that its handler is done, as far as events may run ahead.
+    fn may_be_next(&self, world: &World, key: KeyNumber, event: Which, ahead: bool) -> bool {
+        let (bounds, past) = (&self.bounds, &world.pasts[key]);
+        let seq = |which: Which| bounds.seq(which);
+        if bounds.sequencing.has_versions() {
+            return past.committed.iter().all(|other| seq(*other) < seq(event));
+        }
+        let is_done = |other: Which| {
+            let is_handled = ahead && bounds.runs_ahead() && past.handled.contains(other);
+            past.committed.contains(&other) || is_handled
+        };
+        let mut before = bounds
+            .published()
+            .filter(|other| bounds.key_of(*other) == key && seq(*other) < seq(event));
+        !bounds.in_order || before.all(is_done)
     }
 
     /// Which event it is that was processed under this id: the next one with it, or one that runs again.
@@ -210,14 +261,34 @@ impl Model {
         run.excused = past.forced && past.granted != Some(Who::Worker(slot));
         if !run.excused {
             let state = world.store.records[key].state();
-            if !self.is_in_turn(world, &run, &state) {
+            if !self.bounds.sequencing.waits_for_missing() {
+                self.judge_start_anyhow(world, &run);
+            } else if !self.is_in_turn(world, &run, &state) {
                 world.break_promise(Broken::Order);
             }
-            if self.is_handled_again(world, &run, &state) {
+            if self.bounds.sequencing.waits_for_missing()
+                && self.is_handled_again(world, &run, &state)
+            {
                 world.break_promise(Broken::Once);
             }
         }
         world.workers[usize::from(slot)].runs.push(run);
+    }
+
+    fn judge_start_anyhow(&self, world: &mut World, run: &Running) {
+        for (place, (_, id)) in run.events.iter().enumerate() {
+            let Some(which) = self.named(run.key, id) else {
+                world.break_promise(Broken::Order);
+                continue;
+            };
+            // Those before it in its run are done when it is.
+            if place == 0 && !self.may_be_next(world, run.key, which, true) {
+                world.break_promise(Broken::Order);
+            }
+            if world.pasts[run.key].committed.contains(&which) {
+                world.break_promise(Broken::Once);
+            }
+        }
     }
 
     fn is_in_turn(&self, world: &World, run: &Running, state: &KeyState) -> bool {

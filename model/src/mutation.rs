@@ -28,6 +28,7 @@ pub enum Mutation {
     TakesNoMail,
     PostIsNotKept,
     PostWithoutMail,
+    MailIsSorted,
     LastWins,
     TakenIsKnown,
     ForgetsIds,
@@ -40,7 +41,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::AckOnDelivery,
         Self::AckOnDone,
         Self::AckOnAsk,
@@ -65,6 +66,7 @@ impl Mutation {
         Self::TakesNoMail,
         Self::PostIsNotKept,
         Self::PostWithoutMail,
+        Self::MailIsSorted,
         Self::LastWins,
         Self::TakenIsKnown,
         Self::ForgetsIds,
@@ -109,6 +111,9 @@ impl Mutation {
             Self::TakesNoMail => "a save takes no mail, so that it is told for ever",
             Self::PostIsNotKept => "what is posted is answered as stored, and is not",
             Self::PostWithoutMail => "what is posted is stored, and its owner is not told",
+            Self::MailIsSorted => {
+                "mail is told in the order of its numbers, not in that of posting"
+            }
             Self::LastWins => "a second event takes the slot of the first",
             Self::TakenIsKnown => "another event in the slot is taken for the same",
             Self::ForgetsIds => "ids are not remembered",

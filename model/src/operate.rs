@@ -97,7 +97,7 @@ impl Model {
         );
         let before = state.clone();
         let mut transition = Transition::new(&mut state, &self.policy, NOW);
-        owned.mail.iter().for_each(|seq| transition.posted(*seq));
+        transition.take_mail(&owned.mail);
         match &owned.previous {
             Previous::Died(worker) if !worker.is_operator() => {
                 transition.owner_died(worker.as_str());

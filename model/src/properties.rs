@@ -62,10 +62,23 @@ impl Model {
     pub(crate) fn is_in_store(&self, world: &World, which: Which) -> bool {
         let record = &world.store.records[self.bounds.key_of(which)];
         let (seq, id) = (self.bounds.seq(which), self.bounds.id(which));
+        let is_mail = |seq: u64| {
+            let mut mail = record.owner.iter().flat_map(|owner| &owner.mail);
+            mail.any(|posted| *posted == seq)
+        };
+        if self.bounds.sequencing.numbers_itself() {
+            let state = record.state();
+            return record.letters.iter().any(|(place, letter)| match place {
+                Place::Held(seq) => {
+                    let is_known = state.held.contains(*seq) || is_mail(*seq);
+                    letter.id == id && is_known
+                }
+                Place::Dead { .. } => false,
+            });
+        }
         let held = record.letters.get(&Place::Held(seq));
-        let mut mail = record.owner.iter().flat_map(|owner| &owner.mail);
         held.is_some_and(|held| held.id == id)
-            && (mail.any(|posted| *posted == seq) || record.state().held.contains(seq))
+            && (is_mail(seq) || record.state().held.contains(seq))
     }
 
     /// Committed, recognised as a repetition of what was committed, dead-lettered at the broker, put aside in the store, or
@@ -78,7 +91,8 @@ impl Model {
         let is_aside = |(slot, letter): (&Place, &ordered_core::store::Letter)| {
             matches!(slot, Place::Dead { seq: other, .. } if *other == seq) && letter.id == id
         };
-        past.dead.contains(which)
+        self.is_superseded(world, which)
+            || past.dead.contains(which)
             || past.discarded.contains(which)
             || past.forgotten.contains(which)
             || others.any(|other| {
@@ -87,6 +101,17 @@ impl Model {
             })
             || record.letters.iter().any(is_aside)
             || self.bounds.remembered.is_some() && seq <= record.state().last_seq
+    }
+
+    /// Its version is older than another one that is not lost: the newest of all is never superseded.
+    fn is_superseded(&self, world: &World, which: Which) -> bool {
+        let mut others = self.bounds.published();
+        self.bounds.sequencing.has_versions()
+            && others.any(|other| {
+                self.bounds.key_of(other) == self.bounds.key_of(which)
+                    && self.bounds.seq(other) > self.bounds.seq(which)
+                    && self.is_somewhere(world, other)
+            })
     }
 
     /// Deaths are counted only where somebody died, and halt only the key whose event killed.

@@ -1,5 +1,5 @@
 use crate::bounds::Bounds;
-use crate::event::{KeyNumber, Which};
+use crate::event::{KeyNumber, Slot, Which};
 use crate::store::{Lease, Record, Store, Who};
 use crate::worker::Worker;
 
@@ -103,6 +103,16 @@ impl World {
 
     pub(crate) fn break_promise(&mut self, promise: Broken) {
         self.broken.get_or_insert(promise);
+    }
+
+    /// Whether another worker has messages that are not settled.
+    pub(crate) fn others_consume(&self, slot: Slot) -> bool {
+        let mut others = self
+            .workers
+            .iter()
+            .zip(0..)
+            .filter(|(_, other)| *other != slot);
+        others.any(|(worker, _)| worker.live.iter().any(|live| *live > 0))
     }
 
     /// How many deliveries of the message are in the queue or with workers.

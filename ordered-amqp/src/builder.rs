@@ -1,5 +1,6 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::types::ShortString;
@@ -298,6 +299,7 @@ impl AmqpBuilder {
             bindings,
             declare: self.declare,
             strict: self.strict,
+            one_consumer: Arc::default(),
         };
         Ok((broker, topology, self.consumer_tag))
     }

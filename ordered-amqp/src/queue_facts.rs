@@ -153,6 +153,11 @@ impl QueueFacts {
         self.text(name).as_deref() == Some(value)
     }
 
+    /// Whether the broker gives it to one consumer at a time.
+    pub(crate) fn has_one_consumer(&self) -> bool {
+        self.is("x-single-active-consumer", "true")
+    }
+
     /// What cannot be promised on this queue.
     pub(crate) fn broken_promises(&self) -> Vec<BrokenPromise> {
         let mut broken = Vec::new();
@@ -200,10 +205,10 @@ impl QueueFacts {
                 "an event that was delivered {most} times is dropped (x-delivery-limit). Declare a dead-letter exchange"
             ));
         }
-        if self.is("x-single-active-consumer", "true") {
+        if self.has_one_consumer() {
             tell(
                 "one worker gets all events, and the others none (x-single-active-consumer). Declare it without: the order of a key \
-                 does not need it"
+                 does not need it, unless it is `arrival`"
                     .into(),
             );
         }

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lapin::Connection;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{FieldTable, ShortString};
@@ -65,6 +68,8 @@ pub(crate) struct Topology {
     pub(crate) declare: bool,
     /// A queue whose arguments break a promise is refused.
     pub(crate) strict: bool,
+    /// The broker gives the queue to one consumer at a time: noted when it is looked at.
+    pub(crate) one_consumer: Arc<AtomicBool>,
 }
 
 impl Topology {
@@ -149,6 +154,11 @@ impl Topology {
         }
     }
 
+    /// Whether the broker gives the queue to one consumer at a time, as far as it was seen.
+    pub(crate) fn has_one_consumer(&self) -> bool {
+        self.one_consumer.load(Ordering::Relaxed)
+    }
+
     /// Says which promises cannot be kept on the queue, as it was declared.
     ///
     /// # Errors
@@ -168,6 +178,8 @@ impl Topology {
         let Some(facts) = queue_facts::ask(connection, queue, self.arguments()).await else {
             return Ok(());
         };
+        self.one_consumer
+            .store(facts.has_one_consumer(), Ordering::Relaxed);
         let broken = facts.broken_promises();
         if self.strict && !broken.is_empty() {
             let words: Vec<&str> = broken.iter().map(|promise| promise.0.as_str()).collect();

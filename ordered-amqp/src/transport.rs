@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, Fate, Intake, Settlement, Transport, TransportError, TransportStatus,
+    Delivery, Fate, HandOver, Intake, Settlement, Transport, TransportError, TransportStatus,
 };
 use tokio::task::JoinHandle;
 
@@ -57,6 +57,14 @@ impl Transport for Amqp {
     fn source(&self) -> Option<String> {
         let queue = self.shared.topology.places.queue.as_str();
         Some(format!("{}/{queue}", self.shared.broker.address.place()))
+    }
+
+    fn hand_over(&self) -> HandOver {
+        if self.shared.topology.has_one_consumer() {
+            HandOver::OneConsumer
+        } else {
+            HandOver::OneQueue
+        }
     }
 
     fn status(&self) -> TransportStatus {

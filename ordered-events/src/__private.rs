@@ -9,14 +9,14 @@ pub use std::vec::Vec;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use ordered_core::event::Envelope;
+pub use ordered_core::event::{Envelope, EventId, Seq};
 pub use ordered_core::handler::{
     Context, Decoded, EventIdValue, FromContext, Handler, HandlerError, HandlerOptions,
     IntoOutcome, KeyValue, Malformed, MissingState, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
     SeqValue, States, cloud_event, cloud_event_id, composite_key, header, json_event,
     json_field_as_id, json_fields, sns_message,
 };
-pub use ordered_core::protocol::GapPolicy;
+pub use ordered_core::protocol::{GapPolicy, Order};
 
 pub use ordered_core::publish::{
     HeaderValue, InvalidEvent, NewEvent, OrderedEvent, invalid_event, new_event,

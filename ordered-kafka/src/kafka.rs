@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use ordered_core::transport::{
-    Delivery, Fate, Intake, Reason, Settlement, Token, Transport, TransportError,
+    Delivery, Fate, HandOver, Intake, Reason, Settlement, Token, Transport, TransportError,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::{OnceCell, watch};
@@ -143,6 +143,10 @@ impl Drop for Condemned<'_> {
 
 #[async_trait]
 impl Transport for Kafka {
+    fn hand_over(&self) -> HandOver {
+        HandOver::PerPartition
+    }
+
     /// Asks about the topic, says in the log what its settings mean, and joins the group.
     async fn start(&self, intake: Intake) -> Result<(), TransportError> {
         let link = &self.link;

@@ -12,12 +12,14 @@ use crate::key_path::KeyPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 27] = [
+const OPTIONS: [(&str, &str); 29] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
     ("envelope", "envelope = \"cloudevents\""),
     ("group", "group = \"billing\""),
+    ("order", "order = \"arrival\""),
+    ("coalesce", "coalesce = true"),
     ("timeout", "timeout = \"30s\""),
     ("backoff", "backoff = \"100ms\""),
     ("max_backoff", "max_backoff = \"10s\""),
@@ -42,6 +44,9 @@ const OPTIONS: [(&str, &str); 27] = [
     ("crate", "crate = \"my_crate::ordered_events\""),
 ];
 
+/// The value of `id` that makes it of the bytes of the body.
+const ID_OF_BODY: &str = "digest:body";
+
 const MAX_SEQ: u64 = (1 << 53) - 1;
 
 /// As in `ordered_core::handler`.
@@ -53,6 +58,10 @@ pub(crate) struct Options {
     pub(crate) key: Option<KeyPath>,
     pub(crate) seq: Option<FieldPath>,
     pub(crate) id: Option<FieldPath>,
+    /// The id is made of the bytes of the body.
+    pub(crate) id_of_body: bool,
+    pub(crate) order: Option<Order>,
+    pub(crate) coalesce: Option<bool>,
     pub(crate) envelope: Option<Envelope>,
     pub(crate) group: Option<LitStr>,
     pub(crate) timeout: Option<Duration>,
@@ -91,6 +100,13 @@ pub(crate) enum Envelope {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Sequence,
+    Arrival,
+    Monotonic,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnExhausted {
     Halt,
     DeadLetter,
@@ -125,6 +141,11 @@ pub(crate) enum OnPassed {
 const ENVELOPE: [(&str, Envelope); 2] = [
     ("cloudevents", Envelope::CloudEvents),
     ("sns", Envelope::Sns),
+];
+const ORDER: [(&str, Order); 3] = [
+    ("sequence", Order::Sequence),
+    ("arrival", Order::Arrival),
+    ("monotonic", Order::Monotonic),
 ];
 const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
     ("halt", OnExhausted::Halt),
@@ -194,9 +215,14 @@ impl Options {
         if self.setting("key").is_none() {
             self.key = place("/subject").map(KeyPath::from);
         }
-        if self.setting("seq").is_none() {
+        if self.setting("seq").is_none() && self.order != Some(Order::Arrival) {
             self.seq = place("/sequence");
         }
+    }
+
+    /// Whether events have no number.
+    pub(crate) fn has_no_seq(&self) -> bool {
+        self.order == Some(Order::Arrival)
     }
 
     /// The places that are named: of the key, with all its parts, of the seq and of the id.
@@ -251,7 +277,10 @@ impl Options {
         match name {
             "key" => self.key = Some(KeyPath::parse(setting)?),
             "seq" => self.seq = Some(value::field(setting)?),
+            "id" if value::is_text(setting, ID_OF_BODY) => self.id_of_body = true,
             "id" => self.id = Some(value::field(setting)?),
+            "order" => self.order = Some(value::choice(setting, &ORDER)?),
+            "coalesce" => self.coalesce = Some(value::yes_or_no(setting)?),
             "envelope" => self.envelope = Some(value::choice(setting, &ENVELOPE)?),
             "group" => self.group = Some(value::text(setting)?),
             "timeout" => self.timeout = Some(value::duration(setting)?),

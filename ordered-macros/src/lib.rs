@@ -39,8 +39,10 @@ use crate::model::Model;
 /// | Option | Value | Meaning | Default |
 /// |---|---|---|---|
 /// | `key` | field, or several in brackets | What the event belongs to: events of one key run in order. Of any type that implements `Display`. See [below](#keys-of-several-parts) for several. | required |
-/// | `seq` | field | The event's place among those of its key: 1, 2, 3, … Of any integer type. | required |
-/// | `id` | field | What makes it this event: a repetition has the same id. Of any type that implements `Display`. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
+/// | `order` | `"sequence"`, `"arrival"` or `"monotonic"` | In which order the events of a key run. See [below](#other-orders). It cannot be changed for a group that exists. | `"sequence"` |
+/// | `seq` | field | The event's place among those of its key: 1, 2, 3, …; with `order = "monotonic"` its version. Of any integer type. | required, and not allowed with `order = "arrival"` |
+/// | `coalesce` | `true` or `false` | With `order = "monotonic"`: of the versions that wait only the newest runs. | `false` |
+/// | `id` | field, or `"digest:body"` | What makes it this event: a repetition has the same id. Of any type that implements `Display`. `"digest:body"` makes it of the bytes of the body, for events without an id and a seq. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
 /// | `envelope` | `"cloudevents"` or `"sns"` | What the body has around the event. See [below](#events-in-an-envelope). | the body is the event |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
 /// | `timeout` | duration | How long one run may take before it is cancelled and counted as a failed attempt. | `"30s"` |
@@ -119,6 +121,19 @@ use crate::model::Model;
 ///
 /// A message that names its content encoding, `gzip`, `deflate` or `zstd`, is decompressed before all of that, with the
 /// feature `compression`. More than the worker's `max_body_bytes` does not come out of it.
+///
+/// # Other orders
+///
+/// Not every system numbers its events. `order` says what takes the place of 1, 2, 3, …; everything else stays as it is.
+///
+/// - `order = "arrival"`, for events without a number: those of a key run one at a time, in the order in which the transport
+///   hands them over, each id once. It needs an `id`, or `id = "digest:body"` where two events never have the same bytes. The
+///   function is told no seq.
+/// - `order = "monotonic"`, for snapshots and upserts: the seq is a version, which grows and may have gaps. A version that is
+///   older than one that was run, or is about to run, is superseded: counted, acknowledged, and not run. With
+///   `coalesce = true` only the newest of the versions that wait runs.
+///
+/// What each of them does not promise is in [`docs/ordering-modes.md`](https://docs.rs/ordered-events).
 ///
 /// # Several events together
 ///
@@ -207,9 +222,11 @@ fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
         return quote!(#errors #item);
     }
     let model = Model::new(function, options);
-    let handler = match (&model.options.key, &model.options.seq) {
+    let (key, seq) = (&model.options.key, model.options.seq.as_ref());
+    let is_placed = seq.is_some() || model.options.has_no_seq();
+    let handler = match key {
         _ if !can_be_made => fallback::handler(&model),
-        (Some(key), Some(seq)) if errors.is_empty() => {
+        Some(key) if is_placed && errors.is_empty() => {
             let mut reads = expand::decode(&model, key, seq);
             reads.extend(expand::place(&model, key, seq));
             expand::handler(&model, &reads)

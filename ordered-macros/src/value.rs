@@ -83,6 +83,19 @@ pub(crate) fn choice<T: Copy>(setting: &Setting, of: &[(&str, T)]) -> syn::Resul
     }
 }
 
+/// Whether the value is this text.
+pub(crate) fn is_text(setting: &Setting, text: &str) -> bool {
+    matches!(literal(setting), Ok(Some(Lit::Str(given))) if given.value() == text)
+}
+
+/// `true` or `false`.
+pub(crate) fn yes_or_no(setting: &Setting) -> syn::Result<bool> {
+    match literal(setting)? {
+        Some(Lit::Bool(given)) => Ok(given.value),
+        _ => wrong(setting, "takes true or false"),
+    }
+}
+
 pub(crate) fn path(setting: &Setting) -> syn::Result<Path> {
     match literal(setting)? {
         Some(Lit::Str(text)) => text

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, Intake, Settlement, Transport, TransportError, TransportStatus, WorkerFacts,
+    Delivery, HandOver, Intake, Settlement, Transport, TransportError, TransportStatus, WorkerFacts,
 };
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -104,6 +104,14 @@ impl Transport for Sqs {
 
     fn source(&self) -> Option<String> {
         Some(self.link.url.clone())
+    }
+
+    fn hand_over(&self) -> HandOver {
+        if self.link.is_fifo() {
+            HandOver::PerMessageGroup
+        } else {
+            HandOver::None
+        }
     }
 
     fn status(&self) -> TransportStatus {

@@ -139,6 +139,28 @@ impl Log {
         }
     }
 
+    /// For every key up to its last event: one that is not newer was in flight in a worker that was killed.
+    pub(crate) fn assert_newer_and_newer(&self, load: &Load) {
+        let by_key = &self.read().by_key;
+        assert_eq!(by_key.len(), load.keys);
+        for (key, handled) in by_key {
+            for pair in handled.windows(2) {
+                let is_again = pair[0].seq == pair[1].seq && pair[0].worker != pair[1].worker;
+                assert!(
+                    pair[0].seq < pair[1].seq || is_again,
+                    "{key} went back: {handled:?}"
+                );
+            }
+            assert_eq!(
+                handled.last().map(|last| last.seq),
+                Some(load.events),
+                "{key}"
+            );
+        }
+        let written: usize = by_key.values().map(Vec::len).sum();
+        println!("{written} of {} were written", load.total());
+    }
+
     fn read(&self) -> MutexGuard<'_, Pages> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the first event is handled there may be no file.

@@ -1,6 +1,7 @@
 //! The example as its users run it: real processes, a real RabbitMQ and a real Redis.
 
 mod ahead;
+mod arrival;
 mod bad_input;
 mod handled;
 #[cfg(feature = "kafka")]
@@ -15,6 +16,7 @@ mod outages;
 mod payments;
 mod poison;
 mod secrets;
+mod snapshots;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod steady;

@@ -22,6 +22,8 @@ pub(crate) struct Setting {
     pub(crate) queue: String,
     pub(crate) group: String,
     pub(crate) log: Arc<Log>,
+    /// The example that its workers and producers run.
+    program: PathBuf,
     folder: PathBuf,
 }
 
@@ -32,10 +34,6 @@ pub(crate) struct Worker {
 
 /// A producer at work.
 pub(crate) struct Producer(Child);
-
-fn program() -> PathBuf {
-    program_named("orders")
-}
 
 /// Where cargo puts an example.
 pub(crate) fn program_named(example: &str) -> PathBuf {
@@ -57,6 +55,11 @@ pub(crate) fn program_named(example: &str) -> PathBuf {
 
 impl Setting {
     pub(crate) fn new(name: &str, transport: String, store: String) -> Self {
+        Self::of("orders", name, transport, store)
+    }
+
+    /// The same of another example with the same commands.
+    pub(crate) fn of(example: &str, name: &str, transport: String, store: String) -> Self {
         let queue = unique(name);
         let folder = std::env::temp_dir().join(&queue);
         fs::create_dir_all(&folder).unwrap();
@@ -66,6 +69,7 @@ impl Setting {
             group: queue.clone(),
             log: Arc::new(Log::new(folder.join("handled"))),
             queue,
+            program: program_named(example),
             folder,
         }
     }
@@ -78,7 +82,7 @@ impl Setting {
     /// The same, under another name or in another group.
     pub(crate) fn work_as(&self, id: &str, (name, group): (&str, &str), more: &[&str]) -> Worker {
         let child = self
-            .command(&mut Command::new(program()), "work")
+            .command(&mut Command::new(&self.program), "work")
             .args(["--store", &self.store, "--group", group])
             .args(["--id", name, "--log"])
             .arg(self.log.path())
@@ -111,7 +115,7 @@ impl Setting {
     /// Starts the producer with arguments of the test's own.
     pub(crate) fn begin_to_produce_with(&self, arguments: &[String]) -> Producer {
         self.producer(
-            self.command(&mut Command::new(program()), "produce"),
+            self.command(&mut Command::new(&self.program), "produce"),
             arguments,
         )
     }

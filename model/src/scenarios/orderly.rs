@@ -1,5 +1,7 @@
 //! Worlds in which nothing fails: events come in any order.
 
+use ordered_core::protocol::Order as Sequencing;
+
 use crate::bounds::{Bounds, Faults, OnGap, Published, event, event_at};
 
 pub(super) const ONE: &[Published] = &[event(1, 'a')];
@@ -29,6 +31,8 @@ pub(super) const CALM: Faults = Faults {
 pub(super) const ALONE: Bounds = Bounds {
     name: "one worker",
     workers: 1,
+    sequencing: Sequencing::Sequence,
+    in_order: false,
     events: TWO,
     copies: 1,
     repeats: false,

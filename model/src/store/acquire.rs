@@ -75,6 +75,10 @@ impl Store {
                 match mutation {
                     Some(Mutation::PostIsNotKept) => drop(record.letters.remove(slot)),
                     Some(Mutation::PostWithoutMail) => {}
+                    Some(Mutation::MailIsSorted) => {
+                        owner.mail.push(*seq);
+                        owner.mail.sort_unstable();
+                    }
                     _ => owner.mail.push(*seq),
                 }
             }

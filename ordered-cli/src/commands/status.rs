@@ -1,5 +1,6 @@
 use ordered_core::admin::{GroupView, KeyCounts, WorkerView};
 use ordered_core::explain::{events, grouped, moment, printable, size, span};
+use ordered_core::protocol::Order;
 use serde::Serialize;
 
 use crate::args::{BrokerArgs, Status};
@@ -28,6 +29,7 @@ struct BrokerDocument {
 #[derive(Serialize)]
 struct GroupDocument<'a> {
     group: &'a str,
+    order: &'a str,
     paused: bool,
     keys: KeyCounts,
     held_events: u64,
@@ -117,6 +119,7 @@ fn document(view: &GroupView) -> GroupDocument<'_> {
     let oldest = view.oldest_gap.as_ref();
     GroupDocument {
         group: &view.name,
+        order: view.order.as_str(),
         paused: view.paused,
         keys: view.keys,
         held_events: view.held_events,
@@ -142,6 +145,13 @@ fn text(view: &GroupView) -> String {
     let [all, active, held, gap, backing_off, suspect, halted, paused] =
         [all, active, held, gap, backing_off, suspect, halted, paused].map(grouped);
     let is_paused = if view.paused { " is paused" } else { "" };
+    let order = match view.order {
+        Order::Sequence => String::new(),
+        other if other.coalesces() => {
+            format!("\n  order         {other}, of versions that wait only the newest runs")
+        }
+        other => format!("\n  order         {other}"),
+    };
     let oldest = view
         .oldest_gap
         .as_ref()
@@ -155,7 +165,7 @@ fn text(view: &GroupView) -> String {
         });
     let alive = view.workers.iter().filter(|worker| worker.alive).count();
     let mut text = format!(
-        "group {}{is_paused}\n  \
+        "group {}{is_paused}{order}\n  \
          keys          {all}: {active} active, {held} with held events, {gap} in a gap, {backing_off} backing off, \
          {suspect} suspect, {halted} halted, {paused} paused\n  \
          oldest gap    {oldest}\n  \

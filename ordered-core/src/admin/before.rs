@@ -83,7 +83,11 @@ impl Admin {
             return Ok(None);
         };
         let state = super::state_of(group, &record).map_err(|error| unreadable(key, &error))?;
-        Ok(Some(before(&state, seq.get(), record.now)))
+        let mut before = before(&state, seq.get(), record.now);
+        if !group.policy().order.waits_for_missing() {
+            (before.missing, before.missing_events) = (Vec::new(), 0);
+        }
+        Ok(Some(before))
     }
 }
 

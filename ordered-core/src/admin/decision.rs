@@ -118,9 +118,7 @@ impl Situation<'_> {
 
     /// What every new owner does first.
     fn take_in(&self, transition: &mut Transition<'_>) {
-        for seq in self.mail {
-            transition.posted(*seq);
-        }
+        transition.take_mail(self.mail);
         match self.died {
             Some(worker) if !worker.is_operator() => transition.owner_died(worker.as_str()),
             _ => transition.cancel_trial(),
@@ -143,9 +141,9 @@ impl Decision {
     /// It was saved before. What is left to save is the mail that has come since.
     pub(super) fn saved_before(&mut self, group: &Group, mail: &[u64], now: Millis) {
         let mut transition = Transition::new(&mut self.state, group.policy(), now);
-        mail.iter().for_each(|seq| transition.posted(*seq));
+        transition.take_mail(mail);
         transition.watch_gap(false);
-        self.changes.clear();
+        self.changes = std::mem::take(&mut transition.changes);
         self.changed = true;
         self.taken = mail.len();
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{DeadView, KeyView, Millis};
+use crate::protocol::{DeadView, KeyView, Millis, Order};
 
 /// Which keys to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct KeyPage {
 pub struct GroupView {
     /// Its name.
     pub name: String,
+    /// In which order the events of its keys run.
+    pub order: Order,
     /// Whether it is paused.
     pub paused: bool,
     /// How many keys there are.

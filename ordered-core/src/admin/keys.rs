@@ -45,6 +45,7 @@ impl Admin {
         let workers = self.workers_with(group, &owned).await?.workers;
         Ok(GroupView {
             name: group.name().to_owned(),
+            order: group.policy().order,
             paused: totals.paused,
             keys: KeyCounts {
                 all: totals.keys,

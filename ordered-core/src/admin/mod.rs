@@ -38,7 +38,7 @@ pub use selection::{ManyVerb, Selection, is_like};
 pub use stored_event::{Aside, Place, Shelf, StoredEvent};
 
 use crate::event::Key;
-use crate::protocol::{CorruptBody, KeyState, Transition};
+use crate::protocol::{Arrival, CorruptBody, KeyState, Moved, Transition};
 use crate::protocol::{Verb, WorkerId};
 use crate::store::{AuditEntry, Group, Operator, StoreError};
 use crate::store::{Inspect, KeyIndex, Record};
@@ -161,9 +161,30 @@ fn state_of(group: &Group, record: &Record) -> Result<KeyState, CorruptBody> {
     };
     let mut transition = Transition::new(&mut state, group.policy(), record.now);
     if let Some(owner) = &record.owner {
-        owner.mail.iter().for_each(|seq| transition.posted(*seq));
+        transition.take_mail(&owner.mail);
+        if !group.policy().order.waits_for_missing() {
+            transition.watch_gap(false);
+        }
     }
     Ok(state)
+}
+
+/// Where the letters lie that were posted without a number, by the numbers that they have in [`state_of`].
+fn posted_of(group: &Group, record: &Record) -> Vec<Moved> {
+    let Some(owner) = record
+        .owner
+        .as_ref()
+        .filter(|_| group.policy().order.numbers_itself())
+    else {
+        return Vec::new();
+    };
+    let body = record.body.as_ref();
+    let state = body.map(|body| KeyState::decode(body, record.body_fence));
+    let state = state.unwrap_or_else(|| Ok(KeyState::new(group.policy().first_seq)));
+    state.map_or_else(
+        |_| Vec::new(),
+        |mut state| Arrival::number(&mut state, 0, &owner.mail, &[]),
+    )
 }
 
 /// The error of a key whose body cannot be decoded.

@@ -210,9 +210,11 @@ impl Acting<'_> {
                 return;
             }
             let mut transition = Transition::new(&mut state, self.group.policy(), now);
-            saved.mail.iter().for_each(|seq| transition.posted(*seq));
+            transition.take_mail(&saved.mail);
             transition.watch_gap(false);
+            let changes = transition.changes;
             let mut save = release(&state, self.group, self.key, fence, now);
+            save.changes = changes;
             save.taken = saved.mail.len();
             // Where this fails, the lease ends, and the next owner takes in the mail.
             match self.save(save).await {

@@ -1,4 +1,4 @@
-use super::Admin;
+use super::{Admin, posted_of};
 use crate::protocol::{ClaimView, DeadView, HeldView, KeyView, RepairView, TroubleView};
 use crate::protocol::{DeadNote, HeldNote, KeyState, Phase};
 use crate::store::{Group, StoreError};
@@ -17,11 +17,20 @@ impl Admin {
         group_paused: bool,
     ) -> Result<KeyView, StoreError> {
         let key = &record.key;
-        let slots: Vec<Slot> = state.held.iter().map(Slot::Held).collect();
+        let posted = posted_of(group, record);
+        let slot = |seq| {
+            let letter = posted.iter().find(|moved| moved.seq == seq);
+            Slot::Held(letter.map_or(seq, |moved| moved.posted))
+        };
+        let slots: Vec<Slot> = state.held.iter().map(slot).collect();
         let held = self.sizes(group, key, &slots).await?;
         let held_bytes = held.iter().map(|(_, size)| size).sum();
         let shown = &held[..held.len().min(KeyView::MOST)];
-        let held = self.read(group, key, shown, held_view).await?;
+        let mut held = self.read(group, key, shown, held_view).await?;
+        for view in &mut held {
+            let letter = posted.iter().find(|moved| moved.posted == view.seq);
+            view.seq = letter.map_or(view.seq, |moved| moved.seq);
+        }
         let slots: Vec<Slot> = state
             .dead_letters()
             .take(KeyView::MOST)

@@ -15,6 +15,16 @@ impl Seq {
     /// The largest seq, 2^53-1.
     pub const MAX: Self = Self((1 << 53) - 1);
 
+    /// Stands for the seq of an event that has none: where the order of its group is `arrival`, the owner of its key numbers it,
+    /// and a handler is not told the number, which may be another one at the next attempt.
+    pub const UNNUMBERED: Self = Self(u64::MAX);
+
+    /// Whether it is the seq of an event.
+    #[must_use]
+    pub const fn is_numbered(self) -> bool {
+        self.0 != Self::UNNUMBERED.0
+    }
+
     /// Checks the number and takes it as a seq.
     ///
     /// # Errors
@@ -36,7 +46,11 @@ impl Seq {
 
 impl fmt::Display for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        if self.is_numbered() {
+            self.0.fmt(f)
+        } else {
+            f.pad("?")
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use super::Foreseen;
 use super::facts::Facts;
 use super::standing::Standing;
 use super::words::{exactly, moment, span};
-use crate::protocol::{GapPolicy, Millis};
+use crate::protocol::{GapPolicy, Millis, Order};
 
 const SWEEP: &str =
     "at the next sweep of a living worker, which is every second unless set otherwise";
@@ -15,7 +15,7 @@ impl Facts<'_> {
         let soon = |what: String| Some(Foreseen { what, at: None });
         match standing {
             Standing::NeverSeen | Standing::Halted | Standing::Paused | Standing::Unreadable => None,
-            Standing::Idle => soon(format!("it goes on when seq {} comes", self.head())),
+            Standing::Idle => soon(self.next_to_come()),
             Standing::Running => self.handover(),
             Standing::Abandoned if self.is_paused() => None,
             Standing::Abandoned => soon(TAKEOVER.to_owned()),
@@ -30,6 +30,19 @@ impl Facts<'_> {
                 what: self.next_attempt(due),
                 at: Some(due),
             }),
+        }
+    }
+
+    fn next_to_come(&self) -> String {
+        match self.group.policy().order {
+            Order::Sequence => format!("it goes on when seq {} comes", self.head()),
+            Order::Arrival => "it goes on with the next event that comes".to_owned(),
+            Order::Monotonic { .. } => {
+                format!(
+                    "it goes on when a version above {} comes",
+                    self.view.last_seq
+                )
+            }
         }
     }
 

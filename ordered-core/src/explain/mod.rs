@@ -32,7 +32,7 @@ pub use standing::Standing;
 pub use words::{events, grouped, moment, printable, ranges, shell_word, size, span};
 
 use crate::admin::WorkerView;
-use crate::protocol::{KeyView, Millis};
+use crate::protocol::{KeyView, Millis, Order};
 use crate::store::Group;
 use facts::Facts;
 
@@ -143,9 +143,13 @@ fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
         command: Some("ordered keys".into()),
         effect: "to look at how the keys are spelled".into(),
     }];
+    let begins = match group.policy().order {
+        Order::Sequence => format!("when its seq {first} comes"),
+        Order::Arrival => "with the first event that comes".to_owned(),
+        Order::Monotonic { .. } => "with the first version that comes".to_owned(),
+    };
     let mut text = format!(
-        "{} is not known to the group `{}`: no event of it has come, and nothing of it is kept. It begins when its seq \
-         {first} comes.",
+        "{} is not known to the group `{}`: no event of it has come, and nothing of it is kept. It begins {begins}.",
         printable(key),
         printable(group.name()),
     );
@@ -156,7 +160,7 @@ fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
         key: key.to_owned(),
         standing: Standing::NeverSeen,
         paused: Vec::new(),
-        seq: Some(first),
+        seq: group.policy().order.waits_for_missing().then_some(first),
         since: None,
         worker: None,
         attempts: 0,

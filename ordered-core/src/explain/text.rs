@@ -2,7 +2,7 @@ use super::Remedy;
 use super::facts::{Facts, Failing};
 use super::standing::Standing;
 use super::words::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
-use crate::protocol::{DeadView, Millis, RepairView};
+use crate::protocol::{DeadView, Millis, Order, RepairView};
 
 /// How many ranges, and how many dead letters a paragraph names.
 const NAMED: usize = 5;
@@ -284,9 +284,19 @@ impl Facts<'_> {
             (fence, epoch) => format!(" (fence {fence}, epoch {epoch})"),
         };
         if view.last_seq == 0 || view.epoch == 0 && self.head() == self.group.policy().first_seq {
-            format!("Nothing of it is done yet{fence}.")
-        } else {
-            format!("It is done up to seq {}{fence}.", view.last_seq)
+            return format!("Nothing of it is done yet{fence}.");
+        }
+        let last = view.last_seq;
+        match self.group.policy().order {
+            Order::Sequence => format!("It is done up to seq {last}{fence}."),
+            Order::Arrival => {
+                format!("It is done up to seq {last}, as it numbers what arrives{fence}.")
+            }
+            // What is at the head is a newer one, and not done.
+            Order::Monotonic { .. } if self.head_is_held() => {
+                format!("Versions up to {last} are done or superseded{fence}.")
+            }
+            Order::Monotonic { .. } => format!("Its version is {last}{fence}."),
         }
     }
 
@@ -303,8 +313,13 @@ impl Facts<'_> {
         } else {
             ""
         };
+        let coalesced = if self.group.policy().order.coalesces() && !one {
+            " Only the newest of them will run."
+        } else {
+            ""
+        };
         Some(format!(
-            "{} {are} held: {seqs}{more} ({}), {}id {} since {}.",
+            "{} {are} held: {seqs}{more} ({}), {}id {} since {}.{coalesced}",
             events(view.held_events),
             size(view.held_bytes),
             if one { "" } else { "the oldest with " },

@@ -108,7 +108,7 @@ impl Context {
         self.inner.parts.epoch
     }
 
-    /// Its place among the events of the key.
+    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`.
     #[must_use]
     pub fn seq(&self) -> Seq {
         self.inner.parts.seq

@@ -12,7 +12,7 @@ use crate::event::{Envelope, EventId, InvalidId, InvalidKey, InvalidSeq, Key, Se
 pub struct Decoded<E> {
     /// Its key.
     pub key: Key,
-    /// Its place among the events of the key.
+    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`.
     pub seq: Seq,
     /// Its id.
     pub id: EventId,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::protocol::Policy;
+use crate::protocol::{GapPolicy, Policy};
 
 /// How a handler's events are treated. The macro's options and the worker builder's settings end up here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +147,43 @@ impl HandlerOptions {
     fn deepen(&mut self, ahead: u32) {
         let depth = &mut self.policy.lane_depth;
         *depth = (*depth).max(ahead.saturating_mul(2));
+    }
+
+    /// Whether the other options fit the order.
+    ///
+    /// # Errors
+    /// The first option that does not fit, and what to do.
+    pub(crate) fn check_order(&self) -> Result<(), (&'static str, String)> {
+        let (policy, order) = (&self.policy, self.policy.order);
+        if order.waits_for_missing() {
+            return Ok(());
+        }
+        let unfit = |option, why: &str| Err((option, format!("{why} (`order` is `{order}`)")));
+        if policy.on_gap != GapPolicy::Wait {
+            return unfit(
+                "on_gap",
+                "says what to do about missing events, and none is waited for: leave it out",
+            );
+        }
+        if policy.first_seq != Policy::default().first_seq {
+            return unfit(
+                "first_seq",
+                "says which event is waited for first, and none is: leave it out",
+            );
+        }
+        if order.numbers_itself() && self.on_repeat != OnRepeat::Skip {
+            return unfit(
+                "on_repeat",
+                "must be `skip`: without a seq, the id alone says what is a repetition",
+            );
+        }
+        if order.has_versions() && self.runs_ahead() {
+            return unfit(
+                "batch",
+                "and `commit_window` cannot be used: a version may make the one before it needless",
+            );
+        }
+        Ok(())
     }
 
     /// Whether events may run before those before them are committed.

@@ -80,7 +80,7 @@ impl Transition<'_> {
     fn discard(&mut self, seq: u64) -> Outcome {
         if self.state.held.contains(seq) {
             self.bury_one(seq, DeadCause::Discarded);
-            if seq > self.state.last_seq {
+            if seq > self.state.last_seq && self.policy.order.waits_for_missing() {
                 self.state.absent.insert(seq);
             }
             if seq == self.state.head() {
@@ -118,6 +118,7 @@ impl Transition<'_> {
     }
 
     fn set_last(&mut self, to: u64) -> Outcome {
+        self.check_numbers()?;
         let to = to.min(Seq::MAX.get());
         if to == self.state.last_seq {
             return Err(Refusal::Already);
@@ -138,6 +139,7 @@ impl Transition<'_> {
 
     /// What lies up to `last` was done elsewhere: it is neither skipped nor remembered, so that what of it comes is stale.
     fn import(&mut self, epoch: Option<u64>, last: u64) -> Outcome {
+        self.check_numbers()?;
         let (epoch, last) = (epoch.unwrap_or(self.state.epoch), last.min(Seq::MAX.get()));
         match (epoch, last).cmp(&(self.state.epoch, self.state.last_seq)) {
             Ordering::Equal => return Err(Refusal::Already),
@@ -158,6 +160,14 @@ impl Transition<'_> {
         Ok(removed)
     }
 
+    /// Whether the numbers of the key mean anything to its producers.
+    fn check_numbers(&self) -> Result<(), Refusal> {
+        if self.policy.order.numbers_itself() {
+            return Err(Refusal::NoNumbers);
+        }
+        Ok(())
+    }
+
     fn set_paused(&mut self, paused: bool) -> Outcome {
         if self.state.paused == paused {
             return Err(Refusal::Already);
@@ -176,6 +186,7 @@ impl Transition<'_> {
         if seqs.is_empty() {
             return Err(self.no_such_event(only));
         }
+        let seqs = self.not_superseded(seqs)?;
         let is_marked = |seq: &u64| self.state.replays.contains_key(seq);
         let (known, new): (Vec<u64>, Vec<u64>) = seqs.into_iter().partition(is_marked);
         let mut marked: Vec<u64> = known;
@@ -189,6 +200,19 @@ impl Transition<'_> {
         }
         marked.sort_unstable();
         Ok(marked)
+    }
+
+    /// Those that would not undo a newer version.
+    fn not_superseded(&self, seqs: Vec<u64>) -> Result<Vec<u64>, Refusal> {
+        if !self.policy.order.has_versions() {
+            return Ok(seqs);
+        }
+        let last_seq = self.state.last_seq;
+        let newest: Vec<u64> = seqs.into_iter().filter(|seq| *seq >= last_seq).collect();
+        if newest.is_empty() {
+            return Err(Refusal::NewerVersion);
+        }
+        Ok(newest)
     }
 
     /// What was discarded ahead of its turn is held again, and runs in its turn.
@@ -246,6 +270,11 @@ impl Transition<'_> {
         }
         let replays = state.replays.keys().copied();
         let mut released: Vec<u64> = replays.take(Effect::MOST).collect();
+        if !self.policy.order.waits_for_missing() {
+            let ahead = state.held.iter().skip_while(|seq| *seq <= state.last_seq);
+            released.extend(ahead.take(Effect::MOST - released.len()));
+            return released;
+        }
         let mut seq = state.head();
         while state.held.contains(seq) && released.len() < Effect::MOST {
             released.push(seq);

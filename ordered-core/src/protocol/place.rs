@@ -16,6 +16,8 @@ pub enum Placement {
     Late,
     /// It belongs to an epoch of the key that has not begun.
     NotYet,
+    /// Its version is older than the head of its key.
+    Superseded,
     /// Another event was committed under its seq.
     Conflict,
     /// It is a duplicate of what is in this slot, or in conflict with it. The store compares the ids.
@@ -39,6 +41,9 @@ impl KeyState {
             Some(epoch) if epoch < self.epoch => return Placement::Late,
             _ => {}
         }
+        if let Some(placement) = policy.order.place_by_id(seen) {
+            return placement;
+        }
         if seq > self.last_seq {
             return if self.held.contains(seq) {
                 Placement::Compare(Slot::Held(seq))
@@ -54,10 +59,10 @@ impl KeyState {
             Placement::Compare(self.dead_slot(seq))
         } else if self.was_skipped(seq, now) {
             Placement::Late
-        } else if self.remembers_ids_at(seq, policy, now) {
-            Placement::Conflict
         } else {
-            Placement::Stale
+            policy
+                .order
+                .place_passed(self.remembers_ids_at(seq, policy, now))
         }
     }
 
@@ -70,7 +75,7 @@ impl KeyState {
         }
     }
 
-    fn was_skipped(&self, seq: u64, now: Millis) -> bool {
+    pub(super) fn was_skipped(&self, seq: u64, now: Millis) -> bool {
         let covers = |range: &super::Skipped| (range.from..=range.to).contains(&seq);
         self.skipped
             .iter()

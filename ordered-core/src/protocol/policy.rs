@@ -2,13 +2,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
+use super::{Millis, Order};
 
 /// What a group asks of the protocol. Every worker of a group runs with the same policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Policy {
+    /// In which order the events of a key run. It cannot be changed for a group that exists. Default: as their seqs say.
+    pub order: Order,
     /// The seq that a key never seen before begins with. Default 1.
     pub first_seq: u64,
     /// How long an event whose handler fails is tried again, counted from its first failure. After that it counts as failed
@@ -129,6 +131,7 @@ impl Quota {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            order: Order::default(),
             first_seq: 1,
             give_up_after: Some(Duration::from_secs(60 * 60)),
             max_attempts: None,

@@ -36,6 +36,12 @@ impl SeqSet {
         self.ranges.first().map(|(from, _)| *from)
     }
 
+    /// The largest.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.ranges.last().map(|(_, to)| *to)
+    }
+
     /// Whether the seq is in it.
     #[must_use]
     pub fn contains(&self, seq: u64) -> bool {
@@ -179,6 +185,7 @@ mod tests {
                 }
                 prop_assert_eq!(set.iter().collect::<Vec<_>>(), plain.iter().copied().collect::<Vec<_>>());
                 prop_assert_eq!(set.len(), plain.len() as u64);
+                prop_assert_eq!(set.last(), plain.last().copied());
                 prop_assert_eq!(set.at_or_after(seq), plain.range(seq..).next().copied());
                 prop_assert!(set.ranges.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
                 let again = SeqSet::from(Vec::from(set.clone()));

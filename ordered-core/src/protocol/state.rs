@@ -144,6 +144,16 @@ impl KeyState {
         self.anchors.clear();
     }
 
+    /// The head is this seq, or lies beyond it: nothing waits before it, and nothing before it is waited for. Says whether it
+    /// has moved.
+    pub(super) fn raise_head(&mut self, head: u64) -> bool {
+        let is_ahead = head > self.head();
+        if is_ahead {
+            self.last_seq = head - 1;
+        }
+        is_ahead
+    }
+
     /// Which attempt at the event at the head the next one is, from 1. Deaths of workers count.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {

@@ -1,7 +1,9 @@
 use std::ops::RangeInclusive;
 
 use super::state::millis;
-use super::{Anchor, DeadNote, KeyState, LastError, Phase, RepairAsked, Skipped};
+use super::{
+    Anchor, Arrival, DeadNote, HeldNote, KeyState, LastError, Moved, Phase, RepairAsked, Skipped,
+};
 use crate::event::EventId;
 use crate::protocol::{DeadCause, GapPolicy, Millis, Policy};
 use crate::store::{Change, Letter, PutMode, Slot};
@@ -97,6 +99,30 @@ impl<'a> Transition<'a> {
             self.state.absent.remove(seq);
         }
         self.state.held.insert(seq);
+    }
+
+    /// Takes in the mail that the store has told. Where the owner numbers the events, each gets its number here and is moved to
+    /// its place in the mailbox.
+    pub fn take_mail(&mut self, mail: &[u64]) {
+        if self.policy.order.numbers_itself() {
+            let moves = Arrival::number(self.state, 0, mail, &[]);
+            moves.into_iter().for_each(|moved| self.take_in(moved));
+        } else {
+            mail.iter().for_each(|seq| self.posted(*seq));
+        }
+    }
+
+    /// Moves an event that was posted without a number to its place in the mailbox.
+    pub(super) fn take_in(&mut self, moved: Moved) {
+        let note = HeldNote {
+            since: self.now,
+            checked: None,
+        };
+        self.changes.push(Change::Move {
+            from: Slot::Held(moved.posted),
+            to: Slot::Held(moved.seq),
+            note: note.encode(),
+        });
     }
 
     /// Takes a held event out of the mailbox.
@@ -323,7 +349,16 @@ impl<'a> Transition<'a> {
     /// Notes since when the key waits for an event that has not come. `runs` says that the owner has the event at the head,
     /// or something else to run.
     pub fn watch_gap(&mut self, runs: bool) {
+        let order = self.policy.order;
         let state = &mut *self.state;
+        if !order.waits_for_missing() {
+            // What is saved has its head where something waits, as if the numbers had no gaps.
+            if !runs && let Some(first) = state.held.at_or_after(state.head()) {
+                state.raise_head(first);
+            }
+            state.gap_since = None;
+            return;
+        }
         let waits = !runs
             && !matches!(state.phase, Phase::Halted { .. })
             && state

@@ -139,6 +139,10 @@ pub enum Refusal {
     Already,
     /// The event belongs to an earlier numbering of its key.
     Superseded,
+    /// A newer version of the key was run, or is about to.
+    NewerVersion,
+    /// The key numbers its events itself.
+    NoNumbers,
 }
 
 impl Refusal {
@@ -153,6 +157,8 @@ impl Refusal {
             Self::Running => "running",
             Self::Already => "already",
             Self::Superseded => "superseded",
+            Self::NewerVersion => "newer_version",
+            Self::NoNumbers => "no_numbers",
         }
     }
 }
@@ -168,6 +174,9 @@ impl fmt::Display for Refusal {
             Self::Already => "it is so already",
             Self::Superseded => "the numbering of the key was begun again since, and an event of the old one has no place in the new: \
                 export it, and publish it again with a seq of the new numbering, or discard it",
+            Self::NewerVersion => "a newer version of the key was run since, or is about to, and this one would undo it: discard it, or \
+                publish its content again as a newer version",
+            Self::NoNumbers => "the order of the group is `arrival`: the key numbers its events itself, and no number of theirs can be set",
         })
     }
 }

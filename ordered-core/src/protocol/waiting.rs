@@ -3,7 +3,7 @@ use std::fmt;
 /// What an event waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Waiting {
-    /// The seq whose turn it is.
+    /// The seq whose turn it is; 0 where only the owner of the key numbers its events.
     pub for_seq: u64,
     /// What stands in the way.
     pub why: Obstacle,
@@ -71,6 +71,7 @@ impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.why {
             Obstacle::Gap => write!(f, "seq {} has not come yet", self.for_seq),
+            Obstacle::Running if self.for_seq == 0 => f.write_str("another worker has the key"),
             Obstacle::Running => write!(f, "another worker is at seq {}", self.for_seq),
             Obstacle::LaneFull => write!(
                 f,

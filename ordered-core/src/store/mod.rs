@@ -63,6 +63,24 @@ impl Group {
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
+
+    /// Whether its keys can be gone on with, which are kept in the order of this name. A store asks this when it opens a group
+    /// that exists.
+    ///
+    /// # Errors
+    /// When they are kept in another order, with what to do.
+    pub fn check_order(&self, kept: &str) -> Result<(), StoreError> {
+        let wanted = self.policy.order.as_str();
+        if kept == wanted {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(StoreError::refused(format!(
+            "the group `{name}` keeps its keys in the order `{kept}`, and this worker asks for `{wanted}`: what is stored of a key \
+             means something else there. Set `order = \"{kept}\"`, or let the old group come to its end and give the handler a \
+             group of its own, such as `group = \"{name}-{wanted}\"`, which begins without the progress of the old one"
+        )))
+    }
 }
 
 /// How much of what is written to the store outlives it, as it is configured now.
@@ -153,7 +171,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Prepares the group, keeps its rules for operators to see, and says which guarantee the store's settings give.
-    /// Called once by each worker at start, and again after its state was lost and is adopted.
+    /// Refuses a group that exists and has another order ([`Group::check_order`]). Called once by each worker at start, and again after its state was lost and is adopted.
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError>;
 
     /// Carries out the requests, each atomically for its key, and answers each in its place. A batch names each key at

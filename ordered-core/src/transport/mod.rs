@@ -101,6 +101,61 @@ pub struct Intake {
     pub max_unsettled: usize,
 }
 
+/// In which order a transport hands deliveries over, for groups whose order is `arrival`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandOver {
+    /// It is not known.
+    Unknown,
+    /// All of them in the order in which they were published, as long as one worker consumes the queue. Several consumers of
+    /// one queue get them in no order.
+    OneQueue,
+    /// One worker at a time gets them, in the order in which they were published.
+    OneConsumer,
+    /// Those of one partition in their order, to one worker at a time.
+    PerPartition,
+    /// Those of one message group in their order, one at a time.
+    PerMessageGroup,
+    /// In any order.
+    None,
+}
+
+impl HandOver {
+    /// As a sentence for the log of a worker that starts.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Unknown => "the transport does not say in which order it hands events over",
+            Self::OneQueue => {
+                "the queue hands events over as they were published while one worker consumes it: with several, there is no order \
+                 between what different workers are handed, nor for what is delivered again"
+            }
+            Self::OneConsumer => {
+                "one worker at a time consumes the queue, and is handed its events as they were published"
+            }
+            Self::PerPartition => {
+                "the events of one partition are handed over as they were published: those of one key, if the producer puts them \
+                 into one partition"
+            }
+            Self::PerMessageGroup => {
+                "the events of one message group are handed over as they were sent: those of one key, if it is their message group"
+            }
+            Self::None => {
+                "the queue hands events over in any order: each runs once and alone, and that is all that `arrival` can promise"
+            }
+        }
+    }
+
+    /// Whether there is an order to keep, whatever the number of workers.
+    #[must_use]
+    pub const fn is_ordered(self) -> bool {
+        matches!(
+            self,
+            Self::OneConsumer | Self::PerPartition | Self::PerMessageGroup
+        )
+    }
+}
+
 /// What a worker does with deliveries, as far as it may not fit the settings of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -157,6 +212,12 @@ pub trait Transport: Send + Sync + 'static {
     /// Names the queue, the same in every process that consumes from it; nothing where there is no such name.
     fn source(&self) -> Option<String> {
         None
+    }
+
+    /// In which order it hands deliveries over, as far as it knows after [`start`](Transport::start). It reports this and
+    /// decides nothing about it.
+    fn hand_over(&self) -> HandOver {
+        HandOver::Unknown
     }
 
     /// Whether deliveries can come, for the worker's health. Called often: it does not ask the broker.

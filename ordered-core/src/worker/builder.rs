@@ -9,7 +9,7 @@ use crate::handler::{
     Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed,
     OnRepeat, OnStateLoss, Plain, States,
 };
-use crate::protocol::{GapPolicy, WorkerId};
+use crate::protocol::{GapPolicy, Order, WorkerId};
 use crate::store::Store;
 use crate::transport::Transport;
 
@@ -111,6 +111,11 @@ impl WorkerBuilder {
     /// How long to wait between attempts.
     pub fn backoff(self, backoff: Backoff) -> Self {
         self.options(move |options| options.backoff = backoff)
+    }
+
+    /// In which order the events of a key run. See [`Order`]; it cannot be changed for a group that exists.
+    pub fn order(self, order: Order) -> Self {
+        self.options(move |options| options.policy.order = order)
     }
 
     /// How long a committed event is remembered.
@@ -410,6 +415,9 @@ fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
             "dedup_ttl",
             "must be more than nothing",
         ));
+    }
+    if let Err((option, why)) = options.check_order() {
+        return Err(BuildError::setting(option, why));
     }
     validate_ahead(options)
 }

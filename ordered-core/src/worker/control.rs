@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Envelope, Key, Seq};
 use crate::handler::Malformed;
+use crate::protocol::Order;
 
 /// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body does
 /// not matter:
@@ -63,6 +64,16 @@ pub const WHY: &str = "x-ordered-why";
 pub const EPOCH: &str = "x-ordered-epoch";
 
 impl Control {
+    /// Whether it means anything to a group with this order. A group that waits for no seq is acknowledged what is said about
+    /// missing ones, since other groups on the same stream may need it.
+    #[must_use]
+    pub fn concerns(&self, order: Order) -> bool {
+        match self {
+            Self::GapFill { .. } | Self::Lost { .. } => order.waits_for_missing(),
+            Self::Reset { .. } => !order.numbers_itself(),
+        }
+    }
+
     /// The message that says this about the key.
     #[must_use]
     pub fn envelope(&self, key: &Key) -> Envelope {

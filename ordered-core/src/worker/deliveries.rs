@@ -6,8 +6,8 @@ use super::{Control, Occurrence, Place, Settings, control};
 use crate::clock::wall_clock;
 use crate::event::{Envelope, Seq};
 use crate::handler::{Decoded, DynHandler, Malformed};
-use crate::protocol::Millis;
 use crate::protocol::engine::{Engine, Event};
+use crate::protocol::{Millis, Order};
 use crate::transport::Delivery;
 
 /// Gives deliveries to the engine. What cannot be read is dead-lettered.
@@ -15,7 +15,7 @@ pub(super) fn take(
     engine: &mut Engine<Read>,
     outlet: &mut Outlet,
     handler: &dyn DynHandler,
-    settings: &Settings,
+    (settings, order): (&Settings, Order),
     deliveries: Vec<Delivery>,
 ) {
     let received_at = wall_clock();
@@ -27,7 +27,7 @@ pub(super) fn take(
                 "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`)"
             )))
         } else {
-            give(engine, outlet, handler, delivery, received_at)
+            give(engine, outlet, handler, order, delivery, received_at)
         };
         if let Err(Malformed(text)) = taken {
             outlet.malformed(token, text);
@@ -37,8 +37,9 @@ pub(super) fn take(
 
 fn give(
     engine: &mut Engine<Read>,
-    outlet: &Outlet,
+    outlet: &mut Outlet,
     handler: &dyn DynHandler,
+    order: Order,
     delivery: Delivery,
     received_at: Millis,
 ) -> Result<(), Malformed> {
@@ -48,7 +49,11 @@ fn give(
         redelivered,
     } = delivery;
     if let Some((key, control)) = Control::read(&envelope)? {
-        engine.control(&key, control, token);
+        if control.concerns(order) {
+            engine.control(&key, control, token);
+        } else {
+            outlet.ignore_control(token);
+        }
         return Ok(());
     }
     let epoch = control::epoch(&envelope)?;
@@ -58,6 +63,11 @@ fn give(
         id,
         event: read,
     } = read(handler, &envelope)?;
+    if !seq.is_numbered() && !order.numbers_itself() {
+        return Err(Malformed(format!(
+            "the event has no seq, and the order of its group is `{order}`: give the handler a `seq`, or `order = \"arrival\"`"
+        )));
+    }
     observe_received(outlet, (&key, seq, &id), redelivered);
     let mut event = Event::delivered(seq.get(), id, envelope, read, token);
     event.epoch = epoch;

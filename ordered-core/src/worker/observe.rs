@@ -114,6 +114,11 @@ pub enum Occurrence<'a> {
         /// The event.
         event: Place<'a>,
     },
+    /// Its version is older than one that was run, or is about to; it is dropped.
+    Superseded {
+        /// The event.
+        event: Place<'a>,
+    },
     /// A producer said what will never come, or began the numbering of a key again.
     Controlled {
         /// The key.

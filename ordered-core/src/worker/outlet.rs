@@ -15,8 +15,8 @@ use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
 use crate::explain::{moment, span};
 use crate::handler::OnPassed;
-use crate::protocol::WorkerId;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
+use crate::protocol::{Arrival, WorkerId};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.
@@ -113,6 +113,7 @@ impl Outlet {
             Disposition::Halted => Outcome::Halted,
             Disposition::DeadLettered => Outcome::DeadLettered,
             Disposition::Duplicate => Outcome::Duplicate,
+            Disposition::Superseded => Outcome::Superseded,
             Disposition::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
             Disposition::Stale => {
                 let text = format!(
@@ -146,7 +147,11 @@ impl Outlet {
 
     /// Something happened to an event.
     pub(super) fn event_changed(&self, key: &Key, seq: u64, id: &EventId, what: &EventChange) {
-        let Ok(place) = Seq::new(seq) else {
+        let place = if Arrival::is_unnumbered(seq) {
+            Seq::UNNUMBERED
+        } else if let Ok(place) = Seq::new(seq) {
+            place
+        } else {
             return;
         };
         let event = Place {
@@ -171,6 +176,7 @@ impl Outlet {
             EventChange::Duplicate => Occurrence::Duplicate { event },
             EventChange::Stale => Occurrence::Stale { event },
             EventChange::Late => Occurrence::Late { event },
+            EventChange::Superseded => Occurrence::Superseded { event },
             EventChange::Conflict(recorded) => Occurrence::Conflict {
                 event,
                 recorded: recorded.as_ref(),
@@ -274,6 +280,7 @@ impl Outlet {
                 error,
                 "the state of the key cannot be read: its events stay with the broker"
             ),
+            KeyChange::Superseded { events } => self.telemetry.superseded(key, *events),
             KeyChange::RepairWanted { from, to } => self.ask_for(key, *from, *to),
             KeyChange::Missing { seq } => error!(
                 group,
@@ -282,6 +289,11 @@ impl Outlet {
                 "the store lost a held event: the key waits until it comes again"
             ),
         }
+    }
+
+    /// A control message about numbers, of which the order of the group knows none: other groups may need it.
+    pub(super) fn ignore_control(&mut self, token: Token) {
+        self.settle_control(token, None);
     }
 
     fn ask_for(&self, key: &Key, from: u64, to: u64) {

@@ -134,6 +134,7 @@ impl Worker {
         let starting = info_span!("start", group = group.name());
         let started = self.transport.start(intake).instrument(starting).await;
         started.map_err(WorkerError::Transport)?;
+        self.tell_order();
         let transport = Arc::clone(&self.transport);
         let mut watching = JoinSet::new();
         watching.spawn(presence.run());
@@ -144,6 +145,20 @@ impl Worker {
             warn!(%error, "the broker did not hear that the worker stops; it will notice");
         }
         outcome
+    }
+
+    /// Says what the order of arrival is, where the group asks for it.
+    fn tell_order(&self) {
+        if !self.options.policy.order.numbers_itself() {
+            return;
+        }
+        let hand_over = self.transport.hand_over();
+        let (group, order) = (self.options.group.as_str(), hand_over.sentence());
+        if hand_over.is_ordered() {
+            info!(group, order, "events of a key run as they arrive");
+        } else {
+            warn!(group, order, "events of a key run as they arrive");
+        }
     }
 
     fn tell_start(&self, report: &StoreReport) {

@@ -39,6 +39,8 @@ pub(super) struct RunInputs {
     pub(super) states: Arc<States>,
     /// Whether the handler takes several events at a time.
     pub(super) batches: bool,
+    /// Whether keys number their events themselves.
+    pub(super) numbers_itself: bool,
     pub(super) lease: Arc<dyn WorkerLease>,
 }
 
@@ -87,7 +89,8 @@ impl RunInputs {
             return Ok(read);
         }
         let decoded = self.handler.read(&event.envelope).map_err(unreadable)?;
-        if (&decoded.key, decoded.seq.get()) != (key, event.seq) {
+        let is_there = decoded.seq.get() == event.seq || self.numbers_itself;
+        if decoded.key != *key || !is_there {
             return Err(misplaced(key, event.seq, &decoded));
         }
         Ok(decoded.event)
@@ -105,7 +108,11 @@ impl RunInputs {
             worker: self.worker.clone(),
             key: key.clone(),
             epoch,
-            seq: Seq::new(event.seq).expect("it came in with a Seq"),
+            seq: if self.numbers_itself {
+                Seq::UNNUMBERED
+            } else {
+                Seq::new(event.seq).expect("it came in with a Seq")
+            },
             id: event.id.clone(),
             attempt,
             fence,

@@ -164,6 +164,7 @@ impl WorkerLoop {
                 worker: id,
                 states,
                 batches: options.batch > 1,
+                numbers_itself: options.policy.order.numbers_itself(),
                 lease: Arc::new(lease.clone()),
             },
             store: StoreClient::new(
@@ -314,7 +315,8 @@ impl WorkerLoop {
                 }
                 Some(batch) = self.deliveries.recv(), if !draining => {
                     self.engine.set_now(self.clock.now());
-                    deliveries::take(&mut self.engine, &mut self.outlet, &*self.inputs.handler, &self.settings, batch);
+                    let order = self.options.policy.order;
+                    deliveries::take(&mut self.engine, &mut self.outlet, &*self.inputs.handler, (&self.settings, order), batch);
                 }
                 _ = self.task_events.recv_many(&mut task_events, TASK_EVENTS) => {
                     self.engine.set_now(self.clock.now());

@@ -13,6 +13,7 @@ mod hooks;
 mod hostile;
 mod log;
 mod operators;
+mod orders;
 mod outages;
 mod pitfalls;
 mod publishing;

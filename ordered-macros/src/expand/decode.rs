@@ -8,7 +8,7 @@ use crate::key_path::KeyPath;
 use crate::model::Model;
 
 /// Finds key, seq and id of an event that cannot be read as its type.
-pub(crate) fn place(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStream {
+pub(crate) fn place(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> TokenStream {
     let private = private(model);
     let is_cloud_event = model.options.envelope == Some(Envelope::CloudEvents);
     let unwrapped = unwrapped(model, &private);
@@ -32,9 +32,13 @@ pub(crate) fn place(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStrea
             quote!(#private::composite_key([#(#parts),*])?)
         }
     };
-    let seq = field(seq, quote!(SeqValue::to_seq));
+    let seq = match seq {
+        Some(seq) => field(seq, quote!(SeqValue::to_seq)),
+        None => quote!(#private::Seq::UNNUMBERED),
+    };
     let id = match &model.options.id {
         Some(id) => field(id, quote!(EventIdValue::to_event_id)),
+        None if model.options.id_of_body => of_body(&private),
         None if is_cloud_event => quote!(#private::cloud_event_id(&__fields)?),
         None => quote!(#private::json_field_as_id(__envelope, &__key, __seq)?),
     };
@@ -61,6 +65,11 @@ pub(crate) fn place(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStrea
     }
 }
 
+/// The id of an event that is known by the bytes of its body.
+fn of_body(private: &TokenStream) -> TokenStream {
+    quote!(#private::EventId::of_body(&__key, &__envelope.body))
+}
+
 /// Takes the event out of the envelope that the attribute names.
 fn unwrapped(model: &Model, private: &TokenStream) -> Option<TokenStream> {
     model.options.envelope.map(|envelope| {
@@ -76,7 +85,7 @@ fn unwrapped(model: &Model, private: &TokenStream) -> Option<TokenStream> {
 }
 
 /// Takes the event out of what is around it, reads it, then its key, seq and id.
-pub(crate) fn decode(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStream {
+pub(crate) fn decode(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> TokenStream {
     let private = private(model);
     let is_cloud_event = model.options.envelope == Some(Envelope::CloudEvents);
     let unwrapped = unwrapped(model, &private);
@@ -107,8 +116,15 @@ pub(crate) fn decode(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStre
             quote!(#private::composite_key([#(#parts),*])?)
         }
     };
-    let seq = field(seq, quote!(SeqValue::to_seq));
+    let seq = match seq {
+        Some(seq) => {
+            let seq = field(seq, quote!(SeqValue::to_seq));
+            quote!(#seq?)
+        }
+        None => quote!(#private::Seq::UNNUMBERED),
+    };
     let id = match &model.options.id {
+        None if model.options.id_of_body => of_body(&private),
         Some(id) => {
             let id = field(id, quote!(EventIdValue::to_event_id));
             quote!(#id?)
@@ -125,7 +141,7 @@ pub(crate) fn decode(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStre
             let #event = #private::json_event::<#ty>(__envelope)?;
             #fields
             let __key = #key;
-            let __seq = #seq?;
+            let __seq = #seq;
             let __id = #id;
             #private::Ok(#private::Decoded {
                 key: __key,

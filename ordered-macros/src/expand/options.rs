@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use crate::attr::{OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss};
+use crate::attr::{OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss, Order};
 use crate::model::Model;
 
 pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
@@ -34,6 +34,13 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
             .is_some()
             .then(|| quote!(#private::max(__options.backoff.base, __options.backoff.cap)))
     });
+    let coalesce = given.coalesce.unwrap_or(false);
+    let order = given.order.map(|order| match order {
+        Order::Sequence => quote!(#private::Order::Sequence),
+        Order::Arrival => quote!(#private::Order::Arrival),
+        Order::Monotonic => quote!(#private::Order::Monotonic { coalesce: #coalesce }),
+    });
+    assign(quote!(policy.order), order);
     assign(quote!(timeout), given.timeout.map(duration));
     assign(quote!(backoff.base), given.backoff.map(duration));
     assign(quote!(backoff.cap), cap);

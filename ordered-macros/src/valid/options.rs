@@ -1,11 +1,16 @@
-use crate::attr::{Envelope, OnGap, Options};
+use crate::attr::{Envelope, OnGap, Options, Order};
 use crate::errors::Errors;
 
 /// What no single option can tell.
 pub(crate) fn options(options: &Options, errors: &mut Errors) {
+    let needed = if options.has_no_seq() {
+        "`id`, the field that says which event it is (or `\"digest:body\"`)"
+    } else {
+        "`seq`, the field with its sequence number"
+    };
     let missing: Vec<_> = [
         ("key", "`key`, the field that says what an event belongs to"),
-        ("seq", "`seq`, the field with its sequence number"),
+        (if options.has_no_seq() { "id" } else { "seq" }, needed),
     ]
     .into_iter()
     .filter(|(name, _)| options.setting(name).is_none())
@@ -13,8 +18,13 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
     .collect();
     let said_by_envelope = options.envelope == Some(Envelope::CloudEvents);
     if !missing.is_empty() && !options.garbled && !said_by_envelope {
+        let example = if options.has_no_seq() {
+            "key = \"order_id\", order = \"arrival\", id = \"event_id\""
+        } else {
+            "key = \"order_id\", seq = \"seq\""
+        };
         errors.at_attribute(format!(
-            "the attribute lacks {}: write `#[ordered_handler(key = \"order_id\", seq = \"seq\")]`",
+            "the attribute lacks {}: write `#[ordered_handler({example})]`",
             missing.join(", and ")
         ));
     }
@@ -48,6 +58,7 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
             "`max_backoff` is shorter than `backoff`, the wait it bounds",
         );
     }
+    order(options, errors);
     gap(options, errors);
     ahead(options, errors);
     if let (Some(key), Some(seq)) = (&options.key, &options.seq) {
@@ -70,6 +81,59 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
             id,
             "`key` and `id` are one field: all events of a key would pass as one event, and its repetitions",
         );
+    }
+}
+
+/// What an order has no use for.
+fn order(options: &Options, errors: &mut Errors) {
+    let value = |name| options.setting(name).map(|setting| &setting.name);
+    let mut refuse = |name: &'static str, why: &str| {
+        if options.setting(name).is_some() {
+            errors.at(value(name), format!("`{name}` {why}"));
+        }
+    };
+    if options.order != Some(Order::Monotonic) {
+        refuse("coalesce", "is for versions: add `order = \"monotonic\"`");
+    }
+    let gaps = ["on_gap", "gap_timeout", "first_seq", "stuck_after"];
+    match options.order {
+        Some(Order::Arrival) => {
+            refuse(
+                "seq",
+                "has no meaning here: with `order = \"arrival\"` events run as the transport hands them over. Leave it out, or \
+                 leave `order` out and events run as their seqs say",
+            );
+            for name in gaps {
+                refuse(
+                    name,
+                    "is about events that are missing, and with `order = \"arrival\"` none is waited for",
+                );
+            }
+            refuse(
+                "on_repeat",
+                "is about an id under two seqs, and with `order = \"arrival\"` there is none: an id runs once",
+            );
+        }
+        Some(Order::Monotonic) => {
+            for name in gaps {
+                refuse(
+                    name,
+                    "is about events that are missing, and with `order = \"monotonic\"` none is waited for",
+                );
+            }
+            refuse(
+                "on_stale",
+                "is about a seq that was committed before, and with `order = \"monotonic\"` such a version is superseded",
+            );
+            for name in ["batch", "commit_window"] {
+                refuse(
+                    name,
+                    "runs events together or ahead of commits, and with `order = \"monotonic\"` a version may make the one before \
+                     it needless: leave it out",
+                );
+            }
+        }
+        Some(Order::Sequence) | None => {}
     }
 }
 

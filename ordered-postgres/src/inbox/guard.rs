@@ -92,8 +92,15 @@ impl Guard {
     /// What has to be recorded of the run with this context.
     ///
     /// # Errors
-    /// When Postgres cannot store the key or the id, or the fence or the epoch is beyond 2^63-1.
+    /// When Postgres cannot store the key or the id, or the fence or the epoch is beyond 2^63-1, or the event has no seq.
     pub fn of(context: &Context) -> Result<Self, PostgresError> {
+        if !context.seq().is_numbered() {
+            return Err(invalid(
+                "the inbox records how far a key is by its seqs, and the events of a group in the order `arrival` have none: write the \
+                 event's id into a table of yours with a unique index, in the transaction of the effect"
+                    .to_owned(),
+            ));
+        }
         let last = context.run().last().unwrap_or(context);
         let (key, event_id) = (context.key().as_str(), last.event_id().as_str());
         let texts = [context.group(), key, event_id];

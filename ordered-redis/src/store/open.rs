@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ordered_core::protocol::{Millis, WorkerId};
+use ordered_core::protocol::{Millis, Order, WorkerId};
 use ordered_core::store::{Group, StoreError};
 use ordered_core::store::{Incarnation, Opened, Session};
 use redis::{Cmd, cmd};
@@ -38,6 +38,8 @@ struct Meta {
     incarnation: u64,
     secret: [u8; 16],
     is_ready: bool,
+    /// The order of its keys; a group of a version that knew one order says nothing.
+    order: Option<String>,
 }
 
 impl RedisStore {
@@ -62,6 +64,8 @@ impl RedisStore {
                 created = self.create(group).await?.or(created);
                 continue;
             };
+            let sequence = Order::Sequence.as_str();
+            group.check_order(meta.order.as_deref().unwrap_or(sequence))?;
             let incarnation = meta.incarnation;
             if self.agree(group, &meta, now, &mut created).await? {
                 let state = self.read_state(group, incarnation).await?;
@@ -99,11 +103,19 @@ impl RedisStore {
     async fn read_meta(&self, group: &Group) -> Result<Option<Meta>, StoreError> {
         let mut read = cmd("HMGET");
         read.arg(self.meta(group));
-        read.arg(&["layout", "buckets", "incarnation", "secret", "ready"]);
+        read.arg(&[
+            "layout",
+            "buckets",
+            "incarnation",
+            "secret",
+            "ready",
+            "order",
+        ]);
         let mut fields = Reply::new(self.ask(vec![read]).await?.remove(0))?;
         let (layout, buckets) = (fields.maybe_text()?, fields.maybe_text()?);
         let (incarnation, secret) = (fields.maybe_text()?, fields.maybe_bytes()?);
         let is_ready = fields.maybe_text()?.as_deref() == Some("1");
+        let order = fields.maybe_text()?;
         if let Some(layout) = layout.filter(|layout| layout != LAYOUT) {
             return Err(StoreError::refused(format!(
                 "the group `{}` was written to Redis by another version of this store (layout {layout}, and this is \
@@ -128,6 +140,7 @@ impl RedisStore {
             incarnation: incarnation.map_err(|_| misshaped("incarnation"))?,
             secret: secret.ok_or_else(|| misshaped("secret"))?,
             is_ready,
+            order,
         }))
     }
 
@@ -141,12 +154,13 @@ impl RedisStore {
             fastrand::u64(..).to_be_bytes(),
         ]
         .concat();
-        let fields: [(&str, &[u8]); 5] = [
+        let fields: [(&str, &[u8]); 6] = [
             ("layout", LAYOUT.as_bytes()),
             ("buckets", buckets.as_bytes()),
             ("incarnation", text.as_bytes()),
             ("secret", &secret),
             ("ready", b"0"),
+            ("order", group.policy().order.as_str().as_bytes()),
         ];
         let is_written = self.write(&self.meta(group), "", &fields).await?;
         Ok(is_written.then_some(incarnation))

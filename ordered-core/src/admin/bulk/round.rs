@@ -236,10 +236,12 @@ impl Bulk<'_> {
             let requests = kept.iter_mut().map(|(granted, mail)| {
                 let state = &mut granted.decision.state;
                 let mut transition = Transition::new(state, self.group.policy(), now);
-                mail.iter().for_each(|seq| transition.posted(*seq));
+                transition.take_mail(mail);
                 transition.watch_gap(false);
+                let changes = transition.changes;
                 let (key, fence) = (&granted.pending.task.key, granted.owned.fence);
                 let mut save = release(state, self.group, key, fence, now);
+                save.changes = changes;
                 save.taken = mail.len();
                 Request::Save(Box::new(save))
             });

@@ -1,4 +1,5 @@
 mod held_up;
 mod moving;
+mod orders;
 mod scene;
 mod words;

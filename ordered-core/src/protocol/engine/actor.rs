@@ -7,7 +7,7 @@ use super::queue::{Added, Queue};
 use super::shared::Shared;
 use super::watermark::Watermark;
 use crate::event::{EventId, Key};
-use crate::protocol::{Fence, KeyState, Placement, QuotaLimit};
+use crate::protocol::{Fence, KeyState, Moved, Placement, QuotaLimit};
 use crate::store::Listing;
 use crate::transport::Token;
 use crate::worker::Control;
@@ -53,6 +53,8 @@ pub(super) struct Actor<D> {
     pub(super) unsure: bool,
     /// A save whose outcome is unknown.
     pub(super) in_doubt: Option<Box<PendingSave<D>>>,
+    /// How many events came without a number.
+    pub(super) arrivals: u64,
 }
 
 /// What the owner of a key knows.
@@ -93,6 +95,10 @@ pub(super) struct Ownership {
     pub(super) trial_saved: bool,
     /// Commits above this seq are known by `ids`.
     pub(super) known_from: u64,
+    /// The last seq as the store has it, where the head was chosen beyond that.
+    pub(super) saved_seq: Option<u64>,
+    /// What was posted without a number, with the numbers that the next save gives it.
+    pub(super) moves: Vec<Moved>,
     /// The ids that were committed above `known_from`.
     pub(super) ids: HashSet<EventId, foldhash::quality::RandomState>,
 }
@@ -120,6 +126,7 @@ impl<D> Actor<D> {
             full: None,
             unsure: false,
             in_doubt: None,
+            arrivals: 0,
         }
     }
 
@@ -270,14 +277,20 @@ impl<D> Actor<D> {
         let (now, policy) = (shared.now, &shared.rules.policy);
         let state = &own.state;
         let place = |event: &Event<D>| {
-            let is_ahead = event.seq > state.last_seq && event.is_of(state.epoch);
-            if is_ahead || event.is_stored() || event.replay {
+            if event.is_stored() || event.replay {
                 return None;
             }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
-            let seen = event.seen.unwrap_or(false) || own.ids.contains(&event.id);
+            let seen = || event.seen.unwrap_or(false) || own.ids.contains(&event.id);
+            let is_ahead = event.seq > state.last_seq && event.is_of(state.epoch);
+            if is_ahead && (!policy.order.numbers_itself() || !seen()) {
+                return None;
+            }
+            let seen = seen();
             match state.place(event.seq, event.epoch, seen, policy, now) {
                 Placement::Ahead | Placement::Compare(_) => None,
+                // What only the newest is of use for needs no look-up.
+                Placement::Superseded if policy.order.coalesces() => Some(Placement::Superseded),
                 _ if event.seen.is_none() => None,
                 past => Some(past),
             }
@@ -310,6 +323,10 @@ impl<D> Actor<D> {
             Some(Placement::Late) => {
                 shared.observe(&self.key, &event, EventChange::Late);
                 self.settle(shared, event, Disposition::Late);
+            }
+            Some(Placement::Superseded) => {
+                shared.observe(&self.key, &event, EventChange::Superseded);
+                self.settle(shared, event, Disposition::Superseded);
             }
             Some(Placement::NotYet) => self.defer(shared, event, Deferral::NotYet),
             Some(Placement::Conflict) => self.settle_conflict(shared, event, None),
@@ -359,9 +376,7 @@ impl<D> Actor<D> {
         }
         for mut event in self.queue.take_all() {
             if !event.tokens.is_empty() {
-                event.seen = None;
-                event.held_since = None;
-                event.replay = false;
+                event.forget_place();
                 self.put_back(shared, event);
             }
         }
@@ -382,6 +397,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.waiting_deliveries.hash(hasher);
         self.run.hash(hasher);
         self.in_doubt.hash(hasher);
+        self.arrivals.hash(hasher);
     }
 }
 
@@ -394,7 +410,8 @@ impl std::hash::Hash for Ownership {
         (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);
         (self.serial_until, self.mail, self.tip, self.committing).hash(hasher);
         (self.closed, self.death_unsaved, self.trial_saved).hash(hasher);
-        self.known_from.hash(hasher);
+        (self.known_from, self.saved_seq).hash(hasher);
+        self.moves.hash(hasher);
         let mut ids: Vec<&EventId> = self.ids.iter().collect();
         ids.sort_unstable();
         ids.hash(hasher);
@@ -403,7 +420,11 @@ impl std::hash::Hash for Ownership {
 
 impl Ownership {
     pub(super) fn watermark(&self) -> Watermark {
-        Watermark::of(&self.state, self.fence)
+        let mark = Watermark::of(&self.state, self.fence);
+        Watermark {
+            last_seq: self.saved_seq.unwrap_or(mark.last_seq),
+            ..mark
+        }
     }
 
     /// Whether the key is to be given up, since somebody wants it and the owner has run something.

@@ -80,6 +80,8 @@ pub enum Disposition {
     Stale,
     /// Its seq was skipped.
     Late,
+    /// Its version is older than the head of its key.
+    Superseded,
     /// Another event has its seq. The id of that one, where it is known.
     Conflict(Option<EventId>),
     /// It stays with the broker for a while.
@@ -110,6 +112,8 @@ pub enum EventChange {
     Stale,
     /// It is late.
     Late,
+    /// Its version is older than the head of its key.
+    Superseded,
     /// Another event has its seq.
     Conflict(Option<EventId>),
     /// A run of the handler begins.
@@ -208,6 +212,11 @@ pub enum KeyChange {
         given: Fence,
         /// The highest one that the worker had.
         known: Fence,
+    },
+    /// Versions that were held are older than its head, and were taken out of the mailbox.
+    Superseded {
+        /// How many.
+        events: u64,
     },
     /// Its state cannot be read; its events are deferred.
     Unreadable(String),

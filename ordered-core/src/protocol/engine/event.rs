@@ -1,6 +1,6 @@
 use crate::event::{Envelope, EventId};
 use crate::protocol::Millis;
-use crate::protocol::Subject;
+use crate::protocol::{Arrival, Subject};
 use crate::transport::Token;
 
 /// An event that the worker has in memory. `D` is what the worker keeps beside it, such as the event as the handler reads
@@ -31,6 +31,8 @@ pub struct Event<D> {
     pub(super) seen: Option<bool>,
     /// It is a dead letter that is run again.
     pub(super) replay: bool,
+    /// As which event of its key the worker got it, where it came without a number.
+    pub(super) arrived: Option<u64>,
 }
 
 impl<D> Event<D> {
@@ -48,6 +50,23 @@ impl<D> Event<D> {
             held_since: None,
             seen: None,
             replay: false,
+            arrived: None,
+        }
+    }
+
+    /// It came without a number, as this event of its key.
+    pub(super) fn arrive(&mut self, place: u64) {
+        self.arrived = Some(place);
+        self.seq = Arrival::unnumbered(place);
+    }
+
+    /// Nothing that the worker knew of its place counts any more: the key may be another worker's.
+    pub(super) fn forget_place(&mut self) {
+        self.seen = None;
+        self.held_since = None;
+        self.replay = false;
+        if let Some(place) = self.arrived {
+            self.seq = Arrival::unnumbered(place);
         }
     }
 

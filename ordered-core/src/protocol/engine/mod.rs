@@ -10,6 +10,7 @@ mod answers;
 mod effect;
 mod event;
 mod key_map;
+mod numbering;
 mod overflow;
 mod pending;
 mod plan;
@@ -104,7 +105,13 @@ impl<D: Default> Engine<D> {
             return;
         }
         let actor = actor(&mut self.keys, key);
-        actor.add(&mut self.shared, Box::new(event));
+        let mut event = Box::new(event);
+        if self.shared.rules.policy.order.numbers_itself() {
+            event.arrive(actor.arrivals);
+            event.epoch = None;
+            actor.arrivals += 1;
+        }
+        actor.add(&mut self.shared, event);
         if actor.waiting.is_some()
             && !self
                 .shared

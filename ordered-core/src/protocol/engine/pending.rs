@@ -46,6 +46,8 @@ pub(super) struct PendingSave<D> {
     /// The seqs that are to be asked for, first and last.
     pub(super) repair: Option<(u64, u64)>,
     pub(super) controls: Vec<(Control, Token)>,
+    /// How many versions it takes out of the mailbox that are superseded.
+    pub(super) superseded: u64,
     pub(super) looked_up: Vec<(u64, EventId)>,
     pub(super) fetched: Vec<Slot>,
     /// How many commits of the key are on their way with it.

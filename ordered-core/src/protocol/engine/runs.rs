@@ -13,6 +13,7 @@ use crate::event::EventId;
 impl<D> Actor<D> {
     /// How many events the next run takes; 0 if none may begin now.
     pub(super) fn next_run(&mut self, shared: &Shared<D>) -> usize {
+        self.choose_head(shared);
         self.mark_repeats();
         if !self.may_begin(shared) {
             return 0;
@@ -25,15 +26,17 @@ impl<D> Actor<D> {
             return 1;
         }
         let mut ids: HashSet<&EventId> = HashSet::new();
-        let mut before = first.seq - 1;
+        let order = shared.rules.policy.order;
+        let mut before = None;
         let mut events = 0;
         for event in self.queue.rest().take(batch) {
             let is_its = event.is_checked() && event.is_of(own.state.epoch);
-            let follows = event.seq == before + 1 && is_its && self.may_share(event);
+            let is_next = before.is_none_or(|before| order.follows(&own.state, before, event.seq));
+            let follows = is_next && is_its && self.may_share(event);
             if !follows || !ids.insert(&event.id) || own.ids.contains(&event.id) {
                 break;
             }
-            (events, before) = (events + 1, event.seq);
+            (events, before) = (events + 1, Some(event.seq));
         }
         events
     }
@@ -76,12 +79,28 @@ impl<D> Actor<D> {
             let is_head = own.state.replays.is_empty() && front.seq == own.state.head();
             return is_replay || is_head;
         }
-        let last = own.tip + self.queue.done() as u64;
+        let order = shared.rules.policy.order;
+        let Some(last) = self.last_begun(own.tip, order.waits_for_missing()) else {
+            return false;
+        };
         begun <= shared.rules.commit_window as usize
             && self.may_share(front)
-            && front.seq == last + 1
+            && order.follows(&own.state, last, front.seq)
             // One at a later attempt is strict to its end: a crash now would be another attempt of it.
             && last > own.serial_until
+    }
+
+    /// The last event that is done and not committed, or whose commit is on its way: `tip`. None behind a replay.
+    fn last_begun(&self, tip: u64, has_no_gaps: bool) -> Option<u64> {
+        let done = self.queue.done();
+        match done.checked_sub(1) {
+            _ if has_no_gaps => Some(tip + done as u64),
+            None => Some(tip),
+            Some(last) => {
+                let last = self.queue.iter().nth(last)?;
+                (!last.replay).then_some(last.seq)
+            }
+        }
     }
 
     /// Whether the event may run together with others, or ahead of commits. Retries and repeats run alone, so that a failure

@@ -25,7 +25,11 @@ impl Schedule {
 
     /// Lets the key wait for a handler slot, if its next event may run.
     pub(super) fn line_up<D>(&mut self, actor: &mut Actor<D>, shared: &Shared<D>) {
-        if !actor.lined_up && actor.may_begin(shared) {
+        if actor.lined_up {
+            return;
+        }
+        actor.choose_head(shared);
+        if actor.may_begin(shared) {
             actor.lined_up = true;
             self.ready.push_back(actor.key.clone());
         }

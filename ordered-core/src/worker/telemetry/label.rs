@@ -33,6 +33,8 @@ label! {
         Conflict = "conflict",
         /// It came after its seq was passed over; dead-lettered with the broker, or acknowledged where that was chosen.
         Late = "late",
+        /// Its version is older than one that was run, or is about to; acknowledged.
+        Superseded = "superseded",
         /// It cannot be read; dead-lettered with the broker.
         Malformed = "malformed",
         /// The handler failed, and the store keeps its event until the next attempt; acknowledged.
@@ -71,6 +73,7 @@ label! {
         DeadLettered = "dead_lettered",
         Fenced = "fenced",
         TakenOver = "taken_over",
+        Superseded = "superseded",
     }
 }
 

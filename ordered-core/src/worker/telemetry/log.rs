@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, trace, warn};
 
+use crate::event::Key;
 use crate::explain::span;
 use crate::worker::Occurrence;
 
@@ -79,6 +80,9 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
         Occurrence::Stale { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
         }
+        Occurrence::Superseded { event } => {
+            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped a version that is superseded");
+        }
         Occurrence::Duplicate { event } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was committed before");
         }
@@ -88,6 +92,16 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
             trace!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), ?occurrence, "");
         }
     }
+}
+
+/// Versions that were held were taken out of the mailbox.
+pub(super) fn superseded(group: &str, key: &Key, events: u64) {
+    debug!(
+        group,
+        key = key.as_str(),
+        events,
+        "dropped held versions that are superseded"
+    );
 }
 
 fn readable(duration: Duration) -> String {

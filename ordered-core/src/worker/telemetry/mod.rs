@@ -150,6 +150,12 @@ impl Telemetry {
         self.store_failures[call as usize].increment(1);
     }
 
+    /// Versions that were held are superseded. Their deliveries were counted when they were held.
+    pub(super) fn superseded(&self, key: &Key, events: u64) {
+        self.steps[Step::Superseded as usize].increment(events);
+        log::superseded(&self.group, key, events);
+    }
+
     /// An event is held until then.
     pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
         if waiting.why == Obstacle::Gap {
@@ -228,6 +234,7 @@ fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
         | Occurrence::Duplicate { .. }
         | Occurrence::Stale { .. }
         | Occurrence::Late { .. }
+        | Occurrence::Superseded { .. }
         | Occurrence::Controlled { .. }
         | Occurrence::Conflict { .. } => None,
     }

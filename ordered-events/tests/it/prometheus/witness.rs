@@ -30,6 +30,7 @@ impl Tally {
             Occurrence::Duplicate { .. } => "seen duplicate",
             Occurrence::Stale { .. } => "seen stale",
             Occurrence::Late { .. } => "seen late",
+            Occurrence::Superseded { .. } => "seen superseded",
             Occurrence::Controlled { .. } => "seen control",
             Occurrence::Conflict { .. } => "seen conflict",
             Occurrence::Started { .. } => "seen started",

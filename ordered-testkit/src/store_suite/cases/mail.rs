@@ -1,5 +1,8 @@
+use bytes::Bytes;
 use ordered_core::protocol::{QuotaLimit, WorkerId};
-use ordered_core::store::{Acquire, AcquireMode, Inspect, Posted, Previous, Save, Slot};
+use ordered_core::store::{
+    Acquire, AcquireMode, Change, Inspect, Letter, Posted, Previous, Save, Slot,
+};
 
 use crate::store_suite::stage::{A, B, Stage, ask, letter, owned, saved};
 
@@ -139,4 +142,44 @@ pub async fn letters_that_are_not_posted_leave_no_mail(stage: Stage<impl Inspect
     let posted = stage.post(B, &[(2, letter("b", "long"))]).await.posted;
     assert_eq!(posted, [Posted::Full(QuotaLimit::KeyBytes)]);
     assert!(stage.release(A, stage.blank(fence)).await.released);
+}
+
+/// As the owner of a key whose events have no number of their own does.
+pub async fn what_was_posted_under_any_number_is_moved_and_read_in_one_save(
+    stage: Stage<impl Inspect>,
+) {
+    let fence = stage.own(A).await.fence;
+    // The mail is in the order of posting, whatever the numbers are, and these need all of their bits.
+    let posted = [u64::MAX, 1 << 63, u64::MAX - 1, 1 << 62];
+    let letters = posted.map(|number| (number, letter(&format!("id-{number}"), "x")));
+    stage.post(B, &letters).await;
+    let told = saved(stage.save(A, stage.blank(fence)).await);
+    assert_eq!(told.mail, posted);
+    let note = Bytes::from_static(b"numbered");
+    let moves = (1..).zip(posted).map(|(seq, number)| Change::Move {
+        from: Slot::Held(number),
+        to: Slot::Held(seq),
+        note: note.clone(),
+    });
+    let save = Save {
+        changes: moves.collect(),
+        taken: posted.len(),
+        fetch: (1..=4).map(Slot::Held).collect(),
+        ..stage.blank(fence)
+    };
+    let told = saved(stage.save(A, save).await);
+    assert!(told.mail.is_empty());
+    let moved = letters.clone().map(|(_, letter)| {
+        Some(Letter {
+            note: note.clone(),
+            ..letter
+        })
+    });
+    assert_eq!(told.letters, moved);
+    let totals = stage.store.totals(&stage.group).await;
+    assert_eq!(totals.expect("the store is there").held_events, 4);
+    // What was posted may be posted again under its number, and is told again.
+    stage.post(B, &letters[..1]).await;
+    let told = saved(stage.save(A, stage.blank(fence)).await);
+    assert_eq!(told.mail, posted[..1]);
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::protocol::WorkerId;
+use ordered_core::protocol::{Order, WorkerId};
 use ordered_core::store::{Group, Incarnation, Inspect, Request, Session, StoreErrorKind};
 
 use crate::store_suite::stage::{A, Stage, ask, broad};
@@ -43,6 +43,37 @@ pub async fn a_session_of_a_group_that_was_never_opened_is_lost(stage: Stage<imp
     is_lost(&stage, &group, &stage.session(A).clone()).await;
     let found = stage.store.group(group.name()).await;
     assert_eq!(found.expect("the store is there"), None);
+}
+
+pub async fn a_group_keeps_its_order(stage: Stage<impl Inspect>) {
+    let with = |order| {
+        let mut policy = stage.group.policy().clone();
+        policy.order = order;
+        policy
+    };
+    let worker = WorkerId::new(A);
+    let monotonic = |coalesce| Order::Monotonic { coalesce };
+    for order in [Order::Sequence, Order::Arrival, monotonic(false)] {
+        let name = unique("order");
+        let group = |order| Group::new(&name, with(order));
+        let opened = stage.store.open(&group(order), &worker).await;
+        assert!(opened.expect("it is new").created);
+        for other in [Order::Sequence, Order::Arrival, monotonic(true)] {
+            let opened = stage.store.open(&group(other), &worker).await;
+            if order.is_compatible(other) {
+                assert!(!opened.expect("it means the same").created);
+                continue;
+            }
+            let error = opened.expect_err("its keys would be misread");
+            assert_eq!(error.kind(), StoreErrorKind::Refused);
+            let (text, way_out) = (error.to_string(), format!("{name}-{other}"));
+            assert!(text.contains(order.as_str()), "{text}");
+            assert!(text.contains(&way_out), "{text}");
+        }
+        let kept = stage.store.group(&name).await.expect("the store is there");
+        let kept = kept.expect("it was opened").policy().order;
+        assert!(kept.is_compatible(order), "{kept} is kept");
+    }
 }
 
 pub async fn a_group_is_created_once(stage: Stage<impl Inspect>) {

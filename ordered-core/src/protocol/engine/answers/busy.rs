@@ -5,7 +5,7 @@ use crate::protocol::engine::effect::{Deferral, Disposition, EventChange};
 use crate::protocol::engine::event::Event;
 use crate::protocol::engine::pending::PendingAcquire;
 use crate::protocol::engine::shared::Shared;
-use crate::protocol::{Obstacle, Waiting};
+use crate::protocol::{Arrival, Obstacle, Waiting};
 use crate::store::{Busy, Posted};
 
 /// After how long a key is asked for again that only its owner can decide about.
@@ -39,8 +39,9 @@ impl<D: Default> Actor<D> {
     pub(super) fn on_posted(&self, shared: &mut Shared<D>, event: Box<Event<D>>, posted: Posted) {
         match posted {
             Posted::Stored => {
+                let is_placed = !Arrival::is_unnumbered(event.seq);
                 let waiting = Waiting {
-                    for_seq: event.seq,
+                    for_seq: if is_placed { event.seq } else { 0 },
                     why: Obstacle::Running,
                 };
                 shared.observe(&self.key, &event, EventChange::Held(waiting));

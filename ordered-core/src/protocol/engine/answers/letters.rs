@@ -54,6 +54,7 @@ impl<D: Default> Actor<D> {
             held_since: Some(if replay { 0 } else { note.since }),
             seen: if replay { Some(false) } else { seen },
             replay,
+            arrived: None,
             id: letter.id,
         }))
     }

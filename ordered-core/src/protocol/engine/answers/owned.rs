@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use crate::protocol::engine::actor::{Actor, Ownership};
 use crate::protocol::engine::effect::{Deferral, Effect, KeyChange};
+use crate::protocol::engine::numbering::take_mail;
 use crate::protocol::engine::pending::PendingAcquire;
 use crate::protocol::engine::shared::Shared;
 use crate::protocol::engine::watermark::Watermark;
@@ -55,11 +56,14 @@ impl<D: Default> Actor<D> {
             Previous::Died(_) | Previous::Other(_) => false,
         };
         let continues = was.is_some() && unbroken && unreadable.is_none();
-        let (began, serial_until) = was
-            .filter(|_| continues)
-            .map_or((false, 0), |own| (own.began, own.serial_until));
+        let (began, serial_until, moves) =
+            was.filter(|_| continues)
+                .map_or((false, 0, Vec::new()), |own| {
+                    let moves = if carried_out { Vec::new() } else { own.moves };
+                    (own.began, own.serial_until, moves)
+                });
         let mut own = Ownership::new(&owned, state, listing);
-        (own.began, own.serial_until) = (began, serial_until);
+        (own.began, own.serial_until, own.moves) = (began, serial_until, moves);
         self.ownership = Some(Box::new(own));
         if owned.body.is_none() {
             // What lay in the mailbox is gone with the state.
@@ -87,6 +91,7 @@ impl<D: Default> Actor<D> {
         self.wait_for_fence(shared, knew);
         self.queue.forget_seen();
         self.queue.note_seen(&pending.looked_up, &owned.seen);
+        self.number_arrivals(shared);
         let is_tried = shared.quarantine.is_on_trial(&self.key);
         if let Some(own) = &mut self.ownership {
             own.trial_saved = own.state.on_trial && is_tried;
@@ -100,7 +105,7 @@ impl<D: Default> Actor<D> {
         };
         let rules = std::sync::Arc::clone(&shared.rules);
         let mut transition = Transition::new(&mut own.state, &rules.policy, shared.now);
-        owned.mail.iter().for_each(|seq| transition.posted(*seq));
+        take_mail(&mut transition, &self.queue, &mut own.moves, &owned.mail);
         own.mail = owned.mail.len();
         own.dirty |= own.mail > 0;
         if let Previous::Died(worker) = &owned.previous
@@ -202,6 +207,8 @@ impl Ownership {
             death_unsaved: false,
             trial_saved: false,
             known_from: state.last_seq,
+            saved_seq: None,
+            moves: Vec::new(),
             ids: Default::default(),
             state,
         }

@@ -1,9 +1,9 @@
 use crate::protocol::engine::actor::Actor;
 use crate::protocol::engine::effect::{Disposition, Effect, EventChange, KeyChange};
 use crate::protocol::engine::event::Event;
+use crate::protocol::engine::numbering::take_mail;
 use crate::protocol::engine::pending::{Failure, Leaving, PendingSave, PutFor};
 use crate::protocol::engine::shared::Shared;
-use crate::protocol::engine::watermark::Watermark;
 use crate::protocol::{Transition, Waiting};
 use crate::store::{Posted, Saved};
 
@@ -20,10 +20,12 @@ impl<D: Default> Actor<D> {
         let Some(own) = &mut self.ownership else {
             return;
         };
-        let moved = Watermark::of(&save.next, own.fence) != own.watermark();
+        let before = own.watermark();
         if save.writes_body {
             own.body_fence = own.fence;
+            own.saved_seq = None;
         }
+        own.moves.clear();
         own.state = std::mem::take(&mut save.next);
         let waiting = shared.obstacle(&own.state);
         own.listing = save.listing;
@@ -37,11 +39,11 @@ impl<D: Default> Actor<D> {
         own.tip = own.state.last_seq;
         let rules = std::sync::Arc::clone(&shared.rules);
         let mut transition = Transition::new(&mut own.state, &rules.policy, shared.now);
-        saved.mail.iter().for_each(|seq| transition.posted(*seq));
+        take_mail(&mut transition, &self.queue, &mut own.moves, &saved.mail);
         own.mail = saved.mail.len();
         own.dirty |= own.mail > 0;
-        if moved {
-            let mark = Watermark::of(&own.state, own.fence);
+        let mark = own.watermark();
+        if mark != before {
             shared.watermarks.note(&self.key, mark);
         }
         if own.ids.len() > KNOWN_IDS {
@@ -51,6 +53,7 @@ impl<D: Default> Actor<D> {
         } else {
             self.queue.note_seen(&save.looked_up, &saved.seen);
         }
+        self.number_arrivals(shared);
         let failure = save.failure.take();
         let fetched = std::mem::take(&mut save.fetched);
         let is_retry = save.leaving.iter().all(|(_, how)| !is_end_of_failure(how));
@@ -58,6 +61,7 @@ impl<D: Default> Actor<D> {
         self.on_letters(shared, &fetched, saved.letters);
         if saved.released {
             self.ownership = None;
+            self.queue.forget_numbers();
         } else if let Some(failure) = failure.filter(|_| is_retry) {
             self.begin_wait(shared, failure);
         }
@@ -106,6 +110,12 @@ impl<D: Default> Actor<D> {
         puts: Vec<Posted>,
     ) {
         for event in save.committed {
+            if event.is_repeat() && shared.rules.policy.order.numbers_itself() {
+                // It has a number because nobody knew that it is one.
+                shared.observe(&self.key, &event, EventChange::Duplicate);
+                self.settle(shared, event, Disposition::Duplicate);
+                continue;
+            }
             let what = EventChange::Committed {
                 repeat: event.is_repeat(),
                 received_at: event.received_at,
@@ -114,6 +124,10 @@ impl<D: Default> Actor<D> {
             };
             shared.observe(&self.key, &event, what);
             self.settle(shared, event, Disposition::Committed);
+        }
+        if save.superseded > 0 {
+            let events = save.superseded;
+            shared.observe_key(&self.key, KeyChange::Superseded { events });
         }
         if let Some((from, to)) = save.repair {
             shared.observe_key(&self.key, KeyChange::RepairWanted { from, to });
@@ -210,6 +224,7 @@ impl<D: Default> Actor<D> {
             (Disposition::Duplicate, _) => EventChange::Duplicate,
             (Disposition::Stale, _) => EventChange::Stale,
             (Disposition::Late, _) => EventChange::Late,
+            (Disposition::Superseded, _) => EventChange::Superseded,
             (Disposition::Conflict(recorded), _) => EventChange::Conflict(recorded.clone()),
             _ => return,
         };

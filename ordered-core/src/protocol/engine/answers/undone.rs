@@ -50,9 +50,7 @@ impl<D: Default> Actor<D> {
         let leaving = save.leaving.into_iter().map(|(event, _)| event);
         for mut event in save.committed.into_iter().chain(leaving) {
             if !event.tokens.is_empty() {
-                event.seen = None;
-                event.held_since = None;
-                event.replay = false;
+                event.forget_place();
                 self.put_back(shared, event);
             }
         }

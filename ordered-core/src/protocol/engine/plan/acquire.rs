@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+
+use crate::protocol::Arrival;
 use crate::protocol::engine::actor::Actor;
 use crate::protocol::engine::event::Event;
 use crate::protocol::engine::pending::{PendingAcquire, PendingKind};
@@ -44,7 +47,7 @@ impl<D> Actor<D> {
             key: self.key.clone(),
             mode,
             letters: letters
-                .map(|(seq, letter)| (Slot::Held(seq), letter))
+                .map(|(seq, letter)| (self.slot_to_post(seq, &letter), letter))
                 .collect(),
             look_up,
         };
@@ -62,6 +65,15 @@ impl<D> Actor<D> {
         }
     }
 
+    /// Where an event is posted, for the owner of the key to find it.
+    fn slot_to_post(&self, seq: u64, letter: &Letter) -> Slot {
+        if Arrival::is_unnumbered(seq) {
+            Arrival::slot(&self.key, &letter.id)
+        } else {
+            Slot::Held(seq)
+        }
+    }
+
     fn letters(&self, shared: &Shared<D>) -> Vec<(u64, Letter)> {
         let mut bytes = 0;
         let has_room = |event: &&Event<D>| {
@@ -69,7 +81,12 @@ impl<D> Actor<D> {
             bytes += event.size();
             room
         };
+        let numbers_itself = shared.rules.policy.order.numbers_itself();
+        let mut ids = HashSet::new();
+        // A repetition has the slot of the first: it is posted with the next letters.
+        let is_new = |event: &&Event<D>| !numbers_itself || ids.insert(event.id.clone());
         let events = self.queue.iter().take(LETTERS).take_while(has_room);
+        let events = events.take_while(is_new);
         events
             .map(|event| (event.seq, letter(event, shared.now, None)))
             .collect()

@@ -6,10 +6,25 @@ use crate::protocol::engine::effect::{Deferral, Disposition};
 use crate::protocol::engine::event::Event;
 use crate::protocol::engine::pending::{Leaving, PutFor};
 use crate::protocol::engine::shared::{Rules, Shared};
-use crate::protocol::{DeadCause, HeldNote, KeyState, Millis, Placement};
+use crate::protocol::{Arrival, DeadCause, HeldNote, KeyState, Millis, Monotonic, Placement};
 use crate::store::{Change, Letter, PutMode, Slot};
 
 impl<D> Actor<D> {
+    /// What was posted without a number goes to the place that it got.
+    pub(super) fn plan_moves(&self, plan: &mut Plan<'_, D>) {
+        let moves = self.ownership.iter().flat_map(|own| &own.moves);
+        moves.for_each(|moved| plan.transition.take_in(*moved));
+    }
+
+    /// Versions in the mailbox that are superseded are taken out there without a look at them.
+    pub(super) fn plan_superseded(&self, plan: &mut Plan<'_, D>) {
+        let transition = &mut plan.transition;
+        if transition.policy.order.has_versions() {
+            let in_memory = |seq| self.queue.get(seq).is_some();
+            plan.parts.superseded = Monotonic::take_superseded(transition, in_memory);
+        }
+    }
+
     /// What came from the mailbox and lies behind the key is taken out there.
     pub(super) fn plan_past(&mut self, plan: &mut Plan<'_, D>, rules: &Rules) {
         let Some(Ownership { ids, .. }) = self.ownership.as_deref() else {
@@ -45,6 +60,7 @@ impl<D> Actor<D> {
                     match other {
                         Placement::Late => Disposition::Late,
                         Placement::Stale => Disposition::Stale,
+                        Placement::Superseded => Disposition::Superseded,
                         _ => Disposition::Duplicate,
                     }
                 }
@@ -64,7 +80,8 @@ impl<D> Actor<D> {
         let state = &*plan.transition.state;
         let (last_seq, epoch) = (state.last_seq, state.epoch);
         let goes = |event: &Event<D>| {
-            let is_ahead = event.seq > last_seq && event.is_of(epoch);
+            let is_numbered = !Arrival::is_unnumbered(event.seq);
+            let is_ahead = event.seq > last_seq && event.is_of(epoch) && is_numbered;
             event.is_stored() || event.replay || is_ahead || is_compared(state, event)
         };
         for event in self.queue.take_waiting(goes) {
@@ -79,8 +96,18 @@ impl<D> Actor<D> {
     /// The events that follow one another from the head on stay; what comes behind a gap is held.
     pub(super) fn plan_chain(&mut self, plan: &mut Plan<'_, D>, shared: &mut Shared<D>) {
         let holds_overflow = std::mem::take(&mut self.hold_overflow) || !shared.rules.overflow;
+        // Without a number nothing can be held: it is looked up first.
+        let waits_for_numbers = shared.rules.policy.order.numbers_itself()
+            && holds_overflow
+            && self.queue.len() > shared.rules.depth();
+        self.hold_overflow = waits_for_numbers && self.queue.has_unnumbered();
         let state = &*plan.transition.state;
-        let chain = Chain::of(&self.queue, state, shared.rules.depth(), holds_overflow);
+        let (order, depth) = (shared.rules.policy.order, shared.rules.depth());
+        let chain = if order.waits_for_missing() {
+            Chain::of(&self.queue, state, depth, holds_overflow)
+        } else {
+            Chain::without_gaps(&self.queue, state, order, depth, holds_overflow)
+        };
         if !chain.goes.is_empty() {
             let goes = |seq| chain.goes.binary_search(&seq).is_ok();
             for event in self

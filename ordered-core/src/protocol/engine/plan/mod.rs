@@ -28,6 +28,7 @@ impl<D> Actor<D> {
     }
 
     fn save(&mut self, shared: &mut Shared<D>) -> Option<(Request, PendingKind<D>)> {
+        self.choose_head(shared);
         self.settle_past(shared);
         if self.waiting.is_some() && self.gives_way(shared) {
             self.failure = self.end_wait(shared);
@@ -35,12 +36,14 @@ impl<D> Actor<D> {
         let rules = Arc::clone(&shared.rules);
         let mut next = self.ownership.as_ref()?.state.clone();
         let mut plan = Plan::new(Transition::new(&mut next, &rules.policy, shared.now));
+        self.plan_moves(&mut plan);
         self.plan_lost_epoch(&mut plan);
         self.note_arrived(&mut plan);
         self.plan_commits(&mut plan);
         self.plan_failure(&mut plan, shared);
         self.plan_controls(&mut plan, shared);
         self.plan_past(&mut plan, &rules);
+        self.plan_superseded(&mut plan);
         let blocked = self.plan_head(&mut plan, shared);
         if blocked && self.queue.running() == 0 {
             self.plan_park(&mut plan, shared);
@@ -114,6 +117,7 @@ impl<D> Actor<D> {
             failure,
             repair,
             controls,
+            superseded,
             look_up,
             looked_up,
             fetch,
@@ -134,7 +138,7 @@ impl<D> Actor<D> {
             || !leaving.is_empty()
             || !controls.is_empty();
         let reads = !look_up.is_empty() || !fetch.is_empty();
-        let may_wait = self.queue.running() > 0 && !rules.runs_ahead();
+        let may_wait = self.queue.running() > 0 && !rules.runs_ahead() && !self.hold_overflow;
         if !says_something && (!reads || may_wait) {
             return None;
         }
@@ -164,6 +168,7 @@ impl<D> Actor<D> {
             failure,
             repair,
             controls,
+            superseded,
             looked_up,
             fetched: fetch,
             release,
@@ -189,6 +194,8 @@ pub(super) struct Parts<D> {
     pub(super) failure: Option<Failure>,
     pub(super) repair: Option<(u64, u64)>,
     pub(super) controls: Vec<(Control, Token)>,
+    /// How many versions leave the mailbox because they are superseded.
+    pub(super) superseded: u64,
     pub(super) looked_up: Vec<(u64, EventId)>,
     pub(super) look_up: Vec<EventId>,
     pub(super) fetch: Vec<Slot>,
@@ -204,6 +211,7 @@ impl<'a, D> Plan<'a, D> {
             failure: None,
             repair: None,
             controls: Vec::new(),
+            superseded: 0,
             looked_up: Vec::new(),
             look_up: Vec::new(),
             fetch: Vec::new(),

@@ -1,8 +1,8 @@
 use super::Plan;
-use crate::protocol::KeyState;
 use crate::protocol::engine::actor::Actor;
 use crate::protocol::engine::queue::Queue;
 use crate::protocol::engine::shared::Rules;
+use crate::protocol::{Arrival, KeyState, Policy};
 use crate::store::Slot;
 
 impl<D> Actor<D> {
@@ -13,11 +13,55 @@ impl<D> Actor<D> {
             plan.parts.looked_up.push((event.seq, event.id.clone()));
             plan.parts.look_up.push(event.id.clone());
         }
-        if !blocked && !self.has_next(plan.transition.state) {
+        let order = rules.policy.order;
+        if !blocked && !order.waits_for_missing() {
+            plan.parts.fetch = self.slots_without_gaps(plan.transition.state, &rules.policy);
+        } else if !blocked && !self.has_next(plan.transition.state) {
             let most = rules.policy.next_events.max(1) as usize;
             let state = &*plan.transition.state;
             plan.parts.fetch = slots_to_fetch(state, &self.queue, most, &rules.policy);
         }
+    }
+
+    /// What is fetched of a key that does not wait for what is missing: nothing where what runs next is in memory.
+    fn slots_without_gaps(&self, state: &KeyState, policy: &Policy) -> Vec<Slot> {
+        let most = policy.next_events.max(1) as usize;
+        let in_memory = |seq: u64| self.queue.get(seq).is_some();
+        let replays = state.replays.keys().copied();
+        let replays = replays.filter(|seq| self.queue.get_replay(*seq).is_none());
+        let mut slots: Vec<Slot> = replays.take(most).map(|seq| state.dead_slot(seq)).collect();
+        // What was posted under a seq that the key has passed is read, to see what it is.
+        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+        let past = past.filter(|seq| !in_memory(*seq));
+        slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
+        let begun = self.queue.begun().filter(|event| !event.replay).last();
+        let after = begun.map_or(state.last_seq, |event| event.seq.max(state.last_seq));
+        let here = self.queue.rest().filter(|event| {
+            let is_placed = !event.replay && !Arrival::is_unnumbered(event.seq);
+            is_placed && event.seq > after && event.is_of(state.epoch)
+        });
+        if policy.order.coalesces() {
+            let newest = state
+                .held
+                .last()
+                .filter(|held| *held > after && !in_memory(*held));
+            let is_newest = |held: &u64| here.last().is_none_or(|event| event.seq < *held);
+            slots.extend(newest.filter(is_newest).map(Slot::Held));
+            return slots;
+        }
+        let mut here = here.map(|event| event.seq).peekable();
+        let held = state.held.iter().skip_while(|seq| *seq <= after);
+        let mut held = held.filter(|seq| !in_memory(*seq)).peekable();
+        let is_here = match (here.peek(), held.peek()) {
+            (Some(here), Some(held)) => here < held,
+            (_, None) => true,
+            (None, Some(_)) => false,
+        };
+        if !is_here {
+            let room = (policy.lane_depth.max(1) as usize).min(most.saturating_sub(slots.len()));
+            slots.extend(held.take(room).map(Slot::Held));
+        }
+        slots
     }
 
     /// Whether the event whose turn it is after those that run is in memory.

@@ -1,10 +1,12 @@
 //! The engine by hand: what comes from where, in an order that is hard to meet from outside.
 
 mod ahead;
+mod arrival;
 mod behind;
 mod deaths;
 mod doubt;
 mod mail;
+mod monotonic;
 
 use std::time::Duration;
 

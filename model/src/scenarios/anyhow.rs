@@ -1,0 +1,158 @@
+//! Worlds of the orders that wait for no missing event.
+
+use ordered_core::protocol::Order as Sequencing;
+
+use super::orderly::{ALONE, CALM, THREE, TWO};
+use crate::bounds::{Bounds, Faults, Published, event};
+
+/// Versions with gaps.
+const VERSIONS: &[Published] = &[event(1, 'a'), event(3, 'b'), event(4, 'c')];
+
+const TWO_VERSIONS: &[Published] = &[event(1, 'a'), event(3, 'b')];
+
+pub(super) const ARRIVAL_ALONE: Bounds = Bounds {
+    name: "arrival, one worker that fails",
+    sequencing: Sequencing::Arrival,
+    in_order: true,
+    events: THREE,
+    keeps_retries: true,
+    faults: Faults {
+        failures: true,
+        ..CALM
+    },
+    most_faults: Some(2),
+    ..ALONE
+};
+
+pub(super) const ARRIVAL_ANYHOW: Bounds = Bounds {
+    name: "arrival, any order, duplicates",
+    sequencing: Sequencing::Arrival,
+    workers: 2,
+    events: TWO,
+    copies: 2,
+    ..ALONE
+};
+
+pub(super) const ARRIVAL_MOVES: Bounds = Bounds {
+    name: "arrival, the consumer changes",
+    sequencing: Sequencing::Arrival,
+    in_order: true,
+    workers: 2,
+    events: TWO,
+    marks_repeats: true,
+    faults: Faults {
+        lost_connections: true,
+        lost_answers: true,
+        ..CALM
+    },
+    most_faults: Some(2),
+    ..ALONE
+};
+
+pub(super) const ARRIVAL_CRASH: Bounds = Bounds {
+    name: "arrival, crashes",
+    sequencing: Sequencing::Arrival,
+    in_order: true,
+    workers: 2,
+    events: TWO,
+    marks_repeats: true,
+    faults: Faults {
+        crashes: true,
+        lost_connections: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+pub(super) const ARRIVAL_OVERFLOW: Bounds = Bounds {
+    name: "arrival, more than there is room for, crashes",
+    sequencing: Sequencing::Arrival,
+    in_order: true,
+    events: THREE,
+    lane_depth: 1,
+    next_events: 1,
+    overflow: true,
+    faults: Faults {
+        crashes: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+pub(super) const ARRIVAL_AHEAD: Bounds = Bounds {
+    name: "arrival, batches and a window, crashes",
+    sequencing: Sequencing::Arrival,
+    in_order: true,
+    events: THREE,
+    lane_depth: 3,
+    next_events: 3,
+    batch: 2,
+    window: 1,
+    faults: Faults {
+        crashes: true,
+        failures: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+pub(super) const VERSIONED: Bounds = Bounds {
+    name: "versions",
+    sequencing: Sequencing::Monotonic { coalesce: false },
+    workers: 2,
+    events: VERSIONS,
+    ..ALONE
+};
+
+pub(super) const VERSIONED_FAILING: Bounds = Bounds {
+    name: "versions, failing handlers, lost answers",
+    sequencing: Sequencing::Monotonic { coalesce: false },
+    events: VERSIONS,
+    keeps_retries: true,
+    faults: Faults {
+        failures: true,
+        lost_answers: true,
+        ..CALM
+    },
+    most_faults: Some(2),
+    ..ALONE
+};
+
+pub(super) const VERSIONED_CRASH: Bounds = Bounds {
+    name: "versions, crashes",
+    sequencing: Sequencing::Monotonic { coalesce: false },
+    workers: 2,
+    events: TWO_VERSIONS,
+    marks_repeats: true,
+    faults: Faults {
+        crashes: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+pub(super) const COALESCED: Bounds = Bounds {
+    name: "versions that coalesce",
+    sequencing: Sequencing::Monotonic { coalesce: true },
+    workers: 2,
+    events: VERSIONS,
+    ..ALONE
+};
+
+pub(super) const COALESCED_CRASH: Bounds = Bounds {
+    name: "versions that coalesce, crashes",
+    sequencing: Sequencing::Monotonic { coalesce: true },
+    workers: 2,
+    events: TWO_VERSIONS,
+    faults: Faults {
+        crashes: true,
+        failures: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};

@@ -1,0 +1,255 @@
+//! Every permutation, repetition and interleaving of small histories gives an order that the rule allows, the same on every run.
+
+use std::collections::HashMap;
+
+use futures_util::FutureExt;
+use proptest::prelude::*;
+
+use crate::event::{Envelope, EventId, Key};
+use crate::handler::{OnExhausted, OnPassed, OnRepeat};
+use crate::protocol::engine::{Engine, Event, Rules};
+use crate::protocol::{Order, Policy, WorkerId};
+use crate::store::{Group, MemoryStore, Request, Session, Store};
+use crate::transport::Token;
+
+/// What happens next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// The next event of the history goes to this worker.
+    Deliver(usize),
+    /// This worker and the store talk.
+    Exchange(usize),
+    /// This worker begins with an event, or ends it.
+    Run(usize),
+}
+
+struct Crew {
+    store: MemoryStore,
+    group: Group,
+    workers: Vec<(Session, Engine<()>, Option<crate::protocol::engine::RunId>)>,
+    tokens: u64,
+    ran: Vec<String>,
+}
+
+fn key() -> Key {
+    Key::new("k").expect("it is short")
+}
+
+impl Crew {
+    fn new(order: Order) -> Self {
+        let policy = Policy {
+            order,
+            ..Policy::default()
+        };
+        let (store, group) = (MemoryStore::new(), Group::new("test", policy.clone()));
+        let worker = |name: &str| {
+            let id = WorkerId::new(name);
+            let opened = store.open(&group, &id).now_or_never();
+            let session = opened.expect("at once").expect("it opens").session;
+            let lease = std::time::Duration::from_secs(60);
+            let beat = store.heartbeat(&group, &session, lease).now_or_never();
+            let beat = beat.expect("at once").expect("it is open");
+            let rules = Rules {
+                worker: name.to_owned(),
+                policy: policy.clone(),
+                batch: 1,
+                commit_window: 0,
+                on_exhausted: OnExhausted::Halt,
+                on_late: OnPassed::DeadLetter,
+                on_stale: OnPassed::DeadLetter,
+                on_repeat: OnRepeat::Skip,
+                own_backoff: std::time::Duration::ZERO,
+                concurrency: 1,
+                max_keys: 4,
+                read_ahead: 100,
+                overflow: true,
+            };
+            let mut engine = Engine::new(rules);
+            engine.set_now(beat.now);
+            (session, engine, None)
+        };
+        let workers = ["w1", "w2"].map(worker).into();
+        Self {
+            store,
+            group,
+            workers,
+            tokens: 0,
+            ran: Vec::new(),
+        }
+    }
+
+    fn deliver(&mut self, worker: usize, (seq, id): (u64, &str)) {
+        self.tokens += 1;
+        let id = EventId::new(id).expect("it is short");
+        let token = Token(self.tokens);
+        let event = Event::delivered(seq, id, Envelope::new("x"), (), token);
+        self.workers[worker].1.deliver(&key(), event);
+    }
+
+    fn exchange(&mut self, worker: usize) -> bool {
+        let (session, engine, _) = &mut self.workers[worker];
+        let (requests, pending): (Vec<Request>, _) = engine.take_requests(10, 1 << 20);
+        if requests.is_empty() {
+            return false;
+        }
+        let exchange = self.store.exchange(&self.group, session, &requests);
+        let exchange = exchange.now_or_never().expect("at once");
+        engine.on_answers(pending, exchange.expect("it is open"));
+        engine.take_effects();
+        true
+    }
+
+    fn run(&mut self, worker: usize) -> bool {
+        let (_, engine, running) = &mut self.workers[worker];
+        if let Some(id) = running.take() {
+            engine.finish(&id, 1, Ok(()));
+            return true;
+        }
+        let Some(run) = engine.next_run() else {
+            return false;
+        };
+        let ids = run.events.map(|event| event.id.to_string());
+        self.ran.extend(ids);
+        *running = Some(run.id);
+        true
+    }
+
+    /// Everything that was delivered comes to its end.
+    fn finish(&mut self) {
+        for _ in 0..1_000 {
+            let mut busy = false;
+            for worker in 0..self.workers.len() {
+                busy |= self.exchange(worker) | self.run(worker);
+                busy |= self.workers[worker].1.outgoing() > 0;
+            }
+            if !busy {
+                let idle = self.workers.iter().all(|(_, engine, _)| engine.is_idle());
+                assert!(idle, "{:?}", self.workers);
+                return;
+            }
+        }
+        panic!("it goes on and on");
+    }
+}
+
+fn play(order: Order, history: &[(u64, &str)], steps: &[Step]) -> Vec<String> {
+    let mut crew = Crew::new(order);
+    let mut history = history.iter();
+    for step in steps {
+        match *step {
+            Step::Deliver(worker) => {
+                if let Some(event) = history.next() {
+                    crew.deliver(worker, *event);
+                }
+            }
+            Step::Exchange(worker) => drop(crew.exchange(worker)),
+            Step::Run(worker) => drop(crew.run(worker)),
+        }
+    }
+    for event in history {
+        crew.deliver(0, *event);
+    }
+    crew.finish();
+    crew.ran
+}
+
+fn steps(workers: usize) -> impl Strategy<Value = Vec<Step>> {
+    let step = (0..3_u8, 0..workers).prop_map(|(what, worker)| match what {
+        0 => Step::Deliver(worker),
+        1 => Step::Exchange(worker),
+        _ => Step::Run(worker),
+    });
+    prop::collection::vec(step, 0..40)
+}
+
+const IDS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// Places of `IDS` in any order, some of them more than once.
+fn history() -> impl Strategy<Value = Vec<usize>> {
+    let again = prop::collection::vec(0..IDS.len(), 0..4);
+    again.prop_flat_map(|again| {
+        let all: Vec<usize> = (0..IDS.len()).chain(again).collect();
+        Just(all).prop_shuffle()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn by_arrival_one_worker_runs_each_id_once_in_the_order_of_its_first_arrival(
+        history in history(),
+        steps in steps(1),
+    ) {
+        let events: Vec<(u64, &str)> = history.iter().map(|at| (u64::MAX, IDS[*at])).collect();
+        let ran = play(Order::Arrival, &events, &steps);
+        let mut first: Vec<&str> = Vec::new();
+        for (_, id) in &events {
+            if !first.contains(id) {
+                first.push(*id);
+            }
+        }
+        prop_assert_eq!(&ran, &first);
+        prop_assert_eq!(play(Order::Arrival, &events, &steps), ran, "the same on every run");
+    }
+
+    #[test]
+    fn by_arrival_two_workers_run_each_id_once_and_what_each_was_handed_in_its_order(
+        history in history(),
+        steps in steps(2),
+    ) {
+        let events: Vec<(u64, &str)> = history.iter().map(|at| (u64::MAX, IDS[*at])).collect();
+        let ran = play(Order::Arrival, &events, &steps);
+        let mut ids = ran.clone();
+        ids.sort_unstable();
+        prop_assert_eq!(ids, IDS);
+        // Who was handed which event, and as which.
+        let mut handed = steps.iter().filter_map(|step| match step {
+            Step::Deliver(worker) => Some(*worker),
+            _ => None,
+        });
+        let mut of: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+        for (place, (_, id)) in events.iter().enumerate() {
+            of.entry(id).or_default().push((handed.next().unwrap_or(0), place));
+        }
+        let pairs = (0..ran.len()).flat_map(|one| (one + 1..ran.len()).map(move |two| (one, two)));
+        for (one, two) in pairs {
+            let (before, after) = (&of[ran[one].as_str()], &of[ran[two].as_str()]);
+            // An event that one worker alone was handed, once, does not overtake another such one of the same worker.
+            if let ([(worker, first)], [(other, second)]) = (&before[..], &after[..])
+                && worker == other
+            {
+                prop_assert!(first < second, "{:?}", ran);
+            }
+        }
+        prop_assert_eq!(play(Order::Arrival, &events, &steps), ran, "the same on every run");
+    }
+
+    #[test]
+    fn versions_run_upwards_and_the_newest_of_all_is_the_last(
+        history in history(),
+        steps in steps(2),
+        coalesce in any::<bool>(),
+    ) {
+        // With gaps.
+        let version = |at: usize| 3 * at as u64 + 1;
+        let events: Vec<(u64, &str)> = history.iter().map(|at| (version(*at), IDS[*at])).collect();
+        let order = Order::Monotonic { coalesce };
+        let ran = play(order, &events, &steps);
+        prop_assert!(ran.is_sorted(), "{:?}", ran);
+        let mut once = ran.clone();
+        once.dedup();
+        prop_assert_eq!(&once, &ran);
+        prop_assert_eq!(ran.last().map(String::as_str), Some("e"));
+        prop_assert_eq!(play(order, &events, &steps), ran, "the same on every run");
+    }
+
+    #[test]
+    fn of_what_is_there_when_a_key_begins_versions_run_all_or_the_newest_alone(history in history()) {
+        let events: Vec<(u64, &str)> = history.iter().map(|at| (*at as u64 + 1, IDS[*at])).collect();
+        let all = play(Order::Monotonic { coalesce: false }, &events, &[]);
+        prop_assert_eq!(all, IDS);
+        let newest = play(Order::Monotonic { coalesce: true }, &events, &[]);
+        prop_assert_eq!(newest, ["e"]);
+    }
+}

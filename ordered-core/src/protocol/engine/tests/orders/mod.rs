@@ -1,0 +1,18 @@
+//! The orders that wait for no missing event: workers, a broker and their faults, as a seed says, around the engine.
+//!
+//! `ORDERED_RUNS` says how many seeds are run, `ORDERED_SEED` with which one to begin.
+
+mod arrival;
+mod histories;
+mod monotonic;
+mod world;
+
+fn number(variable: &str, default: u64) -> u64 {
+    let value = std::env::var(variable);
+    value.map_or(default, |value| value.parse().expect("it is a number"))
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let first = number("ORDERED_SEED", 1);
+    first..first + number("ORDERED_RUNS", 1_000)
+}

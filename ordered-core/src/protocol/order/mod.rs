@@ -1,0 +1,132 @@
+//! The sequencing modes: which event of a key may run next. One file for each mode, with its whole rule.
+//!
+//! A mode decides nothing else. Ownership, the mailbox, ids, retries, halting, dead letters and the verbs of operators are
+//! the same in all of them, and so is the body of a key.
+
+mod arrival;
+mod monotonic;
+mod sequence;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use arrival::{Arrival, Moved};
+pub use monotonic::Monotonic;
+pub use sequence::Sequence;
+
+use super::{KeyState, Placement};
+
+/// In which order the events of a key run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// 1, 2, 3, … as their producer numbers them: see [`Sequence`].
+    #[default]
+    Sequence,
+    /// As the transport hands them over: see [`Arrival`].
+    Arrival,
+    /// The newest version wins, and older ones are superseded: see [`Monotonic`].
+    Monotonic {
+        /// Only the newest of the events that wait runs.
+        coalesce: bool,
+    },
+}
+
+impl Order {
+    /// The word of the option `order`, of logs and of the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sequence => "sequence",
+            Self::Arrival => "arrival",
+            Self::Monotonic { .. } => "monotonic",
+        }
+    }
+
+    /// Whether an event that has not come is waited for. Otherwise the head of a key is one of the events that wait.
+    #[must_use]
+    pub const fn waits_for_missing(self) -> bool {
+        matches!(self, Self::Sequence)
+    }
+
+    /// Whether the owner of a key numbers its events. Otherwise their producer does.
+    #[must_use]
+    pub const fn numbers_itself(self) -> bool {
+        matches!(self, Self::Arrival)
+    }
+
+    /// Whether it is a version that an event has for its seq.
+    #[must_use]
+    pub const fn has_versions(self) -> bool {
+        matches!(self, Self::Monotonic { .. })
+    }
+
+    /// Whether only the newest of the events that wait runs.
+    #[must_use]
+    pub const fn coalesces(self) -> bool {
+        matches!(self, Self::Monotonic { coalesce: true })
+    }
+
+    /// Whether what one of them has stored of a key means the same to the other.
+    #[must_use]
+    pub fn is_compatible(self, other: Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+
+    /// The head of the key, where that is one of the events that wait: `first` and `last` are those in memory.
+    pub(super) fn head(
+        self,
+        state: &KeyState,
+        first: Option<u64>,
+        last: Option<u64>,
+    ) -> Option<u64> {
+        match self {
+            Self::Sequence => None,
+            Self::Monotonic { coalesce: true } => Monotonic::newest(state, last),
+            Self::Arrival | Self::Monotonic { coalesce: false } => first_waiting(state, first),
+        }
+    }
+
+    /// Whether an event runs next after the one at `before`, where both are in memory.
+    pub(super) fn follows(self, state: &KeyState, before: u64, seq: u64) -> bool {
+        match self {
+            Self::Sequence => Sequence::follows(before, seq),
+            Self::Arrival | Self::Monotonic { .. } => {
+                before < seq && first_waiting_after(state, before).is_none_or(|held| held >= seq)
+            }
+        }
+    }
+
+    /// What an event is whatever its seq is; `None` where the seq decides.
+    pub(super) fn place_by_id(self, seen: bool) -> Option<Placement> {
+        match self {
+            Self::Arrival if seen => Some(Placement::Duplicate),
+            _ => None,
+        }
+    }
+
+    /// What an event is whose seq the key has passed, and of which nothing else is known.
+    pub(super) fn place_passed(self, is_young: bool) -> Placement {
+        match self {
+            Self::Monotonic { .. } => Placement::Superseded,
+            Self::Sequence | Self::Arrival => Sequence::passed(is_young),
+        }
+    }
+}
+
+/// The first of the events that wait beyond the last seq.
+fn first_waiting(state: &KeyState, in_memory: Option<u64>) -> Option<u64> {
+    let held = first_waiting_after(state, state.last_seq);
+    held.into_iter().chain(in_memory).min()
+}
+
+fn first_waiting_after(state: &KeyState, seq: u64) -> Option<u64> {
+    state.held.at_or_after(seq.saturating_add(1))
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

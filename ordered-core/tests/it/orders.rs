@@ -1,0 +1,343 @@
+//! Groups whose events run in another order than 1, 2, 3, ….
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ordered_core::admin::OperateOptions;
+use ordered_core::event::{Envelope, EventId, Key, Seq};
+use ordered_core::handler::{
+    Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, OnRepeat,
+};
+use ordered_core::protocol::{GapPolicy, Order, Policy, Refusal, Verb, Verdict};
+use ordered_core::store::{Group, Operator};
+use ordered_core::transport::{Faults, Publish};
+use ordered_core::worker::{Control, Occurrence, Worker, WorkerBuilder, WorkerError};
+
+use crate::bench::{Act, World, event};
+
+const VERSIONS: Order = Order::Monotonic { coalesce: false };
+
+fn group(order: Order) -> Group {
+    let mut policy = Policy::default();
+    policy.order = order;
+    Group::new("test", policy)
+}
+
+async fn operate(world: &World, order: Order, verb: Verb) -> Verdict {
+    let operator = Operator {
+        who: "ada".into(),
+        why: "a test".into(),
+    };
+    let (group, key) = (group(order), Key::new("k0").unwrap());
+    let options = OperateOptions::default();
+    let admin = world.admin();
+    let done = admin.operate(&group, &key, &verb, &operator, options).await;
+    done.unwrap()
+}
+
+/// What a worker tells, as words.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn hear(&self, worker: WorkerBuilder) -> WorkerBuilder {
+        let told = self.clone();
+        worker.observe(move |occurrence| {
+            let words = match occurrence {
+                Occurrence::Committed { event, .. } => format!("{} done", event.id),
+                Occurrence::Duplicate { event } => format!("{} again", event.id),
+                Occurrence::Superseded { event } => format!("{} superseded", event.id),
+                Occurrence::Malformed { reason } => reason.text.clone(),
+                _ => return,
+            };
+            told.0.lock().unwrap().push(words);
+        })
+    }
+
+    fn all(&self, what: &str) -> Vec<String> {
+        let told = self.0.lock().unwrap();
+        let such = told.iter().filter_map(|words| words.strip_suffix(what));
+        such.map(|words| words.trim().to_owned()).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_run_as_they_arrive_whatever_numbers_are_in_them() {
+    let world = World::new(Faults::default());
+    let told = Told::default();
+    let sent = [3, 1, 3, 2, 1];
+    let events = sent.map(|seq| event("k0", seq));
+    world.broker.publish(events.to_vec()).await.unwrap();
+    let worker = world.start("w", |worker| told.hear(worker.order(Order::Arrival)));
+    world
+        .until("all done", |world| world.broker.backlog() == 0)
+        .await;
+    worker.stop().await;
+    assert_eq!(told.all("done"), ["k0-3", "k0-1", "k0-2"]);
+    let mut again = told.all("again");
+    again.sort_unstable();
+    assert_eq!(again, ["k0-1", "k0-3"]);
+    let seqs: Vec<u64> = world.by_key()["k0"].clone();
+    assert_eq!(
+        seqs,
+        [Seq::UNNUMBERED.get(); 3],
+        "the handler is told no number"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_keys_run_as_they_arrive_on_several_workers_though_handlers_fail() {
+    let failing = Arc::new(Mutex::new(std::collections::HashSet::new()));
+    let world = World::new(Faults {
+        seed: 3,
+        duplicate: 30,
+        ..Faults::default()
+    })
+    .script(move |context| {
+        let id = context.event_id().to_string();
+        let first = failing.lock().unwrap().insert(id.clone());
+        if first && id.ends_with('3') {
+            Act::Fail
+        } else {
+            Act::Succeed
+        }
+    });
+    let told = Told::default();
+    world.publish(10, 20).await;
+    let workers = ["w1", "w2", "w3"]
+        .map(|name| world.start(name, |worker| told.hear(worker.order(Order::Arrival))));
+    world
+        .until("all done", |_| told.all("done").len() >= 200)
+        .await;
+    world
+        .until("all settled", |world| world.broker.backlog() == 0)
+        .await;
+    for worker in workers {
+        worker.stop().await;
+    }
+    let mut done = told.all("done");
+    done.sort_unstable();
+    done.dedup();
+    assert_eq!(done.len(), 200, "each once");
+    assert_eq!(world.handled(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_and_do_what_they_see_and_do_in_any_order() {
+    let world = World::new(Faults::default()).script(|context| {
+        if context.event_id().as_str() == "k0-2" {
+            Act::FailForGood
+        } else {
+            Act::Succeed
+        }
+    });
+    world.publish(1, 4).await;
+    let told = Told::default();
+    let worker = world.start("w", |worker| told.hear(worker.order(Order::Arrival)));
+    world
+        .until("all taken in", |world| world.broker.backlog() == 0)
+        .await;
+    let key = Key::new("k0").unwrap();
+    let admin = world.admin();
+    let view = admin.inspect(&group(Order::Arrival), &key).await;
+    let view = view.unwrap().expect("it is known");
+    let held: Vec<_> = view
+        .held
+        .iter()
+        .map(|held| (held.seq, &held.id[..]))
+        .collect();
+    assert_eq!(held, [(2, "k0-2"), (3, "k0-3"), (4, "k0-4")]);
+    assert_eq!((view.phase.as_str(), view.last_seq), ("halted", 1));
+    for verb in [
+        Verb::SetLast { to: 7 },
+        Verb::Import {
+            epoch: None,
+            last: 7,
+        },
+    ] {
+        let verdict = operate(&world, Order::Arrival, verb).await;
+        assert_eq!(verdict, Verdict::Refused(Refusal::NoNumbers));
+    }
+    let Verdict::Operated(effect) = operate(&world, Order::Arrival, Verb::Skip { to: None }).await
+    else {
+        panic!("it is halted");
+    };
+    assert_eq!((effect.removed, effect.released), (vec![2], vec![3, 4]));
+    world
+        .until("the rest", |_| told.all("done").len() == 3)
+        .await;
+    assert_eq!(told.all("done"), ["k0-1", "k0-3", "k0-4"]);
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_version_wins_on_several_workers() {
+    let world = World::new(Faults {
+        seed: 5,
+        shuffle: 12,
+        duplicate: 20,
+        delay: Duration::from_millis(50),
+        ..Faults::default()
+    });
+    for order in [VERSIONS, Order::Monotonic { coalesce: true }] {
+        let name = format!("versions-{order:?}");
+        let told = Told::default();
+        world.publish(6, 30).await;
+        world.scribe.log.lock().unwrap().clear();
+        let workers = ["w1", "w2"].map(|worker| {
+            world.start(&format!("{worker}-{name}"), |worker| {
+                told.hear(worker.order(order).group(&name))
+            })
+        });
+        world
+            .until("all settled", |world| world.broker.backlog() == 0)
+            .await;
+        let newest = |world: &World| {
+            let by_key = world.by_key();
+            by_key.len() == 6 && by_key.values().all(|seqs| seqs.contains(&30))
+        };
+        world.until("the newest", newest).await;
+        for worker in workers {
+            worker.stop().await;
+        }
+        for (key, versions) in world.by_key() {
+            assert!(versions.is_sorted(), "{key}: {versions:?}");
+        }
+        assert!(!told.all("superseded").is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_producer_says_about_seqs_is_acknowledged_where_it_means_nothing() {
+    let world = World::new(Faults::default());
+    let key = Key::new("k0").unwrap();
+    let seq = |seq| Seq::new(seq).unwrap();
+    let fill = Control::GapFill {
+        from: seq(1),
+        to: seq(3),
+    };
+    let reset = Control::Reset {
+        at: seq(9),
+        epoch: None,
+    };
+    let said = vec![fill.envelope(&key), reset.envelope(&key), event("k0", 1)];
+    world.broker.publish(said).await.unwrap();
+    let told = Told::default();
+    let worker = world.start("w", |worker| told.hear(worker.order(Order::Arrival)));
+    world
+        .until("all done", |world| world.broker.backlog() == 0)
+        .await;
+    worker.stop().await;
+    assert_eq!(told.all("done"), ["k0-1"]);
+    assert!(world.broker.dead_letters().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_asks_for_another_order_does_not_start() {
+    let world = World::new(Faults::default());
+    let worker = world.start("w", |worker| worker.order(Order::Arrival));
+    world.publish(1, 1).await;
+    world.until("it works", |world| world.handled() == 1).await;
+    for order in [Order::Sequence, VERSIONS] {
+        let other = world.worker().id("other").order(order);
+        let error = other.run_until(std::future::pending()).await.unwrap_err();
+        assert!(matches!(error, WorkerError::Store(_)), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("keeps its keys in the order `arrival`"),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!("group = \"test-{order}\"")),
+            "{text}"
+        );
+    }
+    worker.stop().await;
+    let kept = world.admin().group("test").await.unwrap().unwrap();
+    assert_eq!(kept.policy().order, Order::Arrival);
+}
+
+#[test]
+fn an_order_is_refused_with_options_that_it_has_no_use_for() {
+    type Change = fn(&mut HandlerOptions);
+    let world = World::new(Faults::default());
+    let refused: [(Order, &str, Change); 6] = [
+        (Order::Arrival, "on_gap", |options| {
+            options.policy.on_gap = GapPolicy::Skip {
+                after: Duration::from_secs(1),
+            };
+        }),
+        (Order::Arrival, "first_seq", |options| {
+            options.policy.first_seq = 5
+        }),
+        (Order::Arrival, "on_repeat", |options| {
+            options.on_repeat = OnRepeat::Conflict
+        }),
+        (VERSIONS, "first_seq", |options| {
+            options.policy.first_seq = 5
+        }),
+        (VERSIONS, "batch", |options| options.set_batch(5)),
+        (VERSIONS, "batch", |options| options.set_commit_window(5)),
+    ];
+    for (order, option, change) in refused {
+        let built = world.worker().order(order).options(change).build();
+        let error = built.err().expect("it is refused").to_string();
+        assert!(error.contains(option), "{error}");
+        assert!(error.contains(&format!("`order` is `{order}`")), "{error}");
+    }
+    assert!(
+        world
+            .worker()
+            .order(Order::Arrival)
+            .batch(5)
+            .build()
+            .is_ok()
+    );
+}
+
+/// Reads every event as one without a seq.
+struct Unnumbered;
+
+impl Handler for Unnumbered {
+    type Event = ();
+
+    fn options(&self) -> HandlerOptions {
+        HandlerOptions::new("test")
+    }
+
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<()>, Malformed> {
+        let key = Key::new("k0")?;
+        Ok(Decoded {
+            id: EventId::of_body(&key, &envelope.body),
+            seq: Seq::UNNUMBERED,
+            key,
+            event: (),
+        })
+    }
+
+    async fn call(&self, (): (), _: Context) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_without_a_seq_is_refused_where_seqs_count() {
+    for (order, refused) in [(Order::Sequence, 1), (VERSIONS, 1), (Order::Arrival, 0)] {
+        let world = World::new(Faults::default());
+        world.publish(1, 1).await;
+        let worker = Worker::builder()
+            .store(world.store.clone())
+            .transport(world.broker.consumer())
+            .handler(Unnumbered)
+            .order(order)
+            .build()
+            .unwrap();
+        let settled = world.until("it is settled", |world| world.broker.backlog() == 0);
+        worker.run_until(settled).await.unwrap();
+        let dead = world.broker.dead_letters();
+        assert_eq!(dead.len(), refused, "{order}");
+        for (_, reason) in dead {
+            assert!(reason.text.contains("the event has no seq"), "{reason}");
+        }
+    }
+}

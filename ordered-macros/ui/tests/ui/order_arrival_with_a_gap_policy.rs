@@ -1,0 +1,18 @@
+use ordered_events::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct OrderEvent {
+    order_id: String,
+    seq: u64,
+}
+
+#[ordered_handler(key = "order_id", id = "seq", order = "arrival", on_gap = "skip", gap_timeout = "30s", on_repeat = "conflict")]
+async fn apply_order(event: OrderEvent) {
+    let _ = (event.order_id, event.seq);
+}
+
+fn main() {
+    fn is_handler(_: impl Handler) {}
+    is_handler(apply_order);
+}

@@ -1,0 +1,18 @@
+use ordered_events::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct OrderEvent {
+    order_id: String,
+    seq: u64,
+}
+
+#[ordered_handler(key = "order_id", seq = "seq", order = "monotonic", commit_window = 2, first_seq = 5, on_stale = "drop")]
+async fn apply_order(event: OrderEvent) {
+    let _ = (event.order_id, event.seq);
+}
+
+fn main() {
+    fn is_handler(_: impl Handler) {}
+    is_handler(apply_order);
+}
