@@ -73,7 +73,7 @@ async fn a_group_stops_at_an_event_that_was_not_taken() {
     });
     let producer = canned.connect("q.fifo").publisher().await.unwrap();
     let event = |number: usize| {
-        let group = if number % 2 == 0 { "b" } else { "a" };
+        let group = if number.is_multiple_of(2) { "b" } else { "a" };
         let body = Envelope::new(format!("{group}-{number}"));
         Outgoing::new(Key::new(group).unwrap(), body)
     };

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceId, TracerProvider};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use ordered_events::core::event::TraceParent;
+use ordered_events::{MemoryBroker, Publisher, Transport};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::stage::{SPAN, TRACE, event, handle};
@@ -106,4 +108,40 @@ async fn a_run_that_fails_is_a_span_with_an_error() {
     );
     assert_eq!(attribute(last, "error"), "not this one");
     assert!(others.iter().all(|span| span.status == Status::Unset));
+}
+
+#[tokio::test]
+async fn what_is_published_in_a_span_names_it() {
+    let exported = Exported::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exported.clone())
+        .build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    let broker = MemoryBroker::new();
+    let publisher =
+        Publisher::builder(broker.clone()).trace(ordered_events::opentelemetry::current);
+    let publisher = publisher.build().unwrap();
+    let produced = tracing::info_span!("produce");
+    let within = produced.in_scope(|| publisher.try_enqueue(event(1, &[])));
+    within.unwrap().await.unwrap();
+    publisher
+        .enqueue(event(2, &[]))
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    drop(produced);
+    drop(guard);
+    provider.force_flush().unwrap();
+    let spans = exported.0.lock().unwrap().clone();
+    let span = spans.iter().find(|span| span.name == "produce").unwrap();
+    let deliveries = broker.consumer().receive(10).await.unwrap();
+    let parent = TraceParent::of(&deliveries[0].envelope.headers).unwrap();
+    assert_eq!(
+        TraceId::from(parent.trace_id()),
+        span.span_context.trace_id()
+    );
+    assert_eq!(SpanId::from(parent.span_id()), span.span_context.span_id());
+    assert_eq!(TraceParent::of(&deliveries[1].envelope.headers), None);
 }
