@@ -52,7 +52,7 @@ async fn every_document_has_its_fields() {
     let group = &status["groups"][0];
     assert_fields(
         group,
-        "group paused keys held_events held_bytes dead_events oldest_gap workers now",
+        "group order paused keys held_events held_bytes dead_events oldest_gap workers now",
     );
     assert_fields(
         &group["keys"],
