@@ -32,13 +32,20 @@ pub(crate) struct Plain {
     handler: Arc<dyn DynHandler>,
     /// How large a body may be once it is decompressed.
     most_bytes: usize,
+    /// How large, where only its place is looked for.
+    most_kept: usize,
 }
 
 impl Plain {
-    pub(crate) fn over(handler: Arc<dyn DynHandler>, most_bytes: usize) -> Self {
+    pub(crate) fn over(
+        handler: Arc<dyn DynHandler>,
+        most_bytes: usize,
+        most_kept: usize,
+    ) -> Self {
         Self {
             handler,
             most_bytes,
+            most_kept,
         }
     }
 }
@@ -53,7 +60,11 @@ impl DynHandler for Plain {
     }
 
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
-        self.handler.place(&*plain(envelope, self.most_bytes).ok()?)
+        match plain(envelope, self.most_kept) {
+            Ok(plain) => self.handler.place(&plain),
+            // The headers may say it.
+            Err(_) => self.handler.place(envelope),
+        }
     }
 
     fn call(self: Arc<Self>, work: Work) -> Handling {

@@ -109,7 +109,10 @@ impl Transition<'_> {
         let letter = letter.ok_or(Refusal::NoSuchEvent)?;
         let mut envelope = stored_event(letter).unwrap_or_default();
         envelope.body = body.clone();
+        // It is the event itself now, under its own id.
+        let whole = envelope.forget_excerpt();
         let letter = Letter {
+            id: whole.unwrap_or_else(|| letter.id.clone()),
             data: envelope.encode(),
             ..letter.clone()
         };

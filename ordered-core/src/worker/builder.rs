@@ -181,6 +181,12 @@ impl WorkerBuilder {
         self
     }
 
+    /// How large an event may be that is too large to be run, and is kept whole. See [`Settings::max_kept_bytes`].
+    pub fn max_kept_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_kept_bytes = bytes;
+        self
+    }
+
     /// How long an event stays with the broker when it cannot be held. See [`Settings::defer`].
     pub fn defer(mut self, delay: Duration) -> Self {
         self.settings.defer = delay;
@@ -341,7 +347,11 @@ impl WorkerBuilder {
                 "is empty: leave it out, and one is made up",
             ));
         }
-        let handler = Arc::new(Plain::over(handler, settings.max_body_bytes));
+        let handler = Arc::new(Plain::over(
+            handler,
+            settings.max_body_bytes,
+            settings.max_kept_bytes,
+        ));
         let id = WorkerId::new(self.id.unwrap_or_else(unique_name));
         let health = Health::new(&options.group, id.clone(), settings.lease, &transport);
         Ok(Worker {

@@ -1,6 +1,7 @@
 //! What the broker delivers, as the engine takes it.
 
 use super::outlet::Outlet;
+use super::oversized::{self, Excerpt};
 use super::run_input::Read;
 use super::{Control, Occurrence, Place, Settings, control};
 use crate::clock::wall_clock;
@@ -20,15 +21,8 @@ pub(super) fn take(
 ) {
     let received_at = wall_clock();
     for delivery in deliveries {
-        let (size, limit) = (delivery.envelope.body.len(), settings.max_body_bytes);
         let token = delivery.token;
-        let taken = if size > limit {
-            Err(Malformed(format!(
-                "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`)"
-            )))
-        } else {
-            give(engine, outlet, handler, delivery, received_at)
-        };
+        let taken = give(engine, outlet, handler, settings, (delivery, received_at));
         if let Err(Malformed(text)) = taken {
             outlet.malformed(token, text);
         }
@@ -37,14 +31,14 @@ pub(super) fn take(
 
 fn give(
     engine: &mut Engine<Read>,
-    outlet: &Outlet,
+    outlet: &mut Outlet,
     handler: &dyn DynHandler,
-    delivery: Delivery,
-    received_at: Millis,
+    settings: &Settings,
+    (delivery, received_at): (Delivery, Millis),
 ) -> Result<(), Malformed> {
     let Delivery {
         token,
-        envelope,
+        mut envelope,
         redelivered,
     } = delivery;
     if let Some((key, control)) = Control::read(&envelope)? {
@@ -52,12 +46,24 @@ fn give(
         return Ok(());
     }
     let epoch = control::epoch(&envelope)?;
+    // Only this worker says what is an excerpt.
+    envelope.forget_excerpt();
+    let decoded = if envelope.body.len() <= settings.max_body_bytes {
+        read(handler, &envelope)?
+    } else {
+        let (place, excerpt) = oversized::place(handler, &envelope, settings)?;
+        if let Some(Excerpt { event, why }) = excerpt {
+            envelope = event;
+            outlet.excerpts.insert(token, why);
+        }
+        place.map(|()| Read::default())
+    };
     let Decoded {
         key,
         seq,
         id,
         event: read,
-    } = read(handler, &envelope)?;
+    } = decoded;
     observe_received(outlet, (&key, seq, &id), redelivered);
     let mut event = Event::delivered(seq.get(), id, envelope, read, token);
     event.epoch = epoch;

@@ -19,6 +19,7 @@ mod intake;
 mod lease_keeper;
 mod observe;
 mod outlet;
+mod oversized;
 mod presence;
 mod repair;
 mod run;

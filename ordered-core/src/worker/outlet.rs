@@ -1,5 +1,6 @@
 //! Carries out what the engine wants: settlements for the transport, and news for observers, hooks, metrics and the log.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub(super) struct Outlet {
     pub(super) on_late: OnPassed,
     pub(super) on_stale: OnPassed,
     pub(super) defer: Duration,
+    /// Deliveries of which an excerpt alone is an event: the whole is dead-lettered, for this reason, where the event is
+    /// acknowledged.
+    pub(super) excerpts: HashMap<Token, String>,
     pub(super) settlements: Vec<Settlement>,
 }
 
@@ -75,12 +79,18 @@ impl Outlet {
         stored: bool,
     ) {
         let (outcome, fate) = self.fate(event, disposition);
-        let settlements = tokens.iter().map(|token| Settlement {
-            token,
-            fate: fate.clone(),
-        });
-        self.settlements.extend(settlements);
-        let all = tokens.len() as u64;
+        let mut all = tokens.len() as u64;
+        for token in tokens.iter() {
+            let mut fate = fate.clone();
+            if let Some(why) = self.excerpts.remove(&token)
+                && fate == Fate::Ack
+            {
+                fate = dead_letter(ReasonKind::Malformed, why);
+                self.telemetry.deliveries.settled(Outcome::Malformed, 1);
+                all -= 1;
+            }
+            self.settlements.push(Settlement { token, fate });
+        }
         let first = match fate {
             Fate::Ack if stored => 0,
             Fate::Ack => all.min(1),
@@ -129,6 +139,13 @@ impl Outlet {
                      producer said so"
                 );
                 return (Outcome::Late, dead_letter(ReasonKind::Late, text));
+            }
+            Disposition::Conflict(Some(there)) if there.is_of_excerpt() => {
+                let text = format!(
+                    "seq {seq} of key {key} is held as an excerpt of an event that was too large to be kept: give it this body \
+                     with `ordered edit`, or discard this one"
+                );
+                return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
             }
             Disposition::Conflict(recorded) => {
                 let there = recorded.map_or_else(

@@ -156,6 +156,7 @@ impl WorkerLoop {
                 on_late: options.on_late,
                 on_stale: options.on_stale,
                 defer: settings.defer,
+                excerpts: HashMap::new(),
                 settlements: Vec::new(),
             },
             inputs: RunInputs {
@@ -164,6 +165,7 @@ impl WorkerLoop {
                 worker: id,
                 states,
                 batches: options.batch > 1,
+                max_body_bytes: settings.max_body_bytes,
                 lease: Arc::new(lease.clone()),
             },
             store: StoreClient::new(

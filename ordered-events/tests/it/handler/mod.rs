@@ -6,6 +6,7 @@ mod identity;
 mod malformed;
 mod options;
 mod outcome;
+mod oversized;
 mod places;
 mod shapes;
 mod unknown_types;
