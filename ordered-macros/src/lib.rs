@@ -212,6 +212,7 @@ fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
         (Some(key), Some(seq)) if errors.is_empty() => {
             let mut reads = expand::decode(&model, key, seq);
             reads.extend(expand::place(&model, key, seq));
+            reads.extend(expand::places(&model, key, seq));
             expand::handler(&model, &reads)
         }
         _ => expand::handler(&model, &fallback::decode(&model)),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::identity::{Decoded, Malformed};
-use super::{AnyEvent, DynHandler, HandlerOptions, Handling, MissingState, States, Work};
+use super::{AnyEvent, DynHandler, EventPlaces, HandlerOptions, Handling, MissingState, States, Work};
 use crate::event::Envelope;
 
 /// How transports name the encoding of the body.
@@ -67,6 +67,10 @@ impl DynHandler for Plain {
         }
     }
 
+    fn places(&self) -> Option<EventPlaces> {
+        self.handler.places()
+    }
+
     fn call(self: Arc<Self>, work: Work) -> Handling {
         Arc::clone(&self.handler).call(work)
     }
@@ -77,7 +81,7 @@ impl DynHandler for Plain {
 }
 
 /// The envelope with its body as the producer meant it, of at most so many bytes.
-fn plain(envelope: &Envelope, most_bytes: usize) -> Result<Cow<'_, Envelope>, Malformed> {
+pub(super) fn plain(envelope: &Envelope, most_bytes: usize) -> Result<Cow<'_, Envelope>, Malformed> {
     let Some((compression, name)) = compression(envelope) else {
         return Ok(Cow::Borrowed(envelope));
     };

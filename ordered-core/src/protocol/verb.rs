@@ -139,6 +139,14 @@ pub enum Refusal {
     Already,
     /// The event belongs to an earlier numbering of its key.
     Superseded,
+    /// The new body says another key than that of the event.
+    OtherKey,
+    /// The new body says another seq.
+    OtherSeq,
+    /// The new body says another event id.
+    OtherId,
+    /// What the new body says cannot be read.
+    Unreadable,
 }
 
 impl Refusal {
@@ -153,6 +161,10 @@ impl Refusal {
             Self::Running => "running",
             Self::Already => "already",
             Self::Superseded => "superseded",
+            Self::OtherKey => "other_key",
+            Self::OtherSeq => "other_seq",
+            Self::OtherId => "other_id",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -168,6 +180,13 @@ impl fmt::Display for Refusal {
             Self::Already => "it is so already",
             Self::Superseded => "the numbering of the key was begun again since, and an event of the old one has no place in the new: \
                 export it, and publish it again with a seq of the new numbering, or discard it",
+            Self::OtherKey => "the new body does not have the key of the event where the handler reads it, and would not be run: an edit \
+                changes what an event says, and not which one it is",
+            Self::OtherSeq => "the new body does not have the seq of the event where the handler reads it, and would not be run: an edit \
+                changes what an event says, and not which one it is",
+            Self::OtherId => "the new body does not have the id of the event where the handler reads it: an edit changes what an event \
+                says, and not which one it is",
+            Self::Unreadable => "the new body cannot be read, so that it says neither the key nor the seq of the event, and would not be run",
         })
     }
 }

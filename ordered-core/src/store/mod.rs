@@ -33,6 +33,7 @@ pub use request::{
 };
 pub use sweep::{StuckRecord, Sweep, Swept};
 
+use crate::handler::EventPlaces;
 use crate::protocol::{Millis, Policy, WorkerId};
 
 /// A logical consumer: each group has its own progress over the same events.
@@ -40,6 +41,7 @@ use crate::protocol::{Millis, Policy, WorkerId};
 pub struct Group {
     name: Arc<str>,
     policy: Policy,
+    places: Option<EventPlaces>,
 }
 
 impl Group {
@@ -49,7 +51,15 @@ impl Group {
         Self {
             name: name.as_ref().into(),
             policy,
+            places: None,
         }
+    }
+
+    /// Says where its handler finds key, seq and id of an event, for operators.
+    #[must_use]
+    pub fn with_places(mut self, places: Option<EventPlaces>) -> Self {
+        self.places = places;
+        self
     }
 
     /// Its name.
@@ -62,6 +72,12 @@ impl Group {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Where its handler finds key, seq and id of an event, if it has said so.
+    #[must_use]
+    pub fn places(&self) -> Option<&EventPlaces> {
+        self.places.as_ref()
     }
 }
 

@@ -108,7 +108,8 @@ impl Worker {
     }
 
     async fn run(self, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
-        let group = Group::new(&self.options.group, self.options.policy.clone());
+        let group = Group::new(&self.options.group, self.options.policy.clone())
+            .with_places(self.handler.places());
         let opened = self
             .store
             .open(&group, &self.id)

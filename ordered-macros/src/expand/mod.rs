@@ -1,12 +1,14 @@
 mod calling;
 mod decode;
 mod options;
+mod places;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 pub(crate) use decode::{decode, place};
+pub(crate) use places::places;
 pub(crate) use options::options;
 
 use crate::model::Model;

@@ -273,6 +273,10 @@ impl RedisStore {
         let policy = serde_json::to_string(group.policy()).map_err(|error| {
             StoreError::refused("the rules of the group cannot be written").with_source(error)
         })?;
+        let places = serde_json::to_string(&group.places()).map_err(|error| {
+            StoreError::refused("where the events of the group have their key cannot be written")
+                .with_source(error)
+        })?;
         let set = |name: &str, field: &str, value: &str| {
             let mut set = cmd("HSET");
             set.arg(name).arg(field).arg(value);
@@ -284,6 +288,7 @@ impl RedisStore {
         let mut commands = vec![
             known,
             set(&names.meta(group.name()), "policy", &policy),
+            set(&names.meta(group.name()), "places", &places),
             set(&names.workers(group.name()), worker.as_str(), &version),
         ];
         for structure in ["K", "O"] {
