@@ -124,6 +124,9 @@ pub(crate) struct Pause {
     /// The key; the whole group where it is left out
     #[arg(value_parser = key)]
     pub(crate) key: Option<Key>,
+    /// For how long, of a key: `30s`, `10m`, `2h`, at most 24h. It ends by itself then [default: until it is resumed]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "key")]
+    pub(crate) length: Option<Duration>,
     #[command(flatten)]
     pub(crate) acting: Acting,
 }

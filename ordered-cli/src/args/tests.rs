@@ -115,6 +115,7 @@ fn what_cannot_be_meant_is_refused() {
     assert!(message("ordered set-last k 9007199254740992").contains("9007199254740992"));
     assert!(message("ordered retry k --wait soon").contains("a duration is a whole number with"));
     assert!(message("ordered replay --seq 3").contains("<KEYS>"));
+    assert!(message("ordered pause --for 10m").contains("<KEY>"));
     assert!(message("ordered retry --older-than soon").contains("an age is a whole number with"));
     assert!(message("ordered edit k 3").contains("--payload <FILE>"));
     assert!(message("ordered held").contains("<KEY>"));

@@ -43,7 +43,8 @@ impl Admin {
                 Phase::BackingOff { until, .. } => Some(until),
                 Phase::Open | Phase::Halted { .. } => None,
             },
-            paused: state.paused,
+            paused: state.paused.is_on(),
+            paused_until: state.paused.end(),
             trouble: state.last_error.as_ref().map(|last| TroubleView {
                 error: last.error.clone(),
                 first_at: last.first_at,
@@ -96,6 +97,7 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
         phase: String::new(),
         due: None,
         paused: false,
+        paused_until: None,
         group_paused,
         trouble: None,
         gap_since: None,

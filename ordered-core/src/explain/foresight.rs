@@ -14,7 +14,8 @@ impl Facts<'_> {
     pub(super) fn foreseen(&self, standing: Standing) -> Option<Foreseen> {
         let soon = |what: String| Some(Foreseen { what, at: None });
         match standing {
-            Standing::NeverSeen | Standing::Halted | Standing::Paused | Standing::Unreadable => None,
+            Standing::Paused => self.end_of_pause(),
+            Standing::NeverSeen | Standing::Halted | Standing::Unreadable => None,
             Standing::Idle => soon(format!("it goes on when seq {} comes", self.head())),
             Standing::Running => self.handover(),
             Standing::Abandoned if self.is_paused() => None,
@@ -31,6 +32,25 @@ impl Facts<'_> {
                 at: Some(due),
             }),
         }
+    }
+
+    fn end_of_pause(&self) -> Option<Foreseen> {
+        let at = self.view.paused_until.filter(|_| !self.view.group_paused)?;
+        let when = if at > self.view.now {
+            self.when(at)
+        } else {
+            SWEEP.to_owned()
+        };
+        Some(Foreseen {
+            what: format!("the pause ends {when}, and the key goes on"),
+            at: Some(at),
+        })
+    }
+
+    /// ` until 12:01:17 UTC`, where the key's pause ends by itself.
+    pub(super) fn until(&self) -> String {
+        let end = self.view.paused_until.map(|at| moment(at, self.view.now));
+        end.map(|end| format!(" until {end}")).unwrap_or_default()
     }
 
     pub(super) fn is_paused(&self) -> bool {

@@ -177,8 +177,8 @@ impl Facts<'_> {
 
     fn paused(&self, key: &str) -> String {
         let who = match (self.view.paused, self.view.group_paused) {
-            (true, false) => format!("{key} is paused."),
-            (true, true) => format!("{key} is paused, and so is its whole group."),
+            (true, false) => format!("{key} is paused{}.", self.until()),
+            (true, true) => format!("{key} is paused{}, and so is its whole group.", self.until()),
             _ => format!(
                 "{key} is paused with its whole group `{}`.",
                 printable(self.group.name())
@@ -206,9 +206,12 @@ impl Facts<'_> {
     fn pause(&self) -> Option<String> {
         match (self.view.paused, self.view.group_paused) {
             (false, false) => None,
-            (true, false) => Some("It is paused as well.".into()),
+            (true, false) => Some(format!("It is paused as well{}.", self.until())),
             (false, true) => Some("Its whole group is paused as well.".into()),
-            (true, true) => Some("It is paused as well, and so is its whole group.".into()),
+            (true, true) => Some(format!(
+                "It is paused as well{}, and so is its whole group.",
+                self.until()
+            )),
         }
     }
 

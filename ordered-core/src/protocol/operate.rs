@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 
 use super::transition::Transition;
-use super::{HeldNote, Phase, stored_event};
+use super::{HeldNote, Pause, Phase, stored_event};
 use crate::event::Seq;
 use crate::protocol::{DeadCause, Effect, Refusal, Verb};
 use crate::store::{Change, Letter, Slot};
@@ -33,8 +33,12 @@ impl Transition<'_> {
             Verb::Edit { seq, body } => self.edit(seq.get(), body, letter),
             Verb::SetLast { to } => self.set_last(*to),
             Verb::Import { epoch, last } => self.import(*epoch, *last),
-            Verb::Pause => self.set_paused(true),
-            Verb::Resume => self.set_paused(false),
+            Verb::Pause => self.set_paused(Pause::UntilResumed),
+            Verb::PauseFor { length } => {
+                self.pause_for(*length);
+                Ok(Vec::new())
+            }
+            Verb::Resume => self.set_paused(Pause::No),
             Verb::Replay { seq } => {
                 marked = self.mark_replays(seq.map(Seq::get))?;
                 Ok(Vec::new())
@@ -161,7 +165,7 @@ impl Transition<'_> {
         Ok(removed)
     }
 
-    fn set_paused(&mut self, paused: bool) -> Outcome {
+    fn set_paused(&mut self, paused: Pause) -> Outcome {
         if self.state.paused == paused {
             return Err(Refusal::Already);
         }

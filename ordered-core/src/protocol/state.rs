@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::SeqSet;
+use super::{Pause, SeqSet};
 use crate::protocol::{Millis, Policy};
 use crate::store::{Listing, NEVER};
 
@@ -25,8 +25,8 @@ pub struct KeyState {
     pub tried_at: Millis,
     /// Whether the head may run.
     pub phase: Phase,
-    /// An operator has paused the key.
-    pub paused: bool,
+    /// Whether an operator has paused the key.
+    pub paused: Pause,
     /// What went wrong with the event at the head.
     pub last_error: Option<LastError>,
     /// Since when held events wait for one that has not come.
@@ -161,7 +161,7 @@ impl KeyState {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Open
-            && !self.paused
+            && !self.paused.is_on()
             && (!self.replays.is_empty()
                 || self.held.first().is_some_and(|first| first <= self.head()))
     }
@@ -170,7 +170,7 @@ impl KeyState {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Open
-            && !self.paused
+            && !self.paused.is_on()
             && self.held.is_empty()
             && self.dead.is_empty()
             && self.unfinished == 0
@@ -212,7 +212,7 @@ impl KeyState {
             return None;
         }
         match self.phase {
-            _ if self.paused => Some(NEVER),
+            _ if self.paused.is_on() => Some(self.paused.end().unwrap_or(NEVER)),
             Phase::Halted { .. } => Some(NEVER),
             Phase::BackingOff { until, .. } => Some(until),
             Phase::Open if self.is_ready() => match before.due {

@@ -345,7 +345,7 @@ impl<'a> Transition<'a> {
     /// Does what the group says about a gap that has lasted for as long as the group waits. A key that is paused stays
     /// where it is.
     pub fn end_gap_if_over(&mut self, worker: &str) {
-        if self.state.paused {
+        if self.state.paused.is_on() {
             return;
         }
         let is_over = self

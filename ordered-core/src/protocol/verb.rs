@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use crate::event::Seq;
 
@@ -39,6 +40,11 @@ pub enum Verb {
     },
     /// Grant nothing of the key until it is resumed.
     Pause,
+    /// Grant nothing of the key for this time, or until it is resumed. It begins anew where the key is paused already.
+    PauseFor {
+        /// How long.
+        length: Duration,
+    },
     /// End a pause.
     Resume,
     /// Run what was put aside again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
@@ -64,6 +70,16 @@ impl fmt::Display for Verb {
                 last,
             } => write!(f, "import {last} of epoch {epoch}"),
             Self::Pause => f.write_str("pause"),
+            Self::PauseFor { length } => {
+                let millis = length.as_millis();
+                let (count, unit) = match millis {
+                    _ if millis % 3_600_000 == 0 => (millis / 3_600_000, "h"),
+                    _ if millis % 60_000 == 0 => (millis / 60_000, "m"),
+                    _ if millis % 1_000 == 0 => (millis / 1_000, "s"),
+                    _ => (millis, "ms"),
+                };
+                write!(f, "pause --for {count}{unit}")
+            }
             Self::Resume => f.write_str("resume"),
             Self::Replay { seq: None } => f.write_str("replay"),
             Self::Replay { seq: Some(seq) } => write!(f, "replay --seq {seq}"),

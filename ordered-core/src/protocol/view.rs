@@ -32,6 +32,8 @@ pub struct KeyView {
     pub due: Option<Millis>,
     /// Whether the key is paused.
     pub paused: bool,
+    /// When its pause ends by itself, if it does.
+    pub paused_until: Option<Millis>,
     /// Whether its whole group is.
     pub group_paused: bool,
     /// What went wrong with the event at the head.

@@ -326,6 +326,26 @@ fn a_paused_key() {
 }
 
 #[test]
+fn a_key_that_is_paused_for_a_time() {
+    let mut view = key().holding([42]);
+    (view.paused, view.paused_until) = (true, Some(NOON + 600_000));
+    assert_text(
+        &view,
+        &waiting(),
+        "order-17 is paused until 12:10:00 UTC. Else seq 42 could run. It is done up to seq 41 (fence 9). 1 event is held: \
+         42 (100 B), id e-42 since 11:59:59 UTC. The pause ends at 12:10:00 UTC (in 10 min), and the key goes on. You can: \
+         `ordered resume order-17` to let the key go on.",
+    );
+    let foreseen = explained(&view, &waiting()).by_itself.unwrap();
+    assert_eq!(foreseen.at, Some(NOON + 600_000));
+    view.group_paused = true;
+    let explanation = explained(&view, &waiting());
+    assert_eq!(explanation.by_itself, None);
+    let words = "order-17 is paused until 12:10:00 UTC, and so is its whole group.";
+    assert!(explanation.text.starts_with(words), "{}", explanation.text);
+}
+
+#[test]
 fn a_paused_group() {
     let mut view = key();
     view.group_paused = true;

@@ -45,6 +45,7 @@ pub(super) fn key() -> KeyView {
         phase: "open".into(),
         due: None,
         paused: false,
+        paused_until: None,
         group_paused: false,
         trouble: None,
         gap_since: None,

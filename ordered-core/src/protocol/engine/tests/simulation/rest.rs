@@ -117,7 +117,7 @@ impl World {
         let mut any = false;
         for key in self.scenario.keys.clone() {
             let state = self.state(&key);
-            if state.paused {
+            if state.paused.is_on() {
                 self.operate(&key, &Verb::Resume);
                 any = true;
             } else if state.is_blocked() {
