@@ -276,7 +276,7 @@ impl Options {
             "commit_window" => {
                 self.commit_window = Some(value::integer(setting, 0..=MOST_AHEAD)?);
             }
-            "first_seq" => self.first_seq = Some(value::integer(setting, 1..=MAX_SEQ)?),
+            "first_seq" => self.first_seq = Some(value::integer(setting, 0..=MAX_SEQ)?),
             "crate" => self.crate_path = Some(value::path(setting)?),
             _ => unreachable!("`{name}` is in OPTIONS, and has no place in Options"),
         }

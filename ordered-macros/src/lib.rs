@@ -63,7 +63,7 @@ use crate::model::Model;
 /// | `lane_depth` | integer, from 1 | How many events of one key a worker takes on at a time; the others are held in the store. | `32`, or twice `batch` or `commit_window` if that is more |
 /// | `batch` | integer, 1 to 1,000 | How many events of one key the function takes together; its first argument is then a `Vec`. See [below](#several-events-together). | one event |
 /// | `commit_window` | integer, 0 to 1,000 | How many events of a key may be done and not committed yet while the next one runs. See [below](#ahead-of-commits). | `0` |
-/// | `first_seq` | integer, 1 to 2^53-1 | The seq that a key begins with. | `1` |
+/// | `first_seq` | integer, 0 to 2^53-1 | The seq that a key begins with. It cannot be changed once the group exists. | `1` |
 /// | `crate` | path | Where `ordered_events` is found, for crates that re-export it: `crate = "my_crate::ordered_events"`. | `"::ordered_events"` |
 ///
 /// A **field** is named in quotes, as in Rust: `"order_id"`, `"order.id"` for a field of a field, `"0.id"` for one of a
@@ -96,7 +96,7 @@ use crate::model::Model;
 /// - It cannot be generic.
 ///
 /// An event is read as JSON. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
-/// 1 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
+/// 0 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
 ///
 /// # Keys of several parts
 ///

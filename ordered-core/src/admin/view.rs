@@ -31,7 +31,8 @@ impl Admin {
         let dead_view = |slot, _, letter: &Letter| dead_view(state, slot, letter);
         let dead = self.read(group, key, &dead, dead_view).await?;
         Ok(KeyView {
-            last_seq: state.last_seq,
+            last_seq: state.head().saturating_sub(1),
+            next_seq: state.head(),
             epoch: state.epoch,
             attempts: state.next_attempt() - 1,
             deaths: state.crashes + state.unfinished,
@@ -86,6 +87,7 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
     KeyView {
         key: record.key.to_string(),
         last_seq: 0,
+        next_seq: 1,
         epoch: 0,
         fence: record.fence.0,
         attempts: 0,

@@ -57,7 +57,7 @@ impl Facts<'_> {
             }
             Standing::BackingOff => {
                 let seq = self.seq(standing).unwrap_or(self.head());
-                let again = if seq <= self.view.last_seq {
+                let again = if seq < self.head() {
                     ", which is replayed,"
                 } else {
                     ""
@@ -286,7 +286,8 @@ impl Facts<'_> {
             (fence, 0) => format!(" (fence {fence})"),
             (fence, epoch) => format!(" (fence {fence}, epoch {epoch})"),
         };
-        if view.last_seq == 0 || view.epoch == 0 && self.head() == self.group.policy().first_seq {
+        let first = self.group.policy().first_seq;
+        if self.head() <= first.min(1) || view.epoch == 0 && self.head() == first {
             format!("Nothing of it is done yet{fence}.")
         } else {
             format!("It is done up to seq {}{fence}.", view.last_seq)

@@ -29,7 +29,7 @@ pub use policy::{GapPolicy, Policy, Quota};
 pub use seq_set::SeqSet;
 pub use state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped};
 pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
-pub use verb::{Effect, Refusal, Verb, Verdict};
+pub use verb::{Effect, Refusal, Verb, Verdict, last_seq_text};
 pub use view::{ClaimView, DeadView, HeldView, KeyView, RepairView, TroubleView};
 pub use waiting::{Obstacle, QuotaLimit, Waiting};
 

@@ -1,7 +1,8 @@
 use std::cmp::Ordering;
 
+use super::state::behind;
 use super::transition::Transition;
-use super::{HeldNote, Pause, Phase, stored_event};
+use super::{HeldNote, KeyState, Pause, Phase, stored_event};
 use crate::event::Seq;
 use crate::protocol::{DeadCause, Effect, Refusal, Verb};
 use crate::store::{Change, Letter, Slot};
@@ -84,7 +85,7 @@ impl Transition<'_> {
     fn discard(&mut self, seq: u64) -> Outcome {
         if self.state.held.contains(seq) {
             self.bury_one(seq, DeadCause::Discarded);
-            if seq > self.state.last_seq {
+            if !self.state.is_past(seq) {
                 self.state.absent.insert(seq);
             }
             if seq == self.state.head() {
@@ -125,17 +126,24 @@ impl Transition<'_> {
     }
 
     fn set_last(&mut self, to: u64) -> Outcome {
-        let to = to.min(Seq::MAX.get());
+        let begins_with_zero = self.policy.first_seq == 0;
+        let to = match to {
+            KeyState::BEFORE_ZERO if begins_with_zero => to,
+            to => to.min(Seq::MAX.get()),
+        };
         if to == self.state.last_seq {
             return Err(Refusal::Already);
         }
         let removed;
-        if to > self.state.last_seq {
+        if behind(to) > self.state.head() {
             // What lies behind the key was posted, and is no business of this verb.
             removed = self.bury(self.state.head()..=to, DeadCause::Skipped);
             self.skip_to(to);
         } else {
-            removed = self.bury(0..=to, DeadCause::Skipped);
+            removed = match behind(to).checked_sub(1) {
+                Some(to) => self.bury(0..=to, DeadCause::Skipped),
+                None => Vec::new(),
+            };
             let epoch = self.state.epoch + 1;
             self.begin_again(to, epoch);
         }
@@ -146,7 +154,7 @@ impl Transition<'_> {
     /// What lies up to `last` was done elsewhere: it is neither skipped nor remembered, so that what of it comes is stale.
     fn import(&mut self, epoch: Option<u64>, last: u64) -> Outcome {
         let (epoch, last) = (epoch.unwrap_or(self.state.epoch), last.min(Seq::MAX.get()));
-        match (epoch, last).cmp(&(self.state.epoch, self.state.last_seq)) {
+        match (epoch, behind(last)).cmp(&(self.state.epoch, self.state.head())) {
             Ordering::Equal => return Err(Refusal::Already),
             Ordering::Less => return Err(Refusal::NotAhead),
             Ordering::Greater => {}
@@ -187,7 +195,7 @@ impl Transition<'_> {
         let (known, new): (Vec<u64>, Vec<u64>) = seqs.into_iter().partition(is_marked);
         let mut marked: Vec<u64> = known;
         for seq in new.into_iter().take(Effect::MOST) {
-            if seq > self.state.last_seq {
+            if !self.state.is_past(seq) {
                 self.hold_again(seq);
             } else {
                 self.state.replays.insert(seq, 0);

@@ -9,7 +9,7 @@ use super::Millis;
 #[serde(default)]
 #[non_exhaustive]
 pub struct Policy {
-    /// The seq that a key never seen before begins with. Default 1.
+    /// The seq that a key never seen before begins with: 0, 1 or any other. It is the same for as long as the group exists. Default 1.
     pub first_seq: u64,
     /// How long an event whose handler fails is tried again, counted from its first failure. After that it counts as failed
     /// permanently. `None`: it is tried until it succeeds. Default 1 hour.

@@ -9,7 +9,8 @@ use crate::store::{Listing, NEVER};
 /// What the owner of a key knows of it, and saves as the body of its record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct KeyState {
-    /// The last seq that was committed or skipped; the one before the first, at the beginning.
+    /// The last seq that was committed or skipped; the one before the first, at the beginning, which is
+    /// [`KeyState::BEFORE_ZERO`] where that is 0. What is ahead is compared with [`KeyState::head`].
     pub last_seq: u64,
     /// How often the numbering of the key was started over.
     pub epoch: u64,
@@ -113,11 +114,14 @@ pub struct Anchor {
 }
 
 impl KeyState {
+    /// The last seq of a key that begins with 0, before its beginning.
+    pub const BEFORE_ZERO: u64 = u64::MAX;
+
     /// A key of which nothing was seen yet.
     #[must_use]
     pub fn new(first_seq: u64) -> Self {
         Self {
-            last_seq: first_seq.saturating_sub(1),
+            last_seq: before(first_seq),
             ..Self::default()
         }
     }
@@ -125,7 +129,20 @@ impl KeyState {
     /// The seq whose turn it is.
     #[must_use]
     pub fn head(&self) -> u64 {
-        self.last_seq + 1
+        behind(self.last_seq)
+    }
+
+    /// Whether the key has passed this seq.
+    #[must_use]
+    pub fn is_past(&self, seq: u64) -> bool {
+        seq < self.head()
+    }
+
+    /// What will never come is forgotten once the key has passed it.
+    pub(super) fn forget_passed_absent(&mut self) {
+        if self.last_seq != Self::BEFORE_ZERO {
+            self.absent.remove_up_to(self.last_seq);
+        }
     }
 
     /// The store knew less than this of the key: what lies up to `last_seq` is done.
@@ -139,7 +156,7 @@ impl KeyState {
         self.phase = Phase::Open;
         self.gap_since = None;
         self.repair = None;
-        self.absent.remove_up_to(last_seq);
+        self.forget_passed_absent();
         // The ids of what the store forgot are not remembered.
         self.anchors.clear();
     }
@@ -240,6 +257,16 @@ impl KeyState {
 
 /// From how many deaths of owners on the event at the head is a suspect.
 pub(super) const SUSPECT_AFTER: u32 = 2;
+
+/// The last seq of a key whose head is this one.
+pub(super) fn before(head: u64) -> u64 {
+    head.wrapping_sub(1)
+}
+
+/// The head of a key with this last seq.
+pub(super) fn behind(last_seq: u64) -> u64 {
+    last_seq.wrapping_add(1)
+}
 
 pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

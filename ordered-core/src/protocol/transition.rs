@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use super::state::millis;
+use super::state::{before, millis};
 use super::{Anchor, DeadNote, KeyState, LastError, Phase, RepairAsked, Skipped};
 use crate::event::EventId;
 use crate::protocol::{DeadCause, GapPolicy, Millis, Policy};
@@ -171,8 +171,7 @@ impl<'a> Transition<'a> {
         if let Some(end) = self.state.absent.end_of_range(self.state.head()) {
             self.skip_to(end);
         }
-        let last_seq = self.state.last_seq;
-        self.state.absent.remove_up_to(last_seq);
+        self.state.forget_passed_absent();
     }
 
     /// Moves the key to `to` without a commit. None of it is held.
@@ -299,10 +298,10 @@ impl<'a> Transition<'a> {
         here: impl IntoIterator<Item = u64>,
     ) -> bool {
         match epoch {
-            None if at > 1 => return self.fill(1, at - 1, here),
+            None if at > 0 => return self.fill(0, at - 1, here),
             Some(epoch) if epoch > self.state.epoch => {
                 self.bury(0..=u64::MAX, DeadCause::Superseded);
-                self.begin_again(at - 1, epoch);
+                self.begin_again(before(at), epoch);
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::KeyState;
 use crate::event::Seq;
 
 /// What an operator can do to a key.
@@ -27,7 +28,7 @@ pub enum Verb {
     },
     /// Say which seq was the last. Downwards it begins the numbering again.
     SetLast {
-        /// The last seq; 0 for none.
+        /// The last seq; 0 for none, or [`KeyState::BEFORE_ZERO`](super::KeyState::BEFORE_ZERO) where keys begin with 0.
         to: u64,
     },
     /// Say up to which seq another system is done with the key. Only upwards, and nothing of it counts as passed over.
@@ -63,7 +64,7 @@ impl fmt::Display for Verb {
             Self::Skip { to: Some(to) } => write!(f, "skip --to {to}"),
             Self::Discard { seq } => write!(f, "discard {seq}"),
             Self::Edit { seq, body } => write!(f, "edit {seq} ({} bytes)", body.len()),
-            Self::SetLast { to } => write!(f, "set-last {to}"),
+            Self::SetLast { to } => write!(f, "set-last {}", last_seq_text(*to)),
             Self::Import { epoch: None, last } => write!(f, "import {last}"),
             Self::Import {
                 epoch: Some(epoch),
@@ -87,6 +88,15 @@ impl fmt::Display for Verb {
     }
 }
 
+/// A last seq for people: `none` before the beginning of a key that begins with 0.
+#[must_use]
+pub fn last_seq_text(last_seq: u64) -> String {
+    match last_seq {
+        KeyState::BEFORE_ZERO => "none".into(),
+        last => last.to_string(),
+    }
+}
+
 /// What came of an operator's verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -99,7 +109,7 @@ pub enum Verdict {
 /// What an operator's verb did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effect {
-    /// The last seq, before it.
+    /// The last seq, before it. As in [`KeyState::last_seq`].
     pub last_seq_before: u64,
     /// The last seq, after it.
     pub last_seq: u64,
@@ -134,7 +144,8 @@ impl Effect {
     /// As the audit log writes it.
     #[must_use]
     pub fn sentence(last_seq: u64, released: u64, removed: u64) -> String {
-        format!("last seq {last_seq}, {released} released, {removed} removed")
+        let last = last_seq_text(last_seq);
+        format!("last seq {last}, {released} released, {removed} removed")
     }
 }
 

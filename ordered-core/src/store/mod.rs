@@ -74,6 +74,23 @@ impl Group {
         &self.policy
     }
 
+    /// Says whether a group that was begun with this first seq can go on under these rules. For stores, which ask when it is
+    /// opened.
+    ///
+    /// # Errors
+    /// When its keys would begin elsewhere.
+    pub fn check_first_seq(&self, begun_with: u64) -> Result<(), StoreError> {
+        let (name, ours) = (&*self.name, self.policy.first_seq);
+        if begun_with == ours {
+            return Ok(());
+        }
+        Err(StoreError::refused(format!(
+            "the group `{name}` was begun with `first_seq = {begun_with}`, and this worker has `first_seq = {ours}`: keys that have \
+             not come yet would begin elsewhere than the others. Set `first_seq = {begun_with}`; or take a new group, and bring \
+             into it how far the keys are, with `ordered export --positions` and `ordered import --create --first-seq {ours}`"
+        )))
+    }
+
     /// Where its handler finds key, seq and id of an event, if it has said so.
     #[must_use]
     pub fn places(&self) -> Option<&EventPlaces> {

@@ -413,7 +413,7 @@ fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
         ));
     }
     if crate::event::Seq::new(policy.first_seq).is_err() {
-        return Err(BuildError::setting("first_seq", "must be from 1 to 2^53-1"));
+        return Err(BuildError::setting("first_seq", "must be from 0 to 2^53-1"));
     }
     if policy.dedup_ttl.is_zero() {
         return Err(BuildError::setting(

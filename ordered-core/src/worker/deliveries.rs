@@ -11,18 +11,26 @@ use crate::protocol::Millis;
 use crate::protocol::engine::{Engine, Event};
 use crate::transport::Delivery;
 
+/// What is too large, and which seq is too low.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    pub(super) settings: &'a Settings,
+    /// The seq that a key begins with.
+    pub(super) first_seq: u64,
+}
+
 /// Gives deliveries to the engine. What cannot be read is dead-lettered.
 pub(super) fn take(
     engine: &mut Engine<Read>,
     outlet: &mut Outlet,
     handler: &dyn DynHandler,
-    settings: &Settings,
+    limits: Limits<'_>,
     deliveries: Vec<Delivery>,
 ) {
     let received_at = wall_clock();
     for delivery in deliveries {
         let token = delivery.token;
-        let taken = give(engine, outlet, handler, settings, (delivery, received_at));
+        let taken = give(engine, outlet, handler, limits, (delivery, received_at));
         if let Err(Malformed(text)) = taken {
             outlet.malformed(token, text);
         }
@@ -33,7 +41,7 @@ fn give(
     engine: &mut Engine<Read>,
     outlet: &mut Outlet,
     handler: &dyn DynHandler,
-    settings: &Settings,
+    limits: Limits<'_>,
     (delivery, received_at): (Delivery, Millis),
 ) -> Result<(), Malformed> {
     let Delivery {
@@ -42,16 +50,19 @@ fn give(
         redelivered,
     } = delivery;
     if let Some((key, control)) = Control::read(&envelope)? {
+        if control.resets_to_zero(limits.first_seq) {
+            return Err(no_zero(limits.first_seq));
+        }
         engine.control(&key, control, token);
         return Ok(());
     }
     let epoch = control::epoch(&envelope)?;
     // Only this worker says what is an excerpt.
     envelope.forget_excerpt();
-    let decoded = if envelope.body.len() <= settings.max_body_bytes {
+    let decoded = if envelope.body.len() <= limits.settings.max_body_bytes {
         read(handler, &envelope)?
     } else {
-        let (place, excerpt) = oversized::place(handler, &envelope, settings)?;
+        let (place, excerpt) = oversized::place(handler, &envelope, limits.settings)?;
         if let Some(Excerpt { event, why }) = excerpt {
             envelope = event;
             outlet.excerpts.insert(token, why);
@@ -64,6 +75,9 @@ fn give(
         id,
         event: read,
     } = decoded;
+    if seq.get() == 0 && limits.first_seq > 0 {
+        return Err(no_zero(limits.first_seq));
+    }
     observe_received(outlet, (&key, seq, &id), redelivered);
     let mut event = Event::delivered(seq.get(), id, envelope, read, token);
     event.epoch = epoch;
@@ -71,6 +85,14 @@ fn give(
     event.redelivered = redelivered;
     engine.deliver(&key, event);
     Ok(())
+}
+
+/// A key never comes to seq 0 where it begins later.
+fn no_zero(first_seq: u64) -> Malformed {
+    Malformed(format!(
+        "seq is 0, and the keys of the group begin with {first_seq}: where the producer counts from 0, the handler has to say so \
+         (`first_seq = 0`)"
+    ))
 }
 
 /// The event, or where it belongs: one that cannot be read fails when it is its turn.

@@ -16,8 +16,8 @@ use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
 use crate::explain::{moment, span};
 use crate::handler::OnPassed;
-use crate::protocol::WorkerId;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
+use crate::protocol::{WorkerId, last_seq_text};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.
@@ -59,6 +59,7 @@ impl Outlet {
 
     /// A delivery that is no event.
     pub(super) fn malformed(&mut self, token: Token, text: String) {
+        self.excerpts.remove(&token);
         let reason = Reason {
             kind: ReasonKind::Malformed,
             text,
@@ -272,8 +273,8 @@ impl Outlet {
             KeyChange::Corrected { found, known } => error!(
                 group,
                 key = name,
-                found,
-                known,
+                found = %last_seq_text(*found),
+                known = %last_seq_text(*known),
                 "the store lost state: it says that the key is at seq `found`, and this worker committed up to seq \
                  `known`. The key was set right"
             ),

@@ -38,6 +38,8 @@ struct Meta {
     incarnation: u64,
     secret: [u8; 16],
     is_ready: bool,
+    /// The seq that its keys begin with; a group that was made before this was kept has it in its rules alone.
+    first_seq: Option<u64>,
 }
 
 impl RedisStore {
@@ -62,6 +64,9 @@ impl RedisStore {
                 created = self.create(group).await?.or(created);
                 continue;
             };
+            if let Some(first_seq) = meta.first_seq {
+                group.check_first_seq(first_seq)?;
+            }
             let incarnation = meta.incarnation;
             if self.agree(group, &meta, now, &mut created).await? {
                 let state = self.read_state(group, incarnation).await?;
@@ -99,11 +104,19 @@ impl RedisStore {
     async fn read_meta(&self, group: &Group) -> Result<Option<Meta>, StoreError> {
         let mut read = cmd("HMGET");
         read.arg(self.meta(group));
-        read.arg(&["layout", "buckets", "incarnation", "secret", "ready"]);
+        read.arg(&[
+            "layout",
+            "buckets",
+            "incarnation",
+            "secret",
+            "ready",
+            "first_seq",
+        ]);
         let mut fields = Reply::new(self.ask(vec![read]).await?.remove(0))?;
         let (layout, buckets) = (fields.maybe_text()?, fields.maybe_text()?);
         let (incarnation, secret) = (fields.maybe_text()?, fields.maybe_bytes()?);
         let is_ready = fields.maybe_text()?.as_deref() == Some("1");
+        let first_seq = fields.maybe_text()?.and_then(|first| first.parse().ok());
         if let Some(layout) = layout.filter(|layout| layout != LAYOUT) {
             return Err(StoreError::refused(format!(
                 "the group `{}` was written to Redis by another version of this store (layout {layout}, and this is \
@@ -128,6 +141,7 @@ impl RedisStore {
             incarnation: incarnation.map_err(|_| misshaped("incarnation"))?,
             secret: secret.ok_or_else(|| misshaped("secret"))?,
             is_ready,
+            first_seq,
         }))
     }
 
@@ -136,17 +150,19 @@ impl RedisStore {
         let incarnation = fastrand::u64(..);
         let text = incarnation_text(incarnation);
         let buckets = self.shared.buckets.to_string();
+        let first_seq = group.policy().first_seq.to_string();
         let secret = [
             fastrand::u64(..).to_be_bytes(),
             fastrand::u64(..).to_be_bytes(),
         ]
         .concat();
-        let fields: [(&str, &[u8]); 5] = [
+        let fields: [(&str, &[u8]); 6] = [
             ("layout", LAYOUT.as_bytes()),
             ("buckets", buckets.as_bytes()),
             ("incarnation", text.as_bytes()),
             ("secret", &secret),
             ("ready", b"0"),
+            ("first_seq", first_seq.as_bytes()),
         ];
         let is_written = self.write(&self.meta(group), "", &fields).await?;
         Ok(is_written.then_some(incarnation))

@@ -98,6 +98,7 @@ macro_rules! store_suite {
             state a_session_of_a_group_that_was_never_opened_is_lost,
             state a_group_is_created_once,
             state an_opening_changes_no_key,
+            state a_group_keeps_the_seq_that_its_keys_begin_with,
             inspect pages_list_every_key_of_an_index,
             inspect a_record_says_all_that_is_known,
             inspect totals_follow_every_change,

@@ -27,7 +27,7 @@ fn a_gap_that_is_waited_for() {
 #[test]
 fn at_the_beginning_of_a_stream_nobody_is_asked_to_send_all_of_it_again() {
     let mut view = key().holding([4711]).gap_since(180_000);
-    view.last_seq = 0;
+    (view.last_seq, view.next_seq) = (0, 1);
     let explanation = explained(&view, &waiting());
     let commands: Vec<Option<&str>> = explanation
         .remedies

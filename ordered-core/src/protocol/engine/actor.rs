@@ -270,7 +270,7 @@ impl<D> Actor<D> {
         let (now, policy) = (shared.now, &shared.rules.policy);
         let state = &own.state;
         let place = |event: &Event<D>| {
-            let is_ahead = event.seq > state.last_seq && event.is_of(state.epoch);
+            let is_ahead = !state.is_past(event.seq) && event.is_of(state.epoch);
             if is_ahead || event.is_stored() || event.replay {
                 return None;
             }

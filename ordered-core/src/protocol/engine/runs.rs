@@ -25,15 +25,15 @@ impl<D> Actor<D> {
             return 1;
         }
         let mut ids: HashSet<&EventId> = HashSet::new();
-        let mut before = first.seq - 1;
+        let mut next = first.seq;
         let mut events = 0;
         for event in self.queue.rest().take(batch) {
             let is_its = event.is_checked() && event.is_of(own.state.epoch);
-            let follows = event.seq == before + 1 && is_its && self.may_share(event);
+            let follows = event.seq == next && is_its && self.may_share(event);
             if !follows || !ids.insert(&event.id) || own.ids.contains(&event.id) {
                 break;
             }
-            (events, before) = (events + 1, event.seq);
+            (events, next) = (events + 1, event.seq + 1);
         }
         events
     }
@@ -76,7 +76,7 @@ impl<D> Actor<D> {
             let is_head = own.state.replays.is_empty() && front.seq == own.state.head();
             return is_replay || is_head;
         }
-        let last = own.tip + self.queue.done() as u64;
+        let last = own.tip.wrapping_add(self.queue.done() as u64);
         begun <= shared.rules.commit_window as usize
             && self.may_share(front)
             && front.seq == last + 1

@@ -31,6 +31,8 @@ use crate::transport::TransportStatus;
 pub(super) struct Telemetry {
     pub(super) deliveries: Ledger,
     group: Arc<str>,
+    /// The seq that a key begins with.
+    first_seq: u64,
     pub(super) health: Health,
     pub(super) traps: Traps,
     commits: AtomicU64,
@@ -55,13 +57,14 @@ pub(super) struct Telemetry {
 }
 
 impl Telemetry {
-    pub(super) fn new(group: &Arc<str>, health: Health) -> Self {
+    pub(super) fn new(group: &Arc<str>, first_seq: u64, health: Health) -> Self {
         METRICS.iter().for_each(Metric::describe);
         let label = || SharedString::from(Arc::clone(group));
         let of = |call: usize| StoreCall::VALUES[call];
         Self {
             deliveries: Ledger::new(&label),
             group: Arc::clone(group),
+            first_seq,
             health,
             traps: Traps::default(),
             commits: AtomicU64::new(0),
@@ -154,7 +157,7 @@ impl Telemetry {
     pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
         if waiting.why == Obstacle::Gap {
             let commits = self.commits.load(Ordering::Relaxed);
-            let is_new = waiting.for_seq == 1;
+            let is_new = waiting.for_seq == self.first_seq;
             self.traps
                 .waits_in_gap(&self.group, event, is_new.then_some(commits));
         }

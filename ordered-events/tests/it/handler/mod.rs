@@ -1,6 +1,7 @@
 //! What `#[ordered_handler]` makes of a function.
 
 mod batches;
+mod beginning;
 mod calling;
 mod identity;
 mod malformed;

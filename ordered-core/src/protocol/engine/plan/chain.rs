@@ -26,7 +26,7 @@ impl Chain {
             if place >= begun && is_compared(state, event) {
                 goes.push(event.seq);
             }
-            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
+            if event.replay || state.is_past(event.seq) || !event.is_of(state.epoch) {
                 continue;
             }
             // What the mailbox has belongs to the chain as well.

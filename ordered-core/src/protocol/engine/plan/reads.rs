@@ -48,7 +48,7 @@ fn slots_to_fetch<D>(
     let replays = replays.filter(|seq| queue.get_replay(*seq).is_none());
     slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
     // What was posted and lies behind the key is read, to see what it is.
-    let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+    let past = state.held.iter().take_while(|seq| state.is_past(*seq));
     let past = past.filter(|seq| !in_memory(*seq));
     slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
     let depth = policy.lane_depth.max(1) as usize;

@@ -177,7 +177,7 @@ impl World {
         for place in self.ghost.places() {
             let (key, epoch, seq) = place;
             let state = self.state(key);
-            let is_over = *epoch < state.epoch || *seq <= state.last_seq;
+            let is_over = *epoch < state.epoch || state.is_past(*seq);
             let ghost = &self.ghost;
             let known = ghost.committed.contains_key(place)
                 || ghost.dead.contains(place)
