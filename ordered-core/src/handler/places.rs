@@ -73,6 +73,13 @@ impl EventPlaces {
         self
     }
 
+    /// Whether one of them is a header.
+    pub(crate) fn reads_headers(&self) -> bool {
+        let is_header = |place: &EventPlace| matches!(place, EventPlace::Header(_));
+        let mut places = self.key.iter().chain([&self.seq]).chain(&self.id);
+        places.any(is_header)
+    }
+
     /// Whether an event with this key, seq and id, and this envelope before, is still that event with another envelope. Says
     /// what it is not, as far as that can be known without the handler.
     pub(crate) fn contradiction(

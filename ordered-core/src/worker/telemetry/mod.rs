@@ -19,7 +19,7 @@ pub(super) use self::label::StoreCall;
 use self::ledger::Ledger;
 use self::log_limit::LogLimit;
 pub use self::metric::{METRICS, Metric, MetricKind};
-use super::traps::Traps;
+use super::traps::{AtStart, Traps};
 use super::{Health, Occurrence};
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key};
@@ -95,6 +95,14 @@ impl Telemetry {
     }
 
     pub(super) fn record(&self, occurrence: &Occurrence<'_>) {
+        match occurrence {
+            Occurrence::Received { event, .. } => self.traps.received(event.key),
+            Occurrence::Conflict { event, .. } => {
+                let event = (event.key, event.seq.get(), event.id);
+                self.traps.conflict(&self.group, event);
+            }
+            _ => {}
+        }
         if let Some(step) = step(occurrence) {
             self.steps[step as usize].increment(1);
         }
@@ -156,10 +164,13 @@ impl Telemetry {
     /// An event is held until then.
     pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
         if waiting.why == Obstacle::Gap {
-            let commits = self.commits.load(Ordering::Relaxed);
+            let at_start = AtStart {
+                commits: self.commits.load(Ordering::Relaxed),
+                first_seq: self.first_seq,
+            };
             let is_new = waiting.for_seq == self.first_seq;
             self.traps
-                .waits_in_gap(&self.group, event, is_new.then_some(commits));
+                .waits_in_gap(&self.group, event, is_new.then_some(at_start));
         }
     }
 
