@@ -354,3 +354,16 @@ async fn a_first_seq_that_is_not_the_producers_is_told_once() {
     let fields = "group=\"test\" keys=32 begins_with=1 first_seq=0";
     assert!(line.contains(fields), "{line}");
 }
+
+/// People saw: events that were not handled, and no line that said so.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_not_handled_because_of_its_id_is_told() {
+    let events = (1..=5).map(|seq| Envelope::new(format!("k {seq} order-created")));
+    let words = "an event was not handled, because its id was committed under another seq";
+    let told = told(words, events.collect()).await;
+    let [line] = &told[..] else {
+        panic!("one line in ten seconds, not {told:?}");
+    };
+    let fields = "group=\"test\" key=\"k\" seq=2 event_id=\"order-created\"";
+    assert!(line.contains("WARN") && line.contains(fields), "{line}");
+}
