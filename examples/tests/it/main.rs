@@ -15,6 +15,7 @@ mod outages;
 mod payments;
 mod poison;
 mod secrets;
+mod short_outage;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod steady;
