@@ -11,12 +11,12 @@ use std::time::Duration;
 
 pub use ordered_core::event::Envelope;
 pub use ordered_core::handler::{
-    Context, Decoded, EventIdValue, EventPlace, EventPlaces, FromContext, Handler, HandlerError, HandlerOptions,
-    IntoOutcome, KeyValue, Malformed, MissingState, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
-    SeqValue, States, cloud_event, cloud_event_id, composite_key, header, json_event,
-    json_field_as_id, json_fields, sns_message,
+    Context, Decoded, EventIdValue, EventPlace, EventPlaces, FromContext, Handler, HandlerError,
+    HandlerOptions, IntoOutcome, KeyValue, Malformed, MissingState, OnExhausted, OnPassed,
+    OnRepeat, OnStateLoss, SeqValue, States, cloud_event, cloud_event_id, composite_key, header,
+    json_event, json_field_as_id, json_fields, sns_message,
 };
-pub use ordered_core::protocol::GapPolicy;
+pub use ordered_core::protocol::{GapPolicy, Start};
 
 #[cfg(feature = "postgres")]
 pub use ordered_postgres::PostgresError;

@@ -12,6 +12,7 @@ mod log;
 mod metrics;
 mod orders;
 mod outages;
+mod oversized;
 mod payments;
 mod poison;
 mod secrets;

@@ -60,7 +60,9 @@ impl Envelope {
     /// Says of an excerpt which event it is of. Returns the id of the excerpt.
     pub(crate) fn set_excerpt_id(&mut self, id: &EventId) -> EventId {
         self.headers.insert(EXCERPT_ID.to_owned(), id.to_string());
-        let end = id.as_str().floor_char_boundary(EventId::MAX_BYTES - SUFFIX.len());
+        let end = id
+            .as_str()
+            .floor_char_boundary(EventId::MAX_BYTES - SUFFIX.len());
         EventId::new(format!("{}{SUFFIX}", &id.as_str()[..end])).unwrap_or_else(|_| id.clone())
     }
 
@@ -68,7 +70,8 @@ impl Envelope {
     pub(crate) fn forget_excerpt(&mut self) -> Option<EventId> {
         let is_excerpt = self.headers.remove(EXCERPT).is_some();
         let id = self.headers.remove(EXCERPT_ID);
-        id.filter(|_| is_excerpt).and_then(|id| EventId::new(id).ok())
+        id.filter(|_| is_excerpt)
+            .and_then(|id| EventId::new(id).ok())
     }
 }
 
@@ -180,7 +183,9 @@ impl<'de> Visitor<'de> for Pruned<'_> {
                     let value = members.next_value_seed(Pruned { left: self.left })?;
                     kept.insert(name, value);
                 }
-                _ => drop(members.next_value::<IgnoredAny>()?),
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(kept.into())

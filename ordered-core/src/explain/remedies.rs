@@ -128,7 +128,7 @@ impl Facts<'_> {
     }
 
     /// Nothing of the key was ever done.
-    fn is_at_its_beginning(&self) -> bool {
+    pub(super) fn is_at_its_beginning(&self) -> bool {
         self.view.epoch == 0 && self.head() == self.group.policy().first_seq
     }
 

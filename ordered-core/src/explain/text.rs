@@ -178,7 +178,10 @@ impl Facts<'_> {
     fn paused(&self, key: &str) -> String {
         let who = match (self.view.paused, self.view.group_paused) {
             (true, false) => format!("{key} is paused{}.", self.until()),
-            (true, true) => format!("{key} is paused{}, and so is its whole group.", self.until()),
+            (true, true) => format!(
+                "{key} is paused{}, and so is its whole group.",
+                self.until()
+            ),
             _ => format!(
                 "{key} is paused with its whole group `{}`.",
                 printable(self.group.name())

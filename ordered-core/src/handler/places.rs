@@ -9,6 +9,9 @@ use super::wrapped::{cloud_event, cloud_event_id, sns_message};
 use crate::event::{Envelope, EventId, Key};
 use crate::protocol::Refusal;
 
+/// What a compressed body may become, so that a bomb does no harm to an operator.
+const MOST_BYTES: usize = 64 << 20;
+
 /// Where a handler finds key, seq and id of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EventPlaces {
@@ -48,12 +51,16 @@ enum Says {
 }
 
 impl EventPlaces {
-    /// These places.
+    /// These places; several of the key are parts of it.
     #[must_use]
-    pub fn new(key: Vec<EventPlace>, seq: EventPlace, id: Option<EventPlace>) -> Self {
+    pub fn new(
+        key: impl IntoIterator<Item = EventPlace>,
+        seq: EventPlace,
+        id: Option<EventPlace>,
+    ) -> Self {
         Self {
             around: None,
-            key,
+            key: key.into_iter().collect(),
             seq,
             id,
         }
@@ -109,7 +116,8 @@ impl EventPlaces {
             (Some(place), _) => differs(std::slice::from_ref(place), id.as_str()),
             (None, Some(Wrapping::CloudEvents)) => {
                 let own = |event: &Read| cloud_event_id(event.fields.as_ref()?).ok();
-                before.as_ref().and_then(own).as_ref() == Some(id) && own(&after).as_ref() != Some(id)
+                before.as_ref().and_then(own).as_ref() == Some(id)
+                    && own(&after).as_ref() != Some(id)
             }
             // Without one the id is made of the content, and stays as it was.
             (None, _) => {
@@ -125,7 +133,7 @@ impl EventPlaces {
     }
 
     fn read(&self, envelope: &Envelope) -> Result<Read, Malformed> {
-        let plain = plain(envelope, usize::MAX)?;
+        let plain = plain(envelope, MOST_BYTES)?;
         let envelope = match self.around {
             Some(Wrapping::CloudEvents) => cloud_event(&plain)?,
             Some(Wrapping::Sns) => sns_message(&plain)?,
@@ -229,12 +237,27 @@ mod tests {
         let before = r#"{"order_id": "a", "seq": 2, "event_id": "e-2", "amount": 1}"#;
         for (after, refusal) in [
             (r#"{"order_id": "a", "seq": 2, "event_id": "e-2"}"#, None),
-            (r#"{"order_id": "a", "seq": "2", "event_id": "e-2", "x": []}"#, None),
-            (r#"{"order_id": "b", "seq": 2, "event_id": "e-2"}"#, Some(Refusal::OtherKey)),
+            (
+                r#"{"order_id": "a", "seq": "2", "event_id": "e-2", "x": []}"#,
+                None,
+            ),
+            (
+                r#"{"order_id": "b", "seq": 2, "event_id": "e-2"}"#,
+                Some(Refusal::OtherKey),
+            ),
             (r#"{"seq": 2, "event_id": "e-2"}"#, Some(Refusal::OtherKey)),
-            (r#"{"order_id": "a", "seq": 3, "event_id": "e-2"}"#, Some(Refusal::OtherSeq)),
-            (r#"{"order_id": "a", "event_id": "e-2"}"#, Some(Refusal::OtherSeq)),
-            (r#"{"order_id": "a", "seq": 2, "event_id": "e-3"}"#, Some(Refusal::OtherId)),
+            (
+                r#"{"order_id": "a", "seq": 3, "event_id": "e-2"}"#,
+                Some(Refusal::OtherSeq),
+            ),
+            (
+                r#"{"order_id": "a", "event_id": "e-2"}"#,
+                Some(Refusal::OtherSeq),
+            ),
+            (
+                r#"{"order_id": "a", "seq": 2, "event_id": "e-3"}"#,
+                Some(Refusal::OtherId),
+            ),
             (r#"{"order_id": "a", "seq": 2}"#, Some(Refusal::OtherId)),
             ("no JSON", Some(Refusal::Unreadable)),
         ] {
@@ -248,7 +271,10 @@ mod tests {
         let after = r#"{"orderId": "b", "order_id": "c", "seq": 2}"#;
         assert_eq!(edited(&orders(), before, after), None);
         let other_seq = r#"{"orderId": "a", "seq": 1}"#;
-        assert_eq!(edited(&orders(), before, other_seq), Some(Refusal::OtherSeq));
+        assert_eq!(
+            edited(&orders(), before, other_seq),
+            Some(Refusal::OtherSeq)
+        );
         // What cannot be read says nothing about where the field is; the new body is taken at its word.
         assert_eq!(edited(&orders(), "no JSON", after), Some(Refusal::OtherKey));
         assert_eq!(edited(&orders(), "no JSON", before), None);
@@ -309,8 +335,12 @@ mod tests {
         let notification = |message: Value| {
             json!({"Type": "Notification", "Message": message.to_string()}).to_string()
         };
-        let inner = |seq: u64| notification(json!({"order_id": "a", "seq": seq, "event_id": "e-2"}));
+        let inner =
+            |seq: u64| notification(json!({"order_id": "a", "seq": seq, "event_id": "e-2"}));
         assert_eq!(super::tests::edited(&sns, &inner(2), &inner(2)), None);
-        assert_eq!(super::tests::edited(&sns, &inner(2), &inner(3)), Some(Refusal::OtherSeq));
+        assert_eq!(
+            super::tests::edited(&sns, &inner(2), &inner(3)),
+            Some(Refusal::OtherSeq)
+        );
     }
 }

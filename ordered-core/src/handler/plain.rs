@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::identity::{Decoded, Malformed};
-use super::{AnyEvent, DynHandler, EventPlaces, HandlerOptions, Handling, MissingState, States, Work};
+use super::{
+    AnyEvent, DynHandler, EventPlaces, HandlerOptions, Handling, MissingState, States, Work,
+};
 use crate::event::Envelope;
 
 /// How transports name the encoding of the body.
@@ -37,11 +39,7 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    pub(crate) fn over(
-        handler: Arc<dyn DynHandler>,
-        most_bytes: usize,
-        most_kept: usize,
-    ) -> Self {
+    pub(crate) fn over(handler: Arc<dyn DynHandler>, most_bytes: usize, most_kept: usize) -> Self {
         Self {
             handler,
             most_bytes,
@@ -81,7 +79,10 @@ impl DynHandler for Plain {
 }
 
 /// The envelope with its body as the producer meant it, of at most so many bytes.
-pub(super) fn plain(envelope: &Envelope, most_bytes: usize) -> Result<Cow<'_, Envelope>, Malformed> {
+pub(super) fn plain(
+    envelope: &Envelope,
+    most_bytes: usize,
+) -> Result<Cow<'_, Envelope>, Malformed> {
     let Some((compression, name)) = compression(envelope) else {
         return Ok(Cow::Borrowed(envelope));
     };

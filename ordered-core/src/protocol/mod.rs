@@ -25,7 +25,7 @@ pub use identity::{DeadCause, Fence, Millis, WorkerId};
 pub use note::{DeadNote, HeldNote, stored_event};
 pub use pause::Pause;
 pub use place::Placement;
-pub use policy::{GapPolicy, Policy, Quota};
+pub use policy::{GapPolicy, Policy, Quota, Start};
 pub use seq_set::SeqSet;
 pub use state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped};
 pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Pause, SeqSet};
-use crate::protocol::{Millis, Policy};
+use crate::protocol::{Millis, Policy, Start};
 use crate::store::{Listing, NEVER};
 
 /// What the owner of a key knows of it, and saves as the body of its record.
@@ -247,9 +247,21 @@ impl KeyState {
         self.repair.filter(|asked| asked.seq == self.head())
     }
 
+    /// How long the key waits for its beginning, where that is the smallest seq that comes.
+    pub(super) fn settle(&self, policy: &Policy) -> Option<std::time::Duration> {
+        let is_at_its_beginning = self.epoch == 0 && self.head() == policy.first_seq;
+        match policy.start {
+            Start::FirstSeen { settle } if is_at_its_beginning => Some(settle),
+            Start::FirstSeen { .. } | Start::FirstSeq => None,
+        }
+    }
+
     /// Until when the key waits for an event that has not come, before something is done about it.
     #[must_use]
     pub fn gap_deadline(&self, policy: &Policy) -> Option<Millis> {
+        if let Some(settle) = self.settle(policy) {
+            return Some(self.gap_since?.saturating_add(millis(settle)));
+        }
         let asked = self.asked_for_head().map(|asked| (asked.at, asked.times));
         policy.on_gap.deadline(self.gap_since?, asked)
     }

@@ -360,6 +360,12 @@ impl<'a> Transition<'a> {
         else {
             return;
         };
+        if self.state.settle(self.policy).is_some() {
+            // Nothing is skipped: what lies below was before the group.
+            self.move_head(first - 1);
+            self.pass_absent();
+            return;
+        }
         match self.policy.on_gap {
             GapPolicy::Wait => {}
             GapPolicy::Halt { after } => {

@@ -9,7 +9,7 @@ use crate::handler::{
     Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed,
     OnRepeat, OnStateLoss, Plain, States,
 };
-use crate::protocol::{GapPolicy, WorkerId};
+use crate::protocol::{GapPolicy, Start, WorkerId};
 use crate::store::Store;
 use crate::transport::Transport;
 
@@ -255,6 +255,11 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.on_gap = policy)
     }
 
+    /// Where a key begins of which nothing is known.
+    pub fn start(self, start: Start) -> Self {
+        self.options(move |options| options.policy.start = start)
+    }
+
     /// Who is asked for events that do not come. Needed with [`GapPolicy::Repair`].
     pub fn repair(mut self, repair: impl Repair) -> Self {
         self.repair = Some(Arc::new(repair));
@@ -414,6 +419,14 @@ fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
     }
     if crate::event::Seq::new(policy.first_seq).is_err() {
         return Err(BuildError::setting("first_seq", "must be from 0 to 2^53-1"));
+    }
+    if policy.start
+        == (Start::FirstSeen {
+            settle: Duration::ZERO,
+        })
+    {
+        let why = "must be more than nothing: smaller seqs may come after the first one";
+        return Err(BuildError::setting("settle", why));
     }
     if policy.dedup_ttl.is_zero() {
         return Err(BuildError::setting(

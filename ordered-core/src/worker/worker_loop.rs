@@ -107,7 +107,7 @@ impl WorkerLoop {
             mut random,
         } = worker;
         let name: Arc<str> = Arc::from(group.name());
-        let telemetry = Arc::new(Telemetry::new(&name, options.policy.first_seq, health));
+        let telemetry = Arc::new(Telemetry::new(&name, &options.policy, health));
         let keeper = LeaseKeeper {
             store: Arc::clone(&store),
             group: group.clone(),

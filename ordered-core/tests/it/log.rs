@@ -294,7 +294,10 @@ async fn keys_that_differ_only_in_case_or_unicode_form_are_told_once_where_one_w
         let [line] = &told[..] else {
             panic!("one line, not {told:?}");
         };
-        assert!(line.contains("WARN") && line.contains("group=\"test\""), "{line}");
+        assert!(
+            line.contains("WARN") && line.contains("group=\"test\""),
+            "{line}"
+        );
         for field in [" key=", " other_key=", " seq=2", " event_id="] {
             assert!(line.contains(field), "no {field} in: {line}");
         }

@@ -8,8 +8,8 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 pub(crate) use decode::{decode, place};
-pub(crate) use places::places;
 pub(crate) use options::options;
+pub(crate) use places::places;
 
 use crate::model::Model;
 

@@ -27,8 +27,7 @@ pub(crate) fn places(model: &Model, key: &KeyPath, seq: &FieldPath) -> TokenStre
     };
     quote! {
         fn places(&self) -> #private::Option<#private::EventPlaces> {
-            let __key = #private::Vec::from([#(#key),*]);
-            #private::Some(#private::EventPlaces::new(__key, #seq, #id) #around)
+            #private::Some(#private::EventPlaces::new([#(#key),*], #seq, #id) #around)
         }
     }
 }

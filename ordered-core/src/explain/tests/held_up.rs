@@ -3,7 +3,7 @@
 use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, worker};
 use crate::admin::Admin;
 use crate::explain::{Standing, explain};
-use crate::protocol::{GapPolicy, RepairView, TroubleView};
+use crate::protocol::{GapPolicy, Policy, RepairView, Start, TroubleView};
 use crate::store::Group;
 
 #[test]
@@ -323,6 +323,23 @@ fn a_paused_key() {
          e-42 since 11:59:59 UTC. Nothing will happen by itself: nothing of it runs until it is resumed. You can: \
          `ordered resume order-17` to let the key go on.",
     );
+}
+
+#[test]
+fn a_key_that_begins_with_what_comes_first() {
+    let mut view = key().holding([57, 58]).gap_since(4_000);
+    (view.last_seq, view.next_seq) = (0, 1);
+    let settle = std::time::Duration::from_secs(10);
+    let policy = Policy {
+        start: Start::FirstSeen { settle },
+        ..Policy::default()
+    };
+    let group = Group::new("orders", policy);
+    let explanation = explained(&view, &group);
+    let words = "By itself it begins with seq 57 at 12:00:06 UTC (in 6 s), unless a smaller one comes first (start = first_seen, \
+                 settle = 10 s).";
+    assert!(explanation.text.contains(words), "{}", explanation.text);
+    assert_eq!(explanation.by_itself.unwrap().at, Some(NOON + 6_000));
 }
 
 #[test]

@@ -260,7 +260,9 @@ fn a_pause_for_a_time_ends_by_itself() {
     assert_eq!(scene.operate(&pause), effect(0, &[], &[]));
     let end = scene.now + 600_000;
     let due = |scene: &Scene| {
-        let listing = scene.state.listing(&scene.policy, Listing::default(), scene.now);
+        let listing = scene
+            .state
+            .listing(&scene.policy, Listing::default(), scene.now);
         listing.due
     };
     assert_eq!((scene.state.is_ready(), due(&scene)), (false, Some(end)));
@@ -305,7 +307,9 @@ fn a_halted_key_is_halted_when_its_pause_is_over() {
     scene.operate(&Verb::PauseFor { length }).unwrap();
     scene.now += 60_000;
     scene.change(|transition| transition.wake());
-    let listing = scene.state.listing(&scene.policy, Listing::default(), scene.now);
+    let listing = scene
+        .state
+        .listing(&scene.policy, Listing::default(), scene.now);
     assert_eq!(listing.due, Some(NEVER));
     assert!(scene.state.is_blocked() && !scene.state.paused.is_on());
 }

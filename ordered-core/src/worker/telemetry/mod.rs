@@ -23,7 +23,7 @@ use super::traps::{AtStart, Traps};
 use super::{Health, Occurrence};
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key};
-use crate::protocol::{Millis, Obstacle, Waiting};
+use crate::protocol::{Millis, Obstacle, Policy, Start, Waiting};
 use crate::store::Swept;
 use crate::transport::TransportStatus;
 
@@ -33,6 +33,8 @@ pub(super) struct Telemetry {
     group: Arc<str>,
     /// The seq that a key begins with.
     first_seq: u64,
+    /// Whether it waits for that.
+    waits_for_first: bool,
     pub(super) health: Health,
     pub(super) traps: Traps,
     commits: AtomicU64,
@@ -57,14 +59,15 @@ pub(super) struct Telemetry {
 }
 
 impl Telemetry {
-    pub(super) fn new(group: &Arc<str>, first_seq: u64, health: Health) -> Self {
+    pub(super) fn new(group: &Arc<str>, policy: &Policy, health: Health) -> Self {
         METRICS.iter().for_each(Metric::describe);
         let label = || SharedString::from(Arc::clone(group));
         let of = |call: usize| StoreCall::VALUES[call];
         Self {
             deliveries: Ledger::new(&label),
             group: Arc::clone(group),
-            first_seq,
+            first_seq: policy.first_seq,
+            waits_for_first: policy.start == Start::FirstSeq,
             health,
             traps: Traps::default(),
             commits: AtomicU64::new(0),
@@ -168,7 +171,7 @@ impl Telemetry {
                 commits: self.commits.load(Ordering::Relaxed),
                 first_seq: self.first_seq,
             };
-            let is_new = waiting.for_seq == self.first_seq;
+            let is_new = waiting.for_seq == self.first_seq && self.waits_for_first;
             self.traps
                 .waits_in_gap(&self.group, event, is_new.then_some(at_start));
         }
