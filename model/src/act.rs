@@ -98,7 +98,7 @@ impl Model {
         let state = world.store.records[0].state();
         match order {
             Order::Retry => state.phase != Phase::Open || state.is_suspect(),
-            Order::Resume => state.paused,
+            Order::Resume => state.paused.is_on(),
             _ => world.store.paused,
         }
     }

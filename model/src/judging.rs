@@ -30,10 +30,10 @@ impl Model {
                     past.since_asked = None;
                 }
             }
-            (Request::Acquire(acquire), Answer::Busy(_)) => {
-                if acquire.mode == AcquireMode::HandOver && self.bounds.may_outstay() {
-                    world.pasts[key].since_asked.get_or_insert(0);
-                }
+            (Request::Acquire(acquire), Answer::Busy(_))
+                if acquire.mode == AcquireMode::HandOver && self.bounds.may_outstay() =>
+            {
+                world.pasts[key].since_asked.get_or_insert(0);
             }
             (Request::Save(save), Answer::Saved(saved)) => {
                 if world.pasts[key].granted != Some(who) {

@@ -155,7 +155,7 @@ impl Model {
         let waits_for_lost = world.lost && state.is_waiting();
         let mut published = self.bounds.published();
         (nothing_held || waits_for_lost)
-            && !state.paused
+            && !state.paused.is_on()
             && state.replays.is_empty()
             && published.all(|which| {
                 self.bounds.key_of(which) != key

@@ -17,7 +17,7 @@ pub(crate) use broker::{BrokerArgs, Dead, LetterFilter, Redrive, Status};
 pub(crate) use doing::{Acting, Discard, Edit, Pause, Replay, Resume, Retry, SetLast, Skip};
 pub(crate) use files::{Completions, Export, Import, Verify};
 pub(crate) use looking::{Audit, Errors, Explain, Keys, OfKey, Show, Viewing};
-pub(crate) use parse::{key, seq};
+pub(crate) use parse::{LastSeq, key, seq};
 pub(crate) use selecting::Selecting;
 
 use parse::seconds;

@@ -27,7 +27,7 @@ pub use ordered_core::handler::{
     Backoff, CloudEvent, Context, FromContext, Handler, HandlerError, OnExhausted, OnPassed,
     OnRepeat, OnStateLoss, Permanent, RetryAfter, State,
 };
-pub use ordered_core::protocol::{Fence, GapPolicy, Order, WorkerId};
+pub use ordered_core::protocol::{Fence, GapPolicy, Order, Start, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
 pub use ordered_core::worker::{

@@ -12,7 +12,7 @@ use crate::key_path::KeyPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 29] = [
+const OPTIONS: [(&str, &str); 31] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
@@ -41,6 +41,8 @@ const OPTIONS: [(&str, &str); 29] = [
     ("batch", "batch = 100"),
     ("commit_window", "commit_window = 32"),
     ("first_seq", "first_seq = 1"),
+    ("start", "start = \"first_seen\""),
+    ("settle", "settle = \"10s\""),
     ("crate", "crate = \"my_crate::ordered_events\""),
 ];
 
@@ -86,6 +88,8 @@ pub(crate) struct Options {
     pub(crate) batch: Option<u64>,
     pub(crate) commit_window: Option<u64>,
     pub(crate) first_seq: Option<u64>,
+    pub(crate) start: Option<Start>,
+    pub(crate) settle: Option<Duration>,
     pub(crate) crate_path: Option<Path>,
     /// Something was written that may have been meant as one of the options.
     pub(crate) garbled: bool,
@@ -127,6 +131,12 @@ pub(crate) enum OnGap {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    FirstSeq,
+    FirstSeen,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnRepeat {
     Skip,
     Conflict,
@@ -162,6 +172,10 @@ const ON_GAP: [(&str, OnGap); 4] = [
 const ON_PASSED: [(&str, OnPassed); 2] = [
     ("dead_letter", OnPassed::DeadLetter),
     ("drop", OnPassed::Drop),
+];
+const START: [(&str, Start); 2] = [
+    ("first_seq", Start::FirstSeq),
+    ("first_seen", Start::FirstSeen),
 ];
 const ON_REPEAT: [(&str, OnRepeat); 2] =
     [("skip", OnRepeat::Skip), ("conflict", OnRepeat::Conflict)];
@@ -305,7 +319,9 @@ impl Options {
             "commit_window" => {
                 self.commit_window = Some(value::integer(setting, 0..=MOST_AHEAD)?);
             }
-            "first_seq" => self.first_seq = Some(value::integer(setting, 1..=MAX_SEQ)?),
+            "first_seq" => self.first_seq = Some(value::integer(setting, 0..=MAX_SEQ)?),
+            "start" => self.start = Some(value::choice(setting, &START)?),
+            "settle" => self.settle = Some(value::duration(setting)?),
             "crate" => self.crate_path = Some(value::path(setting)?),
             _ => unreachable!("`{name}` is in OPTIONS, and has no place in Options"),
         }

@@ -115,16 +115,22 @@ impl FieldPath {
     ) -> TokenStream {
         match &self.place {
             Place::Field(members) => {
-                let names = members.iter().map(|member| match member {
-                    Member::Named(name) => format!("/{}", name.unraw()),
-                    Member::Unnamed(index) => format!("/{}", index.index),
-                });
-                let pointer: String = names.collect();
+                let pointer = pointer(members);
                 quote!(__fields.at(#pointer)?)
             }
             Place::Json(pointer) => quote!(__fields.at(#pointer)?),
             Place::Header(name) => quote!(#private::header(#envelope, #name)?),
         }
+    }
+
+    /// The place as the group records it.
+    pub(crate) fn recorded(&self, private: &TokenStream) -> TokenStream {
+        let (kind, text) = match &self.place {
+            Place::Field(members) => (quote!(Field), pointer(members)),
+            Place::Json(pointer) => (quote!(Json), pointer.clone()),
+            Place::Header(name) => (quote!(Header), name.clone()),
+        };
+        quote!(#private::EventPlace::#kind(#private::text(#text)))
     }
 
     /// As it is written.
@@ -164,6 +170,15 @@ impl ToTokens for FieldPath {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.literal.to_tokens(tokens);
     }
+}
+
+/// Where a field is in the JSON, if serde does not rename it.
+fn pointer(members: &[Member]) -> String {
+    let names = members.iter().map(|member| match member {
+        Member::Named(name) => format!("/{}", name.unraw()),
+        Member::Unnamed(index) => format!("/{}", index.index),
+    });
+    names.collect()
 }
 
 fn member(part: &str, span: Span) -> Option<Member> {

@@ -9,7 +9,7 @@ use quote::quote;
 
 use crate::{attribute, duration};
 
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 29] = [
     "key",
     "seq",
     "id",
@@ -29,6 +29,8 @@ const NAMES: [&str; 27] = [
     "batch",
     "commit_window",
     "first_seq",
+    "start",
+    "settle",
     "crate",
     "r#key",
     "r#type",

@@ -65,7 +65,9 @@ use crate::model::Model;
 /// | `lane_depth` | integer, from 1 | How many events of one key a worker takes on at a time; the others are held in the store. | `32`, or twice `batch` or `commit_window` if that is more |
 /// | `batch` | integer, 1 to 1,000 | How many events of one key the function takes together; its first argument is then a `Vec`. See [below](#several-events-together). | one event |
 /// | `commit_window` | integer, 0 to 1,000 | How many events of a key may be done and not committed yet while the next one runs. See [below](#ahead-of-commits). | `0` |
-/// | `first_seq` | integer, 1 to 2^53-1 | The seq that a key begins with. | `1` |
+/// | `first_seq` | integer, 0 to 2^53-1 | The seq that a key begins with. It cannot be changed once the group exists. | `1` |
+/// | `start` | `"first_seq"` or `"first_seen"` | Where a key begins of which nothing is known: with `first_seq`; or with the smallest seq that comes within `settle`, because the group begins in the middle of a stream. What comes below that later is stale. | `"first_seq"` |
+/// | `settle` | duration | With `start = "first_seen"`: how long after the first event of a key smaller seqs may still come. | `"10s"` |
 /// | `crate` | path | Where `ordered_events` is found, for crates that re-export it: `crate = "my_crate::ordered_events"`. | `"::ordered_events"` |
 ///
 /// A **field** is named in quotes, as in Rust: `"order_id"`, `"order.id"` for a field of a field, `"0.id"` for one of a
@@ -98,7 +100,7 @@ use crate::model::Model;
 /// - It cannot be generic.
 ///
 /// An event is read as JSON. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
-/// 1 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
+/// 0 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
 ///
 /// # Keys of several parts
 ///
@@ -229,6 +231,7 @@ fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
         Some(key) if is_placed && errors.is_empty() => {
             let mut reads = expand::decode(&model, key, seq);
             reads.extend(expand::place(&model, key, seq));
+            reads.extend(expand::places(&model, key, seq));
             expand::handler(&model, &reads)
         }
         _ => expand::handler(&model, &fallback::decode(&model)),

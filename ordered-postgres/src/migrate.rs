@@ -27,6 +27,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "stage_counted",
         sql: include_str!("../migrations/0003_stage_counted.sql"),
     },
+    Migration {
+        version: 4,
+        name: "from_zero",
+        sql: include_str!("../migrations/0004_from_zero.sql"),
+    },
 ];
 
 /// The version of the tables that this library works with.

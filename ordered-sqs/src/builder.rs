@@ -84,6 +84,13 @@ impl SqsBuilder {
         self
     }
 
+    /// Whether to refuse a queue whose attributes break a promise, such as a redrive policy that takes events away after a few
+    /// receives. The default is no: then the log says so when the transport starts.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.options.strict = strict;
+        self
+    }
+
     /// The queue for dead letters, in place of the target of the queue's redrive policy or of `<queue>-dead`.
     pub fn dead_letter_queue(mut self, name: impl Into<String>) -> Self {
         self.options.dead_letter_queue = Some(name.into());

@@ -47,6 +47,7 @@ impl Consumer {
             worker,
         };
         report.log();
+        report.promises(link.options.strict)?;
         Ok(Self {
             link,
             facts,

@@ -24,6 +24,10 @@ pub(crate) struct Facts {
     pub(crate) is_fifo: bool,
     pub(crate) redrive: Option<Redrive>,
     pub(crate) retention_seconds: u64,
+    /// How long a message waits before it is delivered at all.
+    pub(crate) delay: Duration,
+    /// The queue drops a message whose body another one had within five minutes.
+    pub(crate) drops_equal_bodies: bool,
     pub(crate) backlog: u64,
 }
 
@@ -67,6 +71,10 @@ impl Facts {
                 .get(&Name::RedrivePolicy)
                 .and_then(|text| Redrive::read(text)),
             retention_seconds: number(Name::MessageRetentionPeriod).unwrap_or(4 * DAY),
+            delay: Duration::from_secs(number(Name::DelaySeconds).unwrap_or_default()),
+            drops_equal_bodies: attributes
+                .get(&Name::ContentBasedDeduplication)
+                .is_some_and(|text| text == "true"),
             backlog: number(Name::ApproximateNumberOfMessages).unwrap_or_default(),
         }
     }

@@ -38,6 +38,13 @@
 //! that is not, such as bytes or nothing at all, is sent in base64 and says so in an [attribute](names::ENCODING).
 //! Headers are message attributes; SQS allows ten, and the rest go into [one of JSON](names::HEADERS).
 //!
+//! # Attributes that break a promise
+//!
+//! At the start a line of the log says of each attribute of the queue what it breaks and what to do: a visibility timeout of less than
+//! ten seconds, a redrive policy with fewer than 100 receives, a retention of less than a day, a delay that is longer than the
+//! handler's `gap_timeout`, content-based deduplication where key, seq or id are attributes, and a handler that may take longer
+//! than SQS keeps a message out of sight. With [`strict`](SqsBuilder::strict) such a queue is refused.
+//!
 //! # FIFO queues
 //!
 //! An event has its message group, its deduplication id and its place in the queue as headers, under the [`names`]

@@ -15,6 +15,7 @@ pub(crate) struct Options {
     pub(crate) message_group: Option<String>,
     pub(crate) message_deduplication: Option<String>,
     pub(crate) content_based_deduplication: bool,
+    pub(crate) strict: bool,
 }
 
 impl Default for Options {
@@ -29,6 +30,7 @@ impl Default for Options {
             message_group: None,
             message_deduplication: None,
             content_based_deduplication: false,
+            strict: false,
         }
     }
 }

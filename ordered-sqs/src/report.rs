@@ -1,10 +1,17 @@
-use ordered_core::transport::WorkerFacts;
+use std::time::Duration;
+
+use ordered_core::explain::span;
+use ordered_core::transport::{TransportError, WorkerFacts};
 use tracing::{info, warn};
 
 use crate::facts::{DAY, Facts, Redrive};
+use crate::options::MAX_VISIBILITY;
 
 /// Below this, deferring alone can use up the receives that a redrive policy allows.
 const MANY_RECEIVES: u64 = 100;
+
+/// Below this, a short pause of a process is enough for its events to come again.
+const SHORT_VISIBILITY: Duration = Duration::from_secs(10);
 
 /// What is said at the start about a queue: what its attributes mean for the worker that consumes it.
 pub(crate) struct Report<'a> {
@@ -20,7 +27,7 @@ impl Report<'_> {
     pub(crate) fn log(&self) {
         self.kind();
         self.visibility();
-        self.retention();
+        self.delay();
         match &self.facts.redrive {
             None => info!(
                 queue = self.queue,
@@ -91,50 +98,138 @@ impl Report<'_> {
         }
     }
 
-    fn retention(&self) {
-        let seconds = self.facts.retention_seconds;
-        if seconds < DAY {
-            warn!(
-                queue = self.queue,
-                seconds,
-                "the queue forgets what waits longer than this (MessageRetentionPeriod): an event lost so is a gap"
-            );
-        }
-    }
-
     fn redrive(&self, redrive: &Redrive) {
-        let Redrive {
-            queue: target,
-            max_receives,
-            ..
-        } = redrive;
-        let crashes = self.worker.map(|worker| worker.max_crashes);
-        if crashes.is_some_and(|crashes| *max_receives < u64::from(crashes)) {
-            warn!(
-                queue = self.queue,
-                max_receive_count = max_receives,
-                target_queue = target,
-                max_crashes = crashes,
-                "the queue puts an event aside by itself before its key is halted, if it crashes each worker that \
-                 runs it: its key then waits for it: set maxReceiveCount to {MANY_RECEIVES} or more"
-            );
-        } else if *max_receives < MANY_RECEIVES {
-            warn!(
-                queue = self.queue,
-                max_receive_count = max_receives,
-                target_queue = target,
-                max_crashes = crashes,
-                "the queue puts an event aside by itself after so many receives, also one that was only deferred or was \
-                 with a worker that crashed; its key then waits for it: set maxReceiveCount to {MANY_RECEIVES} or more"
-            );
-        } else {
+        if redrive.max_receives >= MANY_RECEIVES {
             info!(
                 queue = self.queue,
-                max_receive_count = max_receives,
-                target_queue = target,
+                max_receive_count = redrive.max_receives,
+                target_queue = redrive.queue,
                 "the queue puts an event aside by itself after so many receives; attempts within one worker are one \
                  receive"
             );
         }
     }
+
+    fn delay(&self) {
+        let delay = self.facts.delay;
+        if !delay.is_zero() {
+            info!(
+                queue = self.queue,
+                ?delay,
+                "the queue delays every event by this, also one that is sent again to fill a gap"
+            );
+        }
+    }
+
+    /// Says which promises the queue breaks, each in one line, or refuses it.
+    pub(crate) fn promises(&self, strict: bool) -> Result<(), TransportError> {
+        let broken = self.broken_promises();
+        if strict && !broken.is_empty() {
+            return Err(TransportError::fatal(format!(
+                "SQS: the queue {:?} is refused, since `strict` is set: {}",
+                self.queue,
+                broken.join("; ")
+            )));
+        }
+        for promise in broken {
+            warn!(queue = self.queue, "the queue breaks a promise: {promise}");
+        }
+        Ok(())
+    }
+
+    fn broken_promises(&self) -> Vec<String> {
+        let of_each = [
+            self.forgets(),
+            self.is_out_of_sight_too_briefly(),
+            self.puts_aside(),
+            self.outlives_a_receive(),
+            self.comes_too_late(),
+            self.drops_equal_bodies(),
+        ];
+        of_each.into_iter().flatten().collect()
+    }
+
+    fn forgets(&self) -> Option<String> {
+        let seconds = self.facts.retention_seconds;
+        (seconds < DAY).then(|| {
+            format!(
+                "it forgets what waits for longer than {} (MessageRetentionPeriod): what there is no room to hold, and all that comes \
+                 while no worker runs, is then a gap. Set it to 4 days or more",
+                span(seconds.saturating_mul(1_000))
+            )
+        })
+    }
+
+    fn is_out_of_sight_too_briefly(&self) -> Option<String> {
+        let visibility = self.facts.visibility;
+        (visibility < SHORT_VISIBILITY).then(|| {
+            format!(
+                "its events are out of sight for {} only (VisibilityTimeout, or `visibility` of the transport): whenever SQS or this \
+                 process is slow for as long, all that is at work comes again, and uses up the receives of a redrive policy. Set it \
+                 to 30 s or more",
+                of(visibility)
+            )
+        })
+    }
+
+    fn puts_aside(&self) -> Option<String> {
+        let Redrive {
+            queue: target,
+            max_receives,
+            ..
+        } = self.facts.redrive.as_ref()?;
+        if *max_receives >= MANY_RECEIVES {
+            return None;
+        }
+        let crashes = self.worker.map(|worker| worker.max_crashes);
+        let when = match crashes.filter(|crashes| *max_receives < u64::from(*crashes)) {
+            Some(crashes) => {
+                format!(
+                    "before its key is halted (max_crashes = {crashes}), if it crashes each worker that runs it"
+                )
+            }
+            None => "also one that was only deferred, or was with a worker that crashed".to_owned(),
+        };
+        Some(format!(
+            "it puts an event aside into {target} by itself after {max_receives} receives (maxReceiveCount of its redrive policy), \
+             {when}: its key then waits for it. Set maxReceiveCount to {MANY_RECEIVES} or more"
+        ))
+    }
+
+    fn outlives_a_receive(&self) -> Option<String> {
+        let timeout = self.worker?.handler_timeout;
+        (timeout >= MAX_VISIBILITY).then(|| {
+            format!(
+                "it delivers an event again 12 h after it was received, however often that is extended, and a handler may take {}. Give \
+                 the handler a shorter `timeout`",
+                of(timeout)
+            )
+        })
+    }
+
+    fn comes_too_late(&self) -> Option<String> {
+        let (delay, timeout) = (self.facts.delay, self.worker?.gap_timeout?);
+        (!delay.is_zero() && delay >= timeout).then(|| {
+            format!(
+                "it delays every event by {} (DelaySeconds), and something is done about a gap after {} (`gap_timeout`): an event that is \
+                 sent again comes too late. Set DelaySeconds to 0, or a longer `gap_timeout`",
+                of(delay),
+                of(timeout)
+            )
+        })
+    }
+
+    fn drops_equal_bodies(&self) -> Option<String> {
+        let reads_headers = self.worker.is_some_and(|worker| worker.reads_headers);
+        (self.facts.drops_equal_bodies && reads_headers).then(|| {
+            "it drops an event whose body another one had within five minutes, whatever its attributes say \
+             (ContentBasedDeduplication), and the handler reads key, seq or id from the attributes: two events with equal bodies are \
+             one, and a gap. Turn it off, and give each event a deduplication id of its own"
+                .to_owned()
+        })
+    }
+}
+
+fn of(duration: Duration) -> String {
+    span(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

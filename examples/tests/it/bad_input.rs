@@ -44,7 +44,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (
             "seq zero",
             event("\"k\"", "0"),
-            "seq is 0, and must be a whole number from 1",
+            "seq is 0, and the keys of the group begin with 1",
         ),
         (
             "seq negative",

@@ -13,9 +13,11 @@ mod log;
 mod metrics;
 mod orders;
 mod outages;
+mod oversized;
 mod payments;
 mod poison;
 mod secrets;
+mod short_outage;
 mod snapshots;
 #[cfg(feature = "sqs")]
 mod sqs;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::Args;
 use ordered_core::event::{Key, Seq};
 
-use super::parse::{duration, key, seq};
+use super::parse::{LastSeq, duration, key, last_seq, seq};
 use super::selecting::Selecting;
 
 /// How to do something.
@@ -110,20 +110,21 @@ pub(crate) struct SetLast {
     /// The key
     #[arg(value_parser = key)]
     pub(crate) key: Key,
-    /// The last seq; 0 for none
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=MAX_SEQ))]
-    pub(crate) last: u64,
+    /// The last seq; `none` begins the key again, as 0 does where keys begin with 1
+    #[arg(value_parser = last_seq)]
+    pub(crate) last: LastSeq,
     #[command(flatten)]
     pub(crate) acting: Acting,
 }
-
-const MAX_SEQ: u64 = (1 << 53) - 1;
 
 #[derive(Debug, Args)]
 pub(crate) struct Pause {
     /// The key; the whole group where it is left out
     #[arg(value_parser = key)]
     pub(crate) key: Option<Key>,
+    /// For how long, of a key: `30s`, `10m`, `2h`, at most 24h. It ends by itself then [default: until it is resumed]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "key")]
+    pub(crate) length: Option<Duration>,
     #[command(flatten)]
     pub(crate) acting: Acting,
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ordered_core::event::Key;
+use ordered_core::event::{Key, Seq};
 
 use super::doing::Acting;
 use super::parse::key;
@@ -33,6 +33,9 @@ pub(crate) struct Import {
     /// Make the group that --group names, before its first worker is started
     #[arg(long)]
     pub(crate) create: bool,
+    /// With --create: the `first_seq` of its handler
+    #[arg(long, value_name = "SEQ", default_value_t = 1, requires = "create", value_parser = clap::value_parser!(u64).range(0..=Seq::MAX.get()))]
+    pub(crate) first_seq: u64,
     #[command(flatten)]
     pub(crate) acting: Acting,
 }

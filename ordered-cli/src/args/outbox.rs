@@ -124,6 +124,9 @@ pub(crate) struct Relay {
 fn range(text: &str) -> Result<(Seq, Seq), String> {
     let (from, to) = text.split_once("..").unwrap_or((text, text));
     let (from, to) = (seq(from)?, seq(to)?);
+    if from.get() == 0 {
+        return Err("the outbox counts from 1".into());
+    }
     if to < from {
         return Err(format!("{to} lies before {from}"));
     }

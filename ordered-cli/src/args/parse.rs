@@ -15,6 +15,22 @@ pub(crate) fn seq(text: &str) -> Result<Seq, String> {
     Seq::new(number).map_err(|error| error.to_string())
 }
 
+/// How far a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LastSeq {
+    /// At its beginning.
+    None,
+    /// Up to this seq.
+    Seq(Seq),
+}
+
+pub(super) fn last_seq(text: &str) -> Result<LastSeq, String> {
+    match text {
+        "none" => Ok(LastSeq::None),
+        text => seq(text).map(LastSeq::Seq),
+    }
+}
+
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok();
     seconds

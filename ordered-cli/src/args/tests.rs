@@ -1,6 +1,8 @@
 use clap::{CommandFactory, Parser};
 
-use super::{Arguments, Command};
+use ordered_core::event::Seq;
+
+use super::{Arguments, Command, LastSeq};
 
 fn parse(line: &str) -> Result<Arguments, clap::Error> {
     Arguments::try_parse_from(line.split(' '))
@@ -101,7 +103,8 @@ fn verbs_take_their_arguments() {
     let Command::SetLast(set) = command("ordered set-last -- -k 0") else {
         panic!("not a set-last");
     };
-    assert_eq!((set.key.as_str(), set.last), ("-k", 0));
+    let zero = LastSeq::Seq(Seq::new(0).unwrap());
+    assert_eq!((set.key.as_str(), set.last), ("-k", zero));
     assert!(matches!(command("ordered pause"), Command::Pause(pause) if pause.key.is_none()));
     assert!(
         matches!(command("ordered replay k --seq 3"), Command::Replay(replay) if replay.seq.is_some())
@@ -110,11 +113,13 @@ fn verbs_take_their_arguments() {
 
 #[test]
 fn what_cannot_be_meant_is_refused() {
-    assert!(message("ordered edit k 0 --editor").contains("'0'"));
+    let beyond = message("ordered edit k 9007199254740992 --editor");
+    assert!(beyond.contains("'9007199254740992'"));
     assert!(message("ordered edit k nine --editor").contains("a seq is a whole number"));
     assert!(message("ordered set-last k 9007199254740992").contains("9007199254740992"));
     assert!(message("ordered retry k --wait soon").contains("a duration is a whole number with"));
     assert!(message("ordered replay --seq 3").contains("<KEYS>"));
+    assert!(message("ordered pause --for 10m").contains("<KEY>"));
     assert!(message("ordered retry --older-than soon").contains("an age is a whole number with"));
     assert!(message("ordered edit k 3").contains("--payload <FILE>"));
     assert!(message("ordered held").contains("<KEY>"));

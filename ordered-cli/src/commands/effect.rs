@@ -1,8 +1,8 @@
 //! What a verb did, or would do, in words and as JSON.
 
 use ordered_core::explain::{grouped, printable, ranges};
-use ordered_core::protocol::{Effect, Verb};
-use serde::Serialize;
+use ordered_core::protocol::{Effect, KeyState, Verb, last_seq_text};
+use serde::{Serialize, Serializer};
 
 /// What a verb did to a key, or would do.
 #[derive(Debug, Serialize)]
@@ -21,7 +21,9 @@ pub(crate) struct Deed {
 /// What it brought about.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Outcome {
+    #[serde(serialize_with = "maybe_last_seq")]
     last_seq_before: u64,
+    #[serde(serialize_with = "maybe_last_seq")]
     last_seq: u64,
     /// What may run now, in order; at most a thousand.
     released: Vec<u64>,
@@ -87,10 +89,10 @@ impl Deed {
     /// What to know of a move downwards.
     pub(crate) fn goes_back(&self) -> Option<String> {
         let (before, last) = (self.outcome.last_seq_before, self.outcome.last_seq);
-        (last < before).then(|| {
+        let head = head(last);
+        (head < self::head(before)).then(|| {
             format!(
-                "begin the numbering again, so that {} to {before} are handled again if they come again",
-                last + 1,
+                "begin the numbering again, so that {head} to {before} are handled again if they come again"
             )
         })
     }
@@ -113,7 +115,7 @@ impl Deed {
 impl Outcome {
     /// How many events were removed, released, and marked to be run again.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
-        let is_later = |seq: &&u64| **seq > self.last_seq;
+        let is_later = |seq: &&u64| **seq >= head(self.last_seq);
         let released = self.released.iter().filter(is_later).count();
         let removed = self.removed.len();
         (removed as u64, released as u64, self.marked.len() as u64)
@@ -141,7 +143,8 @@ impl Outcome {
 
     /// What it goes past that is not there.
     fn passed(&self) -> Option<String> {
-        let (from, to) = (self.last_seq_before + 1, self.last_seq);
+        let (from, end) = (head(self.last_seq_before), head(self.last_seq));
+        let to = end.checked_sub(1)?;
         // A range may be as long as seqs go; only its ends, and what is there within, are looked at.
         let mut passed = Vec::new();
         let mut next = from;
@@ -165,7 +168,8 @@ impl Outcome {
         (self.last_seq != self.last_seq_before).then(|| {
             format!(
                 "move the last seq from {} to {}",
-                self.last_seq_before, self.last_seq
+                last_seq_text(self.last_seq_before),
+                last_seq_text(self.last_seq)
             )
         })
     }
@@ -174,7 +178,8 @@ impl Outcome {
     fn marks(&self) -> Option<String> {
         let is_later = |seq: &u64| !self.released.contains(seq);
         let later = self.marked.iter().copied().filter(is_later);
-        let (behind, ahead): (Vec<u64>, Vec<u64>) = later.partition(|seq| *seq <= self.last_seq);
+        let (behind, ahead): (Vec<u64>, Vec<u64>) =
+            later.partition(|seq| *seq < head(self.last_seq));
         let mut parts = Vec::new();
         if !behind.is_empty() {
             parts.push(format!("run again {} once the key goes on", every(&behind)));
@@ -197,7 +202,7 @@ impl Outcome {
             parts.push(format!("release {}", every(&next)));
         }
         if parts.is_empty() {
-            let head = self.last_seq + 1;
+            let head = head(self.last_seq);
             // Where something else was said, nothing has to be said of this.
             return match verb {
                 "retry" => Some(format!("let seq {head} run again; release nothing yet")),
@@ -213,15 +218,27 @@ impl Outcome {
 
     /// Something was removed, or passed over: whether others go on because of it has to be said.
     fn is_past_something(&self) -> bool {
-        !self.removed.is_empty() || self.last_seq > self.last_seq_before
+        !self.removed.is_empty() || head(self.last_seq) > head(self.last_seq_before)
     }
 
     fn up_to_last(&self, wanted: bool) -> Vec<u64> {
         let released = self.released.iter().copied();
         released
-            .filter(|seq| (*seq <= self.last_seq) == wanted)
+            .filter(|seq| (*seq < head(self.last_seq)) == wanted)
             .collect()
     }
+}
+
+/// The seq behind the last one.
+fn head(last_seq: u64) -> u64 {
+    last_seq.wrapping_add(1)
+}
+
+/// `null` before the beginning of a key that begins with 0.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn maybe_last_seq<S: Serializer>(last_seq: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    let last = Some(*last_seq).filter(|last| *last != KeyState::BEFORE_ZERO);
+    last.serialize(serializer)
 }
 
 /// `51 events: 2–52`.

@@ -111,7 +111,9 @@ async fn group(session: &Session, command: &Import) -> Result<Group, Failure> {
     if let Some(group) = session.admin.group(name).await? {
         return Ok(group);
     }
-    let group = Group::new(name, Policy::default());
+    let mut policy = Policy::default();
+    policy.first_seq = command.first_seq;
+    let group = Group::new(name, policy);
     if !command.acting.dry_run {
         let who = WorkerId::operator(&operator(&command.acting).who, 0);
         session.store.open(&group, &who).await?;

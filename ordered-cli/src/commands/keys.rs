@@ -1,6 +1,6 @@
 use ordered_core::admin::KeyFilter;
 use ordered_core::explain::{Explanation, Standing, explain, grouped, moment, printable, span};
-use ordered_core::protocol::KeyView;
+use ordered_core::protocol::{KeyView, last_seq_text};
 use serde::Serialize;
 
 use crate::args::Keys;
@@ -109,7 +109,7 @@ fn row((view, explanation): &(&KeyView, Explanation)) -> [String; 7] {
     [
         printable(&view.key),
         format!("{}{also}", explanation.standing),
-        view.last_seq.to_string(),
+        last_seq_text(view.next_seq.wrapping_sub(1)),
         explanation.seq.map_or("-".into(), |seq| seq.to_string()),
         since,
         grouped(view.held_events),

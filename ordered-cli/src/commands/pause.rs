@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use ordered_core::admin::ManyVerb;
-use ordered_core::explain::printable;
+use ordered_core::explain::{printable, span};
 use ordered_core::protocol::{Refusal, Verb};
 use serde::Serialize;
 
@@ -24,11 +26,23 @@ pub(crate) async fn pause(session: &Session, command: &Pause) -> Result<(), Fail
     let Some(key) = &command.key else {
         return whole_group(session, &command.acting, true).await;
     };
+    let (verb, until) = match command.length {
+        None => (Verb::Pause, "until it is resumed".to_owned()),
+        Some(Duration::ZERO) => {
+            return Err(Failure::Usage("a pause is longer than nothing".into()));
+        }
+        Some(length) => {
+            let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+            let until = format!("for {}, or until it is resumed", span(millis));
+            (Verb::PauseFor { length }, until)
+        }
+    };
     let plan = Plan::new(session, key, &command.acting).await?;
-    let deed = plan.look(&Verb::Pause, Removal::PutAside).await?;
-    let deed = deed
-        .with_note("grant nothing more of it until it is resumed; what runs is finished".into());
-    plan.carry_out(&Verb::Pause, deed).await
+    let deed = plan.look(&verb, Removal::PutAside).await?;
+    let deed = deed.with_note(format!(
+        "grant nothing more of it {until}; what runs is finished"
+    ));
+    plan.carry_out(&verb, deed).await
 }
 
 pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Failure> {

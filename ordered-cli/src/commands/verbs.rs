@@ -7,7 +7,7 @@ use ordered_core::protocol::Verb;
 use super::effect::Removal;
 use super::many;
 use super::operate::Plan;
-use crate::args::{Acting, Discard, Retry, Selecting, SetLast, Skip, key, seq};
+use crate::args::{Acting, Discard, LastSeq, Retry, Selecting, SetLast, Skip, key, seq};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -121,12 +121,16 @@ async fn discard_one(
 
 pub(crate) async fn set_last(session: &Session, command: &SetLast) -> Result<(), Failure> {
     let plan = Plan::new(session, &command.key, &command.acting).await?;
-    let verb = Verb::SetLast { to: command.last };
+    let to = match command.last {
+        LastSeq::Seq(last) => last.get(),
+        LastSeq::None => plan.group.policy().first_seq.wrapping_sub(1),
+    };
+    let verb = Verb::SetLast { to };
     let deed = plan.look(&verb, Removal::PutAside).await?;
     if let Some(back) = deed.goes_back() {
         return plan.ask_and_carry_out(&verb, deed.with_note(back)).await;
     }
     // Upwards it is a skip, which is refused where the key is past it by then; to set the last seq would go back.
-    let to = Seq::new(command.last).ok();
+    let to = Seq::new(to).ok();
     plan.ask_and_carry_out(&Verb::Skip { to }, deed).await
 }

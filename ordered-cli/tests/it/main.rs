@@ -3,6 +3,7 @@
 mod codes;
 mod documentation;
 mod documents;
+mod editing;
 mod errors;
 mod explaining;
 mod halted;

@@ -131,6 +131,47 @@ async fn pause_and_resume_stop_a_key_and_a_group() {
 }
 
 #[tokio::test]
+async fn a_pause_for_a_time_ends_by_itself_although_the_workers_were_restarted() {
+    let world = World::calm().await;
+    let worker = world.start("w1", |worker| worker);
+    assert_eq!(
+        world.ordered("pause k --for 3s").await.ok(),
+        "k: pause: grant nothing more of it for 3 s, or until it is resumed; what runs is finished"
+    );
+    let paused = std::time::Instant::now();
+    world.publish("k", [1, 2]).await;
+    world
+        .until("k", "holding", |view| view.held_events == 2)
+        .await;
+    let said = masked(&world.ordered("explain k").await.ok());
+    assert!(
+        said.starts_with("k is paused until T. Else seq 1 could run."),
+        "{said}"
+    );
+    assert!(
+        said.contains("The pause ends at T (in D), and the key goes on."),
+        "{said}"
+    );
+    worker.stop().await;
+    let view = world.view("k").await.unwrap();
+    assert!(view.paused && view.paused_until.is_some_and(|until| until > view.now));
+    let worker = world.start("w2", |worker| worker);
+    world.until_done("k", 2).await;
+    assert!(paused.elapsed() >= std::time::Duration::from_millis(2_900));
+    let view = world.view("k").await.unwrap();
+    assert!(!view.paused && view.paused_until.is_none());
+    let log = world.ordered("audit --json").await.json();
+    assert_eq!(log["entries"][0]["verb"], "pause --for 3s");
+    // One without events ends, too.
+    world.ordered("pause k --for 1ms").await.ok();
+    world.until("k", "going on", |view| !view.paused).await;
+    world.ordered("pause k --for 1h").await.ok();
+    world.ordered("resume k").await.ok();
+    assert!(!world.view("k").await.unwrap().paused);
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_dry_run_changes_nothing_and_writes_nothing_down() {
     let (world, worker) = gap().await;
     let before = world.view("k").await.unwrap();

@@ -94,7 +94,7 @@ impl Admin {
 fn before(state: &KeyState, seq: u64, now: Millis) -> Before {
     let place = if state.is_dead(seq) {
         EventPlace::Dead
-    } else if seq <= state.last_seq {
+    } else if state.is_past(seq) {
         EventPlace::Behind
     } else if state.held.contains(seq) {
         EventPlace::Held
@@ -106,7 +106,7 @@ fn before(state: &KeyState, seq: u64, now: Millis) -> Before {
     let mut before = Before {
         seq,
         place,
-        last_seq: state.last_seq,
+        last_seq: state.head().saturating_sub(1),
         events: 0,
         held: 0,
         missing: Vec::new(),
@@ -144,7 +144,7 @@ fn before(state: &KeyState, seq: u64, now: Millis) -> Before {
 fn pace(state: &KeyState, now: Millis) -> Option<Pace> {
     let anchor = state.anchors.last()?;
     let pace = Pace {
-        events: state.last_seq.saturating_sub(anchor.seq),
+        events: state.last_seq.wrapping_sub(anchor.seq),
         millis: now.saturating_sub(anchor.at),
     };
     (pace.events > 0 && pace.millis > 0).then_some(pace)

@@ -4,7 +4,7 @@ use super::bulk::TaskOutcome;
 use super::{Admin, unreadable};
 use crate::event::Key;
 use crate::protocol::{Effect, Fence, Millis, Refusal, Verb, WorkerId};
-use crate::protocol::{KeyState, Transition};
+use crate::protocol::{KeyState, Transition, stored_event};
 use crate::store::{Change, Letter, ListingChange, Save, Slot};
 use crate::store::{Group, StoreError};
 
@@ -52,14 +52,39 @@ impl Admin {
             }
             None => None,
         };
-        decide(
-            group,
-            key,
-            &situation,
-            std::slice::from_ref(verb),
-            letter.as_ref(),
-        )
+        let refused = match (verb, &letter) {
+            (Verb::Edit { seq, body }, Some(letter)) => {
+                other_event(group, (key, seq.get()), letter, body)
+            }
+            _ => None,
+        };
+        let verbs: &[Verb] = if refused.is_some() {
+            &[]
+        } else {
+            std::slice::from_ref(verb)
+        };
+        let mut decision = decide(group, key, &situation, verbs, letter.as_ref())?;
+        if let Some(refusal) = refused {
+            decision.outcome = Err(refusal);
+        }
+        Ok(decision)
     }
+}
+
+/// Whether an event would be another one with this body, as far as that can be known without its handler.
+fn other_event(
+    group: &Group,
+    (key, seq): (&Key, u64),
+    letter: &Letter,
+    body: &Bytes,
+) -> Option<Refusal> {
+    let places = group.places()?;
+    let before = stored_event(letter).ok()?;
+    let mut after = before.clone();
+    after.body = body.clone();
+    let whole = after.forget_excerpt();
+    let id = whole.as_ref().unwrap_or(&letter.id);
+    places.contradiction((key, seq, id), &before, &after)
 }
 
 /// Takes in what has happened to the key, and decides the verbs one after the other, all for one save. It is refused only

@@ -116,7 +116,7 @@ fn lets_through(filter: KeyFilter, state: &KeyState, group_paused: bool) -> bool
     match filter {
         KeyFilter::All => true,
         KeyFilter::Stuck => {
-            let waits = state.paused || group_paused && !state.held.is_empty();
+            let waits = state.paused.is_on() || group_paused && !state.held.is_empty();
             waits
                 || state.phase != Phase::Open
                 || state.gap_since.is_some()
@@ -137,5 +137,5 @@ fn count(counts: &mut KeyCounts, state: &KeyState) {
     counts.backing_off += u64::from(matches!(state.phase, Phase::BackingOff { .. }));
     counts.suspect += u64::from(state.is_suspect());
     counts.halted += u64::from(matches!(state.phase, Phase::Halted { .. }));
-    counts.paused += u64::from(state.paused);
+    counts.paused += u64::from(state.paused.is_on());
 }

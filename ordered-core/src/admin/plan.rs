@@ -249,7 +249,7 @@ fn verb_of_key(
             is_halted(state) || is_in_gap(state),
             Verb::Skip { to: None },
         ),
-        ManyVerb::Resume => (state.paused, Verb::Resume),
+        ManyVerb::Resume => (state.paused.is_on(), Verb::Resume),
         ManyVerb::Discard | ManyVerb::Replay => return None,
     };
     if selection.is_by_name() {

@@ -60,7 +60,7 @@ impl Admin {
         for record in page.records {
             let state =
                 state_of(group, &record).map_err(|error| super::unreadable(&record.key, &error))?;
-            if state.last_seq >= first {
+            if state.head() > first {
                 positions.push(Position {
                     key: record.key,
                     epoch: (state.epoch > 0).then_some(state.epoch),

@@ -40,7 +40,8 @@ impl Admin {
         let dead_view = |slot, _, letter: &Letter| dead_view(state, slot, letter);
         let dead = self.read(group, key, &dead, dead_view).await?;
         Ok(KeyView {
-            last_seq: state.last_seq,
+            last_seq: state.head().saturating_sub(1),
+            next_seq: state.head(),
             epoch: state.epoch,
             attempts: state.next_attempt() - 1,
             deaths: state.crashes + state.unfinished,
@@ -52,7 +53,8 @@ impl Admin {
                 Phase::BackingOff { until, .. } => Some(until),
                 Phase::Open | Phase::Halted { .. } => None,
             },
-            paused: state.paused,
+            paused: state.paused.is_on(),
+            paused_until: state.paused.end(),
             trouble: state.last_error.as_ref().map(|last| TroubleView {
                 error: last.error.clone(),
                 first_at: last.first_at,
@@ -94,6 +96,7 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
     KeyView {
         key: record.key.to_string(),
         last_seq: 0,
+        next_seq: 1,
         epoch: 0,
         fence: record.fence.0,
         attempts: 0,
@@ -105,6 +108,7 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
         phase: String::new(),
         due: None,
         paused: false,
+        paused_until: None,
         group_paused,
         trouble: None,
         gap_since: None,

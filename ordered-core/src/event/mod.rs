@@ -1,6 +1,7 @@
 //! What travels: the key, the sequence number, the event id, and the bytes and headers around them.
 
 mod envelope;
+mod excerpt;
 mod id;
 mod key;
 mod seq;

@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// The place of an event among the events of its key: 1, 2, 3, … without gaps.
+/// The place of an event among the events of its key: 1, 2, 3, … without gaps; in a group that says so from 0 on, or from any
+/// other number.
 ///
 /// At most 2^53-1, the largest integer that JSON readers in every language, and Lua inside Redis, hold exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,7 +9,7 @@ pub struct Seq(u64);
 
 /// Why a number cannot be a [`Seq`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("seq is {0}, and must be a whole number from 1 to 9007199254740991 (2^53-1)")]
+#[error("seq is {0}, and must be a whole number from 0 to 9007199254740991 (2^53-1)")]
 pub struct InvalidSeq(pub String);
 
 impl Seq {
@@ -28,9 +29,9 @@ impl Seq {
     /// Checks the number and takes it as a seq.
     ///
     /// # Errors
-    /// When the number is 0 or above [`Seq::MAX`].
+    /// When the number is above [`Seq::MAX`].
     pub fn new(number: u64) -> Result<Self, InvalidSeq> {
-        if (1..=Self::MAX.0).contains(&number) {
+        if number <= Self::MAX.0 {
             Ok(Self(number))
         } else {
             Err(InvalidSeq(number.to_string()))

@@ -25,7 +25,7 @@ pub(super) struct Failing<'a> {
 impl<'a> Facts<'a> {
     /// The seq whose turn it is.
     pub(super) fn head(&self) -> u64 {
-        self.view.last_seq + 1
+        self.view.next_seq
     }
 
     pub(super) fn first_held(&self) -> Option<u64> {
@@ -63,8 +63,8 @@ impl<'a> Facts<'a> {
 
     /// The events that were put aside and are to be run again.
     pub(super) fn replays(&self) -> impl Iterator<Item = &'a DeadView> + use<'a> {
-        let (epoch, last) = (self.view.epoch, self.view.last_seq);
-        let here = move |dead: &&DeadView| dead.epoch == epoch && dead.seq <= last && dead.replay;
+        let (epoch, head) = (self.view.epoch, self.view.next_seq);
+        let here = move |dead: &&DeadView| dead.epoch == epoch && dead.seq < head && dead.replay;
         self.view.dead.iter().filter(here)
     }
 

@@ -2,7 +2,7 @@ use super::Foreseen;
 use super::facts::Facts;
 use super::standing::Standing;
 use super::words::{exactly, moment, span};
-use crate::protocol::{GapPolicy, Millis, Order};
+use crate::protocol::{GapPolicy, Millis, Order, Start};
 
 const SWEEP: &str =
     "at the next sweep of a living worker, which is every second unless set otherwise";
@@ -14,7 +14,8 @@ impl Facts<'_> {
     pub(super) fn foreseen(&self, standing: Standing) -> Option<Foreseen> {
         let soon = |what: String| Some(Foreseen { what, at: None });
         match standing {
-            Standing::NeverSeen | Standing::Halted | Standing::Paused | Standing::Unreadable => None,
+            Standing::Paused => self.end_of_pause(),
+            Standing::NeverSeen | Standing::Halted | Standing::Unreadable => None,
             Standing::Idle => soon(self.next_to_come()),
             Standing::Running => self.handover(),
             Standing::Abandoned if self.is_paused() => None,
@@ -44,6 +45,25 @@ impl Facts<'_> {
                 )
             }
         }
+    }
+
+    fn end_of_pause(&self) -> Option<Foreseen> {
+        let at = self.view.paused_until.filter(|_| !self.view.group_paused)?;
+        let when = if at > self.view.now {
+            self.when(at)
+        } else {
+            SWEEP.to_owned()
+        };
+        Some(Foreseen {
+            what: format!("the pause ends {when}, and the key goes on"),
+            at: Some(at),
+        })
+    }
+
+    /// ` until 12:01:17 UTC`, where the key's pause ends by itself.
+    pub(super) fn until(&self) -> String {
+        let end = self.view.paused_until.map(|at| moment(at, self.view.now));
+        end.map(|end| format!(" until {end}")).unwrap_or_default()
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -114,6 +134,9 @@ impl Facts<'_> {
     }
 
     fn end_of_gap(&self) -> Option<Foreseen> {
+        if let Some(beginning) = self.beginning() {
+            return beginning;
+        }
         let policy = self.group.policy().on_gap;
         let asked = self.view.repair.map(|asked| (asked.asked_at, asked.times));
         let then = match policy {
@@ -139,6 +162,33 @@ impl Facts<'_> {
             what: format!("{} ({})", then.replace("{}", &when), self.gap_policy()),
             at: Some(at),
         })
+    }
+
+    /// When a key begins whose beginning is the smallest seq that comes; nothing of another one.
+    fn beginning(&self) -> Option<Option<Foreseen>> {
+        let Start::FirstSeen { settle } = self.group.policy().start else {
+            return None;
+        };
+        if !self.is_at_its_beginning() {
+            return None;
+        }
+        let (Some(since), Some(first)) = (self.view.gap_since, self.first_held()) else {
+            return Some(None);
+        };
+        let settle_millis = Millis::try_from(settle.as_millis()).unwrap_or(Millis::MAX);
+        let at = since.saturating_add(settle_millis);
+        let when = if at > self.view.now {
+            self.when(at)
+        } else {
+            SWEEP.to_owned()
+        };
+        Some(Some(Foreseen {
+            what: format!(
+                "it begins with seq {first} {when}, unless a smaller one comes first (start = first_seen, settle = {})",
+                exactly(settle)
+            ),
+            at: Some(at),
+        }))
     }
 
     pub(super) fn gap_policy(&self) -> String {

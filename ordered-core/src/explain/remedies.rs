@@ -57,7 +57,7 @@ impl Facts<'_> {
         let Some(seq) = self.seq(standing) else {
             return;
         };
-        if seq > self.view.last_seq && !self.head_is_held() && !self.is_deadly() {
+        if seq >= self.head() && !self.head_is_held() && !self.is_deadly() {
             remedies.push(Remedy {
                 command: self.command("retry", ""),
                 effect: "to wait for it once more".into(),
@@ -74,7 +74,7 @@ impl Facts<'_> {
             command: self.command("retry", ""),
             effect: format!("{now}{}", self.behind()),
         });
-        if seq > self.view.last_seq && !self.head_is_held() {
+        if seq >= self.head() && !self.head_is_held() {
             // The broker has it. What has no place in the store cannot be edited.
             remedies.push(Remedy {
                 command: self.command("skip", &format!(" --to {seq}")),
@@ -86,7 +86,7 @@ impl Facts<'_> {
             command: self.command("edit", &format!(" {seq} --payload FILE")),
             effect: "to give it another body first".into(),
         });
-        if seq > self.view.last_seq {
+        if seq >= self.head() {
             remedies.push(Remedy {
                 command: self.command("skip", ""),
                 effect: format!("to make it a dead letter{}", self.behind()),
@@ -128,7 +128,7 @@ impl Facts<'_> {
     }
 
     /// Nothing of the key was ever done.
-    fn is_at_its_beginning(&self) -> bool {
+    pub(super) fn is_at_its_beginning(&self) -> bool {
         self.view.epoch == 0 && self.head() == self.group.policy().first_seq
     }
 

@@ -57,7 +57,7 @@ impl Facts<'_> {
             }
             Standing::BackingOff => {
                 let seq = self.seq(standing).unwrap_or(self.head());
-                let again = if seq <= self.view.last_seq {
+                let again = if seq < self.head() {
                     ", which is replayed,"
                 } else {
                     ""
@@ -177,8 +177,11 @@ impl Facts<'_> {
 
     fn paused(&self, key: &str) -> String {
         let who = match (self.view.paused, self.view.group_paused) {
-            (true, false) => format!("{key} is paused."),
-            (true, true) => format!("{key} is paused, and so is its whole group."),
+            (true, false) => format!("{key} is paused{}.", self.until()),
+            (true, true) => format!(
+                "{key} is paused{}, and so is its whole group.",
+                self.until()
+            ),
             _ => format!(
                 "{key} is paused with its whole group `{}`.",
                 printable(self.group.name())
@@ -206,9 +209,12 @@ impl Facts<'_> {
     fn pause(&self) -> Option<String> {
         match (self.view.paused, self.view.group_paused) {
             (false, false) => None,
-            (true, false) => Some("It is paused as well.".into()),
+            (true, false) => Some(format!("It is paused as well{}.", self.until())),
             (false, true) => Some("Its whole group is paused as well.".into()),
-            (true, true) => Some("It is paused as well, and so is its whole group.".into()),
+            (true, true) => Some(format!(
+                "It is paused as well{}, and so is its whole group.",
+                self.until()
+            )),
         }
     }
 
@@ -283,7 +289,8 @@ impl Facts<'_> {
             (fence, 0) => format!(" (fence {fence})"),
             (fence, epoch) => format!(" (fence {fence}, epoch {epoch})"),
         };
-        if view.last_seq == 0 || view.epoch == 0 && self.head() == self.group.policy().first_seq {
+        let first = self.group.policy().first_seq;
+        if self.head() <= first.min(1) || view.epoch == 0 && self.head() == first {
             return format!("Nothing of it is done yet{fence}.");
         }
         let last = view.last_seq;

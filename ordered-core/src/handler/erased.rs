@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, MissingState, States,
+    Context, Decoded, EventPlaces, Handler, HandlerError, HandlerOptions, Malformed, MissingState,
+    States,
 };
 use crate::event::Envelope;
 use crate::words::{of_panic, shortened};
@@ -42,6 +43,9 @@ pub trait DynHandler: Send + Sync + 'static {
     /// As [`Handler::place`]; none where that panics.
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>>;
 
+    /// As [`Handler::places`].
+    fn places(&self) -> Option<EventPlaces>;
+
     /// As [`Handler::call`] and [`Handler::call_batch`].
     ///
     /// # Cancel safety
@@ -72,6 +76,10 @@ impl<H: Handler> DynHandler for H {
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
         let place = catch_unwind(AssertUnwindSafe(|| Handler::place(self, envelope)));
         place.unwrap_or(None)
+    }
+
+    fn places(&self) -> Option<EventPlaces> {
+        Handler::places(self)
     }
 
     fn call(self: Arc<Self>, work: Work) -> Handling {

@@ -65,7 +65,7 @@ pub trait SeqValue {
     /// The seq.
     ///
     /// # Errors
-    /// When the number is not from 1 to 2^53-1.
+    /// When the number is not from 0 to 2^53-1.
     fn to_seq(&self) -> Result<Seq, InvalidSeq>;
 }
 

@@ -8,6 +8,7 @@ mod extract;
 mod identity;
 mod json_place;
 mod options;
+mod places;
 mod plain;
 mod resource;
 mod short_text;
@@ -30,6 +31,7 @@ pub use json_place::{JsonFields, JsonText, json_fields};
 pub use options::{
     Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
 };
+pub use places::{EventPlace, EventPlaces};
 pub(crate) use plain::Plain;
 pub use resource::{RolledBack, RunResource};
 pub(crate) use resource::{RunLease, WorkerLease};
@@ -62,6 +64,13 @@ pub trait Handler: Send + Sync + 'static {
     /// waits at it, and it is tried again, so that a newer version can go on with it. Without a place it is dead-lettered, and
     /// its key waits for it in vain.
     fn place(&self, _envelope: &Envelope) -> Option<Decoded<()>> {
+        None
+    }
+
+    /// Says where key, seq and id of an event stand, where that can be said without reading one. It is recorded with the group,
+    /// so that an operator's edit to another key, seq or id is refused at once; otherwise the event is refused when it is its
+    /// turn.
+    fn places(&self) -> Option<EventPlaces> {
         None
     }
 

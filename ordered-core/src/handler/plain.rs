@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::identity::{Decoded, Malformed};
-use super::{AnyEvent, DynHandler, HandlerOptions, Handling, MissingState, States, Work};
+use super::{
+    AnyEvent, DynHandler, EventPlaces, HandlerOptions, Handling, MissingState, States, Work,
+};
 use crate::event::Envelope;
 
 /// How transports name the encoding of the body.
@@ -32,13 +34,16 @@ pub(crate) struct Plain {
     handler: Arc<dyn DynHandler>,
     /// How large a body may be once it is decompressed.
     most_bytes: usize,
+    /// How large, where only its place is looked for.
+    most_kept: usize,
 }
 
 impl Plain {
-    pub(crate) fn over(handler: Arc<dyn DynHandler>, most_bytes: usize) -> Self {
+    pub(crate) fn over(handler: Arc<dyn DynHandler>, most_bytes: usize, most_kept: usize) -> Self {
         Self {
             handler,
             most_bytes,
+            most_kept,
         }
     }
 }
@@ -53,7 +58,15 @@ impl DynHandler for Plain {
     }
 
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
-        self.handler.place(&*plain(envelope, self.most_bytes).ok()?)
+        match plain(envelope, self.most_kept) {
+            Ok(plain) => self.handler.place(&plain),
+            // The headers may say it.
+            Err(_) => self.handler.place(envelope),
+        }
+    }
+
+    fn places(&self) -> Option<EventPlaces> {
+        self.handler.places()
     }
 
     fn call(self: Arc<Self>, work: Work) -> Handling {
@@ -66,7 +79,10 @@ impl DynHandler for Plain {
 }
 
 /// The envelope with its body as the producer meant it, of at most so many bytes.
-fn plain(envelope: &Envelope, most_bytes: usize) -> Result<Cow<'_, Envelope>, Malformed> {
+pub(super) fn plain(
+    envelope: &Envelope,
+    most_bytes: usize,
+) -> Result<Cow<'_, Envelope>, Malformed> {
     let Some((compression, name)) = compression(envelope) else {
         return Ok(Cow::Borrowed(envelope));
     };

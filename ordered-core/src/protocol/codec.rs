@@ -88,7 +88,7 @@ impl KeyState {
             None => None,
             Some(Anchor { seq, at }) => {
                 let after = i64::try_from(at / 1_000).ok()? - granted_at(fence);
-                Some((self.last_seq.checked_sub(seq)?, after))
+                Some((self.last_seq.wrapping_sub(seq), after))
             }
         };
         Some(Short {
@@ -101,7 +101,7 @@ impl KeyState {
         let anchor = short.anchor.map(|(below, after)| {
             let at = granted_at(fence).saturating_add(after);
             Anchor {
-                seq: short.last_seq.saturating_sub(below),
+                seq: short.last_seq.wrapping_sub(below),
                 at: u64::try_from(at).unwrap_or(0).saturating_mul(1_000),
             }
         });

@@ -207,8 +207,9 @@ impl Transition<'_> {
         self.state.on_trial = false;
     }
 
-    /// Ends a backoff that is over. Where the store's clock stepped back, it is cut to its own length from now.
+    /// Ends a pause and a backoff that are over. Where the store's clock stepped back, it is cut to its own length from now.
     pub fn wake(&mut self) {
+        self.end_pause_if_over();
         if let Phase::BackingOff { until, wait } = &mut self.state.phase {
             *until = (*until).min(self.now.saturating_add(*wait));
             if *until <= self.now {
@@ -241,6 +242,6 @@ impl KeyState {
     /// Whether nothing of the key may run now, whatever is there.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.paused || self.phase != Phase::Open
+        self.paused.is_on() || self.phase != Phase::Open
     }
 }

@@ -1,7 +1,8 @@
 use std::cmp::Ordering;
 
+use super::state::behind;
 use super::transition::Transition;
-use super::{HeldNote, Phase, stored_event};
+use super::{HeldNote, KeyState, Pause, Phase, stored_event};
 use crate::event::Seq;
 use crate::protocol::{DeadCause, Effect, Refusal, Verb};
 use crate::store::{Change, Letter, Slot};
@@ -33,8 +34,12 @@ impl Transition<'_> {
             Verb::Edit { seq, body } => self.edit(seq.get(), body, letter),
             Verb::SetLast { to } => self.set_last(*to),
             Verb::Import { epoch, last } => self.import(*epoch, *last),
-            Verb::Pause => self.set_paused(true),
-            Verb::Resume => self.set_paused(false),
+            Verb::Pause => self.set_paused(Pause::UntilResumed),
+            Verb::PauseFor { length } => {
+                self.pause_for(*length);
+                Ok(Vec::new())
+            }
+            Verb::Resume => self.set_paused(Pause::No),
             Verb::Replay { seq } => {
                 marked = self.mark_replays(seq.map(Seq::get))?;
                 Ok(Vec::new())
@@ -80,7 +85,7 @@ impl Transition<'_> {
     fn discard(&mut self, seq: u64) -> Outcome {
         if self.state.held.contains(seq) {
             self.bury_one(seq, DeadCause::Discarded);
-            if seq > self.state.last_seq && self.policy.order.waits_for_missing() {
+            if !self.state.is_past(seq) && self.policy.order.waits_for_missing() {
                 self.state.absent.insert(seq);
             }
             if seq == self.state.head() {
@@ -109,7 +114,10 @@ impl Transition<'_> {
         let letter = letter.ok_or(Refusal::NoSuchEvent)?;
         let mut envelope = stored_event(letter).unwrap_or_default();
         envelope.body = body.clone();
+        // It is the event itself now, under its own id.
+        let whole = envelope.forget_excerpt();
         let letter = Letter {
+            id: whole.unwrap_or_else(|| letter.id.clone()),
             data: envelope.encode(),
             ..letter.clone()
         };
@@ -119,17 +127,24 @@ impl Transition<'_> {
 
     fn set_last(&mut self, to: u64) -> Outcome {
         self.check_numbers()?;
-        let to = to.min(Seq::MAX.get());
+        let begins_with_zero = self.policy.first_seq == 0;
+        let to = match to {
+            KeyState::BEFORE_ZERO if begins_with_zero => to,
+            to => to.min(Seq::MAX.get()),
+        };
         if to == self.state.last_seq {
             return Err(Refusal::Already);
         }
         let removed;
-        if to > self.state.last_seq {
+        if behind(to) > self.state.head() {
             // What lies behind the key was posted, and is no business of this verb.
             removed = self.bury(self.state.head()..=to, DeadCause::Skipped);
             self.skip_to(to);
         } else {
-            removed = self.bury(0..=to, DeadCause::Skipped);
+            removed = match behind(to).checked_sub(1) {
+                Some(to) => self.bury(0..=to, DeadCause::Skipped),
+                None => Vec::new(),
+            };
             let epoch = self.state.epoch + 1;
             self.begin_again(to, epoch);
         }
@@ -141,7 +156,7 @@ impl Transition<'_> {
     fn import(&mut self, epoch: Option<u64>, last: u64) -> Outcome {
         self.check_numbers()?;
         let (epoch, last) = (epoch.unwrap_or(self.state.epoch), last.min(Seq::MAX.get()));
-        match (epoch, last).cmp(&(self.state.epoch, self.state.last_seq)) {
+        match (epoch, behind(last)).cmp(&(self.state.epoch, self.state.head())) {
             Ordering::Equal => return Err(Refusal::Already),
             Ordering::Less => return Err(Refusal::NotAhead),
             Ordering::Greater => {}
@@ -168,7 +183,7 @@ impl Transition<'_> {
         Ok(())
     }
 
-    fn set_paused(&mut self, paused: bool) -> Outcome {
+    fn set_paused(&mut self, paused: Pause) -> Outcome {
         if self.state.paused == paused {
             return Err(Refusal::Already);
         }
@@ -191,7 +206,7 @@ impl Transition<'_> {
         let (known, new): (Vec<u64>, Vec<u64>) = seqs.into_iter().partition(is_marked);
         let mut marked: Vec<u64> = known;
         for seq in new.into_iter().take(Effect::MOST) {
-            if seq > self.state.last_seq {
+            if !self.state.is_past(seq) {
                 self.hold_again(seq);
             } else {
                 self.state.replays.insert(seq, 0);
@@ -207,8 +222,8 @@ impl Transition<'_> {
         if !self.policy.order.has_versions() {
             return Ok(seqs);
         }
-        let last_seq = self.state.last_seq;
-        let newest: Vec<u64> = seqs.into_iter().filter(|seq| *seq >= last_seq).collect();
+        let head = self.state.head();
+        let newest: Vec<u64> = seqs.into_iter().filter(|seq| seq + 1 >= head).collect();
         if newest.is_empty() {
             return Err(Refusal::NewerVersion);
         }
@@ -271,7 +286,7 @@ impl Transition<'_> {
         let replays = state.replays.keys().copied();
         let mut released: Vec<u64> = replays.take(Effect::MOST).collect();
         if !self.policy.order.waits_for_missing() {
-            let ahead = state.held.iter().skip_while(|seq| *seq <= state.last_seq);
+            let ahead = state.held.iter().skip_while(|seq| state.is_past(*seq));
             released.extend(ahead.take(Effect::MOST - released.len()));
             return released;
         }

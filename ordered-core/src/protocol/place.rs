@@ -1,5 +1,5 @@
 use super::KeyState;
-use super::state::millis;
+use super::state::{behind, millis};
 use crate::protocol::{Millis, Policy};
 use crate::store::Slot;
 
@@ -44,7 +44,7 @@ impl KeyState {
         if let Some(placement) = policy.order.place_by_id(seen) {
             return placement;
         }
-        if seq > self.last_seq {
+        if !self.is_past(seq) {
             return if self.held.contains(seq) {
                 Placement::Compare(Slot::Held(seq))
             } else if self.is_dead(seq) {
@@ -87,6 +87,6 @@ impl KeyState {
         let ttl = millis(policy.dedup_ttl);
         let is_young = |anchor: &&super::Anchor| anchor.at.saturating_add(ttl) > now;
         let oldest = self.anchors.iter().find(is_young);
-        oldest.is_some_and(|anchor| seq > anchor.seq)
+        oldest.is_some_and(|anchor| seq >= behind(anchor.seq))
     }
 }

@@ -11,8 +11,10 @@ use super::{Millis, Order};
 pub struct Policy {
     /// In which order the events of a key run. It cannot be changed for a group that exists. Default: as their seqs say.
     pub order: Order,
-    /// The seq that a key never seen before begins with. Default 1.
+    /// The seq that a key never seen before begins with: 0, 1 or any other. It is the same for as long as the group exists. Default 1.
     pub first_seq: u64,
+    /// Where a key never seen before begins. Default: with `first_seq`, however long that takes to come.
+    pub start: Start,
     /// How long an event whose handler fails is tried again, counted from its first failure. After that it counts as failed
     /// permanently. `None`: it is tried until it succeeds. Default 1 hour.
     pub give_up_after: Option<Duration>,
@@ -55,6 +57,25 @@ impl Policy {
     pub fn replay_attempts(&self) -> u32 {
         self.max_attempts.unwrap_or(Self::REPLAY_ATTEMPTS)
     }
+}
+
+/// Where a key begins of which nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+pub enum Start {
+    /// With the group's `first_seq`: what comes later waits for it.
+    #[default]
+    FirstSeq,
+    /// With the smallest seq that has come within this time of the first one: the group begins in the middle of a stream. What
+    /// comes below it later is [`Stale`](super::Placement::Stale).
+    FirstSeen {
+        /// How long smaller seqs may still come.
+        settle: Duration,
+    },
+}
+
+impl Start {
+    /// How long smaller seqs may still come, if [`FirstSeen`](Start::FirstSeen) does not say otherwise.
+    pub const SETTLE: Duration = Duration::from_secs(10);
 }
 
 /// What to do about an event that does not come while later ones of its key wait.
@@ -133,6 +154,7 @@ impl Default for Policy {
         Self {
             order: Order::default(),
             first_seq: 1,
+            start: Start::default(),
             give_up_after: Some(Duration::from_secs(60 * 60)),
             max_attempts: None,
             max_crashes: 5,

@@ -2,14 +2,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::SeqSet;
-use crate::protocol::{Millis, Policy};
+use super::{Pause, SeqSet};
+use crate::protocol::{Millis, Policy, Start};
 use crate::store::{Listing, NEVER};
 
 /// What the owner of a key knows of it, and saves as the body of its record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct KeyState {
-    /// The last seq that was committed or skipped; the one before the first, at the beginning.
+    /// The last seq that was committed or skipped; the one before the first, at the beginning, which is
+    /// [`KeyState::BEFORE_ZERO`] where that is 0. What is ahead is compared with [`KeyState::head`].
     pub last_seq: u64,
     /// How often the numbering of the key was started over.
     pub epoch: u64,
@@ -25,8 +26,8 @@ pub struct KeyState {
     pub tried_at: Millis,
     /// Whether the head may run.
     pub phase: Phase,
-    /// An operator has paused the key.
-    pub paused: bool,
+    /// Whether an operator has paused the key.
+    pub paused: Pause,
     /// What went wrong with the event at the head.
     pub last_error: Option<LastError>,
     /// Since when held events wait for one that has not come.
@@ -113,11 +114,14 @@ pub struct Anchor {
 }
 
 impl KeyState {
+    /// The last seq of a key that begins with 0, before its beginning.
+    pub const BEFORE_ZERO: u64 = u64::MAX;
+
     /// A key of which nothing was seen yet.
     #[must_use]
     pub fn new(first_seq: u64) -> Self {
         Self {
-            last_seq: first_seq.saturating_sub(1),
+            last_seq: before(first_seq),
             ..Self::default()
         }
     }
@@ -125,7 +129,20 @@ impl KeyState {
     /// The seq whose turn it is.
     #[must_use]
     pub fn head(&self) -> u64 {
-        self.last_seq + 1
+        behind(self.last_seq)
+    }
+
+    /// Whether the key has passed this seq.
+    #[must_use]
+    pub fn is_past(&self, seq: u64) -> bool {
+        seq < self.head()
+    }
+
+    /// What will never come is forgotten once the key has passed it.
+    pub(super) fn forget_passed_absent(&mut self) {
+        if self.last_seq != Self::BEFORE_ZERO {
+            self.absent.remove_up_to(self.last_seq);
+        }
     }
 
     /// The store knew less than this of the key: what lies up to `last_seq` is done.
@@ -139,7 +156,7 @@ impl KeyState {
         self.phase = Phase::Open;
         self.gap_since = None;
         self.repair = None;
-        self.absent.remove_up_to(last_seq);
+        self.forget_passed_absent();
         // The ids of what the store forgot are not remembered.
         self.anchors.clear();
     }
@@ -171,7 +188,7 @@ impl KeyState {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Open
-            && !self.paused
+            && !self.paused.is_on()
             && (!self.replays.is_empty()
                 || self.held.first().is_some_and(|first| first <= self.head()))
     }
@@ -180,7 +197,7 @@ impl KeyState {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Open
-            && !self.paused
+            && !self.paused.is_on()
             && self.held.is_empty()
             && self.dead.is_empty()
             && self.unfinished == 0
@@ -222,7 +239,7 @@ impl KeyState {
             return None;
         }
         match self.phase {
-            _ if self.paused => Some(NEVER),
+            _ if self.paused.is_on() => Some(self.paused.end().unwrap_or(NEVER)),
             Phase::Halted { .. } => Some(NEVER),
             Phase::BackingOff { until, .. } => Some(until),
             Phase::Open if self.is_ready() => match before.due {
@@ -240,9 +257,21 @@ impl KeyState {
         self.repair.filter(|asked| asked.seq == self.head())
     }
 
+    /// How long the key waits for its beginning, where that is the smallest seq that comes.
+    pub(super) fn settle(&self, policy: &Policy) -> Option<std::time::Duration> {
+        let is_at_its_beginning = self.epoch == 0 && self.head() == policy.first_seq;
+        match policy.start {
+            Start::FirstSeen { settle } if is_at_its_beginning => Some(settle),
+            Start::FirstSeen { .. } | Start::FirstSeq => None,
+        }
+    }
+
     /// Until when the key waits for an event that has not come, before something is done about it.
     #[must_use]
     pub fn gap_deadline(&self, policy: &Policy) -> Option<Millis> {
+        if let Some(settle) = self.settle(policy) {
+            return Some(self.gap_since?.saturating_add(millis(settle)));
+        }
         let asked = self.asked_for_head().map(|asked| (asked.at, asked.times));
         policy.on_gap.deadline(self.gap_since?, asked)
     }
@@ -250,6 +279,16 @@ impl KeyState {
 
 /// From how many deaths of owners on the event at the head is a suspect.
 pub(super) const SUSPECT_AFTER: u32 = 2;
+
+/// The last seq of a key whose head is this one.
+pub(super) fn before(head: u64) -> u64 {
+    head.wrapping_sub(1)
+}
+
+/// The head of a key with this last seq.
+pub(super) fn behind(last_seq: u64) -> u64 {
+    last_seq.wrapping_add(1)
+}
 
 pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use super::state::millis;
+use super::state::{before, millis};
 use super::{
     Anchor, Arrival, DeadNote, HeldNote, KeyState, LastError, Moved, Phase, RepairAsked, Skipped,
 };
@@ -197,8 +197,7 @@ impl<'a> Transition<'a> {
         if let Some(end) = self.state.absent.end_of_range(self.state.head()) {
             self.skip_to(end);
         }
-        let last_seq = self.state.last_seq;
-        self.state.absent.remove_up_to(last_seq);
+        self.state.forget_passed_absent();
     }
 
     /// Moves the key to `to` without a commit. None of it is held.
@@ -325,10 +324,10 @@ impl<'a> Transition<'a> {
         here: impl IntoIterator<Item = u64>,
     ) -> bool {
         match epoch {
-            None if at > 1 => return self.fill(1, at - 1, here),
+            None if at > 0 => return self.fill(0, at - 1, here),
             Some(epoch) if epoch > self.state.epoch => {
                 self.bury(0..=u64::MAX, DeadCause::Superseded);
-                self.begin_again(at - 1, epoch);
+                self.begin_again(before(at), epoch);
             }
             _ => {}
         }
@@ -380,7 +379,7 @@ impl<'a> Transition<'a> {
     /// Does what the group says about a gap that has lasted for as long as the group waits. A key that is paused stays
     /// where it is.
     pub fn end_gap_if_over(&mut self, worker: &str) {
-        if self.state.paused {
+        if self.state.paused.is_on() {
             return;
         }
         let is_over = self
@@ -396,6 +395,12 @@ impl<'a> Transition<'a> {
         else {
             return;
         };
+        if self.state.settle(self.policy).is_some() {
+            // Nothing is skipped: what lies below was before the group.
+            self.move_head(first - 1);
+            self.pass_absent();
+            return;
+        }
         match self.policy.on_gap {
             GapPolicy::Wait => {}
             GapPolicy::Halt { after } => {

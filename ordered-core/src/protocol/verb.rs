@@ -1,5 +1,7 @@
 use std::fmt;
+use std::time::Duration;
 
+use super::KeyState;
 use crate::event::Seq;
 
 /// What an operator can do to a key.
@@ -26,7 +28,7 @@ pub enum Verb {
     },
     /// Say which seq was the last. Downwards it begins the numbering again.
     SetLast {
-        /// The last seq; 0 for none.
+        /// The last seq; 0 for none, or [`KeyState::BEFORE_ZERO`](super::KeyState::BEFORE_ZERO) where keys begin with 0.
         to: u64,
     },
     /// Say up to which seq another system is done with the key. Only upwards, and nothing of it counts as passed over.
@@ -39,6 +41,11 @@ pub enum Verb {
     },
     /// Grant nothing of the key until it is resumed.
     Pause,
+    /// Grant nothing of the key for this time, or until it is resumed. It begins anew where the key is paused already.
+    PauseFor {
+        /// How long.
+        length: Duration,
+    },
     /// End a pause.
     Resume,
     /// Run what was put aside again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
@@ -57,17 +64,36 @@ impl fmt::Display for Verb {
             Self::Skip { to: Some(to) } => write!(f, "skip --to {to}"),
             Self::Discard { seq } => write!(f, "discard {seq}"),
             Self::Edit { seq, body } => write!(f, "edit {seq} ({} bytes)", body.len()),
-            Self::SetLast { to } => write!(f, "set-last {to}"),
+            Self::SetLast { to } => write!(f, "set-last {}", last_seq_text(*to)),
             Self::Import { epoch: None, last } => write!(f, "import {last}"),
             Self::Import {
                 epoch: Some(epoch),
                 last,
             } => write!(f, "import {last} of epoch {epoch}"),
             Self::Pause => f.write_str("pause"),
+            Self::PauseFor { length } => {
+                let millis = length.as_millis();
+                let (count, unit) = match millis {
+                    _ if millis % 3_600_000 == 0 => (millis / 3_600_000, "h"),
+                    _ if millis % 60_000 == 0 => (millis / 60_000, "m"),
+                    _ if millis % 1_000 == 0 => (millis / 1_000, "s"),
+                    _ => (millis, "ms"),
+                };
+                write!(f, "pause --for {count}{unit}")
+            }
             Self::Resume => f.write_str("resume"),
             Self::Replay { seq: None } => f.write_str("replay"),
             Self::Replay { seq: Some(seq) } => write!(f, "replay --seq {seq}"),
         }
+    }
+}
+
+/// A last seq for people: `none` before the beginning of a key that begins with 0.
+#[must_use]
+pub fn last_seq_text(last_seq: u64) -> String {
+    match last_seq {
+        KeyState::BEFORE_ZERO => "none".into(),
+        last => last.to_string(),
     }
 }
 
@@ -83,7 +109,7 @@ pub enum Verdict {
 /// What an operator's verb did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effect {
-    /// The last seq, before it.
+    /// The last seq, before it. As in [`KeyState::last_seq`].
     pub last_seq_before: u64,
     /// The last seq, after it.
     pub last_seq: u64,
@@ -118,7 +144,8 @@ impl Effect {
     /// As the audit log writes it.
     #[must_use]
     pub fn sentence(last_seq: u64, released: u64, removed: u64) -> String {
-        format!("last seq {last_seq}, {released} released, {removed} removed")
+        let last = last_seq_text(last_seq);
+        format!("last seq {last}, {released} released, {removed} removed")
     }
 }
 
@@ -143,6 +170,14 @@ pub enum Refusal {
     NewerVersion,
     /// The key numbers its events itself.
     NoNumbers,
+    /// The new body says another key than that of the event.
+    OtherKey,
+    /// The new body says another seq.
+    OtherSeq,
+    /// The new body says another event id.
+    OtherId,
+    /// What the new body says cannot be read.
+    Unreadable,
 }
 
 impl Refusal {
@@ -159,6 +194,10 @@ impl Refusal {
             Self::Superseded => "superseded",
             Self::NewerVersion => "newer_version",
             Self::NoNumbers => "no_numbers",
+            Self::OtherKey => "other_key",
+            Self::OtherSeq => "other_seq",
+            Self::OtherId => "other_id",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -177,6 +216,13 @@ impl fmt::Display for Refusal {
             Self::NewerVersion => "a newer version of the key was run since, or is about to, and this one would undo it: discard it, or \
                 publish its content again as a newer version",
             Self::NoNumbers => "the order of the group is `arrival`: the key numbers its events itself, and no number of theirs can be set",
+            Self::OtherKey => "the new body does not have the key of the event where the handler reads it, and would not be run: an edit \
+                changes what an event says, and not which one it is",
+            Self::OtherSeq => "the new body does not have the seq of the event where the handler reads it, and would not be run: an edit \
+                changes what an event says, and not which one it is",
+            Self::OtherId => "the new body does not have the id of the event where the handler reads it: an edit changes what an event \
+                says, and not which one it is",
+            Self::Unreadable => "the new body cannot be read, so that it says neither the key nor the seq of the event, and would not be run",
         })
     }
 }

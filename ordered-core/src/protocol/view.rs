@@ -7,8 +7,10 @@ use super::{DeadCause, Millis};
 pub struct KeyView {
     /// The key.
     pub key: String,
-    /// The last committed seq, or the last one that was passed over.
+    /// The last committed seq, or the last one that was passed over. It is 0 as well where keys begin with 0 and nothing is done.
     pub last_seq: u64,
+    /// The seq whose turn it is.
+    pub next_seq: u64,
     /// How often the numbering of the key was begun again.
     pub epoch: u64,
     /// The fence of the last grant.
@@ -32,6 +34,8 @@ pub struct KeyView {
     pub due: Option<Millis>,
     /// Whether the key is paused.
     pub paused: bool,
+    /// When its pause ends by itself, if it does.
+    pub paused_until: Option<Millis>,
     /// Whether its whole group is.
     pub group_paused: bool,
     /// What went wrong with the event at the head.

@@ -33,6 +33,7 @@ pub use request::{
 };
 pub use sweep::{StuckRecord, Sweep, Swept};
 
+use crate::handler::EventPlaces;
 use crate::protocol::{Millis, Policy, WorkerId};
 
 /// A logical consumer: each group has its own progress over the same events.
@@ -40,6 +41,7 @@ use crate::protocol::{Millis, Policy, WorkerId};
 pub struct Group {
     name: Arc<str>,
     policy: Policy,
+    places: Option<EventPlaces>,
 }
 
 impl Group {
@@ -49,7 +51,15 @@ impl Group {
         Self {
             name: name.as_ref().into(),
             policy,
+            places: None,
         }
+    }
+
+    /// Says where its handler finds key, seq and id of an event, for operators.
+    #[must_use]
+    pub fn with_places(mut self, places: Option<EventPlaces>) -> Self {
+        self.places = places;
+        self
     }
 
     /// Its name.
@@ -80,6 +90,28 @@ impl Group {
              means something else there. Set `order = \"{kept}\"`, or let the old group come to its end and give the handler a \
              group of its own, such as `group = \"{name}-{wanted}\"`, which begins without the progress of the old one"
         )))
+    }
+    /// Says whether a group that was begun with this first seq can go on under these rules. For stores, which ask when it is
+    /// opened.
+    ///
+    /// # Errors
+    /// When its keys would begin elsewhere.
+    pub fn check_first_seq(&self, begun_with: u64) -> Result<(), StoreError> {
+        let (name, ours) = (&*self.name, self.policy.first_seq);
+        if begun_with == ours {
+            return Ok(());
+        }
+        Err(StoreError::refused(format!(
+            "the group `{name}` was begun with `first_seq = {begun_with}`, and this worker has `first_seq = {ours}`: keys that have \
+             not come yet would begin elsewhere than the others. Set `first_seq = {begun_with}`; or take a new group, and bring \
+             into it how far the keys are, with `ordered export --positions` and `ordered import --create --first-seq {ours}`"
+        )))
+    }
+
+    /// Where its handler finds key, seq and id of an event, if it has said so.
+    #[must_use]
+    pub fn places(&self) -> Option<&EventPlaces> {
+        self.places.as_ref()
     }
 }
 

@@ -164,16 +164,36 @@ pub struct WorkerFacts {
     pub handler_timeout: Duration,
     /// How many workers may die while they run one event: it may be delivered once more for each of them.
     pub max_crashes: u32,
+    /// After how long something is done about an event that does not come.
+    pub gap_timeout: Option<Duration>,
+    /// The key, the seq or the id of an event is read from its headers.
+    pub reads_headers: bool,
 }
 
 impl WorkerFacts {
-    /// All of them.
+    /// These, and no others.
     #[must_use]
     pub const fn new(handler_timeout: Duration, max_crashes: u32) -> Self {
         Self {
             handler_timeout,
             max_crashes,
+            gap_timeout: None,
+            reads_headers: false,
         }
+    }
+
+    /// With this [gap timeout](WorkerFacts::gap_timeout).
+    #[must_use]
+    pub const fn with_gap_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.gap_timeout = timeout;
+        self
+    }
+
+    /// Whether the handler [reads headers](WorkerFacts::reads_headers).
+    #[must_use]
+    pub const fn with_headers(mut self, are_read: bool) -> Self {
+        self.reads_headers = are_read;
+        self
     }
 }
 

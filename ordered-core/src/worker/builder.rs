@@ -9,7 +9,7 @@ use crate::handler::{
     Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed,
     OnRepeat, OnStateLoss, Plain, States,
 };
-use crate::protocol::{GapPolicy, Order, WorkerId};
+use crate::protocol::{GapPolicy, Order, Start, WorkerId};
 use crate::store::Store;
 use crate::transport::Transport;
 
@@ -186,6 +186,12 @@ impl WorkerBuilder {
         self
     }
 
+    /// How large an event may be that is too large to be run, and is kept whole. See [`Settings::max_kept_bytes`].
+    pub fn max_kept_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_kept_bytes = bytes;
+        self
+    }
+
     /// How long an event stays with the broker when it cannot be held. See [`Settings::defer`].
     pub fn defer(mut self, delay: Duration) -> Self {
         self.settings.defer = delay;
@@ -252,6 +258,11 @@ impl WorkerBuilder {
     /// What to do about an event that does not come while later ones wait.
     pub fn on_gap(self, policy: GapPolicy) -> Self {
         self.options(move |options| options.policy.on_gap = policy)
+    }
+
+    /// Where a key begins of which nothing is known.
+    pub fn start(self, start: Start) -> Self {
+        self.options(move |options| options.policy.start = start)
     }
 
     /// Who is asked for events that do not come. Needed with [`GapPolicy::Repair`].
@@ -346,7 +357,11 @@ impl WorkerBuilder {
                 "is empty: leave it out, and one is made up",
             ));
         }
-        let handler = Arc::new(Plain::over(handler, settings.max_body_bytes));
+        let handler = Arc::new(Plain::over(
+            handler,
+            settings.max_body_bytes,
+            settings.max_kept_bytes,
+        ));
         let id = WorkerId::new(self.id.unwrap_or_else(unique_name));
         let health = Health::new(&options.group, id.clone(), settings.lease, &transport);
         Ok(Worker {
@@ -408,7 +423,15 @@ fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
         ));
     }
     if crate::event::Seq::new(policy.first_seq).is_err() {
-        return Err(BuildError::setting("first_seq", "must be from 1 to 2^53-1"));
+        return Err(BuildError::setting("first_seq", "must be from 0 to 2^53-1"));
+    }
+    if policy.start
+        == (Start::FirstSeen {
+            settle: Duration::ZERO,
+        })
+    {
+        let why = "must be more than nothing: smaller seqs may come after the first one";
+        return Err(BuildError::setting("settle", why));
     }
     if policy.dedup_ttl.is_zero() {
         return Err(BuildError::setting(

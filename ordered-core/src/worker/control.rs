@@ -105,6 +105,11 @@ impl Control {
         }
     }
 
+    /// Whether it begins the numbering again with 0 in a group whose keys do not begin so.
+    pub(super) fn resets_to_zero(&self, first_seq: u64) -> bool {
+        matches!(self, Self::Reset { at, .. } if at.get() == 0 && first_seq > 0)
+    }
+
     /// What the message says, and about which key; `None` when it is an event.
     ///
     /// # Errors
@@ -180,7 +185,7 @@ fn seq(name: &str, text: &str) -> Result<Seq, Malformed> {
     let seq = text.parse().ok().and_then(|number| Seq::new(number).ok());
     seq.ok_or_else(|| {
         Malformed(format!(
-            "the header {name} is {text:?}, and must be a whole number from 1 to 2^53-1"
+            "the header {name} is {text:?}, and must be a whole number from 0 to 2^53-1"
         ))
     })
 }

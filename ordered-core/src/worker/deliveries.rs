@@ -1,6 +1,7 @@
 //! What the broker delivers, as the engine takes it.
 
 use super::outlet::Outlet;
+use super::oversized::{self, Excerpt};
 use super::run_input::Read;
 use super::{Control, Occurrence, Place, Settings, control};
 use crate::clock::wall_clock;
@@ -10,25 +11,28 @@ use crate::protocol::engine::{Engine, Event};
 use crate::protocol::{Millis, Order};
 use crate::transport::Delivery;
 
+/// What is too large, and which seq is too low.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    pub(super) settings: &'a Settings,
+    /// The seq that a key begins with.
+    pub(super) first_seq: u64,
+    pub(super) order: Order,
+    pub(super) order: Order,
+}
+
 /// Gives deliveries to the engine. What cannot be read is dead-lettered.
 pub(super) fn take(
     engine: &mut Engine<Read>,
     outlet: &mut Outlet,
     handler: &dyn DynHandler,
-    (settings, order): (&Settings, Order),
+    limits: Limits<'_>,
     deliveries: Vec<Delivery>,
 ) {
     let received_at = wall_clock();
     for delivery in deliveries {
-        let (size, limit) = (delivery.envelope.body.len(), settings.max_body_bytes);
         let token = delivery.token;
-        let taken = if size > limit {
-            Err(Malformed(format!(
-                "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`)"
-            )))
-        } else {
-            give(engine, outlet, handler, order, delivery, received_at)
-        };
+        let taken = give(engine, outlet, handler, limits, (delivery, received_at));
         if let Err(Malformed(text)) = taken {
             outlet.malformed(token, text);
         }
@@ -39,34 +43,52 @@ fn give(
     engine: &mut Engine<Read>,
     outlet: &mut Outlet,
     handler: &dyn DynHandler,
-    order: Order,
-    delivery: Delivery,
-    received_at: Millis,
+    limits: Limits<'_>,
+    (delivery, received_at): (Delivery, Millis),
 ) -> Result<(), Malformed> {
     let Delivery {
         token,
-        envelope,
+        mut envelope,
         redelivered,
     } = delivery;
     if let Some((key, control)) = Control::read(&envelope)? {
-        if control.concerns(order) {
-            engine.control(&key, control, token);
-        } else {
+        if !control.concerns(limits.order) {
             outlet.ignore_control(token);
+            return Ok(());
         }
+        if control.resets_to_zero(limits.first_seq) {
+            return Err(no_zero(limits.first_seq));
+        }
+        engine.control(&key, control, token);
         return Ok(());
     }
     let epoch = control::epoch(&envelope)?;
+    // Only this worker says what is an excerpt.
+    envelope.forget_excerpt();
+    let decoded = if envelope.body.len() <= limits.settings.max_body_bytes {
+        read(handler, &envelope)?
+    } else {
+        let (place, excerpt) = oversized::place(handler, &envelope, limits.settings)?;
+        if let Some(Excerpt { event, why }) = excerpt {
+            envelope = event;
+            outlet.excerpts.insert(token, why);
+        }
+        place.map(|()| Read::default())
+    };
     let Decoded {
         key,
         seq,
         id,
         event: read,
-    } = read(handler, &envelope)?;
-    if !seq.is_numbered() && !order.numbers_itself() {
+    } = decoded;
+    if !seq.is_numbered() && !limits.order.numbers_itself() {
         return Err(Malformed(format!(
-            "the event has no seq, and the order of its group is `{order}`: give the handler a `seq`, or `order = \"arrival\"`"
+            "the event has no seq, and the order of its group is `{}`: give the handler a `seq`, or `order = \"arrival\"`",
+            limits.order
         )));
+    }
+    if seq.get() == 0 && limits.first_seq > 0 {
+        return Err(no_zero(limits.first_seq));
     }
     observe_received(outlet, (&key, seq, &id), redelivered);
     let mut event = Event::delivered(seq.get(), id, envelope, read, token);
@@ -75,6 +97,14 @@ fn give(
     event.redelivered = redelivered;
     engine.deliver(&key, event);
     Ok(())
+}
+
+/// A key never comes to seq 0 where it begins later.
+fn no_zero(first_seq: u64) -> Malformed {
+    Malformed(format!(
+        "seq is 0, and the keys of the group begin with {first_seq}: where the producer counts from 0, the handler has to say so \
+         (`first_seq = 0`)"
+    ))
 }
 
 /// The event, or where it belongs: one that cannot be read fails when it is its turn.

@@ -9,6 +9,7 @@
 mod backoff;
 mod breaker;
 mod builder;
+mod conflicts;
 mod control;
 mod deliveries;
 mod error;
@@ -19,6 +20,7 @@ mod intake;
 mod lease_keeper;
 mod observe;
 mod outlet;
+mod oversized;
 mod presence;
 mod repair;
 mod run;
@@ -31,6 +33,7 @@ mod store_clock;
 mod tasks;
 mod telemetry;
 mod traps;
+mod twins;
 mod worker_loop;
 
 pub use builder::WorkerBuilder;

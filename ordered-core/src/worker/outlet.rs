@@ -1,5 +1,6 @@
 //! Carries out what the engine wants: settlements for the transport, and news for observers, hooks, metrics and the log.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::event::{EventId, Key, Seq};
 use crate::explain::{moment, span};
 use crate::handler::OnPassed;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
-use crate::protocol::{Arrival, WorkerId};
+use crate::protocol::{Arrival, WorkerId, last_seq_text};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.
@@ -30,6 +31,9 @@ pub(super) struct Outlet {
     pub(super) on_late: OnPassed,
     pub(super) on_stale: OnPassed,
     pub(super) defer: Duration,
+    /// Deliveries of which an excerpt alone is an event: the whole is dead-lettered, for this reason, where the event is
+    /// acknowledged.
+    pub(super) excerpts: HashMap<Token, String>,
     pub(super) settlements: Vec<Settlement>,
 }
 
@@ -55,6 +59,7 @@ impl Outlet {
 
     /// A delivery that is no event.
     pub(super) fn malformed(&mut self, token: Token, text: String) {
+        self.excerpts.remove(&token);
         let reason = Reason {
             kind: ReasonKind::Malformed,
             text,
@@ -75,12 +80,18 @@ impl Outlet {
         stored: bool,
     ) {
         let (outcome, fate) = self.fate(event, disposition);
-        let settlements = tokens.iter().map(|token| Settlement {
-            token,
-            fate: fate.clone(),
-        });
-        self.settlements.extend(settlements);
-        let all = tokens.len() as u64;
+        let mut all = tokens.len() as u64;
+        for token in tokens.iter() {
+            let mut fate = fate.clone();
+            if let Some(why) = self.excerpts.remove(&token)
+                && fate == Fate::Ack
+            {
+                fate = dead_letter(ReasonKind::Malformed, why);
+                self.telemetry.deliveries.settled(Outcome::Malformed, 1);
+                all -= 1;
+            }
+            self.settlements.push(Settlement { token, fate });
+        }
         let first = match fate {
             Fate::Ack if stored => 0,
             Fate::Ack => all.min(1),
@@ -130,6 +141,13 @@ impl Outlet {
                      producer said so"
                 );
                 return (Outcome::Late, dead_letter(ReasonKind::Late, text));
+            }
+            Disposition::Conflict(Some(there)) if there.is_of_excerpt() => {
+                let text = format!(
+                    "seq {seq} of key {key} is held as an excerpt of an event that was too large to be kept: give it this body \
+                     with `ordered edit`, or discard this one"
+                );
+                return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
             }
             Disposition::Conflict(recorded) => {
                 let there = recorded.map_or_else(
@@ -261,8 +279,8 @@ impl Outlet {
             KeyChange::Corrected { found, known } => error!(
                 group,
                 key = name,
-                found,
-                known,
+                found = %last_seq_text(*found),
+                known = %last_seq_text(*known),
                 "the store lost state: it says that the key is at seq `found`, and this worker committed up to seq \
                  `known`. The key was set right"
             ),

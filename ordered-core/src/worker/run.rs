@@ -10,7 +10,7 @@ use super::presence::PresenceWatch;
 use super::traps;
 use super::worker_loop::WorkerLoop;
 use super::{Health, Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
-use crate::handler::{DynHandler, HandlerOptions, States};
+use crate::handler::{DynHandler, EventPlaces, HandlerOptions, States};
 use crate::protocol::WorkerId;
 use crate::store::{Durability, Group, Store, StoreReport};
 use crate::transport::{self, Transport};
@@ -108,7 +108,8 @@ impl Worker {
     }
 
     async fn run(self, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
-        let group = Group::new(&self.options.group, self.options.policy.clone());
+        let group = Group::new(&self.options.group, self.options.policy.clone())
+            .with_places(self.handler.places());
         let opened = self
             .store
             .open(&group, &self.id)
@@ -126,10 +127,13 @@ impl Worker {
         let intake = transport::Intake {
             max_unsettled: self.settings.read_ahead,
         };
-        self.transport.introduce(transport::WorkerFacts::new(
-            self.options.timeout,
-            self.options.policy.max_crashes,
-        ));
+        let (timeout, policy) = (self.options.timeout, &self.options.policy);
+        let reads_headers = group.places().is_some_and(EventPlaces::reads_headers);
+        self.transport.introduce(
+            transport::WorkerFacts::new(timeout, policy.max_crashes)
+                .with_gap_timeout(policy.on_gap.after())
+                .with_headers(reads_headers),
+        );
         // What the transport says of its queue has the group, too.
         let starting = info_span!("start", group = group.name());
         let started = self.transport.start(intake).instrument(starting).await;

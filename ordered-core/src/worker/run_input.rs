@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::oversized;
 use crate::clock::wall_clock;
 use crate::event::{Key, Seq};
 use crate::handler::{
@@ -12,7 +13,7 @@ use crate::protocol::{Fence, WorkerId};
 
 /// After which time an event that cannot be read is tried again, by whichever worker is there: during a deployment by a newer
 /// version.
-const READ_AGAIN: Duration = Duration::from_secs(30);
+pub(super) const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for the
 /// others.
@@ -41,6 +42,8 @@ pub(super) struct RunInputs {
     pub(super) batches: bool,
     /// Whether keys number their events themselves.
     pub(super) numbers_itself: bool,
+    /// How large a body may be to be run.
+    pub(super) max_body_bytes: usize,
     pub(super) lease: Arc<dyn WorkerLease>,
 }
 
@@ -88,6 +91,7 @@ impl RunInputs {
         if let Some(read) = event.data.0.take() {
             return Ok(read);
         }
+        oversized::check(&event.envelope, self.max_body_bytes)?;
         let decoded = self.handler.read(&event.envelope).map_err(unreadable)?;
         let is_there = decoded.seq.get() == event.seq || self.numbers_itself;
         if decoded.key != *key || !is_there {

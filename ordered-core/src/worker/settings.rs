@@ -30,8 +30,13 @@ pub struct Settings {
     pub sweep_limit: usize,
     /// How long handlers may still run after the shutdown was asked for. Default 30 seconds.
     pub drain_timeout: Duration,
-    /// How large the body of an event may be; a larger one is dead-lettered. Default 1 MiB.
+    /// How large the body of an event may be to be run. A larger one keeps its place: its key waits at it as at an event that
+    /// cannot be read. Default 1 MiB.
     pub max_body_bytes: usize,
+    /// How large a body above `max_body_bytes` may be that is kept whole, and waits for a worker with a larger
+    /// `max_body_bytes`. Of a larger one the store has an excerpt, its key halts, and the whole is dead-lettered at the broker.
+    /// Default 16 MiB; never less than `max_body_bytes`.
+    pub max_kept_bytes: usize,
     /// How long an event stays with the broker when there is no room to hold it. Default 5 seconds.
     pub defer: Duration,
     /// How long events of a key may wait in the worker for room in the key's lane (`lane_depth`), before they are held in the
@@ -63,6 +68,7 @@ impl Default for Settings {
             sweep_limit: 256,
             drain_timeout: Duration::from_secs(30),
             max_body_bytes: 1 << 20,
+            max_kept_bytes: 16 << 20,
             defer: Duration::from_secs(5),
             hold_after: Duration::from_secs(1),
             breaker_runs: 20,
@@ -110,6 +116,7 @@ impl Settings {
                 "must be more than nothing",
             ));
         }
+        self.max_kept_bytes = self.max_kept_bytes.max(self.max_body_bytes);
         if self.read_ahead == 0 {
             self.read_ahead = self.concurrency.saturating_mul(8);
             if options.runs_ahead() {

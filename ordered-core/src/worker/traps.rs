@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::conflicts::{Conflicts, Suspicion};
+use super::twins::Twins;
 use crate::event::{EventId, Key};
 use crate::explain::span;
 use crate::handler::{Context, HandlerOptions};
@@ -25,6 +27,15 @@ const WAITING_KEYS: usize = 32;
 /// With one numbering over all keys, one key gets the first event of all; of a stream from its start most keys do.
 const FEW_COMMITS: u64 = 1;
 
+/// How it is with a worker where nothing of a key has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AtStart {
+    /// How many events the worker has committed.
+    pub(super) commits: u64,
+    /// The seq that a key begins with.
+    pub(super) first_seq: u64,
+}
+
 /// What was told already.
 #[derive(Debug, Default)]
 pub(super) struct Traps {
@@ -34,6 +45,11 @@ pub(super) struct Traps {
     all_wait: AtomicBool,
     // A std mutex: held for an access to a small map, and not at all once `all_wait` is set.
     waiting: Mutex<BTreeMap<Key, u64>>,
+    twins: Twins,
+    twins_told: AtomicBool,
+    conflicts: Conflicts,
+    same_seq: AtomicBool,
+    seq_after_seq: AtomicBool,
 }
 
 /// Whether this is the first time.
@@ -42,17 +58,68 @@ fn first(told: &AtomicBool) -> bool {
 }
 
 impl Traps {
-    /// An event is held because those before it have not come. Where nothing of its key has come before: how many events were
-    /// committed since the start.
+    /// An event came.
+    pub(super) fn received(&self, key: &Key) {
+        if !self.twins_told.load(Ordering::Relaxed) {
+            self.twins.note(key);
+        }
+    }
+
+    /// An event came under a seq that is another one's.
+    pub(super) fn conflict(&self, group: &str, (key, seq, id): (&Key, u64, &EventId)) {
+        match self.conflicts.note(key, seq, id) {
+            Some(Suspicion::SameSeq) if first(&self.same_seq) => warn!(
+                group,
+                key = key.as_str(),
+                seq,
+                event_id = id.as_str(),
+                "events with different ids come again and again under one seq of a key, and all but the first are dead-lettered: \
+                 their producer does not count, or the handler reads the seq from the wrong place"
+            ),
+            Some(Suspicion::SeqAfterSeq) if first(&self.seq_after_seq) => warn!(
+                group,
+                key = key.as_str(),
+                seq,
+                event_id = id.as_str(),
+                "seq after seq of a key is in conflict: two producers number it, each by itself, or its producer began to number \
+                 anew. Let one place number each key, such as the outbox, or give each producer keys of its own; a producer that \
+                 begins anew says so with a reset"
+            ),
+            _ => {}
+        }
+    }
+
+    fn two_forms(&self, group: &str, (key, seq, id): (&Key, u64, &EventId)) {
+        if self.twins_told.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(other) = self.twins.other_form(key)
+            && first(&self.twins_told)
+        {
+            warn!(
+                group,
+                key = key.as_str(),
+                other_key = other.as_str(),
+                seq,
+                event_id = id.as_str(),
+                "two keys differ only in case or in their Unicode form, and one waits for events that have not come: they are two \
+                 keys, each with its own numbering. Where they mean the same, let all producers write it in one form"
+            );
+        }
+    }
+
+    /// An event is held because those before it have not come. Where nothing of its key has come before: how it is with the
+    /// others.
     pub(super) fn waits_in_gap(
         &self,
         group: &str,
         (key, seq, id): (&Key, u64, &EventId),
-        commits: Option<u64>,
+        at_start: Option<AtStart>,
     ) {
-        if let Some(commits) = commits {
-            self.all_wait(group, key, seq, commits);
+        if let Some(at_start) = at_start {
+            self.all_wait(group, key, seq, at_start);
         }
+        self.two_forms(group, (key, seq, id));
         if seq >= LOOKS_LIKE_A_TIME && first(&self.time_as_seq) {
             warn!(
                 group,
@@ -65,7 +132,8 @@ impl Traps {
         }
     }
 
-    fn all_wait(&self, group: &str, key: &Key, seq: u64, commits: u64) {
+    fn all_wait(&self, group: &str, key: &Key, seq: u64, at_start: AtStart) {
+        let AtStart { commits, first_seq } = at_start;
         if self.all_wait.load(Ordering::Relaxed) {
             return;
         }
@@ -81,7 +149,19 @@ impl Traps {
         let seqs: BTreeSet<u64> = waiting.values().copied().collect();
         let keys = waiting.len();
         waiting.clear();
-        if first(&self.all_wait) && seqs.len() == keys {
+        if !first(&self.all_wait) {
+            return;
+        }
+        if let (1, Some(begins_with)) = (seqs.len(), seqs.first()) {
+            warn!(
+                group,
+                keys,
+                begins_with,
+                first_seq,
+                "all keys begin with one seq, and wait for those before it: `first_seq` is not what the producer begins with. A new \
+                 group can have it; this one keeps its `first_seq`"
+            );
+        } else if seqs.len() == keys {
             warn!(
                 group,
                 keys,

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::backoff::RetryBackoff;
 use super::breaker::{Breaker, Turned};
+use super::deliveries::{self, Limits};
 use super::intake::Intake;
 use super::lease_keeper::{Lease, LeaseKeeper};
 use super::outlet::Outlet;
@@ -22,7 +23,7 @@ use super::store_client::{BatchAnswer, Call, StoreClient};
 use super::store_clock::StoreClock;
 use super::tasks::{TaskEvent, Tasks};
 use super::telemetry::Telemetry;
-use super::{Settings, Worker, WorkerError, WorkerPhase, deliveries, hurry, settler};
+use super::{Settings, Worker, WorkerError, WorkerPhase, hurry, settler};
 use crate::event::Key;
 use crate::handler::{HandlerError, HandlerOptions, OnStateLoss, WorkerLease};
 use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
@@ -106,7 +107,7 @@ impl WorkerLoop {
             mut random,
         } = worker;
         let name: Arc<str> = Arc::from(group.name());
-        let telemetry = Arc::new(Telemetry::new(&name, health));
+        let telemetry = Arc::new(Telemetry::new(&name, &options.policy, health));
         let keeper = LeaseKeeper {
             store: Arc::clone(&store),
             group: group.clone(),
@@ -156,6 +157,7 @@ impl WorkerLoop {
                 on_late: options.on_late,
                 on_stale: options.on_stale,
                 defer: settings.defer,
+                excerpts: HashMap::new(),
                 settlements: Vec::new(),
             },
             inputs: RunInputs {
@@ -165,6 +167,7 @@ impl WorkerLoop {
                 states,
                 batches: options.batch > 1,
                 numbers_itself: options.policy.order.numbers_itself(),
+                max_body_bytes: settings.max_body_bytes,
                 lease: Arc::new(lease.clone()),
             },
             store: StoreClient::new(
@@ -315,8 +318,9 @@ impl WorkerLoop {
                 }
                 Some(batch) = self.deliveries.recv(), if !draining => {
                     self.engine.set_now(self.clock.now());
-                    let order = self.options.policy.order;
-                    deliveries::take(&mut self.engine, &mut self.outlet, &*self.inputs.handler, (&self.settings, order), batch);
+                    let policy = &self.options.policy;
+                    let limits = Limits { settings: &self.settings, first_seq: policy.first_seq, order: policy.order };
+                    deliveries::take(&mut self.engine, &mut self.outlet, &*self.inputs.handler, limits, batch);
                 }
                 _ = self.task_events.recv_many(&mut task_events, TASK_EVENTS) => {
                     self.engine.set_now(self.clock.now());

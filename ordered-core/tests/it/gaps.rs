@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::handler::OnPassed;
-use ordered_core::protocol::GapPolicy;
+use ordered_core::protocol::{GapPolicy, Start};
 use ordered_core::transport::{Faults, MemoryBroker, Publish, ReasonKind};
-use ordered_core::worker::{Control, MissingEvents, Repair, StuckBecause};
+use ordered_core::worker::{Control, MissingEvents, Repair, StuckBecause, WorkerBuilder};
 
 use crate::bench::{World, event};
 use crate::failures::view;
@@ -304,4 +304,41 @@ async fn a_control_event_that_makes_no_sense_is_dead_lettered() {
         texts[2],
         "a control event needs the header x-ordered-from, and this one has none"
     );
+}
+
+/// People saw: a group that begins in the middle of a stream, in which every key waits for its first 56 events.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_begins_in_the_middle_of_a_stream_goes_on_with_what_it_sees() {
+    let world = World::new(Faults::default());
+    let of = |key: &str, seqs: &[u64]| -> Vec<Envelope> {
+        seqs.iter().map(|seq| event(key, *seq)).collect()
+    };
+    let settle = Duration::from_secs(10);
+    let start = |worker: WorkerBuilder| worker.start(Start::FirstSeen { settle });
+    let worker = world.start("w1", start);
+    publish(&world, of("a", &[58, 57, 60])).await;
+    publish(&world, of("new", &[1, 2])).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    // What begins with the first seq waits for nothing.
+    assert_eq!(world.by_key()["new"], [1, 2]);
+    assert!(!world.by_key().contains_key("a"));
+    publish(&world, of("a", &[56])).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(world.by_key()["a"], [56, 57, 58]);
+    publish(&world, of("a", &[59, 12])).await;
+    world
+        .until("the rest", |world| {
+            world.handled() == 7 && world.broker.backlog() == 0
+        })
+        .await;
+    assert_eq!(world.by_key()["a"], [56, 57, 58, 59, 60]);
+    let dead = world.broker.dead_letters();
+    assert_eq!((dead.len(), dead[0].1.kind), (1, ReasonKind::Stale));
+    // A later gap is a gap, and a worker that comes later knows where the key is.
+    worker.stop().await;
+    let worker = world.start("w2", start);
+    publish(&world, of("a", &[63])).await;
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(view(&world, "a").await.last_seq, 60);
+    worker.stop().await;
 }

@@ -264,3 +264,109 @@ async fn a_second_handler_is_refused_with_the_name_of_the_first() {
         "{error}"
     );
 }
+
+/// The lines with these words that a worker logs when it is given these events.
+async fn told(words: &str, events: Vec<Envelope>) -> Vec<String> {
+    let lines = Lines::default();
+    let guard = lines.taken_down();
+    let world = World::new(Faults::default());
+    let worker = world.start("w1", |worker| worker);
+    for event in events {
+        world.broker.publish(vec![event]).await.unwrap();
+        world
+            .until("it is settled", |world| world.broker.backlog() == 0)
+            .await;
+    }
+    worker.stop().await;
+    drop(guard);
+    lines.with(words)
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_differ_only_in_case_or_unicode_form_are_told_once_where_one_waits() {
+    let words = "two keys differ only in case or in their Unicode form";
+    let composed = "caf\u{e9}";
+    let decomposed = "cafe\u{301}";
+    for (one, other) in [("Order-7", "order-7"), (composed, decomposed)] {
+        let events = [(one, 1), (one, 3), (other, 2), (one, 4), (other, 5)];
+        let events = events.map(|(key, seq)| event(key, seq)).to_vec();
+        let told = told(words, events).await;
+        let [line] = &told[..] else {
+            panic!("one line, not {told:?}");
+        };
+        assert!(
+            line.contains("WARN") && line.contains("group=\"test\""),
+            "{line}"
+        );
+        for field in [" key=", " other_key=", " seq=2", " event_id="] {
+            assert!(line.contains(field), "no {field} in: {line}");
+        }
+    }
+    // Two keys that are whole are nobody's business.
+    let events = [("A", 1), ("a", 1), ("A", 2), ("a", 2)];
+    let events = events.map(|(key, seq)| event(key, seq)).to_vec();
+    assert_eq!(told(words, events).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_producers_that_number_one_key_independently_are_told_once() {
+    let of = |producer: &str, seq: u64| Envelope::new(format!("k {seq} {producer}-{seq}"));
+    let events = (1..=6).flat_map(|seq| {
+        // Now one is first, and now the other.
+        let (first, second) = if seq % 2 == 0 { ("a", "b") } else { ("b", "a") };
+        [of(first, seq), of(second, seq)]
+    });
+    let told = told("seq after seq of a key is in conflict", events.collect()).await;
+    let [line] = &told[..] else {
+        panic!("one line, not {told:?}");
+    };
+    let fields = "group=\"test\" key=\"k\" seq=3 event_id=\"a-3\"";
+    assert!(line.contains("WARN") && line.contains(fields), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seq_that_does_not_count_is_told_once() {
+    let events = (1..=6).map(|number| Envelope::new(format!("k 1 id-{number}")));
+    let words = "events with different ids come again and again under one seq";
+    let told = told(words, events.collect()).await;
+    let [line] = &told[..] else {
+        panic!("one line, not {told:?}");
+    };
+    assert!(line.contains("group=\"test\" key=\"k\" seq=1"), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_seq_that_is_not_the_producers_is_told_once() {
+    let lines = Lines::default();
+    let guard = lines.taken_down();
+    let world = World::new(Faults::default());
+    let first = (1..=40).map(|key| event(&format!("k{key}"), 1));
+    world.broker.publish(first.collect()).await.unwrap();
+    let worker = world.start("w1", |worker| {
+        worker.options(|options| options.policy.first_seq = 0)
+    });
+    world
+        .until("all held", |world| world.broker.backlog() == 0)
+        .await;
+    worker.stop().await;
+    drop(guard);
+    let told = lines.with("all keys begin with one seq");
+    let [line] = &told[..] else {
+        panic!("one line, not {told:?}");
+    };
+    let fields = "group=\"test\" keys=32 begins_with=1 first_seq=0";
+    assert!(line.contains(fields), "{line}");
+}
+
+/// People saw: events that were not handled, and no line that said so.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_not_handled_because_of_its_id_is_told() {
+    let events = (1..=5).map(|seq| Envelope::new(format!("k {seq} order-created")));
+    let words = "an event was not handled, because its id was committed under another seq";
+    let told = told(words, events.collect()).await;
+    let [line] = &told[..] else {
+        panic!("one line in ten seconds, not {told:?}");
+    };
+    let fields = "group=\"test\" key=\"k\" seq=2 event_id=\"order-created\"";
+    assert!(line.contains("WARN") && line.contains(fields), "{line}");
+}

@@ -5,5 +5,6 @@ mod hostile;
 mod numbering;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+mod settings;
 #[cfg(feature = "opentelemetry")]
 mod trace;

@@ -1,6 +1,7 @@
 mod calling;
 mod decode;
 mod options;
+mod places;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -8,6 +9,7 @@ use syn::spanned::Spanned;
 
 pub(crate) use decode::{decode, place};
 pub(crate) use options::options;
+pub(crate) use places::places;
 
 use crate::model::Model;
 

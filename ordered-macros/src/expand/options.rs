@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use crate::attr::{OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss, Order};
+use crate::attr::{OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss, Order, Start};
 use crate::model::Model;
 
 pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
@@ -86,6 +86,15 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
     assign(quote!(policy.max_crashes), given.max_crashes.map(number));
     assign(quote!(policy.dedup_ttl), given.dedup_ttl.map(duration));
     assign(quote!(policy.key_quota.events), given.max_held.map(number));
+    let settle = given
+        .settle
+        .map(duration)
+        .unwrap_or_else(|| quote!(#private::Start::SETTLE));
+    let start = given.start.map(|start| match start {
+        Start::FirstSeq => quote!(#private::Start::FirstSeq),
+        Start::FirstSeen => quote!(#private::Start::FirstSeen { settle: #settle }),
+    });
+    assign(quote!(policy.start), start);
     assign(quote!(policy.first_seq), given.first_seq.map(number));
     // What makes lanes deeper comes before what says how deep they are.
     let ahead = [

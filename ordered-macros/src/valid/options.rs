@@ -1,4 +1,4 @@
-use crate::attr::{Envelope, OnGap, Options, Order};
+use crate::attr::{Envelope, OnGap, Options, Order, Start};
 use crate::errors::Errors;
 
 /// What no single option can tell.
@@ -43,6 +43,7 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         ("gap_timeout", options.gap_timeout),
         ("stuck_after", options.stuck_after),
         ("give_up_after", options.give_up_after.flatten()),
+        ("settle", options.settle),
     ] {
         if duration.is_some_and(|duration| duration.is_zero()) {
             let value = options.setting(name).map(|setting| &setting.value);
@@ -59,6 +60,19 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         );
     }
     order(options, errors);
+    if options.settle.is_some()
+        && options.start != Some(Start::FirstSeen)
+        && options
+            .setting("start")
+            .is_none_or(|_| options.start.is_some())
+    {
+        let name = options.setting("settle").map(|setting| &setting.name);
+        errors.at(
+            name,
+            "`settle` says how long smaller seqs of a new key may still come, and a key begins with `first_seq`: add \
+             `start = \"first_seen\"`",
+        );
+    }
     gap(options, errors);
     ahead(options, errors);
     if let (Some(key), Some(seq)) = (&options.key, &options.seq) {

@@ -35,8 +35,10 @@ impl Inspect for RedisStore {
 
     async fn group(&self, name: &str) -> Result<Option<Group>, StoreError> {
         let meta = self.shared.names.meta(name);
-        let answer = self.ask(vec![command("HGET", &[&meta, "policy"])]).await?;
-        let Some(policy) = Reply::of(answer)?.maybe_text()? else {
+        let read = command("HMGET", &[&meta, "policy", "places"]);
+        let mut fields = self.one(read).await?;
+        let (policy, places) = (fields.maybe_text()?, fields.maybe_text()?);
+        let Some(policy) = policy else {
             return Ok(None);
         };
         let policy: Policy = serde_json::from_str(&policy).map_err(|error| {
@@ -45,7 +47,9 @@ impl Inspect for RedisStore {
             ))
             .with_source(error)
         })?;
-        Ok(Some(Group::new(name, policy)))
+        // Of another version, or none: edits are then not compared.
+        let places = places.and_then(|places| serde_json::from_str(&places).ok());
+        Ok(Some(Group::new(name, policy).with_places(places)))
     }
 
     async fn totals(&self, group: &Group) -> Result<Totals, StoreError> {

@@ -40,6 +40,8 @@ struct Meta {
     is_ready: bool,
     /// The order of its keys; a group of a version that knew one order says nothing.
     order: Option<String>,
+    /// The seq that its keys begin with; a group that was made before this was kept has it in its rules alone.
+    first_seq: Option<u64>,
 }
 
 impl RedisStore {
@@ -66,6 +68,9 @@ impl RedisStore {
             };
             let sequence = Order::Sequence.as_str();
             group.check_order(meta.order.as_deref().unwrap_or(sequence))?;
+            if let Some(first_seq) = meta.first_seq {
+                group.check_first_seq(first_seq)?;
+            }
             let incarnation = meta.incarnation;
             if self.agree(group, &meta, now, &mut created).await? {
                 let state = self.read_state(group, incarnation).await?;
@@ -110,12 +115,14 @@ impl RedisStore {
             "secret",
             "ready",
             "order",
+            "first_seq",
         ]);
         let mut fields = Reply::new(self.ask(vec![read]).await?.remove(0))?;
         let (layout, buckets) = (fields.maybe_text()?, fields.maybe_text()?);
         let (incarnation, secret) = (fields.maybe_text()?, fields.maybe_bytes()?);
         let is_ready = fields.maybe_text()?.as_deref() == Some("1");
         let order = fields.maybe_text()?;
+        let first_seq = fields.maybe_text()?.and_then(|first| first.parse().ok());
         if let Some(layout) = layout.filter(|layout| layout != LAYOUT) {
             return Err(StoreError::refused(format!(
                 "the group `{}` was written to Redis by another version of this store (layout {layout}, and this is \
@@ -141,6 +148,7 @@ impl RedisStore {
             secret: secret.ok_or_else(|| misshaped("secret"))?,
             is_ready,
             order,
+            first_seq,
         }))
     }
 
@@ -149,18 +157,20 @@ impl RedisStore {
         let incarnation = fastrand::u64(..);
         let text = incarnation_text(incarnation);
         let buckets = self.shared.buckets.to_string();
+        let first_seq = group.policy().first_seq.to_string();
         let secret = [
             fastrand::u64(..).to_be_bytes(),
             fastrand::u64(..).to_be_bytes(),
         ]
         .concat();
-        let fields: [(&str, &[u8]); 6] = [
+        let fields: [(&str, &[u8]); 7] = [
             ("layout", LAYOUT.as_bytes()),
             ("buckets", buckets.as_bytes()),
             ("incarnation", text.as_bytes()),
             ("secret", &secret),
             ("ready", b"0"),
             ("order", group.policy().order.as_str().as_bytes()),
+            ("first_seq", first_seq.as_bytes()),
         ];
         let is_written = self.write(&self.meta(group), "", &fields).await?;
         Ok(is_written.then_some(incarnation))
@@ -287,6 +297,10 @@ impl RedisStore {
         let policy = serde_json::to_string(group.policy()).map_err(|error| {
             StoreError::refused("the rules of the group cannot be written").with_source(error)
         })?;
+        let places = serde_json::to_string(&group.places()).map_err(|error| {
+            StoreError::refused("where the events of the group have their key cannot be written")
+                .with_source(error)
+        })?;
         let set = |name: &str, field: &str, value: &str| {
             let mut set = cmd("HSET");
             set.arg(name).arg(field).arg(value);
@@ -298,6 +312,7 @@ impl RedisStore {
         let mut commands = vec![
             known,
             set(&names.meta(group.name()), "policy", &policy),
+            set(&names.meta(group.name()), "places", &places),
             set(&names.workers(group.name()), worker.as_str(), &version),
         ];
         for structure in ["K", "O"] {

@@ -27,9 +27,9 @@ async fn the_attributes_are_explained() {
         "visibility=45s",
         "dead_letters=\"target.fifo\"",
         "WARN",
-        "max_receive_count=3",
-        "set maxReceiveCount to 100 or more",
-        "seconds=3600",
+        "the queue breaks a promise: it puts an event aside into target.fifo by itself after 3 receives",
+        "Set maxReceiveCount to 100 or more",
+        "the queue breaks a promise: it forgets what waits for longer than 1 h (MessageRetentionPeriod)",
         "eu-central-1",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -76,27 +76,95 @@ async fn the_visibility_timeout_is_held_against_the_handlers() {
 #[tokio::test(start_paused = true)]
 async fn the_receives_of_the_queue_are_held_against_the_attempts_of_the_handler() {
     let text = said(30, 5, 4).await;
-    let both = "max_crashes=5";
-    says(
-        &text,
-        &[
-            "WARN",
-            "max_receive_count=4",
-            both,
-            "before its key is halted",
-        ],
-    );
+    let before = "before its key is halted (max_crashes = 5)";
+    says(&text, &["WARN", "after 4 receives", before]);
     let text = said(30, 5, 5).await;
     says(
         &text,
         &[
             "WARN",
-            "max_receive_count=5",
-            both,
-            "after so many receives",
+            "after 5 receives",
+            "also one that was only deferred",
         ],
     );
     let text = said(30, 5, 100).await;
     says(&text, &["INFO", "max_receive_count=100", "one receive"]);
     assert!(!text.contains("WARN"), "{text}");
+}
+
+/// What a worker is told of a queue with these attributes.
+async fn promises<const N: usize>(
+    attributes: [(&str, &str); N],
+    worker: WorkerFacts,
+) -> Vec<String> {
+    let canned = Canned::new(&[], |_| None).attributes(attributes);
+    let queue = "orders.fifo";
+    let refused = {
+        let strict = canned.connect(queue).strict(true).await.unwrap();
+        strict.introduce(worker);
+        strict.start(Intake { max_unsettled: 5 }).await
+    };
+    let log = Log::new();
+    let consumer = canned.connect(queue).await.unwrap();
+    consumer.introduce(worker);
+    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    let text = log.text();
+    let lines = text.lines().filter(|line| line.contains("WARN"));
+    let broken = |line: &str| {
+        let (_, promise) = line.split_once("the queue breaks a promise: ").unwrap();
+        promise.rsplit_once(" queue=").unwrap().0.to_owned()
+    };
+    let broken: Vec<String> = lines.map(broken).collect();
+    match refused {
+        Ok(()) => assert_eq!(broken, [""; 0]),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("is refused, since `strict` is set: "),
+                "{text}"
+            );
+            assert!(broken.iter().all(|broken| text.contains(broken)), "{text}");
+        }
+    }
+    broken
+}
+
+/// People saw: events that came again and again, were put aside by the queue, forgotten, or dropped, with nothing said at the start.
+#[tokio::test(start_paused = true)]
+async fn every_attribute_of_a_queue_that_breaks_a_promise_is_told_in_one_line_or_refused() {
+    let worker = WorkerFacts::new(Duration::from_secs(30), 5);
+    let good = [
+        ("VisibilityTimeout", "30"),
+        ("MessageRetentionPeriod", "345600"),
+        ("DelaySeconds", "5"),
+        ("ContentBasedDeduplication", "true"),
+    ];
+    assert_eq!(promises(good, worker).await, [""; 0]);
+    let gap = worker.with_gap_timeout(Some(Duration::from_secs(60)));
+    let headers = worker.with_headers(true);
+    let slow = WorkerFacts::new(Duration::from_secs(13 * 60 * 60), 5);
+    let policy =
+        r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:t.fifo","maxReceiveCount":10}"#;
+    for (attribute, value, worker, words) in [
+        (
+            "VisibilityTimeout",
+            "9",
+            worker,
+            "are out of sight for 9 s only",
+        ),
+        (
+            "MessageRetentionPeriod",
+            "600",
+            worker,
+            "waits for longer than 10 min",
+        ),
+        ("RedrivePolicy", policy, worker, "after 10 receives"),
+        ("DelaySeconds", "900", gap, "delays every event by 15 min"),
+        ("ContentBasedDeduplication", "true", headers, "equal bodies"),
+        ("VisibilityTimeout", "30", slow, "a handler may take 13 h"),
+    ] {
+        let told = promises([(attribute, value)], worker).await;
+        assert_eq!(told.len(), 1, "{attribute}: {told:?}");
+        assert!(told[0].contains(words), "{}", told[0]);
+    }
 }

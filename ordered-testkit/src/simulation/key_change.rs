@@ -33,7 +33,7 @@ impl Snapshot {
         let letters = store.letters(group, key, &slots).await.ok()?;
         let dead = places.into_iter().zip(letters);
         let dead = dead.filter_map(|(place, letter)| Some((place, letter?)));
-        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+        let past = state.held.iter().take_while(|seq| state.is_past(*seq));
         let past: Vec<u64> = past.collect();
         let slots: Vec<Slot> = past.iter().copied().map(Slot::Held).collect();
         let letters = store.letters(group, key, &slots).await.ok()?;

@@ -100,6 +100,7 @@ macro_rules! store_suite {
             state a_group_is_created_once,
             state a_group_keeps_its_order,
             state an_opening_changes_no_key,
+            state a_group_keeps_the_seq_that_its_keys_begin_with,
             inspect pages_list_every_key_of_an_index,
             inspect a_record_says_all_that_is_known,
             inspect totals_follow_every_change,

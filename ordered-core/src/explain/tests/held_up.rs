@@ -3,7 +3,7 @@
 use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, worker};
 use crate::admin::Admin;
 use crate::explain::{Standing, explain};
-use crate::protocol::{GapPolicy, RepairView, TroubleView};
+use crate::protocol::{GapPolicy, Policy, RepairView, Start, TroubleView};
 use crate::store::Group;
 
 #[test]
@@ -27,7 +27,7 @@ fn a_gap_that_is_waited_for() {
 #[test]
 fn at_the_beginning_of_a_stream_nobody_is_asked_to_send_all_of_it_again() {
     let mut view = key().holding([4711]).gap_since(180_000);
-    view.last_seq = 0;
+    (view.last_seq, view.next_seq) = (0, 1);
     let explanation = explained(&view, &waiting());
     let commands: Vec<Option<&str>> = explanation
         .remedies
@@ -323,6 +323,43 @@ fn a_paused_key() {
          e-42 since 11:59:59 UTC. Nothing will happen by itself: nothing of it runs until it is resumed. You can: \
          `ordered resume order-17` to let the key go on.",
     );
+}
+
+#[test]
+fn a_key_that_begins_with_what_comes_first() {
+    let mut view = key().holding([57, 58]).gap_since(4_000);
+    (view.last_seq, view.next_seq) = (0, 1);
+    let settle = std::time::Duration::from_secs(10);
+    let policy = Policy {
+        start: Start::FirstSeen { settle },
+        ..Policy::default()
+    };
+    let group = Group::new("orders", policy);
+    let explanation = explained(&view, &group);
+    let words = "By itself it begins with seq 57 at 12:00:06 UTC (in 6 s), unless a smaller one comes first (start = first_seen, \
+                 settle = 10 s).";
+    assert!(explanation.text.contains(words), "{}", explanation.text);
+    assert_eq!(explanation.by_itself.unwrap().at, Some(NOON + 6_000));
+}
+
+#[test]
+fn a_key_that_is_paused_for_a_time() {
+    let mut view = key().holding([42]);
+    (view.paused, view.paused_until) = (true, Some(NOON + 600_000));
+    assert_text(
+        &view,
+        &waiting(),
+        "order-17 is paused until 12:10:00 UTC. Else seq 42 could run. It is done up to seq 41 (fence 9). 1 event is held: \
+         42 (100 B), id e-42 since 11:59:59 UTC. The pause ends at 12:10:00 UTC (in 10 min), and the key goes on. You can: \
+         `ordered resume order-17` to let the key go on.",
+    );
+    let foreseen = explained(&view, &waiting()).by_itself.unwrap();
+    assert_eq!(foreseen.at, Some(NOON + 600_000));
+    view.group_paused = true;
+    let explanation = explained(&view, &waiting());
+    assert_eq!(explanation.by_itself, None);
+    let words = "order-17 is paused until 12:10:00 UTC, and so is its whole group.";
+    assert!(explanation.text.starts_with(words), "{}", explanation.text);
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(super) fn key() -> KeyView {
     KeyView {
         key: "order-17".into(),
         last_seq: 41,
+        next_seq: 42,
         epoch: 0,
         fence: 9,
         attempts: 0,
@@ -45,6 +46,7 @@ pub(super) fn key() -> KeyView {
         phase: "open".into(),
         due: None,
         paused: false,
+        paused_until: None,
         group_paused: false,
         trouble: None,
         gap_since: None,

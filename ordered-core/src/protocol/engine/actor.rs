@@ -282,7 +282,7 @@ impl<D> Actor<D> {
             }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
             let seen = || event.seen.unwrap_or(false) || own.ids.contains(&event.id);
-            let is_ahead = event.seq > state.last_seq && event.is_of(state.epoch);
+            let is_ahead = !state.is_past(event.seq) && event.is_of(state.epoch);
             if is_ahead && (!policy.order.numbers_itself() || !seen()) {
                 return None;
             }

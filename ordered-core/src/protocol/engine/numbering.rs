@@ -22,10 +22,10 @@ impl<D> Actor<D> {
         let head = match begun {
             Some(event) => Some(event.seq),
             None => {
-                let (last_seq, epoch) = (own.state.last_seq, own.state.epoch);
+                let state = &own.state;
                 let waits = |event: &&Event<D>| {
                     let is_placed = !event.replay && !Arrival::is_unnumbered(event.seq);
-                    is_placed && event.seq > last_seq && event.is_of(epoch)
+                    is_placed && !state.is_past(event.seq) && event.is_of(state.epoch)
                 };
                 let first = self.queue.rest().find(waits).map(|event| event.seq);
                 let last = if order.coalesces() {
@@ -34,7 +34,7 @@ impl<D> Actor<D> {
                 } else {
                     None
                 };
-                order.head(&own.state, first, last)
+                order.head(state, first, last)
             }
         };
         let before = own.state.last_seq;

@@ -94,7 +94,7 @@ impl<D> Actor<D> {
     fn last_begun(&self, tip: u64, has_no_gaps: bool) -> Option<u64> {
         let done = self.queue.done();
         match done.checked_sub(1) {
-            _ if has_no_gaps => Some(tip + done as u64),
+            _ if has_no_gaps => Some(tip.wrapping_add(done as u64)),
             None => Some(tip),
             Some(last) => {
                 let last = self.queue.iter().nth(last)?;

@@ -101,7 +101,7 @@ impl<D> Shared<D> {
     pub(super) fn obstacle(&self, state: &KeyState) -> Waiting {
         let why = match state.phase {
             Phase::Halted { .. } => Obstacle::Halted,
-            _ if state.paused || self.paused => Obstacle::Paused,
+            _ if state.paused.is_on() || self.paused => Obstacle::Paused,
             Phase::BackingOff { .. } => Obstacle::BackingOff,
             Phase::Open if state.is_suspect() => Obstacle::BackingOff,
             Phase::Open => Obstacle::Gap,

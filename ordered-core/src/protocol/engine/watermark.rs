@@ -1,5 +1,6 @@
 use super::key_map::KeyMap;
 use crate::event::Key;
+use crate::protocol::state::behind;
 use crate::protocol::{Fence, KeyState};
 
 /// How many keys are remembered at least; up to twice as many are.
@@ -46,7 +47,7 @@ impl Watermark {
 
     /// The higher of both, in position and in fence.
     pub(super) fn join(self, other: Self) -> Self {
-        let place = |mark: &Self| (mark.epoch, mark.last_seq);
+        let place = |mark: &Self| (mark.epoch, behind(mark.last_seq));
         let higher = std::cmp::max_by_key(self, other, place);
         let fence = self.fence.max(other.fence);
         Self { fence, ..higher }
@@ -54,7 +55,7 @@ impl Watermark {
 
     /// Whether the key was further than this state says.
     pub(super) fn is_beyond(self, state: &KeyState) -> bool {
-        (self.epoch, self.last_seq) > (state.epoch, state.last_seq)
+        (self.epoch, behind(self.last_seq)) > (state.epoch, state.head())
     }
 }
 

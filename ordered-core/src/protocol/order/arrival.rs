@@ -92,6 +92,7 @@ impl Arrival {
     pub(crate) fn top(state: &KeyState) -> u64 {
         let dead = state.dead.get(&state.epoch).and_then(|dead| dead.last());
         let others = [state.held.last(), state.absent.last(), dead];
-        others.into_iter().flatten().fold(state.last_seq, u64::max)
+        let passed = state.head().saturating_sub(1);
+        others.into_iter().flatten().fold(passed, u64::max)
     }
 }

@@ -117,7 +117,7 @@ impl Order {
 
 /// The first of the events that wait beyond the last seq.
 fn first_waiting(state: &KeyState, in_memory: Option<u64>) -> Option<u64> {
-    let held = first_waiting_after(state, state.last_seq);
+    let held = state.held.at_or_after(state.head());
     held.into_iter().chain(in_memory).min()
 }
 

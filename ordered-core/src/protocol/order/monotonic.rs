@@ -18,7 +18,7 @@ pub struct Monotonic;
 impl Monotonic {
     /// The newest version that waits.
     pub(super) fn newest(state: &KeyState, in_memory: Option<u64>) -> Option<u64> {
-        let held = state.held.last().filter(|held| *held > state.last_seq);
+        let held = state.held.last().filter(|held| !state.is_past(*held));
         held.into_iter().chain(in_memory).max()
     }
 
@@ -29,7 +29,7 @@ impl Monotonic {
         in_memory: impl Fn(u64) -> bool,
     ) -> u64 {
         let state = &*transition.state;
-        let superseded = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+        let superseded = state.held.iter().take_while(|seq| state.is_past(*seq));
         // What was skipped, or has a dead letter under its seq, is looked at.
         let is_plain = |seq: &u64| {
             !in_memory(*seq) && !state.is_dead(*seq) && !state.was_skipped(*seq, transition.now)

@@ -12,7 +12,7 @@ pub struct Sequence;
 impl Sequence {
     /// Whether an event is the next after another one.
     pub(super) fn follows(before: u64, seq: u64) -> bool {
-        seq == before + 1
+        seq == before.wrapping_add(1)
     }
 
     /// What an event is whose seq was committed under another id: where ids are remembered that far back, another event has

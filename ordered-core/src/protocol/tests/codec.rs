@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::protocol::Fence;
 use crate::protocol::{
-    Anchor, CorruptBody, KeyState, LastError, Phase, RepairAsked, SeqSet, Skipped,
+    Anchor, CorruptBody, KeyState, LastError, Pause, Phase, RepairAsked, SeqSet, Skipped,
 };
 
 /// A moment as fences have it, in milliseconds.
@@ -61,7 +61,7 @@ fn a_later_version_is_refused_with_what_to_do() {
 #[test]
 fn damage_is_told() {
     let whole = KeyState {
-        paused: true,
+        paused: Pause::UntilResumed,
         ..KeyState::new(7)
     };
     let body = whole.encode(Fence(0));
@@ -89,6 +89,23 @@ prop_compose! {
     }
 }
 
+fn pause() -> impl Strategy<Value = Pause> {
+    prop_oneof![
+        Just(Pause::No),
+        Just(Pause::UntilResumed),
+        any::<(u64, u64)>().prop_map(|(at, length)| Pause::Until { at, length }),
+    ]
+}
+
+#[test]
+fn a_pause_is_written_as_the_flag_that_it_was() {
+    for (pause, flag) in [(Pause::No, false), (Pause::UntilResumed, true)] {
+        let bytes = postcard::to_extend(&flag, Vec::new()).unwrap();
+        assert_eq!(postcard::from_bytes(&bytes), Ok(pause));
+        assert_eq!(postcard::to_extend(&pause, Vec::new()), Ok(bytes));
+    }
+}
+
 prop_compose! {
     fn counters()(
         last_seq in prop_oneof![0..100_u64, any::<u64>()],
@@ -98,7 +115,7 @@ prop_compose! {
         unfinished: u32,
         on_trial: bool,
         tried_at: u64,
-        paused: bool,
+        paused in pause(),
         gap_since: Option<u64>,
         repair in prop::option::of(any::<(u64, u64, u32)>()),
     ) -> KeyState {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::scene::{Scene, id_of, seq};
 use crate::protocol::{ABSENT_RANGES, Phase, Placement, RepairAsked};
-use crate::protocol::{GapPolicy, Verb};
+use crate::protocol::{GapPolicy, Start, Verb};
 use crate::store::{Listing, NEVER};
 
 const AFTER: Duration = Duration::from_secs(10);
@@ -265,6 +265,38 @@ fn the_deadline_of_a_gap_is_cut_when_the_clock_stepped_back() {
     end_gap(&mut scene);
     let deadline = scene.state.gap_deadline(&scene.policy);
     assert_eq!(deadline, Some(scene.now + 10_000));
+}
+
+#[test]
+fn a_key_begins_with_the_smallest_seq_that_comes_within_its_time() {
+    let settle = Duration::from_secs(10);
+    let mut scene = Scene::with(|policy| policy.start = Start::FirstSeen { settle });
+    let look = |scene: &mut Scene| {
+        scene.change(|transition| {
+            transition.watch_gap(false);
+            transition.end_gap_if_over("w");
+        });
+    };
+    scene.hold(58);
+    look(&mut scene);
+    let end = scene.now + 10_000;
+    assert_eq!(scene.state.gap_deadline(&scene.policy), Some(end));
+    scene.now = end - 1;
+    scene.hold(57);
+    scene.hold(60);
+    look(&mut scene);
+    assert_eq!(scene.state.head(), 1);
+    scene.now = end;
+    look(&mut scene);
+    assert_eq!(scene.state.head(), 57);
+    assert!(scene.state.is_ready() && scene.state.skipped.is_empty());
+    // What is missing from there on is a gap as any other, and what lies below comes too late.
+    scene.process(58);
+    look(&mut scene);
+    scene.now += 1_000_000;
+    look(&mut scene);
+    assert_eq!(scene.state.head(), 59);
+    assert_eq!(scene.place(12, &id_of(12)), Placement::Stale);
 }
 
 #[test]

@@ -94,8 +94,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn verb(wish: &Wish, last_seq: u64) -> Verb {
-    let at = |ahead: &u64| seq((last_seq + ahead).saturating_sub(2).max(1));
+fn verb(wish: &Wish, (head, least): (u64, u64)) -> Verb {
+    let at = |ahead: &u64| seq((head + ahead).saturating_sub(3).max(least));
     match wish {
         Wish::Retry => Verb::Retry,
         Wish::Skip(to) => Verb::Skip {
@@ -126,8 +126,9 @@ struct World {
 
 impl World {
     fn step(&mut self, step: &Step) {
-        let last_seq = self.scene.state.last_seq;
-        let at = |ahead: u64| (last_seq + ahead).saturating_sub(2).max(1);
+        let head = self.scene.state.head();
+        let least = self.scene.policy.first_seq.min(1);
+        let at = |ahead: u64| (head + ahead).saturating_sub(3).max(least);
         match step {
             Step::Deliver { ahead, odd } => self.deliver(at(*ahead), *odd),
             Step::Post { ahead, odd } => {
@@ -159,7 +160,7 @@ impl World {
             Step::Pass(millis) => self.scene.now += millis,
             Step::Back(millis) => self.scene.now -= millis,
             Step::Operate(wish) => {
-                let _ = self.scene.operate(&verb(wish, last_seq));
+                let _ = self.scene.operate(&verb(wish, (head, least)));
             }
         }
         let head = self.scene.state.head();
@@ -193,7 +194,7 @@ impl World {
     /// Runs a replay, or what is at the head; looks at what was posted and is past.
     fn run(&mut self, outcome: Outcome) {
         let state = &self.scene.state;
-        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+        let past = state.held.iter().take_while(|seq| state.is_past(*seq));
         for seq in past.collect::<Vec<_>>() {
             self.scene.change(|transition| transition.remove_held(seq));
         }
@@ -207,7 +208,7 @@ impl World {
         let Some(seq) = replay.or(is_here.then_some(head)) else {
             return;
         };
-        let before = (state.epoch, state.last_seq);
+        let before = (state.epoch, state.head());
         match outcome {
             Outcome::Commit => self.scene.commit(seq),
             Outcome::Retry => self
@@ -220,7 +221,7 @@ impl World {
         if !matches!(outcome, Outcome::Retry) {
             self.delivered.remove(&seq);
         }
-        let after = (self.scene.state.epoch, self.scene.state.last_seq);
+        let after = (self.scene.state.epoch, self.scene.state.head());
         if replay.is_some() {
             assert_eq!(before, after, "a replay moves nothing");
         } else if matches!(outcome, Outcome::Commit | Outcome::DeadLetter) {
@@ -231,14 +232,14 @@ impl World {
     fn holds_true(&mut self, before: &KeyState) {
         let Scene { state, mailbox, .. } = &self.scene;
         assert!(
-            state.last_seq >= before.last_seq || state.epoch > before.epoch,
+            state.head() >= before.head() || state.epoch > before.epoch,
             "the last seq falls only with a new epoch"
         );
         assert!(state.epoch >= before.epoch);
         self.posted.retain(|seq| state.held.contains(*seq));
         for seq in state.held.iter() {
             let posted = self.posted.contains(&seq);
-            assert!(posted || seq > state.last_seq, "{seq} is held and past");
+            assert!(posted || !state.is_past(seq), "{seq} is held and past");
             assert!(
                 posted || !state.is_dead(seq) && !state.absent.contains(seq),
                 "{seq} is held, and dead or absent"
@@ -249,13 +250,13 @@ impl World {
         for (epoch, seq) in state.dead_letters() {
             assert!(epoch <= state.epoch);
             assert!(
-                epoch < state.epoch || seq <= state.last_seq || state.absent.contains(seq),
+                epoch < state.epoch || state.is_past(seq) || state.absent.contains(seq),
                 "the key would wait for the dead letter {seq}"
             );
         }
         let replays = state.replays.keys();
         assert!(replays.clone().all(|seq| state.is_dead(*seq)));
-        assert!(replays.clone().all(|seq| *seq <= state.last_seq));
+        assert!(replays.clone().all(|seq| state.is_past(*seq)));
         let slots: BTreeSet<Slot> = state
             .held
             .iter()
@@ -320,12 +321,14 @@ proptest! {
         attempts in 1..4_u32,
         ttl in 1..5_000_u64,
         on_gap in gap_policy(),
+        first_seq in 0..3_u64,
     ) {
         let scene = Scene::with(|policy| {
             policy.max_attempts = Some(attempts);
             policy.max_crashes = attempts;
             policy.dedup_ttl = Duration::from_millis(ttl);
             policy.on_gap = on_gap;
+            policy.first_seq = first_seq;
         });
         let mut world = World { scene, posted: BTreeSet::new(), delivered: BTreeSet::new() };
         for step in &steps {

@@ -1,10 +1,12 @@
 //! What operators do to a key.
 
+use std::time::Duration;
+
 use super::scene::{Scene, held, id, id_of, seq};
 use crate::event::Envelope;
 use crate::protocol::{DeadCause, Effect, Refusal, Verb};
 use crate::protocol::{HeldNote, Phase, Placement, stored_event};
-use crate::store::Slot;
+use crate::store::{Listing, NEVER, Slot};
 
 /// A key that is halted at 1, with 2, 3 and 5 behind it.
 fn halted() -> Scene {
@@ -246,6 +248,70 @@ fn a_paused_key_releases_nothing_until_it_is_resumed() {
     assert_eq!(scene.operate(&Verb::Pause), Err(Refusal::Already));
     assert_eq!(scene.operate(&Verb::Resume), effect(0, &[1], &[]));
     assert_eq!(scene.operate(&Verb::Resume), Err(Refusal::Already));
+}
+
+#[test]
+fn a_pause_for_a_time_ends_by_itself() {
+    let mut scene = Scene::new();
+    scene.hold(1);
+    let length = Duration::from_secs(600);
+    let pause = Verb::PauseFor { length };
+    assert_eq!(pause.to_string(), "pause --for 10m");
+    assert_eq!(scene.operate(&pause), effect(0, &[], &[]));
+    let end = scene.now + 600_000;
+    let due = |scene: &Scene| {
+        let listing = scene
+            .state
+            .listing(&scene.policy, Listing::default(), scene.now);
+        listing.due
+    };
+    assert_eq!((scene.state.is_ready(), due(&scene)), (false, Some(end)));
+    scene.now = end - 1;
+    scene.change(|transition| transition.wake());
+    assert!(scene.state.is_blocked());
+    // Asked for again, it begins anew; without a time it ends with `resume` alone.
+    scene.operate(&pause).unwrap();
+    scene.now = end;
+    scene.change(|transition| transition.wake());
+    assert!(scene.state.is_blocked());
+    assert_eq!(scene.operate(&Verb::Pause), effect(0, &[], &[]));
+    scene.now += 600_000;
+    scene.change(|transition| transition.wake());
+    assert!(scene.state.is_blocked());
+    scene.operate(&pause).unwrap();
+    scene.now += 600_000;
+    scene.change(|transition| transition.wake());
+    assert!(scene.state.is_ready());
+    assert_eq!(scene.operate(&Verb::Resume), Err(Refusal::Already));
+}
+
+#[test]
+fn a_pause_is_no_longer_than_it_was_meant_to_be_where_the_clock_steps_back() {
+    let mut scene = Scene::new();
+    let length = Duration::from_secs(60);
+    scene.operate(&Verb::PauseFor { length }).unwrap();
+    scene.now -= 500_000;
+    scene.change(|transition| transition.wake());
+    assert_eq!(scene.state.paused.end(), Some(scene.now + 60_000));
+    scene.now += 60_000;
+    scene.change(|transition| transition.wake());
+    assert!(!scene.state.is_blocked());
+}
+
+#[test]
+fn a_halted_key_is_halted_when_its_pause_is_over() {
+    let mut scene = Scene::new();
+    scene.hold(1);
+    scene.state.phase = Phase::Halted { since: scene.now };
+    let length = Duration::from_secs(60);
+    scene.operate(&Verb::PauseFor { length }).unwrap();
+    scene.now += 60_000;
+    scene.change(|transition| transition.wake());
+    let listing = scene
+        .state
+        .listing(&scene.policy, Listing::default(), scene.now);
+    assert_eq!(listing.due, Some(NEVER));
+    assert!(scene.state.is_blocked() && !scene.state.paused.is_on());
 }
 
 #[test]

@@ -150,6 +150,7 @@ impl Store for MemoryStore {
         let state = shared.groups.get_mut(group.name());
         let state = state.ok_or_else(|| missing(group.name()))?;
         group.check_order(state.group.policy().order.as_str())?;
+        group.check_first_seq(state.group.policy().first_seq)?;
         state.group = group.clone();
         Ok(Opened {
             session: Session {

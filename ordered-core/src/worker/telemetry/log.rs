@@ -86,6 +86,12 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
         Occurrence::Duplicate { event } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was committed before");
         }
+        Occurrence::Committed {
+            event,
+            repeat: true,
+        } => {
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event was not handled, because its id was committed under another seq of the key: it was published twice, or different events have one id");
+        }
         Occurrence::Received { event, .. }
         | Occurrence::Started { event, .. }
         | Occurrence::Committed { event, .. } => {

@@ -67,6 +67,9 @@ fn cause(occurrence: &Occurrence<'_>) -> Option<String> {
         Occurrence::Deferred { why, .. } => format!("deferred {why:?}"),
         Occurrence::Stale { .. } => "stale".to_owned(),
         Occurrence::Late { .. } => "late".to_owned(),
+        Occurrence::Committed { repeat: true, .. } => "repeated".to_owned(),
+        Occurrence::Conflict { .. } => "conflict".to_owned(),
+        Occurrence::Malformed { reason } => of_error("malformed", "", &reason.text),
         _ => return None,
     })
 }

@@ -19,11 +19,11 @@ pub(super) use self::label::StoreCall;
 use self::ledger::Ledger;
 use self::log_limit::LogLimit;
 pub use self::metric::{METRICS, Metric, MetricKind};
-use super::traps::Traps;
+use super::traps::{AtStart, Traps};
 use super::{Health, Occurrence};
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key};
-use crate::protocol::{Millis, Obstacle, Waiting};
+use crate::protocol::{Millis, Obstacle, Policy, Start, Waiting};
 use crate::store::Swept;
 use crate::transport::TransportStatus;
 
@@ -31,6 +31,10 @@ use crate::transport::TransportStatus;
 pub(super) struct Telemetry {
     pub(super) deliveries: Ledger,
     group: Arc<str>,
+    /// The seq that a key begins with.
+    first_seq: u64,
+    /// Whether it waits for that.
+    waits_for_first: bool,
     pub(super) health: Health,
     pub(super) traps: Traps,
     commits: AtomicU64,
@@ -55,13 +59,15 @@ pub(super) struct Telemetry {
 }
 
 impl Telemetry {
-    pub(super) fn new(group: &Arc<str>, health: Health) -> Self {
+    pub(super) fn new(group: &Arc<str>, policy: &Policy, health: Health) -> Self {
         METRICS.iter().for_each(Metric::describe);
         let label = || SharedString::from(Arc::clone(group));
         let of = |call: usize| StoreCall::VALUES[call];
         Self {
             deliveries: Ledger::new(&label),
             group: Arc::clone(group),
+            first_seq: policy.first_seq,
+            waits_for_first: policy.start == Start::FirstSeq,
             health,
             traps: Traps::default(),
             commits: AtomicU64::new(0),
@@ -92,6 +98,14 @@ impl Telemetry {
     }
 
     pub(super) fn record(&self, occurrence: &Occurrence<'_>) {
+        match occurrence {
+            Occurrence::Received { event, .. } => self.traps.received(event.key),
+            Occurrence::Conflict { event, .. } => {
+                let event = (event.key, event.seq.get(), event.id);
+                self.traps.conflict(&self.group, event);
+            }
+            _ => {}
+        }
         if let Some(step) = step(occurrence) {
             self.steps[step as usize].increment(1);
         }
@@ -159,10 +173,13 @@ impl Telemetry {
     /// An event is held until then.
     pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
         if waiting.why == Obstacle::Gap {
-            let commits = self.commits.load(Ordering::Relaxed);
-            let is_new = waiting.for_seq == 1;
+            let at_start = AtStart {
+                commits: self.commits.load(Ordering::Relaxed),
+                first_seq: self.first_seq,
+            };
+            let is_new = waiting.for_seq == self.first_seq && self.waits_for_first;
             self.traps
-                .waits_in_gap(&self.group, event, is_new.then_some(commits));
+                .waits_in_gap(&self.group, event, is_new.then_some(at_start));
         }
     }
 

@@ -4,6 +4,7 @@ use tracing::{error, warn};
 
 use super::{LoopState, WorkerLoop};
 use crate::handler::OnStateLoss;
+use crate::protocol::last_seq_text;
 use crate::store::{Opened, Session, StoreError};
 use crate::worker::WorkerError;
 
@@ -20,7 +21,10 @@ impl WorkerLoop {
         let named: Vec<String> = known
             .iter()
             .take(NAMED_KEYS)
-            .map(|(key, mark)| format!("{key}: seq {} (fence {})", mark.last_seq, mark.fence))
+            .map(|(key, mark)| {
+                let last = last_seq_text(mark.last_seq);
+                format!("{key}: seq {last} (fence {})", mark.fence)
+            })
             .collect();
         error!(
             group = &*self.inputs.group,

@@ -36,7 +36,7 @@ async fn a_living_owner_gives_the_key_up_after_the_event_at_work() {
     assert!(is_operated(&operating.await.unwrap()));
     assert!(begun.elapsed() <= Duration::from_millis(100));
     let state = stage.state("key").await;
-    assert!(state.paused && state.held.contains(2));
+    assert!(state.paused.is_on() && state.held.contains(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,7 @@ async fn the_death_of_the_owner_is_noted_and_that_of_an_operator_is_not() {
         let _ = stage.operate_with(&Verb::Resume, no_wait()).await;
     }
     let state = stage.state("key").await;
-    assert_eq!((state.unfinished, state.paused), (1, false));
+    assert_eq!((state.unfinished, state.paused.is_on()), (1, false));
 }
 
 fn no_wait() -> OperateOptions {

@@ -1,11 +1,13 @@
 //! What `#[ordered_handler]` makes of a function.
 
 mod batches;
+mod beginning;
 mod calling;
 mod identity;
 mod malformed;
 mod options;
 mod outcome;
+mod oversized;
 mod places;
 mod shapes;
 mod unknown_types;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::handler::{HandlerOptions, OnExhausted, OnPassed, OnRepeat, OnStateLoss};
-use ordered_core::protocol::GapPolicy;
+use ordered_core::protocol::{GapPolicy, Start};
 use ordered_events::{Handler, ordered_handler};
 use serde::Deserialize;
 
@@ -148,6 +148,9 @@ alone! {
     wide_commit_window: commit_window = 1_000 => |o| o.set_commit_window(1_000);
     lane_depth: lane_depth = 1u32 => |o| o.policy.lane_depth = 1;
     first_seq: first_seq = 5 => |o| o.policy.first_seq = 5;
+    from_zero: first_seq = 0 => |o| o.policy.first_seq = 0;
+    from_first_seq: start = "first_seq" => |o| o.policy.start = Start::FirstSeq;
+    from_first_seen: start = "first_seen" => |o| o.policy.start = Start::FirstSeen { settle: Start::SETTLE };
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn the_place_of_an_unreadable_event() {
     for nowhere in [
         r#"{"order_id":"a","payload":7}"#,
         r#"{"order_id":"","seq":2}"#,
-        r#"{"order_id":"a","seq":0}"#,
+        r#"{"order_id":"a","seq":-1}"#,
         "no JSON",
         "",
     ] {

@@ -73,6 +73,20 @@ fn done(last_seq: u64) -> Outcome {
 }
 
 #[tokio::test]
+async fn keys_that_begin_with_zero_are_recorded_from_there() {
+    let mut client = World::new().await.client;
+    assert_eq!(record(&mut client, "k", run(0, 0)).await, Outcome::Recorded);
+    assert_eq!(record(&mut client, "k", run(0, 0)).await, done(0));
+    assert_eq!(record(&mut client, "k", run(1, 1)).await, Outcome::Recorded);
+    assert_eq!(record(&mut client, "k", run(0, 0)).await, done(1));
+    assert_eq!(
+        record(&mut client, "batch", run(0, 3)).await,
+        Outcome::Recorded
+    );
+    assert_eq!(record(&mut client, "batch", run(2, 2)).await, done(3));
+}
+
+#[tokio::test]
 async fn an_event_is_recorded_once() {
     let mut client = World::new().await.client;
     assert_eq!(record(&mut client, "k", run(1, 1)).await, Outcome::Recorded);

@@ -99,3 +99,30 @@ pub async fn an_opening_changes_no_key(stage: Stage<impl Inspect>) {
     assert!(!opened.expect("the group opens").created);
     assert_eq!(stage.read().await, before);
 }
+
+pub async fn a_group_keeps_the_seq_that_its_keys_begin_with(stage: Stage<impl Inspect>) {
+    let group = |name: &str, first_seq: u64| {
+        let mut policy = stage.group.policy().clone();
+        policy.first_seq = first_seq;
+        Group::new(name, policy)
+    };
+    for (first, other) in [(1, 0), (0, 1), (57, 58)] {
+        let name = unique("first");
+        let open = async |first_seq: u64| {
+            let group = group(&name, first_seq);
+            stage.store.open(&group, &WorkerId::new(A)).await
+        };
+        open(first).await.expect("the group opens");
+        let error = open(other).await.expect_err("its keys begin elsewhere");
+        assert_eq!(error.kind(), StoreErrorKind::Refused);
+        let text = error.to_string();
+        let begun = format!("was begun with `first_seq = {first}`");
+        assert!(
+            text.contains(&begun) && text.contains("ordered export"),
+            "{text}"
+        );
+        assert!(!open(first).await.expect("it is as it was").created);
+        let found = stage.store.group(&name).await.expect("the store is there");
+        assert_eq!(found, Some(group(&name, first)));
+    }
+}

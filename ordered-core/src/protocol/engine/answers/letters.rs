@@ -2,6 +2,7 @@ use crate::protocol::engine::actor::Actor;
 use crate::protocol::engine::effect::{EventChange, KeyChange};
 use crate::protocol::engine::event::{Event, Tokens};
 use crate::protocol::engine::shared::Shared;
+use crate::protocol::state::behind;
 use crate::protocol::{HeldNote, Transition, stored_event};
 use crate::store::{Letter, Slot};
 
@@ -41,7 +42,10 @@ impl<D: Default> Actor<D> {
         };
         let note = HeldNote::decode(&letter.note);
         // Nothing was committed since the id was looked up but what this owner knows.
-        let is_known = !replay && note.checked.is_some_and(|seq| seq >= own.known_from);
+        let is_known = !replay
+            && note
+                .checked
+                .is_some_and(|seq| behind(seq) >= behind(own.known_from));
         let seen = is_known.then(|| own.ids.contains(&letter.id));
         Some(Box::new(Event {
             seq,

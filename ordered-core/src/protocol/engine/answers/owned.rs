@@ -116,7 +116,7 @@ impl<D: Default> Actor<D> {
             transition.owner_died(worker.as_str());
             own.dirty = true;
             own.death_unsaved = true;
-            own.serial_until = own.state.last_seq + rules.reach();
+            own.serial_until = (own.state.head() + rules.reach()).saturating_sub(1);
             if let Some(seq) = replay.filter(|seq| !own.state.replays.contains_key(seq)) {
                 shared.observe_key(&self.key, KeyChange::ReplayCrashed { seq });
             }

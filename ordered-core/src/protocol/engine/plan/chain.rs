@@ -27,7 +27,7 @@ impl Chain {
             if place >= begun && is_compared(state, event) {
                 goes.push(event.seq);
             }
-            if event.replay || event.seq <= state.last_seq || !event.is_of(state.epoch) {
+            if event.replay || state.is_past(event.seq) || !event.is_of(state.epoch) {
                 continue;
             }
             // What the mailbox has belongs to the chain as well.
@@ -69,7 +69,7 @@ impl Chain {
         let begun = queue.done() + queue.running();
         let is_ahead = |event: &Event<D>| {
             let is_placed = !event.replay && !Arrival::is_unnumbered(event.seq);
-            is_placed && event.seq > state.last_seq && event.is_of(state.epoch)
+            is_placed && !state.is_past(event.seq) && event.is_of(state.epoch)
         };
         for (place, event) in queue.iter().enumerate() {
             if place >= begun && is_compared(state, event) {

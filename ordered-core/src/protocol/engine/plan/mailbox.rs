@@ -30,9 +30,9 @@ impl<D> Actor<D> {
         let Some(Ownership { ids, .. }) = self.ownership.as_deref() else {
             return;
         };
-        let last_seq = plan.transition.state.last_seq;
+        let head = plan.transition.state.head();
         let is_past = |event: &Event<D>| {
-            event.seq <= last_seq && event.is_stored() && !event.replay && event.seen.is_some()
+            event.seq < head && event.is_stored() && !event.replay && event.seen.is_some()
         };
         for event in self.queue.take_waiting(is_past) {
             let transition = &mut plan.transition;
@@ -78,10 +78,10 @@ impl<D> Actor<D> {
             return;
         }
         let state = &*plan.transition.state;
-        let (last_seq, epoch) = (state.last_seq, state.epoch);
+        let epoch = state.epoch;
         let goes = |event: &Event<D>| {
             let is_numbered = !Arrival::is_unnumbered(event.seq);
-            let is_ahead = event.seq > last_seq && event.is_of(epoch) && is_numbered;
+            let is_ahead = !state.is_past(event.seq) && event.is_of(epoch) && is_numbered;
             event.is_stored() || event.replay || is_ahead || is_compared(state, event)
         };
         for event in self.queue.take_waiting(goes) {
@@ -196,7 +196,7 @@ impl<D> Plan<'_, D> {
 
 /// Whether a dead letter has the seq of the event, which lies behind the key, and says whether it is the same.
 pub(super) fn is_compared<D>(state: &KeyState, event: &Event<D>) -> bool {
-    let is_past = event.seq <= state.last_seq && event.is_of(state.epoch);
+    let is_past = state.is_past(event.seq) && event.is_of(state.epoch);
     is_past && !event.is_stored() && event.seen == Some(false) && state.is_dead(event.seq)
 }
 

@@ -5,6 +5,7 @@ use crate::protocol::engine::effect::{Deferral, Disposition, Effect};
 use crate::protocol::engine::pending::{Leaving, PutFor};
 use crate::protocol::engine::queue::Queue;
 use crate::protocol::engine::shared::Shared;
+use crate::protocol::state::behind;
 use crate::protocol::{FailedRun, KeyState, QuotaLimit};
 use crate::worker::Control;
 
@@ -112,7 +113,7 @@ impl<D> Actor<D> {
     pub(super) fn plan_lost_epoch(&mut self, plan: &mut Plan<'_, D>) {
         let own = self.ownership.as_ref();
         if let Some(mark) = own.and_then(|own| own.lost_epoch) {
-            let next = mark.last_seq + 1;
+            let next = behind(mark.last_seq);
             plan.transition.reset(next, Some(mark.epoch), []);
             self.leave_old_epoch(plan);
         }

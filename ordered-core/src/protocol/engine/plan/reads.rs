@@ -31,26 +31,26 @@ impl<D> Actor<D> {
         let replays = replays.filter(|seq| self.queue.get_replay(*seq).is_none());
         let mut slots: Vec<Slot> = replays.take(most).map(|seq| state.dead_slot(seq)).collect();
         // What was posted under a seq that the key has passed is read, to see what it is.
-        let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+        let past = state.held.iter().take_while(|seq| state.is_past(*seq));
         let past = past.filter(|seq| !in_memory(*seq));
         slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
         let begun = self.queue.begun().filter(|event| !event.replay).last();
-        let after = begun.map_or(state.last_seq, |event| event.seq.max(state.last_seq));
+        let from = begun.map_or(state.head(), |event| state.head().max(event.seq + 1));
         let here = self.queue.rest().filter(|event| {
             let is_placed = !event.replay && !Arrival::is_unnumbered(event.seq);
-            is_placed && event.seq > after && event.is_of(state.epoch)
+            is_placed && event.seq >= from && event.is_of(state.epoch)
         });
         if policy.order.coalesces() {
             let newest = state
                 .held
                 .last()
-                .filter(|held| *held > after && !in_memory(*held));
+                .filter(|held| *held >= from && !in_memory(*held));
             let is_newest = |held: &u64| here.last().is_none_or(|event| event.seq < *held);
             slots.extend(newest.filter(is_newest).map(Slot::Held));
             return slots;
         }
         let mut here = here.map(|event| event.seq).peekable();
-        let held = state.held.iter().skip_while(|seq| *seq <= after);
+        let held = state.held.iter().skip_while(|seq| *seq < from);
         let mut held = held.filter(|seq| !in_memory(*seq)).peekable();
         let is_here = match (here.peek(), held.peek()) {
             (Some(here), Some(held)) => here < held,
@@ -92,7 +92,7 @@ fn slots_to_fetch<D>(
     let replays = replays.filter(|seq| queue.get_replay(*seq).is_none());
     slots.extend(replays.take(most).map(|seq| state.dead_slot(seq)));
     // What was posted and lies behind the key is read, to see what it is.
-    let past = state.held.iter().take_while(|seq| *seq <= state.last_seq);
+    let past = state.held.iter().take_while(|seq| state.is_past(*seq));
     let past = past.filter(|seq| !in_memory(*seq));
     slots.extend(past.take(most.saturating_sub(slots.len())).map(Slot::Held));
     let depth = policy.lane_depth.max(1) as usize;

@@ -86,8 +86,7 @@ impl Ghost {
             ..
         } = seen;
         let key = &save.key;
-        if after.epoch < before.epoch
-            || after.epoch == before.epoch && after.last_seq < before.last_seq
+        if after.epoch < before.epoch || after.epoch == before.epoch && after.head() < before.head()
         {
             return self.unless_lost(format!("the key went back: {before:?} to {after:?}"));
         }
@@ -97,12 +96,12 @@ impl Ghost {
                 .extend(discarded.map(|seq| (key.clone(), after.epoch, seq)));
         }
         let epoch = before.epoch;
-        let mut seq = before.last_seq + 1;
+        let mut seq = before.head();
         loop {
             let place = (key.clone(), epoch, seq);
             let ids = self.ids_at(&place).to_vec();
             let id = ids.iter().find(|id| save.remember.contains(id)).cloned();
-            let is_past = epoch < after.epoch || seq > after.last_seq;
+            let is_past = epoch < after.epoch || !after.is_past(seq);
             if is_past && (epoch == after.epoch || id.is_none()) {
                 break;
             }

@@ -117,7 +117,7 @@ impl World {
         let mut any = false;
         for key in self.scenario.keys.clone() {
             let state = self.state(&key);
-            if state.paused {
+            if state.paused.is_on() {
                 self.operate(&key, &Verb::Resume);
                 any = true;
             } else if state.is_blocked() {
@@ -177,7 +177,7 @@ impl World {
         for place in self.ghost.places() {
             let (key, epoch, seq) = place;
             let state = self.state(key);
-            let is_over = *epoch < state.epoch || *seq <= state.last_seq;
+            let is_over = *epoch < state.epoch || state.is_past(*seq);
             let ghost = &self.ghost;
             let known = ghost.committed.contains_key(place)
                 || ghost.dead.contains(place)

@@ -65,7 +65,7 @@ impl Scenario {
         let mut published = Vec::new();
         for key in &keys {
             published.extend(
-                events(key, &mut random)
+                events(key, rules.policy.first_seq, &mut random)
                     .into_iter()
                     .map(|w| (key.clone(), w)),
             );
@@ -141,6 +141,9 @@ fn rules(random: &mut fastrand::Rng) -> Rules {
     if random.u32(0..8) == 0 {
         policy.dedup_ttl = Duration::from_millis(random.u64(500..5_000));
     }
+    if random.u32(0..3) == 0 {
+        policy.first_seq = 0;
+    }
     let ahead = random.bool();
     Rules {
         worker: String::new(),
@@ -160,7 +163,7 @@ fn rules(random: &mut fastrand::Rng) -> Rules {
 }
 
 /// The events of a key, with what its producer says beside them.
-fn events(key: &Key, random: &mut fastrand::Rng) -> Vec<What> {
+fn events(key: &Key, first: u64, random: &mut fastrand::Rng) -> Vec<What> {
     let mut published = Vec::new();
     let epochs = if random.u32(0..6) == 0 { 2 } else { 1 };
     let (repeats, conflicts) = (random.u32(0..4) == 0, random.u32(0..4) == 0);
@@ -168,23 +171,23 @@ fn events(key: &Key, random: &mut fastrand::Rng) -> Vec<What> {
     for epoch in 0..epochs {
         let named = (epochs > 1).then_some(epoch);
         if epoch > 0 {
-            let at = Seq::new(1).expect("it is one");
+            let at = Seq::new(first).expect("it is small");
             published.push(What::Control(Control::Reset { at, epoch: named }));
         }
         let last = random.u64(3..=12);
         // A fill names no epoch.
         let fill = (epochs == 1 && random.u32(0..4) == 0).then(|| {
-            let from = random.u64(1..last);
+            let from = random.u64(first..last);
             (from, random.u64(from..last))
         });
-        for seq in 1..=last {
+        for seq in first..=last {
             let is_filled = fill.is_some_and(|(from, to)| (from..=to).contains(&seq));
             // Some events come all the same.
             if is_filled && random.u32(0..4) > 0 {
                 continue;
             }
-            let of = if repeats && seq > 1 && random.u32(0..4) == 0 {
-                random.u64(1..seq)
+            let of = if repeats && seq > first && random.u32(0..4) == 0 {
+                random.u64(first..seq)
             } else {
                 seq
             };
