@@ -38,10 +38,10 @@ fn order(seq: u64, size: usize) -> Envelope {
 async fn a_body_that_is_too_large_halts_its_key_and_makes_no_gap() {
     let (rabbit, redis) = tokio::try_join!(RabbitServer::shared(), RedisServer::shared()).unwrap();
     let (queue, prefix) = (unique("oversized"), unique("oversized"));
-    let store = RedisStore::builder(&redis.url()).prefix(&prefix);
+    let store = RedisStore::builder(redis.url()).prefix(&prefix);
     let store = store.connect().await.unwrap();
     let log = Log::default();
-    let amqp = || Amqp::connect(&rabbit.url()).queue(&queue);
+    let amqp = || Amqp::connect(rabbit.url()).queue(&queue);
     let transport = amqp().await.unwrap();
     let worker = |transport: Amqp| {
         Worker::builder()

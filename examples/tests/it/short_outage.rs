@@ -60,14 +60,14 @@ async fn a_short_outage_of_the_handlers_database_halts_no_key() {
         .await
         .unwrap();
     let (queue, prefix) = (unique("outage"), unique("outage"));
-    let store = RedisStore::builder(&redis.url()).prefix(&prefix);
+    let store = RedisStore::builder(redis.url()).prefix(&prefix);
     let store = store.connect().await.unwrap();
     let failed = Arc::new(AtomicUsize::new(0));
     let failures = Arc::clone(&failed);
     // All defaults.
     let worker = Worker::builder()
         .store(store.clone())
-        .transport(Amqp::connect(&rabbit.url()).queue(&queue).await.unwrap())
+        .transport(Amqp::connect(rabbit.url()).queue(&queue).await.unwrap())
         .handler(note)
         .state(pool.clone())
         .observe(move |occurrence| {
@@ -79,7 +79,7 @@ async fn a_short_outage_of_the_handlers_database_halts_no_key() {
     let running = tokio::spawn(worker.run_until(async {
         let _ = stopped.await;
     }));
-    let publisher = Amqp::connect(&rabbit.url())
+    let publisher = Amqp::connect(rabbit.url())
         .queue(&queue)
         .publisher()
         .await

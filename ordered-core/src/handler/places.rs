@@ -56,13 +56,13 @@ impl EventPlaces {
     #[must_use]
     pub fn new(
         key: impl IntoIterator<Item = EventPlace>,
-        seq: EventPlace,
+        seq: impl Into<Option<EventPlace>>,
         id: Option<EventPlace>,
     ) -> Self {
         Self {
             around: None,
             key: key.into_iter().collect(),
-            seq,
+            seq: seq.into(),
             id,
         }
     }

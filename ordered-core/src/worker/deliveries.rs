@@ -18,7 +18,6 @@ pub(super) struct Limits<'a> {
     /// The seq that a key begins with.
     pub(super) first_seq: u64,
     pub(super) order: Order,
-    pub(super) order: Order,
 }
 
 /// Gives deliveries to the engine. What cannot be read is dead-lettered.
