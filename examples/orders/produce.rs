@@ -2,8 +2,8 @@ use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use ordered_events::Envelope;
 use ordered_events::core::transport::shuffle_within;
+use ordered_events::{Envelope, Publisher};
 
 use crate::event;
 
@@ -83,7 +83,11 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     shuffle_within(&mut envelopes, options.shuffle, &mut random);
 
-    let publisher = ordered_events::publisher(&options.transport, &options.queue).await?;
+    let transport = ordered_events::publisher(&options.transport, &options.queue).await?;
+    // In the order that was drawn, which is not that of the orders: the events have no keys for the publisher, one batch goes out
+    // after the other, and the workers sort them.
+    let publisher = Publisher::builder(transport).batch(BATCH);
+    let publisher = publisher.concurrent_batches(1).build()?;
     let (total, begun, progress) = (
         envelopes.len(),
         Instant::now(),
@@ -91,7 +95,13 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     );
     let mut published = 0;
     for batch in envelopes.chunks(BATCH) {
-        publisher.publish(batch.to_vec()).await?;
+        let mut receipts = Vec::with_capacity(batch.len());
+        for event in batch {
+            receipts.push(publisher.enqueue(event.clone()).await?);
+        }
+        for receipt in receipts {
+            receipt.await?;
+        }
         published += batch.len();
         if progress {
             eprint!("\r{published} of {total} events");
