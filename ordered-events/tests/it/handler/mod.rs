@@ -5,6 +5,7 @@ mod calling;
 mod identity;
 mod malformed;
 mod options;
+mod orders;
 mod outcome;
 mod places;
 mod shapes;
