@@ -46,12 +46,15 @@ pub(super) struct Message {
     redelivered: bool,
 }
 
+/// A run under way: its name, its attempt, and the seqs and ids of its events.
+type Run = (RunId, u32, Vec<(u64, EventId)>);
+
 pub(super) struct Worker {
     number: usize,
     session: Session,
     engine: Engine<()>,
     call: Option<(Vec<Request>, Vec<Pending<()>>)>,
-    run: Option<(RunId, u32, Vec<(u64, EventId)>)>,
+    run: Option<Run>,
     timers: Vec<u64>,
     beat_at: u64,
 }
