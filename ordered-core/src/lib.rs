@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod event;
 pub mod explain;
 pub mod handler;
+pub mod logical;
 pub mod protocol;
 pub mod publish;
 pub mod store;

@@ -42,7 +42,6 @@ pub(super) const ARRIVAL_MOVES: Bounds = Bounds {
     marks_repeats: true,
     faults: Faults {
         lost_connections: true,
-        lost_answers: true,
         ..CALM
     },
     most_faults: Some(2),

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use before::explain_before;
 pub use standing::Standing;
+pub(crate) use words::date;
 pub use words::{events, grouped, moment, printable, ranges, shell_word, size, span};
 
 use crate::admin::WorkerView;

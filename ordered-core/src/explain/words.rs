@@ -26,7 +26,7 @@ pub fn moment(at: Millis, now: Millis) -> String {
 
 /// The date of a day since the Unix epoch: `civil_from_days` of
 /// <https://howardhinnant.github.io/date_algorithms.html>, for days from the epoch on.
-fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -6,6 +6,7 @@ mod calling;
 mod identity;
 mod malformed;
 mod options;
+mod orders;
 mod outcome;
 mod oversized;
 mod places;

@@ -46,7 +46,7 @@ pub(super) struct Message {
     redelivered: bool,
 }
 
-/// Its number, the attempt and its events.
+/// A run under way: its name, its attempt, and the seqs and ids of its events.
 type Run = (RunId, u32, Vec<(u64, EventId)>);
 
 pub(super) struct Worker {
