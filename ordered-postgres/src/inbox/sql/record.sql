@@ -4,7 +4,7 @@
 -- Changes one row, or none where it refuses. The last `where` is its condition.
 insert into ordered_progress as done
     (group_name, key, epoch, last_seq, skipped, event_id, fence, updated_at)
-values ($1, $2, $3, $5, int8multirange(int8range(least(1, $4), $4)), $6, $7, clock_timestamp())
+values ($1, $2, $3, $5, int8multirange(int8range(least(1::bigint, $4), $4)), $6, $7, clock_timestamp())
 on conflict (group_name, key) do update set
     epoch = excluded.epoch,
     last_seq = case
