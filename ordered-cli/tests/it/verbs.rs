@@ -134,6 +134,8 @@ async fn pause_and_resume_stop_a_key_and_a_group() {
 async fn a_pause_for_a_time_ends_by_itself_although_the_workers_were_restarted() {
     let world = World::calm().await;
     let worker = world.start("w1", |worker| worker);
+    world.publish("another", [1]).await;
+    world.until_done("another", 1).await;
     assert_eq!(
         world.ordered("pause k --for 3s").await.ok(),
         "k: pause: grant nothing more of it for 3 s, or until it is resumed; what runs is finished"
