@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use ordered_core::transport::TransportError;
 
 use crate::address::Address;
@@ -5,6 +7,8 @@ use crate::failure::has_no_leader;
 
 /// A queue whose node comes back, or whose members elect a leader, answers before that many attempts of ten seconds.
 const ATTEMPTS: u32 = 3;
+/// How long a worker that starts waits between two attempts.
+pub(crate) const ELECTION: Duration = Duration::from_secs(1);
 
 /// Attempts to consume, one after the other, that found the queue without a leader.
 #[derive(Debug, Default)]

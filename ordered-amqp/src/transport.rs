@@ -6,8 +6,11 @@ use ordered_core::transport::{
     Delivery, Fate, HandOver, Intake, Settlement, Transport, TransportError, TransportStatus,
 };
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::builder::{AmqpAddress, AmqpBuilder};
+use crate::failure::has_no_leader;
+use crate::leader::{ELECTION, Leaderless};
 use crate::publisher::AmqpPublisher;
 use crate::shared::Shared;
 use crate::{copies, driver};
@@ -73,11 +76,20 @@ impl Transport for Amqp {
 
     async fn start(&self, intake: Intake) -> Result<(), TransportError> {
         self.shared.begin()?;
-        let opened = async {
-            self.shared.look().await?;
-            self.shared.open(intake, 0).await
+        let mut leaderless = Leaderless::default();
+        let opened = loop {
+            let opened = async {
+                self.shared.look().await?;
+                self.shared.open(intake, 0).await
+            };
+            match opened.await {
+                // The members of a queue that was declared a moment ago may still elect one.
+                Err(error) if has_no_leader(&error) && !leaderless.is_to_be_told(&error) => {
+                    sleep(ELECTION).await;
+                }
+                opened => break opened,
+            }
         };
-        let opened = opened.await;
         let session = Arc::new(opened.inspect_err(|_| self.shared.begin_again())?);
         let (shared, first) = (Arc::clone(&self.shared), Arc::clone(&session));
         // Here and not only in the driver, so that `receive` and `settle` find it at once.
