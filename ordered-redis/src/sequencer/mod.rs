@@ -26,7 +26,7 @@
 //!   [lease](SequencerBuilder::lease). One that comes back after that may publish an event a second time, and never one
 //!   that comes before an event that is not published yet.
 //!
-//! It is as durable as Redis is set to be: see [`RedisStore`](crate::RedisStore). If Redis loses the counters, numbers are given
+//! It is as durable as Redis is set to be: see [`RedisStore`]. If Redis loses the counters, numbers are given
 //! a second time, and workers dead-letter the events as conflicts. [`raise`](Sequencer::raise) sets a counter.
 //!
 //! # What lies in Redis
