@@ -107,12 +107,23 @@ impl Pump {
             };
             let wait = self.settings.backoff().after(failures);
             tracing::warn!(%error, "the relay goes on in {wait:?}");
-            self.prefetched = None;
-            self.balance_at = Instant::now();
+            self.forget();
             if self.pause(Instant::now() + wait).await {
                 return Ok(());
             }
         }
+    }
+
+    /// Goes back to what the database has. A server that crashed, or a replica that was promoted, counts its transactions on from
+    /// what it has kept: events staged there would lie before a position that only this relay remembers, and stay unpublished.
+    fn forget(&mut self) {
+        self.prefetched = None;
+        self.shards.clear();
+        self.lagging.clear();
+        self.changed.clear();
+        self.published = Published::new(self.settings.known_keys);
+        self.unsaved = false;
+        self.balance_at = Instant::now();
     }
 
     async fn work(&mut self) -> Result<(), PostgresError> {

@@ -251,11 +251,11 @@ async fn a_key_halts_where_the_retention_has_removed_the_event_and_explain_says_
     );
     assert_eq!(*world.handled.lock().unwrap(), [1]);
     // Nobody asks any more. Who gives the event up lets the key go on.
-    let open = client.query(
-        "select 1 from ordered_repairs where answered_at is null",
-        &[],
-    );
-    assert!(open.await.unwrap().is_empty());
+    eventually("the request is answered", async || {
+        let open = "select 1 from ordered_repairs where answered_at is null";
+        client.query(open, &[]).await.unwrap().is_empty()
+    })
+    .await;
     let control = ordered_core::worker::Control::GapFill {
         from: Seq::new(2).unwrap(),
         to: Seq::new(2).unwrap(),

@@ -177,6 +177,48 @@ async fn a_relay_goes_on_after_a_restart_of_postgres() {
     relay.stop().await.unwrap();
 }
 
+/// A server that crashes gives out the numbers of transactions again that it had not written to the disk.
+#[tokio::test]
+async fn a_relay_publishes_what_is_staged_after_a_crash_took_transactions_back() {
+    let builder = PostgresServer::builder().setting("wal_writer_delay", "10s");
+    let mut server = builder.start().await.unwrap();
+    let url = server.database().await.unwrap();
+    let mut client = connect(&url).await;
+    migrate(&mut client).await.unwrap();
+    let recorder = Recorder::new();
+    // Nothing but what this test stages is written to the disk at once.
+    let relay = Running::start(relay(&url, &recorder).lease(Duration::from_secs(600)));
+    stage(&mut client, &["a"]).await;
+    recorder.has(1).await;
+    for round in 1..=5 {
+        let mut last = 0;
+        // Few enough for one page of the log: a full one is written to the disk.
+        for _ in 0..10 * round {
+            let transaction = client.transaction().await.unwrap();
+            let number = "select pg_current_xact_id()::text::bigint";
+            last = transaction.query_one(number, &[]).await.unwrap().get(0);
+        }
+        eventually("the relay has looked beyond them", async || {
+            let position = "select max(xid::text::bigint) from ordered_relay_shards";
+            let position: i64 = client.query_one(position, &[]).await.unwrap().get(0);
+            position >= last
+        })
+        .await;
+        server.restart().await.unwrap();
+        client = connect(&url).await;
+        let next = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+        let next: i64 = client.query_one(next, &[]).await.unwrap().get(0);
+        println!("round {round}: transaction {last} was the last, {next} is the next");
+        stage(&mut client, &["a"]).await;
+        recorder.has(1 + round).await;
+        if next <= last {
+            recorder.in_order();
+            return relay.stop().await.unwrap();
+        }
+    }
+    panic!("the server has written all transactions to the disk, five times");
+}
+
 #[tokio::test]
 async fn a_relay_does_not_start_on_what_it_cannot_work_with_and_says_why() {
     let recorder = Recorder::new();
