@@ -16,7 +16,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 ///
 /// It is open once nine of ten of the last first attempts failed for one cause, on several keys. Then one run starts after the
 /// other, each after a longer wait, until one succeeds. Later attempts do not open it: events that fail whenever they are tried
-/// shall not slow the others down.
+/// shall not slow the others down. Starts are taken from both ends of the keys that wait, in turns, so that many keys that share
+/// a fault do not hold up those behind them.
 pub(super) struct Breaker {
     group: std::sync::Arc<str>,
     /// How many first attempts are looked at; zero turns it off.
@@ -39,6 +40,8 @@ struct Open {
     since: Instant,
     next_start: Instant,
     wait: Duration,
+    /// Whether the key that has waited shortest is tried next, and not the one that has waited longest.
+    newest: bool,
 }
 
 /// What a run did to the breaker.
@@ -66,8 +69,9 @@ impl Breaker {
         self.open.as_ref().map(|open| open.next_start)
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.open.is_some()
+    /// While it is open: whether the key that has waited shortest is to be tried next, or the one that has waited longest.
+    pub(super) fn tries_newest(&self) -> Option<bool> {
+        self.open.as_ref().map(|open| open.newest)
     }
 
     /// Whether a run may start now.
@@ -80,6 +84,7 @@ impl Breaker {
         if let Some(open) = &mut self.open {
             open.next_start = Instant::now() + open.wait;
             open.wait = (open.wait * 2).min(self.longest_wait);
+            open.newest = !open.newest;
         }
     }
 
@@ -146,6 +151,7 @@ impl Breaker {
             since: now,
             next_start: now + FIRST_WAIT.min(self.longest_wait),
             wait: FIRST_WAIT.min(self.longest_wait),
+            newest: true,
         });
         warn!(
             group = &*self.group,

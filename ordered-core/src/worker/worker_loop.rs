@@ -349,8 +349,8 @@ impl WorkerLoop {
         }
         self.carry_out();
         if self.engine.has_ready() && self.lease.is_good() && state.reopening.is_none() {
-            if self.breaker.is_open() {
-                self.engine.prefer_first_attempts();
+            if let Some(newest) = self.breaker.tries_newest() {
+                self.engine.prefer_first_attempts(newest);
             }
             while self.breaker.admits()
                 && let Some(run) = self.engine.next_run()

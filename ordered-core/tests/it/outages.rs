@@ -64,6 +64,28 @@ async fn without_the_breaker_the_keys_back_off_and_none_is_halted_either() {
     assert!(runs.load(Ordering::Relaxed) > 400, "each is tried often");
 }
 
+/// The events of one customer whose database is unavailable come first, and are many.
+#[tokio::test(start_paused = true)]
+async fn many_keys_that_share_a_fault_do_not_hold_up_the_others_behind_them() {
+    let world = World::new(Faults::default()).script(|context| {
+        let number: usize = context.key().as_str()[1..].parse().unwrap();
+        if number < 400 {
+            Act::Fail
+        } else {
+            Act::Succeed
+        }
+    });
+    world.publish(800, 1).await;
+    let begun = Instant::now();
+    let worker = world.start("w1", |worker| worker.max_lanes(4_096).read_ahead(1_000));
+    world
+        .until("the others are handled", |world| world.handled() == 400)
+        .await;
+    let time = begun.elapsed();
+    worker.stop().await;
+    assert!(time < Duration::from_secs(30), "{time:?}");
+}
+
 /// How long an event is tried that always fails, and how often.
 async fn tried(change: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> (Duration, u32) {
     let (world, _) = unavailable_for(Duration::MAX);

@@ -261,9 +261,9 @@ impl<D: Default> Engine<D> {
     }
 
     /// Lets a key go next whose event was not tried yet, if one is ready.
-    pub fn prefer_first_attempts(&mut self) {
+    pub fn prefer_first_attempts(&mut self, newest: bool) {
         let (keys, shared) = (&self.keys, &self.shared);
-        self.schedule.prefer(|key| {
+        self.schedule.prefer(newest, |key| {
             let actor = keys.get(key);
             actor.is_some_and(|actor| actor.may_begin(shared) && actor.attempt() == 1)
         });

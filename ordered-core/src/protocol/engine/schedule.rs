@@ -50,9 +50,13 @@ impl Schedule {
         self.ready.pop_front()
     }
 
-    /// Lets the first key go next of which this holds.
-    pub(super) fn prefer(&mut self, is_preferred: impl Fn(&Key) -> bool) {
-        let place = self.ready.iter().position(is_preferred);
+    /// Lets a key go next of which this holds: the one that has waited longest, or shortest.
+    pub(super) fn prefer(&mut self, newest: bool, is_preferred: impl Fn(&Key) -> bool) {
+        let place = if newest {
+            self.ready.iter().rposition(is_preferred)
+        } else {
+            self.ready.iter().position(is_preferred)
+        };
         if let Some(key) = place.and_then(|place| self.ready.remove(place)) {
             self.ready.push_front(key);
         }
