@@ -204,10 +204,12 @@ impl<D> Queue<D> {
         }
     }
 
-    /// Nothing is in the mailbox any more.
-    pub(super) fn forget_stored(&mut self) {
+    /// Nothing is in the mailbox any more. What lay there belonged to this epoch, and to no later one.
+    pub(super) fn forget_stored(&mut self, epoch: Option<u64>) {
         for event in self.iter_mut() {
-            event.held_since = None;
+            if event.held_since.take().is_some() {
+                event.epoch = event.epoch.or(epoch);
+            }
         }
     }
 

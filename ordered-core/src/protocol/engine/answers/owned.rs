@@ -36,6 +36,7 @@ impl<D: Default> Actor<D> {
             None => Listing::default(),
         };
         let was_at = was.as_deref().map(Ownership::watermark);
+        let epoch = was.as_deref().map(|own| own.state.epoch);
         let marks = shared.watermarks.get(&self.key).into_iter().chain(was_at);
         let knew = marks.reduce(Watermark::join);
         let saved_fence = was.as_ref().map_or(Fence(0), |own| own.fence);
@@ -67,7 +68,7 @@ impl<D: Default> Actor<D> {
         self.ownership = Some(Box::new(own));
         if owned.body.is_none() {
             // What lay in the mailbox is gone with the state.
-            self.queue.forget_stored();
+            self.queue.forget_stored(epoch);
         }
         if let Some(save) = doubt {
             if carried_out {
