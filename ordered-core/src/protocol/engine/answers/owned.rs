@@ -69,6 +69,7 @@ impl<D: Default> Actor<D> {
         if owned.body.is_none() {
             // What lay in the mailbox is gone with the state.
             self.queue.forget_stored(epoch);
+            self.forget_saved_failure();
         }
         if let Some(save) = doubt {
             if carried_out {
@@ -152,7 +153,15 @@ impl<D: Default> Actor<D> {
         own.tip = own.state.last_seq;
         own.known_from = own.state.last_seq;
         let known = mark.last_seq;
+        self.forget_saved_failure();
         shared.observe_key(&self.key, KeyChange::Corrected { found, known });
+    }
+
+    /// The failure that the worker waits after was lost with the state: when the wait is given up, it is saved again.
+    fn forget_saved_failure(&mut self) {
+        for failure in self.waiting.iter_mut().chain(&mut self.failure) {
+            failure.saved = false;
+        }
     }
 
     /// A sink that has seen a higher fence refuses what runs under this one: nothing begins before the store gives a higher

@@ -121,8 +121,9 @@ impl World {
                 self.operate(&key, &Verb::Resume);
                 any = true;
             } else if state.is_blocked() {
+                // A replay that failed has its error with the dead letter.
                 assert!(
-                    state.last_error.is_some(),
+                    state.last_error.is_some() || !state.replays.is_empty(),
                     "{key} is halted without a reason: {state:?}"
                 );
                 self.operate(&key, &Verb::Retry);
