@@ -109,6 +109,7 @@
 //! # Features
 //!
 //! - `tls`: `amqps://` addresses, with rustls and the certificates of the system.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod ack_window;
 mod address;

@@ -3,6 +3,7 @@
 //!
 //! Applications depend on `ordered-events`, which re-exports what they need of this crate; authors of stores and
 //! transports depend on this crate.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admin;
 pub mod clock;

@@ -1,7 +1,8 @@
 // The README shows them all together, and its examples are tests.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     all(feature = "macros", feature = "redis", feature = "amqp"),
-    doc = include_str!("../../README.md")
+    doc = include_str!("../README.md")
 )]
 #![cfg_attr(
     not(all(feature = "macros", feature = "redis", feature = "amqp")),

@@ -60,6 +60,7 @@
 //! on the topic. A producer needs DESCRIBE and WRITE.
 //!
 //! [properties]: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod builder;

@@ -2,6 +2,7 @@
 //!
 //! An application stages its events in the transaction that causes them; [`Outbox`] numbers them there. A relay publishes
 //! what is committed, in order per key. `docs/outbox.md` is the guide.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
 pub mod inbox;

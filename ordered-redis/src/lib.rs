@@ -39,6 +39,7 @@
 //! again, or the Sentinels are asked again. Such errors are
 //! [`Unavailable`](ordered_core::store::StoreErrorKind::Unavailable), and the worker repeats the call. Only what does not pass
 //! by itself is [`Refused`](ordered_core::store::StoreErrorKind::Refused), and ends the worker.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod builder;

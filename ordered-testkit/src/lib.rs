@@ -1,6 +1,7 @@
 //! What tests need that use `ordered`: private [servers](server), a [proxy](proxy::Proxy) that breaks connections, the
 //! conformance suites with which the author of a transport or a store certifies it, and the [simulation], in which an
 //! application's handler meets every fault.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "suites")]
 mod eventually;

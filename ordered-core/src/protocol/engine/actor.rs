@@ -422,7 +422,11 @@ impl Ownership {
     /// How far the worker knows the key to be. A fence that nothing ran or was saved under was shown to nobody: the store may
     /// give it again.
     pub(super) fn watermark(&self) -> Watermark {
-        let shown = if self.began { self.fence } else { self.body_fence };
+        let shown = if self.began {
+            self.fence
+        } else {
+            self.body_fence
+        };
         let mark = Watermark::of(&self.state, shown);
         Watermark {
             last_seq: self.saved_seq.unwrap_or(mark.last_seq),
