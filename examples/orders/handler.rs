@@ -3,7 +3,7 @@ use ordered_events::{Context, HandlerError, Permanent, State, ordered_handler};
 use crate::event::{OrderChange, OrderEvent};
 use crate::ledger::Ledger;
 
-/// The whole application: writes the event down. An order that is created for nothing is refused for good; any other
+/// The whole application: writes the event down. An order that is created for nothing is refused permanently; any other
 /// error is worth another try.
 #[ordered_handler(key = "order_id", seq = "seq", group = "orders")]
 pub(crate) async fn apply_order(

@@ -93,7 +93,7 @@ pub static FAULTS: &[Fault] = &[
     ),
     fault(
         "stop-redis",
-        "Redis stops in order and is away for seconds",
+        "Redis stops in order and is unavailable for seconds",
         &[Blow::StopRedis],
         &[Part::Blow, Answer, Lease],
     ),
@@ -111,7 +111,7 @@ pub static FAULTS: &[Fault] = &[
     ),
     fault(
         "stop-rabbit",
-        "RabbitMQ stops in order and is away for seconds",
+        "RabbitMQ stops in order and is unavailable for seconds",
         &[Blow::StopRabbit],
         &[Part::Blow, Reconnect, Confirm],
     ),
@@ -367,7 +367,7 @@ pub static FAULTS: &[Fault] = &[
     ),
     kafka(
         "stop-kafka",
-        "the Kafka broker stops in order and is away for seconds",
+        "the Kafka broker stops in order and is unavailable for seconds",
         &[Blow::StopKafka],
         &[Part::Blow, KafkaReconnect, Rebalance],
     ),

@@ -79,7 +79,7 @@ pub enum Blow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Part {
-    /// What was struck was away, blocked or slow for so long.
+    /// What was struck was unavailable, blocked or slow for so long.
     Blow,
     /// A worker's lease and two sweeps: one that doubts the worker, and one that finds it dead.
     Lease,

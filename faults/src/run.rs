@@ -286,7 +286,7 @@ async fn dead_letters_of_the_store(
     }
 }
 
-/// Writes down where the store stands and what was put aside, which is the end of the history.
+/// Writes down where the store stands and what was dead-lettered, which is the end of the history.
 async fn settle_accounts(stage: &Stage<'_>, plan: &Plan, facts: &mut Facts) -> Result<(), Error> {
     let admin = admin(stage).await?;
     for (key, _) in last_seqs(plan) {

@@ -116,7 +116,7 @@ pub struct Bounds {
     pub repeats: bool,
     /// A delivery that comes again says so.
     pub marks_repeats: bool,
-    /// How many ticks a committed event is remembered; for good if `None`.
+    /// How many ticks a committed event is remembered; permanently if `None`.
     pub remembered: Option<u8>,
     /// How often one event is tried.
     pub attempts: u32,
@@ -138,7 +138,7 @@ pub struct Bounds {
     pub overflow: bool,
     /// What producers say of the first key besides.
     pub said: &'static [Said],
-    /// An event whose attempts are used up is put aside, and the key goes on; else it is halted.
+    /// An event whose attempts are used up is dead-lettered, and the key goes on; else it is halted.
     pub dead_letters: bool,
     /// What happens when an event has not come for a tick.
     pub on_gap: OnGap,

@@ -78,7 +78,7 @@ impl Model {
                         self.judge_commit(world, key, which, &from);
                     }
                 }
-                // It was put aside, and an operator had it run again.
+                // It was dead-lettered, and an operator had it run again.
                 Some((which, _)) => self.judge_commit(world, key, which, &from),
                 None => world.break_promise(Broken::Order),
             }
@@ -189,7 +189,7 @@ impl Model {
         world.pasts[key].committed.push(event);
     }
 
-    /// The key may move past seqs without a commit only where a producer filled them, they are put aside in the store, or
+    /// The key may move past seqs without a commit only where a producer filled them, they are dead-lettered in the store, or
     /// their gap lasted too long; and past nothing that is there.
     fn judge_passing(
         &self,

@@ -81,7 +81,7 @@ impl Model {
             && (is_mail(seq) || record.state().held.contains(seq))
     }
 
-    /// Committed, recognised as a repetition of what was committed, dead-lettered at the broker, put aside in the store, or
+    /// Committed, recognised as a repetition of what was committed, dead-lettered at the broker, dead-lettered in the store, or
     /// taken from there by an operator.
     fn is_at_its_end(&self, world: &World, which: Which) -> bool {
         let key = self.bounds.key_of(which);

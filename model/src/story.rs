@@ -91,7 +91,7 @@ impl Model {
                 )
             }
             Act::FailForGood(slot, run) => format!(
-                "{} fails for good at {}",
+                "{} fails permanently at {}",
                 name(slot),
                 self.running(before, slot, run)
             ),

@@ -32,7 +32,7 @@ pub(crate) struct Past {
     pub(crate) committed: Vec<Which>,
     /// Those that committed in an earlier one.
     pub(crate) earlier: Set,
-    /// Those that an operator took out of the store for good.
+    /// Those that an operator took out of the store permanently.
     pub(crate) discarded: Set,
     /// Those whose handler got done at least once.
     pub(crate) handled: Set,

@@ -57,7 +57,7 @@ async fn attempt(
                 Ok(()) => acks.sent_elsewhere(tag),
                 Err(error) => {
                     let queue = message.routing_key.as_str();
-                    tracing::warn!(%error, queue, "cannot put an event aside; trying again");
+                    tracing::warn!(%error, queue, "cannot dead-letter an event; trying again");
                     failed.push((tag, message));
                 }
             }
@@ -68,6 +68,6 @@ async fn attempt(
 
 fn unfinished(count: usize) -> TransportError {
     TransportError::unavailable(format!(
-        "the transport is closed before {count} events were put aside; the broker delivers them again"
+        "the transport is closed before {count} events were dead-lettered; the broker delivers them again"
     ))
 }

@@ -166,8 +166,8 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
     }
 }
 
-/// The broker is away for now.
+/// The broker is unavailable for now.
 pub(crate) fn away(address: &Address, error: lapin::Error) -> TransportError {
-    TransportError::unavailable(format!("RabbitMQ at {address} is away: {error}"))
+    TransportError::unavailable(format!("RabbitMQ at {address} is unavailable: {error}"))
         .with_source(error)
 }

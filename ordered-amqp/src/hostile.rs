@@ -121,7 +121,7 @@ fn any_message_is_read_and_copied() {
         };
         let dead = places.dead_letter(&original, &reason);
         let headers = dead.properties.headers().clone().unwrap_or_default();
-        // What the message says about itself does not hide why it was put aside.
+        // What the message says about itself does not hide why it was dead-lettered.
         let said = headers.inner().get(names::REASON);
         assert_eq!(said, Some(&AMQPValue::LongString("malformed".into())));
         assert_eq!(dead.body, original.body);

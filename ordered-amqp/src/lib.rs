@@ -89,7 +89,7 @@
 //! connection. While RabbitMQ refuses the login, the transport tries again, and the worker is not ready. Refused for longer than
 //! [`AmqpBuilder::refused_for`], it ends with the error.
 //!
-//! # When the broker is away
+//! # When the broker is unavailable
 //!
 //! Starting fails with what to do about it. Later on the transport reconnects for ever (unless the login is refused); what was unsettled is
 //! delivered again, and tokens of the old connection settle nothing. Consuming and publishing have a connection each,

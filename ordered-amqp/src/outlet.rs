@@ -155,7 +155,7 @@ impl Outlet {
         Ok(channel)
     }
 
-    /// The next call makes a connection of its own: RabbitMQ may have stopped to read this one for good, as it does when a
+    /// The next call makes a connection of its own: RabbitMQ may have stopped to read this one permanently, as it does when a
     /// quorum queue is deleted while more than a few messages for it are unconfirmed
     /// (<https://github.com/rabbitmq/rabbitmq-server/pull/1883>).
     async fn give_up(&self, link: &Arc<Link>) {

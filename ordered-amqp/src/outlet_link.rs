@@ -99,7 +99,7 @@ impl Link {
 
     pub(crate) async fn close(&self) {
         let closed = self.connection.close(200, "bye".into());
-        // A broker that is away notices by itself.
+        // A broker that is unavailable notices by itself.
         let _ = timeout(FAREWELL, closed).await;
     }
 }

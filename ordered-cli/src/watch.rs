@@ -7,7 +7,7 @@ use crate::output::{Report, print};
 /// Clears the screen and goes to its upper left corner.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
-/// Shows the report once, or again and again. A store that is away meanwhile is waited for.
+/// Shows the report once, or again and again. A store that is unavailable meanwhile is waited for.
 pub(crate) async fn show(
     viewing: &Viewing,
     report: impl AsyncFn() -> Result<Report, Failure>,

@@ -57,7 +57,7 @@ pub use ordered_core as core;
 ///
 /// #[ordered_handler(key = "order_id", seq = "seq", give_up_after = "2h", dedup_ttl = "7d")]
 /// async fn apply_order(event: OrderEvent, State(db): State<Db>) -> Result<(), HandlerError> {
-///     let amount: u32 = event.amount.parse().permanent()?; // No further try will mend it.
+///     let amount: u32 = event.amount.parse().permanent()?; // No further try will fix it.
 ///     let price = db.get(&event.order_id).ok_or("the price is not known yet")?; // Tried again later.
 ///     println!("order {} #{}: {}", event.order_id, event.seq, amount * price);
 ///     Ok(())

@@ -52,7 +52,7 @@ use crate::model::Model;
 /// | `backoff` | duration | The longest wait before the second attempt; it doubles with each further one. `"0s"`: no wait. | `"100ms"` |
 /// | `max_backoff` | duration | The longest wait before any attempt. | `"10s"`, or `backoff` if that is longer |
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
-/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed for good: its key stops at it, and later events wait behind it until an operator decides; or the store puts it aside, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
+/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed permanently: its key stops at it, and later events wait behind it until an operator decides; or the store dead-letters it, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
 /// | `on_state_loss` | `"stop"` or `"adopt"` | What workers do when the store has lost the state of the group, because it was flushed or has no disk and was restarted: they end with an error that names their keys; or they go on with a new state, into which each writes how far it knows its keys to be. What the store held and remembered is gone in either case. | `"stop"` |
 /// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. | `"wait"` |
 /// | `gap_timeout` | duration | After how long that is done. | required with `"skip"`, `"halt"` and `"repair"` |
@@ -146,7 +146,7 @@ use crate::model::Model;
 ///
 /// When it returns `Ok`, all of them are committed, in one call of the store. When it fails, panics or outlives its
 /// `timeout`, which is that of the whole run, none is: they run again one at a time (a `Vec` of one), which is no attempt of
-/// any. So the event that fails is found, and is retried, halted or put aside alone, with its own attempts. The function
+/// any. So the event that fails is found, and is retried, halted or dead-lettered alone, with its own attempts. The function
 /// must be sound under that: what it did of a run that failed, it is asked to do again.
 ///
 /// An event whose worker died runs alone as well, and so do those behind it that may have run with it. `max_attempts` must

@@ -127,7 +127,7 @@ fn any_message_is_read_and_can_be_put_aside() {
             text,
         };
         let mut letter = letter(&incoming, &reason, "q");
-        // What the message says about itself does not hide why it was put aside.
+        // What the message says about itself does not hide why it was dead-lettered.
         let said = letter.attributes.get(names::REASON);
         assert_eq!(
             said.and_then(MessageAttributeValue::string_value),

@@ -31,7 +31,7 @@ impl Report<'_> {
         match &self.facts.redrive {
             None => info!(
                 queue = self.queue,
-                "no redrive policy: only the worker puts events aside"
+                "no redrive policy: only the worker dead-letters events"
             ),
             Some(redrive) => self.redrive(redrive),
         }
@@ -104,7 +104,7 @@ impl Report<'_> {
                 queue = self.queue,
                 max_receive_count = redrive.max_receives,
                 target_queue = redrive.queue,
-                "the queue puts an event aside by itself after so many receives; attempts within one worker are one \
+                "the queue dead-letters an event by itself after so many receives; attempts within one worker are one \
                  receive"
             );
         }
@@ -191,7 +191,7 @@ impl Report<'_> {
             None => "also one that was only deferred, or was with a worker that crashed".to_owned(),
         };
         Some(format!(
-            "it puts an event aside into {target} by itself after {max_receives} receives (maxReceiveCount of its redrive policy), \
+            "it dead-letters an event into {target} by itself after {max_receives} receives (maxReceiveCount of its redrive policy), \
              {when}: its key then waits for it. Set maxReceiveCount to {MANY_RECEIVES} or more"
         ))
     }

@@ -133,7 +133,7 @@ async fn send(
                 dead_letters = dead_letters.queue,
                 id = message.message_id,
                 reason = failure.words,
-                "could not put an event aside; it comes again"
+                "could not dead-letter an event; it comes again"
             );
             // `Gone` would mean the receipt; here it is the letter that is refused.
             let kind = FailureKind::Refused;

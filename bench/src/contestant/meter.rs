@@ -83,7 +83,7 @@ impl Meter {
         }
     }
 
-    /// So many events are done for good.
+    /// So many events are done permanently.
     pub(super) fn done(&self, count: u64) {
         self.last.store(clock::monotonic(), Ordering::Relaxed);
         self.done.fetch_add(count, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use ordered_testkit::server::{RabbitServer, RedisServer};
 use crate::load::Load;
 use crate::orders::{PATIENCE, Setting, Worker};
 
-/// How long each server is away: the subject of the test, not a way to wait for something.
+/// How long each server is unavailable: the subject of the test, not a way to wait for something.
 const AWAY: Duration = Duration::from_secs(5);
 
 const LOAD: Load = Load {
@@ -20,7 +20,7 @@ async fn redis_and_rabbitmq_may_be_away_for_a_while() {
     let (mut rabbit, mut redis) =
         tokio::try_join!(RabbitServer::start(), RedisServer::start()).unwrap();
     let setting = Setting::new("away", rabbit.url(), redis.url());
-    // All of it is there before the work begins, and the work takes eight seconds at the least: no server is away when
+    // All of it is there before the work begins, and the work takes eight seconds at the least: no server is unavailable when
     // all is done.
     setting.produce(&LOAD).await;
     let options = ["--work-ms", "20", "--concurrency", "16"];

@@ -9,7 +9,7 @@ pub(super) struct Counts {
     pub(super) run_again: usize,
     pub(super) failed: usize,
     pub(super) put_aside: usize,
-    /// What was put aside although nobody else claimed its place.
+    /// What was dead-lettered although nobody else claimed its place.
     pub(super) put_aside_wrongly: Vec<String>,
     pub(super) longest_stall: Duration,
     pub(super) longest_stall_of_a_key: Duration,
@@ -49,7 +49,7 @@ impl Counts {
                     let claims = claims.get(&(event.key.as_str(), event.seq));
                     if claims.is_none_or(|ids| ids.len() < 2) {
                         let Event { key, seq, id } = event;
-                        let words = format!("{key} {seq} ({id}) was put aside: {reason}");
+                        let words = format!("{key} {seq} ({id}) was dead-lettered: {reason}");
                         counts.put_aside_wrongly.push(words);
                     }
                     aside.insert(event);

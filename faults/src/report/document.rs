@@ -31,7 +31,7 @@ fn results(reports: &[Report], build: &str) -> String {
         text,
         "{} kinds, {} injections, {} events in {} messages, in {} minutes ({build}): **{} lost, {} reordered, {} doubly \
          committed, {} overlaps**. {} runs of a handler came again after a crash or a lost lease, {} failed, panicked or \
-         were stopped; {} impostors were put aside. Seed {seed}.\n",
+         were stopped; {} impostors were dead-lettered. Seed {seed}.\n",
         reports.len(),
         sum(|report| report.injected),
         sum(|report| report.events),

@@ -68,7 +68,7 @@ pub struct Report {
     pub published: usize,
     /// How many batches the producer had to publish again, because the broker did not confirm them.
     pub refused: u64,
-    /// Events that had neither committed nor been put aside in the end.
+    /// Events that had neither committed nor been dead-lettered in the end.
     pub lost: usize,
     /// Events that were handled or committed out of order.
     pub reordered: usize,
@@ -80,7 +80,7 @@ pub struct Report {
     pub run_again: usize,
     /// Runs that failed, panicked or were stopped.
     pub failed: usize,
-    /// Events that claimed the place of another, and were put aside.
+    /// Events that claimed the place of another, and were dead-lettered.
     pub put_aside: usize,
     /// Workers that ended by themselves.
     pub died: usize,

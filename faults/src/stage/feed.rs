@@ -28,7 +28,7 @@ pub(crate) struct Feed {
     /// A queue was deleted: what is confirmed while it goes is gone, too, so that once more may not be enough.
     deleted: AtomicBool,
     /// What a deleted queue may have taken along has been published again after every key had come to its end: of a seq that
-    /// two events claim, the one that is to be put aside holds up nobody.
+    /// two events claim, the one that is to be dead-lettered holds up nobody.
     rounded_off: AtomicBool,
     refused: AtomicU64,
     done: AtomicBool,
@@ -124,7 +124,7 @@ impl Feed {
         last.values().sum()
     }
 
-    /// Publishes again what has not committed. Of a seq that two events claim that is also the one that was put aside.
+    /// Publishes again what has not committed. Of a seq that two events claim that is also the one that was dead-lettered.
     async fn once_more(&self, publisher: &Arc<dyn Publish>, tail: &Tail) {
         let published = &self.events[..self.published()];
         let missing: Vec<OrderEvent> = published

@@ -49,7 +49,7 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
     settle(&transport, &deliveries[31], a_second.clone()).await;
     server.queues_are_on_disk().await.unwrap();
     server.kill();
-    // Settling while the broker is away does nothing, and does not wait for it.
+    // Settling while the broker is unavailable does nothing, and does not wait for it.
     for delivery in &deliveries[32..40] {
         settle(&transport, delivery, Fate::Ack).await;
     }

@@ -39,7 +39,7 @@ async fn a_message_whose_headers_fill_a_frame_is_put_aside() {
     let put = settle(&transport, &again, Fate::DeadLetter(reason));
     tokio::time::timeout(Duration::from_secs(20), put)
         .await
-        .expect("it is put aside");
+        .expect("it is dead-lettered");
     let dead = client.get(&format!("{}.dead", queue.name)).await;
     let (body, properties) = dead.expect("it is there");
     assert_eq!(body, "{}");

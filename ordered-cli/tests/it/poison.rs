@@ -8,12 +8,12 @@ use ordered_core::worker::WorkerBuilder;
 
 use crate::world::{Act, Running, Scratch, World, masked};
 
-/// A worker whose handler never gets done with seq 2 of `order-17`, until it is mended, or the event is.
+/// A worker whose handler never gets done with seq 2 of `order-17`, until it is fixed, or the event is.
 async fn poisoned(
     change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
 ) -> (World, Running, Arc<AtomicBool>) {
-    let mended = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&mended);
+    let fixed = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&fixed);
     let world = World::new(move |context, text| {
         let poison = context.key().as_str() == "order-17" && context.seq().get() == 2;
         if poison && text == "as-sent" && !seen.load(Ordering::SeqCst) {
@@ -26,12 +26,12 @@ async fn poisoned(
     let worker = world.start("w3", change);
     world.publish("order-17", 1..=52).await;
     world.publish("other", 1..=5).await;
-    (world, worker, mended)
+    (world, worker, fixed)
 }
 
 /// The same, halted with its followers behind it.
 async fn halted() -> (World, Running, Arc<AtomicBool>) {
-    let (world, worker, mended) = poisoned(|worker| worker.max_attempts(3)).await;
+    let (world, worker, fixed) = poisoned(|worker| worker.max_attempts(3)).await;
     world
         .until("order-17", "halted before 51", |view| {
             view.phase == "halted" && view.held_events == 51
@@ -39,12 +39,12 @@ async fn halted() -> (World, Running, Arc<AtomicBool>) {
         .await;
     world.until_done("other", 5).await;
     assert_eq!(world.handled("order-17"), [1]);
-    (world, worker, mended)
+    (world, worker, fixed)
 }
 
 #[tokio::test]
 async fn explain_says_why_and_retry_releases_all_in_order_after_the_fix() {
-    let (world, worker, mended) = halted().await;
+    let (world, worker, fixed) = halted().await;
     let text = masked(&world.ordered("explain order-17").await.ok());
     assert!(!text.contains('\n'), "one paragraph");
     for said in [
@@ -64,7 +64,7 @@ async fn explain_says_why_and_retry_releases_all_in_order_after_the_fix() {
     let after = world.view("order-17").await.unwrap();
     assert_eq!((before.phase, before.fence), (after.phase, after.fence));
 
-    mended.store(true, Ordering::SeqCst);
+    fixed.store(true, Ordering::SeqCst);
     assert_eq!(
         world.ordered("retry order-17").await.ok(),
         "order-17: retry: release 51 events (2–52)"
@@ -76,7 +76,7 @@ async fn explain_says_why_and_retry_releases_all_in_order_after_the_fix() {
 
 #[tokio::test]
 async fn skip_goes_on_without_it_and_replay_brings_it_back() {
-    let (world, worker, mended) = halted().await;
+    let (world, worker, fixed) = halted().await;
     let would = world.ordered("skip order-17 --dry-run").await.ok();
     assert_eq!(
         would,
@@ -88,7 +88,7 @@ async fn skip_goes_on_without_it_and_replay_brings_it_back() {
     let all_others: Vec<u64> = [1].into_iter().chain(3..=52).collect();
     assert_eq!(world.handled("order-17"), all_others);
 
-    mended.store(true, Ordering::SeqCst);
+    fixed.store(true, Ordering::SeqCst);
     assert_eq!(
         world.ordered("replay order-17 --seq 2").await.ok(),
         "order-17: replay: run again 1 event (2)"
@@ -121,26 +121,26 @@ async fn discard_takes_it_out() {
 }
 
 #[tokio::test]
-async fn edit_mends_the_event_itself() {
+async fn edit_fixes_the_event_itself() {
     let (world, worker, _) = halted().await;
-    let body = Scratch::new("order-17 2 order-17-2 mended");
+    let body = Scratch::new("order-17 2 order-17-2 fixed");
     assert_eq!(
         world
             .run(&["edit", "order-17", "2", "--payload", body.path(), "--yes"])
             .await
             .ok(),
-        "order-17: edit: give seq 2 a body of 28 B for one of 29 B"
+        "order-17: edit: give seq 2 a body of 27 B for one of 29 B"
     );
     world.ordered("retry order-17").await.ok();
     world.until_done("order-17", 52).await;
     assert_eq!(world.handled("order-17"), (1..=52).collect::<Vec<_>>());
-    assert_eq!(world.handled_as("order-17", 2).as_deref(), Some("mended"));
+    assert_eq!(world.handled_as("order-17", 2).as_deref(), Some("fixed"));
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn with_dead_letter_the_key_goes_on_and_replay_of_all_brings_it_back() {
-    let (world, worker, mended) =
+    let (world, worker, fixed) =
         poisoned(|worker| worker.max_attempts(2).on_exhausted(OnExhausted::DeadLetter)).await;
     world.until_done("order-17", 52).await;
     assert_eq!(world.handled("order-17").len(), 51);
@@ -162,7 +162,7 @@ async fn with_dead_letter_the_key_goes_on_and_replay_of_all_brings_it_back() {
     let would = world.ordered("replay --dry-run").await.ok();
     assert_eq!(would, "order-17: replay would: run again 1 event (2)");
     assert!(!world.view("order-17").await.unwrap().dead[0].replay);
-    mended.store(true, Ordering::SeqCst);
+    fixed.store(true, Ordering::SeqCst);
     world.ordered("replay").await.ok();
     world
         .until("order-17", "with nothing aside", |view| {

@@ -8,9 +8,9 @@ pub enum KeyFilter {
     /// All.
     All,
     /// Those that do not go on by themselves: halted, paused, backing off, waiting for an event that has not come, or
-    /// with events that were put aside.
+    /// with events that were dead-lettered.
     Stuck,
-    /// Those of which the store keeps events: such as wait, or such as were put aside.
+    /// Those of which the store keeps events: such as wait, or such as were dead-lettered.
     Kept,
 }
 
@@ -38,7 +38,7 @@ pub struct GroupView {
     pub held_events: u64,
     /// The sum of their sizes.
     pub held_bytes: u64,
-    /// How many events were put aside by the store.
+    /// How many events were dead-lettered by the store.
     pub dead_events: u64,
     /// The key that has waited longest for an event that has not come, and since when.
     pub oldest_gap: Option<(String, Millis)>,
@@ -93,7 +93,7 @@ pub struct WorkersView {
     pub now: Millis,
 }
 
-/// An event that was put aside.
+/// An event that was dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadEntry {
     /// Its key.

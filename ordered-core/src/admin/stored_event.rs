@@ -9,7 +9,7 @@ use crate::protocol::{DeadCause, Millis};
 pub enum Shelf {
     /// Those that wait.
     Held,
-    /// Those that were put aside.
+    /// Those that were dead-lettered.
     Dead,
 }
 
@@ -25,13 +25,13 @@ pub struct StoredEvent {
     pub id: String,
     /// Since when the store keeps it there.
     pub since: Millis,
-    /// Why it was put aside; `None` for one that waits.
+    /// Why it was dead-lettered; `None` for one that waits.
     pub aside: Option<Aside>,
     /// The event itself.
     pub envelope: Envelope,
 }
 
-/// Why an event was put aside.
+/// Why an event was dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aside {
     /// Why.

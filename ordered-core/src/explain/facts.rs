@@ -61,7 +61,7 @@ impl<'a> Facts<'a> {
         missing
     }
 
-    /// The events that were put aside and are to be run again.
+    /// The events that were dead-lettered and are to be run again.
     pub(super) fn replays(&self) -> impl Iterator<Item = &'a DeadView> + use<'a> {
         let (epoch, head) = (self.view.epoch, self.view.next_seq);
         let here = move |dead: &&DeadView| dead.epoch == epoch && dead.seq < head && dead.replay;

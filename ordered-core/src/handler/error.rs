@@ -25,7 +25,7 @@ impl HandlerError {
         }
     }
 
-    /// A failure that no further try can mend: the key is halted at this event at once.
+    /// A failure that no further try can fix: the key is halted at this event at once.
     pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             source: error.into(),
@@ -49,7 +49,7 @@ impl HandlerError {
         self.retry_after
     }
 
-    /// Whether no further try can mend it.
+    /// Whether no further try can fix it.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.permanent

@@ -16,10 +16,10 @@ pub struct HandlerOptions {
     /// The longest wait that a worker sits out itself; for a longer one, or when half of its handler slots' worth of keys
     /// wait already, the event goes back to the store meanwhile. Default 250 ms.
     pub lane_backoff: Duration,
-    /// What becomes of an event that failed for good. Default: its key is halted.
+    /// What becomes of an event that failed permanently. Default: its key is halted.
     ///
     /// An event that kills its workers halts its key whatever is said here: no worker is there to hand it over, and the
-    /// store, which may not have it, cannot put aside what it does not have.
+    /// store, which may not have it, cannot dead-letter what it does not have.
     pub on_exhausted: OnExhausted,
     /// What becomes of an event that comes after its seq was skipped. Default: it is dead-lettered.
     pub on_late: OnPassed,
@@ -57,13 +57,13 @@ pub struct HandlerOptions {
 /// crash, is in memory meanwhile, and is named in the claim of its key.
 pub const MOST_AHEAD: u32 = 1_000;
 
-/// What becomes of an event that used up its attempts, or failed for good.
+/// What becomes of an event that used up its attempts, or failed permanently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnExhausted {
     /// Its key stops here, and later events wait behind it until an operator decides.
     #[default]
     Halt,
-    /// The store puts it aside, and the key goes on with the next; unless it kills its workers.
+    /// The store dead-letters it, and the key goes on with the next; unless it kills its workers.
     DeadLetter,
 }
 

@@ -62,12 +62,12 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// Why an event was put aside by the store.
+/// Why an event was dead-lettered by the store.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 pub enum DeadCause {
-    /// It used up its attempts, or failed for good, and its group does not halt at such events.
+    /// It used up its attempts, or failed permanently, and its group does not halt at such events.
     Failed,
     /// An operator passed over it.
     Skipped,

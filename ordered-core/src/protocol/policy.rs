@@ -32,7 +32,7 @@ pub struct Policy {
     ///
     /// Within it a repetition is told from a conflict, and an id that comes back under another seq is not handled
     /// again. After it, what lies at or below the last committed seq is [`Stale`](super::Placement::Stale): never
-    /// handled again either, since the last seq itself is kept for good.
+    /// handled again either, since the last seq itself is kept permanently.
     pub dedup_ttl: Duration,
     /// How many events one worker may have granted for one key at a time; what comes behind them is held in the
     /// store, so that a hot key cannot fill a worker. Default 32.

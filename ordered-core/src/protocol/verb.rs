@@ -14,12 +14,12 @@ pub enum Verb {
         /// The last seq to pass over.
         to: Option<Seq>,
     },
-    /// Take one held event out, or delete one that was put aside, of an earlier numbering where this one has none.
+    /// Take one held event out, or delete one that was dead-lettered, of an earlier numbering where this one has none.
     Discard {
         /// Its place.
         seq: Seq,
     },
-    /// Give a held event, or one that was put aside, another body.
+    /// Give a held event, or one that was dead-lettered, another body.
     Edit {
         /// Its place.
         seq: Seq,
@@ -48,7 +48,7 @@ pub enum Verb {
     },
     /// End a pause.
     Resume,
-    /// Run what was put aside again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
+    /// Run what was dead-lettered again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
     Replay {
         /// Its place.
         seq: Option<Seq>,
@@ -115,7 +115,7 @@ pub struct Effect {
     pub last_seq: u64,
     /// What may run now, in order: at most [`Effect::MOST`] seqs.
     pub released: Vec<u64>,
-    /// What was put aside, or deleted if it was aside already.
+    /// What was dead-lettered, or deleted if it was a dead letter already.
     pub removed: Vec<u64>,
     /// The dead letters that are to be run again, each in its turn: now, or once the key goes on. Those that were marked
     /// before are among them.
@@ -158,7 +158,7 @@ pub enum Refusal {
     NothingToSkip,
     /// The seq is not ahead of the last one.
     NotAhead,
-    /// No such event is held or was put aside.
+    /// No such event is held or was dead-lettered.
     NoSuchEvent,
     /// A worker runs it at this moment.
     Running,

@@ -52,9 +52,9 @@ pub struct KeyView {
     pub held_bytes: u64,
     /// The ranges beyond `last_seq` that will never come.
     pub absent: Vec<(u64, u64)>,
-    /// The events that were put aside, in order; at most [`KeyView::MOST`] of them.
+    /// The events that were dead-lettered, in order; at most [`KeyView::MOST`] of them.
     pub dead: Vec<DeadView>,
-    /// How many events were put aside.
+    /// How many events were dead-lettered.
     pub dead_events: u64,
     /// The time of the store when it was asked.
     pub now: Millis,
@@ -108,7 +108,7 @@ pub struct HeldView {
     pub bytes: u64,
 }
 
-/// One event that was put aside, without its payload.
+/// One event that was dead-lettered, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadView {
     /// The numbering it belongs to.
@@ -123,7 +123,7 @@ pub struct DeadView {
     pub error: String,
     /// How often it was tried.
     pub attempts: u32,
-    /// When it was put aside.
+    /// When it was dead-lettered.
     pub at: Millis,
     /// It is to be run again.
     pub replay: bool,

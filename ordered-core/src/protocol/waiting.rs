@@ -20,7 +20,7 @@ pub enum Obstacle {
     LaneFull,
     /// The event at the head failed, and will be tried again later.
     BackingOff,
-    /// The event at the head failed for good, or has not come in time.
+    /// The event at the head failed permanently, or has not come in time.
     Halted,
     /// An operator has paused the key or its group.
     Paused,

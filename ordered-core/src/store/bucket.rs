@@ -1,6 +1,6 @@
 /// The bucket of a key: FNV-1a over its bytes, modulo the number of buckets.
 ///
-/// Fixed for good: every worker, in every version, must find a key in the same bucket.
+/// Fixed permanently: every worker, in every version, must find a key in the same bucket.
 #[must_use]
 pub fn bucket_of(key: &str, buckets: u32) -> u32 {
     let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

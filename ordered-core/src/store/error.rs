@@ -13,7 +13,7 @@ pub struct StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store is away, out of memory or overloaded: the worker waits and repeats.
+    /// The store is unavailable, out of memory or overloaded: the worker waits and repeats.
     Unavailable,
     /// The store will not do this however often it is asked: the worker stops with the message.
     Refused,
@@ -22,7 +22,7 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
-    /// The store is away; the worker will repeat.
+    /// The store is unavailable; the worker will repeat.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self {
             kind: StoreErrorKind::Unavailable,

@@ -33,7 +33,7 @@ pub enum TransportErrorKind {
 }
 
 impl TransportError {
-    /// The broker is away; it passes.
+    /// The broker is unavailable; it passes.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self {
             kind: TransportErrorKind::Unavailable,

@@ -97,7 +97,7 @@ impl MemoryBroker {
         }
     }
 
-    /// What was put aside, with the reasons.
+    /// What was dead-lettered, with the reasons.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<(Envelope, Reason)> {
         self.lock().dead.clone()

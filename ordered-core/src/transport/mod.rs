@@ -48,11 +48,11 @@ pub enum Fate {
     Ack,
     /// The broker delivers it again, not before this time has passed.
     Defer(Duration),
-    /// It is put aside for a person to look at, with the reason.
+    /// It is dead-lettered for a person to look at, with the reason.
     DeadLetter(Reason),
 }
 
-/// Why an event was put aside.
+/// Why an event was dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// The kind, for counting.
@@ -61,7 +61,7 @@ pub struct Reason {
     pub text: String,
 }
 
-/// The kinds of reasons for which a delivery is put aside.
+/// The kinds of reasons for which a delivery is dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReasonKind {
@@ -248,7 +248,7 @@ pub trait Transport: Send + Sync + 'static {
     /// Begins to consume. Called once, before the first `receive`.
     ///
     /// # Errors
-    /// When it cannot work as configured, with what to do about it. A broker that is away at start is an error too, so
+    /// When it cannot work as configured, with what to do about it. A broker that is unavailable at start is an error too, so
     /// that a wrong address is noticed.
     async fn start(&self, intake: Intake) -> Result<(), TransportError>;
 
@@ -271,6 +271,6 @@ pub trait Transport: Send + Sync + 'static {
     /// Stops consuming: what is not settled goes back to the broker, which delivers it elsewhere.
     ///
     /// # Errors
-    /// When the broker is away; it then notices by itself.
+    /// When the broker is unavailable; it then notices by itself.
     async fn close(&self) -> Result<(), TransportError>;
 }

@@ -245,7 +245,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// What becomes of an event that failed for good. See [`HandlerOptions::on_exhausted`].
+    /// What becomes of an event that failed permanently. See [`HandlerOptions::on_exhausted`].
     pub fn on_exhausted(self, then: OnExhausted) -> Self {
         self.options(move |options| options.on_exhausted = then)
     }

@@ -15,7 +15,7 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Goes on until the transport fails for good or the worker is gone.
+    /// Goes on until the transport fails permanently or the worker is gone.
     pub(super) async fn run(self) -> Result<(), TransportError> {
         while let Ok(permit) = self.room.acquire().await {
             permit.forget();

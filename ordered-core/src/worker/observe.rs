@@ -54,7 +54,7 @@ pub enum StuckBecause<'a> {
         /// Since when, by the store's clock.
         since: Millis,
     },
-    /// It is halted at an event that failed for good.
+    /// It is halted at an event that failed permanently.
     Halted {
         /// What the handler said.
         error: &'a str,
@@ -169,7 +169,7 @@ pub enum Occurrence<'a> {
         /// What the handler said.
         error: &'a str,
     },
-    /// The handler failed for good, and the key is halted at the event.
+    /// The handler failed permanently, and the key is halted at the event.
     Halted {
         /// The event.
         event: Place<'a>,
@@ -178,7 +178,7 @@ pub enum Occurrence<'a> {
         /// What the handler said.
         error: &'a str,
     },
-    /// The handler failed for good, the event was put aside by the store, and its key goes on.
+    /// The handler failed permanently, the event was dead-lettered by the store, and its key goes on.
     DeadLettered {
         /// The event.
         event: Place<'a>,

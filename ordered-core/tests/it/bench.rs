@@ -30,7 +30,7 @@ pub(crate) enum Act {
     FailForGood,
     /// Fails, and says after which time it is to be tried again.
     FailFor(Duration),
-    /// Fails for good, at length.
+    /// Fails permanently, at length.
     Rant,
     Panic,
     Hang,

@@ -12,10 +12,10 @@ use ordered_core::transport::Faults;
 use crate::bench::{Act, World};
 use crate::failures::view;
 
-/// A world whose event `k0` #2 fails for good until it is mended.
+/// A world whose event `k0` #2 fails permanently until it is fixed.
 fn poisoned() -> (World, Arc<AtomicBool>) {
-    let mended = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&mended);
+    let fixed = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&fixed);
     let world = World::new(Faults::default()).script(move |context| {
         let poison = context.key().as_str() == "k0" && context.seq().get() == 2;
         if poison && !seen.load(Ordering::SeqCst) {
@@ -24,7 +24,7 @@ fn poisoned() -> (World, Arc<AtomicBool>) {
             Act::Succeed
         }
     });
-    (world, mended)
+    (world, fixed)
 }
 
 pub(crate) async fn operate(world: &World, verb: Verb, dry_run: bool) -> Verdict {
@@ -55,20 +55,20 @@ fn released(verdict: Verdict) -> Vec<u64> {
 }
 
 async fn halted() -> (World, crate::bench::Running, Arc<AtomicBool>) {
-    let (world, mended) = poisoned();
+    let (world, fixed) = poisoned();
     world.publish(2, 52).await;
     let worker = world.start("w1", |worker| worker);
     world
         .until("all settled", |world| world.broker.backlog() == 0)
         .await;
     assert_eq!(view(&world, "k0").await.held_events, 51);
-    (world, worker, mended)
+    (world, worker, fixed)
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_lets_a_halted_key_and_its_followers_go_in_order() {
-    let (world, worker, mended) = halted().await;
-    mended.store(true, Ordering::SeqCst);
+    let (world, worker, fixed) = halted().await;
+    fixed.store(true, Ordering::SeqCst);
     let all: Vec<u64> = (2..=52).collect();
     assert_eq!(
         released(operate(&world, Verb::Retry, true).await),
@@ -90,13 +90,13 @@ async fn retry_lets_a_halted_key_and_its_followers_go_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn skip_passes_over_the_poison_and_replay_brings_it_back() {
-    let (world, worker, mended) = halted().await;
+    let (world, worker, fixed) = halted().await;
     operate(&world, Verb::Skip { to: None }, false).await;
     world
         .until("the others handled", |world| world.handled() == 103)
         .await;
     assert_eq!(view(&world, "k0").await.dead_events, 1);
-    mended.store(true, Ordering::SeqCst);
+    fixed.store(true, Ordering::SeqCst);
     operate(&world, Verb::Replay { seq: None }, false).await;
     world
         .until("all handled", |world| world.handled() == 104)
@@ -133,7 +133,7 @@ async fn discard_and_edit_change_one_event() {
 
 #[tokio::test(start_paused = true)]
 async fn with_dead_letter_the_key_goes_on() {
-    let (world, mended) = poisoned();
+    let (world, fixed) = poisoned();
     world.publish(2, 20).await;
     let worker = world.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
     world
@@ -150,7 +150,7 @@ async fn with_dead_letter_the_key_goes_on() {
         ),
         (2, "failed", 20)
     );
-    mended.store(true, Ordering::SeqCst);
+    fixed.store(true, Ordering::SeqCst);
     operate(
         &world,
         Verb::Replay {
@@ -211,7 +211,7 @@ async fn set_last_moves_a_key_both_ways() {
     assert_eq!(
         view(&world, "k0").await.dead_events,
         49,
-        "what was passed over is put aside, not lost"
+        "what was passed over is dead-lettered, not lost"
     );
     operate(&world, Verb::SetLast { to: 0 }, false).await;
     let after = view(&world, "k0").await;

@@ -5,7 +5,7 @@ use super::arguments::{arguments, mentions_impl};
 use crate::attr::Options;
 use crate::errors::Errors;
 
-/// Whether a handler can be made of the function. Mends what can be mended, so that only the mistake itself is told.
+/// Whether a handler can be made of the function. Fixes what can be fixed, so that only the mistake itself is told.
 pub(crate) fn signature(sig: &mut Signature, options: &Options, errors: &mut Errors) -> bool {
     if sig.asyncness.is_none() {
         errors.at(

@@ -27,7 +27,7 @@ async fn the_attributes_are_explained() {
         "visibility=45s",
         "dead_letters=\"target.fifo\"",
         "WARN",
-        "the queue breaks a promise: it puts an event aside into target.fifo by itself after 3 receives",
+        "the queue breaks a promise: it dead-letters an event into target.fifo by itself after 3 receives",
         "Set maxReceiveCount to 100 or more",
         "the queue breaks a promise: it forgets what waits for longer than 1 h (MessageRetentionPeriod)",
         "eu-central-1",
@@ -129,7 +129,7 @@ async fn promises<const N: usize>(
     broken
 }
 
-/// People saw: events that came again and again, were put aside by the queue, forgotten, or dropped, with nothing said at the start.
+/// People saw: events that came again and again, were dead-lettered by the queue, forgotten, or dropped, with nothing said at the start.
 #[tokio::test(start_paused = true)]
 async fn every_attribute_of_a_queue_that_breaks_a_promise_is_told_in_one_line_or_refused() {
     let worker = WorkerFacts::new(Duration::from_secs(30), 5);

@@ -34,7 +34,7 @@ pub struct Summary {
     pub committed: u64,
     /// How many times a handler was started.
     pub started: u64,
-    /// How many events were put aside by the store, because their attempts were used up.
+    /// How many events were dead-lettered by the store, because their attempts were used up.
     pub put_aside: u64,
     /// How many times a key was moved past events that had not come.
     pub skipped: u64,

@@ -41,7 +41,7 @@ pub struct Faults {
     pub restarts: Option<Duration>,
     /// Between two times that a worker is frozen, for up to three leases.
     pub pauses: Option<Duration>,
-    /// Between two times that the store is away for all.
+    /// Between two times that the store is unavailable for all.
     pub store_outages: Option<Duration>,
     /// Between two times that a worker's connection to the broker is cut.
     pub broker_cuts: Option<Duration>,

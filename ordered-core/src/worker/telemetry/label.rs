@@ -39,9 +39,9 @@ label! {
         Malformed = "malformed",
         /// The handler failed, and the store keeps its event until the next attempt; acknowledged.
         Postponed = "postponed",
-        /// The handler failed for good, and the store keeps its event at the head of its halted key; acknowledged.
+        /// The handler failed permanently, and the store keeps its event at the head of its halted key; acknowledged.
         Halted = "halted",
-        /// The handler failed for good, the store has put its event aside, and the key goes on; acknowledged.
+        /// The handler failed permanently, the store has dead-lettered its event, and the key goes on; acknowledged.
         DeadLettered = "dead_lettered",
         /// A producer said what will not come; acknowledged.
         Control = "control",

@@ -44,14 +44,14 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
             attempts,
             error,
         } => {
-            error!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "the key is halted: the handler failed for good");
+            error!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "the key is halted: the handler failed permanently");
         }
         Occurrence::DeadLettered {
             event,
             attempts,
             error,
         } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "put an event aside: the handler failed for good");
+            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "dead-lettered an event: the handler failed permanently");
         }
         Occurrence::Late { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came after its seq was passed over");

@@ -131,7 +131,7 @@ impl Scene {
 /// All kinds of trouble, one after the other and all at once; at the end the page is compared.
 async fn everything_adds_up(scene: Scene) {
     println!("group {}", scene.group);
-    // A worker dies with a delivery in its hands, for good: neither settled nor drained.
+    // A worker dies with a delivery in its hands permanently: neither settled nor drained.
     let dying = scene.worker(DYING).await;
     scene.publish(vec![event("hang", 1)]).await;
     eventually("the handler hangs", async || {

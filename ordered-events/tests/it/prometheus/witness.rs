@@ -46,7 +46,7 @@ impl Tally {
         self.add(name, 1);
     }
 
-    /// What was settled for good: the broker delivers it no more.
+    /// What was settled permanently: the broker delivers it no more.
     pub(crate) fn finals(&self) -> u64 {
         ["acked", "dead conflict", "dead late", "dead malformed"]
             .iter()
@@ -58,7 +58,7 @@ impl Tally {
 /// The header that tells one published message from another, however often it is delivered.
 pub(crate) const NUMBER: &str = "x-number";
 
-/// The messages that were settled for good, of all transports of a scene.
+/// The messages that were settled permanently, of all transports of a scene.
 #[derive(Clone, Default)]
 pub(crate) struct Settled(Arc<Mutex<BTreeSet<String>>>);
 
@@ -82,7 +82,7 @@ impl Watched {
         }
     }
 
-    /// A message that was settled for good before was delivered again, because the broker did not get to know of it.
+    /// A message that was settled permanently before was delivered again, because the broker did not get to know of it.
     fn settle_for_good(&self, token: Token) {
         let number = self.out.lock().unwrap().remove(&token);
         if let Some(number) = number

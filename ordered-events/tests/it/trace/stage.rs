@@ -12,7 +12,7 @@ use tracing::{info, warn};
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 pub(crate) const SPAN: &str = "00f067aa0ba902b7";
 
-/// Handles events of the key `k` whose body is their seq; those that are divisible by 10 fail for good.
+/// Handles events of the key `k` whose body is their seq; those that are divisible by 10 fail permanently.
 struct Counting(Arc<Semaphore>);
 
 impl Handler for Counting {

@@ -13,7 +13,7 @@ pub(super) enum At {
     Ready { from: u64 },
     /// With the worker of this number.
     With(usize),
-    /// It was acknowledged, or put aside.
+    /// It was acknowledged, or dead-lettered.
     Gone,
 }
 
