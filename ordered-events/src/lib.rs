@@ -24,15 +24,15 @@ pub use ordered_core::admin::{Admin, OperateError, OperateOptions};
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
 pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
-    Backoff, CloudEvent, Context, FromContext, Handler, HandlerError, OnExhausted, OnPassed,
-    OnRepeat, OnStateLoss, Permanent, RetryAfter, State,
+    Backoff, CloudEvent, Context, ContextParts, FromContext, Handler, HandlerError, OnExhausted,
+    OnPassed, OnRepeat, OnStateLoss, Permanent, RetryAfter, State,
 };
 pub use ordered_core::protocol::{Fence, GapPolicy, Order, Start, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
 pub use ordered_core::worker::{
-    BuildError, Control, Health, HealthReport, Occurrence, StuckBecause, StuckKey, WorkerBuilder,
-    WorkerError, end_drains,
+    BuildError, Control, Health, HealthReport, Occurrence, Settings, StuckBecause, StuckKey,
+    WorkerBuilder, WorkerError, end_drains,
 };
 
 /// The parts for those who extend the framework: the protocol, and the traits of stores and transports.

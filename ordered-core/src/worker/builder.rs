@@ -139,8 +139,7 @@ impl WorkerBuilder {
     /// than every 50 ms. See [`Settings::lease`].
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease;
-        self.settings.heartbeat =
-            (lease / 6).clamp(Duration::from_millis(50), Duration::from_secs(10));
+        self.settings.heartbeat = Settings::heartbeat_of(lease);
         self
     }
 
@@ -153,6 +152,12 @@ impl WorkerBuilder {
     /// How often to look for keys that nobody runs. See [`Settings::sweep_interval`].
     pub fn sweep_interval(mut self, interval: Duration) -> Self {
         self.settings.sweep_interval = interval;
+        self
+    }
+
+    /// All settings of the worker at once, such as [`Settings::from_env`], in place of what was set before.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
         self
     }
 
@@ -256,6 +261,12 @@ impl WorkerBuilder {
     }
 
     /// What to do about an event that does not come while later ones wait.
+    /// How long servers that are not up yet are waited for at start. See [`Settings::connect_timeout`].
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
     pub fn on_gap(self, policy: GapPolicy) -> Self {
         self.options(move |options| options.policy.on_gap = policy)
     }

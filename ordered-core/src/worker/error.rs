@@ -3,7 +3,7 @@ use crate::store::StoreError;
 use crate::transport::TransportError;
 
 /// Why a worker cannot be built.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// A part is not there.
@@ -47,7 +47,7 @@ impl BuildError {
 }
 
 /// Why a worker stopped, other than because it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
     /// It was not built right.
@@ -76,4 +76,16 @@ pub enum WorkerError {
 fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
+}
+
+impl std::fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::write_with_causes(self, f)
+    }
+}
+
+impl std::fmt::Debug for WorkerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::write_with_causes(self, f)
+    }
 }

@@ -10,8 +10,10 @@ mod backoff;
 mod breaker;
 mod builder;
 mod conflicts;
+mod connecting;
 mod control;
 mod deliveries;
+mod environment;
 mod error;
 mod health;
 mod hooks;
@@ -38,6 +40,8 @@ mod worker_loop;
 
 pub use builder::WorkerBuilder;
 pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO, WHY};
+#[doc(hidden)]
+pub use connecting::ConnectPatience;
 pub use error::{BuildError, WorkerError};
 pub use health::{Health, HealthReport, Obstacle, WorkerPhase};
 pub use hurry::end_drains;

@@ -1,5 +1,6 @@
 //! The facade as an application uses it.
 
+mod first_hour;
 mod handler;
 mod hostile;
 mod numbering;
