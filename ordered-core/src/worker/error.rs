@@ -1,4 +1,4 @@
-use crate::handler::MissingState;
+use crate::handler::{InvalidHandler, MissingState};
 use crate::store::StoreError;
 use crate::transport::TransportError;
 
@@ -16,8 +16,10 @@ pub enum BuildError {
     },
     /// More than one handler was given, and only the last would have got events.
     #[error(
-        "the worker has several handlers, and takes one: the events of {} would have been handled by none. Build a worker \
-         for each handler, or call one from the other",
+        "the worker has several handlers, and takes one: the events of {} would have been handled by none. Where they handle \
+         different types of events of one queue, give one `Router`: `.handler(Router::new().on(\"OrderCreated\", \
+         a).on(\"OrderShipped\", b))`. Where each has a queue of its own, give them to an `App`: \
+         `App::new().handler(queue, a).handler(other_queue, b)`",
         quoted(.replaced)
     )]
     SeveralHandlers {
@@ -35,6 +37,12 @@ pub enum BuildError {
     /// The handler asks for state that is not there.
     #[error(transparent)]
     State(#[from] MissingState),
+    /// The handler was not put together right.
+    #[error(transparent)]
+    Handler(#[from] InvalidHandler),
+    /// Several workers were put together that would take each other's events.
+    #[error("{0}")]
+    Workers(String),
 }
 
 impl BuildError {

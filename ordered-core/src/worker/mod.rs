@@ -37,11 +37,12 @@ mod telemetry;
 mod traps;
 mod twins;
 mod worker_loop;
+mod workers;
 
 pub use builder::WorkerBuilder;
-pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO, WHY};
 #[doc(hidden)]
 pub use connecting::ConnectPatience;
+pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO, WHY};
 pub use error::{BuildError, WorkerError};
 pub use health::{Health, HealthReport, Obstacle, WorkerPhase};
 pub use hurry::end_drains;
@@ -51,3 +52,4 @@ pub use run::Worker;
 pub use settings::Settings;
 pub use span::SpanHook;
 pub use telemetry::{METRICS, Metric, MetricKind, Outcome};
+pub use workers::{Workers, WorkersError};

@@ -55,6 +55,8 @@ pub struct Worker {
     pub(super) store: Arc<dyn Store>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) handler: Arc<dyn DynHandler>,
+    /// The type of the handler that the application gave.
+    pub(super) handler_type: &'static str,
     pub(super) options: HandlerOptions,
     pub(super) settings: Settings,
     pub(super) states: Arc<States>,
