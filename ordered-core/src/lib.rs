@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod clock;
 pub mod credentials;
+mod error_text;
 pub mod event;
 pub mod explain;
 pub mod handler;
@@ -18,3 +19,6 @@ pub mod store;
 pub mod transport;
 mod words;
 pub mod worker;
+
+#[doc(hidden)]
+pub use error_text::write_with_causes;

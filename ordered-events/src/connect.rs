@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
-use ordered_core::store::{MemoryStore, Store, StoreError};
+use ordered_core::store::{MemoryStore, Store, StoreError, StoreErrorKind};
 use ordered_core::transport::{MemoryBroker, Publish, Transport, TransportError};
+use ordered_core::worker::{BuildError, ConnectPatience};
 
 /// Why a URL did not become a part of a worker.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// A variable of the environment is missing.
@@ -45,12 +47,26 @@ pub enum ConnectError {
         /// The feature to turn on.
         feature: &'static str,
     },
+    /// A variable of the environment has a value that cannot work.
+    #[error(transparent)]
+    Setting(#[from] BuildError),
     /// The store does not work like this.
     #[error("the store: {0}")]
     Store(#[from] StoreError),
     /// The transport does not work like this.
     #[error("the transport: {0}")]
     Transport(#[from] TransportError),
+}
+
+impl ConnectError {
+    /// Whether the same may succeed later.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Store(error) => error.kind() == StoreErrorKind::Unavailable,
+            Self::Transport(error) => error.kind().passes(),
+            _ => false,
+        }
+    }
 }
 
 const STORES: &str =
@@ -78,6 +94,46 @@ pub async fn store(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
             scheme: scheme.into(),
             known: STORES,
         }),
+    }
+}
+
+/// The same store, waited for while it is unavailable.
+pub(crate) async fn store_within(
+    timeout: Duration,
+    url: &str,
+) -> Result<Arc<dyn Store>, ConnectError> {
+    patiently(timeout, "the store", || store(url)).await
+}
+
+/// The same consumer, waited for while its broker is unavailable.
+pub(crate) async fn transport_within(
+    timeout: Duration,
+    url: &str,
+    queue: &str,
+) -> Result<Arc<dyn Transport>, ConnectError> {
+    patiently(timeout, "the broker", || transport(url, queue)).await
+}
+
+async fn patiently<T, F>(
+    timeout: Duration,
+    what: &str,
+    connect: impl Fn() -> F + Send,
+) -> Result<T, ConnectError>
+where
+    F: Future<Output = Result<T, ConnectError>> + Send,
+{
+    let mut patience = ConnectPatience::new(timeout);
+    loop {
+        match connect().await {
+            Ok(part) => {
+                patience.done();
+                return Ok(part);
+            }
+            Err(error) if error.passes() && patience.is_left() => {
+                patience.wait(what, error).await;
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -187,4 +243,10 @@ fn named<T: Clone + Default>(all: &Named<T>, (url, queue): (&str, &str)) -> T {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let name = (url.to_owned(), queue.to_owned());
     all.entry(name).or_default().clone()
+}
+
+impl std::fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        ordered_core::write_with_causes(self, f)
+    }
 }

@@ -1,6 +1,6 @@
 use std::env;
 
-use ordered_core::worker::WorkerBuilder;
+use ordered_core::worker::{Settings, WorkerBuilder};
 
 use crate::connect::{self, ConnectError};
 
@@ -26,7 +26,8 @@ impl Worker {
     }
 
     /// A worker on these URLs, see [`transport`](crate::transport) and [`store`](crate::store): the same program works
-    /// on another broker without an edit.
+    /// on another broker without an edit. Servers that are not up yet are waited for, as
+    /// [`Settings::connect_timeout`] says.
     ///
     /// # Errors
     /// When a URL is wrong, or its part was not compiled in, or does not answer.
@@ -35,22 +36,34 @@ impl Worker {
         queue: &str,
         store: &str,
     ) -> Result<WorkerBuilder, ConnectError> {
-        Ok(Self::builder()
-            .shared_store(connect::store(store).await?)
-            .shared_transport(connect::transport(transport, queue).await?))
+        Self::with_settings(Settings::default(), [transport, queue, store]).await
     }
 
-    /// A worker on the URLs in `ORDERED_TRANSPORT`, `ORDERED_QUEUE` and `ORDERED_STORE`.
+    async fn with_settings(
+        settings: Settings,
+        [transport, queue, store]: [&str; 3],
+    ) -> Result<WorkerBuilder, ConnectError> {
+        let timeout = settings.connect_timeout;
+        let transport = connect::transport_within(timeout, transport, queue).await?;
+        let store = connect::store_within(timeout, store).await?;
+        Ok(Self::builder()
+            .settings(settings)
+            .shared_store(store)
+            .shared_transport(transport))
+    }
+
+    /// A worker on the URLs in `ORDERED_TRANSPORT`, `ORDERED_QUEUE` and `ORDERED_STORE`, with the settings that have a variable,
+    /// such as `ORDERED_CONCURRENCY`: see [`Settings::from_env`]. What the builder says after this goes before it.
     ///
     /// # Errors
-    /// When one of them is not set, and as [`Worker::connect`].
+    /// When one of the three is not set, a variable cannot be read, and as [`Worker::connect`].
     pub async fn from_env() -> Result<WorkerBuilder, ConnectError> {
         let read = |name: &'static str| env::var(name).map_err(|_| ConnectError::NotSet { name });
-        Self::connect(
-            &read(Self::TRANSPORT)?,
-            &read(Self::QUEUE)?,
-            &read(Self::STORE)?,
-        )
-        .await
+        let urls = [
+            read(Self::TRANSPORT)?,
+            read(Self::QUEUE)?,
+            read(Self::STORE)?,
+        ];
+        Self::with_settings(Settings::from_env()?, urls.each_ref().map(String::as_str)).await
     }
 }

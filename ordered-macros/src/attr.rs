@@ -12,12 +12,14 @@ use crate::key_path::KeyPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 31] = [
+const OPTIONS: [(&str, &str); 33] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
     ("envelope", "envelope = \"cloudevents\""),
     ("group", "group = \"billing\""),
+    ("on", "on = \"OrderCreated\""),
+    ("event_type", "event_type = \"header:x-event-type\""),
     ("order", "order = \"arrival\""),
     ("coalesce", "coalesce = true"),
     ("timeout", "timeout = \"30s\""),
@@ -66,6 +68,10 @@ pub(crate) struct Options {
     pub(crate) coalesce: Option<bool>,
     pub(crate) envelope: Option<Envelope>,
     pub(crate) group: Option<LitStr>,
+    /// The types of the events that it handles.
+    pub(crate) on: Option<Vec<LitStr>>,
+    /// Where an event says its type.
+    pub(crate) event_type: Option<FieldPath>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) backoff: Option<Duration>,
     pub(crate) max_backoff: Option<Duration>,
@@ -297,6 +303,8 @@ impl Options {
             "coalesce" => self.coalesce = Some(value::yes_or_no(setting)?),
             "envelope" => self.envelope = Some(value::choice(setting, &ENVELOPE)?),
             "group" => self.group = Some(value::text(setting)?),
+            "on" => self.on = Some(value::texts(setting)?),
+            "event_type" => self.event_type = Some(value::outside(setting)?),
             "timeout" => self.timeout = Some(value::duration(setting)?),
             "backoff" => self.backoff = Some(value::duration(setting)?),
             "max_backoff" => self.max_backoff = Some(value::duration(setting)?),

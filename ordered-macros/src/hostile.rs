@@ -9,12 +9,14 @@ use quote::quote;
 
 use crate::{attribute, duration};
 
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 31] = [
     "key",
     "seq",
     "id",
     "envelope",
     "group",
+    "on",
+    "event_type",
     "timeout",
     "backoff",
     "max_backoff",

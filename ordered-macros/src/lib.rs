@@ -45,6 +45,8 @@ use crate::model::Model;
 /// | `id` | field, or `"digest:body"` | What makes it this event: a repetition has the same id. Of any type that implements `Display`. `"digest:body"` makes it of the bytes of the body, for events without an id and a seq. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
 /// | `envelope` | `"cloudevents"` or `"sns"` | What the body has around the event. See [below](#events-in-an-envelope). | the body is the event |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
+/// | `on` | text, or several in brackets | The types of the events that the function handles. See [below](#one-function-for-each-type-of-event). | all events |
+/// | `event_type` | header or place in the JSON | Where an event says its type, with `on`. | where events usually have it, see [below](#one-function-for-each-type-of-event) |
 /// | `timeout` | duration | How long one run may take before it is cancelled and counted as a failed attempt. | `"30s"` |
 /// | `give_up_after` | duration or `"never"` | How long an event whose handler fails is tried again, from its first failure on. After that it counts as failed permanently. | `"1h"` |
 /// | `max_attempts` | integer, from 1 | How often an event is tried at the most, however early that is. | no limit |
@@ -136,6 +138,19 @@ use crate::model::Model;
 ///   `coalesce = true` only the newest of the versions that wait runs.
 ///
 /// What each of them does not promise is in [`docs/ordering-modes.md`](https://docs.rs/ordered-events).
+///
+/// # One function for each type of event
+///
+/// A queue commonly has events of several types. One function may take an enum of them; or there is a function for each, with
+/// `on = "OrderCreated"` (or `on = ["OrderCreated", "OrderImported"]`), and a `Router` has them all:
+/// `.handler(Router::new().group("orders").handler(order_created).handler(order_shipped))`. They share the group and the order
+/// of its keys, so key, seq, id and all options are the same in each. An event of another type is *unhandled*:
+/// `.unhandled(Unhandled::Halt)` of the router says what becomes of it. A function with `on` that is given to a worker alone is
+/// a router of one.
+///
+/// The type is looked for in the header `x-ordered-type`, in the `type` of a CloudEvent, in the property `type` of a message of
+/// RabbitMQ, and in `/type` and `/payload/type` of the JSON; the first that is there counts. `event_type = "header:kind"` or
+/// `event_type = "/meta/kind"` looks there and nowhere else.
 ///
 /// # Several events together
 ///

@@ -30,6 +30,61 @@ pub(crate) fn field(setting: &Setting) -> syn::Result<FieldPath> {
     }
 }
 
+/// One text or several in brackets, none of them empty, each once.
+pub(crate) fn texts(setting: &Setting) -> syn::Result<Vec<LitStr>> {
+    let mut given = setting.value.as_ref();
+    while let Some(Expr::Group(group)) = given {
+        given = Some(&group.expr);
+    }
+    let elements = match given {
+        Some(Expr::Array(array)) if array.elems.is_empty() => {
+            return wrong(setting, "takes at least one text");
+        }
+        Some(Expr::Array(array)) => {
+            let texts = array.elems.iter().map(|element| match text_of(element) {
+                Some(text) => Ok(text.clone()),
+                None => Err(syn::Error::new_spanned(
+                    element,
+                    format!("each of `{}` is text in quotes", setting.name),
+                )),
+            });
+            texts.collect::<syn::Result<Vec<_>>>()?
+        }
+        _ => vec![text(setting)?],
+    };
+    let mut texts: Vec<LitStr> = Vec::new();
+    for element in elements {
+        if element.value().trim().is_empty() {
+            let (name, example) = (&setting.name, setting.example);
+            let message = format!("a text of `{name}` is empty: `{example}`");
+            return Err(syn::Error::new_spanned(element, message));
+        }
+        if texts.iter().any(|known| known.value() == element.value()) {
+            let message = format!("this text of `{}` is given twice", setting.name);
+            return Err(syn::Error::new_spanned(element, message));
+        }
+        texts.push(element);
+    }
+    Ok(texts)
+}
+
+/// A place that can be looked into before the event is read as its type.
+pub(crate) fn outside(setting: &Setting) -> syn::Result<FieldPath> {
+    let path = field(setting)?;
+    if path.is_field() {
+        let pointer = path.text().replace('.', "/");
+        return Err(syn::Error::new_spanned(
+            &path,
+            format!(
+                "`{name}` is looked at before the event is read as a Rust type, so it cannot be a field of one: write its place in \
+                 the JSON, `{name} = \"/{pointer}\"`, or a header, `{name} = \"header:x-event-type\"`",
+                name = setting.name
+            ),
+        ));
+    }
+    Ok(path)
+}
+
 pub(crate) fn duration(setting: &Setting) -> syn::Result<Duration> {
     match literal(setting)? {
         Some(Lit::Str(text)) => {
@@ -123,6 +178,19 @@ fn literal(setting: &Setting) -> syn::Result<Option<&Lit>> {
     match value {
         Expr::Lit(ExprLit { lit, .. }) => Ok(Some(lit)),
         _ => Ok(None),
+    }
+}
+
+fn text_of(mut value: &Expr) -> Option<&LitStr> {
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text),
+        _ => None,
     }
 }
 

@@ -19,6 +19,8 @@ pub mod server;
 pub mod simulation;
 #[cfg(feature = "suites")]
 pub mod store_suite;
+#[cfg(feature = "suites")]
+mod test_worker;
 mod texts;
 #[cfg(feature = "suites")]
 pub mod transport_suite;
@@ -27,6 +29,8 @@ mod unique;
 
 #[cfg(feature = "suites")]
 pub use eventually::{eventually, eventually_within};
+#[cfg(feature = "suites")]
+pub use test_worker::{TestDeadLetter, TestReport, TestWorker};
 #[cfg(feature = "suites")]
 pub use unique::unique;
 

@@ -17,6 +17,7 @@ mod oversized;
 mod payments;
 mod poison;
 mod secrets;
+mod shop;
 mod short_outage;
 mod snapshots;
 #[cfg(feature = "sqs")]

@@ -277,6 +277,7 @@ impl Turn<'_> {
             error: "it failed".into(),
             permanent,
             wait,
+            on_exhausted: None,
         };
         let ended = match outcome {
             Outcome::Done => Ok(()),

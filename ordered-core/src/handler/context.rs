@@ -44,7 +44,56 @@ pub struct ContextParts {
     pub states: Arc<States>,
 }
 
+impl ContextParts {
+    /// Those of a first attempt, for a unit test, which changes what it needs:
+    /// `ContextParts { attempt: 2, ..ContextParts::for_test("order-1", 1) }`.
+    ///
+    /// # Panics
+    /// When the key is empty or too long, or the seq too large.
+    #[must_use]
+    pub fn for_test(key: &str, seq: u64) -> Self {
+        Self {
+            group: "test".into(),
+            worker: WorkerId::new("test"),
+            key: Key::new(key).expect("the key of a test is valid"),
+            epoch: 0,
+            seq: Seq::new(seq).expect("the seq of a test is valid"),
+            id: EventId::new(format!("event-{seq}")).expect("it is short"),
+            attempt: 1,
+            fence: Fence(1),
+            received_at: 0,
+            envelope: Envelope::default(),
+            states: Arc::default(),
+        }
+    }
+
+    /// With this application state, besides what is there.
+    #[must_use]
+    pub fn with_state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        Arc::make_mut(&mut self.states).insert(value);
+        self
+    }
+
+    /// With this header of the event.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.envelope.headers.insert(name.into(), value.into());
+        self
+    }
+}
+
 impl Context {
+    /// The context of a first attempt at this event, for the unit test of a handler:
+    /// `apply_order(event, State(db), Context::for_test("order-1", 1)).await`. One with more is made of
+    /// [`ContextParts::for_test`].
+    ///
+    /// # Panics
+    /// When the key is empty or too long, or the seq too large.
+    #[must_use]
+    pub fn for_test(key: &str, seq: u64) -> Self {
+        Self::new(ContextParts::for_test(key, seq))
+    }
+
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ContextParts) -> Self {

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Context, Decoded, EventPlaces, Handler, HandlerError, HandlerOptions, Malformed, MissingState,
-    States,
+    Context, Decoded, EventPlaces, HandledTypes, Handler, HandlerError, HandlerOptions,
+    InvalidHandler, Malformed, MissingState, States,
 };
 use crate::event::Envelope;
 use crate::words::{of_panic, shortened};
@@ -26,6 +26,24 @@ pub enum Work {
     One(AnyEvent, Context),
     /// Events of one key that follow one another, for [`Handler::call_batch`].
     Batch(Vec<(AnyEvent, Context)>),
+}
+
+impl Work {
+    /// The context of the run.
+    ///
+    /// # Panics
+    /// When it is a batch of nothing, which no worker makes.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        match self {
+            Self::One(_, context) => context.clone(),
+            Self::Batch(events) => {
+                let mut contexts = events.iter().map(|(_, context)| context.clone());
+                let first = contexts.next().expect("a run has at least one event");
+                Context::of_run(first, contexts.collect())
+            }
+        }
+    }
 }
 
 /// The object-safe mirror of [`Handler`], implemented for every one.
@@ -60,6 +78,15 @@ pub trait DynHandler: Send + Sync + 'static {
     /// # Errors
     /// As [`Handler::check`].
     fn check(&self, states: &States) -> Result<(), MissingState>;
+
+    /// As [`Handler::handled_types`].
+    fn handled_types(&self) -> Option<HandledTypes>;
+
+    /// As [`Handler::validate`].
+    ///
+    /// # Errors
+    /// As [`Handler::validate`].
+    fn validate(&self, options: &HandlerOptions) -> Result<(), InvalidHandler>;
 }
 
 impl<H: Handler> DynHandler for H {
@@ -99,6 +126,14 @@ impl<H: Handler> DynHandler for H {
 
     fn check(&self, states: &States) -> Result<(), MissingState> {
         Handler::check(self, states)
+    }
+
+    fn handled_types(&self) -> Option<HandledTypes> {
+        Handler::handled_types(self)
+    }
+
+    fn validate(&self, options: &HandlerOptions) -> Result<(), InvalidHandler> {
+        Handler::validate(self, options)
     }
 }
 

@@ -2,6 +2,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::OnExhausted;
+
 /// Why a handler did not get its event done: to be tried again (what `?` makes of any error), or not
 /// ([`Permanent::permanent`]).
 ///
@@ -13,6 +15,7 @@ pub struct HandlerError {
     source: Box<dyn Error + Send + Sync>,
     permanent: bool,
     retry_after: Option<Duration>,
+    on_exhausted: Option<OnExhausted>,
 }
 
 impl HandlerError {
@@ -22,6 +25,7 @@ impl HandlerError {
             source: error.into(),
             permanent: false,
             retry_after: None,
+            on_exhausted: None,
         }
     }
 
@@ -31,6 +35,7 @@ impl HandlerError {
             source: error.into(),
             permanent: true,
             retry_after: None,
+            on_exhausted: None,
         }
     }
 
@@ -47,6 +52,19 @@ impl HandlerError {
     #[must_use]
     pub fn retries_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// What becomes of the event once it has failed permanently, whatever the group's `on_exhausted` says.
+    #[must_use]
+    pub(crate) fn then(self, on_exhausted: OnExhausted) -> Self {
+        Self {
+            on_exhausted: Some(on_exhausted),
+            ..self
+        }
+    }
+
+    pub(crate) fn on_exhausted(&self) -> Option<OnExhausted> {
+        self.on_exhausted
     }
 
     /// Whether no further try can fix it.

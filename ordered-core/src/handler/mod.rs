@@ -7,16 +7,20 @@ mod error;
 mod extract;
 mod identity;
 mod json_place;
+mod middleware;
 mod options;
 mod places;
 mod plain;
 mod resource;
+mod router;
+mod shared;
 mod short_text;
 mod state;
 mod unreadable;
 mod wrapped;
 
 use std::future::Future;
+use std::time::Duration;
 
 pub use composite::composite_key;
 pub use context::{Context, ContextParts};
@@ -28,6 +32,8 @@ pub use identity::{
     json_field_as_id,
 };
 pub use json_place::{JsonFields, JsonText, json_fields};
+pub(crate) use middleware::{Layered, middleware};
+pub use middleware::{Middleware, Next};
 pub use options::{
     Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
 };
@@ -35,10 +41,15 @@ pub use places::{EventPlace, EventPlaces};
 pub(crate) use plain::Plain;
 pub use resource::{RolledBack, RunResource};
 pub(crate) use resource::{RunLease, WorkerLease};
+pub use router::{HandledTypes, InvalidHandler, Routed, Router, Unhandled};
 pub use state::{MissingState, State, States};
 pub use wrapped::{CloudEvent, cloud_event, cloud_event_id, sns_message};
 
 use crate::event::Envelope;
+
+/// After which time an event that cannot be read is tried again, by whichever worker is there: during a deployment by a newer
+/// version.
+pub(crate) const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// Handles the events of a group. Commonly made by `#[ordered_handler]` from an async function.
 #[diagnostic::on_unimplemented(
@@ -79,6 +90,21 @@ pub trait Handler: Send + Sync + 'static {
     /// # Errors
     /// Names the first type that is missing.
     fn check(&self, _states: &States) -> Result<(), MissingState> {
+        Ok(())
+    }
+
+    /// Which types of events it handles, where it does not handle all that come. A worker that is given such a handler makes a
+    /// [`Router`] of it.
+    fn handled_types(&self) -> Option<HandledTypes> {
+        None
+    }
+
+    /// Says whether it was put together right, where it is made of parts such as those of a [`Router`]; called once, before
+    /// the worker starts, with the options as the worker has them.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    fn validate(&self, _options: &HandlerOptions) -> Result<(), InvalidHandler> {
         Ok(())
     }
 

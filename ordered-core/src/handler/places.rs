@@ -81,6 +81,14 @@ impl EventPlaces {
         self
     }
 
+    /// The event in a notification of SNS, where that is what messages are.
+    pub(crate) fn of_sns(&self, envelope: &Envelope) -> Option<Envelope> {
+        match self.around {
+            Some(Wrapping::Sns) => sns_message(envelope).ok(),
+            Some(Wrapping::CloudEvents) | None => None,
+        }
+    }
+
     /// Whether one of them is a header.
     pub(crate) fn reads_headers(&self) -> bool {
         let is_header = |place: &EventPlace| matches!(place, EventPlace::Header(_));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::identity::{Decoded, Malformed};
 use super::{
-    AnyEvent, DynHandler, EventPlaces, HandlerOptions, Handling, MissingState, States, Work,
+    AnyEvent, DynHandler, EventPlaces, HandledTypes, HandlerOptions, Handling, InvalidHandler,
+    MissingState, States, Work,
 };
 use crate::event::Envelope;
 
@@ -75,6 +76,14 @@ impl DynHandler for Plain {
 
     fn check(&self, states: &States) -> Result<(), MissingState> {
         self.handler.check(states)
+    }
+
+    fn handled_types(&self) -> Option<HandledTypes> {
+        self.handler.handled_types()
+    }
+
+    fn validate(&self, options: &HandlerOptions) -> Result<(), InvalidHandler> {
+        self.handler.validate(options)
     }
 }
 

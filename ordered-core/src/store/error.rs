@@ -2,7 +2,6 @@ use std::error::Error;
 use std::fmt;
 
 /// A failure of the store itself; what the protocol foresees is a [`Verdict`](crate::protocol::Verdict).
-#[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,
@@ -81,5 +80,11 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl std::fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::write_with_causes(self, f)
     }
 }

@@ -2,7 +2,6 @@ use std::error::Error;
 use std::fmt;
 
 /// A failure of a transport.
-#[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
     message: String,
@@ -83,5 +82,11 @@ impl fmt::Display for TransportError {
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl std::fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::write_with_causes(self, f)
     }
 }

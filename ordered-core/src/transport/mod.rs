@@ -245,11 +245,11 @@ pub trait Transport: Send + Sync + 'static {
         TransportStatus::Consuming
     }
 
-    /// Begins to consume. Called once, before the first `receive`.
+    /// Begins to consume. Called before the first `receive`, until it succeeds once.
     ///
     /// # Errors
     /// When it cannot work as configured, with what to do about it. A broker that is unavailable at start is an error too, so
-    /// that a wrong address is noticed.
+    /// that a wrong address is noticed; the worker calls this again for as long as its `connect_timeout` says.
     async fn start(&self, intake: Intake) -> Result<(), TransportError>;
 
     /// Waits for at least one delivery and returns those that are there, `max` at most.

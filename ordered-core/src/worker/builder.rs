@@ -1,3 +1,4 @@
+use std::any::type_name;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,8 +7,9 @@ use super::{
     Worker,
 };
 use crate::handler::{
-    Backoff, Context, DynHandler, Handler, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed,
-    OnRepeat, OnStateLoss, Plain, States,
+    Backoff, Context, DynHandler, Handler, HandlerError, HandlerOptions, Layered, MOST_AHEAD,
+    Middleware, Next, OnExhausted, OnPassed, OnRepeat, OnStateLoss, Plain, Router, States,
+    middleware,
 };
 use crate::protocol::{GapPolicy, Order, Start, WorkerId};
 use crate::store::Store;
@@ -22,8 +24,11 @@ pub struct WorkerBuilder {
     store: Option<Arc<dyn Store>>,
     transport: Option<Arc<dyn Transport>>,
     handler: Option<Arc<dyn DynHandler>>,
+    /// The type of `handler`.
+    handler_type: &'static str,
     /// The groups of handlers that were given before `handler`.
     replaced: Vec<String>,
+    middleware: Vec<Middleware>,
     overrides: Vec<Override>,
     settings: Settings,
     states: States,
@@ -60,12 +65,40 @@ impl WorkerBuilder {
         self
     }
 
-    /// What handles the events: a function with `#[ordered_handler]`, or any [`Handler`]. A worker has one: a second is an
-    /// error of [`build`](Self::build).
-    pub fn handler(mut self, handler: impl Handler) -> Self {
+    /// What handles the events: a function with `#[ordered_handler]`, a [`Router`] of several, or any [`Handler`]. A worker has
+    /// one: a second is an error of [`build`](Self::build).
+    ///
+    /// Of a handler that names the types of its events (`on = "OrderCreated"`) a router is made, whose other events are
+    /// [unhandled](crate::handler::Unhandled::Halt).
+    pub fn handler<H: Handler>(mut self, handler: H) -> Self {
+        self.handler_type = type_name::<H>();
         if let Some(replaced) = self.handler.replace(Arc::new(handler)) {
             self.replaced.push(replaced.options().group);
         }
+        self
+    }
+
+    /// Puts a function around each run of the handler: it is given the [`Context`] of the run, and the run as [`Next`]. The one
+    /// that is given first is the outermost. See [`Middleware`] for what it can do, and what stays with the worker.
+    ///
+    /// ```
+    /// # use ordered_core::handler::{Context, HandlerError, Next};
+    /// # use ordered_core::worker::Worker;
+    /// async fn timed(context: Context, next: Next) -> Result<(), HandlerError> {
+    ///     let begun = std::time::Instant::now();
+    ///     let outcome = next.run().await;
+    ///     println!("{} took {:?}", context.key(), begun.elapsed());
+    ///     outcome
+    /// }
+    ///
+    /// let worker = Worker::builder().middleware(timed);
+    /// ```
+    pub fn middleware<F, O>(mut self, around: F) -> Self
+    where
+        F: Fn(Context, Next) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.middleware.push(middleware(around));
         self
     }
 
@@ -123,6 +156,12 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.dedup_ttl = ttl)
     }
 
+    /// All settings of the worker at once, such as [`Settings::from_env`], in place of what was set before.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// How many handlers run at a time. See [`Settings::concurrency`].
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.settings.concurrency = handlers;
@@ -139,8 +178,7 @@ impl WorkerBuilder {
     /// than every 50 ms. See [`Settings::lease`].
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease;
-        self.settings.heartbeat =
-            (lease / 6).clamp(Duration::from_millis(50), Duration::from_secs(10));
+        self.settings.heartbeat = Settings::heartbeat_of(lease);
         self
     }
 
@@ -220,6 +258,12 @@ impl WorkerBuilder {
     /// How many bytes go to the store in one batch. See [`Settings::batch_bytes`].
     pub fn batch_bytes(mut self, bytes: u64) -> Self {
         self.settings.batch_bytes = bytes;
+        self
+    }
+
+    /// How long servers that are not up yet are waited for at start. See [`Settings::connect_timeout`].
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
         self
     }
 
@@ -336,6 +380,10 @@ impl WorkerBuilder {
         let handler = self
             .handler
             .ok_or_else(|| missing("handler", "`.handler(…)`"))?;
+        let handler: Arc<dyn DynHandler> = match handler.handled_types() {
+            Some(_) => Arc::new(Router::of(handler)),
+            None => handler,
+        };
         let store = self.store.ok_or_else(|| missing("store", "`.store(…)`"))?;
         let transport = self
             .transport
@@ -345,6 +393,7 @@ impl WorkerBuilder {
         self.overrides
             .into_iter()
             .for_each(|change| change(&mut options));
+        handler.validate(&options)?;
         validate(&options)?;
         if matches!(options.policy.on_gap, GapPolicy::Repair { .. }) && self.repair.is_none() {
             let how = "`.repair(…)`, which says who is asked for missing events, since `on_gap` is `repair`,";
@@ -357,8 +406,9 @@ impl WorkerBuilder {
                 "is empty: leave it out, and one is made up",
             ));
         }
+        let handler_type = self.handler_type;
         let handler = Arc::new(Plain::over(
-            handler,
+            Layered::over(handler, self.middleware),
             settings.max_body_bytes,
             settings.max_kept_bytes,
         ));
@@ -368,6 +418,7 @@ impl WorkerBuilder {
             store,
             transport,
             handler,
+            handler_type,
             options,
             settings,
             states: Arc::new(self.states),

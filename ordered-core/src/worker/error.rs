@@ -1,9 +1,9 @@
-use crate::handler::MissingState;
+use crate::handler::{InvalidHandler, MissingState};
 use crate::store::StoreError;
 use crate::transport::TransportError;
 
 /// Why a worker cannot be built.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// A part is not there.
@@ -16,8 +16,10 @@ pub enum BuildError {
     },
     /// More than one handler was given, and only the last would have got events.
     #[error(
-        "the worker has several handlers, and takes one: the events of {} would have been handled by none. Build a worker \
-         for each handler, or call one from the other",
+        "the worker has several handlers, and takes one: the events of {} would have been handled by none. Where they handle \
+         different types of events of one queue, give one `Router`: `.handler(Router::new().on(\"OrderCreated\", \
+         a).on(\"OrderShipped\", b))`. Where each has a queue of its own, give them to an `App`: \
+         `App::new().handler(queue, a).handler(other_queue, b)`",
         quoted(.replaced)
     )]
     SeveralHandlers {
@@ -35,6 +37,12 @@ pub enum BuildError {
     /// The handler asks for state that is not there.
     #[error(transparent)]
     State(#[from] MissingState),
+    /// The handler was not put together right.
+    #[error(transparent)]
+    Handler(#[from] InvalidHandler),
+    /// Several workers were put together that would take each other's events.
+    #[error("{0}")]
+    Workers(String),
 }
 
 impl BuildError {
@@ -47,7 +55,7 @@ impl BuildError {
 }
 
 /// Why a worker stopped, other than because it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
     /// It was not built right.
@@ -76,4 +84,16 @@ pub enum WorkerError {
 fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
+}
+
+impl std::fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::write_with_causes(self, f)
+    }
+}
+
+impl std::fmt::Debug for WorkerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        crate::write_with_causes(self, f)
+    }
 }

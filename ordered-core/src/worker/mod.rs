@@ -10,8 +10,10 @@ mod backoff;
 mod breaker;
 mod builder;
 mod conflicts;
+mod connecting;
 mod control;
 mod deliveries;
+mod environment;
 mod error;
 mod health;
 mod hooks;
@@ -35,8 +37,11 @@ mod telemetry;
 mod traps;
 mod twins;
 mod worker_loop;
+mod workers;
 
 pub use builder::WorkerBuilder;
+#[doc(hidden)]
+pub use connecting::ConnectPatience;
 pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO, WHY};
 pub use error::{BuildError, WorkerError};
 pub use health::{Health, HealthReport, Obstacle, WorkerPhase};
@@ -47,3 +52,4 @@ pub use run::Worker;
 pub use settings::Settings;
 pub use span::SpanHook;
 pub use telemetry::{METRICS, Metric, MetricKind, Outcome};
+pub use workers::{Workers, WorkersError};

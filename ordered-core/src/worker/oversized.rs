@@ -1,9 +1,8 @@
 //! Bodies above `max_body_bytes`: they keep their place among the events of their key, and are not run.
 
 use super::Settings;
-use super::run_input::READ_AGAIN;
 use crate::event::{Envelope, EventId};
-use crate::handler::{Decoded, DynHandler, HandlerError, Malformed};
+use crate::handler::{Decoded, DynHandler, HandlerError, Malformed, READ_AGAIN};
 
 /// What is held in place of an event that is too large to be kept.
 pub(super) struct Excerpt {

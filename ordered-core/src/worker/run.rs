@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument, info, info_span, warn};
 
+use super::connecting::ConnectPatience;
 use super::health::Ending;
 use super::presence::PresenceWatch;
 use super::traps;
@@ -12,7 +13,7 @@ use super::worker_loop::WorkerLoop;
 use super::{Health, Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, EventPlaces, HandlerOptions, States};
 use crate::protocol::WorkerId;
-use crate::store::{Durability, Group, Store, StoreReport};
+use crate::store::{Durability, Group, Store, StoreError, StoreErrorKind, StoreReport};
 use crate::transport::{self, Transport};
 
 /// Boxed, so that the worker is not monomorphised per shutdown future.
@@ -45,11 +46,17 @@ fn outcome(ended: Result<Result<(), WorkerError>, JoinError>) -> Result<(), Work
     })
 }
 
+fn is_unavailable(error: &StoreError) -> bool {
+    error.kind() == StoreErrorKind::Unavailable
+}
+
 /// One worker of a group. Start as many as you like, in as many processes.
 pub struct Worker {
     pub(super) store: Arc<dyn Store>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) handler: Arc<dyn DynHandler>,
+    /// The type of the handler that the application gave.
+    pub(super) handler_type: &'static str,
     pub(super) options: HandlerOptions,
     pub(super) settings: Settings,
     pub(super) states: Arc<States>,
@@ -107,14 +114,21 @@ impl Worker {
         ended
     }
 
-    async fn run(self, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
+    async fn run(self, mut shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
         let group = Group::new(&self.options.group, self.options.policy.clone())
             .with_places(self.handler.places());
-        let opened = self
-            .store
-            .open(&group, &self.id)
-            .await
-            .map_err(WorkerError::Store)?;
+        let mut patience = ConnectPatience::new(self.settings.connect_timeout);
+        let opened = loop {
+            match self.store.open(&group, &self.id).await {
+                Err(error) if is_unavailable(&error) && patience.is_left() => tokio::select! {
+                    biased;
+                    () = &mut shutdown => return Ok(()),
+                    () = patience.wait("the store", error) => {}
+                },
+                opened => break opened.map_err(WorkerError::Store)?,
+            }
+        };
+        patience.done();
         self.tell_start(&opened.report);
         traps::settings(&self.options);
         let presence = PresenceWatch::new(
@@ -136,8 +150,23 @@ impl Worker {
         );
         // What the transport says of its queue has the group, too.
         let starting = info_span!("start", group = group.name());
-        let started = self.transport.start(intake).instrument(starting).await;
-        started.map_err(WorkerError::Transport)?;
+        let mut patience = ConnectPatience::new(self.settings.connect_timeout);
+        loop {
+            match self
+                .transport
+                .start(intake)
+                .instrument(starting.clone())
+                .await
+            {
+                Err(error) if error.kind().passes() && patience.is_left() => tokio::select! {
+                    biased;
+                    () = &mut shutdown => return Ok(()),
+                    () = patience.wait("the broker", error) => {}
+                },
+                started => break started.map_err(WorkerError::Transport)?,
+            }
+        }
+        patience.done();
         self.tell_order();
         let transport = Arc::clone(&self.transport);
         let mut watching = JoinSet::new();

@@ -1,19 +1,14 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::oversized;
 use crate::clock::wall_clock;
 use crate::event::{Key, Seq};
 use crate::handler::{
-    AnyEvent, Context, ContextParts, Decoded, DynHandler, HandlerError, Malformed, RunLease,
-    States, Work, WorkerLease,
+    AnyEvent, Context, ContextParts, Decoded, DynHandler, HandlerError, Malformed, READ_AGAIN,
+    RunLease, States, Work, WorkerLease,
 };
 use crate::protocol::engine::{Event, Run};
 use crate::protocol::{Fence, WorkerId};
-
-/// After which time an event that cannot be read is tried again, by whichever worker is there: during a deployment by a newer
-/// version.
-pub(super) const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for the
 /// others.
@@ -77,11 +72,10 @@ impl RunInputs {
             });
         }
         let read = read.collect::<Result<Vec<_>, HandlerError>>()?;
-        let mut contexts = read.iter().map(|(_, context)| context.clone());
-        let first = contexts.next().expect("a run has at least one event");
+        let work = Work::Batch(read);
         Ok(RunInput {
-            context: Context::of_run(first, contexts.collect()),
-            work: Work::Batch(read),
+            context: work.context(),
+            work,
         })
     }
 

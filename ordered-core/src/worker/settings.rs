@@ -54,6 +54,9 @@ pub struct Settings {
     pub batch_commands: usize,
     /// How many bytes of payload go to the store in one batch; one command always goes. Default 4 MiB.
     pub batch_bytes: u64,
+    /// How long the store and the broker are waited for at start, while they are unavailable. What they refuse is an error at
+    /// once. Zero: not at all. Default 30 seconds.
+    pub connect_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -75,11 +78,17 @@ impl Default for Settings {
             breaker_wait: Duration::from_secs(1),
             batch_commands: 1024,
             batch_bytes: 4 << 20,
+            connect_timeout: Duration::from_secs(30),
         }
     }
 }
 
 impl Settings {
+    /// The time between two signs of life for this lease.
+    pub(super) fn heartbeat_of(lease: Duration) -> Duration {
+        (lease / 6).clamp(Duration::from_millis(50), Duration::from_secs(10))
+    }
+
     pub(super) fn validated(mut self, options: &HandlerOptions) -> Result<Self, BuildError> {
         let positive = [
             ("concurrency", self.concurrency),
@@ -97,6 +106,7 @@ impl Settings {
             ("sweep_interval", self.sweep_interval),
             ("hold_after", self.hold_after),
             ("breaker_wait", self.breaker_wait),
+            ("connect_timeout", self.connect_timeout),
         ];
         if let Some((name, _)) = bounded.into_iter().find(|(_, value)| *value > A_DAY) {
             return Err(BuildError::setting(name, "must be at most a day"));

@@ -95,6 +95,7 @@ impl WorkerLoop {
             store,
             transport,
             handler,
+            handler_type: _,
             options,
             settings,
             states,
@@ -473,10 +474,15 @@ impl WorkerLoop {
             wait: error
                 .retries_after()
                 .unwrap_or_else(|| self.options.backoff.wait(attempt, &mut self.random)),
+            on_exhausted: error.on_exhausted(),
         });
-        let error = outcome.as_ref().err().map(|failed| failed.error.as_str());
-        if let Some(turned) = self.breaker.finished(&run.key, attempt, error) {
-            self.telemetry.breaker(turned == Turned::Opened);
+        let failed = outcome.as_ref().err();
+        // An event that no handler takes says nothing about what handlers need.
+        if failed.is_none_or(|failed| failed.on_exhausted.is_none()) {
+            let error = failed.map(|failed| failed.error.as_str());
+            if let Some(turned) = self.breaker.finished(&run.key, attempt, error) {
+                self.telemetry.breaker(turned == Turned::Opened);
+            }
         }
         self.engine.finish(run, attempt, outcome);
     }

@@ -22,6 +22,8 @@ pub(crate) struct Around {
     beats: Beats,
     /// Whether heartbeats are refused permanently.
     refuses: Beats,
+    /// Whether groups can be opened.
+    opens: Beats,
 }
 
 impl Around {
@@ -33,6 +35,7 @@ impl Around {
             after: Box::new(|_| {}),
             beats: Box::new(|| true),
             refuses: Box::new(|| false),
+            opens: Box::new(|| true),
         }
     }
 
@@ -43,6 +46,11 @@ impl Around {
 
     pub(crate) fn refuses(mut self, refuses: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.refuses = Box::new(refuses);
+        self
+    }
+
+    pub(crate) fn opens(mut self, opens: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.opens = Box::new(opens);
         self
     }
 
@@ -68,6 +76,9 @@ impl Around {
 #[async_trait::async_trait]
 impl Store for Around {
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
+        if !(self.opens)() {
+            return Err(StoreError::unavailable("connection refused"));
+        }
         self.store.open(group, worker).await
     }
 

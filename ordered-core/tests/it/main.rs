@@ -6,6 +6,7 @@ mod around;
 mod backing_off;
 mod batches;
 mod bench;
+mod connecting;
 mod failures;
 mod faults;
 mod gaps;

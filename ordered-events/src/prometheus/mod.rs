@@ -38,7 +38,7 @@ pub struct Prometheus {
 }
 
 /// Why the metrics of this process cannot be recorded.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PrometheusError {
     /// There is a recorder already.
@@ -151,5 +151,11 @@ impl From<PrometheusHandle> for Prometheus {
             handle,
             watched: Vec::new(),
         }
+    }
+}
+
+impl std::fmt::Debug for PrometheusError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        ordered_core::write_with_causes(self, f)
     }
 }

@@ -1,10 +1,14 @@
 //! The facade as an application uses it.
 
+mod app;
+mod first_hour;
 mod handler;
 mod hostile;
+mod middleware;
 mod numbering;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+mod routing;
 mod settings;
 #[cfg(feature = "opentelemetry")]
 mod trace;

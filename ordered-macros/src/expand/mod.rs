@@ -2,6 +2,7 @@ mod calling;
 mod decode;
 mod options;
 mod places;
+mod types;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -31,6 +32,7 @@ pub(crate) fn handler(model: &Model, decode: &TokenStream) -> TokenStream {
     let options = options(model, &private);
     let check = calling::check(model, &private);
     let call = calling::call(model, &private);
+    let types = types::types(model, &private);
     let (name, cfgs, event) = (&model.name, &model.attrs.cfgs, model.event());
     // Located, as `Target` below is, for the one message about an event that is less visible than its handler.
     let event_type = quote_spanned!(at(event)=> type Event = #event;);
@@ -49,6 +51,7 @@ pub(crate) fn handler(model: &Model, decode: &TokenStream) -> TokenStream {
                 #options
                 #decode
                 #check
+                #types
                 #call
             }
         };

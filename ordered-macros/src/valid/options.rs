@@ -75,6 +75,15 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
     }
     gap(options, errors);
     ahead(options, errors);
+    if let Some(place) = &options.event_type
+        && options.setting("on").is_none()
+    {
+        errors.at(
+            place,
+            "`event_type` says where an event says its type, and the handler takes events of every type: add \
+             `on = \"OrderCreated\"`",
+        );
+    }
     if let (Some(key), Some(seq)) = (&options.key, &options.seq) {
         if key.is(seq) {
             errors.at(

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use ordered_core::event::Envelope;
 use ordered_core::handler::{
-    Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, MissingState, States,
+    Context, Decoded, HandledTypes, Handler, HandlerError, HandlerOptions, InvalidHandler,
+    Malformed, MissingState, States,
 };
 
 use super::recorder::Recorder;
@@ -33,6 +34,14 @@ impl<H: Handler> Handler for Watched<H> {
 
     fn check(&self, states: &States) -> Result<(), MissingState> {
         self.inner.check(states)
+    }
+
+    fn handled_types(&self) -> Option<HandledTypes> {
+        self.inner.handled_types()
+    }
+
+    fn validate(&self, options: &HandlerOptions) -> Result<(), InvalidHandler> {
+        self.inner.validate(options)
     }
 
     async fn call(&self, event: H::Event, context: Context) -> Result<(), HandlerError> {

@@ -8,3 +8,4 @@ mod proxy;
 mod server;
 mod simulation;
 mod store;
+mod test_worker;

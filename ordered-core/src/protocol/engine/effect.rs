@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::event::Tokens;
 use super::queue::RunEvents;
 use crate::event::{EventId, Key};
+use crate::handler::OnExhausted;
 use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -260,4 +261,6 @@ pub struct RunError {
     pub permanent: bool,
     /// How long to wait before the next attempt.
     pub wait: Duration,
+    /// What becomes of the event once it has failed permanently, in place of what the group's rules say.
+    pub on_exhausted: Option<OnExhausted>,
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::effect::Disposition;
 use super::event::Event;
 use crate::event::{EventId, Key};
+use crate::handler::OnExhausted;
 use crate::protocol::KeyState;
 use crate::store::{Listing, Slot};
 use crate::transport::Token;
@@ -85,6 +86,7 @@ pub(super) struct Failure {
     pub(super) error: String,
     pub(super) permanent: bool,
     pub(super) wait: Duration,
+    pub(super) on_exhausted: Option<OnExhausted>,
     /// The failure was saved, and the worker waits for the next attempt; now the store has to.
     pub(super) saved: bool,
 }

@@ -136,6 +136,7 @@ impl<D> Actor<D> {
             error: "an event with this id was committed under another seq of the key".to_owned(),
             permanent: true,
             wait: Duration::ZERO,
+            on_exhausted: None,
         };
         self.finish(shared, Err(refused), attempt);
     }
@@ -167,6 +168,7 @@ impl<D> Actor<D> {
             error,
             permanent,
             wait,
+            on_exhausted,
         } = error;
         if events > 1 {
             // No attempt of any: they run one at a time, so that the one that fails is found.
@@ -183,6 +185,7 @@ impl<D> Actor<D> {
             error,
             permanent,
             wait,
+            on_exhausted,
             saved: false,
         });
     }

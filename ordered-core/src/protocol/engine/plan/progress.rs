@@ -47,7 +47,7 @@ impl<D> Actor<D> {
             transition.postpone_again(run, failure.wait);
             Some(Disposition::Postponed)
         } else if failure.permanent || transition.is_last_attempt(run.event) {
-            match rules.on_exhausted {
+            match failure.on_exhausted.unwrap_or(rules.on_exhausted) {
                 OnExhausted::Halt => {
                     transition.halt(run);
                     Some(Disposition::Halted)

@@ -298,6 +298,7 @@ fn failed() -> Result<(), RunError> {
         error: "no luck".into(),
         permanent: false,
         wait: Duration::from_millis(100),
+        on_exhausted: None,
     })
 }
 
@@ -306,6 +307,7 @@ fn never() -> Result<(), RunError> {
         error: "never".into(),
         permanent: true,
         wait: Duration::ZERO,
+        on_exhausted: None,
     })
 }
 

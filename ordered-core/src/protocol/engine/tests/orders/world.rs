@@ -447,6 +447,7 @@ impl World {
                 error: "no luck".into(),
                 permanent,
                 wait: Duration::from_millis(millis),
+                on_exhausted: None,
             })
         };
         let outcome = match self.random.u32(0..10) {

@@ -221,6 +221,7 @@ impl World {
                 error: "no luck".into(),
                 permanent: self.chance(200),
                 wait: Duration::from_millis(self.scenario.random.u64(1..2_000)),
+                on_exhausted: None,
             })
         } else {
             let worker = self.workers[place].session.worker.to_string();

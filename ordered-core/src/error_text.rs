@@ -1,0 +1,25 @@
+//! How errors that people meet are printed.
+
+use std::error::Error;
+use std::fmt;
+
+/// Writes the error with all its causes, joined by `: `; what an error says of its cause itself is not repeated. As the `Debug` of
+/// an error it is what a `main` that returns the error prints.
+///
+/// # Errors
+/// When it cannot be written.
+#[doc(hidden)]
+pub fn write_with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut said = error.to_string();
+    f.write_str(&said)?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !said.contains(&words) {
+            write!(f, ": {words}")?;
+            said = words;
+        }
+        cause = error.source();
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+use ordered_events::ordered_handler;
+
+#[derive(serde::Deserialize)]
+struct OrderEvent {
+    order_id: String,
+    seq: u64,
+}
+
+#[ordered_handler(key = "order_id", seq = "seq", on = ["OrderCreated", "OrderShipped", "OrderCreated"])]
+async fn apply_order(_event: OrderEvent) {}
+
+fn main() {}
