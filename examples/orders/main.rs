@@ -10,12 +10,11 @@ mod ledger;
 mod produce;
 mod work;
 
-use std::error::Error;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::filter::LevelFilter;
+use examples::{end, log};
+use tracing::level_filters::LevelFilter;
 
 /// Handles the events of orders in order and once. Without a command: a demonstration in memory.
 #[derive(Parser)]
@@ -38,20 +37,13 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let log = std::env::var("RUST_LOG")
-        .ok()
-        .and_then(|level| level.parse().ok());
     let quiet = matches!(arguments.command, None | Some(Command::Demo(_)));
     let default = if quiet {
         LevelFilter::ERROR
     } else {
         LevelFilter::INFO
     };
-    tracing_subscriber::fmt()
-        .with_max_level(log.unwrap_or(default))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    log(default);
     let outcome = match arguments
         .command
         .unwrap_or_else(|| Command::Demo(demo::Options::default()))
@@ -60,25 +52,5 @@ async fn main() -> ExitCode {
         Command::Work(options) => work::run(options).await,
         Command::Produce(options) => produce::run(&options).await,
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", with_causes(&*error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// The error and its causes; what a message already contains is not said again.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
+    end(outcome)
 }

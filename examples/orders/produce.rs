@@ -12,10 +12,11 @@ const BATCH: usize = 1_000;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where the events go: amqp://…, sqs://…, kafka://…, memory://…
+    /// Where the events go: amqp://…, sqs://…, kafka://…, memory://… With `?key=order_id` (Kafka) or
+    /// `?partitions=8&key=order_id` (RabbitMQ) those of an order go to one partition.
     #[arg(long)]
     transport: String,
-    /// The queue; of Kafka the topic, with `?key=order_id` for the events of an order to be in one partition.
+    /// The queue; of Kafka the topic.
     #[arg(long)]
     queue: String,
     /// How many orders.
@@ -24,6 +25,9 @@ pub(crate) struct Options {
     /// How many events for each.
     #[arg(long, default_value_t = 10)]
     events: u64,
+    /// From which number on the events of an order are published: those before it were published already.
+    #[arg(long, default_value_t = 1)]
+    first: u64,
     /// Each event is moved by up to this many places.
     #[arg(long, default_value_t = 0)]
     shuffle: usize,
@@ -70,7 +74,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     };
     let events: Vec<_> = (0..)
         .zip(events)
-        .filter(|(place, _)| wanted(*place))
+        .filter(|(place, event)| wanted(*place) && event.seq >= options.first)
         .map(|(_, event)| event)
         .collect();
     let distinct = events.len();

@@ -1,3 +1,5 @@
+//! The strategy "transactional outbox", for strong consistency across services.
+//!
 //! Payments: a service debits accounts and stages events in one transaction, a relay publishes them, and workers credit the
 //! other accounts, each event in order and once, while processes are killed and Redis loses everything.
 //!
@@ -12,13 +14,12 @@ mod service;
 mod story;
 mod worker;
 
-use std::error::Error;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::filter::LevelFilter;
+use examples::{end, log};
+use tracing::level_filters::LevelFilter;
 
 /// Moves money from account to account with an outbox and an inbox, and kills what takes part.
 #[derive(Parser)]
@@ -70,17 +71,11 @@ enum Role {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let log = std::env::var("RUST_LOG").ok();
-    let log = log.and_then(|level| level.parse().ok());
     let default = match arguments.role {
         None => LevelFilter::ERROR,
         Some(_) => LevelFilter::INFO,
     };
-    tracing_subscriber::fmt()
-        .with_max_level(log.unwrap_or(default))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    log(default);
     let servers = arguments.servers;
     let outcome = match arguments.role {
         None => demo::run(servers, arguments.demo, &arguments.load).await,
@@ -93,25 +88,5 @@ async fn main() -> ExitCode {
             }
         }
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", with_causes(&*error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// The error and its causes; what a message already contains is not said again.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
+    end(outcome)
 }

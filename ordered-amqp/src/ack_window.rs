@@ -40,6 +40,11 @@ impl AckWindow {
         self.last
     }
 
+    /// How many deliveries are out.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.unsettled.len()
+    }
+
     /// Keeps an acknowledgement, unless the delivery is settled or on its way elsewhere already.
     pub(crate) fn ack(&mut self, tag: u64) {
         if let Entry::Occupied(delivery) = self.unsettled.entry(tag)

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 use ordered_core::transport::TransportError;
+use percent_encoding::percent_decode_str;
 
 /// Seconds; RabbitMQ's documentation calls 5 to 20 the optimum: <https://www.rabbitmq.com/docs/heartbeats>.
 const HEARTBEAT: u16 = 15;
@@ -14,6 +15,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     uri: AMQPUri,
+    own: OwnParameters,
+}
+
+/// The parameters of the query that are not the AMQP client's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct OwnParameters {
+    /// How many partitions the queue has.
+    pub(crate) partitions: Option<u16>,
+    /// By which header or field of its JSON an event is put into one.
+    pub(crate) key: Option<String>,
 }
 
 impl Address {
@@ -25,6 +36,8 @@ impl Address {
             ))
         };
         check_form(text).map_err(wrong)?;
+        let (text, own) = OwnParameters::take(text)?;
+        let text = text.as_str();
         let mut uri: AMQPUri = text.parse().map_err(|reason: String| {
             // These repeat a part of the address.
             if reason.starts_with("Invalid") {
@@ -48,7 +61,11 @@ impl Address {
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let timeout = u64::try_from(CONNECT_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
         uri.query.connection_timeout.get_or_insert(timeout);
-        Ok(Self { uri })
+        Ok(Self { uri, own })
+    }
+
+    pub(crate) fn own(&self) -> &OwnParameters {
+        &self.own
     }
 
     pub(crate) fn uri(&self) -> AMQPUri {
@@ -79,6 +96,47 @@ impl Address {
     pub(crate) fn vhost(&self) -> &str {
         &self.uri.vhost
     }
+}
+
+impl OwnParameters {
+    /// The address without them, and what they say.
+    fn take(text: &str) -> Result<(String, Self), TransportError> {
+        let mut own = Self::default();
+        let Some((before, query)) = text.split_once('?') else {
+            return Ok((text.to_owned(), own));
+        };
+        let mut others = Vec::new();
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                "partitions" => own.partitions = Some(number(value)?),
+                "key" => {
+                    let key = percent_decode_str(value).decode_utf8();
+                    own.key = Some(key.map_err(|_| no_text())?.into_owned());
+                }
+                _ => others.push(pair),
+            }
+        }
+        let others = others.join("&");
+        let text = if others.is_empty() {
+            before.to_owned()
+        } else {
+            format!("{before}?{others}")
+        };
+        Ok((text, own))
+    }
+}
+
+fn number(value: &str) -> Result<u16, TransportError> {
+    value.parse().map_err(|_| {
+        TransportError::fatal(format!(
+            "the parameter `partitions` of the address of RabbitMQ is a whole number, and not {value:?}"
+        ))
+    })
+}
+
+fn no_text() -> TransportError {
+    TransportError::fatal("the parameter `key` of the address of RabbitMQ is not UTF-8")
 }
 
 /// Refuses what would be read as an address of another form than was meant, with a part of the password as the host,
@@ -166,6 +224,20 @@ mod tests {
         assert!(address(255).is_ok());
         let error = address(256).unwrap_err().to_string();
         assert!(error.contains("longer than 255 bytes"), "{error}");
+    }
+
+    #[test]
+    fn partitions_and_their_key_come_from_the_query_and_the_rest_is_the_clients() {
+        let address = Address::parse("amqp://b/v?partitions=8&heartbeat=7&key=order%5Fid").unwrap();
+        assert_eq!(address.own().partitions, Some(8));
+        assert_eq!(address.own().key.as_deref(), Some("order_id"));
+        assert_eq!(address.uri().query.heartbeat, Some(7));
+        let alone = Address::parse("amqp://b?partitions=2").unwrap();
+        assert_eq!((alone.own().partitions, alone.vhost()), (Some(2), "/"));
+        for (query, word) in [("partitions=many", "whole number"), ("key=%ff", "UTF-8")] {
+            let error = Address::parse(&format!("amqp://b?{query}")).unwrap_err();
+            assert!(error.to_string().contains(word), "{query}: {error}");
+        }
     }
 
     #[test]

@@ -7,17 +7,20 @@ use lapin::types::ShortString;
 use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
 use ordered_core::transport::TransportError;
 
-use crate::address::Address;
+use crate::address::{Address, OwnParameters};
 use crate::broker::Broker;
 use crate::dead_letters::AmqpDeadLetters;
 use crate::exchange::{Argument, Binding, Exchange, ExchangeKind};
 use crate::names;
 use crate::outgoing::Places;
-use crate::publisher::{AmqpPublisher, RoutingKey};
+use crate::partitions::Partitions;
+use crate::publisher::{AmqpPublisher, Route, RoutingKey};
+use crate::queues::{self, AmqpQueue};
 use crate::topology::{QueueKind, Topology};
 use crate::transport::Amqp;
 
 const NAME: &str = "ordered";
+const REBALANCE_INTERVAL: Duration = Duration::from_secs(5);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 /// The address of a broker; [`queue`](AmqpAddress::queue) says what to consume there.
@@ -44,6 +47,9 @@ impl AmqpAddress {
             arguments: Vec::new(),
             exchanges: Vec::new(),
             bindings: Vec::new(),
+            partitions: None,
+            partition_key: None,
+            rebalance_interval: REBALANCE_INTERVAL,
             defer_prefix: None,
             consumer_tag: String::new(),
             name: NAME.to_owned(),
@@ -69,22 +75,29 @@ impl AmqpAddress {
         if exchange.len() > names::MAX_NAME {
             return Err(TransportError::fatal("`exchange` is longer than 255 bytes"));
         }
-        let routing_key = match routing_key {
-            RoutingKey::OfEvent => None,
-            RoutingKey::Fixed(key) => Some(
+        let route = match routing_key {
+            RoutingKey::OfEvent => Route::ByKey,
+            RoutingKey::Fixed(key) => Route::Fixed(
                 ShortString::try_new(key)
                     .map_err(|_| TransportError::fatal("`routing_key` is longer than 255 bytes"))?,
             ),
         };
+        let address = Address::parse(&self.url)?;
+        if *address.own() != OwnParameters::default() {
+            return Err(TransportError::fatal(
+                "`partitions` and `key` of the address are for a queue, and this publishes to an exchange: leave them out, or \
+                 take the publisher of the queue",
+            ));
+        }
         let broker = Broker {
-            address: Address::parse(&self.url)?,
+            address,
             name: NAME.to_owned(),
             certificates: None,
             backoff: BACKOFF,
             credentials: None,
             refused_for: REFUSED_FOR,
         };
-        let publisher = AmqpPublisher::new(broker, exchange.into(), routing_key, None);
+        let publisher = AmqpPublisher::new(broker, exchange.into(), route, None);
         publisher.connected().await
     }
 }
@@ -102,6 +115,9 @@ pub struct AmqpBuilder {
     arguments: Vec<(String, Argument)>,
     exchanges: Vec<(String, ExchangeKind)>,
     bindings: Vec<(String, String)>,
+    partitions: Option<u16>,
+    partition_key: Option<String>,
+    rebalance_interval: Duration,
     defer_prefix: Option<String>,
     consumer_tag: String,
     name: String,
@@ -161,6 +177,34 @@ impl AmqpBuilder {
     /// RabbitMQ removes none by itself.
     pub fn bind(mut self, exchange: impl Into<String>, routing_key: impl Into<String>) -> Self {
         self.bindings.push((exchange.into(), routing_key.into()));
+        self
+    }
+
+    /// Spreads the events by their keys over so many queues, 1 to 256, in place of one: `<queue>.0`, `<queue>.1` and so on, each
+    /// of which the broker gives to one worker at a time. So nearly all events of a key come to the worker that has the key
+    /// already, in order, and cost the store less. An exchange `<queue>.partitions` hashes the routing key, which is the key of the
+    /// event; a [publisher](Self::publisher) with the same setting publishes there. The parameter `partitions` of the address says
+    /// the same.
+    ///
+    /// The number may grow at any time, without draining: where the order is by seq, an event that comes to another worker waits
+    /// for its turn. See `docs/partitions.md`.
+    pub fn partitions(mut self, partitions: u16) -> Self {
+        self.partitions = Some(partitions);
+        self
+    }
+
+    /// Where a published event has the key that chooses its partition: the header of this name, or else the top-level field of its
+    /// JSON. Left out, it is the key that the event is published with; an event without any goes to some partition. The parameter
+    /// `key` of the address says the same.
+    pub fn partition_key(mut self, name: impl Into<String>) -> Self {
+        self.partition_key = Some(name.into());
+        self
+    }
+
+    /// How often a worker that has more than its share of the partitions hands the others over, about. The default is 5 seconds;
+    /// [`Duration::MAX`] is never. What it has received of a partition by then is given as long again to be done.
+    pub fn rebalance_interval(mut self, interval: Duration) -> Self {
+        self.rebalance_interval = interval;
         self
     }
 
@@ -237,15 +281,37 @@ impl AmqpBuilder {
         AmqpDeadLetters::open(broker, topology.places).await
     }
 
-    pub(crate) fn validate(self) -> Result<(Broker, Topology, String), TransportError> {
+    /// The queue, its partitions and the queue of its dead letters, with what waits in them and how many consume them. Nothing is
+    /// declared; what does not exist is left out.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or refuses, or there is no such queue, with what to do about it.
+    pub async fn queues(self) -> Result<Vec<AmqpQueue>, TransportError> {
+        let (broker, topology, _) = self.validate()?;
+        queues::list(&broker, &topology).await
+    }
+
+    pub(crate) fn validate(self) -> Result<(Broker, Topology, Consuming), TransportError> {
         let address = Address::parse(&self.url)?;
+        let own = address.own();
+        let count = self.partitions.or(own.partitions);
+        let key = self.partition_key.or_else(|| own.key.clone());
+        if count.is_none() && key.is_some() {
+            return Err(TransportError::fatal(
+                "`partition_key` (`key` of the address) chooses among partitions: say how many there are with `partitions`",
+            ));
+        }
+        if self.rebalance_interval.is_zero() {
+            return Err(TransportError::fatal("`rebalance_interval` is zero"));
+        }
+        let suffix = count.map_or(0, |_| names::PARTITION_SUFFIX);
         let dead_letters = self
             .dead_letters
             .unwrap_or_else(|| names::dead_letter_queue(&self.queue));
         let defer_prefix = self
             .defer_prefix
             .unwrap_or_else(|| names::defer_prefix(&self.queue));
-        check_name("queue", &self.queue, 0)?;
+        check_name("queue", &self.queue, suffix)?;
         check_name("dead_letter_queue", &dead_letters, 0)?;
         check_name("defer_queue_prefix", &defer_prefix, names::DELAY_SUFFIX)?;
         if self.consumer_tag.len() > names::MAX_NAME {
@@ -258,6 +324,8 @@ impl AmqpBuilder {
                 "`dead_letter_queue` is the queue itself, which would deliver its dead letters again and again",
             ));
         }
+        let partitions = count.map(|count| Partitions::new(&self.queue, count, key));
+        let partitions = partitions.transpose()?;
         let broker = Broker {
             address,
             name: self.name,
@@ -290,6 +358,7 @@ impl AmqpBuilder {
             dead_letters: dead_letters.into(),
             dead_letter_exchange: short("dead_letter_exchange", dead_letter_exchange)?,
             defer_prefix,
+            partitions: partitions.as_ref().map(|it| it.exchange.clone()),
         };
         let topology = Topology {
             places,
@@ -297,12 +366,24 @@ impl AmqpBuilder {
             arguments,
             exchanges,
             bindings,
+            partitions,
             declare: self.declare,
             strict: self.strict,
             one_consumer: Arc::default(),
         };
-        Ok((broker, topology, self.consumer_tag))
+        let consuming = Consuming {
+            tag: self.consumer_tag,
+            rebalance_interval: self.rebalance_interval,
+        };
+        Ok((broker, topology, consuming))
     }
+}
+
+/// How the queue, or its partitions, are consumed.
+#[derive(Debug, Clone)]
+pub(crate) struct Consuming {
+    pub(crate) tag: String,
+    pub(crate) rebalance_interval: Duration,
 }
 
 impl IntoFuture for AmqpBuilder {
@@ -397,6 +478,21 @@ mod tests {
     }
 
     #[test]
+    fn partitions_are_said_in_the_builder_or_the_address() {
+        let of = |url: &str, said: Option<u16>| {
+            let mut builder = Amqp::connect(url).queue("q");
+            if let Some(count) = said {
+                builder = builder.partitions(count);
+            }
+            builder.validate().unwrap().1.queues().len()
+        };
+        assert_eq!(of("amqp://broker", None), 1);
+        assert_eq!(of("amqp://broker", Some(4)), 4);
+        assert_eq!(of("amqp://broker?partitions=8", None), 8);
+        assert_eq!(of("amqp://broker?partitions=8", Some(4)), 4);
+    }
+
+    #[test]
     fn a_topology_that_cannot_be_is_refused_with_the_setting() {
         let long = || "x".repeat(256);
         let (topic, fanout) = (ExchangeKind::Topic, ExchangeKind::Fanout);
@@ -414,6 +510,17 @@ mod tests {
             ),
             (builder("q").argument("x-queue-type", "stream"), "`kind`"),
             (builder("q").argument(long(), 1), "`argument`"),
+            (builder("q").partitions(0), "1 to 256"),
+            (builder("q").partitions(257), "1 to 256"),
+            (builder("q").partition_key("k"), "`partitions`"),
+            (
+                builder(&"q".repeat(250)).partitions(2),
+                "may have 244 at most",
+            ),
+            (
+                builder("q").rebalance_interval(Duration::ZERO),
+                "`rebalance_interval` is zero",
+            ),
             (
                 builder("q").dead_letter_exchange(long()),
                 "`exchange` has 256 bytes",

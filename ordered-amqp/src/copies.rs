@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ordered_core::transport::TransportError;
+use ordered_core::transport::{Token, TransportError};
 use tokio::time::sleep;
 
 use crate::outgoing::Outgoing;
@@ -15,7 +15,7 @@ use crate::shared::Shared;
 pub(crate) async fn send(
     shared: Arc<Shared>,
     session: Arc<Session>,
-    mut copies: Vec<(u64, Outgoing)>,
+    mut copies: Vec<(Token, Outgoing)>,
 ) -> Result<(), TransportError> {
     let mut backoff = shared.broker.backoff();
     while !copies.is_empty() {
@@ -46,24 +46,25 @@ pub(crate) async fn send(
 async fn attempt(
     shared: &Shared,
     session: &Session,
-    copies: Vec<(u64, Outgoing)>,
-) -> Vec<(u64, Outgoing)> {
-    let (tags, messages): (Vec<u64>, Vec<Outgoing>) = copies.into_iter().unzip();
+    copies: Vec<(Token, Outgoing)>,
+) -> Vec<(Token, Outgoing)> {
+    let (tokens, messages): (Vec<Token>, Vec<Outgoing>) = copies.into_iter().unzip();
     let outcomes = shared.outlet.send(&messages).await;
-    let mut failed = Vec::new();
-    session.settle(|acks| {
-        for ((tag, message), outcome) in tags.into_iter().zip(messages).zip(outcomes) {
-            match outcome {
-                Ok(()) => acks.sent_elsewhere(tag),
-                Err(error) => {
-                    let queue = message.routing_key.as_str();
-                    tracing::warn!(%error, queue, "cannot dead-letter an event; trying again");
-                    failed.push((tag, message));
-                }
+    let sent = tokens.into_iter().zip(messages.into_iter().zip(outcomes));
+    session.settle(
+        sent,
+        |_, acks, tag, (token, (message, outcome))| match outcome {
+            Ok(()) => {
+                acks.sent_elsewhere(tag);
+                None
             }
-        }
-    });
-    failed
+            Err(error) => {
+                let queue = message.routing_key.as_str();
+                tracing::warn!(%error, queue, "cannot dead-letter an event; trying again");
+                Some((token, message))
+            }
+        },
+    )
 }
 
 fn unfinished(count: usize) -> TransportError {

@@ -98,7 +98,10 @@ impl AmqpDeadLetters {
     }
 
     fn not_sent(&self, message: &Outgoing, reason: NotSent) -> TransportError {
-        let queue = message.routing_key.as_str();
+        let queue = match message.exchange.as_str() {
+            "" => message.routing_key.as_str(),
+            exchange => exchange,
+        };
         match reason {
             NotSent::Lost(error) => away(&self.broker.address, error),
             NotSent::Unroutable => TransportError::fatal(format!(

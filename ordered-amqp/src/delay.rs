@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use lapin::types::{AMQPValue, FieldTable};
 
+use crate::outgoing::Places;
 use crate::topology::arguments;
 
 const DAY: u32 = 24 * 60 * 60 * 1_000;
@@ -38,14 +39,17 @@ impl Delay {
         format!("{prefix}.{}", self.0)
     }
 
-    /// The arguments of the queue, from which messages go back to `home`.
+    /// The arguments of the queue, from which messages go back to the queue, or to the partition of their key.
     ///
     /// A quorum queue, because only those hand an expired message on with a confirm, instead of at most once
     /// (<https://www.rabbitmq.com/docs/quorum-queues#dead-lettering>). It has no `x-expires`: that deletes a queue
     /// together with the messages in it (<https://www.rabbitmq.com/docs/ttl#queue-ttl>).
-    pub(crate) fn arguments(self, home: &str) -> FieldTable {
+    pub(crate) fn arguments(self, places: &Places) -> FieldTable {
         let mut table = arguments::quorum();
-        arguments::dead_letter(&mut table, "", home);
+        match &places.partitions {
+            Some(exchange) => arguments::dead_letter_by_key(&mut table, exchange.as_str()),
+            None => arguments::dead_letter(&mut table, "", places.queue.as_str()),
+        }
         arguments::dead_letter_at_least_once(&mut table);
         table.insert(
             "x-message-ttl".into(),

@@ -12,6 +12,7 @@ use crate::failure::is_login_refusal;
 use crate::leader::{self, Leaderless};
 use crate::session::Session;
 use crate::shared::Shared;
+use crate::spread::spread;
 
 /// How long acknowledgements behind a hole are kept back, at least; at most twice as long.
 const KEEP: Duration = Duration::from_millis(250);
@@ -33,7 +34,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Sessio
         shared.consumes();
         let opened = Instant::now();
         let reason = tokio::select! {
-            reason = watch(&session) => reason,
+            reason = watch(&session, &shared) => reason,
             () = shared.closing() => return,
         };
         let last_token = session.retire();
@@ -110,8 +111,8 @@ impl Refusals {
     }
 }
 
-/// Until the session has ended, sends the acknowledgements that have waited.
-async fn watch(session: &Session) -> String {
+/// Until the session has ended, sends the acknowledgements that have waited, and hands over partitions that are too many.
+async fn watch(session: &Session, shared: &Shared) -> String {
     let events = session.connection().events_listener();
     tokio::select! {
         () = session.died() => "the consumer has ended".into(),
@@ -121,6 +122,7 @@ async fn watch(session: &Session) -> String {
         }
         never = send_ready(session) => match never {},
         never = send_kept(session) => match never {},
+        never = spread(session, shared) => match never {},
     }
 }
 

@@ -1,4 +1,4 @@
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
+use lapin::options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection};
 use ordered_core::transport::TransportError;
@@ -130,13 +130,18 @@ impl Exchange {
                 Err(error) => return Err(failed(error)),
             }
         }
+        self.declare_durable(connection).await.map_err(failed)?;
+        tracing::debug!(exchange = name, "declared");
+        Ok(())
+    }
+
+    /// Declares it, whatever is there.
+    pub(crate) async fn declare_durable(&self, connection: &Connection) -> lapin::Result<()> {
         let durable = ExchangeDeclareOptions {
             durable: true,
             ..ExchangeDeclareOptions::default()
         };
-        self.declare(connection, durable).await.map_err(failed)?;
-        tracing::debug!(exchange = name, "declared");
-        Ok(())
+        self.declare(connection, durable).await
     }
 
     async fn declare(
@@ -180,6 +185,31 @@ impl Binding {
         let stage = Stage::Binding {
             exchange: self.exchange.as_str(),
             queue: queue.as_str(),
+        };
+        bound.await.map_err(|error| explain(address, stage, error))
+    }
+
+    /// The same for an exchange in place of a queue.
+    pub(crate) async fn ensure_to_exchange(
+        &self,
+        connection: &Connection,
+        address: &Address,
+        destination: &ShortString,
+    ) -> Result<(), TransportError> {
+        let Self {
+            exchange,
+            routing_key,
+        } = self.clone();
+        let to = destination.clone();
+        let bound = on_a_channel(connection, async move |channel| {
+            let options = ExchangeBindOptions::default();
+            channel
+                .exchange_bind(to, exchange, routing_key, options, FieldTable::default())
+                .await
+        });
+        let stage = Stage::Binding {
+            exchange: self.exchange.as_str(),
+            queue: destination.as_str(),
         };
         bound.await.map_err(|error| explain(address, stage, error))
     }

@@ -12,6 +12,8 @@ pub(crate) enum Stage<'a> {
     Connecting,
     /// Declaring this exchange.
     Exchange(&'a str),
+    /// Declaring this exchange, which puts events into partitions.
+    Partitions(&'a str),
     /// Binding this queue to this exchange.
     Binding {
         exchange: &'a str,
@@ -29,7 +31,7 @@ pub(crate) const NOT_FOUND: u16 = 404;
 pub(crate) const RESOURCE_LOCKED: u16 = 405;
 pub(crate) const PRECONDITION_FAILED: u16 = 406;
 pub(crate) const NOT_ALLOWED: u16 = 530;
-const COMMAND_INVALID: u16 = 503;
+pub(crate) const COMMAND_INVALID: u16 = 503;
 const INTERNAL_ERROR: u16 = 541;
 
 /// The reply code, when it was the broker who refused.
@@ -126,11 +128,15 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
             "RabbitMQ at {address} does not know the kind of the exchange {exchange:?}: enable the plugin that has it \
              (`rabbitmq-plugins enable …`)"
         ),
-        (Stage::Exchange(exchange), Some(ACCESS_REFUSED)) => format!(
+        (Stage::Partitions(exchange), Some(PRECONDITION_FAILED)) => format!(
+            "the exchange {exchange:?} at {address} is there, and puts no events into partitions: it is of a kind that does not hash \
+             the routing key, or it is not durable. Delete it, and it is declared anew"
+        ),
+        (Stage::Exchange(exchange) | Stage::Partitions(exchange), Some(ACCESS_REFUSED)) => format!(
             "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` to declare \
              it; a name that begins with `amq.` is RabbitMQ's own"
         ),
-        (Stage::Exchange(exchange), _) => {
+        (Stage::Exchange(exchange) | Stage::Partitions(exchange), _) => {
             format!("the exchange {exchange:?} at {address} cannot be declared")
         }
         (Stage::Binding { exchange, queue }, Some(ACCESS_REFUSED)) => format!(

@@ -110,6 +110,7 @@ fn any_message_is_read_and_copied() {
         queue: "q".into(),
         dead_letters: "q.dead".into(),
         defer_prefix: "q.defer".into(),
+        partitions: None,
     };
     let inputs = (message(), text(), any::<Duration>());
     check(500, inputs, |(original, text, delay)| {
@@ -119,7 +120,7 @@ fn any_message_is_read_and_copied() {
             kind: ReasonKind::Malformed,
             text,
         };
-        let dead = places.dead_letter(&original, &reason);
+        let dead = places.dead_letter(&original, &reason, "q");
         let headers = dead.properties.headers().clone().unwrap_or_default();
         // What the message says about itself does not hide why it was dead-lettered.
         let said = headers.inner().get(names::REASON);

@@ -31,6 +31,20 @@
 //! [`AmqpBuilder::argument`] gives the queue an argument, and [`AmqpBuilder::dead_letter_exchange`] lets dead letters go through an
 //! exchange. All of it is declared when the transport starts, by a publisher of the queue too, and again when the queue was deleted.
 //!
+//! # Partitions
+//!
+//! [`AmqpBuilder::partitions`] spreads the events over several queues by their keys, each of which the broker gives to one worker at a time:
+//!
+//! | what | holds | declared as |
+//! |---|---|---|
+//! | the exchange `order-events.partitions` | | `x-consistent-hash`, or else `x-modulus-hash`: durable |
+//! | `order-events.0`, `order-events.1`, … | the events of some of the keys | durable quorum queues with `x-single-active-consumer` |
+//! | `order-events.workers` | nothing: its consumers are the workers, which are counted by it | a durable classic queue |
+//! | the exchange `order-events.defer.<ms>` | | fanout, durable, before the queue of that name |
+//!
+//! A worker that gets the events of more partitions than its share hands some over, so that the workers come to have as many each. How, and
+//! what it means to change their number: `docs/partitions.md`.
+//!
 //! # What becomes of a delivery
 //!
 //! - *Acknowledged*: acknowledgements are coalesced, one frame for all that lie before the oldest unsettled delivery.
@@ -127,19 +141,23 @@ mod frame;
 mod headers;
 #[cfg(test)]
 mod hostile;
+mod lane;
 mod leader;
 mod names;
 mod original;
 mod outgoing;
 mod outlet;
 mod outlet_link;
+mod partitions;
 mod properties;
 mod publisher;
 mod queue_facts;
+mod queues;
 mod quiet;
 mod received;
 mod session;
 mod shared;
+mod spread;
 mod subscribe;
 mod topology;
 mod transport;
@@ -148,5 +166,6 @@ pub use builder::{AmqpAddress, AmqpBuilder};
 pub use dead_letters::AmqpDeadLetters;
 pub use exchange::{Argument, ExchangeKind};
 pub use publisher::{AmqpPublisher, RoutingKey};
+pub use queues::{AmqpQueue, QueueRole};
 pub use topology::QueueKind;
 pub use transport::Amqp;

@@ -35,6 +35,8 @@ pub(crate) struct Places {
     /// Through which exchange dead letters go, with the name of their queue as the routing key; the default exchange is empty.
     pub(crate) dead_letter_exchange: ShortString,
     pub(crate) defer_prefix: String,
+    /// The exchange that puts events into partitions, where there are some.
+    pub(crate) partitions: Option<ShortString>,
 }
 
 impl Places {
@@ -43,9 +45,15 @@ impl Places {
         let delay = Delay::at_least(time);
         let mut headers = self.headers(original);
         keep_place(original, &mut headers);
+        let queue: ShortString = delay.queue(&self.defer_prefix).into();
+        let (exchange, routing_key) = match self.partitions {
+            None => (ShortString::default(), queue),
+            // With the routing key that it has, so that it comes back to the partition of its key, whichever that is then.
+            Some(_) => (queue, original_key(original)),
+        };
         Outgoing {
-            exchange: ShortString::default(),
-            routing_key: delay.queue(&self.defer_prefix).into(),
+            exchange,
+            routing_key,
             properties: self.properties(original, headers),
             body: original.body.clone(),
             delay: Some(delay),
@@ -53,19 +61,31 @@ impl Places {
         }
     }
 
-    /// The message again, with the reason, for the queue of dead letters.
-    pub(crate) fn dead_letter(&self, original: &Original, reason: &Reason) -> Outgoing {
+    /// The message again, with the reason, for the queue of dead letters. It was consumed from `queue`.
+    pub(crate) fn dead_letter(
+        &self,
+        original: &Original,
+        reason: &Reason,
+        queue: &str,
+    ) -> Outgoing {
         let mut headers = self.headers(original);
         let text = cut(&reason.text, LONGEST_REASON);
         let straight = || (String::new(), original.routing_key.as_str().to_owned());
         let (exchange, routing_key) = original.published_to().unwrap_or_else(straight);
+        // A producer does not say where a letter is put back.
+        let is_forged = headers.inner().contains_key(names::PARTITIONS);
+        let partitions = self.partitions.as_ref().map(ShortString::as_str);
+        let partitions = partitions.or(is_forged.then_some(""));
         for (name, value) in [
             (names::REASON, reason.kind.as_str()),
             (names::REASON_TEXT, text),
-            (names::QUEUE, self.queue.as_str()),
+            (names::QUEUE, queue),
             (names::EXCHANGE, exchange.as_str()),
             (names::ROUTING_KEY, routing_key.as_str()),
-        ] {
+        ]
+        .into_iter()
+        .chain(partitions.map(|exchange| (names::PARTITIONS, exchange)))
+        {
             headers::insert(&mut headers, name, value);
         }
         Outgoing {
@@ -87,30 +107,63 @@ impl Places {
         })
     }
 
-    /// A dead letter as it was, for the queue that it came from.
+    /// A dead letter as it was, for the queue that it came from, or for the partition that its key has now.
     pub(crate) fn redriven(&self, letter: &Original) -> Outgoing {
         let all = self.headers(letter);
-        let from = all.inner().get(names::QUEUE).and_then(headers::as_text);
-        let from = from.map_or_else(|| self.queue.clone(), ShortString::from);
+        let said = |name: &str| all.inner().get(name).and_then(headers::as_text);
         let mut table = FieldTable::default();
         for (name, value) in all.inner() {
             if !names::is_of_dead_letter(name.as_str()) {
                 table.insert(name.clone(), value.clone());
             }
         }
-        keep_place(letter, &mut table);
-        self.copy_to(from, letter, table)
+        // A letter of ours says where the event was published to, and may itself have come through an exchange.
+        match said(names::EXCHANGE) {
+            Some(exchange) if !exchange.is_empty() => {
+                let routing_key = said(names::ROUTING_KEY).unwrap_or_default();
+                headers::insert(&mut table, names::EXCHANGE, &exchange);
+                headers::insert(&mut table, names::ROUTING_KEY, &routing_key);
+            }
+            Some(_) => {}
+            None => keep_place(letter, &mut table),
+        }
+        let short = |text: String| ShortString::try_new(text).ok();
+        let partitioned = said(names::PARTITIONS).filter(|exchange| !exchange.is_empty());
+        let partitioned = partitioned.and_then(short);
+        let routing_key = said(names::ROUTING_KEY).and_then(short);
+        if let (Some(exchange), Some(routing_key)) = (partitioned, routing_key) {
+            return self.copy_to((exchange, routing_key), letter, table);
+        }
+        let queue = said(names::QUEUE).and_then(short);
+        let queue = queue.or_else(|| self.partition_of(letter));
+        let queue = queue.unwrap_or_else(|| self.queue.clone());
+        self.copy_to((ShortString::default(), queue), letter, table)
+    }
+
+    /// The partition that RabbitMQ itself has taken the letter out of.
+    fn partition_of(&self, letter: &Original) -> Option<ShortString> {
+        let table = letter.properties.headers().as_ref()?;
+        let queue = headers::as_text(table.inner().get("x-first-death-queue")?)?;
+        let number = queue.strip_prefix(self.queue.as_str())?.strip_prefix('.')?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        ShortString::try_new(queue).ok().filter(|_| is_number)
     }
 
     /// A dead letter again, as it is.
     pub(crate) fn refreshed(&self, letter: &Original) -> Outgoing {
-        self.copy_to(self.dead_letters.clone(), letter, self.headers(letter))
+        let place = (ShortString::default(), self.dead_letters.clone());
+        self.copy_to(place, letter, self.headers(letter))
     }
 
-    fn copy_to(&self, queue: ShortString, original: &Original, headers: FieldTable) -> Outgoing {
+    fn copy_to(
+        &self,
+        (exchange, routing_key): (ShortString, ShortString),
+        original: &Original,
+        headers: FieldTable,
+    ) -> Outgoing {
         Outgoing {
-            exchange: ShortString::default(),
-            routing_key: queue,
+            exchange,
+            routing_key,
             properties: self.properties(original, headers),
             body: original.body.clone(),
             delay: None,
@@ -164,6 +217,14 @@ fn keep_place(original: &Original, headers: &mut FieldTable) {
     }
 }
 
+/// The routing key that the message was published with.
+fn original_key(original: &Original) -> ShortString {
+    let published = original
+        .published_to()
+        .and_then(|(_, key)| ShortString::try_new(key).ok());
+    published.unwrap_or_else(|| original.routing_key.clone())
+}
+
 /// The beginning of a text, of at most this many bytes.
 fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
@@ -181,7 +242,105 @@ mod tests {
             dead_letters: "q.dead".into(),
             dead_letter_exchange: ShortString::default(),
             defer_prefix: "q.defer".into(),
+            partitions: None,
         }
+    }
+
+    /// The places of a queue with partitions, and a message that came through them.
+    fn partitioned() -> (Places, Original) {
+        let places = Places {
+            partitions: Some("q.partitions".into()),
+            ..places()
+        };
+        let original = Original {
+            exchange: "q.partitions".into(),
+            routing_key: "order-1".into(),
+            ..Original::default()
+        };
+        (places, original)
+    }
+
+    fn malformed() -> Reason {
+        Reason {
+            kind: ReasonKind::Malformed,
+            text: "no".into(),
+        }
+    }
+
+    /// The message as the broker hands over what was sent.
+    fn delivered(sent: Outgoing) -> Original {
+        Original {
+            exchange: sent.exchange,
+            routing_key: sent.routing_key,
+            properties: sent.properties,
+            body: sent.body,
+        }
+    }
+
+    fn place(sent: &Outgoing) -> (&str, &str) {
+        (sent.exchange.as_str(), sent.routing_key.as_str())
+    }
+
+    #[test]
+    fn a_copy_comes_back_to_the_partition_of_its_key() {
+        let (partitioned, original) = partitioned();
+        let deferred = partitioned.deferred(&original, Duration::from_secs(3));
+        assert_eq!(place(&deferred), ("q.defer.5000", "order-1"));
+        let dead = partitioned.dead_letter(&original, &malformed(), "q.3");
+        assert_eq!(place(&dead), ("", "q.dead"));
+        // Also by a tool that does not know of the partitions.
+        let redriven = places().redriven(&delivered(dead));
+        assert_eq!(place(&redriven), ("q.partitions", "order-1"));
+        let names = redriven.properties.headers().clone().unwrap();
+        let names = names.inner().keys().map(|name| name.to_string());
+        let names: Vec<String> = names.collect();
+        assert_eq!(names, [names::EXCHANGE, names::ROUTING_KEY]);
+    }
+
+    #[test]
+    fn a_producer_does_not_say_where_a_letter_is_put_back() {
+        let mut table = FieldTable::default();
+        headers::insert(&mut table, names::PARTITIONS, "elsewhere");
+        headers::insert(&mut table, names::QUEUE, "elsewhere");
+        let original = Original {
+            properties: BasicProperties::default().with_headers(table),
+            ..Original::default()
+        };
+        let dead = delivered(places().dead_letter(&original, &malformed(), "q"));
+        assert_eq!(place(&places().redriven(&dead)), ("", "q"));
+    }
+
+    #[test]
+    fn what_rabbitmq_took_out_of_a_partition_goes_back_there() {
+        let mut table = FieldTable::default();
+        headers::insert(&mut table, "x-first-death-queue", "q.3");
+        let letter = |table| Original {
+            properties: BasicProperties::default().with_headers(table),
+            ..Original::default()
+        };
+        assert_eq!(place(&places().redriven(&letter(table))), ("", "q.3"));
+        let mut other = FieldTable::default();
+        headers::insert(&mut other, "x-first-death-queue", "q.defer.100");
+        assert_eq!(place(&places().redriven(&letter(other))), ("", "q"));
+    }
+
+    #[test]
+    fn a_letter_that_came_through_an_exchange_forgets_it_when_it_is_redriven() {
+        let places = Places {
+            dead_letter_exchange: "letters".into(),
+            ..places()
+        };
+        let original = Original {
+            exchange: "shop".into(),
+            routing_key: "eu.orders".into(),
+            ..Original::default()
+        };
+        let letter = delivered(places.dead_letter(&original, &malformed(), "q"));
+        let again = delivered(places.redriven(&letter));
+        let expected = ("shop".to_owned(), "eu.orders".to_owned());
+        assert_eq!(again.published_to(), Some(expected));
+        let straight = delivered(places.dead_letter(&Original::default(), &malformed(), "q"));
+        assert_eq!(delivered(places.redriven(&straight)).published_to(), None);
     }
 
     #[test]
@@ -213,7 +372,7 @@ mod tests {
             kind: ReasonKind::Malformed,
             text: "ü".repeat(2_000),
         };
-        let dead = places().dead_letter(&Original::default(), &reason);
+        let dead = places().dead_letter(&Original::default(), &reason, "q");
         let headers = dead.properties.headers().clone().unwrap();
         let read = headers::read(&headers, "q.defer");
         assert_eq!(read[names::REASON], "malformed");

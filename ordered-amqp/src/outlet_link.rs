@@ -2,8 +2,11 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::options::{ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::{Channel, Connection};
+use lapin::options::{
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection, ExchangeKind};
 use tokio::time::timeout;
 
 use crate::delay::Delay;
@@ -80,15 +83,19 @@ impl Link {
         if lock(&self.declared).contains(&delay) {
             return Ok(());
         }
-        let queue = delay.queue(&topology.places.defer_prefix);
-        let arguments = delay.arguments(topology.places.queue.as_str());
+        let places = &topology.places;
+        let queue: ShortString = delay.queue(&places.defer_prefix).into();
+        let arguments = delay.arguments(places);
         let mut options = QueueDeclareOptions::durable();
         if !topology.declare {
             options = options.passive();
         }
         channel
-            .queue_declare(queue.into(), options, arguments)
+            .queue_declare(queue.clone(), options, arguments)
             .await?;
+        if places.partitions.is_some() && topology.declare {
+            keep_routing_keys(channel, queue).await?;
+        }
         lock(&self.declared).insert(delay);
         Ok(())
     }
@@ -102,6 +109,23 @@ impl Link {
         // A broker that is unavailable notices by itself.
         let _ = timeout(FAREWELL, closed).await;
     }
+}
+
+/// Puts an exchange before the queue of a delay, so that what waits there keeps its routing key. The default exchange takes only
+/// the name of the queue for one.
+async fn keep_routing_keys(channel: &Channel, queue: ShortString) -> lapin::Result<()> {
+    let durable = ExchangeDeclareOptions {
+        durable: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    let none = FieldTable::default();
+    channel
+        .exchange_declare(queue.clone(), ExchangeKind::Fanout, durable, none.clone())
+        .await?;
+    let options = QueueBindOptions::default();
+    channel
+        .queue_bind(queue.clone(), queue, ShortString::default(), options, none)
+        .await
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

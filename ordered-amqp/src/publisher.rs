@@ -11,6 +11,7 @@ use crate::failure::{PRECONDITION_FAILED, away, reply_code};
 use crate::frame::TooLarge;
 use crate::outgoing::Outgoing;
 use crate::outlet::{NotSent, Outlet};
+use crate::partitions::Partitions;
 use crate::topology::Topology;
 
 /// Publishes events, persistently and with the broker's confirm.
@@ -22,9 +23,19 @@ pub struct AmqpPublisher {
     broker: Broker,
     topology: Option<Topology>,
     exchange: ShortString,
-    /// Without one it is the key of the event.
-    routing_key: Option<ShortString>,
+    route: Route,
     outlet: Outlet,
+}
+
+/// How the routing key of an event is found.
+#[derive(Debug, Clone)]
+pub(crate) enum Route {
+    /// It is the same for all.
+    Fixed(ShortString),
+    /// It is the key of the event.
+    ByKey,
+    /// It is what the partitions make of the event.
+    Partitions(Partitions),
 }
 
 /// With which routing key events are published to an exchange.
@@ -59,25 +70,37 @@ impl AmqpPublisher {
     pub(crate) fn new(
         broker: Broker,
         exchange: ShortString,
-        routing_key: Option<ShortString>,
+        route: Route,
         topology: Option<Topology>,
     ) -> Self {
         Self {
             broker: broker.clone(),
             topology: topology.clone(),
             exchange,
-            routing_key,
+            route,
             outlet: Outlet::new(broker, topology, "publisher"),
         }
     }
 
     pub(crate) fn to_queue(broker: Broker, topology: Topology) -> Self {
-        let queue = topology.places.queue.clone();
-        Self::new(broker, ShortString::default(), Some(queue), Some(topology))
+        let (exchange, route) = match &topology.partitions {
+            Some(partitions) => (
+                partitions.exchange.clone(),
+                Route::Partitions(partitions.clone()),
+            ),
+            None => (
+                ShortString::default(),
+                Route::Fixed(topology.places.queue.clone()),
+            ),
+        };
+        Self::new(broker, exchange, route, Some(topology))
     }
 
     /// Connects now, and sees to it that the queue is there.
     pub(crate) async fn connected(self) -> Result<Self, TransportError> {
+        if let Some(topology) = &self.topology {
+            topology.prepare(&self.broker).await?;
+        }
         let connection = self.broker.open("publisher").await?;
         if let Some(topology) = &self.topology {
             topology.ensure(&connection, &self.broker.address).await?;
@@ -92,9 +115,10 @@ impl AmqpPublisher {
     }
 
     fn message(&self, event: &Event) -> Result<Outgoing, TransportError> {
-        let routing_key = match &self.routing_key {
-            Some(key) => key.clone(),
-            None => routing_key_of(event)?,
+        let routing_key = match &self.route {
+            Route::Fixed(key) => key.clone(),
+            Route::ByKey => routing_key_of(event)?,
+            Route::Partitions(partitions) => partitions.routing_key(event),
         };
         let envelope = event.envelope();
         Ok(Outgoing {
@@ -144,8 +168,12 @@ impl AmqpPublisher {
             )),
             // The next attempt finds the queue declared.
             NotSent::Unroutable if self.topology.as_ref().is_some_and(|it| it.declare) => {
+                let queue = match &self.route {
+                    Route::Partitions(partitions) => partitions.exchange.as_str(),
+                    Route::Fixed(_) | Route::ByKey => key,
+                };
                 TransportError::unavailable(format!(
-                    "there was no queue {key:?} at {}; it is declared again",
+                    "there was no queue {queue:?} at {}; it is declared again",
                     self.broker.address
                 ))
             }
@@ -237,7 +265,7 @@ impl fmt::Debug for AmqpPublisher {
         f.debug_struct("AmqpPublisher")
             .field("address", &self.broker.address)
             .field("exchange", &self.exchange.as_str())
-            .field("routing_key", &self.routing_key)
+            .field("route", &self.route)
             .finish_non_exhaustive()
     }
 }

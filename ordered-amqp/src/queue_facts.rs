@@ -158,8 +158,8 @@ impl QueueFacts {
         self.is("x-single-active-consumer", "true")
     }
 
-    /// What cannot be promised on this queue.
-    pub(crate) fn broken_promises(&self) -> Vec<BrokenPromise> {
+    /// What cannot be promised on this queue, or on this partition of one.
+    pub(crate) fn broken_promises(&self, is_partition: bool) -> Vec<BrokenPromise> {
         let mut broken = Vec::new();
         let mut tell = |text: String| broken.push(BrokenPromise(text));
         if self.is("x-queue-type", "stream") {
@@ -205,10 +205,10 @@ impl QueueFacts {
                 "an event that was delivered {most} times is dropped (x-delivery-limit). Declare a dead-letter exchange"
             ));
         }
-        if self.has_one_consumer() {
+        if is_partition && !self.has_one_consumer() {
             tell(
-                "one worker gets all events, and the others none (x-single-active-consumer). Declare it without: the order of a key \
-                 does not need it, unless it is `arrival`"
+                "several workers get events of one key at a time, as without partitions. Declare it with x-single-active-consumer, or \
+                 delete it, and it is declared anew"
                     .into(),
             );
         }
@@ -272,7 +272,34 @@ mod tests {
             current: None,
         };
         assert!(!facts.learn(absent));
-        let broken = facts.broken_promises();
+        let broken = facts.broken_promises(false);
         assert_eq!(broken.len(), 2, "{broken:?}");
+    }
+
+    #[test]
+    fn a_queue_may_have_one_consumer_at_a_time_and_a_partition_has_to() {
+        let facts = |arguments: &[(&'static str, AMQPValue)]| {
+            let mut table = FieldTable::default();
+            for (name, value) in arguments {
+                table.insert((*name).into(), value.clone());
+            }
+            QueueFacts {
+                is_durable: true,
+                is_auto_delete: false,
+                arguments: table,
+            }
+        };
+        let one = facts(&[("x-single-active-consumer", AMQPValue::Boolean(true))]);
+        assert_eq!(one.broken_promises(false), []);
+        assert_eq!(one.broken_promises(true), []);
+        let several = facts(&[]);
+        assert_eq!(several.broken_promises(false), []);
+        let broken = several.broken_promises(true);
+        assert!(
+            broken[0]
+                .0
+                .contains("Declare it with x-single-active-consumer"),
+            "{broken:?}"
+        );
     }
 }

@@ -1,86 +1,151 @@
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
-use futures_util::{FutureExt, Stream};
-use lapin::message::Delivery as Message;
-use lapin::options::{BasicAckOptions, BasicCancelOptions};
+use lapin::types::ShortString;
 use lapin::{Channel, Connection, Consumer};
-use ordered_core::transport::{Delivery, Intake, Token};
+use ordered_core::transport::{Delivery, Intake, Token, TransportError};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use crate::ack_window::{Ack, AckWindow};
-use crate::broker::ANSWER;
-use crate::outgoing::Places;
-use crate::received::Received;
+use crate::ack_window::AckWindow;
+use crate::address::Address;
+use crate::broker::{ANSWER, within};
+use crate::failure::{Stage, explain};
+use crate::lane::{Lane, Polled, Tokens};
 use crate::subscribe::Subscription;
 
 /// How long a broker may take to say goodbye: until then it may have acknowledgements to pass on.
-pub(crate) const FAREWELL: Duration = ANSWER;
+pub(crate) const FAREWELL: std::time::Duration = ANSWER;
+/// So few unsettled deliveries any one of several channels may have alone.
+const UNDIVIDED: usize = 64;
 /// For how many deliveries there is room before a vector of them has to grow.
 const ROOM: usize = 64;
 
 /// A connection that consumes, from its opening to its end.
 pub(crate) struct Session {
     connection: Connection,
-    channel: Channel,
-    // A std mutex: it is held while the stream is polled, and never over an await.
-    consumer: Mutex<Consumer>,
-    // A std mutex: it is held while deliveries that are there are read, and for a few map accesses each.
-    window: Mutex<Window>,
-    /// Tokens of this session are delivery tags plus this: the last token of the session before.
+    /// One for each queue.
+    lanes: Vec<Lane>,
+    /// Tokens of this session are above this: it is the last token of the session before.
     base: u64,
-    /// Once more acknowledgements than this are kept back, all of them go: the rest of the prefetch is for what is at work. Several
-    /// events of a key that are there together close their holes one after the other, so that a lesser number would send most
-    /// acknowledgements one by one where keys are many. They go together, because RabbitMQ has at most 32 commands for a quorum
-    /// queue on their way and merges those that come meanwhile: sent as they come, they cost the broker half as much again.
-    keep_at_most: usize,
-    /// So many that could go as one frame go at once. Fewer wait for a moment, in case others come: each frame costs the broker
-    /// as much as some ten events, and brings new deliveries one by one.
-    enough: usize,
-    defer_prefix: String,
+    /// How many deliveries may be unsettled, over all lanes; of a single one the broker sees to it.
+    max_unsettled: usize,
+    /// The broker gives each queue to one consumer at a time.
+    is_exclusive: bool,
+    /// What makes this worker one that is counted.
+    census: Option<Census>,
+    /// Which lane is looked at first: the next one each time.
+    turn: AtomicUsize,
     died: watch::Sender<bool>,
+    /// There is room again, or a lane has another consumer, which nobody has looked at yet.
+    changed: watch::Sender<()>,
     /// Acknowledgements could go, and somebody has to send them in a moment.
     ready: Notify,
     /// Acknowledgements are kept back, and somebody has to look after them in a while.
     kept: Notify,
 }
 
-#[derive(Default)]
-struct Window {
-    acks: AckWindow,
-    /// Nothing is entered any more, because the next session counts on from here.
-    retired: bool,
+/// A queue of which the consumers are the workers that share the others.
+pub(crate) struct Census {
+    queue: ShortString,
+    /// Kept: to drop it is to leave.
+    _consumer: (Channel, Consumer),
+}
+
+impl Census {
+    /// Takes part. Without it nobody is counted, and the partitions stay where they are.
+    async fn join(connection: &Connection, opening: &Opening<'_>) -> Option<Self> {
+        let queue = opening.census.clone()?;
+        let opened = opening
+            .subscription
+            .open(connection, queue.as_str(), opening.consumer_tag, 1);
+        match within(ANSWER, opened).await {
+            Ok(_consumer) => Some(Self { queue, _consumer }),
+            Err(error) => {
+                tracing::warn!(
+                    %error,
+                    queue = queue.as_str(),
+                    "the workers cannot be counted, so this one hands no partitions over: see to it that there is such a queue"
+                );
+                None
+            }
+        }
+    }
+
+    pub(crate) fn queue(&self) -> &ShortString {
+        &self.queue
+    }
+}
+
+/// What a session is made with.
+pub(crate) struct Opening<'a> {
+    pub(crate) subscription: &'a Subscription,
+    pub(crate) address: &'a Address,
+    pub(crate) queues: Vec<ShortString>,
+    /// The queue by which the workers are counted.
+    pub(crate) census: Option<ShortString>,
+    pub(crate) consumer_tag: &'a str,
+    pub(crate) defer_prefix: &'a str,
+    pub(crate) is_exclusive: bool,
+    pub(crate) intake: Intake,
+    pub(crate) base: u64,
 }
 
 impl Session {
+    /// Consumes from all queues. The first of several is another one in each worker, so that those that start together do not
+    /// all come first to the same ones.
     pub(crate) async fn consume(
         connection: Connection,
-        subscription: &Subscription,
-        places: &Places,
-        consumer_tag: &str,
-        intake: Intake,
-        base: u64,
-    ) -> lapin::Result<Self> {
-        // A prefetch of 0 means no limit.
-        let prefetch = u16::try_from(intake.max_unsettled.max(1)).unwrap_or(u16::MAX);
-        let queue = places.queue.as_str();
-        let (channel, consumer) = subscription
-            .open(&connection, queue, consumer_tag, prefetch)
-            .await?;
+        opening: Opening<'_>,
+    ) -> Result<Self, TransportError> {
+        let census = Census::join(&connection, &opening).await;
+        let Opening {
+            subscription,
+            address,
+            queues,
+            consumer_tag,
+            defer_prefix,
+            is_exclusive,
+            intake,
+            base,
+            ..
+        } = opening;
+        let count = queues.len();
+        let max_unsettled = intake.max_unsettled.max(1);
+        let prefetch = prefetch(max_unsettled, count);
+        let first = fastrand::usize(..count.max(1));
+        let mut lanes: Vec<Option<Lane>> = (0..count).map(|_| None).collect();
+        for place in (first..count).chain(0..first) {
+            let queue = &queues[place];
+            let opened = subscription.open(&connection, queue.as_str(), consumer_tag, prefetch);
+            let opened = within(ANSWER, opened)
+                .await
+                .map_err(|error| explain(address, Stage::Consuming(queue.as_str()), error))?;
+            let tokens = Tokens {
+                base,
+                lanes: count as u64,
+                place: place as u64,
+            };
+            let defer_prefix = defer_prefix.to_owned();
+            lanes[place] = Some(Lane::new(
+                queue.clone(),
+                tokens,
+                opened,
+                prefetch,
+                defer_prefix,
+            ));
+        }
         Ok(Self {
             connection,
-            channel,
-            consumer: Mutex::new(consumer),
-            window: Mutex::default(),
+            lanes: lanes.into_iter().flatten().collect(),
             base,
-            keep_at_most: usize::from(prefetch) / 4 * 3,
-            enough: usize::from(prefetch) / 16,
-            defer_prefix: places.defer_prefix.clone(),
+            max_unsettled,
+            is_exclusive,
+            census,
+            turn: AtomicUsize::new(0),
             died: watch::Sender::new(false),
+            changed: watch::Sender::new(()),
             ready: Notify::new(),
             kept: Notify::new(),
         })
@@ -90,119 +155,140 @@ impl Session {
         &self.connection
     }
 
+    pub(crate) fn census(&self) -> Option<&Census> {
+        self.census.as_ref()
+    }
+
+    pub(crate) fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
     /// Waits for a delivery and takes those that are there; `None` when there will be no more.
     ///
     /// # Cancel safety
     /// Deliveries are taken in the poll that returns them.
     pub(crate) async fn receive(&self, max: usize) -> Option<Vec<Delivery>> {
         let mut died = self.died.subscribe();
-        tokio::select! {
-            biased;
-            _ = died.wait_for(|died| *died) => None,
-            received = poll_fn(|context| self.poll_receive(max, context)) => received,
+        let mut changed = self.changed.subscribe();
+        loop {
+            tokio::select! {
+                biased;
+                _ = died.wait_for(|died| *died) => return None,
+                received = poll_fn(|context| self.poll_receive(max, context)) => return received,
+                // It cannot fail: the sender is in `self`.
+                _ = changed.changed() => {}
+            }
         }
     }
 
     fn poll_receive(&self, max: usize, context: &mut Context<'_>) -> Poll<Option<Vec<Delivery>>> {
-        let mut consumer = lock(&self.consumer);
-        let mut next = || Pin::new(&mut *consumer).poll_next(context);
-        let first = match ready!(next()) {
-            Some(Ok(message)) => message,
-            ended => {
-                if let Some(Err(error)) = ended {
-                    tracing::debug!(%error, "the consumer failed");
-                }
-                self.die();
-                return Poll::Ready(None);
-            }
-        };
-        // Under the lock of the consumer, so that the tags are entered in order.
-        let mut window = lock(&self.window);
-        if window.retired {
-            return Poll::Ready(None);
+        let max = max.min(self.room());
+        if max == 0 {
+            return Poll::Pending;
         }
         let mut deliveries = Vec::with_capacity(max.min(ROOM));
-        deliveries.push(self.enter(&mut window.acks, first));
-        while deliveries.len() < max {
-            match next() {
-                Poll::Ready(Some(Ok(message))) => {
-                    deliveries.push(self.enter(&mut window.acks, message));
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        let (before, from) = self.lanes.split_at(first);
+        for lane in from.iter().chain(before) {
+            if matches!(lane.poll(max, &mut deliveries, context), Polled::Ended) {
+                self.die();
+                if deliveries.is_empty() {
+                    return Poll::Ready(None);
                 }
-                Poll::Ready(Some(Err(_)) | None) => {
-                    self.die();
-                    break;
-                }
-                Poll::Pending => break,
+                break;
             }
+            if deliveries.len() == max {
+                break;
+            }
+        }
+        if deliveries.is_empty() {
+            return Poll::Pending;
         }
         Poll::Ready(Some(deliveries))
     }
 
-    fn enter(&self, acks: &mut AckWindow, message: Message) -> Delivery {
-        let message = Received::read(message, &self.defer_prefix);
-        acks.enter(message.tag, message.original);
-        Delivery {
-            token: Token(self.base + message.tag),
-            envelope: message.envelope,
-            redelivered: message.redelivered,
-        }
-    }
-
-    /// The delivery tag, if the token is one of this session's.
-    pub(crate) fn tag(&self, token: Token) -> Option<u64> {
-        token.0.checked_sub(self.base).filter(|tag| *tag > 0)
-    }
-
-    /// Settles under one lock, then sends what can be acknowledged.
-    pub(crate) fn settle<T>(&self, settle: impl FnOnce(&mut AckWindow) -> T) -> T {
-        let mut window = lock(&self.window);
-        let settled = settle(&mut window.acks);
-        let acks = &mut window.acks;
-        let (kept, ready) = (acks.kept(), acks.ready());
-        if ready > 0 && ready < self.enough && kept <= self.keep_at_most {
-            self.ready.notify_one();
-        } else if kept > 0 {
-            self.send(acks.prefix());
-            if acks.kept() > self.keep_at_most {
-                self.send(acks.flush());
+    /// How many deliveries may be given out.
+    fn room(&self) -> usize {
+        match &self.lanes[..] {
+            [_] => usize::MAX,
+            lanes => {
+                let unsettled: usize = lanes.iter().map(Lane::unsettled).sum();
+                self.max_unsettled.saturating_sub(unsettled)
             }
         }
-        if acks.kept() > 0 {
-            self.kept.notify_one();
+    }
+
+    /// Settles those that are this session's, each under the lock of its lane, then sends what can be acknowledged. `settle` is given the
+    /// lane, its window and the delivery tag, and may give something back.
+    pub(crate) fn settle<T, R>(
+        &self,
+        settlements: impl IntoIterator<Item = (Token, T)>,
+        mut settle: impl FnMut(&Lane, &mut AckWindow, u64, (Token, T)) -> Option<R>,
+    ) -> Vec<R> {
+        let lanes = self.lanes.len() as u64;
+        let place = |(token, what): (Token, T)| {
+            let (place, number) = Tokens::place(self.base, lanes, token)?;
+            Some((place, number, (token, what)))
+        };
+        let mut ours: Vec<_> = settlements.into_iter().filter_map(place).collect();
+        ours.sort_by_key(|(place, ..)| *place);
+        let mut ours = ours.into_iter().peekable();
+        let mut results = Vec::new();
+        while let Some((place, ..)) = ours.peek() {
+            let place = *place;
+            let Some(lane) = usize::try_from(place)
+                .ok()
+                .and_then(|it| self.lanes.get(it))
+            else {
+                break;
+            };
+            let kept = lane.settle(|before, acks| {
+                while let Some((_, number, one)) = ours.next_if(|next| next.0 == place) {
+                    // What came over a channel of before is no longer ours.
+                    if let Some(tag) = number.checked_sub(before).filter(|tag| *tag > 0) {
+                        results.extend(settle(lane, acks, tag, one));
+                    }
+                }
+            });
+            if kept.ready {
+                self.ready.notify_one();
+            }
+            if kept.any {
+                self.kept.notify_one();
+            }
         }
-        settled
+        if lanes > 1 {
+            self.changed.send_replace(());
+        }
+        results
     }
 
     /// Sends the acknowledgements that can go as one.
     pub(crate) fn send_ready(&self) {
-        let mut window = lock(&self.window);
-        self.send(window.acks.prefix());
+        self.lanes.iter().for_each(Lane::send_ready);
     }
 
     /// Sends the acknowledgements that are kept back for long.
     pub(crate) fn send_overdue(&self) {
-        let mut window = lock(&self.window);
-        let acks = &mut window.acks;
-        self.send(acks.prefix());
-        self.send(acks.overdue());
-        if acks.kept() > 0 {
+        let others = self
+            .lanes
+            .iter()
+            .fold(false, |others, lane| lane.send_overdue() | others);
+        if others {
             self.kept.notify_one();
         }
     }
 
     /// Sends every acknowledgement that is kept back.
     pub(crate) fn flush(&self) {
-        let mut window = lock(&self.window);
-        self.send(window.acks.flush());
+        for lane in &self.lanes {
+            lane.flush();
+        }
     }
 
-    /// Hands the frames to lapin's thread, and does not wait until they are on their way. If one fails, so does the channel,
-    /// and the broker delivers again. Under the lock of the window, because an acknowledgement must not overtake one that covers it.
-    fn send(&self, acks: impl IntoIterator<Item = Ack>) {
-        for Ack { tag, multiple } in acks {
-            let sent = self.channel.basic_ack(tag, BasicAckOptions { multiple });
-            let _ = sent.now_or_never();
-        }
+    /// A lane has another consumer.
+    pub(crate) fn has_changed(&self) {
+        self.changed.send_replace(());
     }
 
     /// Resolves once acknowledgements could go.
@@ -231,28 +317,20 @@ impl Session {
         *self.died.borrow()
     }
 
-    /// Gives out no more tokens, and says what the last one was.
+    /// Gives out no more tokens, and says what the last one was, or one above it.
     pub(crate) fn retire(&self) -> u64 {
         self.die();
-        let mut window = lock(&self.window);
-        window.retired = true;
-        self.base + window.acks.last()
+        let last = self.lanes.iter().map(Lane::retire).max();
+        last.unwrap_or(self.base)
     }
 
     /// Sends what is kept back and says goodbye.
     pub(crate) async fn close(&self) -> lapin::Result<()> {
         self.retire();
-        self.flush();
-        let tag = lock(&self.consumer).tag();
-        // In the same order on the wire, so that the broker has the acknowledgements when it closes. A channel of RabbitMQ has
-        // up to 32 of them on their way to a quorum queue and keeps the others, and what it keeps when it closes is lost. The
-        // answer of the queue to the cancellation comes behind those on their way, and lets the others go.
         let close = async {
-            let _ = self
-                .channel
-                .basic_cancel(tag, BasicCancelOptions::default())
-                .await;
-            self.channel.close(200, "bye".into()).await?;
+            for lane in &self.lanes {
+                lane.close(self.is_exclusive).await?;
+            }
             self.connection.close(200, "bye".into()).await
         };
         timeout(FAREWELL, close)
@@ -261,6 +339,30 @@ impl Session {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// How many deliveries may be unsettled on each of so many channels. Of several most are idle where there are other workers, so each gets
+/// twice its part, and few are not divided; how many are given out in all is bounded where they are received. A prefetch of 0 would mean no limit.
+fn prefetch(max_unsettled: usize, lanes: usize) -> u16 {
+    let each = match lanes {
+        0 | 1 => max_unsettled,
+        lanes => {
+            let part = 2 * max_unsettled.div_ceil(lanes);
+            max_unsettled.min(part.max(UNDIVIDED))
+        }
+    };
+    u16::try_from(each).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefetch;
+
+    #[test]
+    fn several_queues_share_what_may_be_unsettled() {
+        assert_eq!(prefetch(512, 1), 512);
+        assert_eq!(prefetch(512, 8), 128);
+        assert_eq!(prefetch(512, 64), 64);
+        assert_eq!(prefetch(5, 4), 5);
+        assert_eq!(prefetch(1, 4), 1);
+        assert_eq!(prefetch(100_000, 1), u16::MAX);
+    }
 }

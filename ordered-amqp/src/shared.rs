@@ -5,10 +5,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::{ANSWER, Broker, within};
-use crate::failure::{Stage, away, explain};
+use crate::broker::Broker;
+use crate::builder::Consuming;
+use crate::failure::away;
 use crate::outlet::Outlet;
-use crate::session::Session;
+use crate::session::{Opening, Session};
 use crate::subscribe::Subscription;
 use crate::topology::Topology;
 
@@ -16,8 +17,8 @@ use crate::topology::Topology;
 pub(crate) struct Shared {
     pub(crate) broker: Broker,
     pub(crate) topology: Topology,
-    pub(crate) consumer_tag: String,
-    subscription: Subscription,
+    pub(crate) consuming: Consuming,
+    pub(crate) subscription: Subscription,
     pub(crate) outlet: Outlet,
     /// The tasks that bring copies to other queues.
     pub(crate) sending: TaskTracker,
@@ -41,7 +42,7 @@ enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(broker: Broker, topology: Topology, consumer_tag: String) -> Self {
+    pub(crate) fn new(broker: Broker, topology: Topology, consuming: Consuming) -> Self {
         let outlet = Outlet::new(
             broker.clone(),
             Some(topology.clone()),
@@ -50,7 +51,7 @@ impl Shared {
         Self {
             broker,
             topology,
-            consumer_tag,
+            consuming,
             subscription: Subscription::default(),
             outlet,
             sending: TaskTracker::new(),
@@ -65,6 +66,7 @@ impl Shared {
     /// Connects, sees to it that the queues are there, and leaves.
     pub(crate) async fn check(&self) -> Result<(), TransportError> {
         let address = &self.broker.address;
+        self.topology.prepare(&self.broker).await?;
         let connection = self.broker.open("check").await?;
         self.topology.ensure(&connection, address).await?;
         let closed = connection.close(200, "checked".into()).await;
@@ -85,12 +87,22 @@ impl Shared {
         let address = &self.broker.address;
         let connection = self.broker.open("consumer").await?;
         self.topology.ensure(&connection, address).await?;
-        let places = &self.topology.places;
-        let (subscription, tag) = (&self.subscription, &self.consumer_tag);
-        let session = Session::consume(connection, subscription, places, tag, intake, base);
-        within(ANSWER, session)
-            .await
-            .map_err(|error| explain(address, Stage::Consuming(places.queue.as_str()), error))
+        let opening = Opening {
+            subscription: &self.subscription,
+            address,
+            queues: self.topology.queues(),
+            census: self
+                .topology
+                .partitions
+                .as_ref()
+                .map(|partitions| partitions.workers.clone()),
+            consumer_tag: &self.consuming.tag,
+            defer_prefix: &self.topology.places.defer_prefix,
+            is_exclusive: self.topology.has_one_consumer(),
+            intake,
+            base,
+        };
+        Session::consume(connection, opening).await
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Session>> {

@@ -7,10 +7,12 @@ use lapin::types::{FieldTable, ShortString};
 use ordered_core::transport::TransportError;
 
 use crate::address::Address;
-use crate::broker::{ANSWER, within};
+use crate::broker::{ANSWER, Broker, within};
 use crate::exchange::{Argument, Binding, Exchange};
 use crate::failure::{self, Stage, explain};
+use crate::names;
 use crate::outgoing::Places;
+use crate::partitions::{self, Partitions};
 use crate::queue_facts;
 
 /// The kind of a queue that is declared.
@@ -49,6 +51,16 @@ pub(crate) mod arguments {
         text(table, "x-dead-letter-routing-key", key);
     }
 
+    /// The broker gives it to one consumer at a time, and to the next when that one is gone.
+    pub(crate) fn single_active_consumer(table: &mut FieldTable) {
+        table.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    }
+
+    /// What the queue drops goes there, with the routing key that it has.
+    pub(crate) fn dead_letter_by_key(table: &mut FieldTable, exchange: &str) {
+        text(table, "x-dead-letter-exchange", exchange);
+    }
+
     /// It is not dropped before it is there.
     pub(crate) fn dead_letter_at_least_once(table: &mut FieldTable) {
         text(table, "x-dead-letter-strategy", "at-least-once");
@@ -65,48 +77,86 @@ pub(crate) struct Topology {
     pub(crate) arguments: Vec<(ShortString, Argument)>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) bindings: Vec<Binding>,
+    /// The queues that take the place of the queue.
+    pub(crate) partitions: Option<Partitions>,
     pub(crate) declare: bool,
     /// A queue whose arguments break a promise is refused.
     pub(crate) strict: bool,
-    /// The broker gives the queue to one consumer at a time: noted when it is looked at.
+    /// The broker gives each queue to one consumer at a time: noted when they are looked at.
     pub(crate) one_consumer: Arc<AtomicBool>,
 }
 
 impl Topology {
+    /// The queues that are consumed.
+    pub(crate) fn queues(&self) -> Vec<ShortString> {
+        let queue = &self.places.queue;
+        match &self.partitions {
+            Some(partitions) => partitions.queues(queue.as_str()),
+            None => vec![queue.clone()],
+        }
+    }
+
+    /// Finds out what the server has, before anything is declared over a connection that is to be kept.
+    pub(crate) async fn prepare(&self, broker: &Broker) -> Result<(), TransportError> {
+        match &self.partitions {
+            Some(partitions) if self.declare => partitions.choose(broker).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Sees to it that the queue and the queue for its dead letters are there.
     pub(crate) async fn ensure(
         &self,
         connection: &Connection,
         address: &Address,
     ) -> Result<(), TransportError> {
-        let Places {
-            queue,
-            dead_letters,
-            ..
-        } = &self.places;
+        let dead_letters = &self.places.dead_letters;
         for exchange in &self.exchanges {
             exchange.ensure(connection, address, self.declare).await?;
+        }
+        if let Some(partitions) = &self.partitions {
+            partitions.ensure(connection, address, self.declare).await?;
         }
         let plain = arguments::quorum();
         self.ensure_queue(connection, address, (dead_letters.as_str(), false), plain)
             .await?;
         let is_said = self.kind.is_some() || !self.arguments.is_empty();
-        self.ensure_queue(
-            connection,
-            address,
-            (queue.as_str(), is_said),
-            self.arguments(),
-        )
-        .await?;
+        let queues = self.queues();
+        for queue in &queues {
+            let (queue, arguments) = ((queue.as_str(), is_said), self.arguments());
+            self.ensure_queue(connection, address, queue, arguments)
+                .await?;
+        }
         if !self.declare {
             return Ok(());
+        }
+        if let Some(partitions) = &self.partitions {
+            let (queue, plain) = ((partitions.workers.as_str(), false), arguments::classic());
+            self.ensure_queue(connection, address, queue, plain).await?;
         }
         let dead = self.places.dead_letter_binding();
         if let Some(binding) = dead {
             binding.ensure(connection, address, dead_letters).await?;
         }
+        let Some(partitions) = &self.partitions else {
+            for binding in &self.bindings {
+                binding
+                    .ensure(connection, address, &self.places.queue)
+                    .await?;
+            }
+            return Ok(());
+        };
+        let share = Binding {
+            exchange: partitions.exchange.clone(),
+            routing_key: partitions::SHARE.into(),
+        };
+        for queue in &queues {
+            share.ensure(connection, address, queue).await?;
+        }
         for binding in &self.bindings {
-            binding.ensure(connection, address, queue).await?;
+            binding
+                .ensure_to_exchange(connection, address, &partitions.exchange)
+                .await?;
         }
         Ok(())
     }
@@ -114,6 +164,9 @@ impl Topology {
     /// What the queue is declared with, if it is missing.
     fn arguments(&self) -> FieldTable {
         let mut table = self.usual_arguments();
+        if self.partitions.is_some() {
+            arguments::single_active_consumer(&mut table);
+        }
         for (name, value) in &self.arguments {
             table.insert(name.clone(), value.for_lapin());
         }
@@ -159,7 +212,7 @@ impl Topology {
         self.one_consumer.load(Ordering::Relaxed)
     }
 
-    /// Says which promises cannot be kept on the queue, as it was declared.
+    /// Says which promises cannot be kept on the queues, as they were declared.
     ///
     /// # Errors
     /// When there are some, and they are not to be put up with.
@@ -168,19 +221,33 @@ impl Topology {
         connection: &Connection,
         address: &Address,
     ) -> Result<(), TransportError> {
-        let queue = self.places.queue.as_str();
+        let mut has_one_consumer = true;
+        for queue in self.queues() {
+            has_one_consumer &= self.look_at(connection, address, queue.as_str()).await?;
+        }
+        self.one_consumer.store(has_one_consumer, Ordering::Relaxed);
+        if let Some(partitions) = &self.partitions {
+            self.look_for_others(connection, partitions.count).await;
+        }
+        Ok(())
+    }
+
+    /// Says what promises the queue breaks, and whether the broker gives it to one consumer at a time.
+    async fn look_at(
+        &self,
+        connection: &Connection,
+        address: &Address,
+        queue: &str,
+    ) -> Result<bool, TransportError> {
         // To ask declares it, so it has to be there.
-        let passive = QueueDeclareOptions::durable().passive();
-        let there = declare(connection, queue, passive, FieldTable::default()).await;
-        if there.is_err() {
-            return Ok(());
+        if !is_there(connection, queue).await {
+            return Ok(false);
         }
         let Some(facts) = queue_facts::ask(connection, queue, self.arguments()).await else {
-            return Ok(());
+            return Ok(false);
         };
-        self.one_consumer
-            .store(facts.has_one_consumer(), Ordering::Relaxed);
-        let broken = facts.broken_promises();
+        let is_partition = self.partitions.is_some();
+        let broken = facts.broken_promises(is_partition);
         if self.strict && !broken.is_empty() {
             let words: Vec<&str> = broken.iter().map(|promise| promise.0.as_str()).collect();
             return Err(TransportError::fatal(format!(
@@ -191,7 +258,35 @@ impl Topology {
         for promise in broken {
             tracing::warn!(queue, "the queue breaks a promise: {promise}");
         }
-        Ok(())
+        if facts.has_one_consumer() && !is_partition {
+            tracing::info!(
+                queue,
+                "the broker gives all events of the queue to one worker at a time (x-single-active-consumer), and the others wait \
+                 until it is gone: the order `arrival` needs that; to spread the keys over the workers, use `partitions`"
+            );
+        }
+        Ok(facts.has_one_consumer())
+    }
+
+    /// Says which queues that look like this one's are not consumed here.
+    async fn look_for_others(&self, connection: &Connection, count: u16) {
+        let queue = self.places.queue.as_str();
+        if is_there(connection, queue).await {
+            tracing::warn!(
+                queue,
+                "there is a queue without partitions, too, and this worker does not consume it: let a worker without `partitions` \
+                 empty it, and delete it"
+            );
+        }
+        let next = names::partition(queue, count);
+        if is_there(connection, &next).await {
+            tracing::warn!(
+                queue = next,
+                partitions = count,
+                "there are more partitions than this worker consumes: what is in the others waits for workers that have more. To \
+                 have fewer, unbind them, let them be emptied, and delete them"
+            );
+        }
     }
 
     /// A queue of which neither kind nor arguments are said is used as it is, if it is there.
@@ -216,6 +311,12 @@ impl Topology {
         tracing::debug!(queue, "declared");
         Ok(())
     }
+}
+
+async fn is_there(connection: &Connection, queue: &str) -> bool {
+    let passive = QueueDeclareOptions::durable().passive();
+    let declared = declare(connection, queue, passive, FieldTable::default()).await;
+    declared.is_ok()
 }
 
 fn is_missing(error: &lapin::Error) -> bool {

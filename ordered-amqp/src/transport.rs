@@ -34,8 +34,8 @@ impl Amqp {
     }
 
     pub(crate) async fn open(builder: AmqpBuilder) -> Result<Self, TransportError> {
-        let (broker, topology, consumer_tag) = builder.validate()?;
-        let shared = Arc::new(Shared::new(broker, topology, consumer_tag));
+        let (broker, topology, consuming) = builder.validate()?;
+        let shared = Arc::new(Shared::new(broker, topology, consuming));
         shared.check().await?;
         let driver = Mutex::new(None);
         Ok(Self { shared, driver })
@@ -63,10 +63,11 @@ impl Transport for Amqp {
     }
 
     fn hand_over(&self) -> HandOver {
-        if self.shared.topology.has_one_consumer() {
-            HandOver::OneConsumer
-        } else {
-            HandOver::OneQueue
+        let topology = &self.shared.topology;
+        match (topology.has_one_consumer(), &topology.partitions) {
+            (true, Some(_)) => HandOver::PerPartition,
+            (true, None) => HandOver::OneConsumer,
+            (false, _) => HandOver::OneQueue,
         }
     }
 
@@ -130,25 +131,21 @@ impl Transport for Amqp {
             return Ok(());
         };
         let places = &self.shared.topology.places;
-        let copies = session.settle(|acks| {
-            let mut copies = Vec::new();
-            for Settlement { token, fate } in settlements {
-                let Some(tag) = session.tag(token) else {
-                    continue;
-                };
-                let copy = match fate {
-                    Fate::Ack => {
-                        acks.ack(tag);
-                        continue;
-                    }
-                    Fate::Defer(time) => acks.take(tag).map(|it| places.deferred(&it, time)),
-                    Fate::DeadLetter(reason) => {
-                        acks.take(tag).map(|it| places.dead_letter(&it, &reason))
-                    }
-                };
-                copies.extend(copy.map(|copy| (tag, copy)));
-            }
-            copies
+        let settlements = settlements.into_iter().map(|one| (one.token, one.fate));
+        let copies = session.settle(settlements, |lane, acks, tag, (token, fate)| {
+            let copy = match fate {
+                Fate::Ack => {
+                    acks.ack(tag);
+                    return None;
+                }
+                Fate::Defer(time) => acks.take(tag).map(|it| places.deferred(&it, time)),
+                Fate::DeadLetter(reason) => {
+                    let queue = lane.queue().as_str();
+                    acks.take(tag)
+                        .map(|it| places.dead_letter(&it, &reason, queue))
+                }
+            };
+            copy.map(|copy| (token, copy))
         });
         if copies.is_empty() || session.is_dead() {
             return Ok(());

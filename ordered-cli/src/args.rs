@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use broker::{BrokerArgs, Dead, LetterFilter, Redrive, Status};
+pub(crate) use broker::{BrokerArgs, Dead, LetterFilter, Queues, Redrive, Status};
 pub(crate) use doing::{Acting, Discard, Edit, Pause, Replay, Resume, Retry, SetLast, Skip};
 pub(crate) use files::{Completions, Export, Import, Verify};
 pub(crate) use looking::{Audit, Errors, Explain, Keys, OfKey, Show, Viewing};
@@ -175,6 +175,12 @@ pub(crate) enum Command {
                       ordered redrive --transport sqs://order-events --key order-17 --yes"
     )]
     Redrive(Redrive),
+    /// The queues of RabbitMQ that the workers consume: each partition, what waits in it, and how many consumers it has
+    #[command(
+        after_help = "Examples:\n  ordered queues --transport amqp://localhost --queue order-events\n  ordered queues --transport \
+                      amqp://localhost --queue order-events --watch"
+    )]
+    Queues(Queues),
     /// Sets how far keys are, as another system has them. Only upwards: a key that is further stays as it is
     #[command(
         after_help = "Examples:\n  ordered import positions.tsv --dry-run\n  ordered export --positions --group old | ordered \

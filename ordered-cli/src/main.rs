@@ -54,11 +54,14 @@ async fn run(Arguments { target, command }: Arguments) -> Result<(), Failure> {
             return commands::broker_dead::run(command).await;
         }
         Command::Redrive(command) => return commands::redrive::run(command).await,
+        Command::Queues(command) => return commands::queues::run(command).await,
         _ => {}
     }
     let session = Session::connect(&target).await?;
     match command {
-        Command::Verify(_) | Command::Completions(_) | Command::Redrive(_) => Ok(()),
+        Command::Verify(_) | Command::Completions(_) | Command::Redrive(_) | Command::Queues(_) => {
+            Ok(())
+        }
         #[cfg(feature = "postgres")]
         Command::Outbox(_) | Command::Relay(_) => Ok(()),
         Command::Status(command) => commands::status::run(&session, &command).await,

@@ -17,6 +17,7 @@ const fn entrant(label: &'static str, contestant: Contestant) -> Entrant {
         contestant,
         processes: 1,
         redis: Place::Everysec,
+        partitions: 0,
         earlier: false,
     }
 }
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Vec<Load> {
     loads.extend(payloads());
     loads.extend(handlers());
     loads.extend(distances());
+    loads.push(partitions());
     loads.extend(over_kafka());
     loads
 }
@@ -222,6 +224,28 @@ fn distances() -> Vec<Load> {
             ..base()
         },
     ]
+}
+
+/// Several processes on one queue, and on partitions of it.
+fn partitions() -> Load {
+    let several = |processes, partitions, label| Entrant {
+        label,
+        processes,
+        partitions,
+        ..ORDERED
+    };
+    Load {
+        name: "partitions",
+        about: "2 and 4 processes that share a queue, or 8 partitions of it, 1,000 keys, 150 B, no-op handler",
+        pace: Pace::Backlog(12_000.0),
+        entrants: vec![
+            several(2, 0, "shared ×2"),
+            several(2, 8, "partitions ×2"),
+            several(4, 0, "shared ×4"),
+            several(4, 8, "partitions ×4"),
+        ],
+        ..base()
+    }
 }
 
 fn over_kafka() -> Vec<Load> {

@@ -69,6 +69,8 @@ pub(crate) struct Entrant {
     pub(crate) contestant: Contestant,
     pub(crate) processes: usize,
     pub(crate) redis: Place,
+    /// Over how many queues of RabbitMQ the keys are spread; 0 is one queue that all processes share.
+    pub(crate) partitions: u16,
     /// It is the framework as an earlier build of this program has it.
     pub(crate) earlier: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lapin::options::{BasicPublishOptions, QueueDeleteOptions};
+use lapin::options::{BasicPublishOptions, ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use ordered_events::{Amqp, Envelope};
 use ordered_testkit::server::KafkaServer;
@@ -22,22 +22,31 @@ const PARTITIONS: i32 = 8;
 pub(super) struct Queue {
     pub(super) name: String,
     url: String,
+    /// Of RabbitMQ; 0 where there is one queue.
+    partitions: u16,
     rabbit: Option<(Channel, Connection)>,
 }
 
 impl Queue {
-    pub(super) async fn declare(url: &str, name: String) -> Result<Self, Failure> {
-        Amqp::connect(url)
+    pub(super) async fn declare(
+        url: String,
+        name: String,
+        partitions: u16,
+    ) -> Result<Self, Failure> {
+        Amqp::connect(&url)
             .queue(&name)
             .publisher()
             .await?
             .close()
             .await;
-        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+        // The parameters are the framework's.
+        let plain = url.split('?').next().unwrap_or_default();
+        let connection = Connection::connect(plain, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         Ok(Self {
             name,
-            url: url.to_owned(),
+            url,
+            partitions,
             rabbit: Some((channel, connection)),
         })
     }
@@ -48,6 +57,7 @@ impl Queue {
         Ok(Self {
             name,
             url: format!("{}?key=order_id", kafka.url()),
+            partitions: 0,
             rabbit: None,
         })
     }
@@ -98,12 +108,27 @@ impl Queue {
     }
 
     pub(super) async fn delete(self) -> Result<(), Failure> {
-        let Some((channel, connection)) = self.rabbit else {
+        let Some((channel, connection)) = &self.rabbit else {
             return Ok(());
         };
-        for name in [self.name.clone(), format!("{}.dead", self.name)] {
+        let queue = &self.name;
+        let mut names = vec![format!("{queue}.dead")];
+        match self.partitions {
+            0 => names.push(queue.clone()),
+            count => {
+                names.push(format!("{queue}.workers"));
+                names.extend((0..count).map(|number| format!("{queue}.{number}")));
+            }
+        }
+        for name in names {
             channel
                 .queue_delete(name.as_str().into(), QueueDeleteOptions::default())
+                .await?;
+        }
+        if self.partitions > 0 {
+            let exchange = format!("{queue}.partitions");
+            channel
+                .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
                 .await?;
         }
         connection.close(200, "done".into()).await?;

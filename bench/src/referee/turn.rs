@@ -90,7 +90,14 @@ impl<'a> Turns<'a> {
         let planned = plan(load, events, self.options.seed + round as u64);
         let messages = planned.len();
         let queue = match load.broker {
-            Broker::Rabbit => Queue::declare(&self.servers.rabbit.url(), unique("bench")).await?,
+            Broker::Rabbit => {
+                Queue::declare(
+                    self.rabbit_url(entrant),
+                    unique("bench"),
+                    entrant.partitions,
+                )
+                .await?
+            }
             Broker::Kafka => Queue::create(self.servers.kafka().await?, unique("bench")).await?,
         };
         let mut redis = self.servers.redis(entrant.redis).await?;
@@ -139,6 +146,15 @@ impl<'a> Turns<'a> {
         Ok(turn)
     }
 
+    /// With the partitions that the entrant has.
+    fn rabbit_url(&self, entrant: &Entrant) -> String {
+        let url = self.servers.rabbit.url();
+        match entrant.partitions {
+            0 => url,
+            count => format!("{url}?partitions={count}&key=order_id"),
+        }
+    }
+
     async fn job(
         &self,
         load: &Load,
@@ -150,7 +166,7 @@ impl<'a> Turns<'a> {
         Ok(serde_json::to_string(&Job {
             contestant: entrant.contestant,
             transport: match load.broker {
-                Broker::Rabbit => self.servers.rabbit.url(),
+                Broker::Rabbit => self.rabbit_url(entrant),
                 Broker::Kafka => self.servers.kafka().await?.url(),
             },
             redis: self.servers.redis_url(entrant.redis),

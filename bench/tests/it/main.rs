@@ -45,6 +45,7 @@ fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
         "one-key-ahead",
         "processes",
         "latency",
+        "partitions",
         "kafka",
     ];
     let mut arguments = vec!["--only"];

@@ -25,15 +25,31 @@ async fn declare_for_one_consumer(rabbit: &RabbitServer, queue: &str) {
     rabbit.ctl(&["eval", &declare]).await.unwrap();
 }
 
-/// The broker hands the queue to one worker at a time. Two of the three are killed while they have it.
-#[tokio::test(flavor = "multi_thread")]
-async fn messages_of_a_queue_with_one_consumer_run_in_order_though_workers_are_killed() {
+async fn setting(name: &str, parameters: &str) -> (&'static RabbitServer, Setting) {
     let (rabbit, redis) = (
         RabbitServer::shared().await.unwrap(),
         RedisServer::shared().await.unwrap(),
     );
-    let setting = Setting::of("legacy", "arrival", rabbit.url(), redis.url());
+    let url = format!("{}{parameters}", rabbit.url());
+    (rabbit, Setting::of("legacy", name, url, redis.url()))
+}
+
+/// The broker hands the queue to one worker at a time. Two of the three are killed while they have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_a_queue_with_one_consumer_run_in_order_though_workers_are_killed() {
+    let (rabbit, setting) = setting("arrival", "").await;
     declare_for_one_consumer(rabbit, &setting.queue).await;
+    two_of_three_are_killed(setting, "one worker at a time consumes the queue").await;
+}
+
+/// The broker hands each partition to one worker at a time. All are with the first one until that is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_partitions_run_in_order_though_workers_are_killed() {
+    let (_, setting) = setting("arrival-partitions", "?partitions=4&key=customer").await;
+    two_of_three_are_killed(setting, "the events of one partition are handed over").await;
+}
+
+async fn two_of_three_are_killed(setting: Setting, hand_over: &str) {
     let mut workers = Vec::new();
     for id in ["w1", "w2", "w3"] {
         let worker = setting.work(id, &OPTIONS);
@@ -43,10 +59,7 @@ async fn messages_of_a_queue_with_one_consumer_run_in_order_though_workers_are_k
         workers.push(worker);
     }
     let said = setting.said("w1");
-    assert!(
-        said.contains("one worker at a time consumes the queue"),
-        "{said}"
-    );
+    assert!(said.contains(hand_over), "{said}");
     let count = |number: &dyn std::fmt::Display| number.to_string();
     let arguments = [
         "--keys",

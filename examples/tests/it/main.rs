@@ -14,6 +14,7 @@ mod metrics;
 mod orders;
 mod outages;
 mod oversized;
+mod partitions;
 mod payments;
 mod poison;
 mod secrets;
@@ -25,4 +26,5 @@ mod sqs;
 mod steady;
 #[cfg(feature = "prometheus")]
 mod stopping;
+mod strategies;
 mod workers;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use ordered_core::transport::{Intake, Transport};
+use ordered_core::transport::{HandOver, Intake, Transport};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::Queue;
@@ -85,7 +85,6 @@ async fn each_argument_that_breaks_a_promise_is_told_at_the_start() {
         ("x-max-length-bytes", AMQPValue::LongLongInt(1 << 40)),
         ("x-message-ttl", AMQPValue::LongInt(60_000)),
         ("x-expires", AMQPValue::LongInt(600_000)),
-        ("x-single-active-consumer", AMQPValue::Boolean(true)),
     ];
     let options = QueueDeclareOptions {
         durable: false,
@@ -101,12 +100,11 @@ async fn each_argument_that_breaks_a_promise_is_told_at_the_start() {
         "x-message-ttl",
         "x-max-length 1000",
         "x-max-length-bytes 1099511627776",
-        "x-single-active-consumer",
     ] {
         let lines = told.iter().filter(|line| line.contains(words)).count();
         assert_eq!(lines, 1, "{words}: {told:#?}");
     }
-    assert_eq!(told.len(), 7, "{told:#?}");
+    assert_eq!(told.len(), 6, "{told:#?}");
 }
 
 #[tokio::test]
@@ -118,6 +116,19 @@ async fn a_limit_that_makes_producers_wait_breaks_no_promise() {
     ];
     declare(&queue, QueueDeclareOptions::durable(), &arguments).await;
     assert_eq!(warnings(&queue).await, [""; 0]);
+}
+
+/// The order `arrival` needs such a queue.
+#[tokio::test]
+async fn a_queue_with_one_consumer_at_a_time_breaks_no_promise() {
+    let queue = Queue::shared().await;
+    let arguments = [("x-single-active-consumer", AMQPValue::Boolean(true))];
+    declare(&queue, QueueDeclareOptions::durable(), &arguments).await;
+    assert_eq!(warnings(&queue).await, [""; 0]);
+    let transport = queue.builder().strict(true).await.unwrap();
+    transport.start(Intake { max_unsettled: 1 }).await.unwrap();
+    assert_eq!(transport.hand_over(), HandOver::OneConsumer);
+    transport.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -136,6 +147,26 @@ async fn a_strict_transport_refuses_such_a_queue() {
     let told = warnings(&queue).await;
     assert!(
         told.len() == 1 && told[0].contains("delivered 5 times"),
+        "{told:#?}"
+    );
+}
+
+#[tokio::test]
+async fn queues_beside_the_partitions_are_told() {
+    let queue = Queue::partitioned(2).await;
+    assert_eq!(warnings(&queue).await, [""; 0]);
+    queue.with_partitions(4).builder().await.unwrap();
+    let told = warnings(&queue).await;
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(
+        told[0].contains("more partitions than this worker consumes"),
+        "{told:#?}"
+    );
+    declare(&queue, QueueDeclareOptions::durable(), &[]).await;
+    let told = warnings(&queue).await;
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(
+        told[0].contains("a queue without partitions, too"),
         "{told:#?}"
     );
 }

@@ -5,6 +5,7 @@ mod credentials;
 mod faults;
 mod hostile;
 mod messages;
+mod partitions;
 mod publisher_suite;
 mod queues;
 mod redrive;

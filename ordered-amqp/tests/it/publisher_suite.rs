@@ -153,6 +153,14 @@ async fn connections_that_break_lose_nothing() {
     checks::goes_on_after_cut_connections(&proxied().await).await;
 }
 
+/// The events of a key are in one partition.
+#[tokio::test]
+async fn connections_that_break_lose_nothing_of_any_partition() {
+    let Proxied { proxy, queue } = proxied().await;
+    let queue = queue.with_partitions(4);
+    checks::goes_on_after_cut_connections(&Proxied { proxy, queue }).await;
+}
+
 /// A full queue says so for each event: those that are refused are told from those that are taken.
 #[tokio::test]
 async fn what_a_full_queue_refuses_is_said_of_each_event() {

@@ -15,3 +15,9 @@ mod quorum {
 
     ordered_testkit::transport_suite!(async || Queue::of(QueueKind::Quorum).await);
 }
+
+mod partitions {
+    use crate::support::Queue;
+
+    ordered_testkit::transport_suite!(async || Queue::partitioned(4).await);
+}

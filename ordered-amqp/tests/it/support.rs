@@ -24,6 +24,7 @@ pub(crate) struct Queue {
     pub(crate) url: String,
     pub(crate) name: String,
     kind: Option<QueueKind>,
+    partitions: Option<u16>,
 }
 
 impl Queue {
@@ -40,6 +41,22 @@ impl Queue {
             url: server.url(),
             name: unique("events"),
             kind,
+            partitions: None,
+        }
+    }
+
+    /// One with so many partitions.
+    pub(crate) async fn partitioned(partitions: u16) -> Self {
+        Self::shared().await.with_partitions(partitions)
+    }
+
+    /// The same queue, with so many partitions.
+    pub(crate) fn with_partitions(&self, partitions: u16) -> Self {
+        Self {
+            url: self.url.clone(),
+            name: self.name.clone(),
+            kind: self.kind,
+            partitions: Some(partitions),
         }
     }
 
@@ -56,8 +73,12 @@ impl Queue {
         let builder = Amqp::connect(&self.url)
             .queue(&self.name)
             .reconnect_backoff(quickly, 10 * quickly);
-        match self.kind {
+        let builder = match self.kind {
             Some(kind) => builder.kind(kind),
+            None => builder,
+        };
+        match self.partitions {
+            Some(partitions) => builder.partitions(partitions),
             None => builder,
         }
     }
@@ -175,6 +196,11 @@ impl Client {
 }
 
 impl TransportFixture for Queue {
+    fn is_brokers_own(&self, header: &str) -> bool {
+        // It chose the partition.
+        self.partitions.is_some() && header == "amqp.routing_key"
+    }
+
     async fn consumer(&self) -> Arc<dyn Transport> {
         Arc::new(self.builder().await.unwrap())
     }
@@ -205,6 +231,7 @@ fn dead_letter(body: Bytes, properties: &BasicProperties) -> DeadLetter {
     for name in ["queue", "exchange", "routing-key"] {
         take(&format!("x-ordered-{name}"));
     }
+    envelope.headers.remove("x-ordered-partitions");
     DeadLetter {
         envelope,
         kind,

@@ -119,3 +119,11 @@ pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) viewing: Viewing,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct Queues {
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+    #[command(flatten)]
+    pub(crate) viewing: Viewing,
+}

@@ -14,6 +14,7 @@ pub(crate) mod keys;
 #[cfg(feature = "postgres")]
 pub(crate) mod outbox;
 pub(crate) mod pause;
+pub(crate) mod queues;
 pub(crate) mod redrive;
 #[cfg(feature = "postgres")]
 pub(crate) mod relay;

@@ -15,6 +15,7 @@ mod outbox;
 mod poison;
 mod positions;
 mod prompts;
+mod queues;
 mod racing;
 mod redrive;
 mod verbs;

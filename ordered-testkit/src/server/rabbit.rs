@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// `PATH` leads to the latter.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 
+/// The exchange that puts events into partitions.
+const HASHING_EXCHANGE: &str = "rabbitmq_consistent_hash_exchange";
+
 /// Tests share their few processors with the server.
 const ERLANG_ARGUMENTS: &str = "-noinput +B i +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none +stbt u \
      -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}";
@@ -43,11 +46,12 @@ pub struct RabbitServer {
 #[must_use]
 pub struct RabbitBuilder {
     settings: Vec<(String, String)>,
+    plugins: Vec<String>,
     tls: bool,
 }
 
 impl RabbitServer {
-    /// Starts a server without plugins; it takes about five seconds.
+    /// Starts a server with the exchange that hashes and no other plugin; it takes about five seconds.
     ///
     /// # Errors
     /// When it is not installed or does not come up, with the end of its log.
@@ -57,8 +61,12 @@ impl RabbitServer {
 
     /// A server with other settings.
     pub fn builder() -> RabbitBuilder {
-        let (settings, tls) = (Vec::new(), false);
-        RabbitBuilder { settings, tls }
+        let builder = RabbitBuilder {
+            settings: Vec::new(),
+            plugins: vec![HASHING_EXCHANGE.to_owned()],
+            tls: false,
+        };
+        builder
             .setting("disk_free_limit.absolute", "1MB")
             .setting("raft.wal_max_size_bytes", "16777216")
             .setting("log.console.level", "info")
@@ -225,6 +233,13 @@ impl RabbitBuilder {
         self
     }
 
+    /// The plugins that are enabled, such as `rabbitmq_sharding`, in place of `rabbitmq_consistent_hash_exchange`, which is enabled
+    /// otherwise.
+    pub fn plugins<P: Into<String>>(mut self, plugins: impl IntoIterator<Item = P>) -> Self {
+        self.plugins = plugins.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// It listens for TLS, too, with a certificate for 127.0.0.1 that [`AUTHORITY`](super::AUTHORITY) has signed.
     pub fn tls(self) -> Self {
         let mut builder = self
@@ -257,7 +272,7 @@ impl RabbitBuilder {
                 .map_err(ServerError::system("cannot write the server's settings"))
         };
         write("rabbitmq.conf", &lines)?;
-        write("plugins", "[].\n")?;
+        write("plugins", &format!("[{}].\n", self.plugins.join(",")))?;
         let mut server = RabbitServer {
             process,
             amqp: Port::claim()?,
