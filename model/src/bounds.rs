@@ -19,6 +19,8 @@ pub struct Published {
     pub id: char,
     /// The numbering that it belongs to, where it says so.
     pub epoch: Option<u8>,
+    /// Who sent it, by the place of its producer, and how many events of each producer that one knew, with this one.
+    pub from: Option<(usize, &'static [u8])>,
 }
 
 /// What a producer says of the first key besides: a message like the events, delivered in any order and more than once.
@@ -104,7 +106,7 @@ pub struct Bounds {
     pub name: &'static str,
     /// How many workers there are at a time.
     pub workers: usize,
-    /// In which order the events of a key run. In `arrival` their seqs are their places in the queue.
+    /// In which order the events of a key run. In `arrival` and `causal` their seqs are their places in the queue.
     pub sequencing: Sequencing,
     /// The queue hands messages over in their order, to one worker at a time.
     pub in_order: bool,
@@ -318,6 +320,20 @@ pub(crate) const fn event_at(key: u8, seq: u8, id: char) -> Published {
         seq,
         id,
         epoch: None,
+        from: None,
+    }
+}
+
+/// The same with a vector clock: its producer by its place, and what that one knew.
+pub(crate) const fn event_from(
+    seq: u8,
+    id: char,
+    producer: usize,
+    clock: &'static [u8],
+) -> Published {
+    Published {
+        from: Some((producer, clock)),
+        ..event(seq, id)
     }
 }
 
@@ -328,5 +344,6 @@ pub(crate) const fn event_of(epoch: u8, seq: u8, id: char) -> Published {
         seq,
         id,
         epoch: Some(epoch),
+        from: None,
     }
 }

@@ -1,10 +1,12 @@
 //! Between the small numbers of the model and the types that ship.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use ordered_core::event::{Envelope, EventId, Key};
-use ordered_core::protocol::WorkerId;
+use ordered_core::logical::VectorClock;
 use ordered_core::protocol::engine::Event;
+use ordered_core::protocol::{Stamp, WorkerId};
 use ordered_core::transport::Token;
 
 use crate::bounds::{Bounds, Published, Said};
@@ -45,9 +47,33 @@ impl Bounds {
         static BODY: OnceLock<Envelope> = OnceLock::new();
         let envelope = BODY.get_or_init(|| Envelope::new("x")).clone();
         let token = token(which, connection);
-        let mut event = Event::delivered(self.seq(which), self.id(which), envelope, (), token);
+        let mut event = Event::delivered(self.seq(which), self.id(which), envelope, (), token)
+            .stamped(self.stamp(which));
         event.epoch = self.published_as(which).epoch.map(u64::from);
         event
+    }
+
+    /// Who sent it and what that one knew, where the order comes from that.
+    fn stamp(&self, which: Which) -> Option<Stamp> {
+        let (producer, counts) = self.published_as(which).from?;
+        let names = ["x", "y", "z"];
+        let counts = names.iter().zip(counts);
+        let counts = counts.map(|(name, count)| ((*name).to_owned(), u64::from(*count)));
+        let counts: BTreeMap<String, u64> = counts.collect();
+        let clock = VectorClock::try_from(counts).expect("the model has few producers");
+        Some(Stamp::causal(names[producer], clock).expect("it counts itself"))
+    }
+
+    /// Whether the producer of one event knew the other when it sent that one.
+    pub(crate) fn is_cause(&self, cause: Which, effect: Which) -> bool {
+        let (cause, effect) = (self.published_as(cause), self.published_as(effect));
+        match (cause.from, effect.from) {
+            (Some((producer, counts)), Some((_, known))) => {
+                let known = known.get(producer).copied().unwrap_or(0);
+                cause.key == effect.key && known >= counts[producer] && cause.id != effect.id
+            }
+            _ => false,
+        }
     }
 
     /// The events of the key with this seq and id.

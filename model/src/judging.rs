@@ -123,8 +123,8 @@ impl Model {
         events.find(|which| self.bounds.key_of(*which) == key && self.bounds.id(*which) == *id)
     }
 
-    /// Whether the order allows the event now: in versions none that is as new was committed, and in a queue with one consumer
-    /// everything before it was. `ahead`: it is enough that its handler is done, as far as events may run ahead.
+    /// Whether the order allows the event now: in versions none that is as new was committed, of causes and effects all causes
+    /// were, and in a queue with one consumer everything before it was. `ahead`: it is enough that its handler is done, as far as events may run ahead.
     fn may_be_next(&self, world: &World, key: KeyNumber, event: Which, ahead: bool) -> bool {
         let (bounds, past) = (&self.bounds, &world.pasts[key]);
         let seq = |which: Which| bounds.seq(which);
@@ -135,6 +135,17 @@ impl Model {
             let is_handled = ahead && bounds.runs_ahead() && past.handled.contains(other);
             past.committed.contains(&other) || is_handled
         };
+        if bounds.sequencing.has_producers() {
+            let mut others = bounds.published();
+            if bounds.on_gap == OnGap::Skip {
+                // A cause that was passed over is late: it does not run after its effect.
+                return !past
+                    .committed
+                    .iter()
+                    .any(|other| bounds.is_cause(event, *other));
+            }
+            return others.all(|other| !bounds.is_cause(other, event) || is_done(other));
+        }
         let mut before = bounds
             .published()
             .filter(|other| bounds.key_of(*other) == key && seq(*other) < seq(event));

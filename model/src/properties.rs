@@ -70,7 +70,9 @@ impl Model {
             let state = record.state();
             return record.letters.iter().any(|(place, letter)| match place {
                 Place::Held(seq) => {
-                    let is_known = state.held.contains(*seq) || is_mail(*seq);
+                    let is_known = state.held.contains(*seq)
+                        || is_mail(*seq)
+                        || state.producers.slots().any(|slot| slot == *seq);
                     letter.id == id && is_known
                 }
                 Place::Dead { .. } => false,

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 pub use ordered_core::event::{Envelope, EventId, Seq};
 pub use ordered_core::handler::{
-    Context, Decoded, EventIdValue, EventPlace, EventPlaces, FromContext, HandledTypes, Handler,
-    HandlerError, HandlerOptions, IntoOutcome, KeyValue, Malformed, MissingState, OnExhausted,
-    OnPassed, OnRepeat, OnStateLoss, SeqValue, States, cloud_event, cloud_event_id, composite_key,
-    header, json_event, json_field_as_id, json_fields, sns_message,
+    ClockValue, Context, Decoded, EventIdValue, EventPlace, EventPlaces, FromContext, HandledTypes,
+    Handler, HandlerError, HandlerOptions, IntoOutcome, KeyValue, Malformed, MissingState,
+    OnExhausted, OnPassed, OnRepeat, OnStateLoss, SeqValue, States, cloud_event, cloud_event_id,
+    composite_key, header, json_event, json_field_as_id, json_fields, sns_message,
 };
-pub use ordered_core::protocol::{GapPolicy, Order, Start};
+pub use ordered_core::protocol::{GapPolicy, Order, Stamp, Start};
 
 pub use ordered_core::publish::{
     HeaderValue, InvalidEvent, NewEvent, OrderedEvent, invalid_event, new_event,
@@ -31,6 +31,11 @@ pub fn boxed<T>(future: impl Future<Output = T> + Send + 'static) -> Boxed<T> {
 
 pub fn text(text: &str) -> String {
     text.to_owned()
+}
+
+/// The name of a producer.
+pub fn named(name: &impl std::fmt::Display) -> String {
+    name.to_string()
 }
 
 pub fn millis(number: u64) -> Duration {

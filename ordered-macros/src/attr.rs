@@ -12,7 +12,7 @@ use crate::key_path::KeyPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 33] = [
+const OPTIONS: [(&str, &str); 36] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
@@ -22,6 +22,9 @@ const OPTIONS: [(&str, &str); 33] = [
     ("event_type", "event_type = \"header:x-event-type\""),
     ("order", "order = \"arrival\""),
     ("coalesce", "coalesce = true"),
+    ("producer", "producer = \"author\""),
+    ("clock", "clock = \"vector\""),
+    ("max_producers", "max_producers = 64"),
     ("timeout", "timeout = \"30s\""),
     ("backoff", "backoff = \"100ms\""),
     ("max_backoff", "max_backoff = \"10s\""),
@@ -66,6 +69,9 @@ pub(crate) struct Options {
     pub(crate) id_of_body: bool,
     pub(crate) order: Option<Order>,
     pub(crate) coalesce: Option<bool>,
+    pub(crate) producer: Option<FieldPath>,
+    pub(crate) clock: Option<FieldPath>,
+    pub(crate) max_producers: Option<u64>,
     pub(crate) envelope: Option<Envelope>,
     pub(crate) group: Option<LitStr>,
     /// The types of the events that it handles.
@@ -114,6 +120,7 @@ pub(crate) enum Order {
     Sequence,
     Arrival,
     Monotonic,
+    Causal,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,10 +165,11 @@ const ENVELOPE: [(&str, Envelope); 2] = [
     ("cloudevents", Envelope::CloudEvents),
     ("sns", Envelope::Sns),
 ];
-const ORDER: [(&str, Order); 3] = [
+const ORDER: [(&str, Order); 4] = [
     ("sequence", Order::Sequence),
     ("arrival", Order::Arrival),
     ("monotonic", Order::Monotonic),
+    ("causal", Order::Causal),
 ];
 const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
     ("halt", OnExhausted::Halt),
@@ -235,20 +243,30 @@ impl Options {
         if self.setting("key").is_none() {
             self.key = place("/subject").map(KeyPath::from);
         }
-        if self.setting("seq").is_none() && self.order != Some(Order::Arrival) {
+        if self.setting("seq").is_none() && !self.has_no_seq() {
             self.seq = place("/sequence");
         }
     }
 
     /// Whether events have no number.
     pub(crate) fn has_no_seq(&self) -> bool {
-        self.order == Some(Order::Arrival)
+        matches!(self.order, Some(Order::Arrival | Order::Causal))
+    }
+
+    /// Whether events say who sent them.
+    pub(crate) fn has_producers(&self) -> bool {
+        self.order == Some(Order::Causal)
     }
 
     /// The places that are named: of the key, with all its parts, of the seq and of the id.
     pub(crate) fn places(&self) -> impl Iterator<Item = &FieldPath> {
         let key = self.key.iter().flat_map(|key| key.parts());
         key.chain(&self.seq).chain(&self.id)
+    }
+
+    /// The places of who sent an event, and of what that one knew.
+    pub(crate) fn stamp(&self) -> Option<(&FieldPath, &FieldPath)> {
+        self.producer.as_ref().zip(self.clock.as_ref())
     }
 
     /// Whether the handler takes several events together, or was meant to.
@@ -300,6 +318,9 @@ impl Options {
             "id" if value::is_text(setting, ID_OF_BODY) => self.id_of_body = true,
             "id" => self.id = Some(value::field(setting)?),
             "order" => self.order = Some(value::choice(setting, &ORDER)?),
+            "producer" => self.producer = Some(value::field(setting)?),
+            "clock" => self.clock = Some(value::field(setting)?),
+            "max_producers" => self.max_producers = Some(value::integer(setting, 1..=U32)?),
             "coalesce" => self.coalesce = Some(value::yes_or_no(setting)?),
             "envelope" => self.envelope = Some(value::choice(setting, &ENVELOPE)?),
             "group" => self.group = Some(value::text(setting)?),

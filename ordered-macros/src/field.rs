@@ -123,6 +123,39 @@ impl FieldPath {
         }
     }
 
+    /// The vector clock that is there.
+    pub(crate) fn clock(
+        &self,
+        event: &str,
+        envelope: &TokenStream,
+        private: &TokenStream,
+    ) -> TokenStream {
+        if let Place::Json(pointer) = &self.place {
+            return quote!(__fields.clock(#pointer)?);
+        }
+        let value = self.of(event, envelope, private);
+        quote!(#private::ClockValue::to_clock(&#value)?)
+    }
+
+    /// The same, for an event that cannot be read as its type.
+    pub(crate) fn clock_of_unreadable(
+        &self,
+        envelope: &TokenStream,
+        private: &TokenStream,
+    ) -> TokenStream {
+        match &self.place {
+            Place::Field(members) => {
+                let pointer = pointer(members);
+                quote!(__fields.clock(#pointer)?)
+            }
+            Place::Json(pointer) => quote!(__fields.clock(#pointer)?),
+            Place::Header(_) => {
+                let value = self.of_unreadable(envelope, private);
+                quote!(#private::ClockValue::to_clock(&#value)?)
+            }
+        }
+    }
+
     /// The place as the group records it.
     pub(crate) fn recorded(&self, private: &TokenStream) -> TokenStream {
         let (kind, text) = match &self.place {

@@ -39,9 +39,12 @@ use crate::model::Model;
 /// | Option | Value | Meaning | Default |
 /// |---|---|---|---|
 /// | `key` | field, or several in brackets | What the event belongs to: events of one key run in order. Of any type that implements `Display`. See [below](#keys-of-several-parts) for several. | required |
-/// | `order` | `"sequence"`, `"arrival"` or `"monotonic"` | In which order the events of a key run. See [below](#other-orders). It cannot be changed for a group that exists. | `"sequence"` |
-/// | `seq` | field | The event's place among those of its key: 1, 2, 3, …; with `order = "monotonic"` its version. Of any integer type. | required, and not allowed with `order = "arrival"` |
+/// | `order` | `"sequence"`, `"arrival"`, `"monotonic"` or `"causal"` | In which order the events of a key run. See [below](#other-orders). It cannot be changed for a group that exists. | `"sequence"` |
+/// | `seq` | field | The event's place among those of its key: 1, 2, 3, …; with `order = "monotonic"` its version. Of any integer type. | required, and not allowed with `order = "arrival"` or `"causal"` |
 /// | `coalesce` | `true` or `false` | With `order = "monotonic"`: of the versions that wait only the newest runs. | `false` |
+/// | `producer` | field | With `order = "causal"`: who sent the event. Of any type that implements `Display`. | required there |
+/// | `clock` | field | With `order = "causal"`: how many events of each producer the event follows, with itself. A `VectorClock`, or a map from names to counts; in the JSON an object. | required there |
+/// | `max_producers` | integer, from 1 | With `order = "causal"`: how many producers a key has at the most. One more halts it. | `64` |
 /// | `id` | field, or `"digest:body"` | What makes it this event: a repetition has the same id. Of any type that implements `Display`. `"digest:body"` makes it of the bytes of the body, for events without an id and a seq. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
 /// | `envelope` | `"cloudevents"` or `"sns"` | What the body has around the event. See [below](#events-in-an-envelope). | the body is the event |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
@@ -136,6 +139,9 @@ use crate::model::Model;
 /// - `order = "monotonic"`, for snapshots and upserts: the seq is a version, which grows and may have gaps. A version that is
 ///   older than one that was run, or is about to run, is superseded: counted, acknowledged, and not run. With
 ///   `coalesce = true` only the newest of the versions that wait runs.
+/// - `order = "causal"`, for events of several producers that know of each other's: each has a vector clock, which says how many
+///   events of each `producer` it follows. It runs when it is its producer's next and everything that it follows has run. What the
+///   function publishes itself follows `context.clock()`.
 ///
 /// What each of them does not promise is in [`docs/ordering-modes.md`](https://docs.rs/ordered-events).
 ///
@@ -247,6 +253,7 @@ fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
             let mut reads = expand::decode(&model, key, seq);
             reads.extend(expand::place(&model, key, seq));
             reads.extend(expand::places(&model, key, seq));
+            reads.extend(expand::stamp(&model));
             expand::handler(&model, &reads)
         }
         _ => expand::handler(&model, &fallback::decode(&model)),

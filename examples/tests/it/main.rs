@@ -3,6 +3,7 @@
 mod ahead;
 mod arrival;
 mod bad_input;
+mod causal;
 mod handled;
 #[cfg(feature = "kafka")]
 mod kafka;

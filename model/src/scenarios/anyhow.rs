@@ -1,9 +1,9 @@
-//! Worlds of the orders that wait for no missing event.
+//! Worlds of the orders besides 1, 2, 3, ….
 
 use ordered_core::protocol::Order as Sequencing;
 
 use super::orderly::{ALONE, CALM, THREE, TWO};
-use crate::bounds::{Bounds, Faults, Published, event};
+use crate::bounds::{Bounds, Faults, OnGap, Published, event, event_from};
 
 /// Versions with gaps.
 const VERSIONS: &[Published] = &[event(1, 'a'), event(3, 'b'), event(4, 'c')];
@@ -153,5 +153,112 @@ pub(super) const COALESCED_CRASH: Bounds = Bounds {
         ..CALM
     },
     most_faults: Some(1),
+    ..ALONE
+};
+
+/// An effect of two causes of which neither knows the other.
+const TWO_CAUSES: &[Published] = &[
+    event_from(1, 'a', 0, &[1]),
+    event_from(2, 'b', 1, &[0, 1]),
+    event_from(3, 'c', 0, &[2, 1]),
+];
+
+/// A chain of three producers.
+const CHAIN: &[Published] = &[
+    event_from(1, 'a', 0, &[1]),
+    event_from(2, 'b', 1, &[1, 1]),
+    event_from(3, 'c', 2, &[1, 1, 1]),
+];
+
+const CAUSE_AND_EFFECT: &[Published] = &[
+    event_from(1, 'a', 1, &[0, 1]),
+    event_from(2, 'b', 0, &[1, 1]),
+];
+
+pub(super) const CAUSAL: Bounds = Bounds {
+    name: "causes",
+    sequencing: Sequencing::Causal,
+    workers: 2,
+    events: CAUSE_AND_EFFECT,
+    copies: 2,
+    ..ALONE
+};
+
+pub(super) const CAUSAL_ALONE: Bounds = Bounds {
+    name: "causes, one worker that fails, lost answers",
+    sequencing: Sequencing::Causal,
+    events: TWO_CAUSES,
+    keeps_retries: true,
+    faults: Faults {
+        failures: true,
+        lost_answers: true,
+        ..CALM
+    },
+    most_faults: Some(2),
+    ..ALONE
+};
+
+pub(super) const CAUSAL_POSTED: Bounds = Bounds {
+    name: "causes, two workers, three producers",
+    sequencing: Sequencing::Causal,
+    workers: 2,
+    events: CHAIN,
+    ..ALONE
+};
+
+pub(super) const CAUSAL_CRASH: Bounds = Bounds {
+    name: "causes, crashes",
+    sequencing: Sequencing::Causal,
+    workers: 2,
+    events: CAUSE_AND_EFFECT,
+    marks_repeats: true,
+    faults: Faults {
+        crashes: true,
+        lost_connections: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+pub(super) const CAUSAL_CRASH_ALONE: Bounds = Bounds {
+    name: "causes, little room, crashes",
+    sequencing: Sequencing::Causal,
+    events: TWO_CAUSES,
+    marks_repeats: true,
+    lane_depth: 1,
+    next_events: 1,
+    overflow: true,
+    faults: Faults {
+        crashes: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+pub(super) const CAUSAL_AHEAD: Bounds = Bounds {
+    name: "causes, batches and a window, crashes",
+    sequencing: Sequencing::Causal,
+    events: CHAIN,
+    lane_depth: 3,
+    next_events: 3,
+    batch: 2,
+    window: 1,
+    faults: Faults {
+        crashes: true,
+        failures: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+/// Seconds pass: what has not come is passed over, and is late when it comes.
+pub(super) const CAUSAL_SKIPPING: Bounds = Bounds {
+    name: "causes that are passed over",
+    sequencing: Sequencing::Causal,
+    events: CAUSE_AND_EFFECT,
+    on_gap: OnGap::Skip,
     ..ALONE
 };

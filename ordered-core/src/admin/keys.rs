@@ -116,13 +116,13 @@ fn lets_through(filter: KeyFilter, state: &KeyState, group_paused: bool) -> bool
     match filter {
         KeyFilter::All => true,
         KeyFilter::Stuck => {
-            let waits = state.paused.is_on() || group_paused && !state.held.is_empty();
+            let waits = state.paused.is_on() || group_paused && state.held_events() > 0;
             waits
                 || state.phase != Phase::Open
                 || state.gap_since.is_some()
                 || !state.dead.is_empty()
         }
-        KeyFilter::Kept => !state.held.is_empty() || !state.dead.is_empty(),
+        KeyFilter::Kept => state.held_events() > 0 || !state.dead.is_empty(),
     }
 }
 
@@ -132,7 +132,7 @@ fn unreadable_view(record: &Record, error: &CorruptBody, group_paused: bool) -> 
 }
 
 fn count(counts: &mut KeyCounts, state: &KeyState) {
-    counts.held += u64::from(!state.held.is_empty());
+    counts.held += u64::from(state.held_events() > 0);
     counts.gap += u64::from(state.gap_since.is_some());
     counts.backing_off += u64::from(matches!(state.phase, Phase::BackingOff { .. }));
     counts.suspect += u64::from(state.is_suspect());

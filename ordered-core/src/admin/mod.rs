@@ -38,7 +38,7 @@ pub use selection::{ManyVerb, Selection, is_like};
 pub use stored_event::{Aside, Place, Shelf, StoredEvent};
 
 use crate::event::Key;
-use crate::protocol::{Arrival, CorruptBody, KeyState, Moved, Transition};
+use crate::protocol::{Arrival, CorruptBody, KeyState, Moved, Order, Transition};
 use crate::protocol::{Verb, WorkerId};
 use crate::store::{AuditEntry, Group, Operator, StoreError};
 use crate::store::{Inspect, KeyIndex, Record};
@@ -174,7 +174,7 @@ fn posted_of(group: &Group, record: &Record) -> Vec<Moved> {
     let Some(owner) = record
         .owner
         .as_ref()
-        .filter(|_| group.policy().order.numbers_itself())
+        .filter(|_| group.policy().order == Order::Arrival)
     else {
         return Vec::new();
     };

@@ -1,6 +1,9 @@
 use super::{Admin, posted_of};
-use crate::protocol::{ClaimView, DeadView, HeldView, KeyView, RepairView, TroubleView};
-use crate::protocol::{DeadNote, HeldNote, KeyState, Phase};
+use crate::protocol::{
+    CauseView, ClaimView, DeadView, HeldView, KeyView, ProducerView, RepairView, TroubleView,
+    WaitingView,
+};
+use crate::protocol::{DeadNote, HeldNote, KeyState, MissingCause, Phase, Producer, Stamp};
 use crate::store::{Group, StoreError};
 use crate::store::{Letter, OwnerRecord, Record, Slot};
 
@@ -24,7 +27,13 @@ impl Admin {
         };
         let slots: Vec<Slot> = state.held.iter().map(slot).collect();
         let held = self.sizes(group, key, &slots).await?;
-        let held_bytes = held.iter().map(|(_, size)| size).sum();
+        let waiting = state.producers.slots().map(Slot::Held);
+        let waiting = self.sizes(group, key, &waiting.collect::<Vec<_>>()).await?;
+        let held_bytes = held.iter().chain(&waiting).map(|(_, size)| size).sum();
+        let shown = &waiting[..waiting.len().min(KeyView::MOST)];
+        let waiting = self.read(group, key, shown, waiting_view).await?;
+        let mut waiting: Vec<WaitingView> = waiting.into_iter().flatten().collect();
+        waiting.sort_by(|one, other| (&one.producer, one.seq).cmp(&(&other.producer, other.seq)));
         let shown = &held[..held.len().min(KeyView::MOST)];
         let mut held = self.read(group, key, shown, held_view).await?;
         for view in &mut held {
@@ -67,7 +76,15 @@ impl Admin {
                 times: asked.times,
             }),
             held,
-            held_events: state.held.len(),
+            waiting,
+            causes: state
+                .producers
+                .missing()
+                .into_iter()
+                .map(cause_view)
+                .collect(),
+            producers: state.producers.known().iter().map(producer_view).collect(),
+            held_events: state.held_events(),
             held_bytes,
             absent: state.absent.ranges().to_vec(),
             dead,
@@ -114,6 +131,9 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
         gap_since: None,
         repair: None,
         held: Vec::new(),
+        waiting: Vec::new(),
+        causes: Vec::new(),
+        producers: Vec::new(),
         held_events: 0,
         held_bytes: 0,
         absent: Vec::new(),
@@ -139,6 +159,31 @@ fn held_view(slot: Slot, bytes: u64, letter: &Letter) -> HeldView {
         id: letter.id.as_str().to_owned(),
         since: HeldNote::decode(&letter.note).since,
         bytes,
+    }
+}
+
+/// Nothing of a letter that says nothing of its producer.
+fn waiting_view(_: Slot, bytes: u64, letter: &Letter) -> Option<WaitingView> {
+    let stamp = Stamp::of_note(&letter.note)?;
+    Some(WaitingView {
+        producer: stamp.producer().to_owned(),
+        seq: stamp.seq(),
+        id: letter.id.as_str().to_owned(),
+        since: HeldNote::decode(&letter.note).since,
+        bytes,
+    })
+}
+
+fn cause_view(missing: MissingCause) -> CauseView {
+    let MissingCause { producer, from, to } = missing;
+    CauseView { producer, from, to }
+}
+
+fn producer_view(known: &Producer) -> ProducerView {
+    ProducerView {
+        producer: known.name().to_owned(),
+        seq: known.released(),
+        waiting: known.waiting().count() as u64,
     }
 }
 

@@ -1,7 +1,20 @@
 use super::standing::Standing;
-use super::words::printable;
-use crate::protocol::{DeadView, KeyView, Millis, WorkerId};
+use super::words::{printable, spans};
+use crate::protocol::{CauseView, DeadView, KeyView, Millis, WorkerId};
 use crate::store::Group;
+
+/// How many ranges, and how many events of producers a paragraph names.
+const NAMED: usize = 5;
+
+fn cause(cause: &CauseView) -> String {
+    let CauseView { producer, from, to } = cause;
+    let producer = printable(producer);
+    if from == to {
+        format!("event {from} of {producer}")
+    } else {
+        format!("events {from} to {to} of {producer}")
+    }
+}
 
 /// What is known of a key, and what follows from it.
 #[derive(Clone, Copy)]
@@ -59,6 +72,26 @@ impl<'a> Facts<'a> {
             missing.push((from, first - 1));
         }
         missing
+    }
+
+    /// Whether the order of the group comes from the producers.
+    pub(super) fn has_producers(&self) -> bool {
+        self.group.policy().order.has_producers()
+    }
+
+    /// What has not come and is waited for: `event 3 of ada, events 2 to 5 of bob`, or seqs of the key.
+    pub(super) fn missing_text(&self) -> String {
+        if !self.has_producers() {
+            return format!("seq {}", spans(&self.missing(), NAMED));
+        }
+        let mut causes: Vec<String> = self.view.causes.iter().take(NAMED).map(cause).collect();
+        if self.view.causes.len() > NAMED {
+            causes.push(format!("{} others", self.view.causes.len() - NAMED));
+        }
+        if causes.is_empty() {
+            return "a worker that reads what was posted".to_owned();
+        }
+        causes.join(", ")
     }
 
     /// The events that were dead-lettered and are to be run again.

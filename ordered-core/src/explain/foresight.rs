@@ -38,6 +38,9 @@ impl Facts<'_> {
         match self.group.policy().order {
             Order::Sequence => format!("it goes on when seq {} comes", self.head()),
             Order::Arrival => "it goes on with the next event that comes".to_owned(),
+            Order::Causal => {
+                "it goes on with the next event that comes of any producer, and whose causes have run".to_owned()
+            }
             Order::Monotonic { .. } => {
                 format!(
                     "it goes on when a version above {} comes",
@@ -141,6 +144,9 @@ impl Facts<'_> {
         let asked = self.view.repair.map(|asked| (asked.asked_at, asked.times));
         let then = match policy {
             GapPolicy::Wait => return None,
+            GapPolicy::Skip { .. } if self.has_producers() => {
+                "it is passed over {}, and what waits for it runs".to_owned()
+            }
             GapPolicy::Skip { .. } => {
                 let next = self.first_held()?;
                 format!("it is passed over {{}}, and the key goes on with seq {next}")

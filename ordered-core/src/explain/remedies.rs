@@ -58,9 +58,15 @@ impl Facts<'_> {
             return;
         };
         if seq >= self.head() && !self.head_is_held() && !self.is_deadly() {
+            let is_full = self.has_producers() && self.view.causes.is_empty();
+            let effect = if is_full {
+                "once the workers run with a higher `max_producers`, to go on"
+            } else {
+                "to wait for it once more"
+            };
             remedies.push(Remedy {
                 command: self.command("retry", ""),
-                effect: "to wait for it once more".into(),
+                effect: effect.into(),
             });
             self.pass_over(remedies);
             return;
@@ -102,14 +108,17 @@ impl Facts<'_> {
     }
 
     fn of_gap(&self, remedies: &mut Vec<Remedy>) {
-        let missing = spans(&self.missing(), 5);
+        let missing = self.missing_text();
         let before = self.first_held().map_or(0, |first| first - 1);
+        if self.has_producers() {
+            return self.of_missing_causes(remedies);
+        }
         if self.is_at_its_beginning() {
             // It may be that nobody will ever send these: they were handled before the group was there.
             remedies.push(Remedy {
                 command: self.command("set-last", &format!(" {before}")),
                 effect: format!(
-                    "if seq {missing} was handled before this group was there (`ordered import` sets many keys)"
+                    "if {missing} was handled before this group was there (`ordered import` sets many keys)"
                 ),
             });
         }
@@ -121,9 +130,28 @@ impl Facts<'_> {
         if !self.is_at_its_beginning() {
             remedies.push(Remedy {
                 command: None,
-                effect: format!("if it is not, let the producer send seq {missing} again"),
+                effect: format!("if it is not, let the producer send {missing} again"),
             });
         }
+        self.pass_over(remedies);
+    }
+
+    fn of_missing_causes(&self, remedies: &mut Vec<Remedy>) {
+        if self.view.causes.is_empty() {
+            return;
+        }
+        remedies.push(Remedy {
+            command: self.command("dead --transport URL --queue NAME --key", ""),
+            effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not help"
+                .into(),
+        });
+        remedies.push(Remedy {
+            command: None,
+            effect: format!(
+                "if it is not, let its producer send {} again",
+                self.missing_text()
+            ),
+        });
         self.pass_over(remedies);
     }
 
@@ -133,6 +161,16 @@ impl Facts<'_> {
     }
 
     fn pass_over(&self, remedies: &mut Vec<Remedy>) {
+        if self.has_producers() && !self.view.causes.is_empty() {
+            remedies.push(Remedy {
+                command: self.command("skip", ""),
+                effect: format!(
+                    "to pass over {}, and let run what waits for it: it is late when it comes",
+                    self.missing_text()
+                ),
+            });
+            return;
+        }
         if let Some(first) = self.first_held() {
             remedies.push(Remedy {
                 command: self.command("skip", ""),

@@ -20,6 +20,7 @@ impl Facts<'_> {
             sentences.push(self.progress());
         }
         sentences.extend(self.held());
+        sentences.extend(self.waiting());
         sentences.extend(self.absent());
         sentences.extend(self.aside());
         sentences.push(self.outlook(standing));
@@ -46,14 +47,14 @@ impl Facts<'_> {
             Standing::Abandoned => self.abandoned(&key),
             Standing::Ready => self.ready(&key),
             Standing::Gap => {
-                let missing = spans(&self.missing(), NAMED);
+                let missing = self.missing_text();
                 let since = self.view.gap_since.map(|since| self.since_then(since));
                 let since = since.map_or(String::new(), |since| format!(" since {since}"));
                 let asked = self
                     .view
                     .repair
                     .map_or(String::new(), |asked| self.asked(asked));
-                format!("{key} waits for seq {missing}{since}.{asked}")
+                format!("{key} waits for {missing}{since}.{asked}")
             }
             Standing::BackingOff => {
                 let seq = self.seq(standing).unwrap_or(self.head());
@@ -75,6 +76,13 @@ impl Facts<'_> {
             Standing::Halted if self.head_is_held() => format!(
                 "{key} is halted at seq {}, which failed permanently.",
                 self.head()
+            ),
+            Standing::Halted if self.has_producers() && self.view.causes.is_empty() => {
+                format!("{key} is halted: it has as many producers as it may have.")
+            }
+            Standing::Halted if self.has_producers() => format!(
+                "{key} is halted: {} did not come in time.",
+                self.missing_text()
             ),
             Standing::Halted => format!(
                 "{key} is halted before seq {}, which has not come in time.",
@@ -199,7 +207,7 @@ impl Facts<'_> {
         } else if self.head_is_held() {
             format!(" Else seq {} could run.", self.head())
         } else if self.view.held_events > 0 {
-            format!(" It also waits for seq {}.", spans(&self.missing(), NAMED))
+            format!(" It also waits for {}.", self.missing_text())
         } else {
             " Nothing of it waits.".into()
         };
@@ -299,6 +307,10 @@ impl Facts<'_> {
             Order::Arrival => {
                 format!("It is done up to seq {last}, as it numbers what arrives{fence}.")
             }
+            Order::Causal => format!(
+                "It is done up to seq {last}, as it numbers what may run{fence}{}.",
+                self.producers()
+            ),
             // What is at the head is a newer one, and not done.
             Order::Monotonic { .. } if self.head_is_held() => {
                 format!("Versions up to {last} are done or superseded{fence}.")
@@ -307,15 +319,58 @@ impl Facts<'_> {
         }
     }
 
+    /// `: ada is at 3, bob is at 7`.
+    fn producers(&self) -> String {
+        let known = &self.view.producers;
+        if known.is_empty() {
+            return String::new();
+        }
+        let mut named: Vec<String> = known
+            .iter()
+            .take(NAMED)
+            .map(|known| format!("{} is at {}", printable(&known.producer), known.seq))
+            .collect();
+        if known.len() > NAMED {
+            named.push(format!("and {} more", known.len() - NAMED));
+        }
+        format!(": {}", named.join(", "))
+    }
+
+    /// The events that wait for their number.
+    fn waiting(&self) -> Option<String> {
+        let waiting = &self.view.waiting;
+        let oldest = waiting.iter().min_by_key(|waiting| waiting.since)?;
+        let mut named: Vec<String> = waiting
+            .iter()
+            .take(NAMED)
+            .map(|waiting| format!("{} of {}", waiting.seq, printable(&waiting.producer)))
+            .collect();
+        if waiting.len() > NAMED {
+            named.push(format!("and {} more", waiting.len() - NAMED));
+        }
+        let (waits, first) = match waiting.len() {
+            1 => ("waits", ""),
+            _ => ("wait", "the oldest "),
+        };
+        Some(format!(
+            "{} {waits} for that: {}, {first}since {}.",
+            events(waiting.len() as u64),
+            named.join(", "),
+            moment(oldest.since, self.view.now),
+        ))
+    }
+
     fn held(&self) -> Option<String> {
         let view = self.view;
         let oldest = view.held.iter().min_by_key(|held| held.since)?;
-        let (are, one) = match view.held_events {
+        // Those that wait for their number are told of apart.
+        let held_events = view.held_events - view.held_events.min(view.waiting.len() as u64);
+        let (are, one) = match held_events {
             1 => ("is", true),
             _ => ("are", false),
         };
         let seqs = ranges(view.held.iter().map(|held| held.seq), NAMED);
-        let more = if view.held_events > view.held.len() as u64 {
+        let more = if held_events > view.held.len() as u64 {
             " and on"
         } else {
             ""
@@ -327,7 +382,7 @@ impl Facts<'_> {
         };
         Some(format!(
             "{} {are} held: {seqs}{more} ({}), {}id {} since {}.{coalesced}",
-            events(view.held_events),
+            events(held_events),
             size(view.held_bytes),
             if one { "" } else { "the oldest with " },
             excerpt(&oldest.id),

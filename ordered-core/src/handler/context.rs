@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::resource::{Resources, RunLease};
 use super::{HandlerError, RunResource, States};
 use crate::event::{Envelope, EventId, Key, Seq};
-use crate::protocol::{Fence, Millis, WorkerId};
+use crate::protocol::{Fence, Millis, Stamp, WorkerId};
 
 /// What the framework knows of the event that a handler runs for; of a run of several events, what it knows of the first,
 /// with [`run`](Context::run) for all of them. Cheap to clone.
@@ -22,6 +22,7 @@ struct Inner {
     resources: Resources,
     /// The lease under which its run began, where a worker runs it.
     lease: Option<RunLease>,
+    stamp: Option<Stamp>,
 }
 
 /// The parts of a [`Context`], for those who make one: the worker, and unit tests of handlers.
@@ -97,15 +98,26 @@ impl Context {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ContextParts) -> Self {
-        Self::with_lease(parts, None)
+        Self::of_event(parts, None, None)
     }
 
-    pub(crate) fn with_lease(parts: ContextParts, lease: Option<RunLease>) -> Self {
+    /// The same for an event that says who sent it and what its producer knew, as in the order `causal`.
+    #[must_use]
+    pub fn with_stamp(parts: ContextParts, stamp: Stamp) -> Self {
+        Self::of_event(parts, Some(stamp), None)
+    }
+
+    pub(crate) fn of_event(
+        parts: ContextParts,
+        stamp: Option<Stamp>,
+        lease: Option<RunLease>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 parts,
                 resources: Resources::default(),
                 lease,
+                stamp,
             }),
             others: None,
         }
@@ -157,10 +169,30 @@ impl Context {
         self.inner.parts.epoch
     }
 
-    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`.
+    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`
+    /// or `causal`.
     #[must_use]
     pub fn seq(&self) -> Seq {
         self.inner.parts.seq
+    }
+
+    /// Who sent the event, as which of its events of the key, and what it knew then; `None` where the order of the group does not
+    /// come from that. A handler that publishes events of the same key merges it into its own clock before it sends:
+    ///
+    /// ```
+    /// use ordered_core::handler::{Context, HandlerError};
+    /// use ordered_core::logical::VectorClock;
+    ///
+    /// fn next(context: &Context, own: &mut VectorClock) -> Result<VectorClock, HandlerError> {
+    ///     if let Some(stamp) = context.clock() {
+    ///         own.merge(stamp.vector())?;
+    ///     }
+    ///     Ok(own.send("moderator")?)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn clock(&self) -> Option<&Stamp> {
+        self.inner.stamp.as_ref()
     }
 
     /// Its id.

@@ -8,6 +8,7 @@ use super::{
     InvalidHandler, Malformed, MissingState, States,
 };
 use crate::event::Envelope;
+use crate::protocol::Stamp;
 use crate::words::{of_panic, shortened};
 
 /// A reason longer than this is cut: it may quote the event, and ends up in a log line and in a header.
@@ -61,6 +62,18 @@ pub trait DynHandler: Send + Sync + 'static {
     /// As [`Handler::place`]; none where that panics.
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>>;
 
+    /// As [`Handler::stamp`], of an event that the same handler has [read](DynHandler::read).
+    ///
+    /// # Errors
+    /// As [`Handler::stamp`]; also where it panics.
+    fn stamp(
+        &self,
+        _envelope: &Envelope,
+        _event: Option<&AnyEvent>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        Ok(None)
+    }
+
     /// As [`Handler::places`].
     fn places(&self) -> Option<EventPlaces>;
 
@@ -105,6 +118,17 @@ impl<H: Handler> DynHandler for H {
         place.unwrap_or(None)
     }
 
+    fn stamp(
+        &self,
+        envelope: &Envelope,
+        event: Option<&AnyEvent>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        let event = event.and_then(|event| event.downcast_ref::<H::Event>());
+        let read = catch_unwind(AssertUnwindSafe(|| Handler::stamp(self, envelope, event)));
+        let stamp = read.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        stamp.map_err(|Malformed(text)| Malformed(shortened(text, LONGEST_REASON)))
+    }
+
     fn places(&self) -> Option<EventPlaces> {
         Handler::places(self)
     }
@@ -145,10 +169,12 @@ fn own<H: Handler>(event: AnyEvent) -> H::Event {
 
 fn decoded<H: Handler>(handler: &H, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
     let read = catch_unwind(AssertUnwindSafe(|| handler.decode(envelope)));
-    read.unwrap_or_else(|panic| {
-        let words = of_panic(&*panic);
-        Err(Malformed(format!(
-            "the handler panicked while it read the event: {words}"
-        )))
-    })
+    read.unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Malformed {
+    let words = of_panic(panic);
+    Malformed(format!(
+        "the handler panicked while it read the event: {words}"
+    ))
 }

@@ -6,13 +6,15 @@ use serde::Deserialize;
 use super::short_text::ShortText;
 use super::unreadable;
 use crate::event::{Envelope, EventId, InvalidId, InvalidKey, InvalidSeq, Key, Seq};
+use crate::protocol::InvalidStamp;
 
 /// An event that was read, and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded<E> {
     /// Its key.
     pub key: Key,
-    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`.
+    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`
+    /// or `causal`.
     pub seq: Seq,
     /// Its id.
     pub id: EventId,
@@ -45,6 +47,12 @@ impl From<InvalidKey> for Malformed {
 
 impl From<InvalidSeq> for Malformed {
     fn from(error: InvalidSeq) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<InvalidStamp> for Malformed {
+    fn from(error: InvalidStamp) -> Self {
         Self(error.to_string())
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::identity::{Malformed, SeqValue};
 use super::unreadable;
 use crate::event::{Envelope, InvalidSeq, Seq};
+use crate::logical::VectorClock;
 
 /// The JSON of an event, for a handler whose key, seq or id is named by its place in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,21 +28,52 @@ impl JsonFields {
     /// # Errors
     /// When nothing is there, or neither text nor a whole number.
     pub fn at<'a>(&'a self, pointer: &str) -> Result<JsonText<'a>, Malformed> {
-        let what = match self.0.pointer(pointer) {
-            Some(Value::String(text)) => return Ok(JsonText(Text::Text(text))),
-            Some(Value::Number(number)) if number.is_u64() || number.is_i64() => {
+        let what = match self.there(pointer)? {
+            Value::String(text) => return Ok(JsonText(Text::Text(text))),
+            Value::Number(number) if number.is_u64() || number.is_i64() => {
                 return Ok(JsonText(Text::Number(number)));
             }
-            None => return Err(Malformed(format!("the event has no `{pointer}`"))),
-            Some(Value::Number(number)) => format!("the number {number}"),
-            Some(Value::Null) => "null".into(),
-            Some(Value::Bool(flag)) => flag.to_string(),
-            Some(Value::Array(_)) => "an array".into(),
-            Some(Value::Object(_)) => "an object".into(),
+            other => words(other),
         };
         Err(Malformed(format!(
             "`{pointer}` of the event is {what}, and a key, seq or id is text or a whole number"
         )))
+    }
+
+    /// The vector clock at a place: an object from the names of producers to counts.
+    ///
+    /// # Errors
+    /// When nothing is there, or no such object.
+    pub fn clock(&self, pointer: &str) -> Result<VectorClock, Malformed> {
+        match self.there(pointer)? {
+            Value::Object(counts) => {
+                serde_json::from_value(Value::Object(counts.clone())).map_err(|error| {
+                    Malformed(format!(
+                        "`{pointer}` of the event is no vector clock, which says how many events of each producer it counts: {error}"
+                    ))
+                })
+            }
+            other => Err(Malformed(format!(
+                "`{pointer}` of the event is {}, and a vector clock is an object from the names of producers to counts",
+                words(other)
+            ))),
+        }
+    }
+
+    fn there(&self, pointer: &str) -> Result<&Value, Malformed> {
+        let there = self.0.pointer(pointer);
+        there.ok_or_else(|| Malformed(format!("the event has no `{pointer}`")))
+    }
+}
+
+fn words(value: &Value) -> String {
+    match value {
+        Value::String(_) => "text".into(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::Null => "null".into(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
     }
 }
 

@@ -15,6 +15,7 @@ mod resource;
 mod router;
 mod shared;
 mod short_text;
+mod stamp;
 mod state;
 mod unreadable;
 mod wrapped;
@@ -42,10 +43,12 @@ pub(crate) use plain::Plain;
 pub use resource::{RolledBack, RunResource};
 pub(crate) use resource::{RunLease, WorkerLease};
 pub use router::{HandledTypes, InvalidHandler, Routed, Router, Unhandled};
+pub use stamp::ClockValue;
 pub use state::{MissingState, State, States};
 pub use wrapped::{CloudEvent, cloud_event, cloud_event_id, sns_message};
 
 use crate::event::Envelope;
+use crate::protocol::Stamp;
 
 /// After which time an event that cannot be read is tried again, by whichever worker is there: during a deployment by a newer
 /// version.
@@ -76,6 +79,20 @@ pub trait Handler: Send + Sync + 'static {
     /// its key waits for it in vain.
     fn place(&self, _envelope: &Envelope) -> Option<Decoded<()>> {
         None
+    }
+
+    /// Says who sent an event and what its producer knew then, for a group whose order comes from that (`causal`); `None` for any
+    /// other. `event` is nothing where the event cannot be read as its type. Asked after [`decode`](Handler::decode), with the same
+    /// envelope, once for every delivery.
+    ///
+    /// # Errors
+    /// When it says nothing of the kind. The delivery is then dead-lettered with the message.
+    fn stamp(
+        &self,
+        _envelope: &Envelope,
+        _event: Option<&Self::Event>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        Ok(None)
     }
 
     /// Says where key, seq and id of an event stand, where that can be said without reading one. It is recorded with the group,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::protocol::{GapPolicy, Policy};
+use crate::protocol::{GapPolicy, Policy, Start};
 
 /// How a handler's events are treated. The macro's options and the worker builder's settings end up here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,7 +159,28 @@ impl HandlerOptions {
             return Ok(());
         }
         let unfit = |option, why: &str| Err((option, format!("{why} (`order` is `{order}`)")));
-        if policy.on_gap != GapPolicy::Wait {
+        if order.has_producers() && matches!(policy.on_gap, GapPolicy::Repair { .. }) {
+            return unfit(
+                "on_gap",
+                "cannot be `repair`: what is missing is an event of one of several producers, and a repair asks for seqs of the key.                  Take `wait`, `skip` or `halt`",
+            );
+        }
+        if order.has_producers() && self.on_state_loss == OnStateLoss::Adopt {
+            return unfit(
+                "on_state_loss",
+                "must be `stop`: no worker remembers how far the producers of a key were",
+            );
+        }
+        if order.has_producers() && policy.start != Start::FirstSeq {
+            return unfit(
+                "start",
+                "says with which seq a key begins, and each producer of a key begins with 1: leave it out",
+            );
+        }
+        if order.has_producers() && policy.max_producers == 0 {
+            return unfit("max_producers", "must be at least 1");
+        }
+        if policy.on_gap != GapPolicy::Wait && !order.has_gaps() {
             return unfit(
                 "on_gap",
                 "says what to do about missing events, and none is waited for: leave it out",

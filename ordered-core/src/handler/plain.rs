@@ -9,6 +9,7 @@ use super::{
     MissingState, States, Work,
 };
 use crate::event::Envelope;
+use crate::protocol::Stamp;
 
 /// How transports name the encoding of the body.
 const CONTENT_ENCODINGS: [&str; 4] = [
@@ -63,6 +64,18 @@ impl DynHandler for Plain {
             Ok(plain) => self.handler.place(&plain),
             // The headers may say it.
             Err(_) => self.handler.place(envelope),
+        }
+    }
+
+    fn stamp(
+        &self,
+        envelope: &Envelope,
+        event: Option<&AnyEvent>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        match plain(envelope, self.most_bytes) {
+            Ok(plain) => self.handler.stamp(&plain, event),
+            // The headers may say it.
+            Err(_) => self.handler.stamp(envelope, event),
         }
     }
 

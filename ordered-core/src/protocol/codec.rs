@@ -24,6 +24,9 @@ const SHORT: u8 = 1;
 /// The format of all others.
 const FULL: u8 = 2;
 
+/// The format of a key with producers: as `FULL`, and then what is known of these.
+const WITH_PRODUCERS: u8 = 3;
+
 /// A byte for the format, three numbers of at most ten bytes each, and one that says whether there is an anchor.
 const LONGEST_SHORT: usize = 1 + 3 * 10 + 1;
 
@@ -39,6 +42,11 @@ impl KeyState {
     #[must_use]
     pub fn encode(&self, fence: Fence) -> Bytes {
         let always = "numbers and strings always serialise into memory";
+        if !self.producers.is_empty() {
+            let encoded = postcard::to_extend(self, vec![WITH_PRODUCERS]);
+            let encoded = postcard::to_extend(&self.producers, encoded.expect(always));
+            return encoded.expect(always).into();
+        }
         let Some(short) = self.short(fence) else {
             let encoded = postcard::to_extend(self, vec![FULL]);
             return encoded.expect(always).into();
@@ -62,6 +70,12 @@ impl KeyState {
                 Ok(Self::from_short(&short, fence))
             }
             Some((&FULL, rest)) => postcard::from_bytes(rest).map_err(damaged),
+            Some((&WITH_PRODUCERS, rest)) => {
+                let (state, rest): (Self, &[u8]) =
+                    postcard::take_from_bytes(rest).map_err(damaged)?;
+                let producers = postcard::from_bytes(rest).map_err(damaged)?;
+                Ok(Self { producers, ..state })
+            }
             Some((version, _)) => Err(CorruptBody::Version(*version)),
             None => Err(CorruptBody::Damaged("it is empty".into())),
         }

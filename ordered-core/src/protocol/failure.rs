@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::order::POSTED;
 use super::state::{SUSPECT_AFTER, millis};
 use super::transition::{Subject, Transition};
 use super::{DeadNote, HeldNote, KeyState, Phase};
@@ -221,6 +222,7 @@ impl Transition<'_> {
     /// The store has no event where the state says that one is held.
     pub fn forget_missing(&mut self, slot: Slot) {
         match slot {
+            Slot::Held(seq) if seq >= POSTED => self.state.producers.forget_slot(seq),
             Slot::Held(seq) => drop(self.state.held.remove(seq)),
             Slot::Dead { epoch, seq } => {
                 if epoch == self.state.epoch {

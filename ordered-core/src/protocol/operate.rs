@@ -45,6 +45,7 @@ impl Transition<'_> {
                 Ok(Vec::new())
             }
         }?;
+        self.release(0);
         self.watch_gap(false);
         Ok(Effect {
             last_seq_before,
@@ -74,12 +75,27 @@ impl Transition<'_> {
             Some(to) if to < head => return Err(Refusal::NotAhead),
             Some(to) => to,
             None if first_held == Some(head) => head,
+            None if first_held.is_none() && self.policy.order.has_producers() => {
+                return self.skip_missing();
+            }
             None => first_held.ok_or(Refusal::NothingToSkip)? - 1,
         };
         let removed = self.bury(head..=to, DeadCause::Skipped);
         self.skip_to(to);
         self.pass_absent();
         Ok(removed)
+    }
+
+    /// Passes over what the events of the key wait for that have no number.
+    fn skip_missing(&mut self) -> Outcome {
+        if !self.state.producers.skip_missing() {
+            return Err(Refusal::NothingToSkip);
+        }
+        self.state.gap_since = None;
+        if matches!(self.state.phase, Phase::Halted { .. }) {
+            self.restart_head();
+        }
+        Ok(Vec::new())
     }
 
     fn discard(&mut self, seq: u64) -> Outcome {

@@ -11,6 +11,9 @@ use super::{Millis, Order};
 pub struct Policy {
     /// In which order the events of a key run. It cannot be changed for a group that exists. Default: as their seqs say.
     pub order: Order,
+    /// How many producers one key has at the most, where the order comes from them. An event of one more halts its key: a
+    /// producer that was forgotten would make wrong orders. Default 64.
+    pub max_producers: u32,
     /// The seq that a key never seen before begins with: 0, 1 or any other. It is the same for as long as the group exists. Default 1.
     pub first_seq: u64,
     /// Where a key never seen before begins. Default: with `first_seq`, however long that takes to come.
@@ -153,6 +156,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             order: Order::default(),
+            max_producers: 64,
             first_seq: 1,
             start: Start::default(),
             give_up_after: Some(Duration::from_secs(60 * 60)),

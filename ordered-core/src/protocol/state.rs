@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pause, SeqSet};
+use super::{Pause, Producer, Producers, SeqSet};
 use crate::protocol::{Millis, Policy, Start};
 use crate::store::{Listing, NEVER};
 
@@ -47,6 +47,9 @@ pub struct KeyState {
     /// From which seq on events were committed since when, oldest first. Where events lie above an anchor that is
     /// younger than `dedup_ttl`, their ids are all remembered.
     pub anchors: Vec<Anchor>,
+    /// What is known of the producers, where the order comes from them. Written apart from the rest, where there is any.
+    #[serde(skip)]
+    pub producers: Producers,
 }
 
 /// Whether the event at the head of a key may run.
@@ -193,12 +196,29 @@ impl KeyState {
                 || self.held.first().is_some_and(|first| first <= self.head()))
     }
 
+    /// How many events of it are in the mailbox and wait, whatever for.
+    #[must_use]
+    pub fn held_events(&self) -> u64 {
+        self.held.len() + self.producers.waiting_events()
+    }
+
+    /// Whether something is to be done for events that have no number: some were posted and not read, or may have one.
+    fn has_to_release(&self, policy: &Policy) -> bool {
+        let is_next = || {
+            policy
+                .order
+                .next_waiting(&self.producers, Producer::released)
+        };
+        !self.producers.unread().is_empty() || is_next().is_some()
+    }
+
     /// Whether nothing of it is stored and nothing is noted but how far it is.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Open
             && !self.paused.is_on()
             && self.held.is_empty()
+            && self.producers.waiting_events() == 0
             && self.dead.is_empty()
             && self.unfinished == 0
     }
@@ -242,7 +262,7 @@ impl KeyState {
             _ if self.paused.is_on() => Some(self.paused.end().unwrap_or(NEVER)),
             Phase::Halted { .. } => Some(NEVER),
             Phase::BackingOff { until, .. } => Some(until),
-            Phase::Open if self.is_ready() => match before.due {
+            Phase::Open if self.is_ready() || self.has_to_release(policy) => match before.due {
                 _ if self.is_suspect() => Some(self.tried_at.min(now)),
                 Some(due) if due <= now => Some(due),
                 _ => Some(now),

@@ -2,7 +2,8 @@ use std::ops::RangeInclusive;
 
 use super::state::{before, millis};
 use super::{
-    Anchor, Arrival, DeadNote, HeldNote, KeyState, LastError, Moved, Phase, RepairAsked, Skipped,
+    Anchor, Arrival, DeadNote, HeldNote, KeyState, LastError, MostProducers, Moved, Phase,
+    Producer, RepairAsked, Skipped, Stamp,
 };
 use crate::event::EventId;
 use crate::protocol::{DeadCause, GapPolicy, Millis, Policy};
@@ -12,6 +13,8 @@ use crate::store::{Change, Letter, PutMode, Slot};
 pub const SKIPPED_RANGES: usize = 64;
 /// How many ranges of absent seqs are noted for a key.
 pub const ABSENT_RANGES: usize = 1_000;
+/// How many events that waited get their number in one save at the most.
+const MOST_RELEASED: usize = 1_000;
 /// How many anchors a key has at the most.
 const ANCHORS: u64 = 8;
 
@@ -104,7 +107,10 @@ impl<'a> Transition<'a> {
     /// Takes in the mail that the store has told. Where the owner numbers the events, each gets its number here and is moved to
     /// its place in the mailbox.
     pub fn take_mail(&mut self, mail: &[u64]) {
-        if self.policy.order.numbers_itself() {
+        if self.policy.order.has_producers() {
+            mail.iter()
+                .for_each(|slot| self.state.producers.posted(*slot));
+        } else if self.policy.order.numbers_itself() {
             let moves = Arrival::number(self.state, 0, mail, &[]);
             moves.into_iter().for_each(|moved| self.take_in(moved));
         } else {
@@ -121,6 +127,99 @@ impl<'a> Transition<'a> {
         self.changes.push(Change::Move {
             from: Slot::Held(moved.posted),
             to: Slot::Held(moved.seq),
+            note: note.encode(),
+        });
+    }
+
+    /// Puts an event into the mailbox that waits for its number. One more producer than a key may have halts the key: the event
+    /// is kept all the same, and is read again once the key goes on.
+    pub(super) fn wait(&mut self, stamp: &Stamp, letter: Letter, worker: &str) {
+        let slot = Slot::Held(stamp.slot());
+        let waits = self.wait_in_mailbox(stamp, &letter.id, self.now);
+        if let Err(too_many) = waits {
+            self.halt_at(&too_many, worker);
+            self.state.producers.posted(stamp.slot());
+        }
+        let mode = PutMode::New;
+        self.changes.push(Change::Put { slot, letter, mode });
+    }
+
+    /// An event that is in the mailbox waits for its number there.
+    pub(super) fn wait_in_mailbox(
+        &mut self,
+        stamp: &Stamp,
+        id: &EventId,
+        since: Millis,
+    ) -> Result<(), MostProducers> {
+        let most = self.policy.max_producers;
+        self.state.producers.wait(stamp, id, since, most)
+    }
+
+    /// The key stands still until an operator lets it go on with more producers.
+    pub(super) fn halt_at(&mut self, too_many: &MostProducers, worker: &str) {
+        self.record_error(&too_many.to_string(), worker);
+        self.state.phase = Phase::Halted { since: self.now };
+        self.state.gap_since = None;
+    }
+
+    /// An event with this number is done, or in the mailbox under it: its producer's next one may follow.
+    pub(super) fn count(&mut self, stamp: &Stamp, id: &EventId, number: u64) {
+        let head = self.state.head();
+        self.state.producers.count(stamp, id, number, head);
+    }
+
+    /// Gives their numbers to events that wait and may have them, as the order says. `above` is the highest number that an event
+    /// in memory has.
+    pub(super) fn release(&mut self, above: u64) {
+        let order = self.policy.order;
+        if !order.has_producers() {
+            return;
+        }
+        let mut top = Arrival::top(self.state).max(above);
+        for _ in 0..MOST_RELEASED {
+            let next = order.next_waiting(&self.state.producers, Producer::released);
+            let Some(next) = next else { return };
+            top += 1;
+            let (slot, since) = self.state.producers.release(next, top);
+            self.state.held.insert(top);
+            let note = HeldNote {
+                since,
+                checked: None,
+            };
+            self.changes.push(Change::Move {
+                from: Slot::Held(slot),
+                to: Slot::Held(top),
+                note: note.encode(),
+            });
+        }
+    }
+
+    /// Takes an event out of the mailbox that has no number.
+    pub(super) fn remove_waiting(&mut self, slot: u64) {
+        self.state.producers.forget_slot(slot);
+        self.changes.push(Change::Delete(Slot::Held(slot)));
+    }
+
+    /// Makes a dead letter of an event in the mailbox that has no number: it gets one to be known by.
+    pub(super) fn dead_letter_waiting(
+        &mut self,
+        slot: u64,
+        above: u64,
+        cause: DeadCause,
+        error: &str,
+    ) {
+        self.state.producers.forget_slot(slot);
+        let number = Arrival::top(self.state).max(above) + 1;
+        let to = self.note_dead(number);
+        let note = DeadNote {
+            cause,
+            error: error.to_owned(),
+            attempts: 0,
+            at: self.now,
+        };
+        self.changes.push(Change::Move {
+            from: Slot::Held(slot),
+            to,
             note: note.encode(),
         });
     }
@@ -216,6 +315,7 @@ impl<'a> Transition<'a> {
     pub(super) fn move_head(&mut self, last_seq: u64) {
         self.state.last_seq = last_seq;
         self.state.gap_since = None;
+        self.state.producers.forget_done(self.state.head());
         self.restart_head();
     }
 
@@ -352,10 +452,20 @@ impl<'a> Transition<'a> {
         let state = &mut *self.state;
         if !order.waits_for_missing() {
             // What is saved has its head where something waits, as if the numbers had no gaps.
-            if !runs && let Some(first) = state.held.at_or_after(state.head()) {
+            let first = state.held.at_or_after(state.head()).filter(|_| !runs);
+            if let Some(first) = first {
                 state.raise_head(first);
             }
-            state.gap_since = None;
+            let waits = order.has_gaps()
+                && !runs
+                && first.is_none()
+                && !matches!(state.phase, Phase::Halted { .. })
+                && state.producers.waiting_events() > 0;
+            state.gap_since = match state.gap_since {
+                // The store's clock stepped back.
+                Some(since) if waits => Some(since.min(self.now)),
+                _ => waits.then_some(self.now),
+            };
             return;
         }
         let waits = !runs
@@ -386,6 +496,12 @@ impl<'a> Transition<'a> {
             .state
             .gap_deadline(self.policy)
             .is_some_and(|deadline| deadline <= self.now);
+        if self.policy.order.has_producers() {
+            if is_over {
+                self.end_wait_for_causes(worker);
+            }
+            return;
+        }
         let head = self.state.head();
         let Some(first) = self
             .state
@@ -420,6 +536,31 @@ impl<'a> Transition<'a> {
                     times: 1 + before.map_or(0, |asked| asked.times),
                 });
                 self.repair = Some((head, first - 1));
+            }
+        }
+    }
+
+    /// Does what the group says about events that wait for others which have not come in time.
+    fn end_wait_for_causes(&mut self, worker: &str) {
+        let state = &mut *self.state;
+        if state.held.at_or_after(state.head()).is_some() {
+            return;
+        }
+        match self.policy.on_gap {
+            GapPolicy::Wait | GapPolicy::Repair { .. } => {}
+            GapPolicy::Halt { after } => {
+                let missing = state.producers.missing();
+                let missing = missing.iter().map(ToString::to_string);
+                let missing = missing.collect::<Vec<_>>().join(", ");
+                self.record_error(&format!("still missing after {after:?}: {missing}"), worker);
+                self.state.phase = Phase::Halted { since: self.now };
+                self.state.gap_since = None;
+            }
+            GapPolicy::Skip { .. } => {
+                if state.producers.skip_missing() {
+                    state.gap_since = None;
+                    self.release(0);
+                }
             }
         }
     }

@@ -215,7 +215,7 @@ impl fmt::Display for Refusal {
                 export it, and publish it again with a seq of the new numbering, or discard it",
             Self::NewerVersion => "a newer version of the key was run since, or is about to, and this one would undo it: discard it, or \
                 publish its content again as a newer version",
-            Self::NoNumbers => "the order of the group is `arrival`: the key numbers its events itself, and no number of theirs can be set",
+            Self::NoNumbers => "the key numbers its events itself in the order of this group, and no number of theirs can be set",
             Self::OtherKey => "the new body does not have the key of the event where the handler reads it, and would not be run: an edit \
                 changes what an event says, and not which one it is",
             Self::OtherSeq => "the new body does not have the seq of the event where the handler reads it, and would not be run: an edit \

@@ -44,9 +44,19 @@ pub struct KeyView {
     pub gap_since: Option<Millis>,
     /// The last request for the event that has not come.
     pub repair: Option<RepairView>,
-    /// The events that wait, in order; at most [`KeyView::MOST`] of them.
+    /// The events that wait for their turn, in order; at most [`KeyView::MOST`] of them.
     pub held: Vec<HeldView>,
-    /// How many events wait.
+    /// The events that have no number yet, where the order comes from the producers, by producer and seq; at most
+    /// [`KeyView::MOST`] of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingView>,
+    /// What these wait for and has not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<CauseView>,
+    /// The producers of the key, where the order comes from them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub producers: Vec<ProducerView>,
+    /// How many events wait, for their turn or for their number.
     pub held_events: u64,
     /// The sum of their sizes.
     pub held_bytes: u64,
@@ -106,6 +116,43 @@ pub struct HeldView {
     pub since: Millis,
     /// Its size in bytes.
     pub bytes: u64,
+}
+
+/// One event that waits for its number, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// Who sent it.
+    pub producer: String,
+    /// As which of the producer's events of the key.
+    pub seq: u64,
+    /// Its id.
+    pub id: String,
+    /// Since when it waits.
+    pub since: Millis,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// Events of one producer that have not come, and that others wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseView {
+    /// The producer.
+    pub producer: String,
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+}
+
+/// How far one producer of a key is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerView {
+    /// Its name.
+    pub producer: String,
+    /// Up to here its events are done, have a number, or were passed over.
+    pub seq: u64,
+    /// How many of its events wait for their number.
+    pub waiting: u64,
 }
 
 /// One event that was dead-lettered, without its payload.

@@ -14,6 +14,8 @@ pub struct Waiting {
 pub enum Obstacle {
     /// An earlier event has not come.
     Gap,
+    /// An event of a producer has not come that belongs before it, where the order comes from the producers.
+    Earlier,
     /// Another worker runs the key.
     Running,
     /// The worker that asks has as many events of this key as it may have at a time.
@@ -32,6 +34,7 @@ impl Obstacle {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Gap => "gap",
+            Self::Earlier => "earlier",
             Self::Running => "running",
             Self::LaneFull => "lane_full",
             Self::BackingOff => "backing_off",
@@ -70,6 +73,7 @@ impl QuotaLimit {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.why {
+            Obstacle::Earlier => f.write_str("an event that comes before it has not come yet"),
             Obstacle::Gap => write!(f, "seq {} has not come yet", self.for_seq),
             Obstacle::Running if self.for_seq == 0 => f.write_str("another worker has the key"),
             Obstacle::Running => write!(f, "another worker is at seq {}", self.for_seq),

@@ -151,6 +151,12 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.order = order)
     }
 
+    /// How many producers one key has at the most, where the order comes from them. See
+    /// [`Policy::max_producers`](crate::protocol::Policy::max_producers).
+    pub fn max_producers(self, producers: u32) -> Self {
+        self.options(move |options| options.policy.max_producers = producers)
+    }
+
     /// How long a committed event is remembered.
     pub fn dedup_ttl(self, ttl: Duration) -> Self {
         self.options(move |options| options.policy.dedup_ttl = ttl)

@@ -6,9 +6,9 @@ use super::run_input::Read;
 use super::{Control, Occurrence, Place, Settings, control};
 use crate::clock::wall_clock;
 use crate::event::{Envelope, Seq};
-use crate::handler::{Decoded, DynHandler, Malformed};
+use crate::handler::{AnyEvent, Decoded, DynHandler, Malformed};
 use crate::protocol::engine::{Engine, Event};
-use crate::protocol::{Millis, Order};
+use crate::protocol::{Millis, Order, Stamp};
 use crate::transport::Delivery;
 
 /// What is too large, and which seq is too low.
@@ -64,9 +64,17 @@ fn give(
     let epoch = control::epoch(&envelope)?;
     // Only this worker says what is an excerpt.
     envelope.forget_excerpt();
+    let mut stamp = None;
     let decoded = if envelope.body.len() <= limits.settings.max_body_bytes {
-        read(handler, &envelope)?
+        let (decoded, said) = read(handler, &envelope, limits.order)?;
+        stamp = said;
+        decoded
     } else {
+        if limits.order.has_producers() {
+            // As the place, it is looked for in the excerpt.
+            let excerpt = envelope.excerpt();
+            stamp = Some(stamp_of(handler, &excerpt, None, limits.order)?);
+        }
         let (place, excerpt) = oversized::place(handler, &envelope, limits.settings)?;
         if let Some(Excerpt { event, why }) = excerpt {
             envelope = event;
@@ -90,7 +98,7 @@ fn give(
         return Err(no_zero(limits.first_seq));
     }
     observe_received(outlet, (&key, seq, &id), redelivered);
-    let mut event = Event::delivered(seq.get(), id, envelope, read, token);
+    let mut event = Event::delivered(seq.get(), id, envelope, read, token).stamped(stamp);
     event.epoch = epoch;
     event.received_at = received_at;
     event.redelivered = redelivered;
@@ -107,14 +115,40 @@ fn no_zero(first_seq: u64) -> Malformed {
 }
 
 /// The event, or where it belongs: one that cannot be read fails when it is its turn.
-fn read(handler: &dyn DynHandler, envelope: &Envelope) -> Result<Decoded<Read>, Malformed> {
+fn read(
+    handler: &dyn DynHandler,
+    envelope: &Envelope,
+    order: Order,
+) -> Result<(Decoded<Read>, Option<Stamp>), Malformed> {
+    let stamp = |event: Option<&AnyEvent>| {
+        let has_one = order.has_producers();
+        let stamp = has_one.then(|| stamp_of(handler, envelope, event, order));
+        stamp.transpose()
+    };
     match handler.read(envelope) {
-        Ok(decoded) => Ok(decoded.map(Read::new)),
+        Ok(decoded) => {
+            let stamp = stamp(Some(&decoded.event))?;
+            Ok((decoded.map(Read::new), stamp))
+        }
         Err(malformed) => match handler.place(envelope) {
-            Some(place) => Ok(place.map(|()| Read::default())),
+            Some(place) => Ok((place.map(|()| Read::default()), stamp(None)?)),
             None => Err(malformed),
         },
     }
+}
+
+/// Who sent the event, and what its producer knew.
+fn stamp_of(
+    handler: &dyn DynHandler,
+    envelope: &Envelope,
+    event: Option<&AnyEvent>,
+    order: Order,
+) -> Result<Stamp, Malformed> {
+    handler.stamp(envelope, event)?.ok_or_else(|| {
+        Malformed(format!(
+            "the handler does not say who sent the event, and the order of its group is `{order}`: give the handler a `producer` and a              `clock`, or implement `Handler::stamp`"
+        ))
+    })
 }
 
 fn observe_received(

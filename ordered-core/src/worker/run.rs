@@ -12,7 +12,7 @@ use super::traps;
 use super::worker_loop::WorkerLoop;
 use super::{Health, Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, EventPlaces, HandlerOptions, States};
-use crate::protocol::WorkerId;
+use crate::protocol::{Order, WorkerId};
 use crate::store::{Durability, Group, Store, StoreError, StoreErrorKind, StoreReport};
 use crate::transport::{self, Transport};
 
@@ -182,7 +182,7 @@ impl Worker {
 
     /// Says what the order of arrival is, where the group asks for it.
     fn tell_order(&self) {
-        if !self.options.policy.order.numbers_itself() {
+        if self.options.policy.order != Order::Arrival {
             return;
         }
         let hand_over = self.transport.hand_over();

@@ -8,7 +8,7 @@ use crate::handler::{
     RunLease, States, Work, WorkerLease,
 };
 use crate::protocol::engine::{Event, Run};
-use crate::protocol::{Fence, WorkerId};
+use crate::protocol::{Fence, Stamp, WorkerId};
 
 /// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for the
 /// others.
@@ -37,6 +37,8 @@ pub(super) struct RunInputs {
     pub(super) batches: bool,
     /// Whether keys number their events themselves.
     pub(super) numbers_itself: bool,
+    /// Whether events say who sent them.
+    pub(super) has_producers: bool,
     /// How large a body may be to be run.
     pub(super) max_body_bytes: usize,
     pub(super) lease: Arc<dyn WorkerLease>,
@@ -61,8 +63,9 @@ impl RunInputs {
                 event.received_at = received_at;
             }
             let attempt = if place == 0 { attempt } else { 1 };
-            let context = self.context(&id.key, (fence, epoch), attempt, event);
-            Ok((self.take(&id.key, event)?, context))
+            let (taken, stamp) = self.take(&id.key, event)?;
+            let context = self.context(&id.key, (fence, epoch), attempt, (event, stamp));
+            Ok((taken, context))
         });
         if !self.batches {
             let (event, context) = read.next().expect("a run has at least one event")?;
@@ -81,9 +84,14 @@ impl RunInputs {
 
     /// An event that comes from the store is read again, and runs only as what it is: an operator or another version may have
     /// given it a body that belongs to another place.
-    fn take(&self, key: &Key, event: &mut Event<Read>) -> Result<AnyEvent, HandlerError> {
+    fn take(
+        &self,
+        key: &Key,
+        event: &mut Event<Read>,
+    ) -> Result<(AnyEvent, Option<Stamp>), HandlerError> {
+        let stamp = event.stamp.as_deref();
         if let Some(read) = event.data.0.take() {
-            return Ok(read);
+            return Ok((read, stamp.cloned()));
         }
         oversized::check(&event.envelope, self.max_body_bytes)?;
         let decoded = self.handler.read(&event.envelope).map_err(unreadable)?;
@@ -91,7 +99,17 @@ impl RunInputs {
         if decoded.key != *key || !is_there {
             return Err(misplaced(key, event.seq, &decoded));
         }
-        Ok(decoded.event)
+        if !self.has_producers {
+            return Ok((decoded.event, None));
+        }
+        let said = self.handler.stamp(&event.envelope, Some(&decoded.event));
+        let said = said.map_err(unreadable)?;
+        let is_its = stamp.is_none_or(|stamp| said.as_ref() == Some(stamp));
+        if is_its {
+            Ok((decoded.event, said))
+        } else {
+            Err(other_producer(key))
+        }
     }
 
     fn context(
@@ -99,7 +117,7 @@ impl RunInputs {
         key: &Key,
         (fence, epoch): (Fence, u64),
         attempt: u32,
-        event: &Event<Read>,
+        (event, stamp): (&Event<Read>, Option<Stamp>),
     ) -> Context {
         let parts = ContextParts {
             group: Arc::clone(&self.group),
@@ -118,7 +136,7 @@ impl RunInputs {
             envelope: event.envelope.clone(),
             states: Arc::clone(&self.states),
         };
-        Context::with_lease(parts, Some(RunLease::begin(&self.lease)))
+        Context::of_event(parts, stamp, Some(RunLease::begin(&self.lease)))
     }
 }
 
@@ -127,6 +145,12 @@ fn misplaced(key: &Key, seq: u64, decoded: &Decoded<AnyEvent>) -> HandlerError {
         "the event says that it is seq {} of key {}, and it is held as seq {seq} of key {key}: nothing of it was run. Its body \
          was edited, or this version of the handler reads key and seq from another place",
         decoded.seq, decoded.key
+    ))
+}
+
+fn other_producer(key: &Key) -> HandlerError {
+    HandlerError::permanent(format!(
+        "the event of key {key} says another producer or clock than when it was held: nothing of it was run. Its body was edited, or          this version of the handler reads them from another place"
     ))
 }
 

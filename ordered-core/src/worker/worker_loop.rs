@@ -168,6 +168,7 @@ impl WorkerLoop {
                 states,
                 batches: options.batch > 1,
                 numbers_itself: options.policy.order.numbers_itself(),
+                has_producers: options.policy.order.has_producers(),
                 max_body_bytes: settings.max_body_bytes,
                 lease: Arc::new(lease.clone()),
             },

@@ -6,9 +6,10 @@ use std::time::Duration;
 use ordered_core::admin::OperateOptions;
 use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{
-    Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, OnRepeat,
+    Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, OnRepeat, OnStateLoss,
 };
-use ordered_core::protocol::{GapPolicy, Order, Policy, Refusal, Verb, Verdict};
+use ordered_core::logical::VectorClock;
+use ordered_core::protocol::{GapPolicy, Order, Policy, Refusal, Stamp, Start, Verb, Verdict};
 use ordered_core::store::{Group, Operator};
 use ordered_core::transport::{Faults, Publish};
 use ordered_core::worker::{Control, Occurrence, Worker, WorkerBuilder, WorkerError};
@@ -24,14 +25,17 @@ fn group(order: Order) -> Group {
 }
 
 async fn operate(world: &World, order: Order, verb: Verb) -> Verdict {
+    operate_on(world, &group(order), &Key::new("k0").unwrap(), verb).await
+}
+
+async fn operate_on(world: &World, group: &Group, key: &Key, verb: Verb) -> Verdict {
     let operator = Operator {
         who: "ada".into(),
         why: "a test".into(),
     };
-    let (group, key) = (group(order), Key::new("k0").unwrap());
     let options = OperateOptions::default();
     let admin = world.admin();
-    let done = admin.operate(&group, &key, &verb, &operator, options).await;
+    let done = admin.operate(group, key, &verb, &operator, options).await;
     done.unwrap()
 }
 
@@ -238,7 +242,7 @@ async fn a_worker_that_asks_for_another_order_does_not_start() {
     let worker = world.start("w", |worker| worker.order(Order::Arrival));
     world.publish(1, 1).await;
     world.until("it works", |world| world.handled() == 1).await;
-    for order in [Order::Sequence, VERSIONS] {
+    for order in [Order::Sequence, VERSIONS, Order::Causal] {
         let other = world.worker().id("other").order(order);
         let error = other.run_until(std::future::pending()).await.unwrap_err();
         assert!(matches!(error, WorkerError::Store(_)), "{error}");
@@ -261,7 +265,26 @@ async fn a_worker_that_asks_for_another_order_does_not_start() {
 fn an_order_is_refused_with_options_that_it_has_no_use_for() {
     type Change = fn(&mut HandlerOptions);
     let world = World::new(Faults::default());
-    let refused: [(Order, &str, Change); 6] = [
+    let refused: [(Order, &str, Change); 11] = [
+        (Order::Causal, "on_gap", |options| {
+            options.policy.on_gap = GapPolicy::Repair {
+                after: Duration::from_secs(1),
+            };
+        }),
+        (Order::Causal, "on_state_loss", |options| {
+            options.on_state_loss = OnStateLoss::Adopt;
+        }),
+        (Order::Causal, "start", |options| {
+            options.policy.start = Start::FirstSeen {
+                settle: Start::SETTLE,
+            };
+        }),
+        (Order::Causal, "first_seq", |options| {
+            options.policy.first_seq = 5
+        }),
+        (Order::Causal, "max_producers", |options| {
+            options.policy.max_producers = 0
+        }),
         (Order::Arrival, "on_gap", |options| {
             options.policy.on_gap = GapPolicy::Skip {
                 after: Duration::from_secs(1),
@@ -293,6 +316,187 @@ fn an_order_is_refused_with_options_that_it_has_no_use_for() {
             .build()
             .is_ok()
     );
+}
+
+/// Comments, each with a vector clock: `{"post": …, "author": …, "vector": {…}, "id": …}`.
+#[derive(Clone, Default)]
+struct Comments {
+    ran: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Handler for Comments {
+    type Event = serde_json::Value;
+
+    fn options(&self) -> HandlerOptions {
+        let mut options = HandlerOptions::new("test");
+        options.policy.order = Order::Causal;
+        options
+    }
+
+    fn decode(&self, envelope: &Envelope) -> Result<Decoded<Self::Event>, Malformed> {
+        let event: serde_json::Value = ordered_core::handler::json_event(envelope)?;
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        Ok(Decoded {
+            key: Key::new(text("post"))?,
+            seq: Seq::UNNUMBERED,
+            id: EventId::new(text("id"))?,
+            event,
+        })
+    }
+
+    fn stamp(
+        &self,
+        envelope: &Envelope,
+        event: Option<&Self::Event>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        let author = event.and_then(|event| event["author"].as_str());
+        let Some(author) = author else {
+            return Ok(None);
+        };
+        let clock = ordered_core::handler::json_fields(envelope)?.clock("/vector")?;
+        Ok(Some(Stamp::causal(author, clock)?))
+    }
+
+    async fn call(&self, event: Self::Event, context: Context) -> Result<(), HandlerError> {
+        let stamp = context.clock().expect("it has one");
+        assert_eq!(Some(stamp.producer()), event["author"].as_str());
+        assert!(!context.seq().is_numbered());
+        let ran = (context.key().to_string(), context.event_id().to_string());
+        self.ran.lock().unwrap().push(ran);
+        Ok(())
+    }
+}
+
+impl Comments {
+    fn worker(&self, world: &World) -> WorkerBuilder {
+        Worker::builder()
+            .store(world.store.clone())
+            .transport(world.broker.consumer())
+            .handler(self.clone())
+            .concurrency(8)
+            .seed(7)
+    }
+
+    fn of(&self, post: &str) -> Vec<String> {
+        let ran = self.ran.lock().unwrap();
+        let of = ran.iter().filter(|(key, _)| key == post);
+        of.map(|(_, id)| id.clone()).collect()
+    }
+}
+
+fn comment(post: &str, author: &str, clock: &VectorClock) -> Envelope {
+    let id = format!("{post}-{author}-{}", clock.of(author));
+    let body = serde_json::json!({"post": post, "author": author, "vector": clock, "id": id});
+    Envelope::new(body.to_string())
+}
+
+/// A conversation on each post: whoever speaks has heard everything before.
+fn conversations(posts: u64, comments: usize) -> Vec<Envelope> {
+    let mut sent = Vec::new();
+    for post in 0..posts {
+        let mut clock = VectorClock::default();
+        for number in 0..comments {
+            let author = ["ada", "bob", "eve"][number * 7 % 3];
+            let clock = clock.send(author).unwrap();
+            sent.push(comment(&format!("p{post}"), author, &clock));
+        }
+    }
+    sent
+}
+
+fn in_order(post: &str, comments: usize) -> Vec<String> {
+    let sent = conversations(1, comments);
+    let ids = sent.iter().map(|sent| {
+        let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        body["id"].as_str().unwrap().replacen("p0", post, 1)
+    });
+    ids.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_comment_is_read_before_what_it_answers_on_several_workers() {
+    let world = World::new(Faults {
+        seed: 5,
+        shuffle: 40,
+        duplicate: 20,
+        delay: Duration::from_millis(50),
+        ..Faults::default()
+    });
+    let comments = Comments::default();
+    world.broker.publish(conversations(8, 20)).await.unwrap();
+    let run = |name: &str| {
+        let worker = comments.worker(&world).id(name).build().unwrap();
+        tokio::spawn(worker.run_until(tokio::time::sleep(Duration::from_secs(120))))
+    };
+    let workers = ["w1", "w2", "w3"].map(run);
+    world
+        .until("all done", |world| {
+            comments.ran.lock().unwrap().len() >= 160 && world.broker.backlog() == 0
+        })
+        .await;
+    for worker in workers {
+        worker.await.unwrap().unwrap();
+    }
+    for post in 0..8 {
+        let post = format!("p{post}");
+        assert_eq!(comments.of(&post), in_order(&post, 20));
+    }
+    assert!(world.broker.dead_letters().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_what_a_key_waits_for_and_pass_over_it() {
+    let world = World::new(Faults::default());
+    let comments = Comments::default();
+    let mut sent = conversations(1, 4);
+    sent.remove(1);
+    let held = serde_json::json!({"post": "p0", "author": "ada", "id": "x"});
+    sent.push(Envelope::new(held.to_string()));
+    world.broker.publish(sent).await.unwrap();
+    let worker = comments.worker(&world).build().unwrap();
+    let running = tokio::spawn(worker.run_until(tokio::time::sleep(Duration::from_secs(60))));
+    world
+        .until("it waits", |world| world.broker.backlog() == 0)
+        .await;
+    let dead = world.broker.dead_letters();
+    assert_eq!(dead.len(), 1, "that without a clock");
+    assert!(dead[0].1.text.contains("has no `/vector`"), "{}", dead[0].1);
+    let (group, key) = (group(Order::Causal), Key::new("p0").unwrap());
+    let view = world.admin().inspect(&group, &key).await;
+    let view = view.unwrap().expect("it is known");
+    let waiting: Vec<_> = view.waiting.iter().map(|event| &event.id[..]).collect();
+    assert_eq!(waiting, ["p0-ada-2", "p0-eve-1"]);
+    let causes = view.causes.iter();
+    let causes = causes.map(|cause| (&cause.producer[..], cause.from, cause.to));
+    let causes: Vec<_> = causes.collect();
+    assert_eq!(causes, [("bob", 1, 1)]);
+    assert_eq!((view.held_events, view.last_seq), (2, 1));
+    assert!(view.gap_since.is_some() && view.held_bytes > 0);
+    for verb in [
+        Verb::SetLast { to: 7 },
+        Verb::Import {
+            epoch: None,
+            last: 7,
+        },
+    ] {
+        let verdict = operate_on(&world, &group, &key, verb).await;
+        assert_eq!(verdict, Verdict::Refused(Refusal::NoNumbers));
+    }
+    let Verdict::Operated(effect) = operate_on(&world, &group, &key, Verb::Skip { to: None }).await
+    else {
+        panic!("it waits");
+    };
+    assert_eq!(effect.released.len(), 2);
+    world
+        .until("the rest", |_| comments.of("p0").len() == 3)
+        .await;
+    assert_eq!(comments.of("p0"), ["p0-ada-1", "p0-eve-1", "p0-ada-2"]);
+    let late = conversations(1, 2).remove(1);
+    world.broker.publish(vec![late]).await.unwrap();
+    world
+        .until("it is late", |world| world.broker.dead_letters().len() == 2)
+        .await;
+    running.await.unwrap().unwrap();
 }
 
 /// Reads every event as one without a seq.

@@ -71,7 +71,7 @@ fn of_body(private: &TokenStream) -> TokenStream {
 }
 
 /// Takes the event out of the envelope that the attribute names.
-fn unwrapped(model: &Model, private: &TokenStream) -> Option<TokenStream> {
+pub(super) fn unwrapped(model: &Model, private: &TokenStream) -> Option<TokenStream> {
     model.options.envelope.map(|envelope| {
         let unwrap = match envelope {
             Envelope::CloudEvents => quote!(cloud_event),

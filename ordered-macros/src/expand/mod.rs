@@ -2,6 +2,7 @@ mod calling;
 mod decode;
 mod options;
 mod places;
+mod stamp;
 mod types;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
@@ -11,6 +12,7 @@ use syn::spanned::Spanned;
 pub(crate) use decode::{decode, place};
 pub(crate) use options::options;
 pub(crate) use places::places;
+pub(crate) use stamp::stamp;
 
 use crate::model::Model;
 

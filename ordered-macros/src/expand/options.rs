@@ -38,9 +38,14 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
     let order = given.order.map(|order| match order {
         Order::Sequence => quote!(#private::Order::Sequence),
         Order::Arrival => quote!(#private::Order::Arrival),
+        Order::Causal => quote!(#private::Order::Causal),
         Order::Monotonic => quote!(#private::Order::Monotonic { coalesce: #coalesce }),
     });
     assign(quote!(policy.order), order);
+    assign(
+        quote!(policy.max_producers),
+        given.max_producers.map(number),
+    );
     assign(quote!(timeout), given.timeout.map(duration));
     assign(quote!(backoff.base), given.backoff.map(duration));
     assign(quote!(backoff.cap), cap);

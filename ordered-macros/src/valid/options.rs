@@ -1,27 +1,38 @@
-use crate::attr::{Envelope, OnGap, Options, Order, Start};
+use crate::attr::{Envelope, OnGap, OnStateLoss, Options, Order, Start};
 use crate::errors::Errors;
 
 /// What no single option can tell.
 pub(crate) fn options(options: &Options, errors: &mut Errors) {
-    let needed = if options.has_no_seq() {
-        "`id`, the field that says which event it is (or `\"digest:body\"`)"
-    } else {
-        "`seq`, the field with its sequence number"
+    let mut needed = vec![("key", "`key`, the field that says what an event belongs to")];
+    needed.extend_from_slice(match options.order {
+        Some(Order::Arrival) => &[(
+            "id",
+            "`id`, the field that says which event it is (or `\"digest:body\"`)",
+        )],
+        Some(Order::Causal) => &[
+            ("producer", "`producer`, the field that says who sent it"),
+            (
+                "clock",
+                "`clock`, the field that says how many events of each producer it follows",
+            ),
+        ],
+        _ => &[("seq", "`seq`, the field with its sequence number")],
+    });
+    let said_by_envelope = |name: &str| {
+        options.envelope == Some(Envelope::CloudEvents) && ["key", "seq", "id"].contains(&name)
     };
-    let missing: Vec<_> = [
-        ("key", "`key`, the field that says what an event belongs to"),
-        (if options.has_no_seq() { "id" } else { "seq" }, needed),
-    ]
-    .into_iter()
-    .filter(|(name, _)| options.setting(name).is_none())
-    .map(|(_, meaning)| meaning)
-    .collect();
-    let said_by_envelope = options.envelope == Some(Envelope::CloudEvents);
-    if !missing.is_empty() && !options.garbled && !said_by_envelope {
-        let example = if options.has_no_seq() {
-            "key = \"order_id\", order = \"arrival\", id = \"event_id\""
-        } else {
-            "key = \"order_id\", seq = \"seq\""
+    let missing: Vec<_> = needed
+        .into_iter()
+        .filter(|(name, _)| options.setting(name).is_none() && !said_by_envelope(name))
+        .map(|(_, meaning)| meaning)
+        .collect();
+    if !missing.is_empty() && !options.garbled {
+        let example = match options.order {
+            Some(Order::Arrival) => "key = \"order_id\", order = \"arrival\", id = \"event_id\"",
+            Some(Order::Causal) => {
+                "key = \"post\", order = \"causal\", producer = \"author\", clock = \"vector\""
+            }
+            _ => "key = \"order_id\", seq = \"seq\"",
         };
         errors.at_attribute(format!(
             "the attribute lacks {}: write `#[ordered_handler({example})]`",
@@ -118,6 +129,14 @@ fn order(options: &Options, errors: &mut Errors) {
     if options.order != Some(Order::Monotonic) {
         refuse("coalesce", "is for versions: add `order = \"monotonic\"`");
     }
+    if !options.has_producers() {
+        for name in ["producer", "clock", "max_producers"] {
+            refuse(
+                name,
+                "is for events of several producers with vector clocks: add `order = \"causal\"`",
+            );
+        }
+    }
     let gaps = ["on_gap", "gap_timeout", "first_seq", "stuck_after"];
     match options.order {
         Some(Order::Arrival) => {
@@ -153,6 +172,37 @@ fn order(options: &Options, errors: &mut Errors) {
                     name,
                     "runs events together or ahead of commits, and with `order = \"monotonic\"` a version may make the one before \
                      it needless: leave it out",
+                );
+            }
+        }
+        Some(Order::Causal) => {
+            refuse(
+                "seq",
+                "has no meaning here: with `order = \"causal\"` the `clock` says as which of its producer's events an event was sent. \
+                 Leave it out",
+            );
+            for name in ["first_seq", "start", "settle"] {
+                refuse(
+                    name,
+                    "is about where the numbers of a key begin, and with `order = \"causal\"` each producer of a key begins with 1",
+                );
+            }
+            refuse(
+                "on_repeat",
+                "is about an id under two seqs, and with `order = \"causal\"` an id runs once",
+            );
+            if options.on_gap == Some(OnGap::Repair) {
+                errors.at(
+                    options.setting("on_gap").map(|setting| &setting.value),
+                    "a repair asks for seqs of a key, and with `order = \"causal\"` what is missing is an event of one of several \
+                     producers: take `\"wait\"`, `\"skip\"` or `\"halt\"`",
+                );
+            }
+            if options.on_state_loss == Some(OnStateLoss::Adopt) {
+                errors.at(
+                    options.setting("on_state_loss").map(|setting| &setting.value),
+                    "with `order = \"causal\"` no worker remembers how far the producers of a key were: leave it out, and workers stop \
+                     where the store has lost its state",
                 );
             }
         }

@@ -1,3 +1,4 @@
+mod causal;
 mod held_up;
 mod moving;
 mod orders;

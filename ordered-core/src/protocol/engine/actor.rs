@@ -7,7 +7,7 @@ use super::queue::{Added, Queue};
 use super::shared::Shared;
 use super::watermark::Watermark;
 use crate::event::{EventId, Key};
-use crate::protocol::{Fence, KeyState, Moved, Placement, QuotaLimit};
+use crate::protocol::{Arrival, Fence, KeyState, Moved, Placement, QuotaLimit, Stamp};
 use crate::store::Listing;
 use crate::transport::Token;
 use crate::worker::Control;
@@ -280,6 +280,9 @@ impl<D> Actor<D> {
             if event.is_stored() || event.replay {
                 return None;
             }
+            if let Some(stamp) = &event.stamp {
+                return own.place_stamped(event, stamp);
+            }
             // Without a look-up nothing is certain but that it lies ahead, or in another epoch.
             let seen = || event.seen.unwrap_or(false) || own.ids.contains(&event.id);
             let is_ahead = !state.is_past(event.seq) && event.is_of(state.epoch);
@@ -431,6 +434,25 @@ impl Ownership {
         Watermark {
             last_seq: self.saved_seq.unwrap_or(mark.last_seq),
             ..mark
+        }
+    }
+
+    /// What an event without a number is whose producer says where it belongs; `None` where it lies ahead, or that is not known.
+    fn place_stamped<D>(&self, event: &Event<D>, stamp: &Stamp) -> Option<Placement> {
+        if !Arrival::is_unnumbered(event.seq) {
+            return None;
+        }
+        let seen = self.has_seen(event);
+        let place = self.state.producers.place(stamp, &event.id, seen)?;
+        (place != Placement::Ahead).then_some(place)
+    }
+
+    /// Whether the id of an event is remembered, as far as that is known.
+    pub(super) fn has_seen<D>(&self, event: &Event<D>) -> Option<bool> {
+        if self.ids.contains(&event.id) {
+            Some(true)
+        } else {
+            event.seen
         }
     }
 

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use crate::event::{Envelope, EventId};
 use crate::protocol::Millis;
-use crate::protocol::{Arrival, Subject};
+use crate::protocol::{Arrival, Stamp, Subject};
 use crate::transport::Token;
 
 /// An event that the worker has in memory. `D` is what the worker keeps beside it, such as the event as the handler reads
@@ -13,6 +15,8 @@ pub struct Event<D> {
     pub id: EventId,
     /// Which epoch of its key it belongs to, where its producer says so.
     pub epoch: Option<u64>,
+    /// What it says of its place, where the order comes from the producers.
+    pub stamp: Option<Arc<Stamp>>,
     /// The event itself.
     pub envelope: Envelope,
     /// What the worker keeps beside it.
@@ -33,6 +37,8 @@ pub struct Event<D> {
     pub(super) replay: bool,
     /// As which event of its key the worker got it, where it came without a number.
     pub(super) arrived: Option<u64>,
+    /// The number of the slot that it lies in, where it is in the mailbox without a number.
+    pub(super) posted: Option<u64>,
 }
 
 impl<D> Event<D> {
@@ -42,6 +48,7 @@ impl<D> Event<D> {
             seq,
             id,
             epoch: None,
+            stamp: None,
             envelope,
             data,
             tokens: Tokens::one(token),
@@ -51,6 +58,27 @@ impl<D> Event<D> {
             seen: None,
             replay: false,
             arrived: None,
+            posted: None,
+        }
+    }
+
+    /// The same event with its stamp.
+    #[must_use]
+    pub fn stamped(mut self, stamp: Option<Stamp>) -> Self {
+        self.stamp = stamp.map(Arc::new);
+        self
+    }
+
+    /// Whether it is one that the broker delivered, without a number, and that may get one: its id was looked up.
+    pub(super) fn may_be_numbered(&self) -> bool {
+        Arrival::is_unnumbered(self.seq) && self.posted.is_none() && self.seen.is_some()
+    }
+
+    /// Whether the other one has the place that this one has, as their producer says.
+    pub(super) fn has_place_of(&self, other: &Self) -> bool {
+        match (&self.stamp, &other.stamp) {
+            (Some(one), Some(other)) => one.is_place_of(other),
+            _ => false,
         }
     }
 
@@ -77,7 +105,8 @@ impl<D> Event<D> {
 
     /// Whether it may run as far as it is concerned itself.
     pub(super) fn is_checked(&self) -> bool {
-        self.seen.is_some() && (self.is_stored() || !self.redelivered)
+        let has_number = self.replay || !Arrival::is_unnumbered(self.seq);
+        has_number && self.seen.is_some() && (self.is_stored() || !self.redelivered)
     }
 
     /// Whether the handler is not called for it, because its id was processed under another seq. A replay is handled

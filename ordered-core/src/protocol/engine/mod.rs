@@ -20,6 +20,7 @@ mod retry_wait;
 mod runs;
 mod schedule;
 mod shared;
+mod stamped;
 #[cfg(test)]
 mod tests;
 mod visit;

@@ -46,10 +46,13 @@ impl<D> Actor<D> {
     /// Numbers the events that were delivered to the owner without a number, in their order, behind all that have one. To be
     /// called with an answer of the store, after the mail that it tells: only those whose ids were asked about with it are
     /// numbered. What another worker posted before they were delivered is told by now, and comes first.
-    pub(super) fn number_arrivals(&mut self, shared: &Shared<D>) {
+    pub(super) fn number_arrivals(&mut self, shared: &mut Shared<D>) {
         let Some(own) = self.ownership.as_deref() else {
             return;
         };
+        if shared.rules.policy.order.has_producers() {
+            return self.number_stamped(shared);
+        }
         if !shared.rules.policy.order.numbers_itself() {
             return;
         }
@@ -86,7 +89,9 @@ pub(super) fn take_mail<D>(
     moves: &mut Vec<Moved>,
     mail: &[u64],
 ) {
-    if transition.policy.order.numbers_itself() {
+    if transition.policy.order.has_producers() {
+        transition.take_mail(mail);
+    } else if transition.policy.order.numbers_itself() {
         let above = last_number(queue);
         *moves = Arrival::number(transition.state, above, mail, moves);
     } else {
@@ -95,7 +100,7 @@ pub(super) fn take_mail<D>(
 }
 
 /// The highest number of an event in memory.
-fn last_number<D>(queue: &Queue<D>) -> u64 {
+pub(super) fn last_number<D>(queue: &Queue<D>) -> u64 {
     let placed = |event: &&Event<D>| !event.replay && !Arrival::is_unnumbered(event.seq);
     let last = queue.iter().filter(placed).last();
     last.map_or(0, |event| event.seq)

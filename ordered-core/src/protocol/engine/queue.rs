@@ -226,6 +226,21 @@ impl<D> Queue<D> {
         }
     }
 
+    /// Gives events that wait other seqs, by those that they have.
+    pub(super) fn renumber(&mut self, seqs: &std::collections::HashMap<u64, u64>) {
+        if seqs.is_empty() {
+            return;
+        }
+        for event in self.rest_mut().filter(|event| !event.replay) {
+            if let Some(seq) = seqs.get(&event.seq) {
+                event.seq = *seq;
+            }
+        }
+        let begun = self.done + self.running;
+        let waiting = &mut self.events.make_contiguous()[begun..];
+        waiting.sort_by_key(|event| rank(event));
+    }
+
     /// Puts the event in its place, or its deliveries to the event that is there already. What came from the mailbox
     /// replaces what was delivered meanwhile, and keeps its deliveries.
     pub(super) fn add(&mut self, event: Box<Event<D>>) -> Added<D> {

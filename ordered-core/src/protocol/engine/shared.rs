@@ -104,6 +104,7 @@ impl<D> Shared<D> {
             _ if state.paused.is_on() || self.paused => Obstacle::Paused,
             Phase::BackingOff { .. } => Obstacle::BackingOff,
             Phase::Open if state.is_suspect() => Obstacle::BackingOff,
+            Phase::Open if self.rules.policy.order.has_producers() => Obstacle::Earlier,
             Phase::Open => Obstacle::Gap,
         };
         Waiting {

@@ -40,7 +40,7 @@ pub struct Moved {
 }
 
 /// What lies at or above is the number of a posted letter, below it are those of the key.
-const POSTED: u64 = 1 << 63;
+pub(in crate::protocol) const POSTED: u64 = 1 << 63;
 /// What lies between this and `POSTED` is the place of an event in the memory of a worker that has not numbered it.
 const UNNUMBERED: u64 = 1 << 62;
 

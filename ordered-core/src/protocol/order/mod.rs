@@ -4,6 +4,7 @@
 //! the same in all of them, and so is the body of a key.
 
 mod arrival;
+mod causal;
 mod monotonic;
 mod sequence;
 
@@ -11,11 +12,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use arrival::POSTED;
 pub use arrival::{Arrival, Moved};
+pub use causal::Causal;
 pub use monotonic::Monotonic;
 pub use sequence::Sequence;
 
-use super::{KeyState, Placement};
+use super::{KeyState, Placement, Producer, Producers, Stamp};
 
 /// In which order the events of a key run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -31,6 +34,8 @@ pub enum Order {
         /// Only the newest of the events that wait runs.
         coalesce: bool,
     },
+    /// As the vector clocks of several producers say, causes before effects: see [`Causal`].
+    Causal,
 }
 
 impl Order {
@@ -41,10 +46,12 @@ impl Order {
             Self::Sequence => "sequence",
             Self::Arrival => "arrival",
             Self::Monotonic { .. } => "monotonic",
+            Self::Causal => "causal",
         }
     }
 
-    /// Whether an event that has not come is waited for. Otherwise the head of a key is one of the events that wait.
+    /// Whether the numbers of the events of a key have no gaps, so that an event with a number waits for the one before it.
+    /// Otherwise the head of a key is one of the events that wait.
     #[must_use]
     pub const fn waits_for_missing(self) -> bool {
         matches!(self, Self::Sequence)
@@ -53,7 +60,19 @@ impl Order {
     /// Whether the owner of a key numbers its events. Otherwise their producer does.
     #[must_use]
     pub const fn numbers_itself(self) -> bool {
-        matches!(self, Self::Arrival)
+        matches!(self, Self::Arrival | Self::Causal)
+    }
+
+    /// Whether the order comes from the producers of the events: an event has its number once it may follow what it names.
+    #[must_use]
+    pub const fn has_producers(self) -> bool {
+        matches!(self, Self::Causal)
+    }
+
+    /// Whether anything is done about an event that has not come.
+    #[must_use]
+    pub const fn has_gaps(self) -> bool {
+        matches!(self, Self::Sequence | Self::Causal)
     }
 
     /// Whether it is a version that an event has for its seq.
@@ -84,7 +103,9 @@ impl Order {
         match self {
             Self::Sequence => None,
             Self::Monotonic { coalesce: true } => Monotonic::newest(state, last),
-            Self::Arrival | Self::Monotonic { coalesce: false } => first_waiting(state, first),
+            Self::Arrival | Self::Causal | Self::Monotonic { coalesce: false } => {
+                first_waiting(state, first)
+            }
         }
     }
 
@@ -92,7 +113,7 @@ impl Order {
     pub(super) fn follows(self, state: &KeyState, before: u64, seq: u64) -> bool {
         match self {
             Self::Sequence => Sequence::follows(before, seq),
-            Self::Arrival | Self::Monotonic { .. } => {
+            Self::Arrival | Self::Causal | Self::Monotonic { .. } => {
                 before < seq && first_waiting_after(state, before).is_none_or(|held| held >= seq)
             }
         }
@@ -106,11 +127,32 @@ impl Order {
         }
     }
 
+    /// Of the events that wait for their number, the one that is next: the place of its producer, and its seq. `released` says
+    /// up to which seq the events of a producer are.
+    pub(super) fn next_waiting(
+        self,
+        producers: &Producers,
+        released: impl Fn(&Producer) -> u64,
+    ) -> Option<(usize, u64)> {
+        match self {
+            Self::Causal => Causal::next(producers, released),
+            Self::Sequence | Self::Arrival | Self::Monotonic { .. } => None,
+        }
+    }
+
+    /// Whether an event may be given its number: `released` as above.
+    pub(super) fn is_next(self, stamp: &Stamp, released: impl Fn(&str) -> u64) -> bool {
+        match self {
+            Self::Causal => Causal::is_next(stamp, released),
+            Self::Sequence | Self::Arrival | Self::Monotonic { .. } => false,
+        }
+    }
+
     /// What an event is whose seq the key has passed, and of which nothing else is known.
     pub(super) fn place_passed(self, is_young: bool) -> Placement {
         match self {
             Self::Monotonic { .. } => Placement::Superseded,
-            Self::Sequence | Self::Arrival => Sequence::passed(is_young),
+            Self::Sequence | Self::Arrival | Self::Causal => Sequence::passed(is_young),
         }
     }
 }

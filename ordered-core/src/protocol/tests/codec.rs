@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use crate::event::EventId;
+use crate::logical::VectorClock;
 use crate::protocol::Fence;
 use crate::protocol::{
-    Anchor, CorruptBody, KeyState, LastError, Pause, Phase, RepairAsked, SeqSet, Skipped,
+    Anchor, CorruptBody, KeyState, LastError, Pause, Phase, Producers, RepairAsked, SeqSet,
+    Skipped, Stamp,
 };
 
 /// A moment as fences have it, in milliseconds.
@@ -152,7 +155,49 @@ prop_compose! {
     }
 }
 
+fn producers() -> impl Strategy<Value = Producers> {
+    let event = (
+        0..3_usize,
+        1..9_u64,
+        prop::collection::btree_map("[a-c]", 1..9_u64, 0..3),
+    );
+    let event = (event, any::<bool>());
+    prop::collection::vec(event, 0..8).prop_map(|events| {
+        let mut producers = Producers::default();
+        for ((producer, seq, mut counts), waits) in events {
+            let name = ["a", "b", "c"][producer];
+            counts.insert(name.to_owned(), seq);
+            let clock = VectorClock::try_from(counts).unwrap();
+            let stamp = Stamp::causal(name, clock).unwrap();
+            let id = EventId::new("x").unwrap();
+            if waits {
+                producers.wait(&stamp, &id, seq, 9).unwrap();
+            } else {
+                producers.count(&stamp, &id, seq, 3);
+                producers.posted(stamp.slot() ^ 1);
+            }
+        }
+        producers
+    })
+}
+
 proptest! {
+    #[test]
+    fn what_is_known_of_producers_is_read_again(
+        state in state(),
+        producers in producers(),
+        fence: u64,
+    ) {
+        let fence = Fence(fence);
+        let state = KeyState { producers, ..state };
+        let body = state.encode(fence);
+        prop_assert_eq!(KeyState::decode(&body, fence), Ok(state.clone()));
+        if !state.producers.is_empty() {
+            let cut = KeyState::decode(&body[..body.len() - 1], fence);
+            prop_assert!(matches!(cut, Err(CorruptBody::Damaged(_))));
+        }
+    }
+
     #[test]
     fn what_is_saved_is_read_again(state in state(), fence: u64) {
         let fence = Fence(fence);

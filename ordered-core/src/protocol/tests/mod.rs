@@ -7,5 +7,6 @@ mod failing;
 mod gaps;
 mod invariants;
 mod once;
+mod producers;
 mod scene;
 mod verbs;

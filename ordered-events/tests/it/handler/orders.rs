@@ -1,3 +1,7 @@
+use std::collections::BTreeMap;
+
+use ordered_core::event::Envelope;
+use ordered_core::logical::VectorClock;
 use ordered_events::{Order, ordered_handler};
 use serde::Deserialize;
 
@@ -40,8 +44,93 @@ async fn newer(message: Message) {
     drop(message.customer);
 }
 
+#[derive(Deserialize)]
+struct Comment {
+    post: String,
+    author: String,
+    vector: BTreeMap<String, u64>,
+}
+
+#[ordered_handler(
+    key = "post",
+    order = "causal",
+    producer = "author",
+    clock = "vector",
+    max_producers = 7
+)]
+async fn causes_first(comment: Comment) {
+    drop((comment.post, comment.author, comment.vector));
+}
+
+#[derive(Deserialize)]
+struct Clocked {
+    post: String,
+    vector: VectorClock,
+}
+
+#[ordered_handler(
+    key = "post",
+    order = "causal",
+    producer = "header:author",
+    clock = "vector"
+)]
+async fn with_a_clock(comment: Clocked) {
+    drop((comment.post, comment.vector));
+}
+
+#[ordered_handler(
+    key = "/data/post",
+    order = "causal",
+    producer = "/data/meta/author",
+    clock = "/data/meta/vector",
+    envelope = "cloudevents"
+)]
+async fn from_the_json(comment: serde_json::Value) {
+    drop(comment);
+}
+
+fn stamp<H: Handler>(handler: &H, sent: &Envelope) -> Result<(String, u64), String> {
+    let decoded = handler.decode(sent).map_err(|error| error.to_string())?;
+    let stamp = handler.stamp(sent, Some(&decoded.event));
+    let stamp = stamp.map_err(|error| error.to_string())?.unwrap();
+    // An event that cannot be read as its type has the same.
+    assert_eq!(handler.stamp(sent, None).unwrap().as_ref(), Some(&stamp));
+    Ok((stamp.producer().to_owned(), stamp.seq()))
+}
+
+#[test]
+fn an_event_says_who_sent_it_and_what_that_one_knew() {
+    let sent = envelope(r#"{"post": "p", "author": "ada", "vector": {"ada": 2, "bob": 7}}"#);
+    assert_eq!(stamp(&causes_first, &sent), Ok(("ada".into(), 2)));
+    let of_no_order = by_body.stamp(&envelope(r#"{"customer": "a"}"#), None);
+    assert_eq!(of_no_order.unwrap(), None);
+
+    let mut sent = envelope(r#"{"post": "p", "vector": {"ada": 2}}"#);
+    let error = stamp(&with_a_clock, &sent).unwrap_err();
+    assert!(error.contains("no header `author`"), "{error}");
+    sent.headers.insert("author".into(), "bob".into());
+    let error = stamp(&with_a_clock, &sent).unwrap_err();
+    assert!(error.contains("does not count the event itself"), "{error}");
+    sent.headers.insert("author".into(), "ada".into());
+    assert_eq!(stamp(&with_a_clock, &sent), Ok(("ada".into(), 2)));
+
+    let sent = envelope(
+        r#"{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"post": "p", "meta": {"author": "eve", "vector": {"eve": 1}}}}"#,
+    );
+    assert_eq!(stamp(&from_the_json, &sent), Ok(("eve".into(), 1)));
+}
+
+#[test]
+fn an_event_that_says_nothing_of_a_clock_is_refused_in_words() {
+    let sent = envelope(r#"{"post": "p", "author": "ada"}"#);
+    let error = causes_first.stamp(&sent, None).unwrap_err().to_string();
+    assert!(error.contains("the event has no `/vector`"), "{error}");
+}
+
 #[test]
 fn the_option_says_the_order() {
+    assert_eq!(order(causes_first), Order::Causal);
+    assert_eq!(causes_first.options().policy.max_producers, 7);
     assert_eq!(order(by_body), Order::Arrival);
     assert_eq!(order(newest), Order::Monotonic { coalesce: true });
     assert_eq!(order(newer), Order::Monotonic { coalesce: false });

@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use crate::protocol::engine::actor::Actor;
 use crate::protocol::engine::effect::{EventChange, KeyChange};
 use crate::protocol::engine::event::{Event, Tokens};
 use crate::protocol::engine::shared::Shared;
+use crate::protocol::order::POSTED;
 use crate::protocol::state::behind;
-use crate::protocol::{HeldNote, Transition, stored_event};
+use crate::protocol::{HeldNote, Stamp, Transition, stored_event};
 use crate::store::{Letter, Slot};
 
 impl<D: Default> Actor<D> {
@@ -16,10 +19,19 @@ impl<D: Default> Actor<D> {
     ) {
         let mut first = self.claimed;
         for (slot, letter) in slots.iter().zip(letters) {
-            let Some(event) = letter.and_then(|letter| self.fetched_event(*slot, letter)) else {
+            let Some(mut event) = letter.and_then(|letter| self.fetched_event(*slot, letter))
+            else {
                 self.missing(shared, *slot);
                 continue;
             };
+            if event.seq >= POSTED {
+                // What it is shows with the next save.
+                event.posted = Some(event.seq);
+                event.arrive(self.arrivals);
+                self.arrivals += 1;
+                self.add(shared, event);
+                continue;
+            }
             if std::mem::take(&mut first)
                 && let Some(own) = &self.ownership
             {
@@ -50,6 +62,7 @@ impl<D: Default> Actor<D> {
         Some(Box::new(Event {
             seq,
             epoch: None,
+            stamp: Stamp::of_note(&letter.note).map(Arc::new),
             envelope,
             data: D::default(),
             tokens: Tokens::default(),
@@ -59,6 +72,7 @@ impl<D: Default> Actor<D> {
             seen: if replay { Some(false) } else { seen },
             replay,
             arrived: None,
+            posted: None,
             id: letter.id,
         }))
     }

@@ -40,15 +40,13 @@ impl<D> Actor<D> {
         let look_up = looked_up.iter().map(|(_, id)| id.clone()).collect();
         let posted = letters
             .iter()
-            .map(|(seq, letter)| (*seq, letter.id.clone()));
+            .map(|(seq, _, letter)| (*seq, letter.id.clone()));
         let posted = posted.collect();
         let letters = letters.into_iter();
         let request = Acquire {
             key: self.key.clone(),
             mode,
-            letters: letters
-                .map(|(seq, letter)| (self.slot_to_post(seq, &letter), letter))
-                .collect(),
+            letters: letters.map(|(_, slot, letter)| (slot, letter)).collect(),
             look_up,
         };
         let pending = PendingAcquire { looked_up, posted };
@@ -66,15 +64,15 @@ impl<D> Actor<D> {
     }
 
     /// Where an event is posted, for the owner of the key to find it.
-    fn slot_to_post(&self, seq: u64, letter: &Letter) -> Slot {
-        if Arrival::is_unnumbered(seq) {
-            Arrival::slot(&self.key, &letter.id)
-        } else {
-            Slot::Held(seq)
+    fn slot_to_post(&self, event: &Event<D>) -> Slot {
+        match &event.stamp {
+            Some(stamp) => Slot::Held(stamp.slot()),
+            None if Arrival::is_unnumbered(event.seq) => Arrival::slot(&self.key, &event.id),
+            None => Slot::Held(event.seq),
         }
     }
 
-    fn letters(&self, shared: &Shared<D>) -> Vec<(u64, Letter)> {
+    fn letters(&self, shared: &Shared<D>) -> Vec<(u64, Slot, Letter)> {
         let mut bytes = 0;
         let has_room = |event: &&Event<D>| {
             let room = bytes < LETTER_BYTES;
@@ -82,13 +80,15 @@ impl<D> Actor<D> {
             room
         };
         let numbers_itself = shared.rules.policy.order.numbers_itself();
-        let mut ids = HashSet::new();
+        let mut slots = HashSet::new();
         // A repetition has the slot of the first: it is posted with the next letters.
-        let is_new = |event: &&Event<D>| !numbers_itself || ids.insert(event.id.clone());
+        let is_new = |event: &&Event<D>| !numbers_itself || slots.insert(self.slot_to_post(event));
         let events = self.queue.iter().take(LETTERS).take_while(has_room);
         let events = events.take_while(is_new);
-        events
-            .map(|event| (event.seq, letter(event, shared.now, None)))
-            .collect()
+        let posted = events.map(|event| {
+            let slot = self.slot_to_post(event);
+            (event.seq, slot, letter(event, shared.now, None))
+        });
+        posted.collect()
     }
 }

@@ -139,6 +139,7 @@ impl<D> Actor<D> {
             let checked = self.checked(event, plan.transition.state);
             let mode = put_mode(is_head);
             plan.transition.hold(seq, letter(event, now, checked), mode);
+            plan.count(event);
             plan.puts_are(PutFor::Staying(seq));
         }
     }
@@ -161,6 +162,13 @@ impl<D> Actor<D> {
 }
 
 impl<D> Plan<'_, D> {
+    /// The event is done, or in the mailbox under its number.
+    pub(super) fn count(&mut self, event: &Event<D>) {
+        if let Some(stamp) = event.stamp.as_deref().filter(|_| !event.replay) {
+            self.transition.count(stamp, &event.id, event.seq);
+        }
+    }
+
     /// Whether the event needs room that a quota may refuse.
     fn is_new(&self, event: &Event<D>) -> bool {
         let state = &*self.transition.state;
@@ -187,6 +195,7 @@ impl<D> Plan<'_, D> {
         } else {
             let mode = put_mode(event.seq == state.head());
             self.transition.hold(event.seq, letter, mode);
+            self.count(&event);
             Leaving::Held
         };
         self.puts_are(PutFor::Leaving(self.parts.leaving.len()));
@@ -202,7 +211,15 @@ pub(super) fn is_compared<D>(state: &KeyState, event: &Event<D>) -> bool {
 
 pub(super) fn letter<D>(event: &Event<D>, now: u64, checked: Option<u64>) -> Letter {
     let since = event.held_since.unwrap_or(now);
-    HeldNote { since, checked }.letter(&event.id, &event.envelope)
+    let note = HeldNote { since, checked };
+    let letter = note.letter(&event.id, &event.envelope);
+    match event.stamp.as_deref() {
+        Some(stamp) if Arrival::is_unnumbered(event.seq) => Letter {
+            note: stamp.beside(&note),
+            ..letter
+        },
+        _ => letter,
+    }
 }
 
 /// The event at the head is put there even where a quota has no room: it is what the key goes on with.

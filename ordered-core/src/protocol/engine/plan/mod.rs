@@ -5,6 +5,7 @@ mod chain;
 mod mailbox;
 mod progress;
 mod reads;
+mod stamped;
 
 use std::sync::Arc;
 
@@ -44,7 +45,10 @@ impl<D> Actor<D> {
         self.plan_controls(&mut plan, shared);
         self.plan_past(&mut plan, &rules);
         self.plan_superseded(&mut plan);
+        self.plan_posted(&mut plan, shared);
+        self.plan_releases(&mut plan);
         let blocked = self.plan_head(&mut plan, shared);
+        self.plan_waiting(&mut plan, shared, blocked);
         if blocked && self.queue.running() == 0 {
             self.plan_park(&mut plan, shared);
         } else {

@@ -15,9 +15,11 @@ impl<D> Actor<D> {
             return;
         };
         plan.parts.committed.extend(self.queue.take_done());
-        for event in &plan.parts.committed {
+        for event in std::mem::take(&mut plan.parts.committed) {
             plan.transition.commit(event.subject());
+            plan.count(&event);
             own.ids.insert(event.id.clone());
+            plan.parts.committed.push(event);
         }
     }
 
@@ -68,6 +70,9 @@ impl<D> Actor<D> {
             Some(Disposition::Postponed)
         };
         plan.puts_are(PutFor::Leaving(plan.parts.leaving.len()));
+        if leaving.is_some() {
+            plan.count(&event);
+        }
         plan.parts.failure = Some(failure);
         match leaving {
             Some(disposition) => plan.parts.leaving.push((event, Leaving::As(disposition))),
@@ -128,7 +133,12 @@ impl<D> Actor<D> {
         let is_here = |queue: &Queue<D>, state: &KeyState, seq| {
             queue.get(seq).is_some() || state.held.contains(seq)
         };
-        if !transition.state.is_blocked() && !is_here(&self.queue, transition.state, head) {
+        // What is in memory and has a number is no gap, whatever it is.
+        let is_at_work = shared.rules.policy.order.has_producers() && !self.queue.is_empty();
+        if !transition.state.is_blocked()
+            && !is_at_work
+            && !is_here(&self.queue, transition.state, head)
+        {
             transition.end_gap_if_over(&shared.rules.worker);
         }
         let blocked = transition.state.is_blocked() || self.gives_way(shared);

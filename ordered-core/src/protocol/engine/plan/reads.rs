@@ -30,6 +30,18 @@ impl<D> Actor<D> {
         let replays = state.replays.keys().copied();
         let replays = replays.filter(|seq| self.queue.get_replay(*seq).is_none());
         let mut slots: Vec<Slot> = replays.take(most).map(|seq| state.dead_slot(seq)).collect();
+        // What was posted without a number is read, to see where it belongs.
+        let is_read = |slot: &u64| self.queue.iter().any(|event| event.posted == Some(*slot));
+        let unread = state
+            .producers
+            .unread()
+            .iter()
+            .filter(|slot| !is_read(slot));
+        slots.extend(
+            unread
+                .take(most.saturating_sub(slots.len()))
+                .map(Slot::Held),
+        );
         // What was posted under a seq that the key has passed is read, to see what it is.
         let past = state.held.iter().take_while(|seq| state.is_past(*seq));
         let past = past.filter(|seq| !in_memory(*seq));

@@ -3,6 +3,7 @@
 mod ahead;
 mod arrival;
 mod behind;
+mod causal;
 mod deaths;
 mod doubt;
 mod mail;

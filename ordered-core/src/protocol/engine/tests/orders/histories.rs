@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use crate::event::{Envelope, EventId, Key};
 use crate::handler::{OnExhausted, OnPassed, OnRepeat};
+use crate::logical::VectorClock;
 use crate::protocol::engine::{Engine, Event, Rules};
-use crate::protocol::{Order, Policy, WorkerId};
+use crate::protocol::{Order, Policy, Stamp, WorkerId};
 use crate::store::{Group, MemoryStore, Request, Session, Store};
 use crate::transport::Token;
 
@@ -78,11 +79,11 @@ impl Crew {
         }
     }
 
-    fn deliver(&mut self, worker: usize, (seq, id): (u64, &str)) {
+    fn deliver(&mut self, worker: usize, (seq, id): (u64, &str), stamp: Option<Stamp>) {
         self.tokens += 1;
         let id = EventId::new(id).expect("it is short");
         let token = Token(self.tokens);
-        let event = Event::delivered(seq, id, Envelope::new("x"), (), token);
+        let event = Event::delivered(seq, id, Envelope::new("x"), (), token).stamped(stamp);
         self.workers[worker].1.deliver(&key(), event);
     }
 
@@ -133,13 +134,22 @@ impl Crew {
 }
 
 fn play(order: Order, history: &[(u64, &str)], steps: &[Step]) -> Vec<String> {
+    play_stamped(order, history, steps, |_| None)
+}
+
+fn play_stamped(
+    order: Order,
+    history: &[(u64, &str)],
+    steps: &[Step],
+    stamp: impl Fn(&str) -> Option<Stamp>,
+) -> Vec<String> {
     let mut crew = Crew::new(order);
     let mut history = history.iter();
     for step in steps {
         match *step {
             Step::Deliver(worker) => {
                 if let Some(event) = history.next() {
-                    crew.deliver(worker, *event);
+                    crew.deliver(worker, *event, stamp(event.1));
                 }
             }
             Step::Exchange(worker) => drop(crew.exchange(worker)),
@@ -147,7 +157,7 @@ fn play(order: Order, history: &[(u64, &str)], steps: &[Step]) -> Vec<String> {
         }
     }
     for event in history {
-        crew.deliver(0, *event);
+        crew.deliver(0, *event, stamp(event.1));
     }
     crew.finish();
     crew.ran
@@ -223,6 +233,43 @@ proptest! {
             }
         }
         prop_assert_eq!(play(Order::Arrival, &events, &steps), ran, "the same on every run");
+    }
+
+    #[test]
+    fn by_causes_each_runs_once_and_none_before_what_its_producer_knew(
+        history in history(),
+        steps in steps(2),
+        knows in prop::collection::vec((0..3_usize, any::<bool>(), any::<bool>()), IDS.len()),
+    ) {
+        // Who sends each, and whether its sender has received what the other two have sent so far.
+        let mut clocks = [VectorClock::default(), VectorClock::default(), VectorClock::default()];
+        let mut stamps = HashMap::new();
+        for (id, (producer, one, two)) in IDS.iter().zip(knows) {
+            for (other, received) in [((producer + 1) % 3, one), ((producer + 2) % 3, two)] {
+                let known = clocks[other].clone();
+                if received {
+                    clocks[producer].merge(&known).unwrap();
+                }
+            }
+            let name = ["ada", "bob", "eve"][producer];
+            let clock = clocks[producer].send(name).unwrap();
+            stamps.insert(*id, Stamp::causal(name, clock).unwrap());
+        }
+        let events: Vec<(u64, &str)> = history.iter().map(|at| (u64::MAX, IDS[*at])).collect();
+        let play = || play_stamped(Order::Causal, &events, &steps, |id| stamps.get(id).cloned());
+        let ran = play();
+        let mut ids = ran.clone();
+        ids.sort_unstable();
+        prop_assert_eq!(ids, IDS);
+        for (place, id) in ran.iter().enumerate() {
+            let (known, before) = (stamps[id.as_str()].vector(), &ran[..place]);
+            for (cause, other) in &stamps {
+                let is_cause = known.of(other.producer()) >= other.seq() && cause != id;
+                let ran_before = before.iter().any(|before| before == cause);
+                prop_assert!(!is_cause || ran_before, "{} before {}: {:?}", id, cause, ran);
+            }
+        }
+        prop_assert_eq!(play(), ran, "the same on every run");
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! The orders that wait for no missing event: workers, a broker and their faults, as a seed says, around the engine.
+//! The orders besides 1, 2, 3, …: workers, a broker and their faults, as a seed says, around the engine.
 //!
 //! `ORDERED_RUNS` says how many seeds are run, `ORDERED_SEED` with which one to begin.
 
 mod arrival;
+mod causal;
 mod histories;
 mod monotonic;
 mod world;

@@ -11,7 +11,7 @@ use crate::handler::{OnExhausted, OnPassed, OnRepeat};
 use crate::protocol::engine::{
     Disposition, Effect, Engine, Event, KeyChange, Pending, Rules, RunError, RunId,
 };
-use crate::protocol::{KeyState, Order, Policy, Transition, Verb, WorkerId};
+use crate::protocol::{KeyState, Order, Policy, Stamp, Transition, Verb, WorkerId};
 use crate::store::{
     Acquire, AcquireMode, Answer, Group, Inspect, Listing, MemoryStore, Previous, Request, Save,
     Session, Store, Sweep,
@@ -79,6 +79,8 @@ pub(super) struct World {
     store: MemoryStore,
     group: Group,
     rules: Rules,
+    /// By id, where the order comes from the producers.
+    stamps: HashMap<String, Stamp>,
     workers: Vec<Worker>,
     in_flight: HashMap<Token, (usize, usize)>,
     tokens: u64,
@@ -152,6 +154,7 @@ impl World {
             clock,
             group: Group::new("group", policy),
             rules,
+            stamps: HashMap::new(),
             workers: Vec::new(),
             in_flight: HashMap::new(),
             tokens: 0,
@@ -164,6 +167,12 @@ impl World {
         (0..world.random.usize(1..=3)).for_each(|_| world.start_worker());
         world.consumer = world.workers[0].number;
         world
+    }
+
+    /// The events say who sent them.
+    pub(super) fn stamped(mut self, stamps: HashMap<String, Stamp>) -> Self {
+        self.stamps = stamps;
+        self
     }
 
     fn tell(&mut self, what: impl FnOnce() -> String) {
@@ -338,7 +347,8 @@ impl World {
         let (seq, id, again) = (sent.seq, sent.id.clone(), sent.redelivered);
         sent.redelivered = true;
         self.tell(|| format!("w{number} gets {id}"));
-        let mut event = Event::delivered(seq, id, Envelope::new("x"), (), token);
+        let stamp = self.stamps.get(id.as_str()).cloned();
+        let mut event = Event::delivered(seq, id, Envelope::new("x"), (), token).stamped(stamp);
         event.redelivered = again && self.random.bool();
         self.workers[worker].engine.deliver(&key(), event);
         self.effects(worker);
