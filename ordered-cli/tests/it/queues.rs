@@ -17,7 +17,7 @@ async fn partitions_are_shown_with_their_consumers_and_what_waits() {
     );
     let world = World::calm().await;
     let asked = ["queues", "--transport", &url, "--queue", &name];
-    let error = world.run(&asked).await.fails(1);
+    let error = world.run(&asked).await.fails(4);
     assert!(error.contains("no partition of one"), "{error}");
 
     let builder = || Amqp::connect(&url).queue(&name).partitions(2);
