@@ -68,11 +68,9 @@ pub trait DynHandler: Send + Sync + 'static {
     /// As [`Handler::stamp`]; also where it panics.
     fn stamp(
         &self,
-        _envelope: &Envelope,
-        _event: Option<&AnyEvent>,
-    ) -> Result<Option<Stamp>, Malformed> {
-        Ok(None)
-    }
+        envelope: &Envelope,
+        event: Option<&AnyEvent>,
+    ) -> Result<Option<Stamp>, Malformed>;
 
     /// As [`Handler::places`].
     fn places(&self) -> Option<EventPlaces>;
