@@ -8,6 +8,7 @@ use super::{
     HandlerOptions, Handling, InvalidHandler, Malformed, MissingState, States, Work,
 };
 use crate::event::Envelope;
+use crate::protocol::Stamp;
 
 /// A function around each run of the handler: it is given the run's [`Context`], and [`Next`], which is the run.
 ///
@@ -92,6 +93,14 @@ impl DynHandler for Layered {
 
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
         self.handler.place(envelope)
+    }
+
+    fn stamp(
+        &self,
+        envelope: &Envelope,
+        event: Option<&AnyEvent>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        self.handler.stamp(envelope, event)
     }
 
     fn places(&self) -> Option<EventPlaces> {

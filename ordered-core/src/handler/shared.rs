@@ -5,6 +5,7 @@ use super::{
     InvalidHandler, Malformed, MissingState, States,
 };
 use crate::event::Envelope;
+use crate::protocol::Stamp;
 
 /// A handler that several workers share.
 #[diagnostic::do_not_recommend]
@@ -21,6 +22,14 @@ impl<H: Handler> Handler for Arc<H> {
 
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
         H::place(self, envelope)
+    }
+
+    fn stamp(
+        &self,
+        envelope: &Envelope,
+        event: Option<&Self::Event>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        H::stamp(self, envelope, event)
     }
 
     fn places(&self) -> Option<EventPlaces> {

@@ -146,7 +146,7 @@ fn stamp_of(
 ) -> Result<Stamp, Malformed> {
     handler.stamp(envelope, event)?.ok_or_else(|| {
         Malformed(format!(
-            "the handler does not say who sent the event, and the order of its group is `{order}`: give the handler a `producer` and a              `clock`, or implement `Handler::stamp`"
+            "the handler does not say who sent the event, and the order of its group is `{order}`: give the handler a `producer` and a `clock`, or implement `Handler::stamp`"
         ))
     })
 }

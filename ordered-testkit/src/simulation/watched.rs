@@ -6,6 +6,8 @@ use ordered_core::handler::{
     Malformed, MissingState, States,
 };
 
+use ordered_core::protocol::Stamp;
+
 use super::recorder::Recorder;
 use crate::history::{Event, Outcome, What};
 
@@ -30,6 +32,18 @@ impl<H: Handler> Handler for Watched<H> {
 
     fn decode(&self, envelope: &Envelope) -> Result<Decoded<H::Event>, Malformed> {
         self.inner.decode(envelope)
+    }
+
+    fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
+        self.inner.place(envelope)
+    }
+
+    fn stamp(
+        &self,
+        envelope: &Envelope,
+        event: Option<&H::Event>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        self.inner.stamp(envelope, event)
     }
 
     fn check(&self, states: &States) -> Result<(), MissingState> {

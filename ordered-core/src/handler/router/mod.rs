@@ -16,6 +16,7 @@ use super::{
     HandlerOptions, Malformed, MissingState, OnExhausted, READ_AGAIN, States, Work, json_fields,
 };
 use crate::event::Envelope;
+use crate::protocol::Stamp;
 
 /// Of how many types that are ignored the log speaks, once each: a type may be made of anything.
 const MOST_TOLD: usize = 64;
@@ -345,6 +346,20 @@ impl Handler for Router {
         let found = self.find(inner.as_ref().unwrap_or(envelope)).ok();
         let route = found.map(|(_, route)| route).or(self.routes.first());
         route?.handler.place(envelope)
+    }
+
+    fn stamp(
+        &self,
+        envelope: &Envelope,
+        event: Option<&Routed>,
+    ) -> Result<Option<Stamp>, Malformed> {
+        if let Some(Routed(For::Handler { route, event })) = event {
+            return self.routes[*route].handler.stamp(envelope, Some(event));
+        }
+        let inner = self.inner(envelope);
+        let found = self.find(inner.as_ref().unwrap_or(envelope)).ok();
+        let route = found.map(|(_, route)| route).or(self.routes.first());
+        route.map_or(Ok(None), |route| route.handler.stamp(envelope, None))
     }
 
     fn places(&self) -> Option<EventPlaces> {
