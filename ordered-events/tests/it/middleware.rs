@@ -1,13 +1,15 @@
 //! What an application puts around the runs of its handlers.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ordered_core::clock::Clock;
 use ordered_events::{
-    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Next, Publish, State, Worker,
-    WorkerBuilder, ordered_handler,
+    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Next, Publish, Router, State,
+    Worker, WorkerBuilder, ordered_handler,
 };
+use ordered_testkit::TestWorker;
 use serde::Deserialize;
 
 /// What happened, in order.
@@ -186,4 +188,70 @@ async fn it_is_around_a_run_of_several() {
     let begun = log.iter().filter(|line| line.starts_with("begins"));
     assert_eq!(handled.count(), begun.count());
     assert!(log.iter().any(|line| line.ends_with("..=4 #1")), "{log:?}");
+}
+
+#[derive(Deserialize)]
+struct Comment {
+    author: String,
+    vector: BTreeMap<String, u64>,
+    event_id: String,
+}
+
+#[ordered_handler(
+    group = "talk",
+    on = "Said",
+    key = "/key",
+    order = "causal",
+    producer = "author",
+    clock = "vector"
+)]
+async fn said(event: Comment, State(log): State<Log>) {
+    note(&log, format!("{} said {}", event.author, event.event_id));
+}
+
+#[ordered_handler(
+    group = "talk",
+    on = "Answered",
+    key = "/key",
+    order = "causal",
+    producer = "author",
+    clock = "vector"
+)]
+async fn answered(event: Comment, State(log): State<Log>) {
+    let known = event.vector.len();
+    note(&log, format!("{} answered {known} authors", event.author));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_with_middleware_runs_causes_before_their_effects() {
+    let comment = |of_type: &str, author: &str, vector: &str| {
+        let id = format!("{author}-1");
+        Envelope::new(format!(
+            r#"{{"type":"{of_type}","key":"k","author":"{author}","vector":{vector},"event_id":"{id}"}}"#
+        ))
+    };
+    let (router, log) = (
+        Router::new().handler(said).handler(answered),
+        Log::default(),
+    );
+    let around = async |context: Context, next: Next| {
+        note(&log_of(&context), "around");
+        next.run().await
+    };
+    TestWorker::new(router)
+        .state(Arc::clone(&log))
+        .worker(move |worker| worker.middleware(around))
+        .publish_envelope(comment("Answered", "bob", r#"{"ada":1,"bob":1}"#))
+        .publish_envelope(comment("Said", "ada", r#"{"ada":1}"#))
+        .run_until_idle()
+        .await;
+    assert_eq!(
+        *log.lock().unwrap(),
+        [
+            "around",
+            "ada said ada-1",
+            "around",
+            "bob answered 2 authors"
+        ]
+    );
 }
