@@ -55,11 +55,13 @@ pub(crate) struct Census {
 
 impl Census {
     /// Takes part. Without it nobody is counted, and the partitions stay where they are.
-    async fn join(connection: &Connection, opening: &Opening<'_>) -> Option<Self> {
-        let queue = opening.census.clone()?;
-        let opened = opening
-            .subscription
-            .open(connection, queue.as_str(), opening.consumer_tag, 1);
+    async fn join(
+        connection: &Connection,
+        subscription: &Subscription,
+        queue: ShortString,
+        consumer_tag: &str,
+    ) -> Option<Self> {
+        let opened = subscription.open(connection, queue.as_str(), consumer_tag, 1);
         match within(ANSWER, opened).await {
             Ok(_consumer) => Some(Self { queue, _consumer }),
             Err(error) => {
@@ -99,17 +101,16 @@ impl Session {
         connection: Connection,
         opening: Opening<'_>,
     ) -> Result<Self, TransportError> {
-        let census = Census::join(&connection, &opening).await;
         let Opening {
             subscription,
             address,
             queues,
+            census,
             consumer_tag,
             defer_prefix,
             is_exclusive,
             intake,
             base,
-            ..
         } = opening;
         let count = queues.len();
         let max_unsettled = intake.max_unsettled.max(1);
@@ -136,6 +137,11 @@ impl Session {
                 defer_prefix,
             ));
         }
+        // Last: who is counted is handed partitions, and has to be in line for them.
+        let census = match census {
+            Some(queue) => Census::join(&connection, subscription, queue, consumer_tag).await,
+            None => None,
+        };
         Ok(Self {
             connection,
             lanes: lanes.into_iter().flatten().collect(),
