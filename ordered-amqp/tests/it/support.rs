@@ -152,13 +152,22 @@ impl Client {
     }
 
     pub(crate) async fn declare(&self, queue: &str, arguments: &[(&str, AMQPValue)]) {
+        self.try_declare(queue, arguments).await.unwrap();
+    }
+
+    /// A refusal closes the channel.
+    pub(crate) async fn try_declare(
+        &self,
+        queue: &str,
+        arguments: &[(&str, AMQPValue)],
+    ) -> lapin::Result<()> {
         let mut table = FieldTable::default();
         for (name, value) in arguments {
             table.insert((*name).into(), value.clone());
         }
         let options = QueueDeclareOptions::durable();
         let declared = self.channel.queue_declare(queue.into(), options, table);
-        declared.await.unwrap();
+        declared.await.map(|_| ())
     }
 
     pub(crate) async fn delete(&self, queue: &str) {
