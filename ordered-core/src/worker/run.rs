@@ -115,6 +115,15 @@ impl Worker {
     }
 
     async fn run(self, mut shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
+        // A signal is listened for once the shutdown is asked: one that came during the start would end the process.
+        let is_asked = tokio::select! {
+            biased;
+            () = &mut shutdown => true,
+            () = std::future::ready(()) => false,
+        };
+        if is_asked {
+            shutdown = Box::pin(std::future::ready(()));
+        }
         let group = Group::new(&self.options.group, self.options.policy.clone())
             .with_places(self.handler.places());
         let mut patience = ConnectPatience::new(self.settings.connect_timeout);
