@@ -107,8 +107,15 @@ impl AckWindow {
     pub(crate) fn overdue(&mut self) -> Vec<Ack> {
         let turn = self.turn;
         self.turn += 1;
-        let overdue = self.kept.extract_if(.., |_, kept| *kept < turn);
-        overdue.map(|(tag, _)| single(tag)).collect()
+        let mut overdue = Vec::new();
+        self.kept.retain(|tag, kept| {
+            let is_overdue = *kept < turn;
+            if is_overdue {
+                overdue.push(single(*tag));
+            }
+            !is_overdue
+        });
+        overdue
     }
 }
 

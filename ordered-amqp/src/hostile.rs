@@ -38,7 +38,7 @@ fn name() -> impl Strategy<Value = ShortString> {
 }
 
 fn short(text: String) -> ShortString {
-    text[..text.floor_char_boundary(255)].into()
+    crate::outgoing::cut(&text, 255).into()
 }
 
 fn value() -> impl Strategy<Value = AMQPValue> {

@@ -226,8 +226,10 @@ fn original_key(original: &Original) -> ShortString {
 }
 
 /// The beginning of a text, of at most this many bytes.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let ends = (0..=most.min(text.len())).rev();
+    let mut ends = ends.filter(|end| text.is_char_boundary(*end));
+    &text[..ends.next().unwrap_or(0)]
 }
 
 #[cfg(test)]

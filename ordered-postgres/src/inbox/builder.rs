@@ -7,7 +7,7 @@ use super::{Inbox, Inner, check, metrics};
 use crate::error::{PostgresError, PostgresErrorKind};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Settings of an [`Inbox`].
 #[must_use]

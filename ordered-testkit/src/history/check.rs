@@ -86,8 +86,15 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     /// Ends the leases that are over at this time.
     fn lapse(&mut self, now: u64) {
-        let over = self.leases.extract_if(.., |_, until| *until <= now);
-        for (worker, _) in over {
+        let mut over = Vec::new();
+        self.leases.retain(|worker, until| {
+            let is_over = *until <= now;
+            if is_over {
+                over.push(*worker);
+            }
+            !is_over
+        });
+        for worker in over {
             self.lapsed.insert(worker);
             self.keys.values_mut().for_each(|key| key.excuse(worker));
         }
