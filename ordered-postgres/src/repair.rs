@@ -35,6 +35,7 @@ pub struct RepairRequest {
 
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RepairStatus {
     /// The number of the request.
     pub id: i64,

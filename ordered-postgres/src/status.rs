@@ -40,6 +40,7 @@ pub struct OpenTransaction {
 
 /// A relay, as the database knows it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct RelayStatus {
     /// Its name; empty for the shards that no relay has.
     pub name: String,
@@ -68,6 +69,7 @@ pub struct LaggingKey {
 
 /// The outbox as a whole.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct OutboxStatus {
     /// What waits.
     pub pending: Pending,

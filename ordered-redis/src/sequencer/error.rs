@@ -5,12 +5,13 @@ use ordered_core::publish::InvalidEvent;
 use ordered_core::store::{StoreError, StoreErrorKind};
 
 /// Why a [`Sequencer`](super::Sequencer) could not do what it was asked for.
-#[derive(Debug)]
 pub struct SequencerError {
     kind: SequencerErrorKind,
     message: String,
     source: Option<StoreError>,
 }
+
+ordered_core::debug_as_text!(SequencerError);
 
 /// What to make of a [`SequencerError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

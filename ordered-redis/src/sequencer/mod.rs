@@ -88,6 +88,7 @@ struct Publishing {
 
 /// How much a [`Sequencer`] keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SequencerStatus {
     /// Events that are numbered and not confirmed.
     pub events: u64,

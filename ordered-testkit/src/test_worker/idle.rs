@@ -28,7 +28,7 @@ pub(super) fn wait<H: Handler>(
     let quiet = match group.policy().start {
         // Nothing happens while smaller seqs may still come.
         Start::FirstSeen { settle } => settle + QUIET,
-        Start::FirstSeq => QUIET,
+        _ => QUIET,
     };
     async move {
         let (mut since, mut known, mut look) = (Instant::now(), 0, LOOK);
