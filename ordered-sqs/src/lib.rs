@@ -79,10 +79,8 @@ mod calls;
 mod client;
 mod consumer;
 mod dead_letters;
-mod facts;
 mod failure;
 mod heartbeat;
-mod hold;
 #[cfg(test)]
 mod hostile;
 mod ledger;
@@ -93,10 +91,12 @@ mod options;
 mod polling;
 mod publish;
 mod publisher;
+mod queue_attributes;
 mod redrive;
 mod report;
 mod settling;
 mod sqs;
+mod visibility;
 
 pub use builder::SqsBuilder;
 pub use publisher::SqsPublisher;

@@ -10,12 +10,12 @@ use ordered_core::transport::{BrokerDeadLetter, DeadLetters, Token, TransportErr
 
 use crate::calls::{AT_ONCE, BATCH, Change, change};
 use crate::dead_letters;
-use crate::facts::Facts;
 use crate::failure::{Failure, FailureKind};
 use crate::link::Link;
 use crate::message::{Incoming, decode, encode};
 use crate::names;
 use crate::options::seconds;
+use crate::queue_attributes::QueueAttributes;
 
 /// How long what was taken is out of sight of others.
 const HOLD: Duration = Duration::from_secs(120);
@@ -42,7 +42,7 @@ struct Taken {
 
 impl SqsDeadLetters {
     pub(crate) async fn open(link: Arc<Link>) -> Result<Self, TransportError> {
-        let facts = Facts::ask(&link).await?;
+        let facts = QueueAttributes::ask(&link).await?;
         let letters = dead_letters::DeadLetters::open(&link, &facts).await?;
         Ok(Self {
             link,

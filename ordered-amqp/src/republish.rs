@@ -49,7 +49,7 @@ async fn attempt(
     copies: Vec<(Token, Outgoing)>,
 ) -> Vec<(Token, Outgoing)> {
     let (tokens, messages): (Vec<Token>, Vec<Outgoing>) = copies.into_iter().unzip();
-    let outcomes = shared.outlet.send(&messages).await;
+    let outcomes = shared.publisher.send(&messages).await;
     let sent = tokens.into_iter().zip(messages.into_iter().zip(outcomes));
     session.settle(
         sent,

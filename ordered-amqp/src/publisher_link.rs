@@ -16,7 +16,7 @@ use crate::topology::Topology;
 /// How long a broker may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A connection of an [`Outlet`](crate::outlet::Outlet).
+/// A connection of an [`PublisherConnection`](crate::publisher_connection::PublisherConnection).
 #[derive(Debug)]
 pub(crate) struct Link {
     connection: Connection,

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::broker::{ANSWER, Broker, within};
 use crate::frame::{Room, TooLarge};
 use crate::outgoing::Outgoing;
-use crate::outlet_link::Link;
+use crate::publisher_link::Link;
 use crate::topology::Topology;
 
 /// How many messages may wait for their confirms in one call.
@@ -24,7 +24,7 @@ const UNCONFIRMED: usize = 1_000;
 /// Apart from the one that consumes, because the broker stops reading from connections that publish while it is short
 /// of memory or disk, and acknowledgements must get through (<https://www.rabbitmq.com/docs/alarms#effects-on-publishers>).
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct PublisherConnection {
     broker: Broker,
     /// Where delay queues lead back to; a publisher needs none.
     topology: Option<Topology>,
@@ -62,7 +62,7 @@ impl fmt::Display for NotSent {
     }
 }
 
-impl Outlet {
+impl PublisherConnection {
     pub(crate) fn new(broker: Broker, topology: Option<Topology>, purpose: &'static str) -> Self {
         Self {
             broker,
