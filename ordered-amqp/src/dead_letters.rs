@@ -51,7 +51,8 @@ impl AmqpDeadLetters {
         Ok(letters)
     }
 
-    /// How many are in the queue and with nobody. On a channel of its own: the broker closes it when there is no such queue.
+    /// How many are in the queue and with nobody. On a channel of its own: the broker closes it when there is no such
+    /// queue.
     async fn ready(&self) -> Result<u64, TransportError> {
         let queue = &self.places.dead_letters;
         let asked = async {

@@ -32,7 +32,8 @@ pub(crate) struct Outgoing {
 pub(crate) struct Places {
     pub(crate) queue: ShortString,
     pub(crate) dead_letters: ShortString,
-    /// Through which exchange dead letters go, with the name of their queue as the routing key; the default exchange is empty.
+    /// Through which exchange dead letters go, with the name of their queue as the routing key; the default exchange is
+    /// empty.
     pub(crate) dead_letter_exchange: ShortString,
     pub(crate) defer_prefix: String,
     /// The exchange that puts events into partitions, where there are some.
@@ -48,7 +49,8 @@ impl Places {
         let queue: ShortString = delay.queue(&self.defer_prefix).into();
         let (exchange, routing_key) = match self.partitions {
             None => (ShortString::default(), queue),
-            // With the routing key that it has, so that it comes back to the partition of its key, whichever that is then.
+            // With the routing key that it has, so that it comes back to the partition of its key, whichever that is
+            // then.
             Some(_) => (queue, original_key(original)),
         };
         Outgoing {
@@ -208,8 +210,8 @@ impl Places {
     }
 }
 
-/// Writes where the message was published to into the headers of a copy, which goes to a queue directly. Where the message
-/// did so too, there is nothing to keep.
+/// Writes where the message was published to into the headers of a copy, which goes to a queue directly. Where the
+/// message did so too, there is nothing to keep.
 fn keep_place(original: &ReceivedMessage, headers: &mut FieldTable) {
     if let Some((exchange, routing_key)) = original.published_to() {
         headers::insert(headers, names::EXCHANGE, &exchange);

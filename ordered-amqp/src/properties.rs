@@ -51,7 +51,8 @@ pub(crate) fn read(
     }
 }
 
-/// Whether a header of this name is made of a property, or reserved for one. A header that a producer names so is dropped.
+/// Whether a header of this name is made of a property, or reserved for one. A header that a producer names so is
+/// dropped.
 pub(crate) fn is_reserved(header: &str) -> bool {
     header.starts_with(PROPERTY_PREFIX)
 }

@@ -16,9 +16,9 @@ use crate::topology::Topology;
 
 /// Publishes events, persistently and with the broker's confirm.
 ///
-/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed. Many
-/// calls may run at once: each has a channel for itself, on one connection. While the broker is short of memory or disk, nothing
-/// is sent, and calls answer that it is busy.
+/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed.
+/// Many calls may run at once: each has a channel for itself, on one connection. While the broker is short of memory or
+/// disk, nothing is sent, and calls answer that it is busy.
 pub struct AmqpPublisher {
     broker: Broker,
     topology: Option<Topology>,
@@ -131,8 +131,8 @@ impl AmqpPublisher {
         })
     }
 
-    /// An event that the broker will not have, because it is too large for instance, closes the channel for all that are on it,
-    /// and the broker does not say which it was: they are sent again, each by itself.
+    /// An event that the broker will not have, because it is too large for instance, closes the channel for all that
+    /// are on it, and the broker does not say which it was: they are sent again, each by itself.
     async fn find_refused(&self, sent: &[Outgoing], fates: &mut [Result<(), NotSent>]) {
         if sent.len() == 1 || !fates.iter().any(is_refusal) {
             return;

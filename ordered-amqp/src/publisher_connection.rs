@@ -22,7 +22,8 @@ const UNCONFIRMED: usize = 1_000;
 /// A connection that only publishes, made when it is needed.
 ///
 /// Apart from the one that consumes, because the broker stops reading from connections that publish while it is short
-/// of memory or disk, and acknowledgements must get through (<https://www.rabbitmq.com/docs/alarms#effects-on-publishers>).
+/// of memory or disk, and acknowledgements must get through
+/// (<https://www.rabbitmq.com/docs/alarms#effects-on-publishers>).
 #[derive(Debug)]
 pub(crate) struct PublisherConnection {
     broker: Broker,
@@ -155,8 +156,8 @@ impl PublisherConnection {
         Ok(channel)
     }
 
-    /// The next call makes a connection of its own: RabbitMQ may have stopped to read this one permanently, as it does when a
-    /// quorum queue is deleted while more than a few messages for it are unconfirmed
+    /// The next call makes a connection of its own: RabbitMQ may have stopped to read this one permanently, as it does
+    /// when a quorum queue is deleted while more than a few messages for it are unconfirmed
     /// (<https://github.com/rabbitmq/rabbitmq-server/pull/1883>).
     async fn give_up(&self, link: &Arc<Link>) {
         let mut current = self.link.lock().await;

@@ -111,8 +111,8 @@ impl Link {
     }
 }
 
-/// Puts an exchange before the queue of a delay, so that what waits there keeps its routing key. The default exchange takes only
-/// the name of the queue for one.
+/// Puts an exchange before the queue of a delay, so that what waits there keeps its routing key. The default exchange
+/// takes only the name of the queue for one.
 async fn keep_routing_keys(channel: &Channel, queue: ShortString) -> lapin::Result<()> {
     let durable = ExchangeDeclareOptions {
         durable: true,

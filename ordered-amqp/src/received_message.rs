@@ -14,8 +14,8 @@ pub(crate) struct ReceivedMessage {
 }
 
 impl ReceivedMessage {
-    /// The exchange and the routing key that the producer published to; nothing where it published straight to the queue. A copy
-    /// that came through one of our queues has them in headers.
+    /// The exchange and the routing key that the producer published to; nothing where it published straight to the
+    /// queue. A copy that came through one of our queues has them in headers.
     pub(crate) fn published_to(&self) -> Option<(String, String)> {
         if !self.exchange.as_str().is_empty() {
             let (exchange, key) = (self.exchange.as_str(), self.routing_key.as_str());

@@ -111,7 +111,8 @@ impl Refusals {
     }
 }
 
-/// Until the session has ended, sends the acknowledgements that have waited, and hands over partitions that are too many.
+/// Until the session has ended, sends the acknowledgements that have waited, and hands over partitions that are too
+/// many.
 async fn watch(session: &Session, shared: &Shared) -> String {
     let events = session.connection().events_listener();
     tokio::select! {

@@ -19,7 +19,8 @@ pub struct Pending {
     pub events: i64,
     /// How long the oldest of them has waited.
     pub oldest: Option<Duration>,
-    /// The transaction that has been open for longest of those that hold events back, in whatever database of the server.
+    /// The transaction that has been open for longest of those that hold events back, in whatever database of the
+    /// server.
     pub oldest_transaction: Option<OpenTransaction>,
 }
 

@@ -81,7 +81,8 @@ impl QueueAttributes {
 }
 
 impl Redrive {
-    /// Reads `{"deadLetterTargetArn": "arn:aws:sqs:region:account:queue", "maxReceiveCount": 5}`; the count may be text.
+    /// Reads `{"deadLetterTargetArn": "arn:aws:sqs:region:account:queue", "maxReceiveCount": 5}`; the count may be
+    /// text.
     fn read(policy: &str) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

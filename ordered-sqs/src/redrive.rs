@@ -19,8 +19,9 @@ use crate::queue_attributes::QueueAttributes;
 
 /// How long what was taken is out of sight of others.
 const HOLD: Duration = Duration::from_secs(120);
-/// How long one call waits for messages. With a wait SQS asks all of its servers, so that an answer without anything new is the
-/// end: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
+/// How long one call waits for messages. With a wait SQS asks all of its servers, so that an answer without anything
+/// new is the end:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The dead letters of a queue of SQS. They are received, and out of sight of others meanwhile.

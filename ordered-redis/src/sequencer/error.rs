@@ -19,8 +19,8 @@ ordered_core::debug_as_text!(SequencerError);
 pub enum SequencerErrorKind {
     /// It is no event, or a setting is none. Nothing was done.
     Invalid,
-    /// So much waits for the broker that nothing more is kept (`max_events`, `max_bytes`). Nothing was done; it passes when the
-    /// broker takes events.
+    /// So much waits for the broker that nothing more is kept (`max_events`, `max_bytes`). Nothing was done; it passes
+    /// when the broker takes events.
     Full,
     /// Redis is not there, or was not there long enough. The event may have been staged.
     Unavailable,

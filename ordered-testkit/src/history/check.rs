@@ -7,9 +7,9 @@ use super::{Event, History, Outcome, What};
 /// What is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
-    /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed, or was put
-    /// aside or skipped. By [`Rules`] it may start a few events earlier: after the same worker got those before it done, or
-    /// in one run with them.
+    /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed, or was
+    /// put aside or skipped. By [`Rules`] it may start a few events earlier: after the same worker got those before it
+    /// done, or in one run with them.
     Order,
     /// An event commits once, after its handler got done.
     Once,
