@@ -4,7 +4,7 @@
 //! to be done goes out as values.
 
 mod codec;
-/// For the worker, and the model that explores it: it may change with every version.
+// For the worker, and the model that explores it: it may change with every version.
 #[doc(hidden)]
 pub mod engine;
 mod failure;
