@@ -7,8 +7,6 @@
 mod eventually;
 #[cfg(feature = "history")]
 pub mod history;
-#[cfg(feature = "hostile")]
-pub mod hostile;
 #[cfg(feature = "server")]
 pub mod proxy;
 #[cfg(feature = "suites")]
@@ -21,6 +19,7 @@ pub mod simulation;
 pub mod store_suite;
 #[cfg(feature = "suites")]
 mod test_worker;
+#[cfg(feature = "suites")]
 mod texts;
 #[cfg(feature = "suites")]
 pub mod transport_suite;

@@ -1,8 +1,12 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
+// The suite for stores has them, too, and is published.
+#[path = "../../../ordered-testkit/src/texts.rs"]
+mod texts;
+
 /// Texts that a careless join of names, a pattern, a line or a C string would mix up.
-pub const TEXTS: [&str; 40] = crate::texts::TEXTS;
+pub const TEXTS: [&str; 40] = texts::TEXTS;
 
 /// Any text, with a liking for those that break things: separators, controls, what looks empty, very long ones.
 pub fn text() -> impl Strategy<Value = String> {
