@@ -1,6 +1,6 @@
 //! Histories of several processes, whose commits are written late or never.
 
-use ordered_testkit::history::{Commits, History, Rules};
+use ordered_history::{Commits, History, Rules};
 
 /// `words` is one line: what, key and seq, then `worker`, `fence`, `at` and the like as `name=value`.
 fn line(words: &str) -> String {

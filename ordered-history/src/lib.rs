@@ -3,7 +3,7 @@
 //! A history is NDJSON: one object a line, whose field `line` says what it is.
 //!
 //! ```
-//! use ordered_testkit::history::{History, Promise};
+//! use ordered_history::{History, Promise};
 //!
 //! let history: History = r#"
 //!     {"line": "published", "key": "k", "seq": 1, "id": "a"}
