@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::explain::span;
+use ordered_core::readable::span;
 use ordered_core::transport::{TransportError, WorkerFacts};
 use tracing::{info, warn};
 

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
-use crate::explain::{moment, span};
 use crate::handler::OnPassed;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
 use crate::protocol::{Arrival, WorkerId, last_seq_text};
+use crate::readable::{moment, span};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, trace, warn};
 
 use crate::event::Key;
-use crate::explain::span;
+use crate::readable::span;
 use crate::worker::Occurrence;
 
 // Keys and ids are recorded as texts, which subscribers escape: whoever publishes cannot forge a line of the log.

@@ -1,4 +1,4 @@
-//! Times, amounts and names, as people read them.
+//! Times, amounts and names, as people read them: in log lines, answers and explanations.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -26,7 +26,8 @@ pub fn moment(at: Millis, now: Millis) -> String {
 
 /// The date of a day since the Unix epoch: `civil_from_days` of
 /// <https://howardhinnant.github.io/date_algorithms.html>, for days from the epoch on.
-pub(crate) fn date(days: u64) -> (u64, u64, u64) {
+#[must_use]
+pub fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -54,7 +55,8 @@ pub fn span(millis: u64) -> String {
 }
 
 /// A setting, without rounding.
-pub(super) fn exactly(duration: Duration) -> String {
+#[must_use]
+pub fn exactly(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match millis {
         0 => "0 s".into(),
@@ -120,7 +122,9 @@ pub fn ranges(seqs: impl IntoIterator<Item = u64>, most: usize) -> String {
     spans(&found, most)
 }
 
-pub(super) fn spans(ranges: &[(u64, u64)], most: usize) -> String {
+/// The same of ranges, from and to.
+#[must_use]
+pub fn spans(ranges: &[(u64, u64)], most: usize) -> String {
     let mut text = String::new();
     for (place, (from, to)) in ranges.iter().enumerate() {
         let between = if place == 0 { "" } else { ", " };
@@ -155,7 +159,8 @@ pub fn printable(text: &str) -> String {
 }
 
 /// The same, cut where it goes on for long.
-pub(super) fn excerpt(text: &str) -> String {
+#[must_use]
+pub fn excerpt(text: &str) -> String {
     const MOST: usize = 300;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => printable(&text[..end]) + "…",
