@@ -6,6 +6,7 @@ mod by_hand;
 mod kafka;
 mod meter;
 mod ordered;
+mod parallel;
 mod round_trips;
 mod script;
 mod work;
@@ -25,6 +26,7 @@ use crate::Failure;
 use crate::load::Contestant;
 
 pub(crate) use meter::{Progress, Quantiles, Report};
+pub(crate) use parallel::is_installed as has_parallel_consumer;
 
 /// What a contestant is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,6 +94,9 @@ impl Arena {
 /// Does what the job says, until the input ends.
 pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
     let job: Job = serde_json::from_str(job)?;
+    if job.contestant == Contestant::ParallelConsumer {
+        return Err(parallel::become_it(&job));
+    }
     let meter = Arc::new(Meter::new(job.schedule));
     round_trips::install(&meter)?;
     let reporting = tokio::spawn(meter::tell(Arc::clone(&meter)));
@@ -112,6 +117,7 @@ pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
         }
         Contestant::Troubled => ordered::run_in_trouble(&arena).await?,
         Contestant::Script => script::run(&arena).await?,
+        Contestant::ParallelConsumer => unreachable!("it is another process by now"),
     }
     reporting.abort();
     meter::print(&Progress::Over(meter.report()));

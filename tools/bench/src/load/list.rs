@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::{Broker, Contestant, Entrant, Keys, Load, Pace, Place};
+use crate::contestant::has_parallel_consumer;
 
 const FLOOR: Entrant = entrant("floor", Contestant::Floor);
 const PER_MESSAGE: Entrant = entrant("ack each", Contestant::PerMessage);
@@ -10,6 +11,7 @@ const BATCH: Entrant = entrant("batch 100", Contestant::OrderedBatch);
 const WINDOW: Entrant = entrant("commit window", Contestant::OrderedWindow);
 const TROUBLED: Entrant = entrant("1,000 back off", Contestant::Troubled);
 const SCRIPT: Entrant = entrant("script", Contestant::Script);
+const PARALLEL_CONSUMER: Entrant = entrant("parallel consumer", Contestant::ParallelConsumer);
 
 const fn entrant(label: &'static str, contestant: Contestant) -> Entrant {
     Entrant {
@@ -249,10 +251,14 @@ fn partitions() -> Load {
 }
 
 fn over_kafka() -> Vec<Load> {
+    let mut entrants = vec![FLOOR, BY_HAND, ORDERED];
+    if has_parallel_consumer() {
+        entrants.push(PARALLEL_CONSUMER);
+    }
     let base = || Load {
         broker: Broker::Kafka,
         pace: Pace::Backlog(60_000.0),
-        entrants: vec![FLOOR, BY_HAND, ORDERED],
+        entrants: entrants.clone(),
         ..base()
     };
     vec![

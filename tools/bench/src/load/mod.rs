@@ -89,6 +89,8 @@ pub(crate) enum Contestant {
     Troubled,
     /// No broker: one script call after the other.
     Script,
+    /// Over Kafka, in Java.
+    ParallelConsumer,
 }
 
 /// How many keys back off behind what is measured, and from which number on keys are these.
