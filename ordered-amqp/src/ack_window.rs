@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::original::Original;
+use crate::received_message::ReceivedMessage;
 
 /// What is out on one channel, and which acknowledgements the broker has not been sent yet.
 ///
@@ -13,7 +13,7 @@ use crate::original::Original;
 #[derive(Debug, Default)]
 pub(crate) struct AckWindow {
     /// `None` while its copy is on its way to another queue.
-    unsettled: BTreeMap<u64, Option<Box<Original>>>,
+    unsettled: BTreeMap<u64, Option<Box<ReceivedMessage>>>,
     /// With the turn in which each was kept.
     kept: BTreeMap<u64, u64>,
     turn: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Ack {
 
 impl AckWindow {
     /// Enters a delivery. The broker numbers them without gaps.
-    pub(crate) fn enter(&mut self, tag: u64, original: Box<Original>) {
+    pub(crate) fn enter(&mut self, tag: u64, original: Box<ReceivedMessage>) {
         debug_assert_eq!(tag, self.last + 1, "delivery tags count up");
         self.last = tag;
         self.unsettled.insert(tag, Some(original));
@@ -56,7 +56,7 @@ impl AckWindow {
     }
 
     /// Takes the message, to send a copy of it elsewhere. Until [`AckWindow::sent_elsewhere`] it stays unsettled.
-    pub(crate) fn take(&mut self, tag: u64) -> Option<Box<Original>> {
+    pub(crate) fn take(&mut self, tag: u64) -> Option<Box<ReceivedMessage>> {
         self.unsettled.get_mut(&tag)?.take()
     }
 
@@ -107,8 +107,15 @@ impl AckWindow {
     pub(crate) fn overdue(&mut self) -> Vec<Ack> {
         let turn = self.turn;
         self.turn += 1;
-        let overdue = self.kept.extract_if(.., |_, kept| *kept < turn);
-        overdue.map(|(tag, _)| single(tag)).collect()
+        let mut overdue = Vec::new();
+        self.kept.retain(|tag, kept| {
+            let is_overdue = *kept < turn;
+            if is_overdue {
+                overdue.push(single(*tag));
+            }
+            !is_overdue
+        });
+        overdue
     }
 }
 

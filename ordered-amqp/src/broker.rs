@@ -72,8 +72,9 @@ impl Broker {
     }
 }
 
-/// How long an answer is waited for: to a declaration, to the wish for a channel, or a confirm while the broker does not
-/// say that it is short of resources. RabbitMQ may owe it for ever, as for a queue that is being deleted or just coming back.
+/// How long an answer is waited for: to a declaration, to the wish for a channel, or a confirm while the broker does
+/// not say that it is short of resources. RabbitMQ may owe it for ever, as for a queue that is being deleted or just
+/// coming back.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// What the call answers, or an error when it takes longer.

@@ -61,8 +61,8 @@ impl AmqpAddress {
         }
     }
 
-    /// A publisher to an exchange, which has to exist; it is connected when this returns. The routing key is a text, the same
-    /// for all events, or [`RoutingKey::OfEvent`].
+    /// A publisher to an exchange, which has to exist; it is connected when this returns. The routing key is a text,
+    /// the same for all events, or [`RoutingKey::OfEvent`].
     ///
     /// # Errors
     /// When the broker cannot be reached or refuses, with what to do about it.
@@ -144,8 +144,8 @@ impl AmqpBuilder {
         self
     }
 
-    /// Whether to refuse a queue whose arguments break a promise, such as a limit that drops the oldest events. The default is
-    /// no: then the log says so when the transport starts.
+    /// Whether to refuse a queue whose arguments break a promise, such as a limit that drops the oldest events. The
+    /// default is no: then the log says so when the transport starts.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
@@ -159,8 +159,8 @@ impl AmqpBuilder {
 
     /// Through which exchange dead letters go, those of the worker and those that RabbitMQ drops, with the name of the
     /// dead-letter queue as the routing key. The exchange is declared (as a direct one, unless
-    /// [`exchange`](Self::exchange) says otherwise) and the dead-letter queue bound to it; others may bind queues of their own.
-    /// Left out, they go to the queue directly.
+    /// [`exchange`](Self::exchange) says otherwise) and the dead-letter queue bound to it; others may bind queues of
+    /// their own. Left out, they go to the queue directly.
     pub fn dead_letter_exchange(mut self, exchange: impl Into<String>) -> Self {
         self.dead_letter_exchange = Some(exchange.into());
         self
@@ -172,44 +172,45 @@ impl AmqpBuilder {
         self
     }
 
-    /// Binds the queue to an exchange. May be called several times. An exchange that is there is used as it is; one that is missing
-    /// is declared as a topic exchange, unless [`exchange`](Self::exchange) says another kind. Bindings that were made before stay:
-    /// RabbitMQ removes none by itself.
+    /// Binds the queue to an exchange. May be called several times. An exchange that is there is used as it is; one
+    /// that is missing is declared as a topic exchange, unless [`exchange`](Self::exchange) says another kind. Bindings
+    /// that were made before stay: RabbitMQ removes none by itself.
     pub fn bind(mut self, exchange: impl Into<String>, routing_key: impl Into<String>) -> Self {
         self.bindings.push((exchange.into(), routing_key.into()));
         self
     }
 
-    /// Spreads the events by their keys over so many queues, 1 to 256, in place of one: `<queue>.0`, `<queue>.1` and so on, each
-    /// of which the broker gives to one worker at a time. So nearly all events of a key come to the worker that has the key
-    /// already, in order, and cost the store less. An exchange `<queue>.partitions` hashes the routing key, which is the key of the
-    /// event; a [publisher](Self::publisher) with the same setting publishes there. The parameter `partitions` of the address says
-    /// the same.
+    /// Spreads the events by their keys over so many queues, 1 to 256, in place of one: `<queue>.0`, `<queue>.1` and so
+    /// on, each of which the broker gives to one worker at a time. So nearly all events of a key come to the worker
+    /// that has the key already, in order, and cost the store less. An exchange `<queue>.partitions` hashes the routing
+    /// key, which is the key of the event; a [publisher](Self::publisher) with the same setting publishes there. The
+    /// parameter `partitions` of the address says the same.
     ///
-    /// The number may grow at any time, without draining: where the order is by seq, an event that comes to another worker waits
-    /// for its turn. See `docs/partitions.md`.
+    /// The number may grow at any time, without draining: where the order is by seq, an event that comes to another
+    /// worker waits for its turn. See `docs/partitions.md`.
     pub fn partitions(mut self, partitions: u16) -> Self {
         self.partitions = Some(partitions);
         self
     }
 
-    /// Where a published event has the key that chooses its partition: the header of this name, or else the top-level field of its
-    /// JSON. Left out, it is the key that the event is published with; an event without any goes to some partition. The parameter
-    /// `key` of the address says the same.
+    /// Where a published event has the key that chooses its partition: the header of this name, or else the top-level
+    /// field of its JSON. Left out, it is the key that the event is published with; an event without any goes to some
+    /// partition. The parameter `key` of the address says the same.
     pub fn partition_key(mut self, name: impl Into<String>) -> Self {
         self.partition_key = Some(name.into());
         self
     }
 
-    /// How often a worker that has more than its share of the partitions hands the others over, about. The default is 5 seconds;
-    /// [`Duration::MAX`] is never. What it has received of a partition by then is given as long again to be done.
+    /// How often a worker that has more than its share of the partitions hands the others over, about. The default is 5
+    /// seconds; [`Duration::MAX`] is never. What it has received of a partition by then is given as long again to be
+    /// done.
     pub fn rebalance_interval(mut self, interval: Duration) -> Self {
         self.rebalance_interval = interval;
         self
     }
 
-    /// An argument that the queue is declared with, such as `("x-max-length", 100_000)`; it goes before what is usual here. A queue
-    /// that is there with other arguments is then an error.
+    /// An argument that the queue is declared with, such as `("x-max-length", 100_000)`; it goes before what is usual
+    /// here. A queue that is there with other arguments is then an error.
     pub fn argument(mut self, name: impl Into<String>, value: impl Into<Argument>) -> Self {
         self.arguments.push((name.into(), value.into()));
         self
@@ -241,16 +242,17 @@ impl AmqpBuilder {
         self
     }
 
-    /// Who is asked for the password at each connection, and for the user where it says one, in place of those of the address: a
-    /// closure `|| async { Ok(Credentials::password(…)) }`, or a
+    /// Who is asked for the password at each connection, and for the user where it says one, in place of those of the
+    /// address: a closure `|| async { Ok(Credentials::password(…)) }`, or a
     /// [`PasswordFile`](ordered_core::credentials::PasswordFile).
     pub fn credentials(mut self, source: impl CredentialSource) -> Self {
         self.credentials = Some(SharedCredentials::new(source));
         self
     }
 
-    /// How long RabbitMQ may refuse the login of a consumer that was connected before: until then it is tried again, and beyond
-    /// it the worker ends with the error. The default is 5 minutes. A login that is refused at start is an error at once.
+    /// How long RabbitMQ may refuse the login of a consumer that was connected before: until then it is tried again,
+    /// and beyond it the worker ends with the error. The default is 5 minutes. A login that is refused at start is an
+    /// error at once.
     pub fn refused_for(mut self, longest: Duration) -> Self {
         self.refused_for = longest;
         self
@@ -272,7 +274,8 @@ impl AmqpBuilder {
         AmqpPublisher::to_queue(broker, topology).connected().await
     }
 
-    /// The dead letters of the queue, to look at and to put back; it is connected when this returns. Nothing is declared.
+    /// The dead letters of the queue, to look at and to put back; it is connected when this returns. Nothing is
+    /// declared.
     ///
     /// # Errors
     /// When the broker cannot be reached or refuses, or there is no queue of dead letters, with what to do about it.
@@ -281,8 +284,8 @@ impl AmqpBuilder {
         AmqpDeadLetters::open(broker, topology.places).await
     }
 
-    /// The queue, its partitions and the queue of its dead letters, with what waits in them and how many consume them. Nothing is
-    /// declared; what does not exist is left out.
+    /// The queue, its partitions and the queue of its dead letters, with what waits in them and how many consume them.
+    /// Nothing is declared; what does not exist is left out.
     ///
     /// # Errors
     /// When the broker cannot be reached or refuses, or there is no such queue, with what to do about it.

@@ -13,9 +13,9 @@ use crate::broker::{ANSWER, Broker, within};
 use crate::envelope;
 use crate::failure::{Stage, away, explain};
 use crate::headers;
-use crate::original::Original;
 use crate::outgoing::{Outgoing, Places};
-use crate::outlet::{NotSent, Outlet};
+use crate::publisher_connection::{NotSent, PublisherConnection};
+use crate::received_message::ReceivedMessage;
 
 /// From how many deliveries on a letter is put into its queue anew: RabbitMQ 4 drops what was delivered twenty times.
 const MOST_LOOKS: u64 = 10;
@@ -28,9 +28,9 @@ pub struct AmqpDeadLetters {
     places: Places,
     connection: Connection,
     channel: Channel,
-    outlet: Outlet,
+    publisher: PublisherConnection,
     // A std mutex: it is held for a few map accesses.
-    taken: Mutex<BTreeMap<u64, Original>>,
+    taken: Mutex<BTreeMap<u64, ReceivedMessage>>,
 }
 
 impl AmqpDeadLetters {
@@ -40,7 +40,7 @@ impl AmqpDeadLetters {
         let channel = within(ANSWER, connection.create_channel()).await;
         let channel = channel.map_err(|error| explain(&broker.address, stage, error))?;
         let letters = Self {
-            outlet: Outlet::new(broker.clone(), None, "redrive"),
+            publisher: PublisherConnection::new(broker.clone(), None, "redrive"),
             broker,
             places,
             connection,
@@ -51,7 +51,8 @@ impl AmqpDeadLetters {
         Ok(letters)
     }
 
-    /// How many are in the queue and with nobody. On a channel of its own: the broker closes it when there is no such queue.
+    /// How many are in the queue and with nobody. On a channel of its own: the broker closes it when there is no such
+    /// queue.
     async fn ready(&self) -> Result<u64, TransportError> {
         let queue = &self.places.dead_letters;
         let asked = async {
@@ -69,14 +70,14 @@ impl AmqpDeadLetters {
             .map_err(|error| explain(&self.broker.address, stage, error))
     }
 
-    async fn get(&self) -> Result<Option<(u64, Original)>, TransportError> {
+    async fn get(&self) -> Result<Option<(u64, ReceivedMessage)>, TransportError> {
         let queue = self.places.dead_letters.clone();
         let got = self.channel.basic_get(queue, BasicGetOptions::default());
         let got = within(ANSWER, got).await;
         let got = got.map_err(|error| away(&self.broker.address, error))?;
         Ok(got.map(|message| {
             let message = message.delivery;
-            let original = Original {
+            let original = ReceivedMessage {
                 exchange: message.exchange,
                 routing_key: message.routing_key,
                 properties: message.properties,
@@ -93,7 +94,7 @@ impl AmqpDeadLetters {
             .map_err(|error| away(&self.broker.address, error))
     }
 
-    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, Original>> {
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, ReceivedMessage>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,7 +134,7 @@ impl DeadLetters for AmqpDeadLetters {
             };
             if looks(&original) >= MOST_LOOKS {
                 let copy = self.places.refreshed(&original);
-                let outcome = self.outlet.send(std::slice::from_ref(&copy)).await.pop();
+                let outcome = self.publisher.send(std::slice::from_ref(&copy)).await.pop();
                 if matches!(outcome, Some(Ok(()))) {
                     // The copy comes at the end of the queue.
                     self.ack(tag).await?;
@@ -157,7 +158,7 @@ impl DeadLetters for AmqpDeadLetters {
                 .collect()
         };
         let known: Vec<Outgoing> = messages.iter().flatten().cloned().collect();
-        let mut outcomes = self.outlet.send(&known).await.into_iter();
+        let mut outcomes = self.publisher.send(&known).await.into_iter();
         let mut results = Vec::with_capacity(tokens.len());
         for (token, message) in tokens.iter().zip(messages) {
             let Some(message) = message else {
@@ -189,7 +190,7 @@ impl DeadLetters for AmqpDeadLetters {
         }
         // Only a closed channel is sure to have said all of it.
         let closed = within(ANSWER, self.connection.close(200, "done".into())).await;
-        self.outlet.close().await;
+        self.publisher.close().await;
         closed.map_err(|error| away(&self.broker.address, error))
     }
 }
@@ -206,7 +207,7 @@ fn letter(tag: u64, envelope: Envelope) -> BrokerDeadLetter {
 }
 
 /// How often a letter was delivered before.
-fn looks(original: &Original) -> u64 {
+fn looks(original: &ReceivedMessage) -> u64 {
     let table = original.properties.headers().as_ref();
     let count = table.and_then(|table| table.inner().get(DELIVERY_COUNT));
     count.and_then(headers::as_number).unwrap_or(0)

@@ -4,14 +4,14 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use ordered_core::event::Envelope;
 use ordered_core::transport::TransportError;
 
-use crate::original::Original;
+use crate::received_message::ReceivedMessage;
 use crate::{headers, names, properties};
 
 /// Delivery mode 2: the broker writes the message to disk.
 pub(crate) const PERSISTENT: u8 = 2;
 
 /// The event of a message; the body is shared, not copied.
-pub(crate) fn from_message(message: &Original, defer_prefix: &str) -> Envelope {
+pub(crate) fn from_message(message: &ReceivedMessage, defer_prefix: &str) -> Envelope {
     let properties = &message.properties;
     let table = properties.headers().as_ref();
     let millis = table
@@ -63,10 +63,10 @@ pub(crate) fn to_properties(envelope: &Envelope) -> Result<BasicProperties, Tran
 mod tests {
     use super::*;
 
-    fn message(properties: BasicProperties) -> Original {
-        Original {
+    fn message(properties: BasicProperties) -> ReceivedMessage {
+        ReceivedMessage {
             properties,
-            ..Original::default()
+            ..ReceivedMessage::default()
         }
     }
 

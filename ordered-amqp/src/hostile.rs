@@ -13,8 +13,8 @@ use proptest::sample::select;
 
 use crate::address::Address;
 use crate::envelope::{from_message, to_properties};
-use crate::original::Original;
 use crate::outgoing::Places;
+use crate::received_message::ReceivedMessage;
 use crate::{Amqp, names};
 
 /// Header names: those that mean something to the broker or to us, and any other.
@@ -38,7 +38,7 @@ fn name() -> impl Strategy<Value = ShortString> {
 }
 
 fn short(text: String) -> ShortString {
-    text[..text.floor_char_boundary(255)].into()
+    crate::outgoing::cut(&text, 255).into()
 }
 
 fn value() -> impl Strategy<Value = AMQPValue> {
@@ -77,7 +77,7 @@ fn table(value: impl Strategy<Value = AMQPValue>) -> impl Strategy<Value = Field
     btree_map(name(), value, 0..6).prop_map(FieldTable::from)
 }
 
-fn message() -> impl Strategy<Value = Original> {
+fn message() -> impl Strategy<Value = ReceivedMessage> {
     let parts = (
         proptest::option::of(table(value())),
         any::<Option<u64>>(),
@@ -94,7 +94,7 @@ fn message() -> impl Strategy<Value = Original> {
         if let Some(timestamp) = timestamp {
             properties = properties.with_timestamp(timestamp);
         }
-        Original {
+        ReceivedMessage {
             exchange: name.clone(),
             routing_key: name,
             properties,
@@ -127,7 +127,7 @@ fn any_message_is_read_and_copied() {
         assert_eq!(said, Some(&AMQPValue::LongString("malformed".into())));
         assert_eq!(dead.body, original.body);
         let deferred = places.deferred(&original, delay);
-        let again = Original {
+        let again = ReceivedMessage {
             properties: deferred.properties,
             body: deferred.body,
             ..original
@@ -249,7 +249,7 @@ fn any_name_of_a_queue_is_taken_or_refused() {
         if let Ok((_, topology, _)) = builder.validate() {
             topology
                 .places
-                .deferred(&Original::default(), Duration::MAX);
+                .deferred(&ReceivedMessage::default(), Duration::MAX);
         }
     });
 }

@@ -15,8 +15,8 @@ use crate::received::Received;
 /// How many commands of a channel RabbitMQ has on their way to a quorum queue at a time.
 const ON_THEIR_WAY: usize = 32;
 
-/// The consumer of one queue: a channel of its own, because delivery tags count on a channel, and one acknowledgement covers
-/// all before it.
+/// The consumer of one queue: a channel of its own, because delivery tags count on a channel, and one acknowledgement
+/// covers all before it.
 pub(crate) struct Lane {
     queue: ShortString,
     tokens: Tokens,
@@ -29,7 +29,8 @@ pub(crate) struct Lane {
     defer_prefix: String,
 }
 
-/// How the deliveries of one of several lanes are numbered, so that no two have one token: n lanes take each nth number.
+/// How the deliveries of one of several lanes are numbered, so that no two have one token: n lanes take each nth
+/// number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tokens {
     /// The last token of the session before.
@@ -167,23 +168,23 @@ impl Lane {
         lock(&self.window).acks.unsettled()
     }
 
-    /// Whether the broker has given deliveries since the lane has subscribed: of a queue that is given to one consumer at a time, it
-    /// is that consumer.
+    /// Whether the broker has given deliveries since the lane has subscribed: of a queue that is given to one consumer
+    /// at a time, it is that consumer.
     pub(crate) fn is_active(&self) -> bool {
         lock(&self.window).acks.last() > 0
     }
 
-    /// Settles under one lock, then sends what can be acknowledged. `settle` is given how many deliveries came over other channels
-    /// before.
+    /// Settles under one lock, then sends what can be acknowledged. `settle` is given how many deliveries came over
+    /// other channels before.
     pub(crate) fn settle(&self, settle: impl FnOnce(u64, &mut AckWindow)) -> Kept {
-        // Once more acknowledgements than this are kept back, all of them go: the rest of the prefetch is for what is at work.
-        // Several events of a key that are there together close their holes one after the other, so that a lesser number would
-        // send most acknowledgements one by one where keys are many. They go together, because RabbitMQ has so many commands for
-        // a quorum queue on their way and merges those that come meanwhile: sent as they come, they cost the broker half as much
-        // again.
+        // Once more acknowledgements than this are kept back, all of them go: the rest of the prefetch is for what is
+        // at work. Several events of a key that are there together close their holes one after the other, so that a
+        // lesser number would send most acknowledgements one by one where keys are many. They go together, because
+        // RabbitMQ has so many commands for a quorum queue on their way and merges those that come meanwhile: sent as
+        // they come, they cost the broker half as much again.
         let keep_at_most = usize::from(self.prefetch) / 4 * 3;
-        // So many that could go as one frame go at once. Fewer wait for a moment, in case others come: each frame costs the
-        // broker as much as some ten events, and brings new deliveries one by one.
+        // So many that could go as one frame go at once. Fewer wait for a moment, in case others come: each frame costs
+        // the broker as much as some ten events, and brings new deliveries one by one.
         let enough = usize::from(self.prefetch) / 16;
         let mut window = lock(&self.window);
         let before = window.before;
@@ -237,13 +238,14 @@ impl Lane {
         self.tokens.last(window.before + window.acks.last())
     }
 
-    /// Takes no more deliveries, until it is [given another consumer](Self::resume). Those that came already are the broker's
-    /// again once the channel is closed.
+    /// Takes no more deliveries, until it is [given another consumer](Self::resume). Those that came already are the
+    /// broker's again once the channel is closed.
     pub(crate) fn pause(&self) -> Option<Consumer> {
         lock(&self.consumer).take()
     }
 
-    /// Goes on with another consumer, and gives back the channel of the one before. What is unsettled of that one stays so.
+    /// Goes on with another consumer, and gives back the channel of the one before. What is unsettled of that one stays
+    /// so.
     pub(crate) fn resume(&self, (channel, consumer): (Channel, Consumer)) -> Channel {
         let mut current = lock(&self.consumer);
         let mut window = lock(&self.window);
@@ -257,7 +259,8 @@ impl Lane {
         lock(&self.window).channel.clone()
     }
 
-    /// Sends what is kept back and closes the channel. Where the broker gives the queue to one consumer at a time, `is_exclusive`.
+    /// Sends what is kept back and closes the channel. Where the broker gives the queue to one consumer at a time,
+    /// `is_exclusive`.
     pub(crate) async fn close(&self, is_exclusive: bool) -> lapin::Result<()> {
         let frames = self.flush();
         let channel = self.channel();
@@ -265,9 +268,10 @@ impl Lane {
         let tag = lock(&self.consumer).as_ref().map(Consumer::tag);
         match tag {
             Some(tag) if !is_exclusive => {
-                // In the same order on the wire, so that the broker has the acknowledgements when it closes. A channel of
-                // RabbitMQ has some of them on their way to a quorum queue and keeps the others, and what it keeps when it closes
-                // is lost. The answer of the queue to the cancellation comes behind those on their way, and lets the others go.
+                // In the same order on the wire, so that the broker has the acknowledgements when it closes. A channel
+                // of RabbitMQ has some of them on their way to a quorum queue and keeps the others, and what it keeps
+                // when it closes is lost. The answer of the queue to the cancellation comes behind those on their way,
+                // and lets the others go.
                 let cancelled = channel.basic_cancel(tag, BasicCancelOptions::default());
                 let _ = cancelled.await;
             }
@@ -279,8 +283,9 @@ impl Lane {
 
 /// Lets a channel pass on as many acknowledgements, as well as it can be seen to.
 ///
-/// A consumer that is the only one to get a queue's events must not be cancelled while some of them are with it: the next one would get
-/// those behind them first. Each answer to a question about the queue takes as long as some of the acknowledgements.
+/// A consumer that is the only one to get a queue's events must not be cancelled while some of them are with it: the
+/// next one would get those behind them first. Each answer to a question about the queue takes as long as some of the
+/// acknowledgements.
 pub(crate) async fn let_through(channel: &Channel, queue: &ShortString, frames: usize) {
     for _ in 0..=frames / ON_THEIR_WAY {
         let passive = QueueDeclareOptions::durable().passive();
@@ -292,8 +297,9 @@ pub(crate) async fn let_through(channel: &Channel, queue: &ShortString, frames: 
 }
 
 impl Window {
-    /// Hands the frames to lapin's thread, and does not wait until they are on their way. If one fails, so does the channel,
-    /// and the broker delivers again. Under the lock of the window, because an acknowledgement must not overtake one that covers it.
+    /// Hands the frames to lapin's thread, and does not wait until they are on their way. If one fails, so does the
+    /// channel, and the broker delivers again. Under the lock of the window, because an acknowledgement must not
+    /// overtake one that covers it.
     fn send(&self, acks: impl IntoIterator<Item = Ack>) {
         for Ack { tag, multiple } in acks {
             let sent = self.channel.basic_ack(tag, BasicAckOptions { multiple });

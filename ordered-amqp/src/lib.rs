@@ -21,19 +21,21 @@
 //! what it has delivered [20 times](https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling) otherwise.
 //! Give one that you declare yourself a dead-letter queue too, or no delivery limit.
 //!
-//! A queue that is there and was declared otherwise is used as it is. What of its arguments breaks a promise, a limit that drops the
-//! oldest events for instance, is told in the log when the transport starts, and refused with
+//! A queue that is there and was declared otherwise is used as it is. What of its arguments breaks a promise, a limit
+//! that drops the oldest events for instance, is told in the log when the transport starts, and refused with
 //! [`strict`](AmqpBuilder::strict). What an operator has set by a policy is not seen.
 //!
 //! # Exchanges
 //!
 //! [`AmqpBuilder::bind`] binds the queue to an exchange, [`AmqpBuilder::exchange`] says of which kind the exchange is,
-//! [`AmqpBuilder::argument`] gives the queue an argument, and [`AmqpBuilder::dead_letter_exchange`] lets dead letters go through an
-//! exchange. All of it is declared when the transport starts, by a publisher of the queue too, and again when the queue was deleted.
+//! [`AmqpBuilder::argument`] gives the queue an argument, and [`AmqpBuilder::dead_letter_exchange`] lets dead letters
+//! go through an exchange. All of it is declared when the transport starts, by a publisher of the queue too, and again
+//! when the queue was deleted.
 //!
 //! # Partitions
 //!
-//! [`AmqpBuilder::partitions`] spreads the events over several queues by their keys, each of which the broker gives to one worker at a time:
+//! [`AmqpBuilder::partitions`] spreads the events over several queues by their keys, each of which the broker gives to
+//! one worker at a time:
 //!
 //! | what | holds | declared as |
 //! |---|---|---|
@@ -42,8 +44,8 @@
 //! | `order-events.workers` | nothing: its consumers are the workers, which are counted by it | a durable classic queue |
 //! | the exchange `order-events.defer.<ms>` | | fanout, durable, before the queue of that name |
 //!
-//! A worker that gets the events of more partitions than its share hands some over, so that the workers come to have as many each. How, and
-//! what it means to change their number: `docs/partitions.md`.
+//! A worker that gets the events of more partitions than its share hands some over, so that the workers come to have as
+//! many each. How, and what it means to change their number: `docs/partitions.md`.
 //!
 //! # What becomes of a delivery
 //!
@@ -67,15 +69,16 @@
 //!
 //! # Looking at dead letters
 //!
-//! [`AmqpBuilder::dead_letters`] reads the queue of dead letters and puts them back, as `ordered dead` and `ordered redrive` do.
-//! To look at a message is a delivery, and RabbitMQ 4 drops a message of a quorum queue after twenty. So a letter that was
-//! delivered ten times is put at the end of its queue as a new message when it is looked at again.
+//! [`AmqpBuilder::dead_letters`] reads the queue of dead letters and puts them back, as `ordered dead` and
+//! `ordered redrive` do. To look at a message is a delivery, and RabbitMQ 4 drops a message of a quorum queue after
+//! twenty. So a letter that was delivered ten times is put at the end of its queue as a new message when it is looked
+//! at again.
 //!
 //! # Events
 //!
-//! Headers that are text, numbers or flags are in [`Envelope::headers`](ordered_core::event::Envelope), as text: of every
-//! type of AMQP but tables, arrays, nothing, and bytes that are not UTF-8. So the key, the seq or the id may be one:
-//! `seq = "header:version"`.
+//! Headers that are text, numbers or flags are in [`Envelope::headers`](ordered_core::event::Envelope), as text: of
+//! every type of AMQP but tables, arrays, nothing, and bytes that are not UTF-8. So the key, the seq or the id may be
+//! one: `seq = "header:version"`.
 //!
 //! The properties of a message are headers, too, with a prefix that is reserved for them:
 //!
@@ -90,33 +93,35 @@
 //! | `amqp.timestamp` | `timestamp`, in seconds; not where the header `timestamp_in_ms` says it more exactly |
 //! | `amqp.routing_key` | the routing key that the producer published with, also of an event that was deferred or redriven; not where it published to no exchange, since it is the name of the queue then |
 //!
-//! `#[ordered_handler(key = "header:amqp.routing_key", seq = "header:version", id = "header:amqp.message_id")]` takes all
-//! three from around the body. A publisher sends a reserved header as the property (the last two are not its to say); a header
-//! that a producer names so is dropped.
+//! `#[ordered_handler(key = "header:amqp.routing_key", seq = "header:version", id = "header:amqp.message_id")]` takes
+//! all three from around the body. A publisher sends a reserved header as the property (the last two are not its to
+//! say); a header that a producer names so is dropped.
 //!
 //! [`published_at`](ordered_core::event::Envelope) is the header `timestamp_in_ms`, else the property `timestamp`,
 //! which has seconds.
 //!
 //! # Credentials that change
 //!
-//! [`AmqpBuilder::credentials`] asks a callback, or a file with [`PasswordFile`](ordered_core::credentials::PasswordFile), at each
-//! connection. While RabbitMQ refuses the login, the transport tries again, and the worker is not ready. Refused for longer than
-//! [`AmqpBuilder::refused_for`], it ends with the error.
+//! [`AmqpBuilder::credentials`] asks a callback, or a file with
+//! [`PasswordFile`](ordered_core::credentials::PasswordFile), at each connection. While RabbitMQ refuses the login, the
+//! transport tries again, and the worker is not ready. Refused for longer than [`AmqpBuilder::refused_for`], it ends
+//! with the error.
 //!
 //! # When the broker is unavailable
 //!
-//! Starting fails with what to do about it. Later on the transport reconnects for ever (unless the login is refused); what was unsettled is
-//! delivered again, and tokens of the old connection settle nothing. Consuming and publishing have a connection each,
-//! so that acknowledgements get through while a broker that is short of memory [takes
+//! Starting fails with what to do about it. Later on the transport reconnects for ever (unless the login is refused);
+//! what was unsettled is delivered again, and tokens of the old connection settle nothing. Consuming and publishing
+//! have a connection each, so that acknowledgements get through while a broker that is short of memory [takes
 //! nothing](https://www.rabbitmq.com/docs/alarms#effects-on-publishers).
 //!
 //! # When a queue is deleted
 //!
-//! What was in it is gone; the transport declares it again and goes on. Two mistakes of RabbitMQ before 4.0 stand in the
-//! way, and are worked around: the server may consume from the new quorum queue by itself, in the name of a consumer of the
-//! old one, and then deliver to nobody (so the consumer asks to be cancelled instead, which an old server refuses for a
-//! quorum queue, with an error in its log, and is then made to by a limit of the channel); and it may never again read from
-//! a connection that was publishing to the queue (so a connection that owes a confirm for ten seconds is replaced).
+//! What was in it is gone; the transport declares it again and goes on. Two mistakes of RabbitMQ before 4.0 stand in
+//! the way, and are worked around: the server may consume from the new quorum queue by itself, in the name of a
+//! consumer of the old one, and then deliver to nobody (so the consumer asks to be cancelled instead, which an old
+//! server refuses for a quorum queue, with an error in its log, and is then made to by a limit of the channel); and it
+//! may never again read from a connection that was publishing to the queue (so a connection that owes a confirm for ten
+//! seconds is replaced).
 //!
 //! RabbitMQ 3.10 or later.
 //!
@@ -130,10 +135,8 @@ mod address;
 mod backoff;
 mod broker;
 mod builder;
-mod copies;
 mod dead_letters;
 mod delay;
-mod driver;
 mod envelope;
 mod exchange;
 mod failure;
@@ -144,17 +147,19 @@ mod hostile;
 mod lane;
 mod leader;
 mod names;
-mod original;
 mod outgoing;
-mod outlet;
-mod outlet_link;
 mod partitions;
 mod properties;
 mod publisher;
+mod publisher_connection;
+mod publisher_link;
 mod queue_facts;
 mod queues;
 mod quiet;
 mod received;
+mod received_message;
+mod reconnect;
+mod republish;
 mod session;
 mod shared;
 mod spread;

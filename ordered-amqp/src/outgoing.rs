@@ -8,7 +8,7 @@ use ordered_core::transport::Reason;
 use crate::delay::Delay;
 use crate::envelope::PERSISTENT;
 use crate::exchange::Binding;
-use crate::original::Original;
+use crate::received_message::ReceivedMessage;
 use crate::{headers, names};
 
 /// A reason longer than this is cut: headers have to fit into one frame, which may be as small as 4 KiB.
@@ -32,7 +32,8 @@ pub(crate) struct Outgoing {
 pub(crate) struct Places {
     pub(crate) queue: ShortString,
     pub(crate) dead_letters: ShortString,
-    /// Through which exchange dead letters go, with the name of their queue as the routing key; the default exchange is empty.
+    /// Through which exchange dead letters go, with the name of their queue as the routing key; the default exchange is
+    /// empty.
     pub(crate) dead_letter_exchange: ShortString,
     pub(crate) defer_prefix: String,
     /// The exchange that puts events into partitions, where there are some.
@@ -41,14 +42,15 @@ pub(crate) struct Places {
 
 impl Places {
     /// The message again, for the queue of a delay.
-    pub(crate) fn deferred(&self, original: &Original, time: Duration) -> Outgoing {
+    pub(crate) fn deferred(&self, original: &ReceivedMessage, time: Duration) -> Outgoing {
         let delay = Delay::at_least(time);
         let mut headers = self.headers(original);
         keep_place(original, &mut headers);
         let queue: ShortString = delay.queue(&self.defer_prefix).into();
         let (exchange, routing_key) = match self.partitions {
             None => (ShortString::default(), queue),
-            // With the routing key that it has, so that it comes back to the partition of its key, whichever that is then.
+            // With the routing key that it has, so that it comes back to the partition of its key, whichever that is
+            // then.
             Some(_) => (queue, original_key(original)),
         };
         Outgoing {
@@ -64,7 +66,7 @@ impl Places {
     /// The message again, with the reason, for the queue of dead letters. It was consumed from `queue`.
     pub(crate) fn dead_letter(
         &self,
-        original: &Original,
+        original: &ReceivedMessage,
         reason: &Reason,
         queue: &str,
     ) -> Outgoing {
@@ -108,7 +110,7 @@ impl Places {
     }
 
     /// A dead letter as it was, for the queue that it came from, or for the partition that its key has now.
-    pub(crate) fn redriven(&self, letter: &Original) -> Outgoing {
+    pub(crate) fn redriven(&self, letter: &ReceivedMessage) -> Outgoing {
         let all = self.headers(letter);
         let said = |name: &str| all.inner().get(name).and_then(headers::as_text);
         let mut table = FieldTable::default();
@@ -141,7 +143,7 @@ impl Places {
     }
 
     /// The partition that RabbitMQ itself has taken the letter out of.
-    fn partition_of(&self, letter: &Original) -> Option<ShortString> {
+    fn partition_of(&self, letter: &ReceivedMessage) -> Option<ShortString> {
         let table = letter.properties.headers().as_ref()?;
         let queue = headers::as_text(table.inner().get("x-first-death-queue")?)?;
         let number = queue.strip_prefix(self.queue.as_str())?.strip_prefix('.')?;
@@ -150,7 +152,7 @@ impl Places {
     }
 
     /// A dead letter again, as it is.
-    pub(crate) fn refreshed(&self, letter: &Original) -> Outgoing {
+    pub(crate) fn refreshed(&self, letter: &ReceivedMessage) -> Outgoing {
         let place = (ShortString::default(), self.dead_letters.clone());
         self.copy_to(place, letter, self.headers(letter))
     }
@@ -158,7 +160,7 @@ impl Places {
     fn copy_to(
         &self,
         (exchange, routing_key): (ShortString, ShortString),
-        original: &Original,
+        original: &ReceivedMessage,
         headers: FieldTable,
     ) -> Outgoing {
         Outgoing {
@@ -171,7 +173,7 @@ impl Places {
         }
     }
 
-    fn headers(&self, original: &Original) -> FieldTable {
+    fn headers(&self, original: &ReceivedMessage) -> FieldTable {
         let table = original.properties.headers().as_ref();
         table
             .map(|table| headers::copy(table, &self.defer_prefix))
@@ -180,7 +182,7 @@ impl Places {
 
     /// The properties of a copy: those of the message, except the `expiration`, by which the copy would vanish, and
     /// the `user_id`, which the broker takes only from that user (<https://www.rabbitmq.com/docs/validated-user-id>).
-    fn properties(&self, original: &Original, headers: FieldTable) -> BasicProperties {
+    fn properties(&self, original: &ReceivedMessage, headers: FieldTable) -> BasicProperties {
         let from = &original.properties;
         let mut copy = BasicProperties::default().with_delivery_mode(PERSISTENT);
         if !headers.inner().is_empty() {
@@ -208,9 +210,9 @@ impl Places {
     }
 }
 
-/// Writes where the message was published to into the headers of a copy, which goes to a queue directly. Where the message
-/// did so too, there is nothing to keep.
-fn keep_place(original: &Original, headers: &mut FieldTable) {
+/// Writes where the message was published to into the headers of a copy, which goes to a queue directly. Where the
+/// message did so too, there is nothing to keep.
+fn keep_place(original: &ReceivedMessage, headers: &mut FieldTable) {
     if let Some((exchange, routing_key)) = original.published_to() {
         headers::insert(headers, names::EXCHANGE, &exchange);
         headers::insert(headers, names::ROUTING_KEY, &routing_key);
@@ -218,7 +220,7 @@ fn keep_place(original: &Original, headers: &mut FieldTable) {
 }
 
 /// The routing key that the message was published with.
-fn original_key(original: &Original) -> ShortString {
+fn original_key(original: &ReceivedMessage) -> ShortString {
     let published = original
         .published_to()
         .and_then(|(_, key)| ShortString::try_new(key).ok());
@@ -226,8 +228,10 @@ fn original_key(original: &Original) -> ShortString {
 }
 
 /// The beginning of a text, of at most this many bytes.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let ends = (0..=most.min(text.len())).rev();
+    let mut ends = ends.filter(|end| text.is_char_boundary(*end));
+    &text[..ends.next().unwrap_or(0)]
 }
 
 #[cfg(test)]
@@ -247,15 +251,15 @@ mod tests {
     }
 
     /// The places of a queue with partitions, and a message that came through them.
-    fn partitioned() -> (Places, Original) {
+    fn partitioned() -> (Places, ReceivedMessage) {
         let places = Places {
             partitions: Some("q.partitions".into()),
             ..places()
         };
-        let original = Original {
+        let original = ReceivedMessage {
             exchange: "q.partitions".into(),
             routing_key: "order-1".into(),
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         (places, original)
     }
@@ -268,8 +272,8 @@ mod tests {
     }
 
     /// The message as the broker hands over what was sent.
-    fn delivered(sent: Outgoing) -> Original {
-        Original {
+    fn delivered(sent: Outgoing) -> ReceivedMessage {
+        ReceivedMessage {
             exchange: sent.exchange,
             routing_key: sent.routing_key,
             properties: sent.properties,
@@ -302,9 +306,9 @@ mod tests {
         let mut table = FieldTable::default();
         headers::insert(&mut table, names::PARTITIONS, "elsewhere");
         headers::insert(&mut table, names::QUEUE, "elsewhere");
-        let original = Original {
+        let original = ReceivedMessage {
             properties: BasicProperties::default().with_headers(table),
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         let dead = delivered(places().dead_letter(&original, &malformed(), "q"));
         assert_eq!(place(&places().redriven(&dead)), ("", "q"));
@@ -314,9 +318,9 @@ mod tests {
     fn what_rabbitmq_took_out_of_a_partition_goes_back_there() {
         let mut table = FieldTable::default();
         headers::insert(&mut table, "x-first-death-queue", "q.3");
-        let letter = |table| Original {
+        let letter = |table| ReceivedMessage {
             properties: BasicProperties::default().with_headers(table),
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         assert_eq!(place(&places().redriven(&letter(table))), ("", "q.3"));
         let mut other = FieldTable::default();
@@ -330,16 +334,17 @@ mod tests {
             dead_letter_exchange: "letters".into(),
             ..places()
         };
-        let original = Original {
+        let original = ReceivedMessage {
             exchange: "shop".into(),
             routing_key: "eu.orders".into(),
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         let letter = delivered(places.dead_letter(&original, &malformed(), "q"));
         let again = delivered(places.redriven(&letter));
         let expected = ("shop".to_owned(), "eu.orders".to_owned());
         assert_eq!(again.published_to(), Some(expected));
-        let straight = delivered(places.dead_letter(&Original::default(), &malformed(), "q"));
+        let straight =
+            delivered(places.dead_letter(&ReceivedMessage::default(), &malformed(), "q"));
         assert_eq!(delivered(places.redriven(&straight)).published_to(), None);
     }
 
@@ -352,9 +357,9 @@ mod tests {
             .with_expiration("1000".into())
             .with_user_id("somebody".into())
             .with_delivery_mode(1);
-        let original = Original {
+        let original = ReceivedMessage {
             properties,
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         let expected = BasicProperties::default()
             .with_content_type("application/json".into())
@@ -372,7 +377,7 @@ mod tests {
             kind: ReasonKind::Malformed,
             text: "ü".repeat(2_000),
         };
-        let dead = places().dead_letter(&Original::default(), &reason, "q");
+        let dead = places().dead_letter(&ReceivedMessage::default(), &reason, "q");
         let headers = dead.properties.headers().clone().unwrap();
         let read = headers::read(&headers, "q.defer");
         assert_eq!(read[names::REASON], "malformed");

@@ -17,7 +17,8 @@ use crate::names;
 /// Each is a quorum queue with a log and, on each node, a process of its own.
 pub(crate) const MOST: u16 = 256;
 
-/// The kinds of exchanges that hash the routing key, the better one first: of the first kind few keys move when queues are added.
+/// The kinds of exchanges that hash the routing key, the better one first: of the first kind few keys move when queues
+/// are added.
 const HASHES: [&str; 2] = ["x-consistent-hash", "x-modulus-hash"];
 /// The routing key of a binding to such an exchange: how many shares of the hashes the queue gets.
 pub(crate) const SHARE: &str = "1";
@@ -28,8 +29,8 @@ pub(crate) struct Partitions {
     pub(crate) count: u16,
     /// It puts an event into one of them, by its routing key.
     pub(crate) exchange: ShortString,
-    /// Each worker consumes it and gets nothing, so that they can be counted: RabbitMQ does not count the consumers of a quorum
-    /// queue that wait for the active one to end.
+    /// Each worker consumes it and gets nothing, so that they can be counted: RabbitMQ does not count the consumers of
+    /// a quorum queue that wait for the active one to end.
     pub(crate) workers: ShortString,
     /// Where an event that is published has its key, in place of the one it names: a header or a field of its JSON.
     key: Option<String>,
@@ -63,8 +64,8 @@ impl Partitions {
         (0..self.count).map(name).collect()
     }
 
-    /// Declares the exchange, of a kind that the server has, and remembers which that is. On connections of its own: RabbitMQ
-    /// closes the one over which it is asked for a kind that it does not know.
+    /// Declares the exchange, of a kind that the server has, and remembers which that is. On connections of its own:
+    /// RabbitMQ closes the one over which it is asked for a kind that it does not know.
     pub(crate) async fn choose(&self, broker: &Broker) -> Result<(), TransportError> {
         if self.kind.get().is_some() {
             return Ok(());
@@ -121,8 +122,8 @@ impl Partitions {
 
     /// With what an event is published, so that it comes to the partition of its key.
     ///
-    /// An event without a key goes to any. So do several with keys of which a routing key of AMQP cannot hold the whole, but
-    /// those of one key to one.
+    /// An event without a key goes to any. So do several with keys of which a routing key of AMQP cannot hold the
+    /// whole, but those of one key to one.
     pub(crate) fn routing_key(&self, event: &Event) -> ShortString {
         let envelope = event.envelope();
         let said = self.key.as_deref();

@@ -7,7 +7,7 @@ use lapin::types::ShortString;
 use ordered_core::transport::TransportError;
 
 use crate::names::{self, PROPERTY_PREFIX};
-use crate::original::Original;
+use crate::received_message::ReceivedMessage;
 
 /// What a producer says in a property of text.
 macro_rules! texts {
@@ -27,7 +27,11 @@ macro_rules! texts {
 ///
 /// The routing key is left out where there was no exchange: it is the name of the queue then. The timestamp, which has
 /// seconds, is left out where a header has the milliseconds.
-pub(crate) fn read(message: &Original, has_millis: bool, headers: &mut BTreeMap<String, String>) {
+pub(crate) fn read(
+    message: &ReceivedMessage,
+    has_millis: bool,
+    headers: &mut BTreeMap<String, String>,
+) {
     let properties = &message.properties;
     macro_rules! read {
         ($($name:literal $get:ident $set:ident,)*) => {
@@ -47,7 +51,8 @@ pub(crate) fn read(message: &Original, has_millis: bool, headers: &mut BTreeMap<
     }
 }
 
-/// Whether a header of this name is made of a property, or reserved for one. A header that a producer names so is dropped.
+/// Whether a header of this name is made of a property, or reserved for one. A header that a producer names so is
+/// dropped.
 pub(crate) fn is_reserved(header: &str) -> bool {
     header.starts_with(PROPERTY_PREFIX)
 }
@@ -97,10 +102,10 @@ mod tests {
         for name in TEXTS {
             envelope.headers.insert(name.into(), format!("of {name}"));
         }
-        let message = Original {
+        let message = ReceivedMessage {
             properties: to_properties(&envelope).unwrap(),
             body: envelope.body.clone(),
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         assert_eq!(message.properties.headers(), &None);
         assert_eq!(from_message(&message, "q.defer"), envelope);
@@ -121,19 +126,19 @@ mod tests {
         let mut table = lapin::types::FieldTable::default();
         crate::headers::insert(&mut table, "amqp.message_id", "forged");
         crate::headers::insert(&mut table, "amqp.unknown", "forged");
-        let message = Original {
+        let message = ReceivedMessage {
             properties: BasicProperties::default().with_headers(table),
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         assert_eq!(from_message(&message, "q.defer").headers, BTreeMap::new());
     }
 
     #[test]
     fn the_routing_key_is_told_where_an_exchange_was_published_to() {
-        let message = |exchange: &str| Original {
+        let message = |exchange: &str| ReceivedMessage {
             exchange: exchange.into(),
             routing_key: "eu.orders".into(),
-            ..Original::default()
+            ..ReceivedMessage::default()
         };
         let headers = |message| from_message(&message, "q.defer").headers;
         assert_eq!(headers(message("")), BTreeMap::new());

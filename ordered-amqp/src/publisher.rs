@@ -10,21 +10,21 @@ use crate::envelope;
 use crate::failure::{PRECONDITION_FAILED, away, reply_code};
 use crate::frame::TooLarge;
 use crate::outgoing::Outgoing;
-use crate::outlet::{NotSent, Outlet};
 use crate::partitions::Partitions;
+use crate::publisher_connection::{NotSent, PublisherConnection};
 use crate::topology::Topology;
 
 /// Publishes events, persistently and with the broker's confirm.
 ///
-/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed. Many
-/// calls may run at once: each has a channel for itself, on one connection. While the broker is short of memory or disk, nothing
-/// is sent, and calls answer that it is busy.
+/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed.
+/// Many calls may run at once: each has a channel for itself, on one connection. While the broker is short of memory or
+/// disk, nothing is sent, and calls answer that it is busy.
 pub struct AmqpPublisher {
     broker: Broker,
     topology: Option<Topology>,
     exchange: ShortString,
     route: Route,
-    outlet: Outlet,
+    publisher: PublisherConnection,
 }
 
 /// How the routing key of an event is found.
@@ -78,7 +78,7 @@ impl AmqpPublisher {
             topology: topology.clone(),
             exchange,
             route,
-            outlet: Outlet::new(broker, topology, "publisher"),
+            publisher: PublisherConnection::new(broker, topology, "publisher"),
         }
     }
 
@@ -105,13 +105,13 @@ impl AmqpPublisher {
         if let Some(topology) = &self.topology {
             topology.ensure(&connection, &self.broker.address).await?;
         }
-        self.outlet.adopt(connection).await;
+        self.publisher.adopt(connection).await;
         Ok(self)
     }
 
     /// Closes the connection, if there is one. Publishing afterwards makes a new one.
     pub async fn close(&self) {
-        self.outlet.close().await;
+        self.publisher.close().await;
     }
 
     fn message(&self, event: &Event) -> Result<Outgoing, TransportError> {
@@ -131,15 +131,15 @@ impl AmqpPublisher {
         })
     }
 
-    /// An event that the broker will not have, because it is too large for instance, closes the channel for all that are on it,
-    /// and the broker does not say which it was: they are sent again, each by itself.
+    /// An event that the broker will not have, because it is too large for instance, closes the channel for all that
+    /// are on it, and the broker does not say which it was: they are sent again, each by itself.
     async fn find_refused(&self, sent: &[Outgoing], fates: &mut [Result<(), NotSent>]) {
         if sent.len() == 1 || !fates.iter().any(is_refusal) {
             return;
         }
         for (message, fate) in sent.iter().zip(fates) {
             if is_refusal(fate) {
-                let mut alone = self.outlet.send(std::slice::from_ref(message)).await;
+                let mut alone = self.publisher.send(std::slice::from_ref(message)).await;
                 *fate = alone.pop().unwrap_or(Err(NotSent::Unconfirmed));
             }
         }
@@ -218,7 +218,7 @@ fn routing_key_of(event: &Event) -> Result<ShortString, TransportError> {
 #[async_trait]
 impl Publish for AmqpPublisher {
     async fn send(&self, events: &[Event]) -> Vec<Result<(), TransportError>> {
-        if self.outlet.is_blocked().await {
+        if self.publisher.is_blocked().await {
             let blocked = || TransportError::busy(self.blocked());
             return events.iter().map(|_| Err(blocked())).collect();
         }
@@ -234,7 +234,7 @@ impl Publish for AmqpPublisher {
                 Err(error) => outcomes.push(Some(error)),
             }
         }
-        let mut fates = self.outlet.send(&sent).await;
+        let mut fates = self.publisher.send(&sent).await;
         self.find_refused(&sent, &mut fates).await;
         let mut fates = fates.into_iter().zip(sent);
         let outcomes = outcomes.into_iter().map(|refused| match refused {
@@ -250,7 +250,7 @@ impl Publish for AmqpPublisher {
     }
 
     fn flow(&self) -> Flow {
-        if self.outlet.was_blocked() {
+        if self.publisher.was_blocked() {
             Flow::Blocked {
                 why: self.blocked(),
             }

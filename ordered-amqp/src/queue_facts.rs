@@ -1,8 +1,8 @@
 //! What a queue that somebody else declared is declared with, and which promise that breaks.
 //!
-//! AMQP has no way to ask. But RabbitMQ refuses to declare a queue that is there with other arguments, and says which one differs
-//! and what it is. So the queue is declared, and what the refusal says is put in, until there is none. What an operator has
-//! set by a policy does not show in this way.
+//! AMQP has no way to ask. But RabbitMQ refuses to declare a queue that is there with other arguments, and says which
+//! one differs and what it is. So the queue is declared, and what the refusal says is put in, until there is none. What
+//! an operator has set by a policy does not show in this way.
 
 use std::fmt;
 
@@ -35,8 +35,8 @@ impl fmt::Display for BrokenPromise {
     }
 }
 
-/// How the queue, which is there, is declared: probably with these arguments. Nothing where the user may not ask like this, or
-/// the broker says it otherwise.
+/// How the queue, which is there, is declared: probably with these arguments. Nothing where the user may not ask like
+/// this, or the broker says it otherwise.
 pub(crate) async fn ask(
     connection: &Connection,
     queue: &str,

@@ -18,7 +18,8 @@ pub struct AmqpQueue {
     pub role: QueueRole,
     /// How many events wait in it. Those that were delivered and are not settled yet are not among them.
     pub waiting: u64,
-    /// How many consumers it has. Of a partition the one that gets the events is counted, and not those that wait for it to end.
+    /// How many consumers it has. Of a partition the one that gets the events is counted, and not those that wait for
+    /// it to end.
     pub consumers: u64,
 }
 

@@ -1,8 +1,8 @@
 //! A runtime for lapin under which it does not log.
 //!
-//! What lapin logs as an error is what it returns, and what this crate then tells with its meaning. Some of it is no error at
-//! all: whether a queue is there, and what an old server takes, can only be found out by a refusal. Whoever wants to see what lapin
-//! does turns its target on for debugging: `RUST_LOG=info,lapin=debug`.
+//! What lapin logs as an error is what it returns, and what this crate then tells with its meaning. Some of it is no
+//! error at all: whether a queue is there, and what an old server takes, can only be found out by a refusal. Whoever
+//! wants to see what lapin does turns its target on for debugging: `RUST_LOG=info,lapin=debug`.
 
 use std::cell::RefCell;
 

@@ -1,20 +1,20 @@
 use lapin::message::Delivery as Message;
 use ordered_core::event::Envelope;
 
-use crate::original::Original;
+use crate::received_message::ReceivedMessage;
 use crate::{envelope, headers};
 
 /// A message as it came in, read.
 pub(crate) struct Received {
     pub(crate) tag: u64,
-    pub(crate) original: Box<Original>,
+    pub(crate) original: Box<ReceivedMessage>,
     pub(crate) envelope: Envelope,
     pub(crate) redelivered: bool,
 }
 
 impl Received {
     pub(crate) fn read(message: Message, defer_prefix: &str) -> Self {
-        let original = Box::new(Original {
+        let original = Box::new(ReceivedMessage {
             exchange: message.exchange,
             routing_key: message.routing_key,
             properties: message.properties,

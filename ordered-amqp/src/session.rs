@@ -95,8 +95,8 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Session {
-    /// Consumes from all queues. The first of several is another one in each worker, so that those that start together do not
-    /// all come first to the same ones.
+    /// Consumes from all queues. The first of several is another one in each worker, so that those that start together
+    /// do not all come first to the same ones.
     pub(crate) async fn consume(
         connection: Connection,
         opening: Opening<'_>,
@@ -224,8 +224,8 @@ impl Session {
         }
     }
 
-    /// Settles those that are this session's, each under the lock of its lane, then sends what can be acknowledged. `settle` is given the
-    /// lane, its window and the delivery tag, and may give something back.
+    /// Settles those that are this session's, each under the lock of its lane, then sends what can be acknowledged.
+    /// `settle` is given the lane, its window and the delivery tag, and may give something back.
     pub(crate) fn settle<T, R>(
         &self,
         settlements: impl IntoIterator<Item = (Token, T)>,
@@ -345,8 +345,9 @@ impl Session {
     }
 }
 
-/// How many deliveries may be unsettled on each of so many channels. Of several most are idle where there are other workers, so each gets
-/// twice its part, and few are not divided; how many are given out in all is bounded where they are received. A prefetch of 0 would mean no limit.
+/// How many deliveries may be unsettled on each of so many channels. Of several most are idle where there are other
+/// workers, so each gets twice its part, and few are not divided; how many are given out in all is bounded where they
+/// are received. A prefetch of 0 would mean no limit.
 fn prefetch(max_unsettled: usize, lanes: usize) -> u16 {
     let each = match lanes {
         0 | 1 => max_unsettled,

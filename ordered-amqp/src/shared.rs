@@ -8,18 +8,18 @@ use tokio_util::task::TaskTracker;
 use crate::broker::Broker;
 use crate::builder::Consuming;
 use crate::failure::away;
-use crate::outlet::Outlet;
+use crate::publisher_connection::PublisherConnection;
 use crate::session::{Opening, Session};
 use crate::subscribe::Subscription;
 use crate::topology::Topology;
 
-/// What the transport, its driver and the copies on their way have in common.
+/// What the transport, the task that reconnects it, and the copies on their way have in common.
 pub(crate) struct Shared {
     pub(crate) broker: Broker,
     pub(crate) topology: Topology,
     pub(crate) consuming: Consuming,
     pub(crate) subscription: Subscription,
-    pub(crate) outlet: Outlet,
+    pub(crate) publisher: PublisherConnection,
     /// The tasks that bring copies to other queues.
     pub(crate) sending: TaskTracker,
     /// The session that consumes now. A watch, because `receive` waits for the next one.
@@ -43,7 +43,7 @@ enum Phase {
 
 impl Shared {
     pub(crate) fn new(broker: Broker, topology: Topology, consuming: Consuming) -> Self {
-        let outlet = Outlet::new(
+        let publisher = PublisherConnection::new(
             broker.clone(),
             Some(topology.clone()),
             "dead letters and deferred",
@@ -53,7 +53,7 @@ impl Shared {
             topology,
             consuming,
             subscription: Subscription::default(),
-            outlet,
+            publisher,
             sending: TaskTracker::new(),
             session: watch::Sender::new(None),
             closing: watch::Sender::new(false),

@@ -1,10 +1,11 @@
 //! How workers share the partitions of a queue.
 //!
-//! Each worker consumes all of them, and the broker gives each to one: the one that came first, and when that is gone the next. So
-//! whoever starts first has all. From time to time a worker asks the broker how many workers there are (the consumers of a queue in which
-//! there is nothing, since those that wait for a partition are not counted), and if it gets the events of more partitions than its share, it hands the others over: it goes to the end of the line, finishes what it has, and closes the channel.
-//! The broker tells nobody which consumer it has chosen, so a partition counts as a worker's once events came. One without events is
-//! nobody's load.
+//! Each worker consumes all of them, and the broker gives each to one: the one that came first, and when that is gone
+//! the next. So whoever starts first has all. From time to time a worker asks the broker how many workers there are
+//! (the consumers of a queue in which there is nothing, since those that wait for a partition are not counted), and if
+//! it gets the events of more partitions than its share, it hands the others over: it goes to the end of the line,
+//! finishes what it has, and closes the channel. The broker tells nobody which consumer it has chosen, so a partition
+//! counts as a worker's once events came. One without events is nobody's load.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -94,8 +95,8 @@ async fn hand_over(
         .subscription
         .open(connection, queue.as_str(), tag, lane.prefetch());
     let next = within(ANSWER, next).await?;
-    // Kept until its channel is closed: to drop a consumer cancels it, and the next one would get what comes after those that are
-    // still here.
+    // Kept until its channel is closed: to drop a consumer cancels it, and the next one would get what comes after
+    // those that are still here.
     let _paused = lane.pause();
     let until = Instant::now() + patience;
     while lane.unsettled() > 0 && Instant::now() < until {

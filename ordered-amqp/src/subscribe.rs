@@ -8,10 +8,10 @@ use crate::failure::{self, PRECONDITION_FAILED};
 
 /// The wish to consume from a queue, and to be told when that queue is gone.
 ///
-/// Before RabbitMQ 4.0 a queue that is deleted and declared again at once is consumed by the server itself in the name of
-/// the old consumer, unless that has asked for its end. What a quorum queue then delivers is thrown away by the server,
-/// which has forgotten in between that it consumes (`handle_consuming_queue_down_or_eol` in its `rabbit_channel.erl`): the
-/// queue counts it as delivered, and nobody ever gets it.
+/// Before RabbitMQ 4.0 a queue that is deleted and declared again at once is consumed by the server itself in the name
+/// of the old consumer, unless that has asked for its end. What a quorum queue then delivers is thrown away by the
+/// server, which has forgotten in between that it consumes (`handle_consuming_queue_down_or_eol` in its
+/// `rabbit_channel.erl`): the queue counts it as delivered, and nobody ever gets it.
 #[derive(Debug, Default)]
 pub(crate) struct Subscription {
     /// The server does not take the wish for this queue, as old ones do not for quorum queues.

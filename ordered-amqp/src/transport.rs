@@ -13,7 +13,7 @@ use crate::failure::has_no_leader;
 use crate::leader::{ELECTION, Leaderless};
 use crate::publisher::AmqpPublisher;
 use crate::shared::Shared;
-use crate::{copies, driver};
+use crate::{reconnect, republish};
 
 /// A consumer of one queue of RabbitMQ.
 ///
@@ -21,7 +21,7 @@ use crate::{copies, driver};
 pub struct Amqp {
     shared: Arc<Shared>,
     // A std mutex: it is held to put the handle in and to take it out.
-    driver: Mutex<Option<JoinHandle<()>>>,
+    reconnecting: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Amqp {
@@ -37,8 +37,11 @@ impl Amqp {
         let (broker, topology, consuming) = builder.validate()?;
         let shared = Arc::new(Shared::new(broker, topology, consuming));
         shared.check().await?;
-        let driver = Mutex::new(None);
-        Ok(Self { shared, driver })
+        let reconnecting = Mutex::new(None);
+        Ok(Self {
+            shared,
+            reconnecting,
+        })
     }
 
     /// A publisher for the same queue, with a connection of its own that is made when it is first needed.
@@ -50,8 +53,10 @@ impl Amqp {
         AmqpPublisher::to_queue(broker.clone(), topology.clone())
     }
 
-    fn driver(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reconnecting(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.reconnecting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,9 +98,11 @@ impl Transport for Amqp {
         };
         let session = Arc::new(opened.inspect_err(|_| self.shared.begin_again())?);
         let (shared, first) = (Arc::clone(&self.shared), Arc::clone(&session));
-        // Here and not only in the driver, so that `receive` and `settle` find it at once.
+        // Here and not only where it reconnects, so that `receive` and `settle` find it at once.
         self.shared.session.send_replace(Some(session));
-        *self.driver() = Some(tokio::spawn(driver::drive(shared, intake, first)));
+        *self.reconnecting() = Some(tokio::spawn(reconnect::keep_connected(
+            shared, intake, first,
+        )));
         tracing::info!(
             address = %self.shared.broker.address,
             queue = self.shared.topology.places.queue.as_str(),
@@ -151,7 +158,7 @@ impl Transport for Amqp {
             return Ok(());
         }
         // A task, so that a caller who drops this future does not leave deliveries neither here nor there.
-        let sending = copies::send(Arc::clone(&self.shared), session, copies);
+        let sending = republish::send(Arc::clone(&self.shared), session, copies);
         let sent = self.shared.sending.spawn(sending).await;
         sent.unwrap_or_else(|error| {
             Err(TransportError::unavailable("the runtime is shutting down").with_source(error))
@@ -160,16 +167,16 @@ impl Transport for Amqp {
 
     async fn close(&self) -> Result<(), TransportError> {
         self.shared.end();
-        let driver = self.driver().take();
-        if let Some(driver) = driver {
+        let reconnecting = self.reconnecting().take();
+        if let Some(reconnecting) = reconnecting {
             // It ends by itself; an error would be its panic, which has been reported.
-            let _ = driver.await;
+            let _ = reconnecting.await;
         }
         // Copies that a dropped `settle` left behind, too: their originals are acknowledged before the channel closes.
         self.shared.sending.close();
         self.shared.sending.wait().await;
         let session = self.shared.session.send_replace(None);
-        self.shared.outlet.close().await;
+        self.shared.publisher.close().await;
         let Some(session) = session else {
             return Ok(());
         };
@@ -184,8 +191,8 @@ impl Transport for Amqp {
 impl Drop for Amqp {
     fn drop(&mut self) {
         self.shared.end();
-        if let Some(driver) = self.driver().take() {
-            driver.abort();
+        if let Some(reconnecting) = self.reconnecting().take() {
+            reconnecting.abort();
         }
         if let Some(session) = self.shared.session.send_replace(None) {
             session.flush();

@@ -46,7 +46,8 @@ pub(crate) async fn dead_letters(broker: &BrokerArgs) -> Result<Box<dyn DeadLett
 )]
 pub(crate) struct QueueLine {
     pub(crate) queue: String,
-    /// What it is to the workers: `events`, `partition`, `workers` (nothing is in it: its consumers are the workers) or `dead letters`.
+    /// What it is to the workers: `events`, `partition`, `workers` (nothing is in it: its consumers are the workers) or
+    /// `dead letters`.
     pub(crate) role: &'static str,
     pub(crate) waiting: u64,
     pub(crate) consumers: u64,

@@ -23,3 +23,16 @@ pub fn write_with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::
     }
     Ok(())
 }
+
+/// Makes the text of errors with their causes their `Debug`, too.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! debug_as_text {
+    ($($error:ty),+) => {$(
+        impl ::std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                $crate::write_with_causes(self, f)
+            }
+        }
+    )+};
+}

@@ -9,10 +9,17 @@ pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("without words")
 }
 
+/// The last place up to `most` bytes at which a text can be cut.
+pub(crate) fn cut_before(text: &str, most: usize) -> usize {
+    let places = (0..=most.min(text.len())).rev();
+    let mut places = places.filter(|place| text.is_char_boundary(*place));
+    places.next().unwrap_or(0)
+}
+
 /// The beginning of a text of more than so many bytes.
 pub(crate) fn shortened(mut text: String, most: usize) -> String {
     if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
+        text.truncate(cut_before(&text, most));
         text.push('…');
     }
     text

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 pub use ordered_core::event::{Envelope, EventId, Seq};
 pub use ordered_core::handler::{
-    ClockValue, Context, Decoded, EventIdValue, EventPlace, EventPlaces, FromContext, HandledTypes,
-    Handler, HandlerError, HandlerOptions, IntoOutcome, KeyValue, Malformed, MissingState,
-    OnExhausted, OnPassed, OnRepeat, OnStateLoss, SeqValue, States, cloud_event, cloud_event_id,
-    composite_key, header, json_event, json_field_as_id, json_fields, sns_message,
+    ClockValue, Context, Decode, Decoded, EventIdValue, EventPlace, EventPlaces, FromContext,
+    HandledTypes, Handler, HandlerError, HandlerOptions, IntoOutcome, KeyValue, Malformed,
+    MissingState, OnExhausted, OnPassed, OnRepeat, OnStateLoss, SeqValue, States, cloud_event,
+    cloud_event_id, composite_key, header, json_event, json_field_as_id, json_fields, sns_message,
 };
 pub use ordered_core::protocol::{GapPolicy, Order, Stamp, Start};
 

@@ -17,8 +17,8 @@ use crate::connect::{self, ConnectError};
 use crate::prometheus::{Prometheus, PrometheusError};
 use crate::{Worker, shutdown_signal};
 
-/// Several handlers in one process, each with a queue and a group of its own: one store, one shutdown for all, and one error
-/// that ends all of them in order.
+/// Several handlers in one process, each with a queue and a group of its own: one store, one shutdown for all, and one
+/// error that ends all of them in order.
 ///
 /// ```no_run
 /// # use ordered_events::ordered_handler;
@@ -46,9 +46,9 @@ use crate::{Worker, shutdown_signal};
 ///
 /// # What is shared
 ///
-/// All workers of the app are given one store, and with Redis that is one connection. Each queue has connections of its own: to
-/// RabbitMQ one that consumes, and one that publishes dead letters and deferred events once there are some; to Kafka a consumer,
-/// since a consumer belongs to one group; to SQS a pool of HTTP connections.
+/// All workers of the app are given one store, and with Redis that is one connection. Each queue has connections of its
+/// own: to RabbitMQ one that consumes, and one that publishes dead letters and deferred events once there are some; to
+/// Kafka a consumer, since a consumer belongs to one group; to SQS a pool of HTTP connections.
 #[must_use = "an app does nothing until it runs"]
 #[derive(Default)]
 pub struct App {
@@ -138,8 +138,8 @@ impl App {
         .worker(move |worker| worker.settings(settings.clone())))
     }
 
-    /// An app with the URLs in `ORDERED_TRANSPORT` and `ORDERED_STORE`. All workers have the settings of the other variables, see
-    /// [`Settings::from_env`], unless [`worker`](Self::worker) says otherwise.
+    /// An app with the URLs in `ORDERED_TRANSPORT` and `ORDERED_STORE`. All workers have the settings of the other
+    /// variables, see [`Settings::from_env`], unless [`worker`](Self::worker) says otherwise.
     ///
     /// # Errors
     /// When one of the two is not set, a variable cannot be read, and as [`App::connect`].
@@ -230,8 +230,9 @@ impl App {
         self
     }
 
-    /// Serves the metrics of the process at `/metrics` of this address for as long as the app runs, and how its workers are at
-    /// `/live` and `/ready`, each 200 where it is so of all of them: `.metrics(Prometheus::install()?, ([127, 0, 0, 1], 9464))`.
+    /// Serves the metrics of the process at `/metrics` of this address for as long as the app runs, and how its workers
+    /// are at `/live` and `/ready`, each 200 where it is so of all of them:
+    /// `.metrics(Prometheus::install()?, ([127, 0, 0, 1], 9464))`.
     #[cfg(feature = "prometheus")]
     pub fn metrics(mut self, prometheus: Prometheus, address: impl Into<SocketAddr>) -> Self {
         self.metrics = Some((prometheus, address.into()));
@@ -279,7 +280,8 @@ impl App {
         self.run_until(shutdown_signal()).await
     }
 
-    /// Runs until `shutdown` is done; then all workers drain. Where one of them ends with an error, the others drain, too.
+    /// Runs until `shutdown` is done; then all workers drain. Where one of them ends with an error, the others drain,
+    /// too.
     ///
     /// # Errors
     /// As [`App::build`], and that of the worker that ended first.

@@ -73,9 +73,9 @@ const STORES: &str =
     "redis://, rediss://, redis+unix://, redis+sentinel://, rediss+sentinel://, memory://";
 const TRANSPORTS: &str = "amqp://, amqps://, sqs://, kafka://, memory://";
 
-/// The store at a URL: `redis://[[user]:password@]host[:port][/db]`, `rediss://` and, for a master that Sentinels watch,
-/// `redis+sentinel://[[user]:password@]host[:port],…/master[/db]` (feature `redis`), or `memory://name`, which lives in this
-/// process and is the same for all who name it.
+/// The store at a URL: `redis://[[user]:password@]host[:port][/db]`, `rediss://` and, for a master that Sentinels
+/// watch, `redis+sentinel://[[user]:password@]host[:port],…/master[/db]` (feature `redis`), or `memory://name`, which
+/// lives in this process and is the same for all who name it.
 ///
 /// # Errors
 /// When the URL is of no known kind, its feature is off, or the store does not answer.
@@ -138,8 +138,8 @@ where
 }
 
 /// A consumer of a queue at a URL: `amqp://[user:password@]host[:port][/vhost]` and `amqps://` (feature `amqp`),
-/// `sqs://[?region=…&endpoint=…]` (feature `sqs`), `kafka://host[:port],…[?group=…&security=…]` (feature `kafka`), where the queue is
-/// the topic, or `memory://name`, which lives in this process.
+/// `sqs://[?region=…&endpoint=…]` (feature `sqs`), `kafka://host[:port],…[?group=…&security=…]` (feature `kafka`),
+/// where the queue is the topic, or `memory://name`, which lives in this process.
 ///
 /// # Errors
 /// When the URL is of no known kind, its feature is off, or it cannot be read. The broker is asked first

@@ -29,8 +29,9 @@ pub use ordered_core::event::{Envelope, EventId, Key, Seq};
 #[cfg(feature = "admin")]
 pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
-    Backoff, CloudEvent, Context, ContextParts, FromContext, Handler, HandlerError, Next,
-    OnExhausted, OnPassed, OnRepeat, OnStateLoss, Permanent, RetryAfter, Router, State, Unhandled,
+    Backoff, CloudEvent, Context, ContextParts, Decode, FromContext, Handler, HandlerError,
+    Malformed, Next, OnExhausted, OnPassed, OnRepeat, OnStateLoss, Permanent, RetryAfter, Router,
+    State, Unhandled,
 };
 pub use ordered_core::protocol::{Fence, GapPolicy, Order, Start, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
@@ -143,7 +144,19 @@ pub use ordered_sqs::Sqs;
 #[doc(hidden)]
 pub mod __private;
 
-/// The examples of the guide are tests.
+/// The examples of the guides are tests.
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../../docs/several-handlers.md")]
 struct SeveralHandlers;
+
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../../docs/other-formats.md")]
+struct OtherFormats;
+
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../../docs/moving-an-existing-consumer.md")]
+struct MovingAnExistingConsumer;
+
+#[cfg(all(doctest, feature = "macros", feature = "prometheus"))]
+#[doc = include_str!("../../docs/deploying.md")]
+struct Deploying;

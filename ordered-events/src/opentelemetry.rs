@@ -13,8 +13,8 @@ use ordered_core::handler::Context;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// Makes the span that the event's headers `traceparent` and `tracestate` name the parent of the handler's. Does nothing
-/// where they name none, or where no layer of `tracing-opentelemetry` listens.
+/// Makes the span that the event's headers `traceparent` and `tracestate` name the parent of the handler's. Does
+/// nothing where they name none, or where no layer of `tracing-opentelemetry` listens.
 ///
 /// For [`WorkerBuilder::on_span`](ordered_core::worker::WorkerBuilder::on_span).
 pub fn continue_trace(span: &Span, context: &Context) {

@@ -6,15 +6,15 @@ use tokio::sync::watch;
 /// How a shell reports a process that SIGINT has ended.
 const INTERRUPTED: i32 = 130;
 
-/// How often the process was asked to stop. A thread of its own counts, so that it also does where the application's runtime
-/// is blocked.
+/// How often the process was asked to stop. A thread of its own counts, so that it also does where the application's
+/// runtime is blocked.
 static ASKED: OnceLock<watch::Sender<u32>> = OnceLock::new();
 
 /// Done when the process is asked to stop: SIGINT (Ctrl-C) or SIGTERM. What most workers run until.
 ///
-/// Asked a second time, the process ends the drain of its workers: handlers that still run are stopped, and their events run
-/// again elsewhere ([`end_drains`]). Asked a third time, it exits at once with the code 130, which is like a crash: nothing is
-/// lost, but the keys of its workers go on elsewhere only once their leases are over.
+/// Asked a second time, the process ends the drain of its workers: handlers that still run are stopped, and their
+/// events run again elsewhere ([`end_drains`]). Asked a third time, it exits at once with the code 130, which is like a
+/// crash: nothing is lost, but the keys of its workers go on elsewhere only once their leases are over.
 ///
 /// # Panics
 /// When the operating system does not let the process listen for signals.

@@ -52,8 +52,9 @@ impl Worker {
             .shared_transport(transport))
     }
 
-    /// A worker on the URLs in `ORDERED_TRANSPORT`, `ORDERED_QUEUE` and `ORDERED_STORE`, with the settings that have a variable,
-    /// such as `ORDERED_CONCURRENCY`: see [`Settings::from_env`]. What the builder says after this goes before it.
+    /// A worker on the URLs in `ORDERED_TRANSPORT`, `ORDERED_QUEUE` and `ORDERED_STORE`, with the settings that have a
+    /// variable, such as `ORDERED_CONCURRENCY`: see [`Settings::from_env`]. What the builder says after this goes
+    /// before it.
     ///
     /// # Errors
     /// When one of the three is not set, a variable cannot be read, and as [`Worker::connect`].

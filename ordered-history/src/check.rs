@@ -7,9 +7,9 @@ use super::{Event, History, Outcome, What};
 /// What is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
-    /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed, or was put
-    /// aside or skipped. By [`Rules`] it may start a few events earlier: after the same worker got those before it done, or
-    /// in one run with them.
+    /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed, or was
+    /// put aside or skipped. By [`Rules`] it may start a few events earlier: after the same worker got those before it
+    /// done, or in one run with them.
     Order,
     /// An event commits once, after its handler got done.
     Once,
@@ -86,8 +86,15 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     /// Ends the leases that are over at this time.
     fn lapse(&mut self, now: u64) {
-        let over = self.leases.extract_if(.., |_, until| *until <= now);
-        for (worker, _) in over {
+        let mut over = Vec::new();
+        self.leases.retain(|worker, until| {
+            let is_over = *until <= now;
+            if is_over {
+                over.push(*worker);
+            }
+            !is_over
+        });
+        for worker in over {
             self.lapsed.insert(worker);
             self.keys.values_mut().for_each(|key| key.excuse(worker));
         }

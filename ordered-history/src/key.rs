@@ -288,8 +288,8 @@ impl<'a> KeyHistory<'a> {
         }
     }
 
-    /// Whether the event stands in a run whose first event might start, or every event from the next one was got done by the same
-    /// worker before that run.
+    /// Whether the event stands in a run whose first event might start, or every event from the next one was got done
+    /// by the same worker before that run.
     fn may_run_ahead(&self, start: &Start<'_>, rules: Rules) -> bool {
         let next = self
             .done_to

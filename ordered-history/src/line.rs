@@ -85,8 +85,8 @@ pub enum What {
         /// Why.
         reason: String,
     },
-    /// The key was moved past these seqs without a commit: an operator skipped them, a producer said that they would never
-    /// come, or their gap had lasted too long. What is published under them must turn up elsewhere all the same:
+    /// The key was moved past these seqs without a commit: an operator skipped them, a producer said that they would
+    /// never come, or their gap had lasted too long. What is published under them must turn up elsewhere all the same:
     /// [put aside](What::PutAside), [late](What::Late) or [dead-lettered](What::DeadLettered).
     Skipped {
         /// The key.

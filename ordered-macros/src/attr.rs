@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, LitStr, Path, Token};
+use syn::{Expr, Ident, LitStr, Path, Token, TypePath};
 
 use crate::errors::Errors;
 use crate::field::FieldPath;
@@ -12,11 +12,12 @@ use crate::key_path::KeyPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 36] = [
+const OPTIONS: [(&str, &str); 37] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
     ("envelope", "envelope = \"cloudevents\""),
+    ("decode", "decode = \"MessagePack\""),
     ("group", "group = \"billing\""),
     ("on", "on = \"OrderCreated\""),
     ("event_type", "event_type = \"header:x-event-type\""),
@@ -73,6 +74,8 @@ pub(crate) struct Options {
     pub(crate) clock: Option<FieldPath>,
     pub(crate) max_producers: Option<u64>,
     pub(crate) envelope: Option<Envelope>,
+    /// What reads the body, where it is not JSON.
+    pub(crate) decode: Option<TypePath>,
     pub(crate) group: Option<LitStr>,
     /// The types of the events that it handles.
     pub(crate) on: Option<Vec<LitStr>>,
@@ -323,6 +326,7 @@ impl Options {
             "max_producers" => self.max_producers = Some(value::integer(setting, 1..=U32)?),
             "coalesce" => self.coalesce = Some(value::yes_or_no(setting)?),
             "envelope" => self.envelope = Some(value::choice(setting, &ENVELOPE)?),
+            "decode" => self.decode = Some(value::type_path(setting)?),
             "group" => self.group = Some(value::text(setting)?),
             "on" => self.on = Some(value::texts(setting)?),
             "event_type" => self.event_type = Some(value::outside(setting)?),

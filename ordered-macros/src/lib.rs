@@ -47,6 +47,7 @@ use crate::model::Model;
 /// | `max_producers` | integer, from 1 | With `order = "causal"`: how many producers a key has at the most. One more halts it. | `64` |
 /// | `id` | field, or `"digest:body"` | What makes it this event: a repetition has the same id. Of any type that implements `Display`. `"digest:body"` makes it of the bytes of the body, for events without an id and a seq. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
 /// | `envelope` | `"cloudevents"` or `"sns"` | What the body has around the event. See [below](#events-in-an-envelope). | the body is the event |
+/// | `decode` | type | What reads the body, where it is not JSON: a type that implements `Decode`. See [below](#other-formats-than-json). | the body is JSON |
 /// | `group` | text | The name under which the progress is kept: each group has its own. | the function's name |
 /// | `on` | text, or several in brackets | The types of the events that the function handles. See [below](#one-function-for-each-type-of-event). | all events |
 /// | `event_type` | header or place in the JSON | Where an event says its type, with `on`. | where events usually have it, see [below](#one-function-for-each-type-of-event) |
@@ -104,7 +105,7 @@ use crate::model::Model;
 /// - The event's type must be as visible as the handler: a `pub` handler wants a `pub` event.
 /// - It cannot be generic.
 ///
-/// An event is read as JSON. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
+/// An event is read as JSON, unless `decode` says otherwise. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
 /// 0 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
 ///
 /// # Keys of several parts
@@ -128,6 +129,13 @@ use crate::model::Model;
 ///
 /// A message that names its content encoding, `gzip`, `deflate` or `zstd`, is decompressed before all of that, with the
 /// feature `compression`. More than the worker's `max_body_bytes` does not come out of it.
+///
+/// # Other formats than JSON
+///
+/// `decode = "MessagePack"` names a type of yours that implements `Decode`: it makes the event of the body. The event's type then
+/// needs no `Deserialize`. Key, seq and id are fields or headers, and no places in JSON. Without an `id` it is made of the key,
+/// the seq and the bytes of the body. A type of event (`on`) is looked for in headers. An event that cannot be decoded keeps its
+/// place only where key and seq are in headers; otherwise it is dead-lettered.
 ///
 /// # Other orders
 ///

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use quote::ToTokens;
-use syn::{Expr, ExprLit, Lit, LitStr, Path};
+use syn::{Expr, ExprLit, Lit, LitStr, Path, TypePath};
 
 use crate::attr::Setting;
 use crate::duration;
@@ -157,6 +157,16 @@ pub(crate) fn path(setting: &Setting) -> syn::Result<Path> {
             .parse_with(Path::parse_mod_style)
             .or_else(|_| wrong(setting, "takes the path of a module, in quotes")),
         _ => wrong(setting, "takes the path of a module, in quotes"),
+    }
+}
+
+/// The path of a type, with its parameters.
+pub(crate) fn type_path(setting: &Setting) -> syn::Result<TypePath> {
+    match literal(setting)? {
+        Some(Lit::Str(text)) => text
+            .parse()
+            .or_else(|_| wrong(setting, "takes the path of a type, in quotes")),
+        _ => wrong(setting, "takes the path of a type, in quotes"),
     }
 }
 

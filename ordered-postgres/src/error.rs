@@ -10,12 +10,13 @@ use tokio_postgres::error::SqlState;
 use crate::migrate::NOT_MIGRATED;
 
 /// A failure of the database, or something that it will not do. The message says what to do about it.
-#[derive(Debug)]
 pub struct PostgresError {
     kind: PostgresErrorKind,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
+
+ordered_core::debug_as_text!(PostgresError);
 
 /// What to make of a [`PostgresError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

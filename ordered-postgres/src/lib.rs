@@ -1,7 +1,7 @@
 //! Postgres for `ordered`: the outbox with its relay, and the inbox.
 //!
-//! An application stages its events in the transaction that causes them; [`Outbox`] numbers them there. A relay publishes
-//! what is committed, in order per key. `docs/outbox.md` is the guide.
+//! An application stages its events in the transaction that causes them; [`Outbox`] numbers them there. A relay
+//! publishes what is committed, in order per key. `docs/outbox.md` is the guide.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;

@@ -46,8 +46,8 @@ const VERSIONS: &str = "create table if not exists ordered_migrations (
     applied_at timestamptz not null default clock_timestamp()
 )";
 
-/// Creates the tables and functions that are missing, in the first schema of the connection's search path, all or nothing.
-/// Returns the versions that were applied. It may run any number of times, from several programs at once.
+/// Creates the tables and functions that are missing, in the first schema of the connection's search path, all or
+/// nothing. Returns the versions that were applied. It may run any number of times, from several programs at once.
 ///
 /// # Errors
 /// When rights are missing, the server is a replica, or the tables are those of a later version.

@@ -180,7 +180,8 @@ impl Connections {
 }
 
 /// A connection for [`migrate`](crate::migrate()), [`status`](crate::status) and [`repair`](crate::repair), where the
-/// application has none at hand. It ends with the client. With `sslmode=require` in the address it is encrypted (feature `tls`).
+/// application has none at hand. It ends with the client. With `sslmode=require` in the address it is encrypted
+/// (feature `tls`).
 ///
 /// # Errors
 /// When the address is none, nobody answers there, or the user may not connect.

@@ -28,13 +28,14 @@ pub struct RepairRequest {
     pub to: Seq,
     /// Who asks: a worker or a person.
     pub by: String,
-    /// Whether seqs that were never staged are declared to never come, with a gap-fill, so that the key goes on. For workers
-    /// that have a later event.
+    /// Whether seqs that were never staged are declared to never come, with a gap-fill, so that the key goes on. For
+    /// workers that have a later event.
     pub fill: bool,
 }
 
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RepairStatus {
     /// The number of the request.
     pub id: i64,
@@ -54,8 +55,8 @@ pub struct RepairStatus {
     pub removed: i64,
 }
 
-/// Asks the relay of the key for events. The request stays until a relay has answered it. Where the same is asked already, and
-/// not answered, the number of that request comes back.
+/// Asks the relay of the key for events. The request stays until a relay has answered it. Where the same is asked
+/// already, and not answered, the number of that request comes back.
 ///
 /// # Errors
 /// As every statement.
@@ -63,7 +64,8 @@ pub struct RepairStatus {
 /// # Cancel safety
 /// A dropped future has asked, or has not; asking again does no harm.
 pub async fn ask(client: &Client, request: &RepairRequest) -> Result<i64, PostgresError> {
-    // It writes what is there once more where the request is open already, since only rows that are written are returned.
+    // It writes what is there once more where the request is open already, since only rows that are written are
+    // returned.
     let query = "insert into ordered_repairs as repair (group_name, key, shard, from_seq, to_seq, asked_by, fill, next_seq)
          values ($1, $2, ordered_shard($2), $3, $4, $5, $6, $3)
          on conflict (key, group_name, from_seq, to_seq) where answered_at is null
@@ -126,8 +128,8 @@ pub async fn requests(
         .collect())
 }
 
-/// Asks the outbox for events that do not come, for a worker with `on_gap = "repair"`. What was never staged is declared to
-/// never come, so that the key goes on.
+/// Asks the outbox for events that do not come, for a worker with `on_gap = "repair"`. What was never staged is
+/// declared to never come, so that the key goes on.
 #[derive(Debug, Clone)]
 pub struct OutboxRepair {
     pool: Connections,

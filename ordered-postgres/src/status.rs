@@ -19,7 +19,8 @@ pub struct Pending {
     pub events: i64,
     /// How long the oldest of them has waited.
     pub oldest: Option<Duration>,
-    /// The transaction that has been open for longest of those that hold events back, in whatever database of the server.
+    /// The transaction that has been open for longest of those that hold events back, in whatever database of the
+    /// server.
     pub oldest_transaction: Option<OpenTransaction>,
 }
 
@@ -40,6 +41,7 @@ pub struct OpenTransaction {
 
 /// A relay, as the database knows it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct RelayStatus {
     /// Its name; empty for the shards that no relay has.
     pub name: String,
@@ -68,6 +70,7 @@ pub struct LaggingKey {
 
 /// The outbox as a whole.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct OutboxStatus {
     /// What waits.
     pub pending: Pending,

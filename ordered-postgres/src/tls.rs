@@ -1,8 +1,8 @@
 //! What the address says about encryption: `sslmode` and `sslrootcert`.
 //!
-//! Where TLS is asked for, the server's certificate and its name are always checked, also with `require`, which the programs of
-//! Postgres understand as "encrypted by whomever". Without `sslmode`, and with `prefer` and `allow`, connections are not
-//! encrypted: most servers of Debian offer TLS with a certificate that nobody signed.
+//! Where TLS is asked for, the server's certificate and its name are always checked, also with `require`, which the
+//! programs of Postgres understand as "encrypted by whomever". Without `sslmode`, and with `prefer` and `allow`,
+//! connections are not encrypted: most servers of Debian offer TLS with a certificate that nobody signed.
 
 use std::borrow::Cow;
 

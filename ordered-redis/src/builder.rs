@@ -54,9 +54,9 @@ impl RedisStoreBuilder {
 
     /// Into how many buckets the keys of a group are spread. Default 1, and on a cluster 16.
     ///
-    /// Each bucket that a batch touches costs one script call, so on one server more are only slower. On a cluster each lies on
-    /// one node: there, a few for each node that is to take a share. It is recorded in Redis when a group is first opened; from
-    /// then on a worker with another number is refused.
+    /// Each bucket that a batch touches costs one script call, so on one server more are only slower. On a cluster each
+    /// lies on one node: there, a few for each node that is to take a share. It is recorded in Redis when a group is
+    /// first opened; from then on a worker with another number is refused.
     pub fn buckets(mut self, buckets: u32) -> Self {
         self.buckets = Some(buckets);
         self
@@ -84,16 +84,16 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Who is asked for the password at each connection, and for the user where it says one, in place of those of the address: a
-    /// closure `|| async { Ok(Credentials::password(…)) }`, or a
+    /// Who is asked for the password at each connection, and for the user where it says one, in place of those of the
+    /// address: a closure `|| async { Ok(Credentials::password(…)) }`, or a
     /// [`PasswordFile`](ordered_core::credentials::PasswordFile). Not for a cluster.
     pub fn credentials(mut self, source: impl CredentialSource) -> Self {
         self.credentials = Some(SharedCredentials::new(source));
         self
     }
 
-    /// How long Redis may refuse the login after it has let us in once: until then it is tried again, and beyond it the worker
-    /// ends with the error. Default 5 minutes. A login that is refused at start is an error at once.
+    /// How long Redis may refuse the login after it has let us in once: until then it is tried again, and beyond it the
+    /// worker ends with the error. Default 5 minutes. A login that is refused at start is an error at once.
     pub fn refused_for(mut self, longest: Duration) -> Self {
         self.refused_for = longest;
         self
@@ -107,7 +107,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Certificates in PEM of the authorities that are trusted for `rediss://`, in place of those that the system trusts.
+    /// Certificates in PEM of the authorities that are trusted for `rediss://`, in place of those that the system
+    /// trusts.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn ca_certificates(mut self, pem: impl Into<String>) -> Self {
@@ -135,8 +136,8 @@ impl RedisStoreBuilder {
         Ok(address)
     }
 
-    /// Connects. While Sentinels name no server that takes writes, because one is just failing over, it waits for up to 15
-    /// seconds.
+    /// Connects. While Sentinels name no server that takes writes, because one is just failing over, it waits for up to
+    /// 15 seconds.
     ///
     /// # Errors
     /// When a setting or the address is wrong, or the server cannot be reached or refuses the user; the message says

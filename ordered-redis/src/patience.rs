@@ -13,8 +13,8 @@ use crate::error::passes_soon;
 const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Repeats what fails because of the state of the server, for 15 seconds. A wrong address, a wrong password or a setting of the
-/// server is told at once.
+/// Repeats what fails because of the state of the server, for 15 seconds. A wrong address, a wrong password or a
+/// setting of the server is told at once.
 pub(crate) async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,

@@ -34,8 +34,8 @@ impl Operation {
         load
     }
 
-    /// The beginning of a call, with the structures of the bucket that has this tag. Next come so many more keys, and then
-    /// the arguments: about so many, with so many bytes.
+    /// The beginning of a call, with the structures of the bucket that has this tag. Next come so many more keys, and
+    /// then the arguments: about so many, with so many bytes.
     pub(crate) fn call(&self, tag: &str, keys: usize, arguments: usize, bytes: usize) -> Cmd {
         let keys = self.structures.len() + keys;
         let mut call = Cmd::with_capacity(3 + keys + arguments, 64 + bytes);

@@ -68,8 +68,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Sends the commands in one pipeline. The connection is given up if it broke, if an answer did not come in time, or if
-    /// the server says that it is not, or not now, the one to ask. The next call then makes another.
+    /// Sends the commands in one pipeline. The connection is given up if it broke, if an answer did not come in time,
+    /// or if the server says that it is not, or not now, the one to ask. The next call then makes another.
     pub(crate) async fn send(&self, commands: Vec<Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
         if commands.is_empty() {
             return Ok(Vec::new());
@@ -90,8 +90,8 @@ impl Server {
         answers
     }
 
-    /// The answers; where the login is refused, and not for long yet, an error that passes. Passwords are changed in several
-    /// places, one after the other.
+    /// The answers; where the login is refused, and not for long yet, an error that passes. Passwords are changed in
+    /// several places, one after the other.
     fn unless_refused(
         &self,
         answers: RedisResult<Vec<RedisResult<Value>>>,

@@ -9,8 +9,8 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// rustls has one provider of cryptography for the whole process. Where the application has installed none, and what is compiled
-/// in leaves the choice open (none or several), rustls panics; so one is installed here.
+/// rustls has one provider of cryptography for the whole process. Where the application has installed none, and what is
+/// compiled in leaves the choice open (none or several), rustls panics; so one is installed here.
 pub(crate) fn ensure_provider() {
     if CryptoProvider::get_default().is_none() {
         // Refused where someone was faster, and then theirs is used.
@@ -37,7 +37,8 @@ pub(crate) fn client(node: ConnectionInfo, authorities: Option<&str>) -> RedisRe
     Client::build_with_tls(node, trusting(authorities))
 }
 
-/// What rustls has against the server, or against the certificates that are to be trusted, if that is why there is no connection.
+/// What rustls has against the server, or against the certificates that are to be trusted, if that is why there is no
+/// connection.
 pub(crate) fn objection(error: &RedisError) -> Option<&dyn Error> {
     let cause = error.source()?;
     // The client shares its errors.

@@ -62,8 +62,8 @@ impl SqsBuilder {
     /// within the [`wait`](SqsBuilder::wait).
     ///
     /// What is unsettled is shown to others before that, so that only this process waits. With less time, or none, the
-    /// call is cut off; a message that SQS gives it nevertheless is not lost, but out of sight of all for the visibility
-    /// timeout, and on a FIFO queue its group with it.
+    /// call is cut off; a message that SQS gives it nevertheless is not lost, but out of sight of all for the
+    /// visibility timeout, and on a FIFO queue its group with it.
     pub fn close_within(mut self, time: Duration) -> Self {
         self.options.close_within = Some(time);
         self
@@ -84,8 +84,8 @@ impl SqsBuilder {
         self
     }
 
-    /// Whether to refuse a queue whose attributes break a promise, such as a redrive policy that takes events away after a few
-    /// receives. The default is no: then the log says so when the transport starts.
+    /// Whether to refuse a queue whose attributes break a promise, such as a redrive policy that takes events away
+    /// after a few receives. The default is no: then the log says so when the transport starts.
     pub fn strict(mut self, strict: bool) -> Self {
         self.options.strict = strict;
         self
@@ -116,8 +116,8 @@ impl SqsBuilder {
     /// JSON. A header [`MESSAGE_DEDUPLICATION_ID`](crate::names::MESSAGE_DEDUPLICATION_ID) goes before it. An event
     /// without any gets an id of its own, so that only a repeated call is recognised.
     ///
-    /// A FIFO queue drops a second event of the same id for five minutes without a word. When the second has another seq,
-    /// that leaves a gap.
+    /// A FIFO queue drops a second event of the same id for five minutes without a word. When the second has another
+    /// seq, that leaves a gap.
     pub fn message_deduplication(mut self, name: impl Into<String>) -> Self {
         self.options.message_deduplication = Some(name.into());
         self

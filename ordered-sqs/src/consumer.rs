@@ -8,18 +8,18 @@ use tracing::warn;
 
 use crate::calls::{self, Change};
 use crate::dead_letters::DeadLetters;
-use crate::facts::Facts;
 use crate::failure::Failure;
 use crate::ledger::{Entry, Ledger};
 use crate::link::Link;
 use crate::message::Incoming;
+use crate::queue_attributes::QueueAttributes;
 use crate::report::Report;
 
 /// A consumer at work, shared by its tasks and the worker's calls.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) link: Arc<Link>,
-    pub(crate) facts: Facts,
+    pub(crate) facts: QueueAttributes,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) ledger: Ledger,
     /// Held over a round of extensions, which takes calls: what sets a message's time in another way waits for the
@@ -37,7 +37,7 @@ impl Consumer {
         intake: Intake,
         worker: Option<WorkerFacts>,
     ) -> Result<Self, TransportError> {
-        let facts = Facts::ask(&link).await?;
+        let facts = QueueAttributes::ask(&link).await?;
         let dead_letters = DeadLetters::open(&link, &facts).await?;
         let report = Report {
             queue: &link.queue,

@@ -5,11 +5,11 @@ use ordered_core::event::Envelope;
 use ordered_core::transport::{Reason, TransportError};
 use tracing::{info, warn};
 
-use crate::facts::Facts;
 use crate::failure::{Failure, FailureKind};
 use crate::link::Link;
 use crate::message::{self, Incoming, Outgoing, encode, text_attribute};
 use crate::names;
+use crate::queue_attributes::QueueAttributes;
 
 /// How much of the reason's sentence is kept.
 const MAX_TEXT: usize = 2_000;
@@ -29,7 +29,7 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     /// Finds the queue, or makes it.
-    pub(crate) async fn open(link: &Link, facts: &Facts) -> Result<Self, TransportError> {
+    pub(crate) async fn open(link: &Link, facts: &QueueAttributes) -> Result<Self, TransportError> {
         let (queue, account, may_create) = match (&link.options.dead_letter_queue, &facts.redrive) {
             (Some(queue), _) => (queue.clone(), None, link.options.create_dead_letter_queue),
             (None, Some(redrive)) => (redrive.queue.clone(), redrive.account.as_deref(), false),

@@ -7,8 +7,8 @@ use tracing::{debug, warn};
 use crate::calls::Change;
 use crate::consumer::Consumer;
 use crate::failure::Failure;
-use crate::hold::Hold;
 use crate::options::seconds;
+use crate::visibility::Visibility;
 
 /// No round of calls takes longer, so that the next one can try again.
 const MAX_ROUND: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ async fn round(consumer: &Consumer, due: Vec<(Token, String)>, visibility: Durat
         debug!(queue, "no answer to an extension yet");
         return;
     };
-    let hold = Hold::new(asked, Instant::now(), visibility);
+    let hold = Visibility::new(asked, Instant::now(), visibility);
     let mut groups = Vec::new();
     for (token, result) in tokens.into_iter().zip(results) {
         match result {

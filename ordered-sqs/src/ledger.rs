@@ -6,8 +6,8 @@ use ordered_core::transport::{Delivery, Token};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::hold::Hold;
 use crate::message::Incoming;
+use crate::visibility::Visibility;
 
 /// Everything that the broker has given us and that is not settled yet.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct Pages {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) message: Incoming,
-    pub(crate) hold: Hold,
+    pub(crate) hold: Visibility,
     /// When it came: its whole time with us may be twelve hours at the most.
     pub(crate) received: Instant,
 }
@@ -165,7 +165,7 @@ impl Ledger {
     }
 
     /// Notes that a message is ours for longer.
-    pub(crate) fn renewed(&self, token: Token, hold: Hold) {
+    pub(crate) fn renewed(&self, token: Token, hold: Visibility) {
         if let Some(entry) = self.lock().entries.get_mut(&token) {
             entry.hold = hold;
         }

@@ -18,10 +18,11 @@
 //!
 //! # The URL
 //!
-//! `sqs://[KEY:SECRET@]QUEUE[?region=…][&endpoint=…][&account=…][&message_group=…]`, with everything optional: the queue may
-//! be given with [`SqsBuilder::queue`], `account` is that of a queue of somebody else, `message_group` is what
-//! [`SqsBuilder::message_group`] says, and key and secret (percent-encoded) are meant for emulators. Elsewhere leave them to the [usual chain][chain], which also knows `AWS_ENDPOINT_URL_SQS`. Profiles of
-//! `aws sso login` need this crate's feature `sso`.
+//! `sqs://[KEY:SECRET@]QUEUE[?region=…][&endpoint=…][&account=…][&message_group=…]`, with everything optional: the
+//! queue may be given with [`SqsBuilder::queue`], `account` is that of a queue of somebody else, `message_group` is
+//! what [`SqsBuilder::message_group`] says, and key and secret (percent-encoded) are meant for emulators. Elsewhere
+//! leave them to the [usual chain][chain], which also knows `AWS_ENDPOINT_URL_SQS`. Profiles of `aws sso login` need
+//! this crate's feature `sso`.
 //!
 //! # What becomes of an event
 //!
@@ -40,31 +41,32 @@
 //!
 //! # Attributes that break a promise
 //!
-//! At the start a line of the log says of each attribute of the queue what it breaks and what to do: a visibility timeout of less than
-//! ten seconds, a redrive policy with fewer than 100 receives, a retention of less than a day, a delay that is longer than the
-//! handler's `gap_timeout`, content-based deduplication where key, seq or id are attributes, and a handler that may take longer
-//! than SQS keeps a message out of sight. With [`strict`](SqsBuilder::strict) such a queue is refused.
+//! At the start a line of the log says of each attribute of the queue what it breaks and what to do: a visibility
+//! timeout of less than ten seconds, a redrive policy with fewer than 100 receives, a retention of less than a day, a
+//! delay that is longer than the handler's `gap_timeout`, content-based deduplication where key, seq or id are
+//! attributes, and a handler that may take longer than SQS keeps a message out of sight. With
+//! [`strict`](SqsBuilder::strict) such a queue is refused.
 //!
 //! # FIFO queues
 //!
 //! An event has its message group, its deduplication id and its place in the queue as headers, under the [`names`]
 //! given here, so that a handler can take its key from the group and its id from the deduplication id. A queue delivers
 //! [no more of a group][fifo] while one of its messages is out, so the worker, which stores what came too early and
-//! acknowledges it, blocks a group for a moment only. An event that is deferred does block its group; what this consumer
-//! has received of the group but not handed out yet is given back, so that it does not overtake.
+//! acknowledges it, blocks a group for a moment only. An event that is deferred does block its group; what this
+//! consumer has received of the group but not handed out yet is given back, so that it does not overtake.
 //!
 //! # Looking at dead letters
 //!
-//! [`SqsBuilder::dead_letters`] reads the queue of dead letters and puts them back, as `ordered dead` and `ordered redrive` do. What
-//! is read is out of sight of others for two minutes at the most. Of a FIFO queue it sees no more than ten of a message group
-//! at a time.
+//! [`SqsBuilder::dead_letters`] reads the queue of dead letters and puts them back, as `ordered dead` and
+//! `ordered redrive` do. What is read is out of sight of others for two minutes at the most. Of a FIFO queue it sees no
+//! more than ten of a message group at a time.
 //!
 //! # Permissions
 //!
 //! A consumer needs `sqs:GetQueueUrl`, `GetQueueAttributes`, `ReceiveMessage`, `DeleteMessage` and
 //! `ChangeMessageVisibility` on its queue, and `GetQueueUrl`, `SendMessage` and, unless it exists, `CreateQueue` on the
-//! one for dead letters; to look at dead letters and to put them back, what a consumer needs, on the one for dead letters, and
-//! `SendMessage` on the queue; a producer needs `GetQueueUrl` and `SendMessage`.
+//! one for dead letters; to look at dead letters and to put them back, what a consumer needs, on the one for dead
+//! letters, and `SendMessage` on the queue; a producer needs `GetQueueUrl` and `SendMessage`.
 //!
 //! [chain]: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 //! [visibility]: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
@@ -79,10 +81,8 @@ mod calls;
 mod client;
 mod consumer;
 mod dead_letters;
-mod facts;
 mod failure;
 mod heartbeat;
-mod hold;
 #[cfg(test)]
 mod hostile;
 mod ledger;
@@ -93,10 +93,12 @@ mod options;
 mod polling;
 mod publish;
 mod publisher;
+mod queue_attributes;
 mod redrive;
 mod report;
 mod settling;
 mod sqs;
+mod visibility;
 
 pub use builder::SqsBuilder;
 pub use publisher::SqsPublisher;

@@ -11,10 +11,10 @@ use crate::calls::BATCH;
 use crate::client;
 use crate::consumer::Consumer;
 use crate::failure::{Failure, FailureKind};
-use crate::hold::Hold;
 use crate::ledger::{Entry, Room};
 use crate::message::decode;
 use crate::options::seconds;
+use crate::visibility::Visibility;
 
 /// How long to wait for room to become a whole batch, so that a full worker does not ask for messages one by one.
 const LINGER: Duration = Duration::from_millis(20);
@@ -108,7 +108,7 @@ async fn poll(consumer: &Consumer, count: usize) -> Result<usize, Failure> {
     let messages = answer
         .map(|answer| answer.messages.unwrap_or_default())
         .map_err(|error| Failure::of(&error));
-    let hold = Hold::new(asked, answered, visibility);
+    let hold = Visibility::new(asked, answered, visibility);
     let entries: Vec<_> = messages
         .iter()
         .flatten()

@@ -15,8 +15,8 @@ use crate::link::Link;
 use crate::message::{self, Outgoing, encode};
 use crate::names;
 
-/// What one call carries, but for a single event that is larger. SQS takes 1 MiB; before August 2025 it was this much, and
-/// not everything that speaks its protocol has followed.
+/// What one call carries, but for a single event that is larger. SQS takes 1 MiB; before August 2025 it was this much,
+/// and not everything that speaks its protocol has followed.
 const BATCH_BYTES: usize = 256 << 10;
 
 /// What a message group and a deduplication id may have at the most.

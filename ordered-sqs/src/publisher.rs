@@ -9,8 +9,9 @@ use crate::publish::send;
 
 /// Publishes events to a queue, ten with a call. Clones share the connections.
 ///
-/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed. On a FIFO
-/// queue an event's key is its message group, and its id its deduplication id, unless the builder or a header says otherwise.
+/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key and sends again what failed.
+/// On a FIFO queue an event's key is its message group, and its id its deduplication id, unless the builder or a header
+/// says otherwise.
 #[derive(Debug, Clone)]
 pub struct SqsPublisher {
     link: Arc<Link>,

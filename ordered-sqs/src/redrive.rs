@@ -10,17 +10,18 @@ use ordered_core::transport::{BrokerDeadLetter, DeadLetters, Token, TransportErr
 
 use crate::calls::{AT_ONCE, BATCH, Change, change};
 use crate::dead_letters;
-use crate::facts::Facts;
 use crate::failure::{Failure, FailureKind};
 use crate::link::Link;
 use crate::message::{Incoming, decode, encode};
 use crate::names;
 use crate::options::seconds;
+use crate::queue_attributes::QueueAttributes;
 
 /// How long what was taken is out of sight of others.
 const HOLD: Duration = Duration::from_secs(120);
-/// How long one call waits for messages. With a wait SQS asks all of its servers, so that an answer without anything new is the
-/// end: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
+/// How long one call waits for messages. With a wait SQS asks all of its servers, so that an answer without anything
+/// new is the end:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The dead letters of a queue of SQS. They are received, and out of sight of others meanwhile.
@@ -42,7 +43,7 @@ struct Taken {
 
 impl SqsDeadLetters {
     pub(crate) async fn open(link: Arc<Link>) -> Result<Self, TransportError> {
-        let facts = Facts::ask(&link).await?;
+        let facts = QueueAttributes::ask(&link).await?;
         let letters = dead_letters::DeadLetters::open(&link, &facts).await?;
         Ok(Self {
             link,

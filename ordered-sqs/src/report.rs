@@ -4,8 +4,8 @@ use ordered_core::readable::span;
 use ordered_core::transport::{TransportError, WorkerFacts};
 use tracing::{info, warn};
 
-use crate::facts::{DAY, Facts, Redrive};
 use crate::options::MAX_VISIBILITY;
+use crate::queue_attributes::{DAY, QueueAttributes, Redrive};
 
 /// Below this, deferring alone can use up the receives that a redrive policy allows.
 const MANY_RECEIVES: u64 = 100;
@@ -18,7 +18,7 @@ pub(crate) struct Report<'a> {
     pub(crate) queue: &'a str,
     pub(crate) region: &'a str,
     pub(crate) dead_letters: &'a str,
-    pub(crate) facts: &'a Facts,
+    pub(crate) facts: &'a QueueAttributes,
     /// `None` where the transport is used without a worker.
     pub(crate) worker: Option<WorkerFacts>,
 }
@@ -60,7 +60,7 @@ impl Report<'_> {
     }
 
     fn visibility(&self) {
-        let Facts {
+        let QueueAttributes {
             visibility,
             is_visibility_ours,
             ..

@@ -186,8 +186,8 @@ async fn a_confirm_that_never_comes_is_not_waited_for_for_ever() {
     publisher.close().await;
 }
 
-/// RabbitMQ reads no more from a connection on whose channel more than a few messages for a quorum queue were unconfirmed
-/// when that was deleted.
+/// RabbitMQ reads no more from a connection on whose channel more than a few messages for a quorum queue were
+/// unconfirmed when that was deleted.
 #[tokio::test]
 async fn a_connection_that_owes_a_confirm_is_not_published_on_again() {
     let server = RabbitServer::shared().await.unwrap();
@@ -201,8 +201,8 @@ async fn a_connection_that_owes_a_confirm_is_not_published_on_again() {
     publisher.close().await;
 }
 
-/// Before RabbitMQ 4.0 the server itself consumes from the new queue in the name of the consumer of the old one, and then
-/// throws away what it is given.
+/// Before RabbitMQ 4.0 the server itself consumes from the new queue in the name of the consumer of the old one, and
+/// then throws away what it is given.
 #[tokio::test]
 async fn a_queue_that_is_deleted_and_declared_again_at_once_is_consumed() {
     let server = RabbitServer::shared().await.unwrap();

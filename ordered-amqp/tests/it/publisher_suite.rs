@@ -34,8 +34,9 @@ impl<'a> Own<'a> {
     async fn on(server: &'a Mutex<RabbitServer>, hold_up: HoldUp) -> Self {
         let queue = Queue::at(&*server.lock().await, None);
         if matches!(hold_up, HoldUp::FullQueue) {
-            // A quorum queue that was full takes nothing more of a channel until something is consumed; a classic one does when
-            // there is room. And a policy is applied piece by piece: without the argument the queue drops what it has.
+            // A quorum queue that was full takes nothing more of a channel until something is consumed; a classic one
+            // does when there is room. And a policy is applied piece by piece: without the argument the queue drops
+            // what it has.
             let text = |text: &str| AMQPValue::LongString(text.into());
             let arguments = [
                 ("x-queue-type", text("classic")),

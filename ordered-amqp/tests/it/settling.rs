@@ -120,7 +120,8 @@ async fn copies_go_where_they_are_told() {
     assert_eq!(client.count(&format!("{delays}.900000")).await, Some(1));
 }
 
-/// What is acknowledged behind a hole goes out one by one, and a channel that closes right behind takes leave of nothing.
+/// What is acknowledged behind a hole goes out one by one, and a channel that closes right behind takes leave of
+/// nothing.
 #[tokio::test]
 async fn what_was_acknowledged_before_the_close_does_not_come_again() {
     for kind in [QueueKind::Quorum, QueueKind::Classic] {

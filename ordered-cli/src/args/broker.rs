@@ -52,8 +52,8 @@ pub(crate) struct LetterFilter {
     /// Those with this in the text of their reason
     #[arg(long, value_name = "TEXT")]
     pub(crate) error: Option<String>,
-    /// Those that have a value in their JSON, a header or a word that looks like this, such as their key: `*` stands for any
-    /// letters, `?` for one
+    /// Those that have a value in their JSON, a header or a word that looks like this, such as their key: `*` stands
+    /// for any letters, `?` for one
     #[arg(id = "like", long = "key", value_name = "PATTERN")]
     pub(crate) like: Option<String>,
 }

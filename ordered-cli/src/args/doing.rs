@@ -16,12 +16,12 @@ pub(crate) struct Acting {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Take the key away from its worker: its handler is not stopped, what it did cannot be committed, and the event runs
-    /// again
+    /// Take the key away from its worker: its handler is not stopped, what it did cannot be committed, and the event
+    /// runs again
     #[arg(long)]
     pub(crate) force: bool,
-    /// How long to wait for the worker of the key to hand it over, which it does at the end of the event at work: `500ms`,
-    /// `30s`, `5m`
+    /// How long to wait for the worker of the key to hand it over, which it does at the end of the event at work:
+    /// `500ms`, `30s`, `5m`
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) wait: Duration,
     #[arg(

@@ -96,7 +96,8 @@ pub(super) fn is_meant(filter: &LetterFilter, letter: &BrokerDeadLetter) -> bool
     is_reason && is_error && is_like
 }
 
-/// Whether the letter has a value that looks like the pattern. Which field the handler takes for the key is not known here.
+/// Whether the letter has a value that looks like the pattern. Which field the handler takes for the key is not known
+/// here.
 fn has(letter: &BrokerDeadLetter, pattern: &str) -> bool {
     let envelope = &letter.envelope;
     if envelope

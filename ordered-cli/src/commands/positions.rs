@@ -1,5 +1,5 @@
-//! The lines of a file of positions: `key<TAB>last_seq`, or `{"key":"…","last_seq":…}`, with `"epoch":…` where the numbering
-//! of the key was started over.
+//! The lines of a file of positions: `key<TAB>last_seq`, or `{"key":"…","last_seq":…}`, with `"epoch":…` where the
+//! numbering of the key was started over.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead};

@@ -19,7 +19,7 @@ struct Document<'a> {
 pub(crate) async fn run(session: &Session, viewing: &Viewing) -> Result<(), Failure> {
     show(viewing, async || {
         let group = session.group().await?;
-        let WorkersView { workers, now } = session.admin.workers(&group).await?;
+        let WorkersView { workers, now, .. } = session.admin.workers(&group).await?;
         let document = Document {
             group: group.name(),
             workers: &workers,

@@ -50,7 +50,8 @@ impl Handler for Stock {
     }
 }
 
-/// People saw: an edit to a body with another key and seq was accepted, and a handler changed a key that its worker did not own.
+/// People saw: an edit to a body with another key and seq was accepted, and a handler changed a key that its worker did
+/// not own.
 #[tokio::test]
 async fn an_edit_to_another_key_seq_or_id_is_refused_at_once() {
     let world = World::calm().await;

@@ -4,6 +4,7 @@ use crate::protocol::{DeadView, KeyView, Millis, Order};
 
 /// Which keys to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyFilter {
     /// All.
     All,
@@ -25,6 +26,7 @@ pub struct KeyPage {
 
 /// A group as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GroupView {
     /// Its name.
     pub name: String,
@@ -71,6 +73,7 @@ pub struct KeyCounts {
 
 /// A worker of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WorkerView {
     /// Its name.
     pub id: String,
@@ -86,6 +89,7 @@ pub struct WorkerView {
 
 /// The workers of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WorkersView {
     /// The workers.
     pub workers: Vec<WorkerView>,

@@ -39,7 +39,7 @@ impl Default for OperateOptions {
 }
 
 /// Why a verb was not carried out, or may not have been.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OperateError {
     /// The store failed. Nothing was changed.
@@ -76,6 +76,8 @@ pub enum OperateError {
         source: StoreError,
     },
 }
+
+crate::debug_as_text!(OperateError);
 
 impl Admin {
     /// Does the verb to the key, and writes it to the audit log; or, as a dry run, says what it would do, without a

@@ -17,9 +17,11 @@ pub struct Envelope {
 }
 
 /// Bytes that are not an encoded [`Envelope`].
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the stored event is damaged: {0}")]
 pub struct EnvelopeError(String);
+
+crate::debug_as_text!(EnvelopeError);
 
 #[derive(Serialize, Deserialize)]
 struct Preamble<H> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{Envelope, EventId};
+use crate::words::cut_before;
 
 /// The header that marks an excerpt. It says how large the whole body is, and its digest.
 pub(crate) const EXCERPT: &str = "ordered.excerpt";
@@ -60,9 +61,7 @@ impl Envelope {
     /// Says of an excerpt which event it is of. Returns the id of the excerpt.
     pub(crate) fn set_excerpt_id(&mut self, id: &EventId) -> EventId {
         self.headers.insert(EXCERPT_ID.to_owned(), id.to_string());
-        let end = id
-            .as_str()
-            .floor_char_boundary(EventId::MAX_BYTES - SUFFIX.len());
+        let end = cut_before(id.as_str(), EventId::MAX_BYTES - SUFFIX.len());
         EventId::new(format!("{}{SUFFIX}", &id.as_str()[..end])).unwrap_or_else(|_| id.clone())
     }
 

@@ -13,7 +13,8 @@ use super::{Key, Seq};
 pub struct EventId(Arc<str>);
 
 /// Why a text cannot be an [`EventId`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidId {
     /// The text is empty.
     #[error("the event id is empty: leave the field out, or give every event its own")]
@@ -25,6 +26,8 @@ pub enum InvalidId {
     )]
     TooLong(usize),
 }
+
+crate::debug_as_text!(InvalidId);
 
 impl EventId {
     /// The longest id, in bytes of UTF-8; long enough for the id of [content](EventId::of_content) under the longest key:

@@ -9,7 +9,8 @@ use std::sync::Arc;
 pub struct Key(Arc<str>);
 
 /// Why a text cannot be a [`Key`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidKey {
     /// The text is empty.
     #[error("the key is empty: every event must say which key it belongs to")]
@@ -21,6 +22,8 @@ pub enum InvalidKey {
     )]
     TooLong(usize),
 }
+
+crate::debug_as_text!(InvalidKey);
 
 impl Key {
     /// The longest key, in bytes of UTF-8.

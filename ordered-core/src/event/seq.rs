@@ -8,9 +8,11 @@ use std::fmt;
 pub struct Seq(u64);
 
 /// Why a number cannot be a [`Seq`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("seq is {0}, and must be a whole number from 0 to 9007199254740991 (2^53-1)")]
 pub struct InvalidSeq(pub String);
+
+crate::debug_as_text!(InvalidSeq);
 
 impl Seq {
     /// The largest seq, 2^53-1.

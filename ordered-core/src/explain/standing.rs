@@ -8,6 +8,7 @@ use crate::admin::Admin;
 /// What a key is doing. Where several things are so, the one that must be dealt with first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Standing {
     /// Nothing is known of it.
     NeverSeen,

@@ -35,9 +35,11 @@ impl<E> Decoded<E> {
 }
 
 /// Why a delivery is not an event of the handler, in words for a person.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);
+
+crate::debug_as_text!(Malformed);
 
 impl From<InvalidKey> for Malformed {
     fn from(error: InvalidKey) -> Self {

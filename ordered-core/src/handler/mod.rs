@@ -2,6 +2,7 @@
 
 mod composite;
 mod context;
+mod decode;
 mod erased;
 mod error;
 mod extract;
@@ -23,16 +24,11 @@ mod wrapped;
 use std::future::Future;
 use std::time::Duration;
 
-pub use composite::composite_key;
 pub use context::{Context, ContextParts};
-pub use erased::{AnyEvent, DynHandler, Handling, Work};
+pub use decode::Decode;
 pub use error::{HandlerError, IntoOutcome, Permanent, RetryAfter};
 pub use extract::FromContext;
-pub use identity::{
-    Decoded, EventIdValue, HeaderText, IdValue, KeyValue, Malformed, SeqValue, header, json_event,
-    json_field_as_id,
-};
-pub use json_place::{JsonFields, JsonText, json_fields};
+pub use identity::{Decoded, EventIdValue, KeyValue, Malformed, SeqValue};
 pub(crate) use middleware::{Layered, middleware};
 pub use middleware::{Middleware, Next};
 pub use options::{
@@ -45,7 +41,17 @@ pub(crate) use resource::{RunLease, WorkerLease};
 pub use router::{HandledTypes, InvalidHandler, Routed, Router, Unhandled};
 pub use stamp::ClockValue;
 pub use state::{MissingState, State, States};
-pub use wrapped::{CloudEvent, cloud_event, cloud_event_id, sns_message};
+pub use wrapped::CloudEvent;
+
+/// What the code that the macro writes calls, and how the worker holds a handler.
+#[doc(hidden)]
+pub use self::{
+    composite::composite_key,
+    erased::{AnyEvent, DynHandler, Handling, Work},
+    identity::{HeaderText, IdValue, header, json_event, json_field_as_id},
+    json_place::{JsonFields, JsonText, json_fields},
+    wrapped::{cloud_event, cloud_event_id, sns_message},
+};
 
 use crate::event::Envelope;
 use crate::protocol::Stamp;

@@ -59,6 +59,7 @@ pub const MOST_AHEAD: u32 = 1_000;
 
 /// What becomes of an event that used up its attempts, or failed permanently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum OnExhausted {
     /// Its key stops here, and later events wait behind it until an operator decides.
     #[default]
@@ -69,6 +70,7 @@ pub enum OnExhausted {
 
 /// What becomes of an event that its key has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum OnPassed {
     /// It is dead-lettered at the broker.
     #[default]
@@ -79,6 +81,7 @@ pub enum OnPassed {
 
 /// What becomes of an event whose id was committed under another seq of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum OnRepeat {
     /// It counts as handled: its producer published it twice, and numbered it twice.
     #[default]
@@ -91,6 +94,7 @@ pub enum OnRepeat {
 /// What the workers of a group do when the store has lost its state: a server without a disk was restarted, or somebody
 /// flushed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum OnStateLoss {
     /// They grant nothing more, log which keys they had and how far these were, and end with an error.
     #[default]

@@ -25,6 +25,7 @@ pub trait RunResource: Send + 'static {
 
 /// What a resource knows of the event of a run that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RolledBack {
     /// The event is not done.
     NotDone,

@@ -12,11 +12,13 @@ pub struct States {
 }
 
 /// A handler asks for state that the worker was not given.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the handler takes `State<{0}>`, but the worker was given none: add `.state(…)` with a `{0}` to its builder"
 )]
 pub struct MissingState(pub &'static str);
+
+crate::debug_as_text!(MissingState);
 
 impl States {
     /// Adds a value, in place of an earlier one of the same type.

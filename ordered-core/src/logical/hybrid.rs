@@ -41,7 +41,7 @@ pub struct HybridTime {
 }
 
 /// A time lies further ahead of the wall clock than a clock that is set right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the time {time} lies {ahead} ms ahead of this machine\'s clock, and may lie {most} ms ahead at most: the sender\'s clock, or \
      this one, is wrong"
@@ -55,10 +55,14 @@ pub struct TooFarAhead {
     pub most: Millis,
 }
 
+crate::debug_as_text!(TooFarAhead);
+
 /// A text that is no [`HybridTime`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no time of a hybrid clock: it is written like 2026-11-25T12:00:00.500Z+2")]
 pub struct InvalidTime(pub String);
+
+crate::debug_as_text!(InvalidTime);
 
 impl HybridClock {
     /// How far a received time may lie ahead of the wall clock, in milliseconds: one that is wrong would take all others along.

@@ -41,7 +41,7 @@ pub enum Causality {
 }
 
 /// A clock has as many producers as it may have. None is ever left out: what is left out would make wrong orders.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the vector clock has {most} producers, and may not have another one, `{producer}`: let several of them share a name, or \
      split the key"
@@ -52,6 +52,8 @@ pub struct TooManyProducers {
     /// The one too many.
     pub producer: String,
 }
+
+crate::debug_as_text!(TooManyProducers);
 
 impl VectorClock {
     /// How many producers a clock has at the most.

@@ -66,6 +66,7 @@ impl fmt::Display for WorkerId {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
+#[non_exhaustive]
 pub enum DeadCause {
     /// It used up its attempts, or failed permanently, and its group does not halt at such events.
     Failed,

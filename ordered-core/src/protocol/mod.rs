@@ -4,6 +4,8 @@
 //! to be done goes out as values.
 
 mod codec;
+// For the worker, and the model that explores it: it may change with every version.
+#[doc(hidden)]
 pub mod engine;
 mod failure;
 mod identity;
@@ -25,6 +27,7 @@ mod waiting;
 pub use codec::CorruptBody;
 pub use failure::FailedRun;
 pub use identity::{DeadCause, Fence, Millis, WorkerId};
+#[doc(hidden)]
 pub use note::{DeadNote, HeldNote, stored_event};
 pub use order::{Arrival, Causal, Monotonic, Moved, Order, Sequence};
 pub use pause::Pause;
@@ -35,7 +38,9 @@ pub use seq_set::SeqSet;
 pub use stamp::{InvalidStamp, Stamp};
 pub use state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped};
 pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
-pub use verb::{Effect, Refusal, Verb, Verdict, last_seq_text};
+#[doc(hidden)]
+pub use verb::last_seq_text;
+pub use verb::{Effect, Refusal, Verb, Verdict};
 pub use view::{
     CauseView, ClaimView, DeadView, HeldView, KeyView, ProducerView, RepairView, TroubleView,
     WaitingView,

@@ -64,6 +64,7 @@ impl Policy {
 
 /// Where a key begins of which nothing is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[non_exhaustive]
 pub enum Start {
     /// With the group's `first_seq`: what comes later waits for it.
     #[default]
@@ -83,6 +84,7 @@ impl Start {
 
 /// What to do about an event that does not come while later ones of its key wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum GapPolicy {
     /// Wait for it, however long it takes.
     Wait,

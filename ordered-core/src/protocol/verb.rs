@@ -152,6 +152,7 @@ impl Effect {
 
 /// Why an operator's verb cannot be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The key is neither halted nor backing off.
     NotStopped,

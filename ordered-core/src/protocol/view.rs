@@ -4,6 +4,7 @@ use super::{DeadCause, Millis};
 
 /// What a store tells of one key to a person or a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct KeyView {
     /// The key.
     pub key: String,
@@ -72,6 +73,7 @@ pub struct KeyView {
 
 /// A worker's hold on a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ClaimView {
     /// The worker.
     pub worker: String,
@@ -85,6 +87,7 @@ pub struct ClaimView {
 
 /// What went wrong with the event at the head of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TroubleView {
     /// The last error.
     pub error: String,
@@ -98,6 +101,7 @@ pub struct TroubleView {
 
 /// A request for an event that has not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RepairView {
     /// When it was asked for last.
     pub asked_at: Millis,
@@ -107,6 +111,7 @@ pub struct RepairView {
 
 /// One held event, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct HeldView {
     /// Its place.
     pub seq: u64,
@@ -120,6 +125,7 @@ pub struct HeldView {
 
 /// One event that waits for its number, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WaitingView {
     /// Who sent it.
     pub producer: String,
@@ -135,6 +141,7 @@ pub struct WaitingView {
 
 /// Events of one producer that have not come, and that others wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CauseView {
     /// The producer.
     pub producer: String,
@@ -146,6 +153,7 @@ pub struct CauseView {
 
 /// How far one producer of a key is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ProducerView {
     /// Its name.
     pub producer: String,
@@ -157,6 +165,7 @@ pub struct ProducerView {
 
 /// One event that was dead-lettered, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeadView {
     /// The numbering it belongs to.
     pub epoch: u64,

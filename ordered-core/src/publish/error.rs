@@ -6,12 +6,13 @@ use super::InvalidEvent;
 use crate::transport::TransportError;
 
 /// An event that was not published, or of which it is not known whether it was.
-#[derive(Debug)]
 pub struct NotPublished {
     kind: NotPublishedKind,
     message: String,
     source: Option<TransportError>,
 }
+
+crate::debug_as_text!(NotPublished);
 
 /// Why an event was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

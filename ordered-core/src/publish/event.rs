@@ -51,9 +51,11 @@ impl OrderedEvent for NewEvent {
 }
 
 /// Why a value cannot be an event, in words for a person.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidEvent(pub String);
+
+crate::debug_as_text!(InvalidEvent);
 
 /// A field that can be a header, or the type of an event: everything that has a text form.
 #[diagnostic::on_unimplemented(

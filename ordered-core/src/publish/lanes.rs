@@ -285,7 +285,9 @@ impl<T> Lanes<T> {
             // They have waited as long, and would be tried once more each.
             let is_late =
                 |entry: &Entry<T>| now.saturating_duration_since(entry.enqueued) >= give_up_after;
-            while let Some(entry) = lane.queue.pop_front_if(|entry| is_late(entry)) {
+            while lane.queue.front().is_some_and(is_late)
+                && let Some(entry) = lane.queue.pop_front()
+            {
                 let error = TransportError::unavailable("the events before it were not confirmed");
                 let tried_for = now.saturating_duration_since(entry.enqueued);
                 let report = NotPublished::gave_up(entry.attempts, tried_for, error);

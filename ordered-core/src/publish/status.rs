@@ -8,6 +8,7 @@ use crate::transport::TransportErrorKind;
 
 /// How a [`Publisher`](super::Publisher) is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PublisherStatus {
     /// How many events are with it, neither confirmed nor reported.
     pub in_flight: usize,

@@ -117,6 +117,7 @@ impl Group {
 
 /// How much of what is written to the store outlives it, as it is configured now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Durability {
     /// It is not known: the server does not let us look.
     Unknown,

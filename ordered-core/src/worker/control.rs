@@ -20,6 +20,7 @@ use crate::protocol::Order;
 /// All may come shuffled, twice, or before the events that they speak of: events that come all the same are handled in
 /// their place as long as the key has not passed it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Control {
     /// The seqs of this range will never come.
     GapFill {

@@ -1,4 +1,4 @@
-//! How others got this wrong, where no other test says it: see `docs/pitfalls.md`.
+//! How others got this wrong, where no other test says it: see `docs/internals/pitfalls.md`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! The metrics of the workers of this process as a page for Prometheus, and how the workers are: as text, or served over
-//! HTTP.
+//! The metrics of the workers of this process as a page for Prometheus, and how the workers are: as text, or served
+//! over HTTP.
 //!
 //! ```no_run
 //! use ordered_events::prometheus::Prometheus;
@@ -98,8 +98,9 @@ impl Prometheus {
     /// From the next [`serve`](Self::serve) on, `/live` and `/ready` tell how this worker is, too:
     /// `.watch(worker.health())`.
     ///
-    /// - `/ready` answers 200 while all watched workers consume, and 503 with the reason while one does not: it starts or
-    ///   drains, its store or its broker is unavailable, its lease is over, or it has ended. Without a watched worker it is 503.
+    /// - `/ready` answers 200 while all watched workers consume, and 503 with the reason while one does not: it starts
+    ///   or drains, its store or its broker is unavailable, its lease is over, or it has ended. Without a watched
+    ///   worker it is 503.
     /// - `/live` answers 503 where a watched worker does not go on by itself: it has ended, or its loop stands still.
     #[must_use]
     pub fn watch(mut self, worker: Health) -> Self {

@@ -3,10 +3,14 @@
 use std::error::Error;
 use std::time::Duration;
 
+use ordered_core::handler::States;
+use ordered_core::logical::HybridTime;
+use ordered_core::store::StoreError;
 use ordered_core::transport::TransportError;
 use ordered_events::{
-    BuildError, Context, ContextParts, HandlerError, MemoryBroker, MemoryStore, State, Worker,
-    WorkerError, ordered_handler, store,
+    BuildError, Context, ContextParts, Envelope, EventId, Handler, HandlerError, Key, Malformed,
+    MemoryBroker, MemoryStore, NewEvent, OperateError, Seq, State, Worker, WorkerError,
+    ordered_handler, store,
 };
 use serde::Deserialize;
 
@@ -84,4 +88,33 @@ async fn errors_print_well_where_main_returns_them() {
         printed(WorkerError::Transport(cause)),
         "Error: the transport: it does not answer: connection refused"
     );
+}
+
+/// An error of each public type that is made without a server, beside those above.
+fn errors() -> Vec<Box<dyn Error>> {
+    vec![
+        Key::new("").unwrap_err().into(),
+        EventId::new("").unwrap_err().into(),
+        Seq::new(u64::MAX).unwrap_err().into(),
+        Malformed("the body is empty".into()).into(),
+        NewEvent::json("order", "", "created", &1)
+            .unwrap_err()
+            .into(),
+        Envelope::decode("nonsense".into()).unwrap_err().into(),
+        "yesterday".parse::<HybridTime>().unwrap_err().into(),
+        OperateError::Lost.into(),
+        OperateError::Store(StoreError::unavailable("Redis does not answer")).into(),
+        handle.check(&States::default()).unwrap_err().into(),
+    ]
+}
+
+#[test]
+fn each_error_prints_its_text_and_not_its_fields() {
+    for error in errors() {
+        let (text, printed) = (error.to_string(), format!("{error:?}"));
+        assert!(
+            printed.starts_with(&text),
+            "{text:?} is printed as {printed:?}"
+        );
+    }
 }

@@ -7,12 +7,15 @@ use crate::field::FieldPath;
 use crate::key_path::KeyPath;
 use crate::model::Model;
 
-/// Finds key, seq and id of an event that cannot be read as its type.
-pub(crate) fn place(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> TokenStream {
+/// Finds key, seq and id of an event that cannot be read as its type; nothing where they are in a body that is not JSON.
+pub(crate) fn place(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> Option<TokenStream> {
     let private = private(model);
     let is_cloud_event = model.options.envelope == Some(Envelope::CloudEvents);
     let unwrapped = unwrapped(model, &private);
     let in_body = |path: &FieldPath| path.is_field() || path.is_json();
+    if model.options.decode.is_some() && model.options.places().any(in_body) {
+        return None;
+    }
     let has_fields = is_cloud_event || model.options.places().any(in_body);
     let fields = has_fields.then(|| quote!(let __fields = #private::json_fields(__envelope)?;));
     let field = |path: &FieldPath, read: TokenStream| {
@@ -40,9 +43,9 @@ pub(crate) fn place(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> To
         Some(id) => field(id, quote!(EventIdValue::to_event_id)),
         None if model.options.id_of_body => of_body(&private),
         None if is_cloud_event => quote!(#private::cloud_event_id(&__fields)?),
-        None => quote!(#private::json_field_as_id(__envelope, &__key, __seq)?),
+        None => of_content(model, &private),
     };
-    quote! {
+    Some(quote! {
         fn place(
             &self,
             __envelope: &#private::Envelope,
@@ -62,6 +65,14 @@ pub(crate) fn place(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> To
             };
             __place().ok()
         }
+    })
+}
+
+/// The id of an event that names none: that of its JSON, where there is one, otherwise of its content.
+fn of_content(model: &Model, private: &TokenStream) -> TokenStream {
+    match model.options.decode {
+        Some(_) => quote!(#private::EventId::of_content(&__key, __seq, &__envelope.body)),
+        None => quote!(#private::json_field_as_id(__envelope, &__key, __seq)?),
     }
 }
 
@@ -130,7 +141,11 @@ pub(crate) fn decode(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> T
             quote!(#id?)
         }
         None if is_cloud_event => quote!(#private::cloud_event_id(&__fields)?),
-        None => quote!(#private::json_field_as_id(__envelope, &__key, __seq)?),
+        None => of_content(model, &private),
+    };
+    let read = match &model.options.decode {
+        Some(decoder) => quote!(<#decoder as #private::Decode<#ty>>::decode(__envelope)?),
+        None => quote!(#private::json_event::<#ty>(__envelope)?),
     };
     quote! {
         fn decode(
@@ -138,7 +153,7 @@ pub(crate) fn decode(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> T
             __envelope: &#private::Envelope,
         ) -> #private::Result<#private::Decoded<Self::Event>, #private::Malformed> {
             #unwrapped
-            let #event = #private::json_event::<#ty>(__envelope)?;
+            let #event = #read;
             #fields
             let __key = #key;
             let __seq = #seq;

@@ -7,8 +7,11 @@ use crate::field::FieldPath;
 use crate::key_path::KeyPath;
 use crate::model::Model;
 
-/// Says where key, seq and id are.
-pub(crate) fn places(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> TokenStream {
+/// Says where key, seq and id are, where they can be found without the handler.
+pub(crate) fn places(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> Option<TokenStream> {
+    if model.options.decode.is_some() {
+        return None;
+    }
     let private = private(model);
     let place = |path: &FieldPath| path.recorded(&private);
     let key = key.parts().iter().map(place);
@@ -22,9 +25,9 @@ pub(crate) fn places(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> T
         Some(Envelope::Sns) => quote!(.in_sns_messages()),
         None => quote!(),
     };
-    quote! {
+    Some(quote! {
         fn places(&self) -> #private::Option<#private::EventPlaces> {
             #private::Some(#private::EventPlaces::new([#(#key),*], #seq, #id) #around)
         }
-    }
+    })
 }

@@ -71,6 +71,7 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         );
     }
     order(options, errors);
+    decode(options, errors);
     if options.settle.is_some()
         && options.start != Some(Start::FirstSeen)
         && options
@@ -115,6 +116,31 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
             id,
             "`key` and `id` are one field: all events of a key would pass as one event, and its repetitions",
         );
+    }
+}
+
+/// What is said about JSON, where the body is something else.
+fn decode(options: &Options, errors: &mut Errors) {
+    if options.setting("decode").is_none() {
+        return;
+    }
+    if let Some(envelope) = options.setting("envelope") {
+        errors.at(
+            &envelope.name,
+            "`envelope` is about an event in JSON, and with `decode` the body is something else: leave one of the two out",
+        );
+    }
+    let stamp = options.producer.iter().chain(&options.clock);
+    for place in options.places().chain(&options.event_type).chain(stamp) {
+        if place.is_json() {
+            errors.at(
+                place,
+                format!(
+                    "`{}` is a place in JSON, and with `decode` the body is something else: name a field of the event, or a header",
+                    place.text()
+                ),
+            );
+        }
     }
 }
 

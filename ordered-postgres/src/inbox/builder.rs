@@ -7,7 +7,7 @@ use super::{Inbox, Inner, check, metrics};
 use crate::error::{PostgresError, PostgresErrorKind};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Settings of an [`Inbox`].
 #[must_use]
@@ -30,16 +30,16 @@ impl<D: Database> InboxBuilder<D> {
         }
     }
 
-    /// How long a handler waits for a connection of the pool. Default 10 seconds. A shorter limit of the pool itself counts
-    /// too.
+    /// How long a handler waits for a connection of the pool. Default 10 seconds. A shorter limit of the pool itself
+    /// counts too.
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
         self
     }
 
     /// For how long a transaction may be open without a statement, before Postgres ends it with its connection
-    /// (`idle_in_transaction_session_timeout`). A worker that is stopped in the middle of a handler keeps its locks no longer
-    /// than that. From 1 ms to 24 days; default one minute.
+    /// (`idle_in_transaction_session_timeout`). A worker that is stopped in the middle of a handler keeps its locks no
+    /// longer than that. From 1 ms to 24 days; default one minute.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
@@ -52,9 +52,9 @@ impl<D: Database> InboxBuilder<D> {
     }
 
     /// Whether events are recorded whose handler has not used its `Tx`: in a statement of its own after the handler.
-    /// Default: they are, so that the table says how far each key is. Where they are not, no connection is taken for them,
-    /// but a key of which the last events were such is behind in the table, and so are [positions](Inbox::positions) that are
-    /// imported from it.
+    /// Default: they are, so that the table says how far each key is. Where they are not, no connection is taken for
+    /// them, but a key of which the last events were such is behind in the table, and so are
+    /// [positions](Inbox::positions) that are imported from it.
     pub fn record_untouched(mut self, record: bool) -> Self {
         self.record_untouched = record;
         self

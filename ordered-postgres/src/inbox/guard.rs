@@ -28,12 +28,12 @@ pub struct Guard {
 /// Whether the first event of a run may lie beyond the next seq of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Gaps {
-    /// It may. The seqs between are noted as skipped. The worker passes over what a producer filled, an operator skipped,
-    /// a gap policy gave up, or became a dead letter; no transaction of the inbox knows of that.
+    /// It may. The seqs between are noted as skipped. The worker passes over what a producer filled, an operator
+    /// skipped, a gap policy gave up, or became a dead letter; no transaction of the inbox knows of that.
     #[default]
     Allow,
-    /// It may not: [`Outcome::NotNext`]. For groups that never skip: then a gap means that Postgres has lost transactions
-    /// that were committed, for instance in a fail-over to a replica that was behind.
+    /// It may not: [`Outcome::NotNext`]. For groups that never skip: then a gap means that Postgres has lost
+    /// transactions that were committed, for instance in a fail-over to a replica that was behind.
     Refuse,
 }
 
@@ -55,8 +55,8 @@ pub enum Outcome {
         /// The fence of the run.
         fence: Fence,
     },
-    /// The run does not follow what is recorded: it belongs to an earlier numbering of the key, or a part of it is done, or
-    /// there is a gap where [none may be](Gaps::Refuse). Roll back, and fail.
+    /// The run does not follow what is recorded: it belongs to an earlier numbering of the key, or a part of it is
+    /// done, or there is a gap where [none may be](Gaps::Refuse). Roll back, and fail.
     NotNext {
         /// The epoch of the run.
         epoch: u64,
@@ -85,14 +85,15 @@ impl Guard {
     /// refuses.
     pub const SQL: &str = include_str!("sql/record.sql");
 
-    /// The query for the row, which says why the statement refused: see [`Guard::explain`]. Its parameters are group, key,
-    /// first seq and last seq.
+    /// The query for the row, which says why the statement refused: see [`Guard::explain`]. Its parameters are group,
+    /// key, first seq and last seq.
     pub const ROW_SQL: &str = include_str!("sql/row.sql");
 
     /// What has to be recorded of the run with this context.
     ///
     /// # Errors
-    /// When Postgres cannot store the key or the id, or the fence or the epoch is beyond 2^63-1, or the event has no seq.
+    /// When Postgres cannot store the key or the id, or the fence or the epoch is beyond 2^63-1, or the event has no
+    /// seq.
     pub fn of(context: &Context) -> Result<Self, PostgresError> {
         if !context.seq().is_numbered() {
             return Err(invalid(

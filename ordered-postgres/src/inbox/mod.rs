@@ -1,8 +1,8 @@
 //! The inbox: the effects of an event and the record that it is done, in one transaction.
 //!
 //! A handler takes a [`Tx`] and does its work in it. After the handler the worker records the event in the table
-//! `ordered_progress` in the same transaction, and commits it. An event that runs again, because its worker died before the
-//! store heard of it, changes nothing a second time. What exactly holds, and what does not, is in
+//! `ordered_progress` in the same transaction, and commits it. An event that runs again, because its worker died before
+//! the store heard of it, changes nothing a second time. What exactly holds, and what does not, is in
 //! `docs/exactly-once-effects.md`.
 
 mod builder;
@@ -44,9 +44,9 @@ use crate::pool;
 /// How many positions one query reads.
 const PAGE: i64 = 1_000;
 
-/// The record of what the handlers of this database have applied, over a pool of connections: that of `deadpool-postgres`,
-/// or of `sqlx` with the feature `sqlx`. Given to the worker with `.state(inbox)`, for handlers that take a [`Tx`]. Cheap to
-/// clone.
+/// The record of what the handlers of this database have applied, over a pool of connections: that of
+/// `deadpool-postgres`, or of `sqlx` with the feature `sqlx`. Given to the worker with `.state(inbox)`, for handlers
+/// that take a [`Tx`]. Cheap to clone.
 ///
 /// A handler keeps a connection from its first statement until the commit, so a pool needs as many as the worker's
 /// `concurrency`.
@@ -65,8 +65,8 @@ impl<D: Database> Inbox<D> {
     /// Checks the database and opens the inbox, with the defaults of [`InboxBuilder`].
     ///
     /// # Errors
-    /// When the server cannot be reached, is a replica or older than Postgres 14, the tables are missing or those of another
-    /// version, or rights are missing: with what to do.
+    /// When the server cannot be reached, is a replica or older than Postgres 14, the tables are missing or those of
+    /// another version, or rights are missing: with what to do.
     pub async fn open<P: InboxPool<Database = D>>(pool: P) -> Result<Self, PostgresError>
     where
         D: Database<Pool = P>,
@@ -114,8 +114,8 @@ impl<D: Database> Inbox<D> {
         Guard::of(context)?.record(transaction).await
     }
 
-    /// How far each key of a group is in this database, by key. Read page by page, so a position is that of the moment when
-    /// its page was read.
+    /// How far each key of a group is in this database, by key. Read page by page, so a position is that of the moment
+    /// when its page was read.
     ///
     /// # Errors
     /// The stream ends with the first query that fails.

@@ -16,8 +16,8 @@ use tracing::{info, warn};
 use super::Inbox;
 use super::database::Database;
 
-/// A store that knows how far keys are when it has lost its state: what `ordered_progress` says is written into a new state
-/// of the group before the worker that made it goes on. Made by [`Inbox::restoring`].
+/// A store that knows how far keys are when it has lost its state: what `ordered_progress` says is written into a new
+/// state of the group before the worker that made it goes on. Made by [`Inbox::restoring`].
 pub struct RestoringStore<S, D: Database> {
     store: Arc<S>,
     inbox: Inbox<D>,
@@ -26,8 +26,8 @@ pub struct RestoringStore<S, D: Database> {
 }
 
 impl<D: Database> Inbox<D> {
-    /// The store for workers with `on_state_loss = "adopt"`: a group whose state is new, because the store lost it or has
-    /// never had it, begins with the positions of this inbox. Held events, dead letters and ids are not restored.
+    /// The store for workers with `on_state_loss = "adopt"`: a group whose state is new, because the store lost it or
+    /// has never had it, begins with the positions of this inbox. Held events, dead letters and ids are not restored.
     #[must_use]
     pub fn restoring<S: Inspect>(&self, store: S) -> RestoringStore<S, D> {
         RestoringStore {

@@ -20,7 +20,8 @@ pub struct TokioPostgres;
 /// How long a transaction that was dropped may take to be rolled back before its connection is closed.
 const ROLL_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Fails with a division by zero where it refuses, so that the commit that is sent behind it without waiting rolls back.
+/// Fails with a division by zero where it refuses, so that the commit that is sent behind it without waiting rolls
+/// back.
 static RECORD_OR_FAIL: LazyLock<String> = LazyLock::new(|| {
     let (insert, condition) = Guard::SQL
         .split_once("\nwhere ")

@@ -22,8 +22,8 @@ pub(crate) trait Statements: Send {
 }
 
 impl Guard {
-    /// Records the run in the application's own transaction: the last statement before the commit. The outcome says whether
-    /// to commit.
+    /// Records the run in the application's own transaction: the last statement before the commit. The outcome says
+    /// whether to commit.
     ///
     /// # Errors
     /// When a statement fails. Roll back then.

@@ -16,12 +16,13 @@ use super::session::{Progress, Session};
 use super::{Inbox, TokioPostgres};
 use crate::error::{PostgresError, PostgresErrorKind};
 
-/// A transaction as an argument of a handler. What the handler does in it is committed after the handler, together with the
-/// record that its events are done; or not at all, where the handler fails, panics or outlives its timeout, where the record
-/// says that they are done already, and where the worker has lost its lease or the key.
+/// A transaction as an argument of a handler. What the handler does in it is committed after the handler, together with
+/// the record that its events are done; or not at all, where the handler fails, panics or outlives its timeout, where
+/// the record says that they are done already, and where the worker has lost its lease or the key.
 ///
-/// It begins with its first statement. `Tx` is for `tokio-postgres`: `tx.client().await?` begins the transaction and gives
-/// the client. `Tx<sqlx::Postgres>` is for `sqlx`: `&mut *tx` runs queries. The worker needs the [`Inbox`] as state.
+/// It begins with its first statement. `Tx` is for `tokio-postgres`: `tx.client().await?` begins the transaction and
+/// gives the client. `Tx<sqlx::Postgres>` is for `sqlx`: `&mut *tx` runs queries. The worker needs the [`Inbox`] as
+/// state.
 ///
 /// A handler must not end the transaction itself, and not keep its `Tx` beyond its end. It may set savepoints.
 pub struct Tx<D: Database = TokioPostgres> {
@@ -30,7 +31,8 @@ pub struct Tx<D: Database = TokioPostgres> {
 }
 
 impl<D: Database> Tx<D> {
-    /// One that nobody commits, for unit tests that call a handler: what the handler did is rolled back when it is dropped.
+    /// One that nobody commits, for unit tests that call a handler: what the handler did is rolled back when it is
+    /// dropped.
     #[must_use]
     pub fn rolled_back(inbox: &Inbox<D>) -> Self {
         Self::new(inbox, Progress::Untouched, Slot::new(State::Ended))

@@ -27,18 +27,19 @@ pub const CHANNEL: &str = "ordered_outbox";
 /// # }
 /// ```
 ///
-/// The seq is minted in the transaction, so a rollback (of it, or to a savepoint before) takes the number back, and numbers
-/// have no gaps. Until the transaction ends, others that stage for the same key wait. So stage late in the transaction; and
-/// where it stages several times, take the keys in one order, or in one batch, as otherwise two transactions may wait for
-/// each other. Postgres then ends one of them with an error of the kind [`PostgresErrorKind::Conflict`]; under `REPEATABLE
-/// READ` and `SERIALIZABLE` it does so wherever two transactions stage for one key. Run the whole transaction again.
+/// The seq is minted in the transaction, so a rollback (of it, or to a savepoint before) takes the number back, and
+/// numbers have no gaps. Until the transaction ends, others that stage for the same key wait. So stage late in the
+/// transaction; and where it stages several times, take the keys in one order, or in one batch, as otherwise two
+/// transactions may wait for each other. Postgres then ends one of them with an error of the kind
+/// [`PostgresErrorKind::Conflict`]; under `REPEATABLE READ` and `SERIALIZABLE` it does so wherever two transactions
+/// stage for one key. Run the whole transaction again.
 #[derive(Debug, Clone, Copy)]
 pub struct Outbox;
 
 pub use ordered_core::publish::Staged;
 
-/// A transaction in which events can be staged. That of `tokio-postgres`, `deadpool-postgres` and, with the feature `sqlx`,
-/// of `sqlx` are; so is a `PgConnection` of `sqlx` in which a transaction is open.
+/// A transaction in which events can be staged. That of `tokio-postgres`, `deadpool-postgres` and, with the feature
+/// `sqlx`, of `sqlx` are; so is a `PgConnection` of `sqlx` in which a transaction is open.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no transaction of Postgres in which events can be staged",
     note = "give `&mut tx` of `tokio_postgres::Transaction` (feature `tokio-postgres`) or `sqlx::Transaction<'_, Postgres>` \
@@ -66,11 +67,12 @@ pub trait OutboxTransaction {
 }
 
 impl Outbox {
-    /// Stages one event: an [`OutboxEvent`], or a struct with `#[derive(OrderedEvent)]`. It is relayed when the transaction
-    /// has committed, and never if it does not.
+    /// Stages one event: an [`OutboxEvent`], or a struct with `#[derive(OrderedEvent)]`. It is relayed when the
+    /// transaction has committed, and never if it does not.
     ///
     /// # Errors
-    /// [`PostgresErrorKind::Invalid`] when the event is none, before anything is sent; and as every statement. After an error the transaction can only be rolled back, as after any statement that fails.
+    /// [`PostgresErrorKind::Invalid`] when the event is none, before anything is sent; and as every statement. After an
+    /// error the transaction can only be rolled back, as after any statement that fails.
     pub async fn stage(
         transaction: &mut impl OutboxTransaction,
         event: &impl OrderedEvent,
@@ -82,8 +84,8 @@ impl Outbox {
         staged(&event, seq, &id)
     }
 
-    /// Stages events with one statement, [`MAX_BATCH`] at the most. Each key's events are numbered in the order in which they
-    /// stand here.
+    /// Stages events with one statement, [`MAX_BATCH`] at the most. Each key's events are numbered in the order in
+    /// which they stand here.
     ///
     /// # Errors
     /// As [`stage`](Self::stage), and when there are too many.
@@ -115,8 +117,8 @@ impl Outbox {
             .collect()
     }
 
-    /// Wakes relays that listen, when the transaction commits. Without it an event waits for the next poll, some 25 ms. It
-    /// costs transactions of one event more than half of their rate, since commits that notify take turns.
+    /// Wakes relays that listen, when the transaction commits. Without it an event waits for the next poll, some 25 ms.
+    /// It costs transactions of one event more than half of their rate, since commits that notify take turns.
     ///
     /// # Errors
     /// As every statement.

@@ -75,8 +75,8 @@ pub struct RelayBuilder {
 }
 
 impl Relay {
-    /// A relay from the outbox in this database, `postgres://user[:password]@host[:port]/database`, to this publisher, whose
-    /// `publish` must return only when the broker has confirmed.
+    /// A relay from the outbox in this database, `postgres://user[:password]@host[:port]/database`, to this publisher,
+    /// whose `publish` must return only when the broker has confirmed.
     pub fn builder(url: impl Into<String>, publisher: Arc<dyn Publish>) -> RelayBuilder {
         RelayBuilder {
             url: url.into(),
@@ -105,11 +105,12 @@ impl Relay {
         &self.name
     }
 
-    /// Publishes until `shutdown` is ready; then finishes the batch at work and gives its shards back. What passes (a server
-    /// or a broker that is unavailable) is waited out.
+    /// Publishes until `shutdown` is ready; then finishes the batch at work and gives its shards back. What passes (a
+    /// server or a broker that is unavailable) is waited out.
     ///
     /// # Errors
-    /// At the start, whatever is wrong with the database. Later on, only what does not pass by itself: missing tables or rights.
+    /// At the start, whatever is wrong with the database. Later on, only what does not pass by itself: missing tables
+    /// or rights.
     ///
     /// # Cancel safety
     /// A dropped future is like a crash: what was published and not written down is published again.
@@ -119,8 +120,8 @@ impl Relay {
 }
 
 impl RelayBuilder {
-    /// The name under which the relay has its shards, and which `ordered outbox status` shows. Two relays that run at the same
-    /// time must not share one. Default: the program's id and a random number.
+    /// The name under which the relay has its shards, and which `ordered outbox status` shows. Two relays that run at
+    /// the same time must not share one. Default: the program's id and a random number.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -144,8 +145,8 @@ impl RelayBuilder {
         self
     }
 
-    /// Listens, on a connection of its own, for what [`Outbox::notify`](crate::Outbox::notify) says, and looks then at once.
-    /// It polls all the same. Default: false.
+    /// Listens, on a connection of its own, for what [`Outbox::notify`](crate::Outbox::notify) says, and looks then at
+    /// once. It polls all the same. Default: false.
     pub fn listen(mut self, listen: bool) -> Self {
         self.settings.listen = listen;
         self
@@ -170,8 +171,8 @@ impl RelayBuilder {
         self
     }
 
-    /// How many keys may be behind because their publication fails, while the others go on. With more, nothing goes on: then it
-    /// is hardly the keys. Default: 1,000.
+    /// How many keys may be behind because their publication fails, while the others go on. With more, nothing goes on:
+    /// then it is hardly the keys. Default: 1,000.
     pub fn max_lagging_keys(mut self, keys: usize) -> Self {
         self.settings.max_lagging_keys = keys;
         self
@@ -196,8 +197,8 @@ impl RelayBuilder {
         self
     }
 
-    /// How long the relay waits, when it is to end, for the broker to confirm what is on its way. After that it ends as by a
-    /// crash. Default: 30 s.
+    /// How long the relay waits, when it is to end, for the broker to confirm what is on its way. After that it ends as
+    /// by a crash. Default: 30 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.settings.drain_timeout = timeout;
         self

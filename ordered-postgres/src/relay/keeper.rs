@@ -16,14 +16,14 @@ pub(super) struct Alive {
     pub(super) lapses: u64,
 }
 
-/// Whether the relay has left. Held by whoever writes that the relay is alive, or that it is gone: a heartbeat that came after
-/// the end would keep its share from the others for a lease.
+/// Whether the relay has left. Held by whoever writes that the relay is alive, or that it is gone: a heartbeat that
+/// came after the end would keep its share from the others for a lease.
 pub(super) type Left = Arc<Mutex<bool>>;
 
 /// Keeps the relay alive in the database, whatever its publisher waits for.
 ///
-/// The time until which it is surely alive is counted on this machine's monotonic clock, from before the heartbeat was sent, so
-/// that the relay never believes in it for longer than the database does.
+/// The time until which it is surely alive is counted on this machine's monotonic clock, from before the heartbeat was
+/// sent, so that the relay never believes in it for longer than the database does.
 pub(super) async fn keep(
     pool: Connections,
     relay: Arc<str>,

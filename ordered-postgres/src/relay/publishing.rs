@@ -31,8 +31,8 @@ pub(super) struct Stopped {
     pub(super) error: String,
 }
 
-/// Sends the rows once, in their order. Where the broker is not there at first, it is not the keys; otherwise each key stops at
-/// its first event that was not taken.
+/// Sends the rows once, in their order. Where the broker is not there at first, it is not the keys; otherwise each key
+/// stops at its first event that was not taken.
 pub(super) async fn publish(
     publisher: &dyn Publish,
     rows: &[OutboxRow],
@@ -70,8 +70,8 @@ pub(super) async fn publish(
     Attempt::Without(stopped.into_values().collect())
 }
 
-/// Publishes rows of one key, up to the first that cannot be published. The first goes alone: where it is the one in the way,
-/// none of those behind it may come before it.
+/// Publishes rows of one key, up to the first that cannot be published. The first goes alone: where it is the one in
+/// the way, none of those behind it may come before it.
 pub(super) async fn of_key(publisher: &dyn Publish, rows: &[&OutboxRow]) -> Result<(), Stopped> {
     let Some((first, rest)) = rows.split_first() else {
         return Ok(());

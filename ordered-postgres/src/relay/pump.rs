@@ -23,7 +23,8 @@ use crate::pool::Connections;
 /// How soon the relay looks again for what it was told of and does not see yet.
 const RECHECK: Duration = Duration::from_millis(25);
 
-/// What the relay knows and does; everything in it happens one after the other, so that what it knows is never half true.
+/// What the relay knows and does; everything in it happens one after the other, so that what it knows is never half
+/// true.
 pub(super) struct Pump {
     pub(super) relay: Arc<str>,
     pub(super) pool: Connections,
@@ -114,8 +115,9 @@ impl Pump {
         }
     }
 
-    /// Goes back to what the database has. A server that crashed, or a replica that was promoted, counts its transactions on from
-    /// what it has kept: events staged there would lie before a position that only this relay remembers, and stay unpublished.
+    /// Goes back to what the database has. A server that crashed, or a replica that was promoted, counts its
+    /// transactions on from what it has kept: events staged there would lie before a position that only this relay
+    /// remembers, and stay unpublished.
     fn forget(&mut self) {
         self.prefetched = None;
         self.shards.clear();

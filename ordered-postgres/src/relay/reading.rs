@@ -53,8 +53,8 @@ async fn horizon(connection: &Object) -> Result<Horizon, PostgresError> {
 /// While Postgres has no statistics of the table, it would rather read all of it and sort, for each batch.
 const IN_ORDER_OF_THE_INDEX: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off";
 
-/// Reads so many rows at the most, and stops behind the one with which they have so many bytes; up to the end of the scan,
-/// where it is known that all up to there is visible.
+/// Reads so many rows at the most, and stops behind the one with which they have so many bytes; up to the end of the
+/// scan, where it is known that all up to there is visible.
 pub(super) async fn batch(
     connection: &mut Object,
     scan: Scan,
@@ -174,8 +174,8 @@ pub(super) async fn first_unpublished(
     Ok(row.get(0))
 }
 
-/// The events of a key from this seq to that one, so many at the most. Whatever is visible of a key is complete up to it:
-/// who minted a seq did so after the one before was committed.
+/// The events of a key from this seq to that one, so many at the most. Whatever is visible of a key is complete up to
+/// it: who minted a seq did so after the one before was committed.
 pub(super) async fn of_key(
     connection: &Object,
     key: &str,

@@ -9,8 +9,8 @@ use super::row::{OutboxRow, Position};
 use crate::error::PostgresError;
 
 impl Pump {
-    /// What of the batch is to be published now, each key's rows in the order of their seqs and without gaps; the rows leave
-    /// the batch. A key of which an earlier event lies behind the batch lags from then on.
+    /// What of the batch is to be published now, each key's rows in the order of their seqs and without gaps; the rows
+    /// leave the batch. A key of which an earlier event lies behind the batch lags from then on.
     pub(super) async fn ready(
         &self,
         batch: &mut Batch,

@@ -120,8 +120,8 @@ async fn finish(pump: &mut Pump, open: &mut Open, staged: i64) -> bool {
     true
 }
 
-/// Tells the key of a worker that the first of what it asked for was removed, up to this seq: it halts. What was removed
-/// further on the key asks for when it gets there.
+/// Tells the key of a worker that the first of what it asked for was removed, up to this seq: it halts. What was
+/// removed further on the key asks for when it gets there.
 async fn tell_lost(pump: &Pump, open: &Open, last: i64) -> bool {
     if !open.fill || open.next != open.from || last < open.from {
         return true;

@@ -53,8 +53,8 @@ async fn remove_once(pool: &Connections, keep: Duration) -> Result<u64, Postgres
         position: 0,
     };
     loop {
-        // From the oldest on, page by page, up to the first page that ends with one that is not old enough, or that some
-        // shard has not passed. What a key that lags has not published stays.
+        // From the oldest on, page by page, up to the first page that ends with one that is not old enough, or that
+        // some shard has not passed. What a key that lags has not published stays.
         let query = "with page as materialized (
                 select outbox.xid, outbox.position, outbox.aggregate_id, outbox.seq, outbox.created_at from ordered_outbox outbox
                 where (outbox.xid, outbox.position) > ($1::bigint::text::xid8, $2) order by outbox.xid, outbox.position limit $3

@@ -10,8 +10,8 @@ use super::pump::Pump;
 use super::row::OutboxRow;
 
 impl Pump {
-    /// Goes on with a batch until it is published but for keys that stopped. False: it is given up, since the relay ends
-    /// or has lost its lease.
+    /// Goes on with a batch until it is published but for keys that stopped. False: it is given up, since the relay
+    /// ends or has lost its lease.
     pub(super) async fn settle(
         &mut self,
         mut attempt: Attempt,

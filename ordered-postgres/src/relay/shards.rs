@@ -36,7 +36,8 @@ pub(super) async fn heartbeat(
     Ok(())
 }
 
-/// Gives back what is more than the relay's share, takes what nobody alive has up to the share, and tells all that it has.
+/// Gives back what is more than the relay's share, takes what nobody alive has up to the share, and tells all that it
+/// has.
 pub(super) async fn balance(connection: &Object, relay: &str) -> Result<Vec<Shard>, PostgresError> {
     let query = "with alive as materialized (
             select relay from ordered_relays where alive_until > clock_timestamp()
@@ -75,8 +76,8 @@ pub(super) async fn balance(connection: &Object, relay: &str) -> Result<Vec<Shar
     Ok(shards?)
 }
 
-/// Writes down how far shards are, and which keys lag behind that or do so no more, in one transaction. Answers which of
-/// the shards are still the relay's; of the others nothing is written.
+/// Writes down how far shards are, and which keys lag behind that or do so no more, in one transaction. Answers which
+/// of the shards are still the relay's; of the others nothing is written.
 pub(super) async fn save(
     connection: &mut Object,
     relay: &str,
@@ -87,8 +88,8 @@ pub(super) async fn save(
     let fences: Vec<i64> = shards.iter().map(|shard| shard.fence).collect();
     let xids: Vec<i64> = shards.iter().map(|shard| shard.at.xid).collect();
     let positions: Vec<i64> = shards.iter().map(|shard| shard.at.position).collect();
-    // Not backwards: a relay that comes back after an error may know less than it wrote. And without waiting for the disk: a
-    // position that a crash of the server takes back is one from which is published again.
+    // Not backwards: a relay that comes back after an error may know less than it wrote. And without waiting for the
+    // disk: a position that a crash of the server takes back is one from which is published again.
     let query = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
         update ordered_relay_shards as shard set relayed_at = clock_timestamp(),
             xid = case when (done.xid::text::xid8, done.position) > (shard.xid, shard.position) then done.xid::text::xid8 else shard.xid end,

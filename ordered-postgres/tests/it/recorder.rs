@@ -84,7 +84,8 @@ impl Recorder {
         .await;
     }
 
-    /// Of each key how often an event was taken, once it is sure that the first occurrences are 1, 2, 3, … without a gap.
+    /// Of each key how often an event was taken, once it is sure that the first occurrences are 1, 2, 3, … without a
+    /// gap.
     pub(crate) fn in_order(&self) -> BTreeMap<String, Vec<u32>> {
         let mut times: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         for (key, seq) in self.events() {

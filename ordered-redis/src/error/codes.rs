@@ -111,8 +111,8 @@ const RIGHTS: &str = "does not let this user do that: give it `~<prefix>:* ~{<pr
 const TOO_OLD: &str =
     "does not know a command: it has to be Redis 6.2 or later, or Valkey, with scripts enabled";
 
-/// The same for errors that have no code of their own and come as `ERR`: what the words have in them, in lower case. The
-/// first that is in them counts.
+/// The same for errors that have no code of their own and come as `ERR`: what the words have in them, in lower case.
+/// The first that is in them counts.
 pub(super) const LASTING_WORDS: [(&str, &str); 10] = [
     // Redis 7.0 says of a command inside a script that the user may not run it under the code ERR.
     ("the user executing the script can't", RIGHTS),

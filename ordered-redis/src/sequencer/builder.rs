@@ -64,7 +64,8 @@ impl SequencerBuilder {
         self
     }
 
-    /// How often it looks for what others have left. What is staged here is published at once. Default 500 milliseconds.
+    /// How often it looks for what others have left. What is staged here is published at once. Default 500
+    /// milliseconds.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval;
         self
@@ -88,8 +89,9 @@ impl SequencerBuilder {
         self
     }
 
-    /// For how long the id of a staged event is remembered: one that is staged again within that time gets the seq that it has.
-    /// Default 5 minutes; more than [`patience`](Self::patience). It takes about 150 bytes of Redis for each event.
+    /// For how long the id of a staged event is remembered: one that is staged again within that time gets the seq that
+    /// it has. Default 5 minutes; more than [`patience`](Self::patience). It takes about 150 bytes of Redis for each
+    /// event.
     pub fn remember(mut self, time: Duration) -> Self {
         self.settings.remember = time;
         self

@@ -30,8 +30,8 @@ pub(super) enum Answer {
     Ours(u64, Vec<Option<Outgoing>>),
 }
 
-/// How soon Redis is told what was confirmed of a key while more of it is under way: what it does not know when this process dies
-/// is published again.
+/// How soon Redis is told what was confirmed of a key while more of it is under way: what it does not know when this
+/// process dies is published again.
 const NEWS_AFTER: Duration = Duration::from_millis(25);
 
 /// The keys that this process publishes. Pure: the time comes in.
@@ -97,8 +97,8 @@ impl Claimed {
         }
     }
 
-    /// What is to be said now: of keys of which nothing is under way any more, of those of which something was confirmed for a while,
-    /// and of those whose claim would end.
+    /// What is to be said now: of keys of which nothing is under way any more, of those of which something was
+    /// confirmed for a while, and of those whose claim would end.
     pub(super) fn requests(
         &self,
         now: Instant,

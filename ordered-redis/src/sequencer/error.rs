@@ -5,12 +5,13 @@ use ordered_core::publish::InvalidEvent;
 use ordered_core::store::{StoreError, StoreErrorKind};
 
 /// Why a [`Sequencer`](super::Sequencer) could not do what it was asked for.
-#[derive(Debug)]
 pub struct SequencerError {
     kind: SequencerErrorKind,
     message: String,
     source: Option<StoreError>,
 }
+
+ordered_core::debug_as_text!(SequencerError);
 
 /// What to make of a [`SequencerError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,8 +19,8 @@ pub struct SequencerError {
 pub enum SequencerErrorKind {
     /// It is no event, or a setting is none. Nothing was done.
     Invalid,
-    /// So much waits for the broker that nothing more is kept (`max_events`, `max_bytes`). Nothing was done; it passes when the
-    /// broker takes events.
+    /// So much waits for the broker that nothing more is kept (`max_events`, `max_bytes`). Nothing was done; it passes
+    /// when the broker takes events.
     Full,
     /// Redis is not there, or was not there long enough. The event may have been staged.
     Unavailable,

@@ -1,5 +1,5 @@
-//! Numbering without a database: a [`Sequencer`] gives an event the next seq of its key and keeps it, in one step, until the
-//! broker has confirmed it.
+//! Numbering without a database: a [`Sequencer`] gives an event the next seq of its key and keeps it, in one step,
+//! until the broker has confirmed it.
 //!
 //! ```no_run
 //! # async fn example(queue: std::sync::Arc<dyn ordered_core::transport::Publish>) -> Result<(), Box<dyn std::error::Error>> {
@@ -17,11 +17,11 @@
 //!
 //! # What it promises
 //!
-//! - **No gap and no double number**, however many processes stage for a key, and whichever of them die: the number and the event
-//!   come into being in one script, or neither does.
-//! - **What is staged is published**, by the process that staged it or by any other with a sequencer of this name, in the order of
-//!   the key. An event that is published, and whose confirm is not written down before the process dies, is published again:
-//!   workers recognise it by its id.
+//! - **No gap and no double number**, however many processes stage for a key, and whichever of them die: the number and
+//!   the event come into being in one script, or neither does.
+//! - **What is staged is published**, by the process that staged it or by any other with a sequencer of this name, in
+//!   the order of the key. An event that is published, and whose confirm is not written down before the process dies,
+//!   is published again: workers recognise it by its id.
 //! - **A key is published by one process at a time.** The claim on a key ends when its process has not renewed it for a
 //!   [lease](SequencerBuilder::lease). One that comes back after that may publish an event a second time, and never one
 //!   that comes before an event that is not published yet.
@@ -88,6 +88,7 @@ struct Publishing {
 
 /// How much a [`Sequencer`] keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SequencerStatus {
     /// Events that are numbered and not confirmed.
     pub events: u64,
@@ -98,8 +99,9 @@ pub struct SequencerStatus {
 }
 
 impl Sequencer {
-    /// A sequencer of this name on the Redis of a store, which publishes over this transport: the `publisher()` of a broker's
-    /// builder. Sequencers of one name share the counters, and publish what others have left; give each queue one name.
+    /// A sequencer of this name on the Redis of a store, which publishes over this transport: the `publisher()` of a
+    /// broker's builder. Sequencers of one name share the counters, and publish what others have left; give each queue
+    /// one name.
     pub fn builder(
         redis: &RedisStore,
         name: impl Into<String>,
@@ -127,12 +129,13 @@ impl Sequencer {
 
     /// Numbers an event and keeps it, in one step. It is published when this has returned, and in most cases soon.
     ///
-    /// While Redis is not there it is tried again for [`patience`](SequencerBuilder::patience), with the same id, so that no event is
-    /// numbered twice.
+    /// While Redis is not there it is tried again for [`patience`](SequencerBuilder::patience), with the same id, so
+    /// that no event is numbered twice.
     ///
     /// # Errors
-    /// When the event is none, when [too much](SequencerErrorKind::Full) is kept already, and as every call to Redis. After
-    /// [`Unavailable`](SequencerErrorKind::Unavailable) the event may have been staged: stage it again with the same id.
+    /// When the event is none, when [too much](SequencerErrorKind::Full) is kept already, and as every call to Redis.
+    /// After [`Unavailable`](SequencerErrorKind::Unavailable) the event may have been staged: stage it again with the
+    /// same id.
     ///
     /// # Cancel safety
     /// When the future is dropped, the event may have been staged.
@@ -148,8 +151,8 @@ impl Sequencer {
             .ok_or_else(SequencerError::misshaped)
     }
 
-    /// Numbers events and keeps them, all in one step, [`MAX_BATCH`] at the most. Those of one key are numbered in the order in
-    /// which they stand here.
+    /// Numbers events and keeps them, all in one step, [`MAX_BATCH`] at the most. Those of one key are numbered in the
+    /// order in which they stand here.
     ///
     /// # Errors
     /// As [`stage`](Self::stage), for all of them, and when there are too many.
@@ -198,8 +201,9 @@ impl Sequencer {
             .collect())
     }
 
-    /// Sees to it that the next seq of a key is above this one: for the takeover of a key that was numbered elsewhere, and when
-    /// Redis has lost the counters. A counter that is higher stays as it is. Nobody may stage for the key meanwhile.
+    /// Sees to it that the next seq of a key is above this one: for the takeover of a key that was numbered elsewhere,
+    /// and when Redis has lost the counters. A counter that is higher stays as it is. Nobody may stage for the key
+    /// meanwhile.
     ///
     /// # Errors
     /// When events of the key are kept, and as every call to Redis.
@@ -216,7 +220,8 @@ impl Sequencer {
     }
 
     /// Ends publishing: what is on its way to the broker is waited for, for
-    /// [`drain_timeout`](SequencerBuilder::drain_timeout) at the most, and the rest is left to others. Events can still be staged.
+    /// [`drain_timeout`](SequencerBuilder::drain_timeout) at the most, and the rest is left to others. Events can still
+    /// be staged.
     pub async fn close(&self) {
         self.publishing.stop.send_replace(true);
         let task = self.publishing.task.lock().await.take();

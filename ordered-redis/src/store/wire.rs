@@ -2,26 +2,28 @@
 //! answers; this is how they are written. Numbers in bytes are big endian.
 //!
 //! # The arguments of an exchange
-//! - *numbers*: eight counts in four bytes each (acquisitions, saves, mailboxes, look-ups, new ids, generations that are
-//!   looked at, listings, and 1 where only what frees memory is to be done), and then numbers in seven bytes each: the
-//!   quotas (events and bytes of a key, events and bytes of the bucket), until when the newest generation takes ids, and
-//!   when it expires.
+//! - *numbers*: eight counts in four bytes each (acquisitions, saves, mailboxes, look-ups, new ids, generations that
+//!   are looked at, listings, and 1 where only what frees memory is to be done), and then numbers in seven bytes each:
+//!   the quotas (events and bytes of a key, events and bytes of the bucket), until when the newest generation takes
+//!   ids, and when it expires.
 //! - *modes*: a byte for each acquisition: `a`sk, `h`and over, `s`teal.
 //! - *takings*: for each save `1` where it gives the key up, or `0`; and how many seqs of the mail it takes (4).
 //! - *marks*: for each new id its save (4), and 1 where its part gets an expiry (1).
-//! - A *claim* is what the owner begins with: fence (7), length of the name (1), worker. A *record* is empty where it stays.
-//! - A *box*: place among acquisitions and saves (4), counts of slots, changes and fetches (4 each); the slots to change
-//!   (`#` first); the changes; the slots to fetch.
-//! - A *change*: operation (1), slot (4), slot to move to (4), by their places; and then the letter, or the note behind its
-//!   length. The operations are those of `mailbox.rs`: `n`ew, `f`orce, `r`eplace, `p`ost, `d`elete, `m`ove.
+//! - A *claim* is what the owner begins with: fence (7), length of the name (1), worker. A *record* is empty where it
+//!   stays.
+//! - A *box*: place among acquisitions and saves (4), counts of slots, changes and fetches (4 each); the slots to
+//!   change (`#` first); the changes; the slots to fetch.
+//! - A *change*: operation (1), slot (4), slot to move to (4), by their places; and then the letter, or the note behind
+//!   its length. The operations are those of `mailbox.rs`: `n`ew, `f`orce, `r`eplace, `p`ost, `d`elete, `m`ove.
 //! - A *listing*: save (4), index (1: due, gap, halted); and then the score, or nothing to remove it.
 //!
 //! # The answer to an exchange
-//! - *heads*: for each acquisition the fence as a number where nobody had the key; [`head`] and what follows it: the new
-//!   fence and the old owner without its fence, or, where busy, the owner; nothing without a lease.
+//! - *heads*: for each acquisition the fence as a number where nobody had the key; [`head`] and what follows it: the
+//!   new fence and the old owner without its fence, or, where busy, the owner; nothing without a lease.
 //! - *records*: what the granted keys had. *statuses*: [`status`] of each save. *mails*: of those saves that have some.
 //! - *seen*: for each look-up `1` where the id is remembered, or `0`.
-//! - *boxes*: for each put a number ([`put`], or [`status::FULL`] and the limit) or the id in the slot; then the letters.
+//! - *boxes*: for each put a number ([`put`], or [`status::FULL`] and the limit) or the id in the slot; then the
+//!   letters.
 
 /// The first number of an answer.
 pub(super) mod code {

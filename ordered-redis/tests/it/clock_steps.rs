@@ -1,7 +1,8 @@
-//! The server's clock steps: what a time server does that corrects it, and a fail-over to a machine whose clock is wrong.
+//! The server's clock steps: what a time server does that corrects it, and a fail-over to a machine whose clock is
+//! wrong.
 //!
-//! The clock of these tests stands still but for what a test lets pass, and time passes only after every worker that lives has
-//! sent heartbeats and has swept: how busy the machine is changes nothing.
+//! The clock of these tests stands still but for what a test lets pass, and time passes only after every worker that
+//! lives has sent heartbeats and has swept: how busy the machine is changes nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;

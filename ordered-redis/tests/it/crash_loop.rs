@@ -1,4 +1,5 @@
-//! Workers that are killed again and again: by a machine that takes them away, or by an event that none of them survives.
+//! Workers that are killed again and again: by a machine that takes them away, or by an event that none of them
+//! survives.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! An address that stays, behind which another server comes to be the master: a name that is moved, a load balancer, or the
-//! endpoint of a hosted service.
+//! An address that stays, behind which another server comes to be the master: a name that is moved, a load balancer, or
+//! the endpoint of a hosted service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

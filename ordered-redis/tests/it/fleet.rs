@@ -1,5 +1,5 @@
-//! Workers of one group over a broker in memory. A test decides which events wait or fail in their handler, and sees every
-//! run and every delivery.
+//! Workers of one group over a broker in memory. A test decides which events wait or fail in their handler, and sees
+//! every run and every delivery.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};

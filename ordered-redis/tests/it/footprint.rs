@@ -151,8 +151,8 @@ async fn an_idle_key_costs_tens_of_bytes_and_a_remembered_id_fewer_than_twenty()
         ids / 1_000,
         parts.len()
     );
-    // An entry of the hash takes 24 bytes, its name and its value 16 each, and its share of the table from 8 to 16: with
-    // 20,000 keys, 13.
+    // An entry of the hash takes 24 bytes, its name and its value 16 each, and its share of the table from 8 to 16:
+    // with 20,000 keys, 13.
     assert!(a_key <= 70, "{a_key} bytes an idle key");
     assert!(an_id <= 20, "{an_id} bytes a remembered id");
 }

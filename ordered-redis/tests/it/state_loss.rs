@@ -269,8 +269,8 @@ async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_
     knows.stop().await;
 }
 
-/// Nobody knows that 11 to 20 were handled: the broker has them no more, and the store says that 10 was the last. The key waits
-/// for 11, and says so, until an operator skips to what is there.
+/// Nobody knows that 11 to 20 were handled: the broker has them no more, and the store says that 10 was the last. The
+/// key waits for 11, and says so, until an operator skips to what is there.
 #[tokio::test]
 async fn a_worker_that_started_after_the_loss_reports_a_gap() {
     let (log, mut fleet) = (Log::new(), Fleet::new("newcomer"));

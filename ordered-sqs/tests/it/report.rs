@@ -129,7 +129,8 @@ async fn promises<const N: usize>(
     broken
 }
 
-/// People saw: events that came again and again, were dead-lettered by the queue, forgotten, or dropped, with nothing said at the start.
+/// People saw: events that came again and again, were dead-lettered by the queue, forgotten, or dropped, with nothing
+/// said at the start.
 #[tokio::test(start_paused = true)]
 async fn every_attribute_of_a_queue_that_breaks_a_promise_is_told_in_one_line_or_refused() {
     let worker = WorkerFacts::new(Duration::from_secs(30), 5);

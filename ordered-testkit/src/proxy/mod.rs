@@ -110,14 +110,14 @@ impl Proxy {
         self.switches.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// The connections that there are carry nothing any more, in either direction, until they are cut, as if their server
-    /// had forgotten them: healing does not help them. New ones are taken, and flow.
+    /// The connections that there are carry nothing any more, in either direction, until they are cut, as if their
+    /// server had forgotten them: healing does not help them. New ones are taken, and flow.
     pub fn strand(&self) {
         self.switches.strandings.send_modify(|count| *count += 1);
     }
 
-    /// New connections lead to another server of loopback, as when a name is given another address. Those that there are stay
-    /// where they are.
+    /// New connections lead to another server of loopback, as when a name is given another address. Those that there
+    /// are stay where they are.
     pub fn lead_to(&self, server: u16) {
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server));
         self.switches.server.send_replace(server);

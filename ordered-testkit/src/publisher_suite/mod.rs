@@ -1,8 +1,8 @@
-//! What has to be true of events that a [`Publisher`](ordered_core::publish::Publisher) sends to a real broker, whatever happens
-//! to that broker: one body of checks for all of them.
+//! What has to be true of events that a [`Publisher`](ordered_core::publish::Publisher) sends to a real broker,
+//! whatever happens to that broker: one body of checks for all of them.
 //!
-//! Implement [`PublisherFixture`] for a queue that nobody else uses, and call each of the [`checks`] from a test. A check that
-//! breaks the broker wants one of its own.
+//! Implement [`PublisherFixture`] for a queue that nobody else uses, and call each of the [`checks`] from a test. A
+//! check that breaks the broker wants one of its own.
 //!
 //! The environment variable `ORDERED_PUBLISH_EVENTS` says how many events each check publishes; the default is 2,000.
 

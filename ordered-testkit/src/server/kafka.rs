@@ -36,7 +36,8 @@ const JAVA: [&str; 5] = [
     "-Xshare:auto",
 ];
 const OPTIMIZED: [&str; 2] = ["-Xms1g", "-Xmx1g"];
-/// One node is enough for its own topics, groups come and go without being waited for, and a member may be found dead soon.
+/// One node is enough for its own topics, groups come and go without being waited for, and a member may be found dead
+/// soon.
 const SETTINGS: [(&str, &str); 21] = [
     ("process.roles", "broker,controller"),
     ("node.id", "1"),
@@ -63,8 +64,8 @@ const SETTINGS: [(&str, &str); 21] = [
 
 /// A Kafka broker of the test's own: one node, which is its own controller.
 ///
-/// Its archives are looked for in the folder that `ORDERED_KAFKA_LIB` names, then in `target/servers/kafka/lib` of the current
-/// folder and those above it.
+/// Its archives are looked for in the folder that `ORDERED_KAFKA_LIB` names, then in `target/servers/kafka/lib` of the
+/// current folder and those above it.
 #[derive(Debug)]
 pub struct KafkaServer {
     process: ServerProcess,

@@ -235,7 +235,8 @@ impl PostgresServer {
             .map_err(ServerError::system("cannot give a file to `postgres`"))
     }
 
-    /// Puts the certificate and its key where the server looks for them by itself. It wants a key that nobody else can read.
+    /// Puts the certificate and its key where the server looks for them by itself. It wants a key that nobody else can
+    /// read.
     fn take_certificate(&self) -> Result<(), ServerError> {
         for (from, name) in [(CERTIFICATE_FILE, "server.crt"), (KEY_FILE, "server.key")] {
             let file = self.data().join(name);
@@ -284,7 +285,8 @@ impl PostgresBuilder {
         self
     }
 
-    /// Listens for TLS, too, with a certificate for 127.0.0.1 and localhost that [`AUTHORITY`](super::AUTHORITY) has signed.
+    /// Listens for TLS, too, with a certificate for 127.0.0.1 and localhost that [`AUTHORITY`](super::AUTHORITY) has
+    /// signed.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self.setting("ssl", "on")

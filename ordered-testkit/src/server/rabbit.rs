@@ -102,9 +102,10 @@ impl RabbitServer {
 
     /// Waits until [`kill`](Self::kill) would not break a quorum queue that has been declared by now.
     ///
-    /// A declaration is answered before the name of the queue is on disk: RabbitMQ writes the names about a second after the
-    /// last change (<https://github.com/rabbitmq/ra/blob/v2.2.0/src/ra_directory.erl>), and the messages at once. One that
-    /// is killed in between starts the queue with an empty log and without a leader, and what it had confirmed is lost.
+    /// A declaration is answered before the name of the queue is on disk: RabbitMQ writes the names about a second
+    /// after the last change (<https://github.com/rabbitmq/ra/blob/v2.2.0/src/ra_directory.erl>), and the messages at
+    /// once. One that is killed in between starts the queue with an empty log and without a leader, and what it had
+    /// confirmed is lost.
     ///
     /// # Errors
     /// When the names are not written in time, with the end of the server's log.
@@ -116,8 +117,8 @@ impl RabbitServer {
             .await
     }
 
-    /// Ends it as a power cut would, with SIGKILL. [`queues_are_on_disk`](Self::queues_are_on_disk) says what that may do
-    /// to a queue that is younger than a second.
+    /// Ends it as a power cut would, with SIGKILL. [`queues_are_on_disk`](Self::queues_are_on_disk) says what that may
+    /// do to a queue that is younger than a second.
     pub fn kill(&mut self) {
         self.process.kill();
     }
@@ -233,8 +234,8 @@ impl RabbitBuilder {
         self
     }
 
-    /// The plugins that are enabled, such as `rabbitmq_sharding`, in place of `rabbitmq_consistent_hash_exchange`, which is enabled
-    /// otherwise.
+    /// The plugins that are enabled, such as `rabbitmq_sharding`, in place of `rabbitmq_consistent_hash_exchange`,
+    /// which is enabled otherwise.
     pub fn plugins<P: Into<String>>(mut self, plugins: impl IntoIterator<Item = P>) -> Self {
         self.plugins = plugins.into_iter().map(Into::into).collect();
         self

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{TestWorker, lock};
 
-/// How often it is looked: after this time, and while nothing happens after twice the time and so on, up to the longest.
+/// How often it is looked: after this time, and while nothing happens after twice the time and so on, up to the
+/// longest.
 const LOOK: Duration = Duration::from_millis(20);
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// How long nothing must happen.
@@ -28,7 +29,7 @@ pub(super) fn wait<H: Handler>(
     let quiet = match group.policy().start {
         // Nothing happens while smaller seqs may still come.
         Start::FirstSeen { settle } => settle + QUIET,
-        Start::FirstSeq => QUIET,
+        _ => QUIET,
     };
     async move {
         let (mut since, mut known, mut look) = (Instant::now(), 0, LOOK);

@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A worker over a store and a broker in memory.
 ///
-/// Put it into a test with paused time, `#[tokio::test(start_paused = true)]`, with the feature `test-util` of tokio: backoffs,
-/// gaps and timeouts then take no time. It works without, and takes as long as they do.
+/// Put it into a test with paused time, `#[tokio::test(start_paused = true)]`, with the feature `test-util` of tokio:
+/// backoffs, gaps and timeouts then take no time. It works without, and takes as long as they do.
 ///
 /// ```
 /// # use ordered_core::event::{Envelope, EventId, Key, Seq};
@@ -105,7 +105,8 @@ impl<H: Handler> TestWorker<H> {
         self
     }
 
-    /// Puts an event with this body into the queue: commonly JSON, as text. The queue delivers in the order of these calls.
+    /// Puts an event with this body into the queue: commonly JSON, as text. The queue delivers in the order of these
+    /// calls.
     pub fn publish(self, body: impl Into<Bytes>) -> Self {
         self.publish_envelope(Envelope::new(body))
     }
@@ -122,12 +123,13 @@ impl<H: Handler> TestWorker<H> {
         self
     }
 
-    /// Runs a worker until there is nothing to do for it: the queue is empty, nothing waits to be tried again, and no key waits
-    /// for the end of its `gap_timeout`. A key may be halted, and may wait for an event that has not come. Can be called again
-    /// after more events were published: the state of the keys stays.
+    /// Runs a worker until there is nothing to do for it: the queue is empty, nothing waits to be tried again, and no
+    /// key waits for the end of its `gap_timeout`. A key may be halted, and may wait for an event that has not come.
+    /// Can be called again after more events were published: the state of the keys stays.
     ///
     /// # Panics
-    /// When the worker cannot be built or ends with an error, and when it is not idle after its [`patience`](Self::patience).
+    /// When the worker cannot be built or ends with an error, and when it is not idle after its
+    /// [`patience`](Self::patience).
     pub async fn run_until_idle(&mut self) -> TestReport {
         let published = std::mem::take(&mut self.published);
         let taken = self.broker.publish(published).await;

@@ -1,6 +1,7 @@
 //! What every transport has to do, as tests: one body for memory, RabbitMQ, SQS, Kafka and yours.
 //!
-//! Implement [`TransportFixture`], then let [`transport_suite!`](macro@crate::transport_suite) make a test of each check:
+//! Implement [`TransportFixture`], then let [`transport_suite!`](macro@crate::transport_suite) make a test of each
+//! check:
 //!
 //! ```
 //! use std::sync::Arc;

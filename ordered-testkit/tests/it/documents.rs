@@ -17,7 +17,7 @@ fn source(folder: &Path, all: &mut String) {
 #[test]
 fn every_test_that_the_page_on_pitfalls_names_is_there() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let page = fs::read_to_string(workspace.join("docs/pitfalls.md")).unwrap();
+    let page = fs::read_to_string(workspace.join("docs/internals/pitfalls.md")).unwrap();
     let mut all = String::new();
     source(workspace, &mut all);
     let quoted = page.split('`').skip(1).step_by(2);

@@ -69,6 +69,7 @@ struct Route {
 
 /// What becomes of an event that no handler of a [`Router`] handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Unhandled {
     /// Its key waits at it, and it is tried again every 30 seconds, so that a newer version that knows the type goes on with
     /// it. After `give_up_after` the key halts, whatever `on_exhausted` says.
@@ -81,9 +82,11 @@ pub enum Unhandled {
 }
 
 /// A handler that was not put together right; the message says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidHandler(String);
+
+crate::debug_as_text!(InvalidHandler);
 
 impl InvalidHandler {
     /// With this message.

@@ -32,7 +32,10 @@ impl Remembered {
     /// Removes what expired from the front of the queue. What stands behind a later expiry waits, since a look-up
     /// compares the expiry anyway.
     fn purge(&mut self, now: Millis) {
-        while let Some((_, key, id)) = self.queue.pop_front_if(|(expiry, ..)| *expiry <= now) {
+        let is_over = |(expiry, ..): &(Millis, _, _)| *expiry <= now;
+        while self.queue.front().is_some_and(is_over)
+            && let Some((_, key, id)) = self.queue.pop_front()
+        {
             let id = (key, id);
             // It may have been added again since.
             if self.expiries.get(&id).is_some_and(|expiry| *expiry <= now) {

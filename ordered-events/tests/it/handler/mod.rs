@@ -3,6 +3,7 @@
 mod batches;
 mod beginning;
 mod calling;
+mod codecs;
 mod identity;
 mod malformed;
 mod options;

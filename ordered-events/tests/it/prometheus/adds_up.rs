@@ -22,8 +22,8 @@ use super::witness::{NUMBER, Settled, Tally, Watched};
 const EVENTS: u64 = 30;
 const KEYS: u64 = 12;
 
-/// How many different events are taken in: good, failing and poisoned, behind a hole, twice under an id, too many, and the
-/// one on which a worker dies.
+/// How many different events are taken in: good, failing and poisoned, behind a hole, twice under an id, too many, and
+/// the one on which a worker dies.
 const DISTINCT: u64 = KEYS * EVENTS + 12 + 4 + 2 + 5 + 5 * EVENTS + 1;
 
 /// A broker, a store, and what happens between them.

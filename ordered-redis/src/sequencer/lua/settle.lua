@@ -1,7 +1,7 @@
 -- Forgets what is confirmed, renews the claims of a worker or gives them up, and gives what is kept next.
 -- KEYS: meta last first kept due claims
--- ARGV: layout worker lease, then for each key its name, the last seq that is confirmed, how many events are wanted, and after
---   how many milliseconds somebody may take the key (empty: it stays with the worker)
+-- ARGV: layout worker lease, then for each key its name, the last seq that is confirmed, how many events are wanted,
+--   and after how many milliseconds somebody may take the key (empty: it stays with the worker)
 -- Returns: code now answers; for each key 'done', 'lost' or 'free', or the first seq that is kept and the events wanted
 local META, LAST, FIRST, KEPT, DUE, CLAIMS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local call, format, time = redis.call, string.format, redis.call('TIME')

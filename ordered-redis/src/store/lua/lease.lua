@@ -8,8 +8,8 @@ local function clock(given)
   return time[1] * 1000000 + time[2]
 end
 
--- A look at a worker: 'alive', 'dead', or 'gone' where it left or never had a lease; and its lease. The first look after
--- half of a lease puts the worker in doubt. One at least another half later finds it dead.
+-- A look at a worker: 'alive', 'dead', or 'gone' where it left or never had a lease; and its lease. The first look
+-- after half of a lease puts the worker in doubt. One at least another half later finds it dead.
 local function look(leases, worker, now)
   local lease = call('HGET', leases, worker)
   if not lease or #lease < 21 then return 'gone', lease end

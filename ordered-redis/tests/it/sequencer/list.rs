@@ -65,8 +65,8 @@ impl List {
         .await;
     }
 
-    /// Each key is published 1, 2, 3, … without a gap, and each number once; answers with the last of each key, and how many
-    /// events came twice.
+    /// Each key is published 1, 2, 3, … without a gap, and each number once; answers with the last of each key, and how
+    /// many events came twice.
     pub(super) async fn is_without_gaps(&self) -> (BTreeMap<String, u64>, usize) {
         let (mut last, mut ids, mut repeats) = (BTreeMap::new(), BTreeMap::new(), 0);
         let mut all = BTreeSet::new();

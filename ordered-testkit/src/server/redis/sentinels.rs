@@ -13,8 +13,8 @@ use crate::server::process::ServerProcess;
 const NAME: &str = "mymaster";
 const COUNT: usize = 3;
 
-/// So that a fail-over takes a second and not ten. A machine that is busy makes a Sentinel think that the clock has jumped,
-/// whereupon it does nothing for a while: half a minute, if nothing else is said.
+/// So that a fail-over takes a second and not ten. A machine that is busy makes a Sentinel think that the clock has
+/// jumped, whereupon it does nothing for a while: half a minute, if nothing else is said.
 const HASTE: &str = "SENTINEL DEBUG info-period 500 publish-period 300 ping-period 200 default-down-after 1000 \
     tilt-period 500";
 
@@ -120,8 +120,8 @@ impl RedisSentinelsBuilder {
         self.line(format!("sentinel auth-pass {NAME} {password}"))
     }
 
-    /// They speak TLS with each other and with the master, which has to [listen for it](super::RedisBuilder::tls), and name the
-    /// port at which it does.
+    /// They speak TLS with each other and with the master, which has to [listen for it](super::RedisBuilder::tls), and
+    /// name the port at which it does.
     pub fn tls(mut self, master: &RedisServer) -> Self {
         self.tls_port = master.tls_port.as_ref().map(Port::number);
         self.line(format!("tls-cert-file {CERTIFICATE_FILE}"))

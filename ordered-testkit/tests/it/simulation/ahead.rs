@@ -12,8 +12,8 @@ fn windows() -> App {
     keeper().worker(|worker| worker.commit_window(3))
 }
 
-/// With batches of the store so short that what is said together is parted, and the next is on its way while the answer to the
-/// last is worked on.
+/// With batches of the store so short that what is said together is parted, and the next is on its way while the answer
+/// to the last is worked on.
 fn both() -> App {
     keeper().worker(|worker| worker.batch(3).commit_window(5).batch_commands(2))
 }

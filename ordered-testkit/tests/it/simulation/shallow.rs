@@ -13,8 +13,8 @@ fn shallow(worker: WorkerBuilder) -> WorkerBuilder {
     worker.options(|options| options.policy.lane_depth = 2)
 }
 
-/// What waits too long is held, and what does not is offered again: with this much of a wait both happen. Batches of the store
-/// are short, so that the next is often on its way while the answer to the last is worked on.
+/// What waits too long is held, and what does not is offered again: with this much of a wait both happen. Batches of
+/// the store are short, so that the next is often on its way while the answer to the last is worked on.
 fn waits() -> App {
     keeper().worker(|worker| {
         let worker = shallow(worker).batch_commands(3);

@@ -16,7 +16,7 @@ pub(crate) const DAY: u64 = 24 * 60 * 60;
 
 /// What the attributes of a queue say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct QueueAttributes {
     /// How long a message is out of sight at a time.
     pub(crate) visibility: Duration,
     /// Whether that is not what the queue does by itself.
@@ -39,7 +39,7 @@ pub(crate) struct Redrive {
     pub(crate) max_receives: u64,
 }
 
-impl Facts {
+impl QueueAttributes {
     pub(crate) async fn ask(link: &Link) -> Result<Self, TransportError> {
         let attributes = link
             .client
@@ -81,7 +81,8 @@ impl Facts {
 }
 
 impl Redrive {
-    /// Reads `{"deadLetterTargetArn": "arn:aws:sqs:region:account:queue", "maxReceiveCount": 5}`; the count may be text.
+    /// Reads `{"deadLetterTargetArn": "arn:aws:sqs:region:account:queue", "maxReceiveCount": 5}`; the count may be
+    /// text.
     fn read(policy: &str) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -16,7 +16,7 @@ use crate::topology::Topology;
 /// How long a broker may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A connection of an [`Outlet`](crate::outlet::Outlet).
+/// A connection of an [`PublisherConnection`](crate::publisher_connection::PublisherConnection).
 #[derive(Debug)]
 pub(crate) struct Link {
     connection: Connection,
@@ -111,8 +111,8 @@ impl Link {
     }
 }
 
-/// Puts an exchange before the queue of a delay, so that what waits there keeps its routing key. The default exchange takes only
-/// the name of the queue for one.
+/// Puts an exchange before the queue of a delay, so that what waits there keeps its routing key. The default exchange
+/// takes only the name of the queue for one.
 async fn keep_routing_keys(channel: &Channel, queue: ShortString) -> lapin::Result<()> {
     let durable = ExchangeDeclareOptions {
         durable: true,

@@ -9,8 +9,8 @@ use crate::shared::Shared;
 
 /// Brings copies of deliveries to other queues, and then acknowledges the originals.
 ///
-/// Repeats what fails for as long as the originals are out: giving up would mean to hand them back to the queue,
-/// which would deliver them again at once. When the session ends, the broker does that anyway. When the transport is closed,
+/// Repeats what fails for as long as the originals are out: giving up would mean to hand them back to the queue, which
+/// would deliver them again at once. When the session ends, the broker does that anyway. When the transport is closed,
 /// an attempt that is under way is still finished, within [`FAREWELL`]: otherwise a copy that arrived would come again.
 pub(crate) async fn send(
     shared: Arc<Shared>,
@@ -49,7 +49,7 @@ async fn attempt(
     copies: Vec<(Token, Outgoing)>,
 ) -> Vec<(Token, Outgoing)> {
     let (tokens, messages): (Vec<Token>, Vec<Outgoing>) = copies.into_iter().unzip();
-    let outcomes = shared.outlet.send(&messages).await;
+    let outcomes = shared.publisher.send(&messages).await;
     let sent = tokens.into_iter().zip(messages.into_iter().zip(outcomes));
     session.settle(
         sent,

@@ -5,14 +5,14 @@ use tokio::time::Instant;
 /// How long a message is ours. The server counts from a moment that we do not know: between our asking for the
 /// message (or for more time) and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hold {
+pub(crate) struct Visibility {
     /// Until here it is ours for sure: counted from the asking.
     pub(crate) sure_until: Instant,
     /// From here on it is not: counted from the answer.
     pub(crate) lost_at: Instant,
 }
 
-impl Hold {
+impl Visibility {
     pub(crate) fn new(asked: Instant, answered: Instant, visibility: Duration) -> Self {
         Self {
             sure_until: asked + visibility,
@@ -42,7 +42,7 @@ mod tests {
         let visibility = Duration::from_secs(30);
         let asked = Instant::now();
         let answered = asked + Duration::from_secs(20);
-        let hold = Hold::new(asked, answered, visibility);
+        let hold = Visibility::new(asked, answered, visibility);
         assert_eq!(hold.renew_at(visibility), asked + Duration::from_secs(10));
         assert_eq!(hold.sure_until, asked + visibility);
         assert!(!hold.is_lost(hold.sure_until));

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::broker::{ANSWER, Broker, within};
 use crate::frame::{Room, TooLarge};
 use crate::outgoing::Outgoing;
-use crate::outlet_link::Link;
+use crate::publisher_link::Link;
 use crate::topology::Topology;
 
 /// How many messages may wait for their confirms in one call.
@@ -22,9 +22,10 @@ const UNCONFIRMED: usize = 1_000;
 /// A connection that only publishes, made when it is needed.
 ///
 /// Apart from the one that consumes, because the broker stops reading from connections that publish while it is short
-/// of memory or disk, and acknowledgements must get through (<https://www.rabbitmq.com/docs/alarms#effects-on-publishers>).
+/// of memory or disk, and acknowledgements must get through
+/// (<https://www.rabbitmq.com/docs/alarms#effects-on-publishers>).
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct PublisherConnection {
     broker: Broker,
     /// Where delay queues lead back to; a publisher needs none.
     topology: Option<Topology>,
@@ -62,7 +63,7 @@ impl fmt::Display for NotSent {
     }
 }
 
-impl Outlet {
+impl PublisherConnection {
     pub(crate) fn new(broker: Broker, topology: Option<Topology>, purpose: &'static str) -> Self {
         Self {
             broker,
@@ -155,8 +156,8 @@ impl Outlet {
         Ok(channel)
     }
 
-    /// The next call makes a connection of its own: RabbitMQ may have stopped to read this one permanently, as it does when a
-    /// quorum queue is deleted while more than a few messages for it are unconfirmed
+    /// The next call makes a connection of its own: RabbitMQ may have stopped to read this one permanently, as it does
+    /// when a quorum queue is deleted while more than a few messages for it are unconfirmed
     /// (<https://github.com/rabbitmq/rabbitmq-server/pull/1883>).
     async fn give_up(&self, link: &Arc<Link>) {
         let mut current = self.link.lock().await;

@@ -26,7 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Keeps a session alive until the transport closes: watches it, and opens another when it has ended.
 ///
 /// A task of its own, because futures of `receive` are dropped at will, and reconnecting takes longer than they live.
-pub(crate) async fn drive(shared: Arc<Shared>, intake: Intake, first: Arc<Session>) {
+pub(crate) async fn keep_connected(shared: Arc<Shared>, intake: Intake, first: Arc<Session>) {
     let mut backoff = shared.broker.backoff();
     let mut session = first;
     loop {
@@ -111,7 +111,8 @@ impl Refusals {
     }
 }
 
-/// Until the session has ended, sends the acknowledgements that have waited, and hands over partitions that are too many.
+/// Until the session has ended, sends the acknowledgements that have waited, and hands over partitions that are too
+/// many.
 async fn watch(session: &Session, shared: &Shared) -> String {
     let events = session.connection().events_listener();
     tokio::select! {
