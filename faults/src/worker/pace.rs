@@ -29,6 +29,7 @@ impl Pace {
             commits: Commits::Reported,
             commit_window: commit_window.into(),
             batch: batch.into(),
+            ..Rules::default()
         }
     }
 }
