@@ -23,7 +23,7 @@
 //! [`SqsBuilder::message_group`] says, and key and secret (percent-encoded) are meant for emulators. Elsewhere leave them to the [usual chain][chain], which also knows `AWS_ENDPOINT_URL_SQS`. Profiles of
 //! `aws sso login` need this crate's feature `sso`.
 //!
-//! # What becomes of an event
+//! # What happens to an event
 //!
 //! | the worker says | here |
 //! |---|---|
