@@ -1,19 +1,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use ordered_core::protocol::Order;
+
 use super::key::{KeyHistory, Start};
 use super::{Event, History, Outcome, What};
 
 /// What is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
-    /// The events of a key commit as 1, 2, 3, …, and a handler starts only after the event before has committed, or was
-    /// put aside or skipped. By [`Rules`] it may start a few events earlier: after the same worker got those before it
-    /// done, or in one run with them.
+    /// What the [order](Rules::order) of the events says. In `sequence` they commit as 1, 2, 3, …, and a handler starts only
+    /// after the event before has committed, or was dead-lettered in the store or skipped. By [`Rules`] it may start a few
+    /// events earlier: after the same worker got those before it done, or in one run with them.
     Order,
     /// An event commits once, after its handler got done.
     Once,
-    /// What was published is committed, put aside, dead-lettered or late in the end.
+    /// What was published is committed, dead-lettered or late in the end.
     NothingLost,
     /// Two handlers of one key never run at once while leases hold.
     NoOverlap,
@@ -45,6 +47,13 @@ pub enum Commits {
 /// What a history is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
+    /// In which order the events of a key run.
+    ///
+    /// - `Sequence`: 1, 2, 3, ….
+    /// - `Arrival`: the same, the seqs of the lines being the places in which the events arrived.
+    /// - `Monotonic`: none that is older than one that has committed starts. One below the newest need not commit.
+    /// - `Causal`: each starts only after those that it [follows](What::Follows) have committed, or were dead-lettered.
+    pub order: Order,
     /// How the lines of commits come about.
     pub commits: Commits,
     /// How many events that are done and not committed the start of a handler may have before it.
@@ -56,6 +65,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
+            order: Order::Sequence,
             commits: Commits::Exact,
             commit_window: 0,
             batch: 1,
@@ -69,7 +79,7 @@ pub(super) fn violations(history: &History, rules: Rules) -> Vec<Violation> {
         check.lapse(entry.at);
         check.read(line, &entry.what, rules);
     }
-    check.end(history.lines.len() + 1);
+    check.end(history.lines.len() + 1, rules);
     check.found
 }
 
@@ -101,7 +111,6 @@ impl<'a> Check<'a> {
     }
 
     fn read(&mut self, line: usize, what: &'a What, rules: Rules) {
-        let commits = rules.commits;
         let found = &mut self.found;
         let mut broken = |promise: Promise, text: String| {
             found.push(Violation {
@@ -113,6 +122,9 @@ impl<'a> Check<'a> {
         let keys = &mut self.keys;
         match what {
             What::Published { event } => keys.entry(&event.key).or_default().published(event),
+            What::Follows { event, seqs } => {
+                keys.entry(&event.key).or_default().follows(event, seqs);
+            }
             What::Started {
                 event,
                 worker,
@@ -138,19 +150,19 @@ impl<'a> Check<'a> {
             }
             What::Committed { event, .. } => {
                 let key = keys.entry(&event.key).or_default();
-                key.committed(event, commits, &mut broken);
+                key.committed(event, rules, &mut broken);
             }
             What::DeadLettered { event, .. } => {
                 let key = keys.entry(&event.key).or_default();
-                key.dead_lettered(event, commits, &mut broken);
+                key.dead_lettered(event, rules, &mut broken);
             }
-            What::PutAside { event, .. } => {
+            What::DeadLetteredInStore { event, .. } => {
                 let key = keys.entry(&event.key).or_default();
-                key.put_aside(event, commits, &mut broken);
+                key.dead_lettered_in_store(event, rules, &mut broken);
             }
             What::Skipped { key, from, to, .. } => {
                 let history = keys.entry(key).or_default();
-                history.skipped(key, *from, *to, commits, &mut broken);
+                history.skipped((key, *from, *to), rules, &mut broken);
             }
             What::Late { event } => keys.entry(&event.key).or_default().late(event, &mut broken),
             What::Renumbered { key, last_seq } => {
@@ -173,7 +185,7 @@ impl<'a> Check<'a> {
     }
 
     /// What shows only once everything was read.
-    fn end(&mut self, line: usize) {
+    fn end(&mut self, line: usize, rules: Rules) {
         let mut lost = |text| {
             self.found.push(Violation {
                 promise: Promise::NothingLost,
@@ -182,9 +194,9 @@ impl<'a> Check<'a> {
             });
         };
         for (name, key) in &self.keys {
-            for Event { key, seq, id } in key.lost() {
+            for Event { key, seq, id } in key.lost(rules) {
                 lost(format!(
-                    "{key} {seq} ({id}) was published, and neither committed nor put aside"
+                    "{key} {seq} ({id}) was published, and neither committed nor dead-lettered"
                 ));
             }
             if let Some((last, standing)) = key.forgotten() {

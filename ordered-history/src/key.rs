@@ -17,11 +17,11 @@ pub(super) struct KeyHistory<'a> {
     /// By seq and id, who got its handler done last.
     handled: BTreeMap<u64, BTreeMap<&'a str, &'a str>>,
     dead: BTreeSet<&'a Event>,
-    /// By seq, what the store keeps aside.
-    aside: BTreeMap<u64, &'a str>,
+    /// By seq, the seqs of the events that it follows.
+    follows: BTreeMap<u64, &'a [u64]>,
     /// The ranges that the key was moved past, in this numbering and earlier ones.
     skipped: Vec<(u64, u64)>,
-    /// The last seq that has committed, was put aside or skipped.
+    /// The last seq that has committed, was dead-lettered in the store or skipped.
     done_to: Option<u64>,
     runs: Vec<Run<'a>>,
     first_seq: Option<u64>,
@@ -66,6 +66,10 @@ impl<'a> KeyHistory<'a> {
         self.published.insert(event);
     }
 
+    pub(super) fn follows(&mut self, event: &Event, seqs: &'a [u64]) {
+        self.follows.insert(event.seq, seqs);
+    }
+
     pub(super) fn started(
         &mut self,
         start: Start<'a>,
@@ -80,8 +84,18 @@ impl<'a> KeyHistory<'a> {
         let stale = commits == Commits::Reported
             && lapsed.contains(worker)
             && start.fence.is_some_and(|fence| fence < self.fence);
-        if !self.may_start(*seq, commits) && !self.may_run_ahead(&start, rules) {
-            let text = format!("{key} {seq} started, and the one before it had not committed");
+        if rules.order.has_versions() {
+            if let Some(newer) = self.newest_committed().filter(|newer| newer > seq)
+                && !stale
+            {
+                let text = format!("{key} {seq} started, and {newer} had committed");
+                broken(Promise::Order, text);
+            }
+        } else if !self.may_start(*seq, rules) && !self.may_run_ahead(&start, rules) {
+            let text = format!(
+                "{key} {seq} started, and {} had not committed",
+                before(rules)
+            );
             broken(Promise::Order, text);
         }
         if commits == Commits::Reported && self.has_passed(*seq, rules) && !stale {
@@ -130,7 +144,7 @@ impl<'a> KeyHistory<'a> {
     pub(super) fn committed(
         &mut self,
         event: &'a Event,
-        commits: Commits,
+        rules: Rules,
         broken: &mut impl FnMut(Promise, String),
     ) {
         let Event { key, seq, id } = event;
@@ -142,53 +156,62 @@ impl<'a> KeyHistory<'a> {
             let text = format!("{key} {seq} committed, and its handler had not got done");
             broken(Promise::Once, text);
         }
-        if !self.may_start(*seq, commits) {
-            let text = format!("{key} {seq} committed, and the one before it had not");
+        if rules.order.has_versions() {
+            // Lines of several workers come late.
+            let newer = self.newest_committed().filter(|newer| newer > seq);
+            if let Some(newer) = newer.filter(|_| rules.commits == Commits::Exact) {
+                let text = format!("{key} {seq} committed, and {newer} had");
+                broken(Promise::Order, text);
+            }
+        } else if !self.may_start(*seq, rules) {
+            let text = format!("{key} {seq} committed, and {} had not", before(rules));
             broken(Promise::Order, text);
         }
         self.committed.insert(*seq, id);
         self.committed_ids.insert(id);
-        // It was put aside, and an operator had it run again.
-        self.aside.remove(seq);
         self.moved(*seq);
     }
 
-    /// Whatever has become of it, the key has gone on past it.
+    fn newest_committed(&self) -> Option<u64> {
+        self.committed.last_key_value().map(|(seq, _)| *seq)
+    }
+
+    /// However it ended, the key has gone on past it.
     fn moved(&mut self, to: u64) {
         self.done_to = self.done_to.max(Some(to));
     }
 
-    pub(super) fn put_aside(
+    pub(super) fn dead_lettered_in_store(
         &mut self,
         event: &'a Event,
-        commits: Commits,
+        rules: Rules,
         broken: &mut impl FnMut(Promise, String),
     ) {
         let Event { key, seq, id } = event;
         if self.committed.get(seq) == Some(&id.as_str()) {
-            let text = format!("{key} {seq} was put aside, and it had committed");
+            let text = format!("{key} {seq} was dead-lettered, and it had committed");
             broken(Promise::Once, text);
         }
-        if !self.may_start(*seq, commits) {
-            let text = format!("{key} {seq} was put aside, and the one before it was not done");
+        if !rules.order.has_versions() && !self.may_start(*seq, rules) {
+            let text = format!(
+                "{key} {seq} was dead-lettered, and {} was not done",
+                before(rules)
+            );
             broken(Promise::Order, text);
         }
         self.dead.insert(event);
-        self.aside.insert(*seq, id);
         self.moved(*seq);
     }
 
     pub(super) fn skipped(
         &mut self,
-        key: &str,
-        from: u64,
-        to: u64,
-        commits: Commits,
+        (key, from, to): (&str, u64, u64),
+        rules: Rules,
         broken: &mut impl FnMut(Promise, String),
     ) {
         // Nothing was published under the first ones, perhaps, so that the first seq is no measure here.
         let next = self.done_to.is_none_or(|last| from <= last + 1);
-        if !next && commits == Commits::Exact {
+        if !next && rules.commits == Commits::Exact {
             let text =
                 format!("{key} {from} to {to} was skipped, and what is before it was not done");
             broken(Promise::Order, text);
@@ -209,7 +232,6 @@ impl<'a> KeyHistory<'a> {
     /// A new numbering: what has committed keeps its id, and no seq.
     pub(super) fn renumbered(&mut self, last_seq: u64) {
         self.committed.clear();
-        self.aside.clear();
         self.handled.clear();
         self.skipped.push((0, u64::MAX));
         self.started = 0;
@@ -224,11 +246,11 @@ impl<'a> KeyHistory<'a> {
     pub(super) fn dead_lettered(
         &mut self,
         event: &'a Event,
-        commits: Commits,
+        rules: Rules,
         broken: &mut impl FnMut(Promise, String),
     ) {
         let Event { key, seq, id } = event;
-        if commits == Commits::Exact && self.committed.get(seq) == Some(&id.as_str()) {
+        if rules.commits == Commits::Exact && self.committed.get(seq) == Some(&id.as_str()) {
             let text = format!("{key} {seq} was dead-lettered, and it had committed");
             broken(Promise::Once, text);
         }
@@ -248,9 +270,14 @@ impl<'a> KeyHistory<'a> {
         self.runs.retain(|run| run.worker != worker);
     }
 
-    /// What was published, and neither committed under its seq or another nor put aside.
-    pub(super) fn lost(&self) -> impl Iterator<Item = &'a Event> {
-        let lost = |event: &&&Event| {
+    /// What was published, and neither committed under its seq or another nor dead-lettered. A version may be superseded by a
+    /// newer one.
+    pub(super) fn lost(&self, rules: Rules) -> impl Iterator<Item = &'a Event> {
+        let newest = self.newest_committed().max(self.standing);
+        let lost = move |event: &&&Event| {
+            if rules.order.has_versions() && newest.is_some_and(|newest| event.seq < newest) {
+                return false;
+            }
             let committed = self.committed_ids.contains(event.id.as_str());
             let stands = self.standing.is_some_and(|last| event.seq <= last);
             let done = committed || stands && self.done_by(event).is_some();
@@ -271,26 +298,37 @@ impl<'a> KeyHistory<'a> {
         ids.get(event.id.as_str()).copied()
     }
 
-    fn may_start(&self, seq: u64, commits: Commits) -> bool {
+    /// Whether what is before the event is done.
+    fn may_start(&self, seq: u64, rules: Rules) -> bool {
+        if rules.order.has_producers() {
+            let follows = self.follows.get(&seq).copied().unwrap_or_default();
+            return follows.iter().all(|cause| self.is_done(*cause, rules));
+        }
         let first = self.first_seq.unwrap_or(1);
-        match commits {
+        match rules.commits {
             Commits::Exact => seq <= self.done_to.map_or(first, |last| last + 1),
             Commits::Reported => {
                 let before = seq.saturating_sub(1);
-                seq <= first
-                    || self.handled.contains_key(&before)
-                    || self.committed.contains_key(&before)
-                    || self.repeats.contains(&before)
-                    || self.done_to == Some(before)
-                    || self.was_skipped(before)
-                    || self.dead.iter().any(|event| event.seq == before)
+                seq <= first || self.repeats.contains(&before) || self.is_done(before, rules)
             }
         }
     }
 
-    /// Whether the event stands in a run whose first event might start, or every event from the next one was got done
-    /// by the same worker before that run.
+    fn is_done(&self, seq: u64, rules: Rules) -> bool {
+        let is_handled = rules.commits == Commits::Reported && self.handled.contains_key(&seq);
+        is_handled
+            || self.committed.contains_key(&seq)
+            || self.done_to == Some(seq)
+            || self.was_skipped(seq)
+            || self.dead.iter().any(|event| event.seq == seq)
+    }
+
+    /// Whether the event stands in a run whose first event might start, or every event from the next one was got done by the same
+    /// worker before that run.
     fn may_run_ahead(&self, start: &Start<'_>, rules: Rules) -> bool {
+        if rules.order.has_producers() {
+            return false;
+        }
         let next = self
             .done_to
             .map_or(self.first_seq.unwrap_or(1), |last| last + 1);
@@ -307,11 +345,22 @@ impl<'a> KeyHistory<'a> {
         let is_in_run = seq - first < rules.batch && (first..seq).all(is_together);
         let is_ahead =
             || first.saturating_sub(next) <= rules.commit_window && (next..first).all(is_done);
-        is_in_run && (self.may_start(first, rules.commits) || is_ahead())
+        is_in_run && (self.may_start(first, rules) || is_ahead())
     }
 
     fn has_passed(&self, seq: u64, rules: Rules) -> bool {
         let ahead = rules.commit_window + rules.batch - 1;
-        seq + ahead < self.started || self.committed.contains_key(&seq)
+        // Only where events run one after the other does a later one show that an earlier one has committed.
+        let is_one_by_one = !rules.order.has_versions() && !rules.order.has_producers();
+        is_one_by_one && seq + ahead < self.started || self.committed.contains_key(&seq)
+    }
+}
+
+/// What has to be done before an event, in words.
+fn before(rules: Rules) -> &'static str {
+    if rules.order.has_producers() {
+        "one that it follows"
+    } else {
+        "the one before it"
     }
 }

@@ -33,6 +33,15 @@ pub enum What {
         #[serde(flatten)]
         event: Event,
     },
+    /// Of an event of several producers: which events of its key it follows directly, by their seqs. It may not start before them.
+    /// For the order `Causal`; comes before the event is published.
+    Follows {
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+        /// The seqs of those that it follows.
+        seqs: Vec<u64>,
+    },
     /// A handler started on it. Without these lines order and overlap are checked less closely.
     Started {
         /// The event.
@@ -68,7 +77,7 @@ pub enum What {
         /// By which worker.
         worker: String,
     },
-    /// The event was put aside: the broker has it among its dead letters.
+    /// The event was dead-lettered: the broker has it among its dead letters.
     DeadLettered {
         /// The event.
         #[serde(flatten)]
@@ -76,18 +85,18 @@ pub enum What {
         /// Why.
         reason: String,
     },
-    /// The event's attempts were used up, or an operator skipped or discarded it: the store keeps it aside, and the key
+    /// The event's attempts were used up, or an operator skipped or discarded it: it is a dead letter in the store, and the key
     /// goes on past it.
-    PutAside {
+    DeadLetteredInStore {
         /// The event.
         #[serde(flatten)]
         event: Event,
         /// Why.
         reason: String,
     },
-    /// The key was moved past these seqs without a commit: an operator skipped them, a producer said that they would
-    /// never come, or their gap had lasted too long. What is published under them must turn up elsewhere all the same:
-    /// [put aside](What::PutAside), [late](What::Late) or [dead-lettered](What::DeadLettered).
+    /// The key was moved past these seqs without a commit: an operator skipped them, a producer said that they would never
+    /// come, or their gap had lasted too long. What is published under them must turn up elsewhere all the same:
+    /// [late](What::Late), or dead-lettered [with the broker](What::DeadLettered) or [in the store](What::DeadLetteredInStore).
     Skipped {
         /// The key.
         key: String,

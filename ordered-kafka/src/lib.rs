@@ -32,7 +32,7 @@
 //! | `properties` | a file with properties of the client, `name=value` on each line |
 //! | a name with a dot | that [property of the client][properties], such as `ssl.ca.location` or `session.timeout.ms` |
 //!
-//! # What becomes of an event
+//! # What happens to an event
 //!
 //! | the worker says | here |
 //! |---|---|

@@ -119,7 +119,7 @@ fn assert_can_be_sent(outgoing: &Outgoing) {
 }
 
 #[test]
-fn any_message_is_read_and_can_be_put_aside() {
+fn any_message_is_read_and_can_be_dead_lettered() {
     check(500, (incoming(), text()), |(message, text)| {
         let incoming = decode(message).expect("it has a receipt");
         let reason = Reason {

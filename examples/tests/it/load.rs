@@ -30,6 +30,12 @@ impl Load {
         self.keys * usize::try_from(self.events).unwrap()
     }
 
+    /// What the producers of the smaller examples are told.
+    pub(crate) fn keys_and_events(&self) -> Vec<String> {
+        let (keys, events) = (self.keys.to_string(), self.events.to_string());
+        vec!["--keys".into(), keys, "--events".into(), events]
+    }
+
     /// What the producers are told.
     pub(crate) fn arguments(&self) -> Vec<String> {
         [

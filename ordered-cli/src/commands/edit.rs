@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         seq: command.seq,
         body: body.clone().into(),
     };
-    let deed = plan.look(&verb, Removal::PutAside).await?;
+    let deed = plan.look(&verb, Removal::DeadLetter).await?;
     let before = before.unwrap_or_default();
     let note = format!(
         "give seq {} a body of {} for one of {}{}",

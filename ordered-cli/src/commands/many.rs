@@ -36,7 +36,7 @@ pub(super) async fn run(
     let plan = session.admin.plan(&group, selection, verb).await?;
     let removal = match verb {
         ManyVerb::Discard => Removal::Delete,
-        _ => Removal::PutAside,
+        _ => Removal::DeadLetter,
     };
     let mut report = ManyReport::new(group.name(), verb.as_str(), removal, &plan);
     if plan.tasks.is_empty() {

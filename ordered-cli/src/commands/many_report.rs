@@ -256,7 +256,7 @@ impl ManyReport {
             marked += of_marked;
         }
         let removal = match self.removal {
-            Removal::PutAside => "dead-letter",
+            Removal::DeadLetter => "dead-letter",
             Removal::Delete => "delete permanently",
         };
         let mut parts = Vec::new();

@@ -32,16 +32,16 @@ pub struct Delivery {
     pub redelivered: bool,
 }
 
-/// What becomes of a delivery.
+/// What happens to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// Which delivery.
     pub token: Token,
-    /// What becomes of it.
+    /// What happens to it.
     pub fate: Fate,
 }
 
-/// What becomes of a delivery.
+/// What happens to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// The broker may forget it.

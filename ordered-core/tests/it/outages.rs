@@ -153,7 +153,7 @@ async fn an_event_runs_only_as_what_it_is() {
     let runs = AtomicUsize::new(0);
     let world =
         World::new(Faults::default()).script(move |_| match runs.fetch_add(1, Ordering::Relaxed) {
-            0 => Act::FailForGood,
+            0 => Act::FailPermanently,
             _ => Act::Succeed,
         });
     world.publish(1, 2).await;

@@ -1,14 +1,19 @@
 //! Histories of several processes, whose commits are written late or never.
 
+use ordered_core::protocol::Order;
 use ordered_history::{Commits, History, Rules};
 
-/// `words` is one line: what, key and seq, then `worker`, `fence`, `at` and the like as `name=value`.
+/// `words` is one line: what, key and seq, then `worker`, `fence`, `at` and the like as `name=value`, and `seqs` with commas between.
 fn line(words: &str) -> String {
     let mut words = words.split(' ');
     let what = words.next().unwrap();
     let mut fields = vec![format!(r#""line": "{what}""#)];
     for word in words {
         let (name, value) = word.split_once('=').unwrap();
+        if name == "seqs" {
+            fields.push(format!("{name:?}: [{value}]"));
+            continue;
+        }
         let number = value.parse::<u64>().is_ok();
         let value = if number {
             value.into()
@@ -71,7 +76,7 @@ fn what_was_handled_and_is_beyond_where_the_store_stands_is_lost() {
     let broken = after_publishing(&lines);
     assert_eq!(
         broken,
-        ["line 9: nothing lost: k 2 (b) was published, and neither committed nor put aside"]
+        ["line 9: nothing lost: k 2 (b) was published, and neither committed nor dead-lettered"]
     );
 }
 
@@ -209,9 +214,9 @@ fn with_three(lines: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_key_goes_on_past_what_is_put_aside_or_skipped() {
+fn a_key_goes_on_past_what_is_dead_lettered_in_the_store_or_skipped() {
     let broken = with_three(&[
-        "put_aside key=k seq=1 id=a reason=failed",
+        "dead_lettered_in_store key=k seq=1 id=a reason=failed",
         "skipped key=k from=2 to=2 reason=gap",
         "late key=k seq=2 id=b",
     ]);
@@ -221,18 +226,19 @@ fn a_key_goes_on_past_what_is_put_aside_or_skipped() {
 #[test]
 fn what_is_skipped_and_turns_up_nowhere_is_lost() {
     let broken = with_three(&[
-        "put_aside key=k seq=1 id=a reason=failed",
+        "dead_lettered_in_store key=k seq=1 id=a reason=failed",
         "skipped key=k from=2 to=2 reason=gap",
     ]);
-    let lost = "line 9: nothing lost: k 2 (b) was published, and neither committed nor put aside";
+    let lost =
+        "line 9: nothing lost: k 2 (b) was published, and neither committed nor dead-lettered";
     assert_eq!(broken, [lost]);
 }
 
 #[test]
 fn nothing_is_late_that_was_not_skipped() {
     let broken = with_three(&[
-        "put_aside key=k seq=1 id=a reason=failed",
-        "put_aside key=k seq=2 id=b reason=failed",
+        "dead_lettered_in_store key=k seq=1 id=a reason=failed",
+        "dead_lettered_in_store key=k seq=2 id=b reason=failed",
         "late key=k seq=1 id=a",
     ]);
     let late = "line 6: nothing lost: k 1 was refused as late, and it was never skipped";
@@ -240,9 +246,9 @@ fn nothing_is_late_that_was_not_skipped() {
 }
 
 #[test]
-fn nothing_is_put_aside_or_skipped_out_of_turn() {
+fn nothing_is_dead_lettered_in_the_store_or_skipped_out_of_turn() {
     let lines = [
-        "put_aside key=k seq=2 id=b reason=failed",
+        "dead_lettered_in_store key=k seq=2 id=b reason=failed",
         "skipped key=k from=4 to=5 reason=gap",
         "late key=k seq=1 id=a",
     ];
@@ -250,17 +256,17 @@ fn nothing_is_put_aside_or_skipped_out_of_turn() {
     assert_eq!(
         broken[..2],
         [
-            "line 4: order: k 2 was put aside, and the one before it was not done",
+            "line 4: order: k 2 was dead-lettered, and the one before it was not done",
             "line 5: order: k 4 to 5 was skipped, and what is before it was not done",
         ]
     );
 }
 
 #[test]
-fn what_was_put_aside_may_be_run_again_and_what_committed_is_not_put_aside() {
+fn a_dead_letter_may_be_run_again_and_what_committed_becomes_none() {
     let again = [
-        "put_aside key=k seq=1 id=a reason=failed",
-        "put_aside key=k seq=2 id=b reason=failed",
+        "dead_lettered_in_store key=k seq=1 id=a reason=failed",
+        "dead_lettered_in_store key=k seq=2 id=b reason=failed",
         "started key=k seq=1 id=a worker=w1 fence=2",
         "handled key=k seq=1 id=a worker=w1",
         "committed key=k seq=1 id=a worker=w1",
@@ -273,8 +279,8 @@ fn what_was_put_aside_may_be_run_again_and_what_committed_is_not_put_aside() {
     };
     assert_eq!(lines(&[]), Vec::<String>::new());
     assert_eq!(
-        lines(&["put_aside key=k seq=1 id=a reason=failed"]),
-        ["line 9: once: k 1 was put aside, and it had committed"]
+        lines(&["dead_lettered_in_store key=k seq=1 id=a reason=failed"]),
+        ["line 9: once: k 1 was dead-lettered, and it had committed"]
     );
 }
 
@@ -303,6 +309,7 @@ fn ahead(commits: Commits, commit_window: u64, batch: u64, lines: &[&str]) -> Ve
         commits,
         commit_window,
         batch,
+        ..Rules::default()
     };
     let published = [&PUBLISHED[..], &["published key=k seq=3 id=c"]].concat();
     let ends = [
@@ -389,4 +396,140 @@ fn a_run_may_begin_before_the_commit_of_another_worker_is_reported() {
     let order = "started, and the one before it had not committed";
     let exact = ahead(Commits::Exact, 0, 2, &lines);
     assert!(exact.iter().any(|line| line.contains(order)), "{exact:?}");
+}
+
+/// By the rule of this order, in processes of their own.
+fn ordered(order: Order, lines: &[&str]) -> Vec<String> {
+    let rules = Rules {
+        order,
+        commits: Commits::Reported,
+        ..Rules::default()
+    };
+    broken_by(rules, lines)
+}
+
+const VERSIONS: Order = Order::Monotonic { coalesce: false };
+
+const THREE_VERSIONS: [&str; 3] = [
+    "published key=k seq=2 id=a",
+    "published key=k seq=5 id=b",
+    "published key=k seq=9 id=c",
+];
+
+#[test]
+fn versions_have_gaps_and_what_is_older_than_the_newest_may_never_run() {
+    let lines = [
+        "started key=k seq=5 id=b worker=w1 fence=1",
+        "handled key=k seq=5 id=b worker=w1",
+        "committed key=k seq=5 id=b worker=w1",
+        "started key=k seq=9 id=c worker=w1 fence=1",
+        "handled key=k seq=9 id=c worker=w1",
+        "committed key=k seq=9 id=c worker=w1",
+    ];
+    let broken = |lines: &[&str]| ordered(VERSIONS, &[&THREE_VERSIONS, lines].concat());
+    assert_eq!(broken(&lines), Vec::<String>::new());
+    assert_eq!(
+        broken(&lines[..3]),
+        ["line 7: nothing lost: k 9 (c) was published, and neither committed nor dead-lettered"]
+    );
+}
+
+#[test]
+fn no_version_starts_that_is_older_than_one_that_has_committed() {
+    let lines = [
+        "started key=k seq=9 id=c worker=w1 fence=1",
+        "handled key=k seq=9 id=c worker=w1",
+        "committed key=k seq=9 id=c worker=w1",
+        "started key=k seq=5 id=b worker=w1 fence=2",
+        "handled key=k seq=5 id=b worker=w1",
+    ];
+    let broken = ordered(VERSIONS, &[&THREE_VERSIONS, &lines[..]].concat());
+    assert_eq!(broken, ["line 7: order: k 5 started, and 9 had committed"]);
+    // One that was done and not committed has no say: its worker died, and the next one does not know of it.
+    let died = [lines[0], lines[1], "gone worker=w1", lines[3], lines[4]];
+    let ends = [
+        "committed key=k seq=5 id=b worker=w1",
+        "started key=k seq=9 id=c worker=w2 fence=3",
+        "handled key=k seq=9 id=c worker=w2",
+        "standing key=k last_seq=9",
+    ];
+    let broken = ordered(VERSIONS, &[&THREE_VERSIONS, &died[..], &ends].concat());
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+/// `c` follows `a`, and `b` nothing.
+const CAUSES: [&str; 4] = [
+    "published key=k seq=1 id=a",
+    "published key=k seq=2 id=b",
+    "follows key=k seq=3 id=c seqs=1",
+    "published key=k seq=3 id=c",
+];
+
+fn by_causes(lines: &[&str]) -> Vec<String> {
+    ordered(Order::Causal, &[&CAUSES, lines].concat())
+}
+
+#[test]
+fn an_effect_starts_after_its_cause_and_waits_for_nothing_else() {
+    let one = |seq: u64, id: &str| {
+        ["started", "handled", "committed"]
+            .map(|what| format!("{what} key=k seq={seq} id={id} worker=w1"))
+    };
+    let lines = |places: [(u64, &str); 3]| -> Vec<String> {
+        places
+            .into_iter()
+            .flat_map(|(seq, id)| one(seq, id))
+            .collect()
+    };
+    let broken = |places| {
+        let lines = lines(places);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        by_causes(&lines)
+    };
+    assert_eq!(broken([(1, "a"), (3, "c"), (2, "b")]), Vec::<String>::new());
+    assert_eq!(broken([(2, "b"), (1, "a"), (3, "c")]), Vec::<String>::new());
+    assert_eq!(
+        broken([(3, "c"), (1, "a"), (2, "b")]),
+        [
+            "line 5: order: k 3 started, and one that it follows had not committed",
+            "line 7: order: k 3 committed, and one that it follows had not",
+        ]
+    );
+}
+
+#[test]
+fn in_any_order_an_event_runs_once_and_alone() {
+    let lines = [
+        "started key=k seq=1 id=a worker=w1 fence=1",
+        "started key=k seq=2 id=b worker=w2 fence=2",
+        "handled key=k seq=1 id=a worker=w1",
+        "handled key=k seq=2 id=b worker=w2",
+        "committed key=k seq=1 id=a worker=w1",
+        "committed key=k seq=1 id=a worker=w1",
+        "committed key=k seq=2 id=b worker=w2",
+    ];
+    assert_eq!(
+        by_causes(&lines),
+        [
+            "line 6: no overlap: k 2 started on w2 while w1 ran 1",
+            "line 10: once: k 1 committed as a, and before as a",
+            "line 12: nothing lost: k 3 (c) was published, and neither committed nor dead-lettered",
+        ]
+    );
+}
+
+#[test]
+fn in_arrival_the_seqs_are_places() {
+    let lines = [
+        "started key=k seq=2 id=b worker=w1 fence=1",
+        "handled key=k seq=2 id=b worker=w1",
+        "started key=k seq=1 id=a worker=w1 fence=1",
+        "handled key=k seq=1 id=a worker=w1",
+        "standing key=k last_seq=2",
+    ];
+    let broken = ordered(Order::Arrival, &[&PUBLISHED[..], &lines].concat());
+    assert_eq!(
+        broken[0],
+        "line 3: order: k 2 started, and the one before it had not committed"
+    );
 }

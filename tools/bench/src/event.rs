@@ -1,9 +1,14 @@
 //! The event of all loads, as any producer writes it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::load::Placed;
+
+/// Who sends the events of each key, in turn.
+const PRODUCERS: [&str; 3] = ["ada", "bob", "eve"];
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OrderEvent {
@@ -18,9 +23,43 @@ pub(crate) struct Payload {
     pub(crate) text: String,
 }
 
+/// The event with its stamp.
+#[derive(Serialize)]
+struct Stamped<'a> {
+    #[serde(flatten)]
+    event: &'a OrderEvent,
+    #[serde(flatten)]
+    stamp: Stamp,
+}
+
+/// Who sent an event, and what that one knew: all that was sent before.
+#[derive(Debug, Serialize)]
+struct Stamp {
+    producer: &'static str,
+    vector: BTreeMap<&'static str, u64>,
+}
+
+impl Stamp {
+    fn of(seq: u64) -> Self {
+        // Of the events 1 to `seq` each producer has sent every third.
+        let vector: BTreeMap<&str, u64> = PRODUCERS
+            .into_iter()
+            .zip(0..)
+            .map(|(producer, place)| (producer, (seq + 2 - place) / 3))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        let place = usize::try_from((seq - 1) % 3).unwrap_or(0);
+        Self {
+            producer: PRODUCERS[place],
+            vector,
+        }
+    }
+}
+
 impl OrderEvent {
     /// The body of an event, of `bytes` bytes or, where that is too short for it, without text.
-    pub(crate) fn body(placed: Placed, bytes: usize) -> Vec<u8> {
+    /// With a stamp where that is asked for.
+    pub(crate) fn body(placed: Placed, bytes: usize, is_stamped: bool) -> Vec<u8> {
         let mut event = Self {
             order_id: format!("order-{:06}", placed.key),
             seq: placed.seq,
@@ -29,9 +68,19 @@ impl OrderEvent {
             },
             event_id: id(placed.index),
         };
-        let bare = serde_json::to_vec(&event).unwrap_or_default();
+        let bare = event.written(is_stamped);
         event.payload.text = "x".repeat(bytes.saturating_sub(bare.len()));
-        serde_json::to_vec(&event).unwrap_or_default()
+        event.written(is_stamped)
+    }
+
+    fn written(&self, is_stamped: bool) -> Vec<u8> {
+        let written = if is_stamped {
+            let (event, stamp) = (self, Stamp::of(self.seq));
+            serde_json::to_vec(&Stamped { event, stamp })
+        } else {
+            serde_json::to_vec(self)
+        };
+        written.unwrap_or_default()
     }
 }
 
@@ -58,11 +107,37 @@ mod tests {
             index: 99,
         };
         for bytes in [150, 1_000, 16_000] {
-            let body = OrderEvent::body(placed, bytes);
+            let body = OrderEvent::body(placed, bytes, false);
             assert_eq!(body.len(), bytes);
             let event: OrderEvent = serde_json::from_slice(&body).unwrap();
             assert_eq!((event.order_id.as_str(), event.seq), ("order-000007", 3));
             assert_eq!(index(&event.event_id), 99);
         }
+    }
+
+    #[test]
+    fn an_event_with_a_stamp_reads_as_one_without() {
+        let placed = Placed {
+            key: 7,
+            seq: 3,
+            index: 99,
+        };
+        let body = OrderEvent::body(placed, 250, true);
+        assert_eq!(body.len(), 250);
+        let event: OrderEvent = serde_json::from_slice(&body).unwrap();
+        assert_eq!((event.order_id.as_str(), event.seq), ("order-000007", 3));
+        let stamp: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(stamp["producer"], "eve");
+        assert_eq!(stamp["vector"]["ada"], 1);
+    }
+
+    #[test]
+    fn a_stamp_counts_its_own_event_and_all_before_it() {
+        let stamp = Stamp::of(5);
+        assert_eq!(stamp.producer, "bob");
+        let counts: Vec<_> = stamp.vector.into_iter().collect();
+        assert_eq!(counts, [("ada", 2), ("bob", 2), ("eve", 1)]);
+        let first = Stamp::of(1).vector.into_iter().collect::<Vec<_>>();
+        assert_eq!(first, [("ada", 1)]);
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::orders::Sequencing;
 use crate::worker::{
-    ANSWER, KAFKA_RECONNECT, KAFKA_SESSION, LEASE, RECONNECT, SWEEP, TIMEOUT, Temper,
+    AMQP_HEARTBEAT, ANSWER, KAFKA_RECONNECT, KAFKA_SESSION, LEASE, REBALANCE, RECONNECT, SWEEP,
+    TIMEOUT, Temper,
 };
 
 /// One kind of fault, or a mixture.
@@ -30,6 +32,12 @@ pub struct Fault {
     pub stall: &'static [Part],
     /// Over which broker the events come.
     pub broker: Broker,
+    /// How many partitions the queue has; 0 where it has none. Only of RabbitMQ.
+    pub partitions: u16,
+    /// They become twice as many, once, in the middle.
+    pub grows: bool,
+    /// In which order the events of a key run.
+    pub sequencing: Sequencing,
 }
 
 /// A kind of broker.
@@ -48,6 +56,10 @@ pub enum Blow {
     KillWorker,
     PauseWorker,
     RestartWorker,
+    /// Another one joins for a while.
+    WorkerJoins,
+    /// One leaves for a while.
+    WorkerLeaves,
     KillRedis,
     StopRedis,
     PauseRedis,
@@ -70,6 +82,7 @@ pub enum Blow {
     RabbitMemory,
     RabbitConnections,
     DeleteQueue,
+    MorePartitions,
     KillKafka,
     StopKafka,
     PauseKafka,
@@ -94,6 +107,10 @@ pub enum Part {
     /// The longest pauses before a broker of Kafka is tried again, first as any broker and then as the coordinator of the group.
     /// The client waits for up to half as long again as it is told to (`reconnect.backoff.max.ms`).
     KafkaReconnect,
+    /// RabbitMQ finds out that a worker says nothing, and hands its partitions to others.
+    Heartbeat,
+    /// A partition is handed over: what its worker has is given this long to be settled, and is delivered again.
+    HandOver,
     /// A group of Kafka that finds out that a member is gone, or is made anew, and shares the partitions once more.
     Rebalance,
 }
@@ -107,6 +124,8 @@ impl Part {
             Self::Confirm => "given-up confirm",
             Self::Answer => "given-up call",
             Self::Timeout => "timeout + backoff",
+            Self::Heartbeat => "heartbeat",
+            Self::HandOver => "hand-over",
             Self::Rebalance => "rebalance",
         }
     }
@@ -120,6 +139,8 @@ impl Part {
             Self::Answer => ANSWER * 2 + Duration::from_secs(1),
             Self::Timeout => TIMEOUT + Duration::from_millis(500),
             Self::KafkaReconnect => KAFKA_RECONNECT.mul_f64(1.5) * 2,
+            Self::Heartbeat => Duration::from_secs(AMQP_HEARTBEAT * 2),
+            Self::HandOver => REBALANCE * 2,
             Self::Rebalance => KAFKA_SESSION * 2,
         }
     }

@@ -5,18 +5,21 @@
 
 mod blows;
 mod catalog;
+mod ending;
 mod fault;
 mod journal;
 pub mod money;
 mod order;
+mod orders;
 pub mod report;
 mod run;
 mod schedule;
 mod stage;
 pub mod worker;
 
-pub use catalog::FAULTS;
+pub use catalog::faults;
 pub use fault::{Blow, Broker, Fault};
+pub use orders::Sequencing;
 pub use run::{Plan, run};
 pub use stage::Servers;
 

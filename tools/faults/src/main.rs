@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use faults::report::{Report, heading, row, write_document};
 use faults::worker::Pace;
-use faults::{Error, FAULTS, Fault, Plan, Servers, money, worker};
+use faults::{Error, Fault, Plan, Servers, faults, money, worker};
 use tracing_subscriber::filter::LevelFilter;
 
-/// Breaks workers, Redis and RabbitMQ, and holds what happened against what is promised.
+/// Breaks workers, Redis, RabbitMQ and Kafka, and holds what happened against what is promised.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
@@ -107,8 +107,8 @@ async fn main() -> ExitCode {
 async fn obey(command: Command) -> Result<bool, Error> {
     match command {
         Command::List => {
-            for fault in FAULTS {
-                println!("{:20} {}", fault.name, fault.what);
+            for fault in faults() {
+                println!("{:24} {}", fault.name, fault.what);
             }
             Ok(true)
         }
@@ -120,9 +120,9 @@ async fn obey(command: Command) -> Result<bool, Error> {
             money::take_part(serde_json::from_str(&orders)?).await?;
             Ok(true)
         }
-        Command::All(options) => run_all(FAULTS.iter().collect(), &options).await,
+        Command::All(options) => run_all(faults().collect(), &options).await,
         Command::Run { names, options } => {
-            let known = |name: &String| FAULTS.iter().find(|fault| fault.name == name);
+            let known = |name: &String| faults().find(|fault| fault.name == name);
             let unknown = |name: &String| format!("there is no fault {name:?}; `list` names them");
             let faults: Result<Vec<_>, _> = names
                 .iter()

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::{try_join, try_join_all};
+
 use crate::Error;
 use crate::blows::strike;
-use crate::fault::Fault;
+use crate::fault::{Blow, Fault};
 use crate::stage::Stage;
 
 /// The blows that fell.
@@ -19,10 +21,49 @@ impl Fallen {
         self.count += 1;
         self.longest = self.longest.max(took);
     }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            longest: self.longest.max(other.longest),
+        }
+    }
+}
+
+/// All hands, which strike `blows` times together, and what happens once besides.
+pub(crate) async fn all(
+    fault: &Fault,
+    stage: &Stage<'_>,
+    blows: usize,
+    mut random: fastrand::Rng,
+) -> Result<Fallen, Error> {
+    let hands: Vec<_> = (0..fault.hands).map(|_| random.fork()).collect();
+    let (each, end) = (blows.div_ceil(fault.hands), stage.feed.end());
+    let hands = hands
+        .into_iter()
+        .map(|random| hand(fault, stage, each, end, random));
+    let growth = growth(fault, stage, end, random);
+    let (hands, grown) = try_join(try_join_all(hands), growth).await?;
+    Ok(hands.into_iter().fold(grown, Fallen::and))
+}
+
+/// Where the partitions become more, they do before half of the events are done.
+async fn growth(
+    fault: &Fault,
+    stage: &Stage<'_>,
+    end: u64,
+    mut random: fastrand::Rng,
+) -> Result<Fallen, Error> {
+    let mut fallen = Fallen::default();
+    if fault.grows {
+        stage.tail.at_least(end * 2 / 5).await;
+        fallen.add(strike(Blow::MorePartitions, stage, &mut random).await?);
+    }
+    Ok(fallen)
 }
 
 /// One hand: strikes `blows` times, evenly over all the events but for a little chance.
-pub(crate) async fn hand(
+async fn hand(
     fault: &Fault,
     stage: &Stage<'_>,
     blows: usize,

@@ -27,7 +27,7 @@ pub enum Act {
     // The worker and its handlers: the place of the run among those under way.
     Finish(Slot, usize),
     Fail(Slot, usize),
-    FailForGood(Slot, usize),
+    FailPermanently(Slot, usize),
     FailForLong(Slot, usize),
     Wake(Slot, KeyNumber),
     TickOverflow(Slot),
@@ -82,7 +82,7 @@ impl Model {
             | Act::GiveUp(_)
             | Act::LoseState
             | Act::Fail(..)
-            | Act::FailForGood(..)
+            | Act::FailPermanently(..)
             | Act::FailForLong(..)
             | Act::Stop(_)
             | Act::Force(_)
@@ -244,7 +244,7 @@ impl Model {
         for run in 0..worker.runs.len() {
             acts.push(Act::Finish(slot, run));
             if self.bounds.faults.failures {
-                acts.extend([Act::FailForGood(slot, run), Act::FailForLong(slot, run)]);
+                acts.extend([Act::FailPermanently(slot, run), Act::FailForLong(slot, run)]);
                 if self.bounds.keeps_retries {
                     acts.push(Act::Fail(slot, run));
                 }
@@ -289,8 +289,10 @@ impl Model {
             Act::Fail(slot, run) => {
                 self.turn(world, slot, |turn| turn.finish(run, Outcome::Failed));
             }
-            Act::FailForGood(slot, run) => {
-                self.turn(world, slot, |turn| turn.finish(run, Outcome::FailedForGood));
+            Act::FailPermanently(slot, run) => {
+                self.turn(world, slot, |turn| {
+                    turn.finish(run, Outcome::FailedPermanently)
+                });
             }
             Act::FailForLong(slot, run) => {
                 self.turn(world, slot, |turn| turn.finish(run, Outcome::FailedForLong));

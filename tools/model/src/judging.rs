@@ -242,8 +242,8 @@ impl Model {
         let (from, to) = (before.state(), record.state());
         let gone = |(slot, letter): (&Place, &ordered_core::store::Letter)| {
             let is_dead = matches!(slot, Place::Dead { .. });
-            let was_put_aside = is_dead && !record.letters.contains_key(slot);
-            was_put_aside.then(|| letter.id.clone())
+            let was_dead_lettered = is_dead && !record.letters.contains_key(slot);
+            was_dead_lettered.then(|| letter.id.clone())
         };
         let gone: Vec<EventId> = before.letters.iter().filter_map(gone).collect();
         let epoch_changed = from.epoch != to.epoch;

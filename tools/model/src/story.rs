@@ -90,7 +90,7 @@ impl Model {
                     self.running(before, slot, run)
                 )
             }
-            Act::FailForGood(slot, run) => format!(
+            Act::FailPermanently(slot, run) => format!(
                 "{} fails permanently at {}",
                 name(slot),
                 self.running(before, slot, run)

@@ -261,6 +261,6 @@ pub struct RunError {
     pub permanent: bool,
     /// How long to wait before the next attempt.
     pub wait: Duration,
-    /// What becomes of the event once it has failed permanently, in place of what the group's rules say.
+    /// What happens to the event once it has failed permanently, in place of what the group's rules say.
     pub on_exhausted: Option<OnExhausted>,
 }

@@ -60,7 +60,7 @@ pub(super) const DELIVERIES: Metric = Metric {
     labels: &[("outcome", Outcome::VALUES)],
     ..counter(
         "ordered_deliveries_total",
-        "Deliveries by what became of them. Each ends in exactly one outcome.",
+        "Deliveries by their outcomes. Each ends in exactly one outcome.",
     )
 };
 pub(super) const UNSETTLED: Metric = gauge(

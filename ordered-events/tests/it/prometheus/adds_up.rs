@@ -340,7 +340,7 @@ async fn in_memory_with_a_key_that_halts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_memory_with_an_event_that_is_put_aside() {
+async fn in_memory_with_an_event_that_is_dead_lettered() {
     everything_adds_up(in_memory(OnExhausted::DeadLetter).await).await;
 }
 
@@ -391,7 +391,7 @@ mod real {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn on_rabbitmq_and_redis_with_an_event_that_is_put_aside() {
+    async fn on_rabbitmq_and_redis_with_an_event_that_is_dead_lettered() {
         everything_adds_up(on_servers(OnExhausted::DeadLetter).await).await;
     }
 }

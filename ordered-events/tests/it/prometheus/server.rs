@@ -37,7 +37,7 @@ async fn the_page_is_served_on_loopback_with_the_text_that_says_what_is_what() {
         "{answer}"
     );
     for line in [
-        "# HELP ordered_deliveries_total Deliveries by what became of them.",
+        "# HELP ordered_deliveries_total Deliveries by their outcomes.",
         "# TYPE ordered_deliveries_total counter",
         "# TYPE ordered_unsettled gauge",
         "# TYPE ordered_handler_seconds histogram",

@@ -6,6 +6,7 @@ mod by_hand;
 mod kafka;
 mod meter;
 mod ordered;
+mod orders;
 mod parallel;
 mod round_trips;
 mod script;
@@ -112,9 +113,12 @@ pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
         Contestant::Floor => bare::floor(&arena).await?,
         Contestant::PerMessage => bare::per_message(&arena).await?,
         Contestant::ByHand => by_hand::run(&arena).await?,
-        Contestant::Ordered | Contestant::OrderedBatch | Contestant::OrderedWindow => {
-            ordered::run(&arena).await?;
-        }
+        Contestant::Ordered
+        | Contestant::OrderedBatch
+        | Contestant::OrderedWindow
+        | Contestant::OrderedArrival
+        | Contestant::OrderedMonotonic
+        | Contestant::OrderedCausal => ordered::run(&arena).await?,
         Contestant::Troubled => ordered::run_in_trouble(&arena).await?,
         Contestant::Script => script::run(&arena).await?,
         Contestant::ParallelConsumer => unreachable!("it is another process by now"),

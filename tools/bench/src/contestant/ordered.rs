@@ -7,8 +7,8 @@ use ordered_events::{
 };
 use uuid::Uuid;
 
-use super::Arena;
 use super::work::Work;
+use super::{Arena, orders};
 use crate::Failure;
 use crate::event::{OrderEvent, index};
 use crate::load::{Contestant, TROUBLED};
@@ -72,6 +72,9 @@ pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
     let worker = match arena.job.contestant {
         Contestant::OrderedBatch => deep(worker.handler(handle_batch), prefetch),
         Contestant::OrderedWindow => deep(worker.handler(handle).commit_window(WINDOW), prefetch),
+        Contestant::OrderedArrival => worker.handler(orders::in_arrival),
+        Contestant::OrderedMonotonic => worker.handler(orders::in_monotonic),
+        Contestant::OrderedCausal => worker.handler(orders::in_causal),
         _ => worker.handler(handle),
     };
     work(arena, worker, false).await
@@ -99,6 +102,8 @@ async fn work(arena: &Arena, worker: WorkerBuilder, has_troubles: bool) -> Resul
             Occurrence::Received { event, .. } if has_troubles && is_trouble(event.id.as_str()) => {
             }
             Occurrence::Received { .. } => meter.received(1),
+            // Of versions an older one is done as well.
+            Occurrence::Superseded { .. } => meter.done(1),
             Occurrence::Committed { event, .. } => {
                 meter.done(1);
                 if meter.has_schedule()

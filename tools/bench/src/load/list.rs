@@ -10,6 +10,10 @@ const ORDERED: Entrant = entrant("ordered", Contestant::Ordered);
 const BATCH: Entrant = entrant("batch 100", Contestant::OrderedBatch);
 const WINDOW: Entrant = entrant("commit window", Contestant::OrderedWindow);
 const TROUBLED: Entrant = entrant("1,000 back off", Contestant::Troubled);
+const SEQUENCE: Entrant = entrant("sequence", Contestant::Ordered);
+const ARRIVAL: Entrant = entrant("arrival", Contestant::OrderedArrival);
+const MONOTONIC: Entrant = entrant("monotonic", Contestant::OrderedMonotonic);
+const CAUSAL: Entrant = entrant("causal", Contestant::OrderedCausal);
 const SCRIPT: Entrant = entrant("script", Contestant::Script);
 const PARALLEL_CONSUMER: Entrant = entrant("parallel consumer", Contestant::ParallelConsumer);
 
@@ -46,13 +50,15 @@ fn base() -> Load {
         dedup_ttl: Duration::from_secs(24 * 60 * 60),
         entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
         broker: Broker::Rabbit,
+        compares_orders: false,
     }
 }
 
 /// Every load, in the order of the table.
 pub(crate) fn all() -> Vec<Load> {
     let mut loads = vec![base()];
-    loads.extend(orders());
+    loads.extend(keys());
+    loads.push(orders());
     loads.extend(payloads());
     loads.extend(handlers());
     loads.extend(distances());
@@ -68,7 +74,19 @@ pub(crate) fn chosen(names: &[String]) -> Vec<Load> {
     loads
 }
 
-fn orders() -> Vec<Load> {
+/// The orders of the framework on the same events. Another order is another entrant.
+fn orders() -> Load {
+    Load {
+        name: "orders",
+        about: "in order, 1,000 keys, 250 B, in each order; each key has 3 producers, which count for causal",
+        payload_bytes: 250,
+        entrants: vec![SEQUENCE, ARRIVAL, MONOTONIC, CAUSAL],
+        compares_orders: true,
+        ..base()
+    }
+}
+
+fn keys() -> Vec<Load> {
     vec![
         Load {
             name: "in-order-always",

@@ -35,6 +35,8 @@ pub(crate) struct Load {
     pub(crate) dedup_ttl: Duration,
     pub(crate) entrants: Vec<Entrant>,
     pub(crate) broker: Broker,
+    /// The events have a stamp of three producers, and how large the states of their keys are is looked up.
+    pub(crate) compares_orders: bool,
 }
 
 /// Where the events come from.
@@ -85,6 +87,12 @@ pub(crate) enum Contestant {
     OrderedBatch,
     /// With a commit window.
     OrderedWindow,
+    /// With `order = "arrival"`.
+    OrderedArrival,
+    /// With `order = "monotonic"`.
+    OrderedMonotonic,
+    /// With `order = "causal"`.
+    OrderedCausal,
     /// The same, while the first events of [`TROUBLED`] other keys fail again and again.
     Troubled,
     /// No broker: one script call after the other.

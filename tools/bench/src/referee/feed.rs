@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::clock;
 use crate::contestant::Schedule;
 use crate::event::OrderEvent;
-use crate::load::Placed;
+use crate::load::{Load, Placed};
 
 /// How many events are on their way to the broker at a time.
 const WINDOW: usize = 2_000;
@@ -63,10 +63,12 @@ impl Queue {
     }
 
     /// Puts all events in, and returns when the broker has confirmed them.
-    pub(super) async fn fill(&self, events: &[Placed], bytes: usize) -> Result<(), Failure> {
+    pub(super) async fn fill(&self, events: &[Placed], load: &Load) -> Result<(), Failure> {
+        let bytes = load.payload_bytes;
         let publisher = ordered_events::publisher(&self.url, &self.name).await?;
         for some in events.chunks(WINDOW.min(BYTES / bytes.max(1)).max(1)) {
-            let envelope = |placed: &Placed| Envelope::new(OrderEvent::body(*placed, bytes));
+            let body = |placed: &Placed| OrderEvent::body(*placed, bytes, load.compares_orders);
+            let envelope = |placed: &Placed| Envelope::new(body(placed));
             publisher
                 .publish(some.iter().map(envelope).collect())
                 .await?;
@@ -78,7 +80,7 @@ impl Queue {
     pub(super) async fn feed(
         &self,
         events: &[Placed],
-        bytes: usize,
+        load: &Load,
         Schedule { start, interval }: Schedule,
     ) -> Result<(), Failure> {
         let (channel, _) = self
@@ -90,7 +92,7 @@ impl Queue {
             let due = clock::monotonic().saturating_sub(start) / interval.max(1);
             let due = usize::try_from(due).unwrap_or(usize::MAX).min(events.len());
             for placed in &events[sent.min(due)..due] {
-                let body = OrderEvent::body(*placed, bytes);
+                let body = OrderEvent::body(*placed, load.payload_bytes, load.compares_orders);
                 channel
                     .basic_publish(
                         "".into(),

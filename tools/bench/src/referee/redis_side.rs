@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ordered_events::RedisStore;
+use ordered_events::core::store::{Inspect, KeyIndex};
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,29 @@ impl Cost {
             bytes_out: each(self.bytes_out, before.bytes_out),
             commands: each(self.commands, before.commands),
             script_calls: each(self.script_calls, before.script_calls),
+        }
+    }
+}
+
+/// How many bytes the state of a key of the group has, on average.
+pub(super) async fn state_bytes(url: &str, group: &str) -> Result<f64, Failure> {
+    let store = RedisStore::connect(url).await?;
+    let opened = store.group(group).await?;
+    let group = opened.ok_or("the group was not opened")?;
+    let (mut keys, mut bytes, mut cursor) = (0_u32, 0_u32, None);
+    loop {
+        let page = store.page(&group, KeyIndex::All, cursor).await?;
+        for body in page
+            .records
+            .iter()
+            .filter_map(|record| record.body.as_ref())
+        {
+            keys += 1;
+            bytes += u32::try_from(body.len())?;
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(f64::from(bytes) / f64::from(keys.max(1)));
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 use super::feed::Queue;
-use super::redis_side::{Cost, wipe};
+use super::redis_side::{Cost, state_bytes, wipe};
 use super::servers::Servers;
 use crate::cli::{Options, whole};
 use crate::contestant::{Job, Progress, Quantiles, Report, Schedule};
@@ -44,6 +44,8 @@ pub(crate) struct Turn {
     /// Resident memory in each quarter of the turn, of the process that had the most in the end.
     pub(crate) resident_bytes: [u64; 4],
     pub(crate) latency: Option<Quantiles>,
+    /// Bytes of the state of a key, on average, where orders are compared.
+    pub(crate) state_bytes: Option<f64>,
 }
 
 /// Where turns are taken.
@@ -108,10 +110,10 @@ impl<'a> Turns<'a> {
             _ => Vec::new(),
         };
         if !troubles.is_empty() {
-            queue.fill(&troubles, load.payload_bytes).await?;
+            queue.fill(&troubles, load).await?;
         }
         if backlog && entrant.contestant != Contestant::Script {
-            queue.fill(&planned, load.payload_bytes).await?;
+            queue.fill(&planned, load).await?;
         }
         let schedule = (!backlog).then(|| Schedule {
             start: clock::monotonic() + GET_READY,
@@ -127,12 +129,16 @@ impl<'a> Turns<'a> {
         let reports = match schedule {
             None => running.await?,
             Some(schedule) => {
-                let feeding = queue.feed(&planned, load.payload_bytes, schedule);
+                let feeding = queue.feed(&planned, load, schedule);
                 tokio::try_join!(running, feeding)?.0
             }
         };
         let after = Cost::sofar(&mut redis).await?;
         let broker = self.servers.broker_processor(load.broker)? - broker_before;
+        let state_bytes = match load.compares_orders {
+            true => Some(state_bytes(&self.servers.redis_url(entrant.redis), &queue.name).await?),
+            false => None,
+        };
         // What was measured stands. RabbitMQ takes its time for a queue that ten million messages went through, and may say that
         // it failed.
         if let Err(error) = queue.delete().await {
@@ -143,6 +149,7 @@ impl<'a> Turns<'a> {
         let cost = after.for_each(before, each);
         let mut turn = turn(load, entrant, round, messages as u64, &reports, cost);
         turn.broker_processor = broker / each;
+        turn.state_bytes = state_bytes;
         Ok(turn)
     }
 
@@ -308,5 +315,6 @@ fn turn(
             .max_by_key(|quarters| quarters[3])
             .unwrap_or_default(),
         latency: reports.iter().find_map(|report| report.latency),
+        state_bytes: None,
     }
 }

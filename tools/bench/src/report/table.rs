@@ -102,6 +102,13 @@ fn extras(text: &mut String, load: &Load, entrant: &str, results: &Results) {
             p999.median / 1e6
         );
     }
+    if let Some(bytes) = results.spread(load.name, entrant, |turn| turn.state_bytes) {
+        let _ = writeln!(
+            text,
+            "  {:<14} {:.1} bytes of state a key",
+            "", bytes.median
+        );
+    }
     if let Some(count) = results.spread(load.name, entrant, |turn| turn.allocations) {
         let _ = writeln!(
             text,

@@ -25,7 +25,7 @@ pub(super) enum Aim {
 }
 
 /// Rates of two entrants of a load, round by round.
-const RATIOS: [(&str, &str, &str, &str, f64); 16] = [
+const RATIOS: [(&str, &str, &str, &str, f64); 19] = [
     ("in-order", "ordered", "floor", "× the floor", 0.40),
     (
         "in-order",
@@ -100,6 +100,16 @@ const RATIOS: [(&str, &str, &str, &str, f64); 16] = [
         "4 processes, × linear",
         0.90,
     ),
+    // No dearer, but for what two turns of the same differ by.
+    ("orders", "arrival", "sequence", "arrival, × sequence", 0.95),
+    (
+        "orders",
+        "monotonic",
+        "sequence",
+        "monotonic, × sequence",
+        0.95,
+    ),
+    ("orders", "causal", "sequence", "causal, × sequence", 0.50),
     ("kafka", "ordered", "floor", "× the floor", 0.45),
     ("kafka", "ordered", "by hand", "× the recipe by hand", 1.0),
 ];
@@ -172,6 +182,14 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
         Aim::AtMost(2.4),
         processor,
     );
+    for (order, what) in [
+        ("arrival", "arrival, bytes of state, × sequence's"),
+        ("monotonic", "monotonic, bytes of state, × sequence's"),
+    ] {
+        let bytes = |turn: &Turn| turn.state_bytes.unwrap_or_default();
+        let measured = results.ratio("orders", (order, "sequence"), bytes);
+        hold("orders", what, Aim::AtMost(1.1), measured);
+    }
     #[expect(
         clippy::cast_precision_loss,
         reason = "memory is far less than 2^52 bytes"

@@ -43,6 +43,7 @@ fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
         "shuffled",
         "one-key",
         "one-key-ahead",
+        "orders",
         "processes",
         "latency",
         "partitions",
@@ -81,12 +82,19 @@ fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
             "script" => assert_eq!(number("/round_trips_per_1000"), 1_000.0, "{turn}"),
             _ => assert!(number("/redis/script_calls") > 0.0, "{turn}"),
         }
+        let state = turn["state_bytes"].as_f64();
+        assert_eq!(state.is_some(), name("load") == "orders", "{turn}");
+        assert!(state.is_none_or(|bytes| bytes > 1.0), "{turn}");
         let latency = &turn["latency"];
         assert_eq!(latency.is_object(), name("load") == "latency", "{turn}");
     }
     assert_eq!(
         entrants["in-order"],
         ["floor", "ack each", "by hand", "ordered"]
+    );
+    assert_eq!(
+        entrants["orders"],
+        ["sequence", "arrival", "monotonic", "causal"]
     );
     assert_eq!(
         entrants["processes"],
@@ -97,6 +105,8 @@ fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
     for target in [
         "× the floor",
         "2 processes, × linear",
+        "causal, × sequence",
+        "monotonic, bytes of state",
         "round trips to Redis",
     ] {
         assert!(told.contains(target), "{target} is judged in\n{told}");

@@ -4,10 +4,8 @@ use crate::stage::Stage;
 
 pub(super) async fn kill(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
     // Another hand may have deleted the queue, which is then as young as at the beginning.
-    let mut rabbit = stage
-        .servers
-        .queue_can_be_struck(&stage.names.queue)
-        .await?;
+    let queues = stage.queue.names(stage.queue.partitions());
+    let mut rabbit = stage.servers.queues_can_be_struck(&queues).await?;
     rabbit.kill();
     if random.bool() {
         for_a_while(random, 0..3_000).await;
@@ -55,7 +53,36 @@ pub(super) async fn close_connections(stage: &Stage<'_>) -> Result<(), Error> {
 /// publishes again.
 pub(super) async fn delete_queue(stage: &Stage<'_>) -> Result<(), Error> {
     let _nobody_stops_it = stage.servers.rabbit.lock().await;
-    stage.servers.delete_queue(&stage.names.queue).await?;
+    let queues = stage.queue.names(stage.queue.partitions());
+    stage.servers.delete_queues(&queues).await?;
     stage.feed.publish_again();
+    Ok(())
+}
+
+/// A deployment: one worker after the other consumes twice as many partitions, and then the producer publishes into them.
+pub(super) async fn more_partitions(stage: &Stage<'_>) -> Result<(), Error> {
+    let more = stage.queue.partitions() * 2;
+    let mut is_first = true;
+    for slot in stage.fleet.in_turn() {
+        let mut slot = slot.lock().await;
+        slot.set_partitions(more);
+        if !slot.is_taken() {
+            continue;
+        }
+        // The first one declares them, and until they are on disk nobody may kill the server.
+        let rabbit = match is_first {
+            true => Some(stage.servers.rabbit.lock().await),
+            false => None,
+        };
+        let stopped = slot.stop(&stage.tail).await;
+        slot.start()?;
+        stopped?;
+        if let Some(mut rabbit) = rabbit {
+            let queues = stage.queue.names(more);
+            stage.servers.are_on_disk(&mut rabbit, &queues).await?;
+        }
+        is_first = false;
+    }
+    stage.queue.has_more(more);
     Ok(())
 }

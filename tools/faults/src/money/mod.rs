@@ -99,7 +99,7 @@ pub(crate) async fn run(
     } else {
         eprintln!("what happened is kept in {}", names.folder.display());
     }
-    world.servers.delete_queue(&names.queue).await?;
+    world.servers.delete_queues(&[names.queue]).await?;
     Ok(report)
 }
 

@@ -64,8 +64,8 @@ async fn fall(world: &World<'_>, strike: Strike, random: &mut fastrand::Rng) -> 
         Strike::Worker => kill(|role| *role == Role::Worker).await,
         Strike::Postgres => Ok(world.postgres.lock().await.restart().await?),
         Strike::Rabbit => {
-            let queue = &world.bank.group;
-            let mut rabbit = world.servers.queue_can_be_struck(queue).await?;
+            let queue = std::slice::from_ref(&world.bank.group);
+            let mut rabbit = world.servers.queues_can_be_struck(queue).await?;
             rabbit.kill();
             Ok(rabbit.start_again().await?)
         }

@@ -8,9 +8,9 @@ use ordered_testkit::history::{Event, History, Outcome, What};
 pub(super) struct Counts {
     pub(super) run_again: usize,
     pub(super) failed: usize,
-    pub(super) put_aside: usize,
+    pub(super) dead_lettered: usize,
     /// What was dead-lettered although nobody else claimed its place.
-    pub(super) put_aside_wrongly: Vec<String>,
+    pub(super) wrong_dead_letters: Vec<String>,
     pub(super) longest_stall: Duration,
     pub(super) longest_stall_of_a_key: Duration,
 }
@@ -20,7 +20,7 @@ impl Counts {
         let mut counts = Self::default();
         let mut claims = HashMap::<(&str, u64), HashSet<&str>>::new();
         let mut done = HashSet::<&Event>::new();
-        let mut aside = HashSet::<&Event>::new();
+        let mut dead = HashSet::<&Event>::new();
         // When something committed last; before that, when there was something to commit first.
         let mut last = None;
         let mut last_of_keys = HashMap::<&str, u64>::new();
@@ -50,14 +50,14 @@ impl Counts {
                     if claims.is_none_or(|ids| ids.len() < 2) {
                         let Event { key, seq, id } = event;
                         let words = format!("{key} {seq} ({id}) was dead-lettered: {reason}");
-                        counts.put_aside_wrongly.push(words);
+                        counts.wrong_dead_letters.push(words);
                     }
-                    aside.insert(event);
+                    dead.insert(event);
                 }
                 _ => {}
             }
         }
-        counts.put_aside = aside.len();
+        counts.dead_lettered = dead.len();
         counts
     }
 }

@@ -2,7 +2,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::{Report, heading, row};
-use crate::{Error, FAULTS};
+use crate::{Error, faults};
 
 const BEGIN: &str = "<!-- faults:begin -->";
 const END: &str = "<!-- faults:end -->";
@@ -43,14 +43,14 @@ fn results(reports: &[Report], build: &str) -> String {
         sum(|report| report.overlapped),
         sum(|report| report.run_again),
         sum(|report| report.failed),
-        sum(|report| report.put_aside),
+        sum(|report| report.dead_lettered),
     );
     let _ = writeln!(text, "{}", heading());
     for report in reports {
         let _ = writeln!(text, "{}", row(report));
     }
     let _ = writeln!(text, "\n| fault | what is done |\n|---|---|");
-    for fault in FAULTS {
+    for fault in faults() {
         let _ = writeln!(text, "| {} | {} |", fault.name, fault.what);
     }
     text

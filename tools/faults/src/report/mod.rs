@@ -81,7 +81,7 @@ pub struct Report {
     /// Runs that failed, panicked or were stopped.
     pub failed: usize,
     /// Events that claimed the place of another, and were dead-lettered.
-    pub put_aside: usize,
+    pub dead_lettered: usize,
     /// Workers that ended by themselves.
     pub died: usize,
     /// The longest time without any commit, in milliseconds.
@@ -117,7 +117,7 @@ impl Report {
         let mut problems = facts.problems;
         let words = violations.iter().take(WORDS).map(ToString::to_string);
         problems.extend(words);
-        problems.extend(counts.put_aside_wrongly.iter().take(WORDS).cloned());
+        problems.extend(counts.wrong_dead_letters.iter().take(WORDS).cloned());
         if !fault.temper.may_abort() {
             problems.extend(facts.died.iter().cloned());
         }
@@ -147,7 +147,7 @@ impl Report {
             overlapped: broken(Promise::NoOverlap),
             run_again: counts.run_again + facts.run_again,
             failed: counts.failed,
-            put_aside: counts.put_aside,
+            dead_lettered: counts.dead_lettered,
             died: facts.died.len(),
             longest_stall_ms: milliseconds(counts.longest_stall),
             longest_stall_of_a_key_ms: milliseconds(counts.longest_stall_of_a_key),

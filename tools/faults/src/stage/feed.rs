@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,13 +7,9 @@ use ordered_events::{Envelope, Publish};
 use ordered_testkit::history::{Event, What};
 use tokio::time::sleep;
 
-use super::Tail;
+use super::{Stage, Tail};
 use crate::Error;
-use crate::journal::Journal;
 use crate::order::OrderEvent;
-
-/// How many events are published, and confirmed, at a time.
-const BATCH: usize = 250;
 
 /// After so long without any effect what was in a deleted queue is published again.
 const WITHOUT_EFFECT: Duration = Duration::from_secs(5);
@@ -22,6 +18,8 @@ const WITHOUT_EFFECT: Duration = Duration::from_secs(5);
 pub(crate) struct Feed {
     pub(crate) events: Vec<OrderEvent>,
     backlog: u64,
+    /// How many events are published, and confirmed, at a time.
+    batch: usize,
     published: AtomicUsize,
     /// What was published and has had no effect is published once more.
     again: AtomicBool,
@@ -35,10 +33,11 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(events: Vec<OrderEvent>, backlog: u64) -> Self {
+    pub(crate) fn new(events: Vec<OrderEvent>, backlog: u64, batch: usize) -> Self {
         Self {
             events,
             backlog,
+            batch,
             published: AtomicUsize::new(0),
             again: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
@@ -75,16 +74,24 @@ impl Feed {
     }
 
     /// Publishes everything, and what has to come again, for as long as it is polled.
-    pub(crate) async fn run(
-        &self,
-        url: &str,
-        queue: &str,
-        tail: &Tail,
-        journal: &Journal,
-    ) -> Result<(), Error> {
-        let publisher = ordered_events::publisher(url, queue).await?;
+    pub(crate) async fn run(&self, stage: &Stage<'_>) -> Result<(), Error> {
+        let Stage {
+            tail,
+            journal,
+            queue,
+            servers,
+            ..
+        } = stage;
+        let mut partitions = queue.partitions();
+        let mut publisher = queue.publisher(servers).await?;
         let end = self.end();
         loop {
+            // Where it cannot be reached just now, the publisher for fewer of them still works.
+            if queue.partitions() != partitions
+                && let Ok(for_more) = queue.publisher(servers).await
+            {
+                (publisher, partitions) = (for_more, queue.partitions());
+            }
             let silent = self.is_deleted() && tail.since_progress() > WITHOUT_EFFECT;
             if self.again.swap(false, Ordering::SeqCst) || silent {
                 self.once_more(&publisher, tail).await;
@@ -101,11 +108,16 @@ impl Feed {
             } else if published as u64 > tail.progress() + self.backlog {
                 sleep(Duration::from_millis(5)).await;
             } else {
-                let end = (published + BATCH).min(self.events.len());
+                let end = (published + self.batch).min(self.events.len());
                 let batch = &self.events[published..end];
                 // Before it is published: a worker may be quicker than the confirm.
-                for event in batch {
-                    let event = Event::from(event);
+                for sent in batch {
+                    let event = Event::from(sent);
+                    if !sent.follows.is_empty() {
+                        let seqs = sent.follows.clone();
+                        let event = event.clone();
+                        journal.write(What::Follows { event, seqs });
+                    }
                     journal.write(What::Published { event });
                 }
                 self.publish(&publisher, batch).await;
@@ -114,14 +126,19 @@ impl Feed {
         }
     }
 
-    /// The sum of the last seqs of all keys.
-    fn end(&self) -> u64 {
-        let mut last = HashMap::new();
+    /// The last seq of each key.
+    pub(crate) fn last_seqs(&self) -> BTreeMap<&str, u64> {
+        let mut last = BTreeMap::new();
         for event in &self.events {
-            let last: &mut u64 = last.entry(&event.order_id).or_default();
+            let last: &mut u64 = last.entry(&*event.order_id).or_default();
             *last = event.seq.max(*last);
         }
-        last.values().sum()
+        last
+    }
+
+    /// The sum of the last seqs of all keys.
+    pub(crate) fn end(&self) -> u64 {
+        self.last_seqs().values().sum()
     }
 
     /// Publishes again what has not committed. Of a seq that two events claim that is also the one that was dead-lettered.
@@ -136,7 +153,7 @@ impl Feed {
             events = missing.len(),
             "what was lost with the queue is published once more"
         );
-        for batch in missing.chunks(BATCH) {
+        for batch in missing.chunks(self.batch) {
             self.publish(publisher, batch).await;
         }
     }

@@ -24,6 +24,9 @@ const OFFSETS: [&str; WORKERS] = ["+5h", "-7h", "+0"];
 /// The worker processes. Whoever holds a slot does something to it; one that has ended by itself is started again.
 pub(crate) struct Fleet {
     slots: Vec<Mutex<Slot>>,
+    /// For a worker that joins for a while; at a time for one.
+    spare: Mutex<Slot>,
+    joining: Mutex<()>,
     /// Workers that ended although nobody had done anything to them.
     pub(crate) deaths: SyncMutex<Vec<String>>,
 }
@@ -60,7 +63,7 @@ impl Fleet {
         };
         let network = fault.blows.iter().any(|blow| blow.is_of_the_network());
         let mut slots = Vec::new();
-        for (number, offset) in (0..WORKERS).zip(OFFSETS) {
+        for number in 0..=WORKERS {
             let (mut redis, mut rabbit) = (None, None);
             if network {
                 redis = Some(Proxy::start(servers.redis_port()).await?);
@@ -77,14 +80,16 @@ impl Fleet {
                     Broker::Kafka => servers.transport(Broker::Kafka).await?,
                 },
                 queue: names.queue.clone(),
+                partitions: fault.partitions,
                 group: names.group.clone(),
                 journal: names.history(),
                 temper,
+                sequencing: fault.sequencing,
                 pace,
             };
             let clock = library.clone().map(|library| WallClock {
                 library,
-                offset: offset.to_owned(),
+                offset: OFFSETS[number % WORKERS].to_owned(),
             });
             slots.push(Mutex::new(Slot {
                 number,
@@ -99,8 +104,11 @@ impl Fleet {
                 rabbit,
             }));
         }
+        let spare = slots.pop().ok_or("there are no workers")?;
         Ok(Self {
             slots,
+            spare,
+            joining: Mutex::default(),
             deaths: SyncMutex::default(),
         })
     }
@@ -110,6 +118,24 @@ impl Fleet {
             slot.lock().await.start()?;
         }
         Ok(())
+    }
+
+    /// Each of them in turn, and the one that is not always there.
+    pub(crate) fn in_turn(&self) -> impl Iterator<Item = &Mutex<Slot>> {
+        self.slots.iter().chain([&self.spare])
+    }
+
+    /// Another worker joins, and leaves after a while.
+    pub(crate) async fn join(
+        &self,
+        tail: &Tail,
+        a_while: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        let _alone = self.joining.lock().await;
+        self.spare.lock().await.start()?;
+        // Meanwhile it is supervised as the others.
+        a_while.await;
+        self.spare.lock().await.stop(tail).await
     }
 
     /// A slot that nobody else is at, of those that the dice name.
@@ -139,7 +165,7 @@ impl Fleet {
     /// Starts again what has ended by itself, for as long as it is polled.
     pub(crate) async fn supervise(&self, tail: &Tail) -> Result<(), Error> {
         loop {
-            for slot in &self.slots {
+            for slot in self.in_turn() {
                 if let Ok(mut slot) = slot.try_lock()
                     && let Some(death) = slot.look()?
                 {
@@ -156,14 +182,14 @@ impl Fleet {
     }
 
     /// Stops all of them in order.
-    pub(crate) async fn stop(&self) -> Result<Vec<String>, Error> {
+    pub(crate) async fn stop(&self, tail: &Tail) -> Result<Vec<String>, Error> {
         let mut slots = Vec::new();
-        for slot in &self.slots {
+        for slot in self.in_turn() {
             slots.push(slot.lock().await);
         }
         let mut problems = Vec::new();
         for slot in &mut slots {
-            problems.extend(slot.stop().await.err().map(|error| error.to_string()));
+            problems.extend(slot.stop(tail).await.err().map(|error| error.to_string()));
         }
         Ok(problems)
     }
@@ -218,15 +244,25 @@ impl Slot {
         self.start()
     }
 
-    /// SIGTERM, and wait for the end.
-    pub(crate) async fn stop(&mut self) -> Result<(), Error> {
+    /// Whether a worker is there.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// With how many partitions its next worker consumes.
+    pub(crate) fn set_partitions(&mut self, partitions: u16) {
+        self.orders.partitions = partitions;
+    }
+
+    /// SIGTERM, and wait for the end. One that has not got as far as a lease may end as it likes.
+    pub(crate) async fn stop(&mut self, tail: &Tail) -> Result<(), Error> {
         let Some(mut process) = self.process.take() else {
             return Ok(());
         };
         let status = process.stop(PATIENCE).await;
         self.gone(&process.name);
         match status? {
-            status if status.success() => Ok(()),
+            status if status.success() || !tail.was_leased(&process.name) => Ok(()),
             status => {
                 Err(format!("{} ended with {status} when it was to stop", process.name).into())
             }

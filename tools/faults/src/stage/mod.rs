@@ -5,6 +5,7 @@ mod feed;
 mod fleet;
 mod kafka;
 mod process;
+mod queue;
 mod servers;
 mod tail;
 
@@ -17,11 +18,11 @@ pub(crate) use disk::Disk;
 pub(crate) use feed::Feed;
 pub(crate) use fleet::{Fleet, Slot};
 pub(crate) use process::Process;
+pub(crate) use queue::{Queue, address};
 pub use servers::Servers;
 pub(crate) use servers::redis_says;
 pub(crate) use tail::Tail;
 
-use crate::fault::Broker;
 use crate::journal::Journal;
 
 /// The names of one run, and the folder with its files.
@@ -57,5 +58,5 @@ pub(crate) struct Stage<'a> {
     pub(crate) tail: Tail,
     pub(crate) journal: Journal,
     pub(crate) disk: Option<Mutex<Disk>>,
-    pub(crate) broker: Broker,
+    pub(crate) queue: Queue,
 }

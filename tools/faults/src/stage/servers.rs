@@ -1,7 +1,7 @@
 use std::io;
 use std::time::Duration;
 
-use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
 use ordered_testkit::server::{KafkaServer, RabbitServer, RedisServer, ServerError};
@@ -122,62 +122,82 @@ impl Servers {
         rabbit_url(self.rabbit_port)
     }
 
-    /// How many messages a queue has, without those that are delivered and not settled; none where there is no such
-    /// queue. Of Kafka, how many are not committed.
-    pub(crate) async fn ready(&self, broker: Broker, queue: &str) -> Result<u32, Error> {
-        match broker {
-            Broker::Rabbit => Ok(self.look(queue).await?.unwrap_or(0)),
-            Broker::Kafka => {
-                let address = self.kafka().await?.lock().await.address();
-                kafka::lag(address, queue.to_owned()).await
-            }
-        }
+    /// How many messages the queues of RabbitMQ have, without those that are delivered and not settled; none where there is no
+    /// such queue.
+    pub(crate) async fn ready(&self, queues: &[String]) -> Result<u32, Error> {
+        Ok(self.look(queues).await?.into_iter().flatten().sum())
     }
 
-    /// Waits until somebody has declared the queue and RabbitMQ has it on disk, and gives the server that can be killed now.
+    /// How many records of a topic of Kafka are not committed.
+    pub(crate) async fn lag(&self, topic: &str) -> Result<u32, Error> {
+        let address = self.kafka().await?.lock().await.address();
+        kafka::lag(address, topic.to_owned()).await
+    }
+
+    /// Waits until somebody has declared the queues and RabbitMQ has them on disk, and gives the server that can be killed now.
     ///
     /// What RabbitMQ itself loses is no subject here: a quorum queue of one node does not survive a kill in the second after
     /// its declaration, and comes back without its messages and without a leader.
-    pub(crate) async fn queue_can_be_struck(
+    pub(crate) async fn queues_can_be_struck(
         &self,
-        queue: &str,
+        queues: &[String],
     ) -> Result<MutexGuard<'_, RabbitServer>, Error> {
         let mut rabbit = self.rabbit.lock().await;
-        self.queue_is_there(queue).await?;
-        rabbit.queues_are_on_disk().await?;
+        self.are_on_disk(&mut rabbit, queues).await?;
         Ok(rabbit)
     }
 
-    async fn queue_is_there(&self, queue: &str) -> Result<(), Error> {
+    /// The same, of a server that nobody else can stop meanwhile.
+    pub(crate) async fn are_on_disk(
+        &self,
+        rabbit: &mut RabbitServer,
+        queues: &[String],
+    ) -> Result<(), Error> {
         let there = async {
-            while self.look(queue).await?.is_none() {
+            while self.look(queues).await?.contains(&None) {
                 sleep(Duration::from_millis(20)).await;
             }
-            Ok(())
+            Ok::<_, Error>(())
         };
-        timeout(DECLARED, there)
-            .await
-            .unwrap_or_else(|_| Err(format!("nobody declares the queue {queue:?}").into()))
+        let nobody = |_| format!("nobody declares the queues {queues:?}");
+        timeout(DECLARED, there).await.map_err(nobody)??;
+        Ok(rabbit.queues_are_on_disk().await?)
     }
 
-    /// How many messages are ready in the queue, if there is one.
-    async fn look(&self, queue: &str) -> Result<Option<u32>, Error> {
+    /// How many messages are ready in each queue, if there is one.
+    async fn look(&self, queues: &[String]) -> Result<Vec<Option<u32>>, Error> {
+        let connection = self.connect().await?;
+        let mut ready = Vec::new();
+        for queue in queues {
+            // The broker says by an error, which closes the channel, that there is none.
+            let channel = connection.create_channel().await?;
+            let passive = QueueDeclareOptions::durable().passive();
+            let declared = channel
+                .queue_declare(queue.as_str().into(), passive, FieldTable::default())
+                .await;
+            ready.push(declared.ok().map(|queue| queue.message_count()));
+        }
+        // A channel that the broker is closing may fail here. What was asked is known.
+        let _ = connection.close(200, "asked".into()).await;
+        Ok(ready)
+    }
+
+    pub(crate) async fn delete_queues(&self, queues: &[String]) -> Result<(), Error> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
-        let passive = QueueDeclareOptions::durable().passive();
-        let declared = channel
-            .queue_declare(queue.into(), passive, FieldTable::default())
-            .await;
-        connection.close(200, "asked".into()).await?;
-        // The broker says by an error that there is none.
-        Ok(declared.ok().map(|queue| queue.message_count()))
+        for queue in queues {
+            channel
+                .queue_delete(queue.as_str().into(), QueueDeleteOptions::default())
+                .await?;
+        }
+        Ok(connection.close(200, "deleted".into()).await?)
     }
 
-    pub(crate) async fn delete_queue(&self, queue: &str) -> Result<(), Error> {
+    pub(crate) async fn delete_exchange(&self, exchange: &str) -> Result<(), Error> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
         channel
-            .queue_delete(queue.into(), QueueDeleteOptions::default())
+            .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
             .await?;
         Ok(connection.close(200, "deleted".into()).await?)
     }

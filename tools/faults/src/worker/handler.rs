@@ -1,34 +1,13 @@
-use ordered_events::{Context, HandlerError, State, ordered_handler};
+use ordered_events::{Context, HandlerError};
 use ordered_testkit::history::{Event, Outcome, What};
 
 use super::temper::{Mood, Temper};
 use crate::journal::Journal;
 use crate::order::OrderEvent;
 
-/// Writes down that it ran, in whatever mood it is.
-#[ordered_handler(key = "order_id", seq = "seq", group = "faults")]
-pub(super) async fn apply(
-    event: OrderEvent,
-    State(temper): State<Temper>,
-    State(journal): State<Journal>,
-    context: Context,
-) -> Result<(), HandlerError> {
-    go_through(&[event], temper, journal, &context).await
-}
-
-/// The same of several together.
-#[ordered_handler(key = "order_id", seq = "seq", group = "faults", batch = 10)]
-pub(super) async fn apply_some(
-    events: Vec<OrderEvent>,
-    State(temper): State<Temper>,
-    State(journal): State<Journal>,
-    context: Context,
-) -> Result<(), HandlerError> {
-    go_through(&events, temper, journal, &context).await
-}
-
-/// Whatever one of them does to it, it does to all.
-async fn go_through(
+/// What the handlers do: they write down that they ran, in whatever mood they are. Whatever one event does to a run, it does to
+/// all of it.
+pub(crate) async fn go_through(
     events: &[OrderEvent],
     temper: Temper,
     journal: Journal,

@@ -19,6 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::journal::Journal;
+use crate::order::seq_of;
+use crate::orders::Sequencing;
+use crate::stage::address;
+pub(crate) use handler::go_through;
+pub(crate) use pace::AHEAD;
 pub use pace::Pace;
 pub use temper::Temper;
 
@@ -36,6 +41,10 @@ pub(crate) const RECONNECT: Duration = Duration::from_secs(1);
 /// How often RabbitMQ and a worker look whether the other is still there; twice that is too long.
 pub(crate) const AMQP_HEARTBEAT: u64 = 3;
 
+/// How often a worker looks whether it has more than its share of the partitions of RabbitMQ, and how long it waits until what it has
+/// of one is settled.
+pub(crate) const REBALANCE: Duration = Duration::from_secs(1);
+
 /// How soon a group of Kafka gives up a worker that says nothing.
 pub(crate) const KAFKA_SESSION: Duration = Duration::from_secs(3);
 /// What `ordered-kafka` tells the client.
@@ -48,7 +57,10 @@ pub struct Orders {
     pub(crate) redis: String,
     pub(crate) transport: String,
     pub(crate) queue: String,
+    /// Of RabbitMQ; 0 where there is one queue.
+    pub(crate) partitions: u16,
     pub(crate) group: String,
+    pub(crate) sequencing: Sequencing,
     pub(crate) journal: PathBuf,
     pub(crate) temper: Temper,
     pub(crate) pace: Pace,
@@ -71,20 +83,17 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
     let transport: Arc<dyn Transport> = if url.starts_with("kafka://") {
         Arc::new(Kafka::connect(url).topic(queue).await?)
     } else {
-        let amqp = Amqp::connect(url).queue(queue);
+        let amqp = Amqp::connect(address(url, orders.partitions)).queue(queue);
         Arc::new(
-            amqp.reconnect_backoff(Duration::from_millis(100), RECONNECT)
+            amqp.rebalance_interval(REBALANCE)
+                .reconnect_backoff(Duration::from_millis(100), RECONNECT)
                 .await?,
         )
     };
     let (id, journal_of_commits) = (orders.id.clone(), journal.clone());
-    let worker = Worker::builder();
-    let worker = match orders.pace {
-        Pace::Strict => worker.handler(handler::apply),
-        Pace::Window => worker.handler(handler::apply).commit_window(pace::AHEAD),
-        Pace::Batch => worker.handler(handler::apply_some),
-    };
-    worker
+    orders
+        .sequencing
+        .handled_by(Worker::builder(), orders.pace)
         .id(orders.id)
         .store(store::Watched {
             inner: Arc::new(store),
@@ -112,7 +121,7 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
                 journal_of_commits.write(What::Committed {
                     event: Event {
                         key: event.key.as_str().to_owned(),
-                        seq: event.seq.get(),
+                        seq: seq_of(event.id.as_str()),
                         id: event.id.as_str().to_owned(),
                     },
                     worker: id.clone(),

@@ -1,4 +1,5 @@
 use clap::ValueEnum;
+use ordered_events::Order;
 use ordered_testkit::history::{Commits, Rules};
 use serde::{Deserialize, Serialize};
 
@@ -15,17 +16,18 @@ pub enum Pace {
 }
 
 /// How many, where it is more than one; the handler's `batch` says the same.
-pub(super) const AHEAD: u32 = 10;
+pub(crate) const AHEAD: u32 = 10;
 
 impl Pace {
     /// What its history is held against.
-    pub(crate) fn rules(self) -> Rules {
+    pub(crate) fn rules(self, order: Order) -> Rules {
         let (commit_window, batch) = match self {
             Self::Strict => (0, 1),
             Self::Window => (AHEAD, 1),
             Self::Batch => (0, AHEAD),
         };
         Rules {
+            order,
             commits: Commits::Reported,
             commit_window: commit_window.into(),
             batch: batch.into(),

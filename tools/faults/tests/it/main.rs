@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use faults::report::{Report, row};
 use faults::worker::Pace;
-use faults::{FAULTS, Plan, Servers};
+use faults::{Plan, Servers, faults};
 
 /// Runs these faults, one after the other, on a few events each.
 async fn run(names: &[&str], plan: &Plan) -> Vec<Report> {
@@ -13,7 +13,7 @@ async fn run(names: &[&str], plan: &Plan) -> Vec<Report> {
     let mut servers = Servers::start().await.unwrap();
     let mut reports = Vec::new();
     for name in names {
-        let fault = FAULTS.iter().find(|fault| fault.name == *name).unwrap();
+        let fault = faults().find(|fault| fault.name == *name).unwrap();
         let report = faults::run(fault, plan, &mut servers).await.unwrap();
         println!("{}", row(&report));
         reports.push(report);
@@ -61,7 +61,17 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
     for report in run(&names, &plan()).await {
         assert_kept(&report);
         assert_eq!(report.lost + report.reordered + report.doubled, 0);
-        assert!(report.put_aside < 20, "{report:#?}");
+        assert!(report.dead_lettered < 20, "{report:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_promise_is_kept_over_partitions_that_become_more_and_in_every_order() {
+    let plan = Plan { blows: 1, ..plan() };
+    let names = ["partitions-grow", "arrival", "monotonic", "causal"];
+    for report in run(&names, &plan).await {
+        assert_kept(&report);
+        assert!(report.injected > 0, "{report:#?}");
     }
 }
 

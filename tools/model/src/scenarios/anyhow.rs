@@ -2,7 +2,7 @@
 
 use ordered_core::protocol::Order as Sequencing;
 
-use super::orderly::{ALONE, CALM, THREE, TWO};
+use super::orderly::{ALONE, CALM, PLAIN, THREE, TWO};
 use crate::bounds::{Bounds, Faults, OnGap, Published, event, event_from};
 
 /// Versions with gaps.
@@ -175,84 +175,40 @@ const CAUSE_AND_EFFECT: &[Published] = &[
     event_from(2, 'b', 0, &[1, 1]),
 ];
 
-pub(super) const CAUSAL: Bounds = Bounds {
-    name: "causes",
-    sequencing: Sequencing::Causal,
-    workers: 2,
-    events: CAUSE_AND_EFFECT,
-    copies: 2,
-    ..ALONE
-};
+/// The same world with causes: their messages come in any order.
+const fn causal(name: &'static str, events: &'static [Published], like: Bounds) -> Bounds {
+    Bounds {
+        name,
+        sequencing: Sequencing::Causal,
+        in_order: false,
+        events,
+        ..like
+    }
+}
 
-pub(super) const CAUSAL_ALONE: Bounds = Bounds {
-    name: "causes, one worker that fails, lost answers",
-    sequencing: Sequencing::Causal,
-    events: TWO_CAUSES,
-    keeps_retries: true,
-    faults: Faults {
-        failures: true,
-        lost_answers: true,
-        ..CALM
-    },
-    most_faults: Some(2),
-    ..ALONE
-};
+pub(super) const CAUSAL: Bounds = causal("causes", CAUSE_AND_EFFECT, ARRIVAL_ANYHOW);
 
-pub(super) const CAUSAL_POSTED: Bounds = Bounds {
-    name: "causes, two workers, three producers",
-    sequencing: Sequencing::Causal,
-    workers: 2,
-    events: CHAIN,
-    ..ALONE
-};
+pub(super) const CAUSAL_ALONE: Bounds = causal(
+    "causes, one worker that fails, lost answers",
+    TWO_CAUSES,
+    VERSIONED_FAILING,
+);
 
-pub(super) const CAUSAL_CRASH: Bounds = Bounds {
-    name: "causes, crashes",
-    sequencing: Sequencing::Causal,
-    workers: 2,
-    events: CAUSE_AND_EFFECT,
-    marks_repeats: true,
-    faults: Faults {
-        crashes: true,
-        lost_connections: true,
-        ..CALM
-    },
-    most_faults: Some(1),
-    ..ALONE
-};
+pub(super) const CAUSAL_POSTED: Bounds =
+    causal("causes, two workers, three producers", CHAIN, PLAIN);
+
+pub(super) const CAUSAL_CRASH: Bounds = causal("causes, crashes", CAUSE_AND_EFFECT, ARRIVAL_CRASH);
 
 pub(super) const CAUSAL_CRASH_ALONE: Bounds = Bounds {
-    name: "causes, little room, crashes",
-    sequencing: Sequencing::Causal,
-    events: TWO_CAUSES,
     marks_repeats: true,
-    lane_depth: 1,
-    next_events: 1,
-    overflow: true,
-    faults: Faults {
-        crashes: true,
-        ..CALM
-    },
-    most_faults: Some(1),
-    ..ALONE
+    ..causal("causes, little room, crashes", TWO_CAUSES, ARRIVAL_OVERFLOW)
 };
 
-pub(super) const CAUSAL_AHEAD: Bounds = Bounds {
-    name: "causes, batches and a window, crashes",
-    sequencing: Sequencing::Causal,
-    events: CHAIN,
-    lane_depth: 3,
-    next_events: 3,
-    batch: 2,
-    window: 1,
-    faults: Faults {
-        crashes: true,
-        failures: true,
-        ..CALM
-    },
-    most_faults: Some(1),
-    ..ALONE
-};
+pub(super) const CAUSAL_AHEAD: Bounds = causal(
+    "causes, batches and a window, crashes",
+    CHAIN,
+    ARRIVAL_AHEAD,
+);
 
 /// Seconds pass: what has not come is passed over, and is late when it comes.
 pub(super) const CAUSAL_SKIPPING: Bounds = Bounds {

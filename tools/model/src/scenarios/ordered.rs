@@ -126,7 +126,7 @@ pub(super) const OPERATED_LOST: Bounds = Bounds {
     ..PLAIN
 };
 
-pub(super) const ASIDE: Bounds = Bounds {
+pub(super) const DEAD_LETTERS: Bounds = Bounds {
     name: "dead letters",
     attempts: 1,
     dead_letters: true,
@@ -135,7 +135,7 @@ pub(super) const ASIDE: Bounds = Bounds {
     ..PLAIN
 };
 
-pub(super) const ASIDE_LOST: Bounds = Bounds {
+pub(super) const DEAD_LETTERS_LOST: Bounds = Bounds {
     name: "dead letters, lost answers",
     events: ONE,
     attempts: 1,
@@ -149,7 +149,7 @@ pub(super) const ASIDE_LOST: Bounds = Bounds {
     ..PLAIN
 };
 
-pub(super) const ASIDE_CRASH: Bounds = Bounds {
+pub(super) const DEAD_LETTERS_CRASH: Bounds = Bounds {
     name: "dead letters, crashes",
     events: ONE,
     attempts: 1,
@@ -305,8 +305,8 @@ pub(super) const RENUMBERED_ALONE: Bounds = Bounds {
     ..RENUMBERED_HELD
 };
 
-pub(super) const ASIDE_ALONE: Bounds = Bounds {
+pub(super) const DEAD_LETTERS_ALONE: Bounds = Bounds {
     name: "dead letters, one worker",
     workers: 1,
-    ..ASIDE
+    ..DEAD_LETTERS
 };

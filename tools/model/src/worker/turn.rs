@@ -20,7 +20,7 @@ const MOST: usize = 16;
 pub(crate) enum Outcome {
     Done,
     Failed,
-    FailedForGood,
+    FailedPermanently,
     FailedForLong,
 }
 
@@ -283,7 +283,7 @@ impl Turn<'_> {
             Outcome::Done => Ok(()),
             Outcome::Failed => Err(failed(false, Duration::ZERO)),
             Outcome::FailedForLong => Err(failed(false, TICK)),
-            Outcome::FailedForGood => Err(failed(true, Duration::ZERO)),
+            Outcome::FailedPermanently => Err(failed(true, Duration::ZERO)),
         };
         let acks = match outcome {
             Outcome::Done => self.is(Mutation::AckOnDone),
@@ -362,7 +362,7 @@ impl Turn<'_> {
             .for_each(|token| self.settle(token, disposition));
     }
 
-    /// The broker is told what became of a delivery.
+    /// The broker is told what happened to a delivery.
     fn settle(&mut self, token: Token, disposition: &Disposition) {
         let (which, connection) = of_token(token);
         let place = usize::from(which);

@@ -1,4 +1,4 @@
-//! Applications that do not handle everything: what fails for good is put aside, and what does not come is skipped.
+//! Applications that do not handle everything: what fails permanently is dead-lettered, and what does not come is skipped.
 
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ pub(super) fn hasty() -> App {
 }
 
 #[test]
-fn what_is_put_aside_breaks_no_order_and_is_not_lost() {
+fn what_is_dead_lettered_breaks_no_order_and_is_not_lost() {
     let simulation = Simulation::new(impatient).events(stream(3, 10));
     let summary = timed(&simulation.faults(failing()).runs(40));
-    assert!(summary.put_aside > summary.runs, "{summary:?}");
-    assert!(summary.committed + summary.put_aside >= summary.runs * 30);
+    assert!(summary.dead_lettered > summary.runs, "{summary:?}");
+    assert!(summary.committed + summary.dead_lettered >= summary.runs * 30);
 }
 
 #[test]
