@@ -200,6 +200,8 @@ fn addresses() -> impl Strategy<Value = String> {
             "frame_max=",
             "connection_timeout=",
             "auth_mechanism=",
+            "partitions=",
+            "key=",
             "x=",
         ][..],
     );

@@ -45,6 +45,7 @@ fn record() -> impl Strategy<Value = Record> {
             body,
             headers,
             timestamp,
+            is_rewound: false,
         },
     )
 }

@@ -25,7 +25,7 @@ pub struct HandlerOptions {
     pub on_late: OnPassed,
     /// What happens to an event at or below the last committed seq of its key, under an id that is not remembered (any more).
     /// It may be a repetition that comes later than `dedup_ttl`, or an event that a producer numbered anew. Default: it is
-    /// dead-lettered.
+    /// dead-lettered. One that was [made to come again](crate::transport::REWOUND) on purpose is acknowledged, whatever is said here.
     pub on_stale: OnPassed,
     /// What happens to an event whose id was committed under another seq of its key. Default: it is skipped.
     pub on_repeat: OnRepeat,

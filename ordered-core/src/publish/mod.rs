@@ -22,6 +22,7 @@ pub use error::{NotPublished, NotPublishedKind};
 #[doc(hidden)]
 pub use event::{HeaderValue, invalid_event, new_event};
 pub use event::{InvalidEvent, NewEvent, OrderedEvent, Payload};
+pub use metrics::METRICS;
 pub use outgoing::Outgoing;
 pub use publisher::{Publisher, Receipt};
 pub use staged::Staged;

@@ -29,6 +29,8 @@ label! {
         Duplicate = "duplicate",
         /// Its seq was committed so long ago that nothing is remembered of it; acknowledged.
         Stale = "stale",
+        /// It is stale, and it was made to come again on purpose; acknowledged.
+        Rewound = "rewound",
         /// Another event has its seq; dead-lettered with the broker.
         Conflict = "conflict",
         /// It came after its seq was passed over; dead-lettered with the broker, or acknowledged where that was chosen.

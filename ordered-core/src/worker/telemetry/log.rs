@@ -80,6 +80,9 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
         Occurrence::Stale { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
         }
+        Occurrence::Rewound { event } => {
+            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was read again on purpose: its seq is committed");
+        }
         Occurrence::Superseded { event } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped a version that is superseded");
         }

@@ -250,6 +250,7 @@ fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
         | Occurrence::Deferred { .. }
         | Occurrence::Duplicate { .. }
         | Occurrence::Stale { .. }
+        | Occurrence::Rewound { .. }
         | Occurrence::Late { .. }
         | Occurrence::Superseded { .. }
         | Occurrence::Controlled { .. }

@@ -29,6 +29,7 @@ impl Tally {
             Occurrence::Deferred { .. } => "seen deferred",
             Occurrence::Duplicate { .. } => "seen duplicate",
             Occurrence::Stale { .. } => "seen stale",
+            Occurrence::Rewound { .. } => "seen rewound",
             Occurrence::Late { .. } => "seen late",
             Occurrence::Superseded { .. } => "seen superseded",
             Occurrence::Controlled { .. } => "seen control",

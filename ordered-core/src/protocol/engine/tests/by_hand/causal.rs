@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::protocol::{GapPolicy, Obstacle, Order, Phase, Stamp, Transition, Verb};
 use crate::store::{Change, Slot};
+use crate::transport::REWOUND;
 
 /// An event by its id: its producer is the first letter, its seq what comes then, and what follows is what it knows of others:
 /// `b2 a1` is the second event of b, which knows the first of a.
@@ -197,6 +198,30 @@ fn a_conflict_that_was_posted_is_a_dead_letter() {
     let state = bench.state();
     assert_eq!(state.dead_letters().count(), 1);
     assert_eq!((bench.held(), bench.owner()), (0, None));
+}
+
+#[test]
+fn what_was_posted_and_is_stale_is_no_dead_letter_where_it_was_made_to_come_again() {
+    for (header, letters) in [(None, 1), (Some(REWOUND), 0)] {
+        let mut bench = bench();
+        let (mut owner, mut other) = (bench.worker("owner"), bench.worker("other"));
+        deliver(&mut bench, &mut owner, "a1");
+        assert_eq!(bench.run_ids(&mut owner), ["a1"]);
+        deliver(&mut bench, &mut owner, "a2");
+        bench.settle(&mut owner);
+        assert!(owner.begin().is_some());
+        bench.deliver_with(&mut other, u64::MAX, "forgotten", |event| {
+            event.stamp = Some(std::sync::Arc::new(stamp("a1")));
+            let header = header.map(|name| (name.to_owned(), String::new()));
+            event.envelope.headers.extend(header);
+        });
+        bench.settle(&mut other);
+        owner.end(Ok(()));
+        assert_eq!(bench.run_ids(&mut owner), ["a2"]);
+        assert_eq!(bench.state().dead_letters().count(), letters);
+        let rewound = owner.says(|what| *what == EventChange::Rewound);
+        assert_eq!((rewound, bench.held()), (1 - letters, 0));
+    }
 }
 
 #[test]
