@@ -5,25 +5,21 @@
 //! nothing of each other wait for nothing.
 //!
 //! `cargo run --example causal` shows it in memory, with a bot that answers from within the handler. With `work` it is a worker,
-//! with `produce` the authors.
+//! with `produce` the authors; both may have two queues.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use examples::{Example, Notes, Outcome, Running, Tally, end, run};
 use ordered_events::core::logical::VectorClock;
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::{
     Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Occurrence, Publish, State, Worker,
-    ordered_handler, shutdown_signal,
+    WorkerBuilder, ordered_handler,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 /// What somebody says below a post.
 #[derive(Serialize, Deserialize)]
@@ -51,20 +47,19 @@ impl Comment {
         }
     }
 
-    fn envelope(&self) -> Result<Envelope, serde_json::Error> {
-        Ok(Envelope::new(serde_json::to_vec(self)?))
+    fn envelope(&self) -> Envelope {
+        Envelope::new(serde_json::to_vec(self).expect("it is made of text and numbers"))
     }
 }
 
 /// What the handler does: it writes down what it was called with, and the bot answers those who ask it.
 #[derive(Clone, Default)]
 struct Wall {
-    log: Option<Arc<File>>,
+    notes: Notes,
     said: Arc<Mutex<Vec<String>>>,
     /// What the bot knows, and where it writes to.
     bot: Arc<Mutex<VectorClock>>,
     answers: Option<MemoryBroker>,
-    work: Duration,
 }
 
 #[ordered_handler(
@@ -79,18 +74,11 @@ async fn show(
     State(wall): State<Wall>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    tokio::time::sleep(wall.work).await;
+    wall.notes.work().await;
+    wall.notes.write(&context, comment.number)?;
     let Comment {
-        post,
-        author,
-        number,
-        text,
-        ..
+        post, author, text, ..
     } = comment;
-    if let Some(mut file) = wall.log.as_deref() {
-        let (id, worker) = (context.event_id(), context.worker());
-        file.write_all(format!("{post} {number} {id} {worker}\n").as_bytes())?;
-    }
     wall.said.lock().await.push(format!("{author}: {text}"));
     if let Some(answers) = wall.answers.filter(|_| text.starts_with("bot, ")) {
         let mut known = wall.bot.lock().await;
@@ -101,7 +89,7 @@ async fn show(
         }
         let text = format!("{author}, it is 42");
         let answer = Comment::new(&post, "bot", clock.send("bot")?, text);
-        let sent = answers.publish(vec![answer.envelope()?]);
+        let sent = answers.publish(vec![answer.envelope()]);
         sent.await.map_err(|_| "the bot cannot be heard")?;
         // Only now: an answer that was not sent must not be counted.
         *known = clock;
@@ -109,242 +97,120 @@ async fn show(
     Ok(())
 }
 
-/// Comments, none before what it answers. Without a command: a demonstration in memory.
-#[derive(Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
+struct Comments;
 
-#[derive(Subcommand)]
-enum Command {
-    /// A worker: start as many as you like.
-    Work(Work),
-    /// The authors.
-    Produce(Produce),
-}
+impl Example for Comments {
+    const ABOUT: &'static str = "Comments, none before what it answers";
+    const GROUP: &'static str = "comments";
+    const LOAD: (u64, u64) = (10, 20);
 
-#[derive(clap::Args)]
-struct Work {
-    /// Where the comments come from: amqp://…, sqs://…, kafka://…
-    #[arg(long)]
-    transport: String,
-    /// The queue they are in; of Kafka the topic.
-    #[arg(long)]
-    queue: String,
-    /// Another queue that they are in as well.
-    #[arg(long)]
-    also: Option<String>,
-    /// Where the state is: redis://…
-    #[arg(long)]
-    store: String,
-    /// The group.
-    #[arg(long, default_value = "comments")]
-    group: String,
-    /// The name of this worker.
-    #[arg(long)]
-    id: String,
-    /// A file that gets a line `post number event_id worker_id` for each comment.
-    #[arg(long)]
-    log: PathBuf,
-    /// How long each comment takes, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    work_ms: u64,
-    /// How long after this worker's death others take over, in milliseconds.
-    #[arg(long, default_value_t = 15_000)]
-    lease_ms: u64,
-}
+    fn worker(worker: WorkerBuilder, notes: Notes) -> WorkerBuilder {
+        let wall = Wall {
+            notes,
+            ..Wall::default()
+        };
+        worker.state(wall).handler(show)
+    }
 
-#[derive(clap::Args)]
-struct Produce {
-    /// Where the comments go.
-    #[arg(long)]
-    transport: String,
-    /// The queue; of Kafka the topic.
-    #[arg(long)]
-    queue: String,
-    /// Another queue, to which every second author writes.
-    #[arg(long)]
-    also: Option<String>,
-    /// How many posts.
-    #[arg(long, default_value_t = 10)]
-    keys: u64,
-    /// How many comments below each.
-    #[arg(long, default_value_t = 20)]
-    events: u64,
+    /// Below each post a conversation in which everybody has read everything, so that there is one right order; shuffled, and each
+    /// tenth comment twice.
+    fn messages(posts: u64, comments: u64) -> Vec<Envelope> {
+        const AUTHORS: [&str; 4] = ["ada", "bob", "eve", "kay"];
+        let mut random = fastrand::Rng::with_seed(posts ^ comments);
+        let mut clocks: BTreeMap<u64, VectorClock> = BTreeMap::new();
+        let mut sent = Vec::new();
+        for number in 1..=comments {
+            for post in 1..=posts {
+                let author = AUTHORS[random.usize(..AUTHORS.len())];
+                let clock = clocks.entry(post).or_default();
+                let vector = clock.send(author).expect("four authors are few");
+                let text = format!("comment {number}");
+                let comment = Comment {
+                    number,
+                    ..Comment::new(&format!("post-{post}"), author, vector, text)
+                };
+                let times = if number % 10 == 0 { 2 } else { 1 };
+                sent.extend(vec![comment.envelope(); times]);
+            }
+        }
+        shuffle_within(&mut sent, 100, &mut random);
+        sent
+    }
+
+    async fn demonstrate() -> Outcome {
+        let (slow, fast) = (MemoryBroker::new(), MemoryBroker::new());
+        let (mut ada, mut bob, mut eve) = <(VectorClock, VectorClock, VectorClock)>::default();
+        let say = |author: &str, vector: VectorClock, text: &str| {
+            Comment::new("holidays", author, vector, text)
+        };
+        let question = say("ada", ada.send("ada")?, "where shall we go?");
+        let alone = say("eve", eve.send("eve")?, "I like the picture");
+        bob.merge(&question.vector)?;
+        let reply = say("bob", bob.send("bob")?, "ada, to the sea!");
+        ada.merge(&reply.vector)?;
+        let thanks = say("ada", ada.send("ada")?, "bot, how far is that?");
+
+        println!("Four comments below one post. What each author had read when it was written:\n");
+        for comment in [&question, &alone, &reply, &thanks] {
+            let clock = serde_json::to_string(&comment.vector)?;
+            println!("  {:<4} {clock:<19} {}", comment.author, comment.text);
+        }
+        println!(
+            "\nAda's go over a slow broker, and come last. A bot answers who asks it, from within the handler.\n"
+        );
+
+        let wall = Wall {
+            answers: Some(fast.clone()),
+            ..Wall::default()
+        };
+        let (store, tally) = (MemoryStore::new(), Tally::default());
+        let start = |broker: &MemoryBroker, over: &'static str| {
+            let counted = tally.clone();
+            let worker = Worker::builder()
+                .store(store.clone())
+                .transport(broker.consumer())
+                .state(wall.clone())
+                .handler(show)
+                .observe(move |occurrence| {
+                    match occurrence {
+                        Occurrence::Held { event, .. } => {
+                            println!("{:<6} came over the {over} broker, and waits", event.id);
+                        }
+                        Occurrence::Committed { event, .. } => println!("{:<6} ran", event.id),
+                        _ => {}
+                    }
+                    counted.count(occurrence);
+                });
+            Running::start(worker)
+        };
+        let workers = [start(&slow, "slow"), start(&fast, "fast")];
+        fast.publish([&reply, &alone].map(Comment::envelope).into())
+            .await?;
+        tally
+            .until(|counts| counts.held == 1 && counts.committed == 1)
+            .await;
+        slow.publish([&thanks, &question].map(Comment::envelope).into())
+            .await?;
+        tally.until(|counts| counts.committed == 5).await;
+        for worker in workers {
+            worker.stop().await?;
+        }
+
+        let said = wall.said.lock().await;
+        println!("\nThe wall:");
+        said.iter().for_each(|line| println!("  {line}"));
+        let place = |text: &str| said.iter().position(|line| line.contains(text));
+        let chain = ["where shall", "to the sea", "how far", "it is 42"].map(place);
+        if chain.is_sorted() && chain.iter().all(Option::is_some) && said.len() == 5 {
+            println!("\nNo comment before what it answers, each once.");
+            Ok(())
+        } else {
+            Err("the order is wrong".into())
+        }
+    }
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
-    let level = match arguments.command {
-        Some(_) => tracing::level_filters::LevelFilter::INFO,
-        None => tracing::level_filters::LevelFilter::ERROR,
-    };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .init();
-    match arguments.command {
-        None => demonstrate().await,
-        Some(Command::Work(options)) => work(options).await,
-        Some(Command::Produce(options)) => produce(options).await,
-    }
-}
-
-const AUTHORS: [&str; 4] = ["ada", "bob", "eve", "kay"];
-
-/// Below each post a conversation in which everybody has read everything, so that there is one right order.
-fn conversations(posts: u64, comments: u64) -> Vec<Comment> {
-    let mut random = fastrand::Rng::with_seed(posts ^ comments);
-    let mut clocks: BTreeMap<u64, VectorClock> = BTreeMap::new();
-    let mut all = Vec::new();
-    for number in 1..=comments {
-        for post in 1..=posts {
-            let author = AUTHORS[random.usize(..AUTHORS.len())];
-            let clock = clocks.entry(post).or_default();
-            let Ok(vector) = clock.send(author) else {
-                continue;
-            };
-            let text = format!("comment {number}");
-            all.push(Comment {
-                number,
-                ..Comment::new(&format!("post-{post}"), author, vector, text)
-            });
-        }
-    }
-    all
-}
-
-/// They are published shuffled, and each tenth one twice.
-async fn produce(options: Produce) -> Result<(), Box<dyn Error>> {
-    let mut comments = conversations(options.keys, options.events);
-    shuffle_within(&mut comments, 100, &mut fastrand::Rng::with_seed(1));
-    let queues: Vec<&String> = std::iter::once(&options.queue)
-        .chain(&options.also)
-        .collect();
-    for (place, queue) in queues.iter().enumerate() {
-        let publisher = ordered_events::publisher(&options.transport, queue).await?;
-        let mut sent = Vec::new();
-        for comment in &comments {
-            let author = AUTHORS.iter().position(|author| *author == comment.author);
-            if author.unwrap_or(0) % queues.len() == place {
-                let times = if comment.number % 10 == 0 { 2 } else { 1 };
-                sent.extend(vec![comment.envelope()?; times]);
-            }
-        }
-        publisher.publish(sent).await?;
-    }
-    Ok(())
-}
-
-async fn work(options: Work) -> Result<(), Box<dyn Error>> {
-    let mut open = OpenOptions::new();
-    let log = open.create(true).append(true).open(&options.log)?;
-    let wall = Wall {
-        log: Some(Arc::new(log)),
-        work: Duration::from_millis(options.work_ms),
-        ..Wall::default()
-    };
-    let lease = Duration::from_millis(options.lease_ms);
-    let worker = async |queue: String, id: String| {
-        Worker::connect(&options.transport, &queue, &options.store)
-            .await?
-            .group(options.group.clone())
-            .id(id)
-            .lease(lease)
-            .sweep_interval(lease / 20)
-            .state(wall.clone())
-            .handler(show)
-            .run_until(shutdown_signal())
-            .await?;
-        Ok::<_, Box<dyn Error>>(())
-    };
-    let first = worker(options.queue.clone(), options.id.clone());
-    match &options.also {
-        None => first.await,
-        Some(also) => {
-            let second = worker(also.clone(), format!("{}-also", options.id));
-            tokio::try_join!(first, second)?;
-            Ok(())
-        }
-    }
-}
-
-async fn demonstrate() -> Result<(), Box<dyn Error>> {
-    let (slow, fast) = (MemoryBroker::new(), MemoryBroker::new());
-    let (mut ada, mut bob, mut eve) = <(VectorClock, VectorClock, VectorClock)>::default();
-    let say = |author: &str, vector: VectorClock, text: &str| {
-        Comment::new("holidays", author, vector, text)
-    };
-    let question = say("ada", ada.send("ada")?, "where shall we go?");
-    let alone = say("eve", eve.send("eve")?, "I like the picture");
-    bob.merge(&question.vector)?;
-    let reply = say("bob", bob.send("bob")?, "ada, to the sea!");
-    ada.merge(&reply.vector)?;
-    let thanks = say("ada", ada.send("ada")?, "bot, how far is that?");
-
-    println!("Four comments below one post. What each author had read when it was written:\n");
-    for comment in [&question, &alone, &reply, &thanks] {
-        let clock = serde_json::to_string(&comment.vector)?;
-        println!("  {:<4} {clock:<19} {}", comment.author, comment.text);
-    }
-    println!(
-        "\nAda's go over a slow broker, and come last. A bot answers who asks it, from within the handler.\n"
-    );
-
-    let wall = Wall {
-        answers: Some(fast.clone()),
-        ..Wall::default()
-    };
-    let (store, done) = (MemoryStore::new(), Arc::new(Notify::new()));
-    let worker = |broker: &MemoryBroker, over: &'static str| {
-        let (told, finished) = (Arc::clone(&done), Arc::clone(&done));
-        let worker = Worker::builder()
-            .store(store.clone())
-            .transport(broker.consumer())
-            .state(wall.clone())
-            .handler(show)
-            .observe(move |occurrence| match occurrence {
-                Occurrence::Held { event, .. } => {
-                    println!("{:<6} came over the {over} broker, and waits", event.id);
-                }
-                Occurrence::Committed { event, .. } => {
-                    println!("{:<6} ran", event.id);
-                    if event.id.as_str().contains("bot") {
-                        told.notify_waiters();
-                    }
-                }
-                _ => {}
-            });
-        worker.run_until(async move { finished.notified().await })
-    };
-    let publish = async {
-        for comment in [&reply, &alone] {
-            fast.publish(vec![comment.envelope()?]).await?;
-        }
-        // For the page: what is fast has come when the rest does.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        for comment in [&thanks, &question] {
-            slow.publish(vec![comment.envelope()?]).await?;
-        }
-        Ok::<_, Box<dyn Error>>(())
-    };
-    let work = async {
-        tokio::try_join!(worker(&slow, "slow"), worker(&fast, "fast"))?;
-        Ok::<_, Box<dyn Error>>(())
-    };
-    tokio::try_join!(work, publish)?;
-
-    let said = wall.said.lock().await;
-    println!("\nThe wall:");
-    said.iter().for_each(|line| println!("  {line}"));
-    let place = |text: &str| said.iter().position(|line| line.contains(text));
-    let chain = ["where shall", "to the sea", "how far", "it is 42"].map(place);
-    if chain.is_sorted() && chain.iter().all(Option::is_some) && said.len() == 5 {
-        println!("\nNo comment before what it answers, each once.");
-        Ok(())
-    } else {
-        Err("the order is wrong".into())
-    }
+async fn main() -> ExitCode {
+    end(run::<Comments>().await)
 }

@@ -26,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shuffled and duplicated events of a few orders, in memory, and what becomes of them.
+    /// Shuffled and duplicated events of a few orders, in memory, and what happens to them.
     Demo(demo::Options),
     /// A worker: start as many as you like.
     Work(work::Options),

@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::io::IsTerminal;
+use std::iter;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,6 +57,9 @@ struct Work {
     /// The queue they are in; of Kafka the topic.
     #[arg(long)]
     queue: String,
+    /// Another queue that they are in as well.
+    #[arg(long)]
+    also: Option<String>,
     /// Where the state is: redis://…
     #[arg(long)]
     store: String,
@@ -84,6 +88,9 @@ struct Produce {
     /// The queue; of Kafka the topic.
     #[arg(long)]
     queue: String,
+    /// Another queue, to which every second event goes.
+    #[arg(long)]
+    also: Option<String>,
     /// How many keys.
     #[arg(long)]
     keys: Option<u64>,
@@ -108,32 +115,53 @@ pub async fn run<E: Example>() -> Outcome {
     match arguments.command {
         None => E::demonstrate().await,
         Some(Command::Work(options)) => work::<E>(options).await,
-        Some(Command::Produce(options)) => {
-            let (keys, events) = E::LOAD;
-            let messages = E::messages(
-                options.keys.unwrap_or(keys),
-                options.events.unwrap_or(events),
-            );
-            let publisher = ordered_events::publisher(&options.transport, &options.queue).await?;
-            publisher.publish(messages).await?;
-            Ok(())
-        }
+        Some(Command::Produce(options)) => produce::<E>(options).await,
     }
+}
+
+async fn produce<E: Example>(options: Produce) -> Outcome {
+    let (keys, events) = E::LOAD;
+    let (keys, events) = (
+        options.keys.unwrap_or(keys),
+        options.events.unwrap_or(events),
+    );
+    let queues: Vec<String> = iter::once(options.queue).chain(options.also).collect();
+    let mut parts = vec![Vec::new(); queues.len()];
+    for (place, message) in E::messages(keys, events).into_iter().enumerate() {
+        parts[place % queues.len()].push(message);
+    }
+    for (queue, part) in queues.iter().zip(parts) {
+        let publisher = ordered_events::publisher(&options.transport, queue).await?;
+        publisher.publish(part).await?;
+    }
+    Ok(())
 }
 
 async fn work<E: Example>(options: Work) -> Outcome {
     let notes = Notes::open(&options.log, Duration::from_millis(options.work_ms))?;
     let lease = Duration::from_millis(options.lease_ms);
-    let worker = Worker::connect(&options.transport, &options.queue, &options.store).await?;
-    let worker = worker
-        .group(options.group.unwrap_or_else(|| E::GROUP.to_owned()))
-        .id(options.id)
-        .lease(lease)
-        .sweep_interval(lease / 20);
-    E::worker(worker, notes)
-        .run_until(shutdown_signal())
-        .await?;
-    Ok(())
+    let group = options.group.unwrap_or_else(|| E::GROUP.to_owned());
+    let worker = async |queue: &str, id: String| -> Outcome {
+        let worker = Worker::connect(&options.transport, queue, &options.store).await?;
+        let worker = worker
+            .group(group.clone())
+            .id(id)
+            .lease(lease)
+            .sweep_interval(lease / 20);
+        E::worker(worker, notes.clone())
+            .run_until(shutdown_signal())
+            .await?;
+        Ok(())
+    };
+    let first = worker(&options.queue, options.id.clone());
+    match &options.also {
+        None => first.await,
+        Some(also) => {
+            let second = worker(also, format!("{}-also", options.id));
+            tokio::try_join!(first, second)?;
+            Ok(())
+        }
+    }
 }
 
 /// How a program ends: an error is said with its causes.

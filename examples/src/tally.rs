@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ordered_events::Occurrence;
 use tokio::sync::watch;
 
-/// What became of events, over all workers that are observed with it.
+/// What happened to events, over all workers that are observed with it.
 #[derive(Debug, Clone, Default)]
 pub struct Tally(Arc<watch::Sender<Counts>>);
 

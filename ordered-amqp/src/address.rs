@@ -10,6 +10,16 @@ const HEARTBEAT: u16 = 15;
 /// A short string of AMQP.
 const MAX_VHOST: usize = 255;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// What the client reads of the query. It passes over what it does not know.
+const CLIENT_PARAMETERS: [&str; 5] = [
+    "heartbeat",
+    "connection_timeout",
+    "channel_max",
+    "frame_max",
+    "auth_mechanism",
+];
+const PARAMETERS: &str = "`partitions`, `key`, `heartbeat` (seconds), `connection_timeout` (milliseconds), `channel_max`, `frame_max` \
+                          and `auth_mechanism`";
 
 /// Where the broker is. Shown without the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,7 +51,7 @@ impl Address {
         let mut uri: AMQPUri = text.parse().map_err(|reason: String| {
             // These repeat a part of the address.
             if reason.starts_with("Invalid") {
-                wrong("it is no URL, or has a parameter that is unknown")
+                wrong("it is no URL, or a parameter has a value that it cannot have")
             } else {
                 wrong(&reason)
             }
@@ -114,7 +124,10 @@ impl OwnParameters {
                     let key = percent_decode_str(value).decode_utf8();
                     own.key = Some(key.map_err(|_| no_text())?.into_owned());
                 }
-                _ => others.push(pair),
+                _ if CLIENT_PARAMETERS.contains(&name) => others.push(pair),
+                // Behind a last `&`.
+                "" if value.is_empty() => {}
+                _ => return Err(unknown(name)),
             }
         }
         let others = others.join("&");
@@ -133,6 +146,16 @@ fn number(value: &str) -> Result<u16, TransportError> {
             "the parameter `partitions` of the address of RabbitMQ is a whole number, and not {value:?}"
         ))
     })
+}
+
+fn unknown(name: &str) -> TransportError {
+    // What stands where a name is expected may be a part of a secret.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_shown = name.len() <= 60 && name.bytes().all(is_name);
+    let name = if is_shown { name } else { "…" };
+    TransportError::fatal(format!(
+        "the address of RabbitMQ has no parameter `{name}`, only {PARAMETERS}"
+    ))
 }
 
 fn no_text() -> TransportError {
@@ -238,6 +261,29 @@ mod tests {
             let error = Address::parse(&format!("amqp://b?{query}")).unwrap_err();
             assert!(error.to_string().contains(word), "{query}: {error}");
         }
+    }
+
+    #[test]
+    fn a_parameter_that_is_unknown_is_named_with_those_that_are_known() {
+        let error = |query: &str| {
+            let address = Address::parse(&format!("amqp://b/v?heartbeat=7&{query}"));
+            address.unwrap_err().to_string()
+        };
+        let said = error("partition=8");
+        assert!(
+            said.contains("no parameter `partition`, only `partitions`, `key`"),
+            "{said}"
+        );
+        for name in CLIENT_PARAMETERS {
+            assert!(said.contains(&format!("`{name}`")), "{name}: {said}");
+        }
+        assert!(error("verify=verify_peer").contains("`verify`"));
+        assert!(error("Heartbeat=7").contains("`Heartbeat`"));
+        assert!(error("=7").contains("``"));
+        let said = error("s3cret%2F=1");
+        assert!(!said.contains("s3cret"), "{said}");
+        assert!(Address::parse("amqp://b/v?heartbeat=7&").is_ok());
+        assert!(Address::parse("amqp://b/v?").is_ok());
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use hostile_input::{check, mutated_text, text};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, DecimalValue, FieldArray, FieldTable, ShortString};
 use ordered_core::event::Envelope;
 use ordered_core::transport::{Reason, ReasonKind};
-use ordered_testkit::hostile::{check, mutated_text, text};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -200,6 +200,8 @@ fn addresses() -> impl Strategy<Value = String> {
             "frame_max=",
             "connection_timeout=",
             "auth_mechanism=",
+            "partitions=",
+            "key=",
             "x=",
         ][..],
     );

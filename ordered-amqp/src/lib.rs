@@ -47,7 +47,7 @@
 //! A worker that gets the events of more partitions than its share hands some over, so that the workers come to have as
 //! many each. How, and what it means to change their number: `docs/partitions.md`.
 //!
-//! # What becomes of a delivery
+//! # What happens to a delivery
 //!
 //! - *Acknowledged*: acknowledgements are coalesced, one frame for all that lie before the oldest unsettled delivery.
 //!   Those behind it wait for it to be settled, for half a second at most, and go out earlier where they are more than

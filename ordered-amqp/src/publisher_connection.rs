@@ -94,7 +94,7 @@ impl PublisherConnection {
         })
     }
 
-    /// Publishes, in order, and waits for all the confirms; says of each what became of it.
+    /// Publishes, in order, and waits for all the confirms; says of each what happened to it.
     pub(crate) async fn send(&self, messages: &[Outgoing]) -> Vec<Result<(), NotSent>> {
         match self.try_send(messages).await {
             Ok(outcomes) => outcomes,

@@ -28,7 +28,9 @@ impl Amqp {
     /// Where the broker is: `amqp://user:password@host:port/vhost`, with the vhost `/` written `%2f` or left out.
     ///
     /// The query may set `heartbeat` (seconds), `channel_max`, `frame_max`, `connection_timeout` (milliseconds) and
-    /// `auth_mechanism`, see <https://www.rabbitmq.com/docs/uri-query-parameters>. `amqps://` needs the feature `tls`.
+    /// `auth_mechanism`, see <https://www.rabbitmq.com/docs/uri-query-parameters>, and
+    /// [`partitions`](crate::AmqpBuilder::partitions) and [`key`](crate::AmqpBuilder::partition_key). Any other parameter is an error.
+    /// `amqps://` needs the feature `tls`.
     pub fn connect(url: impl Into<String>) -> AmqpAddress {
         AmqpAddress::new(url.into())
     }

@@ -5,16 +5,19 @@
 //! transports depend on this crate.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "admin")]
 pub mod admin;
 pub mod clock;
 pub mod credentials;
 mod error_text;
 pub mod event;
+#[cfg(feature = "admin")]
 pub mod explain;
 pub mod handler;
 pub mod logical;
 pub mod protocol;
 pub mod publish;
+pub mod readable;
 pub mod store;
 pub mod transport;
 mod words;

@@ -23,8 +23,10 @@ pub use connect::{ConnectError, publisher, store, transport};
 pub use signal::shutdown_signal;
 pub use worker::Worker;
 
+#[cfg(feature = "admin")]
 pub use ordered_core::admin::{Admin, OperateError, OperateOptions};
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
+#[cfg(feature = "admin")]
 pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
     Backoff, CloudEvent, Context, ContextParts, Decode, FromContext, Handler, HandlerError,

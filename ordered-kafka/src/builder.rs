@@ -98,6 +98,17 @@ impl KafkaBuilder {
         self
     }
 
+    /// The group of Kafka in whose offsets it is kept how far this group has settled each partition at the most, in place of
+    /// `<group>.settled`. Nobody is a member of it. With an empty name nothing is kept.
+    ///
+    /// From there a worker knows that offsets were set back on purpose: of the events that are read again those that are stale are
+    /// acknowledged, and counted as `rewound`. Those of a producer that numbers anew are in new records, and `on_stale` says what becomes
+    /// of them. A worker that has no right to the group says so, and takes the ones for the others.
+    pub fn settled_group(mut self, name: impl Into<String>) -> Self {
+        self.options.settled_group = Some(name.into());
+        self
+    }
+
     /// A publisher to the topic, without a consumer; the topic has been found when this returns.
     ///
     /// # Errors

@@ -9,13 +9,14 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::watch;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::failure::{self, Reading};
 use crate::group::Group;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Rewind};
 use crate::link::Link;
 use crate::record::Record;
+use crate::settled::Keeper;
 
 /// How long a poll waits for a record.
 const POLL: Duration = Duration::from_millis(50);
@@ -87,6 +88,10 @@ impl Driver {
                 }
             })
         };
+        let interval = self.link.options.commit_interval;
+        let settled = self.consumer.context().settled.clone();
+        let keeper =
+            settled.map(|settled| Keeper::start(settled, Arc::clone(&self.ledger), interval));
         while !self.ledger.is_closing() && self.ledger.fatal().is_none() {
             self.turn();
         }
@@ -94,6 +99,10 @@ impl Driver {
         let committed = committer.join();
         let all = self.ledger.assigned();
         let given_up = self.consumer.context().give_up(&self.consumer, &all);
+        if let Some(keeper) = keeper {
+            // Whoever closes waits no longer than for an answer, for all of it.
+            keeper.stop(self.link.options.answer_within / 2);
+        }
         // Leaves the group, with the last reference.
         drop(self.consumer);
         committed.map_err(|_| "the thread that commits panicked".to_owned())?;
@@ -137,6 +146,9 @@ impl Driver {
             return;
         }
         self.consumer.context().context.answered();
+        for rewind in self.ledger.rewinds(&records) {
+            self.on_rewind(rewind);
+        }
         for partition in self.ledger.arrive(records) {
             error!(
                 topic = self.link.topic,
@@ -145,6 +157,46 @@ impl Driver {
                  there is read from where it begins, and what was confirmed and is not there any more is a gap"
             );
         }
+    }
+
+    /// A partition is read from before what the group had settled: on purpose, or because the broker has other records there now.
+    fn on_rewind(&self, rewind: Rewind) {
+        let topic = &self.link.topic;
+        let Rewind {
+            partition,
+            from,
+            to,
+        } = rewind;
+        let patience = self.link.options.answer_within;
+        match self.consumer.fetch_watermarks(topic, partition, patience) {
+            Ok((_, end)) if end >= to => {
+                info!(
+                    topic,
+                    partition,
+                    from,
+                    to,
+                    "the offsets of the group were set back: what it reads before the offset `to` it had settled before; of these \
+                     events those that are stale are acknowledged, and counted as `rewound`"
+                );
+                return;
+            }
+            Ok((_, end)) => warn!(
+                topic,
+                partition,
+                end,
+                settled = to,
+                "the partition ends before what the group had settled of it: records were lost, or the topic was made anew; what is \
+                 read of it is taken for new"
+            ),
+            Err(error) => warn!(
+                topic,
+                partition,
+                %error,
+                "the partition is read from before what the group had settled of it, and its end is not known: what is read of it \
+                 is taken for new"
+            ),
+        }
+        self.ledger.disown_mark(partition);
     }
 
     /// Tells the client what not to read, as far as it does not know yet. What was given up while it was paused is resumed, so

@@ -9,12 +9,15 @@ use tracing::{debug, info, warn};
 
 use crate::context::Context;
 use crate::ledger::{Ledger, Offsets};
+use crate::settled::Settled;
 
 /// The membership of a worker in its group: which partitions are its, and what is committed of them.
 pub(crate) struct Group {
     pub(crate) context: Context,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) topic: String,
+    /// Where it is kept how far the group was.
+    pub(crate) settled: Option<Arc<Settled>>,
     /// Held over a commit, which waits for the answer of the broker. So there is one at a time: one that is repeated inside of
     /// the client cannot overtake a later one and set an offset back, and none is under way when a partition is given up.
     /// Threads wait for it, none of them one of the runtime's.
@@ -22,11 +25,17 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(context: Context, ledger: Arc<Ledger>, topic: &str) -> Self {
+    pub(crate) fn new(
+        context: Context,
+        ledger: Arc<Ledger>,
+        topic: &str,
+        settled: Option<Arc<Settled>>,
+    ) -> Self {
         Self {
             context,
             ledger,
             topic: topic.to_owned(),
+            settled,
             turn: Mutex::default(),
         }
     }
@@ -71,7 +80,9 @@ impl Group {
         if due.is_empty() {
             return Ok(());
         }
-        self.send(consumer, &due)
+        self.send(consumer, &due)?;
+        self.ledger.committed(&due);
+        Ok(())
     }
 
     fn send(&self, consumer: &BaseConsumer<Self>, offsets: &Offsets) -> KafkaResult<()> {
@@ -102,7 +113,10 @@ impl ConsumerContext for Group {
                 if !partitions.is_empty() {
                     info!(topic = self.topic, ?partitions, "reads these partitions");
                 }
+                let settled = self.settled.as_ref();
+                let marks = settled.map(|settled| settled.read(&partitions));
                 self.ledger.assign(partitions);
+                self.ledger.recall(&marks.unwrap_or_default());
             }
             Rebalance::Revoke(list) => {
                 let partitions = numbers(list);

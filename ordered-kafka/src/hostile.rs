@@ -1,7 +1,7 @@
 //! Records and addresses as nobody would write them: read, or refused in words, and never a panic.
 
+use hostile_input::{check, mutated_text, text};
 use ordered_core::transport::{BrokerDeadLetter, Reason, ReasonKind, Token};
-use ordered_testkit::hostile::{check, mutated_text, text};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -45,6 +45,7 @@ fn record() -> impl Strategy<Value = Record> {
             body,
             headers,
             timestamp,
+            is_rewound: false,
         },
     )
 }

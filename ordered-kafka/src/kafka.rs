@@ -21,6 +21,7 @@ use crate::ledger::{Ledger, Limits};
 use crate::link::Link;
 use crate::publisher::KafkaPublisher;
 use crate::report::Report;
+use crate::settled::Settled;
 use crate::{config, failure};
 
 /// How soon an event comes again that could not be dead-lettered.
@@ -164,7 +165,8 @@ impl Transport for Kafka {
             deferred: link.options.max_deferred,
             uncommitted: link.options.max_uncommitted,
         }));
-        let group = Group::new(link.context(), Arc::clone(&ledger), &link.topic);
+        let (context, settled) = (link.context(), Settled::new(link)?);
+        let group = Group::new(context, Arc::clone(&ledger), &link.topic, settled);
         let config = config::consumer(&link.address, &link.group);
         let consumer: BaseConsumer<Group> = config
             .create_with_context(group)

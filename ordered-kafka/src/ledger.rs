@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ struct Pages {
     deferred: BTreeMap<(Instant, i32, i64), Arc<Record>>,
     /// On their way to the dead letters.
     dying: usize,
+    /// The marks of partitions that were given up.
+    left: BTreeMap<i32, Mark>,
     closing: bool,
     fatal: Option<String>,
 }
@@ -55,6 +58,33 @@ struct Partition {
     assignment: u64,
     window: Window,
     deferred: usize,
+    mark: Mark,
+    /// A record of it has come.
+    has_begun: bool,
+}
+
+/// How far the group has committed a partition at the most, whatever its offset was set to since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Mark {
+    /// One past the last offset; 0 where nothing is known.
+    offset: i64,
+    /// What the broker keeps of it.
+    kept: i64,
+}
+
+impl Mark {
+    fn is_due(&self) -> bool {
+        self.offset != self.kept
+    }
+}
+
+/// A partition that is read from an offset before its mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rewind {
+    pub(crate) partition: i32,
+    pub(crate) from: i64,
+    /// The mark.
+    pub(crate) to: i64,
 }
 
 /// A record that the worker has.
@@ -98,15 +128,83 @@ impl Ledger {
         let mut pages = self.lock();
         let mut to_commit = Offsets::new();
         for partition in partitions {
-            let revoked = pages.partitions.remove(partition);
-            let offset = revoked.and_then(|revoked| revoked.window.to_commit());
+            let Some(revoked) = pages.partitions.remove(partition) else {
+                continue;
+            };
+            let offset = revoked.window.to_commit();
             to_commit.extend(offset.map(|offset| (*partition, offset)));
+            pages.left.insert(*partition, revoked.mark);
         }
         pages.forget(partitions);
         drop(pages);
         self.changed.notify_one();
         self.arrived.notify_waiters();
         to_commit
+    }
+
+    /// The marks that the broker keeps of partitions that were just assigned.
+    pub(crate) fn recall(&self, marks: &Offsets) {
+        let mut pages = self.lock();
+        for (number, offset) in marks {
+            if let Some(partition) = pages.partitions.get_mut(number) {
+                // One of its own may be on its way to the broker.
+                partition.mark.offset = partition.mark.offset.max(*offset);
+                partition.mark.kept = *offset;
+            }
+        }
+    }
+
+    /// Of the partitions of which these records are the first, those that are read from before their mark.
+    pub(crate) fn rewinds(&self, records: &[(u64, Record)]) -> Vec<Rewind> {
+        let mut pages = self.lock();
+        let mut rewinds = Vec::new();
+        for (as_of, record) in records {
+            let Some(partition) = pages.partitions.get_mut(&record.partition) else {
+                continue;
+            };
+            if partition.assignment > *as_of || mem::replace(&mut partition.has_begun, true) {
+                continue;
+            }
+            if record.offset < partition.mark.offset {
+                rewinds.push(Rewind {
+                    partition: record.partition,
+                    from: record.offset,
+                    to: partition.mark.offset,
+                });
+            }
+        }
+        rewinds
+    }
+
+    /// The mark of a partition means nothing: its records are not those that were settled.
+    pub(crate) fn disown_mark(&self, partition: i32) {
+        if let Some(partition) = self.lock().partitions.get_mut(&partition) {
+            partition.mark.offset = 0;
+        }
+    }
+
+    /// The marks that the broker does not keep yet, or all that there are.
+    pub(crate) fn marks(&self, all: bool) -> Offsets {
+        let pages = self.lock();
+        let own = pages.partitions.iter().map(|(number, p)| (number, &p.mark));
+        let own = own.filter(|(_, mark)| mark.is_due() || (all && mark.offset > 0));
+        // Those of others now are for others to refresh.
+        let left = pages.left.iter().filter(|(_, mark)| mark.is_due());
+        let marks = own.chain(left);
+        marks.map(|(number, mark)| (*number, mark.offset)).collect()
+    }
+
+    /// Notes which marks the broker keeps.
+    pub(crate) fn kept(&self, marks: &Offsets) {
+        let mut pages = self.lock();
+        for (number, offset) in marks {
+            if let Some(partition) = pages.partitions.get_mut(number) {
+                partition.mark.kept = *offset;
+            }
+            if let Some(left) = pages.left.get_mut(number) {
+                left.kept = *offset;
+            }
+        }
     }
 
     /// Which partitions are ours.
@@ -126,14 +224,17 @@ impl Ledger {
     pub(crate) fn arrive(&self, records: impl IntoIterator<Item = (u64, Record)>) -> Vec<i32> {
         let mut pages = self.lock();
         let mut went_back = Vec::new();
-        for (as_of, record) in records {
+        for (as_of, mut record) in records {
             let Some(partition) = pages.partitions.get_mut(&record.partition) else {
                 continue;
             };
             if partition.assignment > as_of && !went_back.contains(&record.partition) {
                 continue;
             }
+            record.is_rewound = record.offset < partition.mark.offset;
             if !partition.window.deliver(record.offset) {
+                // The broker has lost what was settled, and gives its offsets again.
+                record.is_rewound = false;
                 went_back.push(record.partition);
                 pages.restart(record.partition, record.offset);
             }
@@ -262,12 +363,15 @@ impl Ledger {
         due.collect()
     }
 
-    /// Notes what the broker has confirmed.
+    /// Notes what the broker has confirmed, also of partitions that were given up with it.
     pub(crate) fn committed(&self, offsets: &Offsets) {
         let mut pages = self.lock();
         for (number, offset) in offsets {
             if let Some(partition) = pages.partitions.get_mut(number) {
                 partition.window.committed(*offset);
+                partition.mark.offset = partition.mark.offset.max(*offset);
+            } else if let Some(left) = pages.left.get_mut(number) {
+                left.offset = left.offset.max(*offset);
             }
         }
     }
@@ -312,6 +416,8 @@ impl Pages {
             assignment: self.last_assignment,
             window: Window::default(),
             deferred: 0,
+            mark: self.left.remove(&partition).unwrap_or_default(),
+            has_begun: false,
         };
         self.partitions.insert(partition, assigned);
         self.partitions
@@ -330,7 +436,12 @@ impl Pages {
     /// The partition goes on at an offset before the last one: what was read of it before is read again, or is no more.
     fn restart(&mut self, partition: i32, offset: i64) {
         self.forget(&[partition]);
-        self.assign(partition).window.deliver(offset);
+        let kept = self.partitions.get(&partition).map(|p| p.mark.kept);
+        let restarted = self.assign(partition);
+        restarted.window.deliver(offset);
+        restarted.has_begun = true;
+        // What it means is over, also with the broker.
+        restarted.mark.kept = kept.unwrap_or_default();
     }
 
     fn at_work(&self) -> usize {
@@ -437,6 +548,71 @@ mod tests {
         assert_eq!(ledger.to_commit(), [(0, 2)]);
         ledger.committed(&vec![(0, 2)]);
         assert_eq!(ledger.to_commit(), []);
+    }
+
+    #[tokio::test]
+    async fn what_lies_before_the_mark_was_settled_before() {
+        let ledger = ledger(&[0]);
+        ledger.recall(&vec![(0, 7)]);
+        let as_of = ledger.last_assignment();
+        let records = [5, 6, 7].map(|offset| (as_of, record(0, offset)));
+        let (partition, from, to) = (0, 5, 7);
+        let rewind = Rewind {
+            partition,
+            from,
+            to,
+        };
+        assert_eq!(ledger.rewinds(&records), [rewind]);
+        assert_eq!(ledger.rewinds(&records), [], "it is told once");
+        ledger.arrive(records);
+        let taken = ledger.take(3);
+        let rewound = taken.iter().map(|(_, record)| record.is_rewound);
+        assert_eq!(rewound.collect::<Vec<_>>(), [true, true, false]);
+        ledger.acknowledge([taken[0].0]);
+        ledger.committed(&ledger.to_commit());
+        assert_eq!(ledger.marks(false), [], "6 is not as far as it was");
+        assert_eq!(ledger.marks(true), [(0, 7)]);
+        ledger.acknowledge([taken[1].0, taken[2].0]);
+        ledger.committed(&ledger.to_commit());
+        assert_eq!(ledger.marks(false), [(0, 8)]);
+        ledger.kept(&vec![(0, 8)]);
+        assert_eq!(ledger.marks(false), []);
+    }
+
+    #[tokio::test]
+    async fn the_mark_of_a_partition_that_was_given_up_is_kept_and_not_lowered() {
+        let ledger = ledger(&[0, 1]);
+        ledger.recall(&vec![(0, 7)]);
+        ledger.arrive_now([record(0, 5), record(1, 3)]);
+        let all = tokens(&ledger, 2);
+        ledger.acknowledge(all);
+        let mut last = ledger.revoke(&[0, 1]);
+        last.sort_unstable();
+        assert_eq!(last, [(0, 6), (1, 4)]);
+        assert_eq!(ledger.marks(false), [], "the broker has not confirmed them");
+        ledger.committed(&last);
+        assert_eq!(ledger.marks(false), [(1, 4)]);
+        // It comes back before that was written.
+        ledger.assign([1]);
+        ledger.recall(&vec![(1, 2)]);
+        assert_eq!(ledger.marks(false), [(1, 4)]);
+        ledger.kept(&vec![(1, 4)]);
+        assert_eq!(ledger.marks(true), [(1, 4)], "0 is for others to refresh");
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_is_not_of_these_records_means_nothing() {
+        let ledger = ledger(&[0, 1]);
+        ledger.recall(&vec![(0, 7), (1, 7)]);
+        ledger.disown_mark(0);
+        ledger.arrive_now([record(0, 5), record(1, 8)]);
+        // The broker gives offsets again.
+        assert_eq!(ledger.arrive_now([record(1, 2)]), [1]);
+        let taken = ledger.take(9);
+        assert!(taken.iter().all(|(_, record)| !record.is_rewound));
+        let mut marks = ledger.marks(false);
+        marks.sort_unstable();
+        assert_eq!(marks, [(0, 0), (1, 0)], "nor for others");
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@
 //! | `properties` | a file with properties of the client, `name=value` on each line |
 //! | a name with a dot | that [property of the client][properties], such as `ssl.ca.location` or `session.timeout.ms` |
 //!
-//! # What becomes of an event
+//! # What happens to an event
 //!
 //! | the worker says | here |
 //! |---|---|
@@ -54,7 +54,8 @@
 //!
 //! # Rights
 //!
-//! A worker needs DESCRIBE and READ on its topic, READ on its group, and DESCRIBE, WRITE and, unless it exists, CREATE on the
+//! A worker needs DESCRIBE and READ on its topic, READ on its group and on [`<group>.settled`](KafkaBuilder::settled_group), which it can
+//! do without, and DESCRIBE, WRITE and, unless it exists, CREATE on the
 //! topic for dead letters; with DESCRIBE_CONFIGS on the topic and the cluster it says at the start what they promise. To look at
 //! dead letters and to put them back takes what a worker needs, for the topic of dead letters and the group of that name, and WRITE
 //! on the topic. A producer needs DESCRIBE and WRITE.
@@ -84,6 +85,7 @@ mod publisher;
 mod record;
 mod redrive;
 mod report;
+mod settled;
 mod window;
 
 pub use builder::KafkaBuilder;

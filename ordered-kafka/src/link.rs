@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::address::Address;
 use crate::context::{Context, Words};
 use crate::options::Options;
-use crate::{config, failure};
+use crate::{config, failure, names};
 
 /// How long the words about a failure may come after it.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -28,7 +28,14 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn dead_letter_topic(&self) -> String {
         let chosen = self.options.dead_letter_topic.clone();
-        chosen.unwrap_or_else(|| crate::names::dead_letter_topic(&self.topic))
+        chosen.unwrap_or_else(|| names::dead_letter_topic(&self.topic))
+    }
+
+    /// The group of Kafka in which it is kept how far the worker's group was; `None` where it is not.
+    pub(crate) fn settled_group(&self) -> Option<String> {
+        let chosen = self.options.settled_group.clone();
+        let name = chosen.unwrap_or_else(|| names::settled_group(&self.group));
+        (!name.is_empty()).then_some(name)
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -37,6 +44,11 @@ impl Link {
 
     /// Whether the client takes its configuration; nothing is connected.
     pub(crate) fn check(&self) -> Result<(), TransportError> {
+        if self.settled_group().as_ref() == Some(&self.group) {
+            return Err(TransportError::fatal(
+                "Kafka: `settled_group` is the group itself, whose offsets are its own",
+            ));
+        }
         let consumer = config::consumer(&self.address, &self.group);
         let checked = consumer.create_native_config().map(drop);
         checked.map_err(|error| failure::misconfigured(&error))

@@ -47,6 +47,11 @@ pub(crate) const DEAD: [&str; 6] = [
     DEAD_TIMESTAMP,
 ];
 
+/// The group of Kafka in which it is kept how far a group was.
+pub(crate) fn settled_group(group: &str) -> String {
+    format!("{group}.settled")
+}
+
 /// The topic for the dead letters of a topic.
 pub(crate) fn dead_letter_topic(topic: &str) -> String {
     format!("{topic}.dead")

@@ -11,6 +11,8 @@ pub(crate) struct Options {
     pub(crate) max_deferred: usize,
     pub(crate) max_uncommitted: u64,
     pub(crate) answer_within: Duration,
+    /// `None` for the one that is named after the group; an empty name is none.
+    pub(crate) settled_group: Option<String>,
     /// Which header or field of its JSON is the record key of a published event.
     pub(crate) key: Option<String>,
 }
@@ -24,6 +26,7 @@ impl Default for Options {
             max_deferred: 100,
             max_uncommitted: 100_000,
             answer_within: Duration::from_secs(10),
+            settled_group: None,
             key: None,
         }
     }

@@ -113,7 +113,7 @@ fn parse(text: &str) -> Option<BTreeSet<i64>> {
 
 #[cfg(test)]
 mod tests {
-    use ordered_testkit::hostile::{check, text};
+    use hostile_input::{check, text};
     use proptest::collection::vec;
     use proptest::prelude::*;
 

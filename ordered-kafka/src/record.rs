@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use ordered_core::event::Envelope;
-use ordered_core::transport::Reason;
+use ordered_core::transport::{REWOUND, Reason};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 
 use crate::names;
@@ -19,6 +19,8 @@ pub(crate) struct Record {
     pub(crate) headers: Vec<(String, Option<Bytes>)>,
     /// In milliseconds since the Unix epoch.
     pub(crate) timestamp: Option<i64>,
+    /// The group had settled it before, and its offsets were set back.
+    pub(crate) is_rewound: bool,
 }
 
 impl Record {
@@ -30,6 +32,7 @@ impl Record {
             body: message.payload().map(Bytes::copy_from_slice),
             headers: message.headers().map(read_headers).unwrap_or_default(),
             timestamp: message.timestamp().to_millis(),
+            is_rewound: false,
         }
     }
 
@@ -43,6 +46,9 @@ impl Record {
         headers.insert(names::OFFSET.to_owned(), self.offset.to_string());
         if let Some(timestamp) = self.timestamp {
             headers.insert(names::TIMESTAMP.to_owned(), timestamp.to_string());
+        }
+        if self.is_rewound {
+            headers.insert(REWOUND.to_owned(), "kafka".to_owned());
         }
         Envelope {
             body: self.body.clone().unwrap_or_default(),
@@ -127,6 +133,7 @@ mod tests {
                 ("null".into(), None),
             ],
             timestamp: Some(1_700_000_000_123),
+            is_rewound: false,
         }
     }
 
@@ -161,6 +168,21 @@ mod tests {
         assert!(!envelope.headers.contains_key(names::KEY));
         assert_eq!(envelope.published_at, None);
         assert!(envelope.body.is_empty());
+    }
+
+    #[test]
+    fn one_that_is_read_again_says_so_and_its_dead_letter_does_not() {
+        let record = Record {
+            is_rewound: true,
+            ..record()
+        };
+        assert_eq!(record.envelope().headers[REWOUND], "kafka");
+        let reason = Reason {
+            kind: ReasonKind::Malformed,
+            text: "no".into(),
+        };
+        let headers = read_headers(&record.dead_headers("orders", &reason));
+        assert!(headers.iter().all(|(name, _)| name != REWOUND));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Window {
 mod tests {
     use std::collections::BTreeMap;
 
-    use ordered_testkit::hostile::check;
+    use hostile_input::check;
     use proptest::collection::vec;
     use proptest::prelude::*;
 

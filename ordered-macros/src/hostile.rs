@@ -1,6 +1,6 @@
 //! Whatever stands in the attribute or below it: an expansion or a message, never a panic.
 
-use ordered_testkit::hostile::{check, mutated_text, text};
+use hostile_input::{check, mutated_text, text};
 use proc_macro2::TokenStream;
 use proptest::collection::vec;
 use proptest::prelude::*;

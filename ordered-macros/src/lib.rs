@@ -58,13 +58,13 @@ use crate::model::Model;
 /// | `backoff` | duration | The longest wait before the second attempt; it doubles with each further one. `"0s"`: no wait. | `"100ms"` |
 /// | `max_backoff` | duration | The longest wait before any attempt. | `"10s"`, or `backoff` if that is longer |
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
-/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What becomes of an event that failed permanently: its key stops at it, and later events wait behind it until an operator decides; or the store dead-letters it, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
+/// | `on_exhausted` | `"halt"` or `"dead_letter"` | What happens to an event that failed permanently: its key stops at it, and later events wait behind it until an operator decides; or the store dead-letters it, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
 /// | `on_state_loss` | `"stop"` or `"adopt"` | What workers do when the store has lost the state of the group, because it was flushed or has no disk and was restarted: they end with an error that names their keys; or they go on with a new state, into which each writes how far it knows its keys to be. What the store held and remembered is gone in either case. | `"stop"` |
 /// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. | `"wait"` |
 /// | `gap_timeout` | duration | After how long that is done. | required with `"skip"`, `"halt"` and `"repair"` |
-/// | `on_late` | `"dead_letter"` or `"drop"` | What becomes of an event that comes after its key has skipped it. | `"dead_letter"` |
-/// | `on_stale` | `"dead_letter"` or `"drop"` | What becomes of an event at or below the last committed seq of its key whose id is not remembered: a repetition that comes later than `dedup_ttl`, or one of a producer that began to number anew. | `"dead_letter"` |
-/// | `on_repeat` | `"skip"` or `"conflict"` | What becomes of an event whose id was committed under another seq of its key: it counts as handled; or it counts as failed permanently, because different events have one id. | `"skip"` |
+/// | `on_late` | `"dead_letter"` or `"drop"` | What happens to an event that comes after its key has skipped it. | `"dead_letter"` |
+/// | `on_stale` | `"dead_letter"` or `"drop"` | What happens to an event at or below the last committed seq of its key whose id is not remembered: a repetition that comes later than `dedup_ttl`, or one of a producer that began to number anew. | `"dead_letter"` |
+/// | `on_repeat` | `"skip"` or `"conflict"` | What happens to an event whose id was committed under another seq of its key: it counts as handled; or it counts as failed permanently, because different events have one id. | `"skip"` |
 /// | `stuck_after` | duration | After how long a key that waits for an event is reported as stuck. | `"1m"` |
 /// | `dedup_ttl` | duration | How long a processed event is remembered by its id. | `"24h"` |
 /// | `max_held` | integer, from 1 | How many events of one key may wait in the store for their turn. | `10_000` |
@@ -159,7 +159,7 @@ use crate::model::Model;
 /// `on = "OrderCreated"` (or `on = ["OrderCreated", "OrderImported"]`), and a `Router` has them all:
 /// `.handler(Router::new().group("orders").handler(order_created).handler(order_shipped))`. They share the group and the order
 /// of its keys, so key, seq, id and all options are the same in each. An event of another type is *unhandled*:
-/// `.unhandled(Unhandled::Halt)` of the router says what becomes of it. A function with `on` that is given to a worker alone is
+/// `.unhandled(Unhandled::Halt)` of the router says what happens to it. A function with `on` that is given to a worker alone is
 /// a router of one.
 ///
 /// The type is looked for in the header `x-ordered-type`, in the `type` of a CloudEvent, in the property `type` of a message of

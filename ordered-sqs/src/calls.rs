@@ -12,7 +12,7 @@ pub(crate) const BATCH: usize = 10;
 /// How many calls of one kind are under way at a time.
 pub(crate) const AT_ONCE: usize = 8;
 
-/// What is to become of a message that we have.
+/// What is to happen to a message that we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     /// It is deleted.

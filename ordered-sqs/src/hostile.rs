@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName as System};
 use aws_smithy_types::Blob;
+use hostile_input::{check, mutated_text, text};
 use ordered_core::event::Envelope;
 use ordered_core::transport::{Reason, ReasonKind};
-use ordered_testkit::hostile::{check, mutated_text, text};
 use proptest::collection::{btree_map, hash_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -119,7 +119,7 @@ fn assert_can_be_sent(outgoing: &Outgoing) {
 }
 
 #[test]
-fn any_message_is_read_and_can_be_put_aside() {
+fn any_message_is_read_and_can_be_dead_lettered() {
     check(500, (incoming(), text()), |(message, text)| {
         let incoming = decode(message).expect("it has a receipt");
         let reason = Reason {

@@ -24,7 +24,7 @@
 //! leave them to the [usual chain][chain], which also knows `AWS_ENDPOINT_URL_SQS`. Profiles of `aws sso login` need
 //! this crate's feature `sso`.
 //!
-//! # What becomes of an event
+//! # What happens to an event
 //!
 //! | the worker says | here |
 //! |---|---|

@@ -28,7 +28,7 @@ struct Letter {
     deduplication: Option<String>,
 }
 
-/// Sends the events once, in order, and says of each what became of it.
+/// Sends the events once, in order, and says of each what happened to it.
 pub(crate) async fn send(link: &Link, events: &[Event]) -> Vec<Result<(), TransportError>> {
     let mut outcomes: Vec<_> = events.iter().map(|_| Err(unanswered(link))).collect();
     let mut batches: Vec<Vec<(usize, Letter)>> = Vec::new();
@@ -105,7 +105,7 @@ async fn send_in_turn(
     }
 }
 
-/// Sends one call, and says of each of its events what became of it.
+/// Sends one call, and says of each of its events what happened to it.
 async fn call(
     link: &Link,
     batch: Vec<(usize, Letter)>,
@@ -164,7 +164,7 @@ fn failed(link: &Link, Failure { kind, words }: &Failure) -> TransportError {
 fn unanswered(link: &Link) -> TransportError {
     let queue = &link.queue;
     TransportError::unavailable(format!(
-        "SQS: the queue `{queue}` has not said what became of an event"
+        "SQS: the queue `{queue}` has not said what happened to an event"
     ))
 }
 

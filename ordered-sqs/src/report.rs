@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::explain::span;
+use ordered_core::readable::span;
 use ordered_core::transport::{TransportError, WorkerFacts};
 use tracing::{info, warn};
 
@@ -141,7 +141,7 @@ impl Report<'_> {
         let of_each = [
             self.forgets(),
             self.is_out_of_sight_too_briefly(),
-            self.puts_aside(),
+            self.limits_receives(),
             self.outlives_a_receive(),
             self.comes_too_late(),
             self.drops_equal_bodies(),
@@ -172,7 +172,7 @@ impl Report<'_> {
         })
     }
 
-    fn puts_aside(&self) -> Option<String> {
+    fn limits_receives(&self) -> Option<String> {
         let Redrive {
             queue: target,
             max_receives,

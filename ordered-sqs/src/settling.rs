@@ -43,15 +43,15 @@ pub(crate) async fn settle(
     if !plan.hides.is_empty() {
         drop(consumer.extending.lock().await);
     }
-    let (deleted, hidden, put_aside) = tokio::join!(
+    let (deleted, hidden, dead_lettered) = tokio::join!(
         consumer.change(&plan.deletes),
         consumer.change(&plan.hides),
-        put_aside(consumer, plan.dead),
+        dead_letter(consumer, plan.dead),
     );
     consumer.give_back_withdrawn(withdrawn).await;
     let mut failures = Vec::new();
     let mut lost = plan.lost;
-    for result in deleted.into_iter().chain(hidden).chain(put_aside) {
+    for result in deleted.into_iter().chain(hidden).chain(dead_lettered) {
         match result {
             Err(failure) if failure.is_gone() => lost += 1,
             Err(failure) => failures.push(failure),
@@ -105,7 +105,7 @@ impl Plan {
 }
 
 /// Sends the dead letters and deletes the originals of those that were sent.
-async fn put_aside(consumer: &Consumer, dead: Vec<(Entry, Reason)>) -> Vec<Result<(), Failure>> {
+async fn dead_letter(consumer: &Consumer, dead: Vec<(Entry, Reason)>) -> Vec<Result<(), Failure>> {
     let mut sends = Vec::with_capacity(dead.len());
     for (Entry { message, .. }, reason) in dead {
         sends.push(send(consumer, message, reason));

@@ -3,35 +3,25 @@
 //! application's handler meets every fault.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "suites")]
 mod eventually;
-#[cfg(feature = "history")]
-pub mod history;
-#[cfg(feature = "hostile")]
-pub mod hostile;
 #[cfg(feature = "server")]
 pub mod proxy;
-#[cfg(feature = "suites")]
 pub mod publisher_suite;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "simulation")]
 pub mod simulation;
-#[cfg(feature = "suites")]
 pub mod store_suite;
-#[cfg(feature = "suites")]
 mod test_worker;
 mod texts;
-#[cfg(feature = "suites")]
 pub mod transport_suite;
-#[cfg(feature = "suites")]
 mod unique;
 
-#[cfg(feature = "suites")]
+#[cfg(feature = "simulation")]
+pub use ordered_history as history;
+
 pub use eventually::{eventually, eventually_within};
-#[cfg(feature = "suites")]
 pub use test_worker::{TestDeadLetter, TestReport, TestWorker};
-#[cfg(feature = "suites")]
 pub use unique::unique;
 
 /// The examples of the guide are tests.

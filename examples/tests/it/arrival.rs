@@ -1,12 +1,10 @@
 //! Messages without numbers, in the order in which the broker hands them over.
 
-use std::time::Duration;
-
-use ordered_testkit::server::{RabbitServer, RedisServer};
-use ordered_testkit::{eventually, eventually_within};
+use ordered_testkit::eventually;
+use ordered_testkit::server::RabbitServer;
 
 use crate::load::Load;
-use crate::orders::{PATIENCE, Setting};
+use crate::orders::Setting;
 
 const LOAD: Load = Load {
     keys: 12,
@@ -25,19 +23,10 @@ async fn declare_for_one_consumer(rabbit: &RabbitServer, queue: &str) {
     rabbit.ctl(&["eval", &declare]).await.unwrap();
 }
 
-async fn setting(name: &str, parameters: &str) -> (&'static RabbitServer, Setting) {
-    let (rabbit, redis) = (
-        RabbitServer::shared().await.unwrap(),
-        RedisServer::shared().await.unwrap(),
-    );
-    let url = format!("{}{parameters}", rabbit.url());
-    (rabbit, Setting::of("legacy", name, url, redis.url()))
-}
-
 /// The broker hands the queue to one worker at a time. Two of the three are killed while they have it.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_a_queue_with_one_consumer_run_in_order_though_workers_are_killed() {
-    let (rabbit, setting) = setting("arrival", "").await;
+    let (rabbit, setting) = Setting::shared("legacy", "arrival", "").await;
     declare_for_one_consumer(rabbit, &setting.queue).await;
     two_of_three_are_killed(setting, "one worker at a time consumes the queue").await;
 }
@@ -45,7 +34,8 @@ async fn messages_of_a_queue_with_one_consumer_run_in_order_though_workers_are_k
 /// The broker hands each partition to one worker at a time. All are with the first one until that is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_partitions_run_in_order_though_workers_are_killed() {
-    let (_, setting) = setting("arrival-partitions", "?partitions=4&key=customer").await;
+    let partitions = "?partitions=4&key=customer";
+    let (_, setting) = Setting::shared("legacy", "arrival-partitions", partitions).await;
     two_of_three_are_killed(setting, "the events of one partition are handed over").await;
 }
 
@@ -60,25 +50,12 @@ async fn two_of_three_are_killed(setting: Setting, hand_over: &str) {
     }
     let said = setting.said("w1");
     assert!(said.contains(hand_over), "{said}");
-    let count = |number: &dyn std::fmt::Display| number.to_string();
-    let arguments = [
-        "--keys",
-        &count(&LOAD.keys),
-        "--events",
-        &count(&LOAD.events),
-    ];
-    let arguments = arguments.map(ToOwned::to_owned);
+    let arguments = LOAD.keys_and_events();
     setting.begin_to_produce_with(&arguments).finished().await;
-    for part in [4, 2] {
-        let part = LOAD.total() / part;
-        let is_there = async || setting.log.total() > part;
-        eventually_within(PATIENCE, "in the middle", is_there).await;
-        workers.remove(0).kill();
-    }
-    setting.finished(&LOAD).await;
-    tokio::time::timeout(Duration::from_secs(30), workers.remove(0).stop())
-        .await
-        .expect("it stops");
+    let marks = [LOAD.total() / 4, LOAD.total() / 2];
+    setting
+        .finished_by_the_last_of(workers, &marks, &LOAD)
+        .await;
     let killed = |worker: &str| ["w1", "w2"].contains(&worker);
     setting.log.assert_repeated_only_by(killed, &LOAD);
 }

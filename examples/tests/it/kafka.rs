@@ -9,14 +9,8 @@ use crate::killed::{self, Killing, LEASE, SWEEP};
 use crate::load::Load;
 use crate::orders::{PATIENCE, Setting, Worker};
 
-/// `ORDERED_EVENTS` asks for another number of events of each key: 500 is what a release is tried with.
 fn load() -> Load {
-    let asked = std::env::var("ORDERED_EVENTS").ok();
-    Load {
-        keys: 200,
-        events: asked.map_or(60, |asked| asked.parse().unwrap()),
-        seed: 5,
-    }
+    Load::full(5)
 }
 
 const PARTITIONS: i32 = 8;
@@ -88,7 +82,6 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
     const MARGIN: Duration = Duration::from_secs(20);
     let killing = Killing {
         load: load(),
-        work: Duration::from_millis(30),
         concurrency: 10,
         in_python: false,
         within: SESSION.max(LEASE + 2 * SWEEP) + MARGIN,
@@ -158,7 +151,7 @@ async fn a_worker_that_is_stopped_for_a_while_handles_nothing_twice() {
     let load = load();
     let options = [
         "--work-ms",
-        "10",
+        "25",
         "--concurrency",
         "8",
         "--lease-ms",

@@ -11,11 +11,9 @@ use crate::orders::{PATIENCE, Setting, Worker};
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 pub(crate) const SWEEP: Duration = Duration::from_millis(250);
 
-/// What is to happen. The handlers sleep, so that it takes a known time at the least, on any machine: see
-/// [`is_long_enough`].
+/// What is to happen.
 pub(crate) struct Killing {
     pub(crate) load: Load,
-    pub(crate) work: Duration,
     pub(crate) concurrency: usize,
     /// Whether the events come from the producer in Python.
     pub(crate) in_python: bool,
@@ -31,7 +29,6 @@ const LEFT: Duration = Duration::from_secs(5);
 /// with the others, and nothing be lost or out of order.
 pub(crate) async fn one_of_three_workers_may_be_killed(setting: &Setting, killing: &Killing) {
     let load = &killing.load;
-    is_long_enough(killing);
     let mut workers = killing.start(setting);
     let workers_are_up = async || workers.iter().all(|worker| setting.is_up(worker));
     eventually("the workers are up", workers_are_up).await;
@@ -86,12 +83,19 @@ pub(crate) async fn one_of_three_workers_may_be_killed(setting: &Setting, killin
 }
 
 impl Killing {
+    /// How long a handler sleeps, so that half of all takes a little more than [`LEFT`] on any machine.
+    fn work(&self) -> Duration {
+        let (half, slots) = (self.load.total() / 2, 3 * self.concurrency);
+        let rounds = u32::try_from(half / slots).unwrap().max(1);
+        LEFT * 5 / 4 / rounds
+    }
+
     fn start(&self, setting: &Setting) -> Vec<Worker> {
         let milliseconds = |duration: Duration| duration.as_millis().to_string();
         let options = [
             ("--lease-ms", milliseconds(LEASE)),
             ("--sweep-ms", milliseconds(SWEEP)),
-            ("--work-ms", milliseconds(self.work)),
+            ("--work-ms", milliseconds(self.work())),
             ("--concurrency", self.concurrency.to_string()),
         ];
         let options: Vec<&str> = options
@@ -113,15 +117,6 @@ fn busiest(setting: &Setting, load: &Load, workers: &[Worker]) -> usize {
     println!("the workers are in the middle of {keys:?} keys");
     let most = keys.iter().enumerate().max_by_key(|(_, keys)| **keys);
     most.map_or(0, |(place, _)| place)
-}
-
-fn is_long_enough(killing: &Killing) {
-    let (left, slots) = (killing.load.total() / 2, 3 * killing.concurrency);
-    let rounds = u32::try_from(left / slots).unwrap();
-    assert!(
-        killing.work * rounds >= LEFT,
-        "half of the work must take {LEFT:?} at the least"
-    );
 }
 
 /// Waits until all these keys go on, and says for how long this test was held up meanwhile by a busy machine, which the

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ordered_testkit::server::{RabbitServer, RedisServer};
 use ordered_testkit::{eventually_within, unique};
 
 use crate::handled::Log;
@@ -14,6 +15,9 @@ use crate::load::Load;
 
 /// How long a run may take on a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long a worker without work may take to stop.
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// What the workers and producers of one test have in common.
 pub(crate) struct Setting {
@@ -72,6 +76,20 @@ impl Setting {
             program: program_named(example),
             folder,
         }
+    }
+
+    /// The same on the servers that tests share; the parameters are those of the address of RabbitMQ.
+    pub(crate) async fn shared(
+        example: &str,
+        name: &str,
+        parameters: &str,
+    ) -> (&'static RabbitServer, Self) {
+        let (rabbit, redis) = (
+            RabbitServer::shared().await.unwrap(),
+            RedisServer::shared().await.unwrap(),
+        );
+        let transport = format!("{}{parameters}", rabbit.url());
+        (rabbit, Self::of(example, name, transport, redis.url()))
     }
 
     /// Starts a worker. What it says goes to a file of its own, which a failing test shows.
@@ -168,6 +186,26 @@ impl Setting {
 
     fn said_by(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.err"))
+    }
+
+    /// Kills the workers but the last: one each time so many events were handled, if not all were sooner. Waits for the end of the
+    /// load, and stops the last one.
+    pub(crate) async fn finished_by_the_last_of(
+        &self,
+        mut workers: Vec<Worker>,
+        marks: &[usize],
+        load: &Load,
+    ) {
+        for mark in marks {
+            let is_there = async || self.log.total() > *mark || self.log.is_finished(load);
+            eventually_within(PATIENCE, "in the middle", is_there).await;
+            workers.remove(0).kill();
+        }
+        self.finished(load).await;
+        for worker in workers {
+            let stopped = tokio::time::timeout(DRAIN, worker.stop());
+            stopped.await.expect("it stops");
+        }
     }
 
     /// Waits until every key has come to its last event.

@@ -11,7 +11,7 @@ const AWAY: Duration = Duration::from_secs(5);
 
 const LOAD: Load = Load {
     keys: 200,
-    events: 100,
+    events: 25,
     seed: 2,
 };
 
@@ -23,15 +23,15 @@ async fn redis_and_rabbitmq_may_be_away_for_a_while() {
     // All of it is there before the work begins, and the work takes eight seconds at the least: no server is unavailable when
     // all is done.
     setting.produce(&LOAD).await;
-    let options = ["--work-ms", "20", "--concurrency", "16"];
+    let options = ["--work-ms", "80", "--concurrency", "16"];
     let mut workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &options));
 
-    more_are_handled(&setting, 3_000).await;
+    more_are_handled(&setting, 750).await;
     redis.stop().await.unwrap();
     tokio::time::sleep(AWAY).await;
     redis.start_again().await.unwrap();
 
-    more_are_handled(&setting, 1_000).await;
+    more_are_handled(&setting, 250).await;
     assert!(!setting.log.in_the_middle(&LOAD).is_empty());
     rabbit.stop().await.unwrap();
     tokio::time::sleep(AWAY).await;

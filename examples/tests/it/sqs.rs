@@ -7,15 +7,8 @@ use crate::killed::{self, Killing, LEASE, SWEEP};
 use crate::load::Load;
 use crate::orders::Setting;
 
-/// As many keys as over RabbitMQ and fewer events of each, because the emulator takes many times what a broker does for an
-/// event; `ORDERED_EVENTS` asks for another number.
 fn full_load() -> Load {
-    let asked = std::env::var("ORDERED_EVENTS").ok();
-    Load {
-        keys: 200,
-        events: asked.map_or(40, |asked| asked.parse().unwrap()),
-        seed: 3,
-    }
+    Load::full(3)
 }
 
 /// For what is about something else than the load.
@@ -82,7 +75,6 @@ async fn a_killed_worker(fifo: bool) {
     const MARGIN: Duration = Duration::from_secs(4);
     let killing = Killing {
         load: full_load(),
-        work: Duration::from_millis(50),
         concurrency: 10,
         in_python: true,
         // What the dead worker had received and not handled is out of sight for the visibility timeout.

@@ -56,6 +56,13 @@ async fn a_legacy_system_without_numbers() {
 }
 
 #[tokio::test]
+async fn causes_before_effects_over_two_brokers() {
+    let waits = "came over the fast broker, and waits";
+    let right = "No comment before what it answers, each once.";
+    tells("causal", &[waits, "bot: ada, it is 42", right]).await;
+}
+
+#[tokio::test]
 async fn three_brokers_in_one_order() {
     let (one, three) = ("came over memory (1)", "came over memory (3)");
     tells("three_brokers", &[one, three, "#20 came over"]).await;

@@ -6,11 +6,9 @@ use crate::killed::{self, Killing, LEASE, SWEEP};
 use crate::load::Load;
 use crate::orders::Setting;
 
-const LOAD: Load = Load {
-    keys: 200,
-    events: 100,
-    seed: 1,
-};
+fn load() -> Load {
+    Load::full(1)
+}
 
 async fn setting(name: &str) -> Setting {
     let (rabbit, redis) = (
@@ -24,12 +22,12 @@ async fn setting(name: &str) -> Setting {
 async fn three_workers_handle_every_key_in_order_and_once() {
     let setting = setting("three").await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.produce(&LOAD).await;
-    setting.finished(&LOAD).await;
+    setting.produce(&load()).await;
+    setting.finished(&load()).await;
     for worker in workers {
         worker.stop().await;
     }
-    setting.log.assert_in_order_once(&LOAD);
+    setting.log.assert_in_order_once(&load());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,12 +36,15 @@ async fn a_producer_in_python_is_as_good() {
     // The queue is declared by whoever comes first; this producer leaves that to others.
     setting.declare().await;
     let workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &[]));
-    setting.begin_to_produce_with_python(&LOAD).finished().await;
-    setting.finished(&LOAD).await;
+    setting
+        .begin_to_produce_with_python(&load())
+        .finished()
+        .await;
+    setting.finished(&load()).await;
     for worker in workers {
         worker.stop().await;
     }
-    setting.log.assert_in_order_once(&LOAD);
+    setting.log.assert_in_order_once(&load());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,8 +52,7 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
     /// For processes that wait for their turn on a busy machine.
     const MARGIN: Duration = Duration::from_secs(3);
     let killing = Killing {
-        load: LOAD,
-        work: Duration::from_millis(20),
+        load: load(),
         concurrency: 12,
         in_python: false,
         within: LEASE + 2 * SWEEP + MARGIN,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use lapin::BasicProperties;
 use ordered_amqp::{Amqp, AmqpBuilder};
 use ordered_core::credentials::{Credentials, PasswordFile};
-use ordered_core::transport::{Intake, Transport, TransportErrorKind, TransportStatus};
+use ordered_core::transport::{Transport, TransportErrorKind, TransportStatus};
 use ordered_testkit::proxy::Proxy;
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::{eventually, unique};
 
-use crate::support::{Client, Queue, take};
+use crate::support::{Client, Queue, started, take};
 
 /// A user of a test's own, and a queue that it consumes through a proxy.
 struct Setting {
@@ -54,13 +54,6 @@ impl Setting {
         let (queue, properties) = (&self.queue.name, BasicProperties::default());
         client.publish(queue, b"{}", properties).await;
     }
-}
-
-async fn started(builder: AmqpBuilder) -> Amqp {
-    let transport = builder.await.unwrap();
-    let intake = Intake { max_unsettled: 10 };
-    transport.start(intake).await.unwrap();
-    transport
 }
 
 /// Waits until the transport says that it does not consume because the login is refused.

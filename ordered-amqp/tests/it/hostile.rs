@@ -20,7 +20,7 @@ fn large_headers(bytes: usize) -> BasicProperties {
 }
 
 #[tokio::test]
-async fn a_message_whose_headers_fill_a_frame_is_put_aside() {
+async fn a_message_whose_headers_fill_a_frame_is_dead_lettered() {
     let queue = Queue::shared().await;
     let transport = queue.started(10).await;
     let client = queue.client().await;

@@ -4,28 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lapin::types::AMQPValue;
-use ordered_amqp::{Amqp, AmqpBuilder, ExchangeKind, QueueRole};
+use ordered_amqp::{Amqp, ExchangeKind, QueueRole};
 use ordered_core::event::{Envelope, Key};
 use ordered_core::publish::Outgoing;
 use ordered_core::transport::{
-    DeadLetters, Fate, HandOver, Intake, Publish, Reason, ReasonKind, Transport, TransportErrorKind,
+    DeadLetters, Fate, HandOver, Intake, Publish, Reason, ReasonKind, Transport,
 };
 use ordered_testkit::eventually;
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::unique;
 use tokio::time::{Instant, timeout};
 
-use crate::support::{Queue, ack, settle, take};
+use crate::support::{Queue, ack, refusal, settle, started, take};
 
 /// So soon is a partition handed over in these tests.
 const SOON: Duration = Duration::from_millis(200);
-
-async fn started(builder: AmqpBuilder) -> Amqp {
-    let transport = builder.await.unwrap();
-    let intake = Intake { max_unsettled: 100 };
-    transport.start(intake).await.unwrap();
-    transport
-}
 
 /// Events `first..last` of each of so many keys, with `key number` as their bodies.
 fn of_keys(keys: usize, numbers: std::ops::Range<usize>) -> Vec<Outgoing> {
@@ -48,18 +41,6 @@ async fn publish(queue: &Queue, events: &[Outgoing]) {
 
 fn body(envelope: &Envelope) -> String {
     String::from_utf8(envelope.body.to_vec()).unwrap()
-}
-
-async fn refusal(builder: AmqpBuilder) -> String {
-    let error = match builder.await {
-        Err(error) => error,
-        Ok(transport) => {
-            let intake = Intake { max_unsettled: 10 };
-            transport.start(intake).await.unwrap_err()
-        }
-    };
-    assert_eq!(error.kind(), TransportErrorKind::Fatal);
-    error.to_string()
 }
 
 #[tokio::test]

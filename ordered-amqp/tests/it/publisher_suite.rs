@@ -7,7 +7,9 @@ use ordered_core::event::{Envelope, Key};
 use ordered_core::publish::{NotPublishedKind, Outgoing, Publisher};
 use ordered_core::transport::{Publish, Transport, TransportErrorKind};
 use ordered_testkit::proxy::Proxy;
-use ordered_testkit::publisher_suite::{PublisherFixture, checks};
+use ordered_testkit::publisher_suite::{
+    Cuts, HoldsUp, PublisherFixture, Refuses, Restarts, checks,
+};
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::TransportFixture;
 use tokio::sync::Mutex;
@@ -64,7 +66,9 @@ impl PublisherFixture for Own<'_> {
     async fn consumer(&self) -> Arc<dyn Transport> {
         TransportFixture::consumer(&self.queue).await
     }
+}
 
+impl Restarts for Own<'_> {
     async fn before_restart(&self) {
         let mut server = self.server.lock().await;
         server.queues_are_on_disk().await.unwrap();
@@ -75,7 +79,9 @@ impl PublisherFixture for Own<'_> {
         server.kill();
         server.start_again().await.unwrap();
     }
+}
 
+impl HoldsUp for Own<'_> {
     async fn hold_up(&self) {
         match self.hold_up {
             HoldUp::Alarm => {
@@ -96,7 +102,9 @@ impl PublisherFixture for Own<'_> {
             HoldUp::FullQueue => self.ctl(&["clear_policy", "full"]).await,
         }
     }
+}
 
+impl Refuses for Own<'_> {
     fn refused_body(&self) -> Vec<u8> {
         vec![b'x'; MAX_MESSAGE + 1]
     }
@@ -132,7 +140,9 @@ impl PublisherFixture for Proxied {
     async fn consumer(&self) -> Arc<dyn Transport> {
         TransportFixture::consumer(&self.queue).await
     }
+}
 
+impl Cuts for Proxied {
     fn cut(&self) {
         self.proxy.cut();
     }

@@ -12,7 +12,9 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use ordered_amqp::{Amqp, AmqpBuilder, QueueKind};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Delivery, Fate, Intake, Publish, Settlement, Transport};
+use ordered_core::transport::{
+    Delivery, Fate, Intake, Publish, Settlement, Transport, TransportErrorKind,
+};
 use ordered_testkit::proxy::Proxy;
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::{DeadLetter, TransportFixture};
@@ -99,6 +101,26 @@ impl Queue {
     pub(crate) async fn client(&self) -> Client {
         Client::connect(&self.url).await
     }
+}
+
+/// How many events may be unsettled, where that is no matter.
+const INTAKE: Intake = Intake { max_unsettled: 100 };
+
+/// The transport, which consumes.
+pub(crate) async fn started(builder: AmqpBuilder) -> Amqp {
+    let transport = builder.await.unwrap();
+    transport.start(INTAKE).await.unwrap();
+    transport
+}
+
+/// What a transport says that cannot work.
+pub(crate) async fn refusal(builder: AmqpBuilder) -> String {
+    let error = match builder.await {
+        Err(error) => error,
+        Ok(transport) => transport.start(INTAKE).await.unwrap_err(),
+    };
+    assert_eq!(error.kind(), TransportErrorKind::Fatal);
+    error.to_string()
 }
 
 /// `count` events with different bodies.

@@ -4,24 +4,15 @@ use std::time::Duration;
 
 use lapin::options::QueueBindOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use ordered_amqp::{Amqp, AmqpBuilder, ExchangeKind};
+use ordered_amqp::{Amqp, ExchangeKind};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{
-    Fate, Intake, Publish, Reason, ReasonKind, Transport, TransportErrorKind,
-};
+use ordered_core::transport::{Fate, Publish, Reason, ReasonKind, Transport};
 use ordered_testkit::eventually;
 use ordered_testkit::transport_suite::TransportFixture;
 use ordered_testkit::unique;
 use tokio::time::timeout;
 
-use crate::support::{Queue, ack, settle, take};
-
-async fn started(builder: AmqpBuilder) -> Amqp {
-    let transport = builder.await.unwrap();
-    let intake = Intake { max_unsettled: 10 };
-    transport.start(intake).await.unwrap();
-    transport
-}
+use crate::support::{Queue, ack, refusal, settle, started, take};
 
 async fn publish(queue: &Queue, exchange: &str, routing_key: &str, body: &str) {
     let publisher = Amqp::connect(&queue.url).exchange(exchange, routing_key);
@@ -31,18 +22,6 @@ async fn publish(queue: &Queue, exchange: &str, routing_key: &str, body: &str) {
         .await;
     publisher.close().await;
     published.unwrap();
-}
-
-async fn refusal(builder: AmqpBuilder) -> String {
-    let error = match builder.await {
-        Err(error) => error,
-        Ok(transport) => {
-            let intake = Intake { max_unsettled: 10 };
-            transport.start(intake).await.unwrap_err()
-        }
-    };
-    assert_eq!(error.kind(), TransportErrorKind::Fatal);
-    error.to_string()
 }
 
 #[tokio::test]

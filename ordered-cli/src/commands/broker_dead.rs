@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use ordered_core::explain::{grouped, moment, printable, size};
+use ordered_core::readable::{grouped, moment, printable, size};
 use ordered_core::transport::{BrokerDeadLetter, DeadLetters};
 use serde::Serialize;
 

@@ -2,8 +2,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ordered_core::explain::{printable, size};
 use ordered_core::protocol::{Refusal, Verb};
+use ordered_core::readable::{printable, size};
 
 use super::effect::Removal;
 use super::operate::Plan;
@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         seq: command.seq,
         body: body.clone().into(),
     };
-    let deed = plan.look(&verb, Removal::PutAside).await?;
+    let deed = plan.look(&verb, Removal::DeadLetter).await?;
     let before = before.unwrap_or_default();
     let note = format!(
         "give seq {} a body of {} for one of {}{}",

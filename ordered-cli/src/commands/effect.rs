@@ -1,7 +1,7 @@
 //! What a verb did, or would do, in words and as JSON.
 
-use ordered_core::explain::{grouped, printable, ranges};
 use ordered_core::protocol::{Effect, KeyState, Verb, last_seq_text};
+use ordered_core::readable::{grouped, printable, ranges};
 use serde::{Serialize, Serializer};
 
 /// What a verb did to a key, or would do.
@@ -48,12 +48,12 @@ impl Outcome {
     }
 }
 
-/// What becomes of what a verb removes.
+/// What happens to what a verb removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Removal {
     /// It can be replayed.
-    PutAside,
+    DeadLetter,
     /// It is gone.
     Delete,
 }
@@ -135,7 +135,7 @@ impl Outcome {
 
     fn removal(&self) -> Option<String> {
         let what = match self.removal {
-            Removal::PutAside => "dead-letter",
+            Removal::DeadLetter => "dead-letter",
             Removal::Delete => "delete permanently",
         };
         (!self.removed.is_empty()).then(|| format!("{what} {}", every(&self.removed)))
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn it_says_exactly_what_is_released_and_removed() {
-        let mut skip = deed(Removal::PutAside, 44, &[45, 46, 48], &[43]);
+        let mut skip = deed(Removal::DeadLetter, 44, &[45, 46, 48], &[43]);
         assert_eq!(
             skip.text(),
             "k: skip would: dead-letter 1 event (43); pass over 42, 44; move the last seq from 41 to 44; release 3 events \
@@ -300,7 +300,7 @@ mod tests {
             marked: marked.into(),
         };
         let replay = Verb::Replay { seq: None };
-        let said = |effect| Deed::new("g", "k", &replay, Removal::PutAside, effect).text();
+        let said = |effect| Deed::new("g", "k", &replay, Removal::DeadLetter, effect).text();
         assert_eq!(
             said(effect(4, &[1, 2], &[])),
             "k: replay would: run again 2 events (1–2) once the key goes on"
@@ -313,7 +313,7 @@ mod tests {
             "g",
             "k",
             &Verb::Retry,
-            Removal::PutAside,
+            Removal::DeadLetter,
             effect(4, &[], &[]),
         );
         assert_eq!(
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_long_way_costs_nothing() {
-        let far = deed(Removal::PutAside, (1 << 53) - 1, &[], &[]);
+        let far = deed(Removal::DeadLetter, (1 << 53) - 1, &[], &[]);
         assert!(far.text().contains("pass over 42–9007199254740991"));
     }
 }

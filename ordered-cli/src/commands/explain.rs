@@ -2,10 +2,9 @@ use std::time::Duration;
 
 use ordered_core::admin::{Before, Pace};
 use ordered_core::event::Seq;
-use ordered_core::explain::{
-    Explanation, Standing, explain, explain_before, printable, shell_word,
-};
+use ordered_core::explain::{Explanation, Standing, explain, explain_before};
 use ordered_core::protocol::KeyView;
+use ordered_core::readable::{printable, shell_word};
 use ordered_core::store::Group;
 use serde::Serialize;
 use tokio::time::sleep;

@@ -1,6 +1,7 @@
 use ordered_core::admin::KeyFilter;
-use ordered_core::explain::{Explanation, Standing, explain, grouped, moment, printable, span};
+use ordered_core::explain::{Explanation, Standing, explain};
 use ordered_core::protocol::{KeyView, last_seq_text};
+use ordered_core::readable::{grouped, moment, printable, span};
 use serde::Serialize;
 
 use crate::args::Keys;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ordered_core::admin::{Bulk, KeyTask, ManyVerb, OperateOptions, Selection, TaskOutcome};
 use ordered_core::event::Key;
-use ordered_core::explain::{grouped, printable};
+use ordered_core::readable::{grouped, printable};
 use ordered_core::store::{Group, StoreError, StoreErrorKind};
 
 use super::effect::Removal;
@@ -36,7 +36,7 @@ pub(super) async fn run(
     let plan = session.admin.plan(&group, selection, verb).await?;
     let removal = match verb {
         ManyVerb::Discard => Removal::Delete,
-        _ => Removal::PutAside,
+        _ => Removal::DeadLetter,
     };
     let mut report = ManyReport::new(group.name(), verb.as_str(), removal, &plan);
     if plan.tasks.is_empty() {

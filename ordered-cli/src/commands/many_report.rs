@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ordered_core::admin::{OperateError, Plan, TaskOutcome};
 use ordered_core::event::Key;
-use ordered_core::explain::{events, grouped, printable};
+use ordered_core::readable::{events, grouped, printable};
 use ordered_core::store::StoreErrorKind;
 use serde::Serialize;
 
@@ -256,7 +256,7 @@ impl ManyReport {
             marked += of_marked;
         }
         let removal = match self.removal {
-            Removal::PutAside => "dead-letter",
+            Removal::DeadLetter => "dead-letter",
             Removal::Delete => "delete permanently",
         };
         let mut parts = Vec::new();

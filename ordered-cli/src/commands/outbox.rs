@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::explain::printable;
+use ordered_core::readable::printable;
 use ordered_postgres::repair::{self, RepairRequest, RepairStatus};
 use ordered_postgres::status::{
     self, LaggingKey, MOST_PENDING, OpenTransaction, OutboxStatus, RelayStatus,

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use ordered_core::admin::ManyVerb;
-use ordered_core::explain::{printable, span};
 use ordered_core::protocol::{Refusal, Verb};
+use ordered_core::readable::{printable, span};
 use serde::Serialize;
 
 use super::effect::Removal;
@@ -38,7 +38,7 @@ pub(crate) async fn pause(session: &Session, command: &Pause) -> Result<(), Fail
         }
     };
     let plan = Plan::new(session, key, &command.acting).await?;
-    let deed = plan.look(&verb, Removal::PutAside).await?;
+    let deed = plan.look(&verb, Removal::DeadLetter).await?;
     let deed = deed.with_note(format!(
         "grant nothing more of it {until}; what runs is finished"
     ));
@@ -54,7 +54,7 @@ pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Fa
         return to_many(session, ManyVerb::Resume, keys, selecting, &command.acting).await;
     };
     let plan = Plan::new(session, key, &command.acting).await?;
-    let deed = plan.look(&Verb::Resume, Removal::PutAside).await?;
+    let deed = plan.look(&Verb::Resume, Removal::DeadLetter).await?;
     plan.carry_out(&Verb::Resume, deed).await
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ordered_core::explain::{grouped, printable};
+use ordered_core::readable::{grouped, printable};
 use ordered_core::transport::{BrokerDeadLetter, DeadLetters, Token};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};

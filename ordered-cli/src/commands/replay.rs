@@ -38,7 +38,7 @@ async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Fa
     let plan = Plan::new(session, key, &command.acting).await?;
     let view = session.known(&plan.group, key).await?;
     let verb = Verb::Replay { seq: command.seq };
-    let mut deed = plan.look(&verb, Removal::PutAside).await?;
+    let mut deed = plan.look(&verb, Removal::DeadLetter).await?;
     if !command.acting.dry_run {
         let mut effect = plan.say(&verb, false).await?;
         // A verb marks a bounded number of events at a time.

@@ -47,7 +47,7 @@ pub(crate) async fn retry(session: &Session, command: &Retry) -> Result<(), Fail
         return to_many(session, ManyVerb::Retry, keys, selecting, &command.acting).await;
     };
     let plan = Plan::new(session, key, &command.acting).await?;
-    let deed = plan.look(&Verb::Retry, Removal::PutAside).await?;
+    let deed = plan.look(&Verb::Retry, Removal::DeadLetter).await?;
     plan.carry_out(&Verb::Retry, deed).await
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failur
     };
     let plan = Plan::new(session, key, &command.acting).await?;
     let verb = Verb::Skip { to: command.to };
-    let deed = plan.look(&verb, Removal::PutAside).await?;
+    let deed = plan.look(&verb, Removal::DeadLetter).await?;
     // The key may go on while the operator thinks: nothing is skipped that was not in the plan.
     let pinned = Verb::Skip {
         to: command.to.or_else(|| Seq::new(deed.last_seq()).ok()),
@@ -113,7 +113,7 @@ async fn discard_one(
     let removal = if is_aside {
         Removal::Delete
     } else {
-        Removal::PutAside
+        Removal::DeadLetter
     };
     let deed = plan.look(&verb, removal).await?;
     plan.ask_and_carry_out(&verb, deed).await
@@ -126,7 +126,7 @@ pub(crate) async fn set_last(session: &Session, command: &SetLast) -> Result<(),
         LastSeq::None => plan.group.policy().first_seq.wrapping_sub(1),
     };
     let verb = Verb::SetLast { to };
-    let deed = plan.look(&verb, Removal::PutAside).await?;
+    let deed = plan.look(&verb, Removal::DeadLetter).await?;
     if let Some(back) = deed.goes_back() {
         return plan.ask_and_carry_out(&verb, deed.with_note(back)).await;
     }

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use ordered_testkit::history::{History, Rules, Violation};
+use ordered_history::{History, Rules, Violation};
 use serde::Serialize;
 
 use crate::args::Verify;

@@ -27,7 +27,7 @@ fn assert_fields(value: &Value, names: &str) {
 async fn busy() -> (World, Running) {
     let world = World::new(
         |context, _| match (context.key().as_str(), context.seq().get()) {
-            ("aside", 1) => Act::FailForGood,
+            ("aside", 1) => Act::FailPermanently,
             _ => Act::Succeed,
         },
     )

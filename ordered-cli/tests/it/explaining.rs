@@ -168,7 +168,7 @@ async fn backing_off() {
 #[tokio::test]
 async fn halted() {
     let world = World::new(|context, _| match context.seq().get() {
-        2 => Act::FailForGood,
+        2 => Act::FailPermanently,
         _ => Act::Succeed,
     })
     .await;
@@ -278,7 +278,7 @@ async fn paused_by_key_and_by_group() {
 #[tokio::test]
 async fn with_events_aside_and_a_replay_pending() {
     let world = World::new(|context, _| match context.seq().get() {
-        2 => Act::FailForGood,
+        2 => Act::FailPermanently,
         _ => Act::Succeed,
     })
     .await;

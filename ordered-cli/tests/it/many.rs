@@ -222,7 +222,7 @@ async fn dead_letters_are_replayed_and_deleted_by_their_error() {
 #[tokio::test]
 async fn what_replay_prints_of_a_halted_key_is_what_it_did() {
     let world = World::new(|context, _| match context.seq().get() {
-        1 | 3 => Act::FailForGood,
+        1 | 3 => Act::FailPermanently,
         _ => Act::Succeed,
     })
     .await;

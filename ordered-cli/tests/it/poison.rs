@@ -94,7 +94,7 @@ async fn skip_goes_on_without_it_and_replay_brings_it_back() {
         "order-17: replay: run again 1 event (2)"
     );
     world
-        .until("order-17", "with nothing aside", |view| {
+        .until("order-17", "without a dead letter", |view| {
             view.dead_events == 0
         })
         .await;
@@ -165,7 +165,7 @@ async fn with_dead_letter_the_key_goes_on_and_replay_of_all_brings_it_back() {
     fixed.store(true, Ordering::SeqCst);
     world.ordered("replay").await.ok();
     world
-        .until("order-17", "with nothing aside", |view| {
+        .until("order-17", "without a dead letter", |view| {
             view.dead_events == 0
         })
         .await;

@@ -67,7 +67,7 @@ impl Race {
             let (key, seq) = (context.key().to_string(), context.seq().get());
             let luck = fastrand::Rng::with_seed(seed ^ (seq << 32) ^ number(&key)).u32(..20);
             if !is_calm.load(Ordering::SeqCst) && text != "edited" && luck == 0 {
-                return Act::FailForGood;
+                return Act::FailPermanently;
             }
             if luck < 3 && context.attempt() == 1 {
                 return Act::Fail;

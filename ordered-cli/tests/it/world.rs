@@ -28,7 +28,7 @@ pub(crate) const GROUP: &str = "orders";
 pub(crate) enum Act {
     Succeed,
     Fail,
-    FailForGood,
+    FailPermanently,
     FailWith(&'static str),
     Hang,
     /// Succeeds after this time.
@@ -79,7 +79,7 @@ impl Handler for Scribe {
         match (self.script)(&context, &event) {
             Act::Succeed => {}
             Act::Fail => return Err(HandlerError::transient("no luck")),
-            Act::FailForGood => return Err(HandlerError::permanent("never")),
+            Act::FailPermanently => return Err(HandlerError::permanent("never")),
             Act::FailWith(error) => return Err(HandlerError::permanent(error)),
             Act::Pause(time) => tokio::time::sleep(time).await,
             Act::Hang => std::future::pending().await,

@@ -1,7 +1,7 @@
 //! What stands before one event of a key.
 
-use super::words::{events, grouped, moment, printable, span, spans};
 use crate::admin::{Before, EventPlace, Pace};
+use crate::readable::{events, grouped, moment, printable, span, spans};
 
 /// How many ranges are named.
 const NAMED: usize = 5;

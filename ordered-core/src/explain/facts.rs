@@ -1,6 +1,6 @@
 use super::standing::Standing;
-use super::words::{printable, spans};
 use crate::protocol::{CauseView, DeadView, KeyView, Millis, WorkerId};
+use crate::readable::{printable, spans};
 use crate::store::Group;
 
 /// How many ranges, and how many events of producers a paragraph names.

@@ -1,8 +1,8 @@
 use super::Foreseen;
 use super::facts::Facts;
 use super::standing::Standing;
-use super::words::{exactly, moment, span};
 use crate::protocol::{GapPolicy, Millis, Order, Start};
+use crate::readable::{exactly, moment, span};
 
 const SWEEP: &str =
     "at the next sweep of a living worker, which is every second unless set otherwise";

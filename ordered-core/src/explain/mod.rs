@@ -23,17 +23,15 @@ mod foresight;
 mod remedies;
 mod standing;
 mod text;
-mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use before::explain_before;
 pub use standing::Standing;
-pub(crate) use words::date;
-pub use words::{events, grouped, moment, printable, ranges, shell_word, size, span};
 
 use crate::admin::WorkerView;
 use crate::protocol::{KeyView, Millis, Order};
+use crate::readable::printable;
 use crate::store::Group;
 use facts::Facts;
 

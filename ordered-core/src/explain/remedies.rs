@@ -1,7 +1,7 @@
 use super::Remedy;
 use super::facts::Facts;
 use super::standing::Standing;
-use super::words::{shell_word, spans};
+use crate::readable::{shell_word, spans};
 
 impl Facts<'_> {
     pub(super) fn remedies(&self, standing: Standing) -> Vec<Remedy> {

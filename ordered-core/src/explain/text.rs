@@ -1,8 +1,8 @@
 use super::Remedy;
 use super::facts::{Facts, Failing};
 use super::standing::Standing;
-use super::words::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
 use crate::protocol::{DeadView, Millis, Order, RepairView};
+use crate::readable::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
 
 /// How many ranges, and how many dead letters a paragraph names.
 const NAMED: usize = 5;

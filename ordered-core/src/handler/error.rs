@@ -54,7 +54,7 @@ impl HandlerError {
         self.retry_after
     }
 
-    /// What becomes of the event once it has failed permanently, whatever the group's `on_exhausted` says.
+    /// What happens to the event once it has failed permanently, whatever the group's `on_exhausted` says.
     #[must_use]
     pub(crate) fn then(self, on_exhausted: OnExhausted) -> Self {
         Self {

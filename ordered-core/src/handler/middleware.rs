@@ -17,7 +17,7 @@ use crate::protocol::Stamp;
 pub type Middleware = Arc<dyn Fn(Context, Next) -> Handling + Send + Sync>;
 
 /// The run of the handler, with the middleware that is further inside. Dropped without [`run`](Next::run), the handler does
-/// not run, and what the middleware returns is what becomes of the event: `Ok` commits it.
+/// not run, and what the middleware returns is what happens to the event: `Ok` commits it.
 #[must_use = "the handler runs with `next.run().await`"]
 pub struct Next {
     handler: Arc<dyn DynHandler>,

@@ -16,18 +16,18 @@ pub struct HandlerOptions {
     /// The longest wait that a worker sits out itself; for a longer one, or when half of its handler slots' worth of keys
     /// wait already, the event goes back to the store meanwhile. Default 250 ms.
     pub lane_backoff: Duration,
-    /// What becomes of an event that failed permanently. Default: its key is halted.
+    /// What happens to an event that failed permanently. Default: its key is halted.
     ///
     /// An event that kills its workers halts its key whatever is said here: no worker is there to hand it over, and the
     /// store, which may not have it, cannot dead-letter what it does not have.
     pub on_exhausted: OnExhausted,
-    /// What becomes of an event that comes after its seq was skipped. Default: it is dead-lettered.
+    /// What happens to an event that comes after its seq was skipped. Default: it is dead-lettered.
     pub on_late: OnPassed,
-    /// What becomes of an event at or below the last committed seq of its key, under an id that is not remembered (any more).
+    /// What happens to an event at or below the last committed seq of its key, under an id that is not remembered (any more).
     /// It may be a repetition that comes later than `dedup_ttl`, or an event that a producer numbered anew. Default: it is
-    /// dead-lettered.
+    /// dead-lettered. One that was [made to come again](crate::transport::REWOUND) on purpose is acknowledged, whatever is said here.
     pub on_stale: OnPassed,
-    /// What becomes of an event whose id was committed under another seq of its key. Default: it is skipped.
+    /// What happens to an event whose id was committed under another seq of its key. Default: it is skipped.
     pub on_repeat: OnRepeat,
     /// What the workers do when the store has lost the state of the group. Default: they stop.
     pub on_state_loss: OnStateLoss,
@@ -57,7 +57,7 @@ pub struct HandlerOptions {
 /// crash, is in memory meanwhile, and is named in the claim of its key.
 pub const MOST_AHEAD: u32 = 1_000;
 
-/// What becomes of an event that used up its attempts, or failed permanently.
+/// What happens to an event that used up its attempts, or failed permanently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnExhausted {
@@ -68,7 +68,7 @@ pub enum OnExhausted {
     DeadLetter,
 }
 
-/// What becomes of an event that its key has passed.
+/// What happens to an event that its key has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnPassed {
@@ -79,7 +79,7 @@ pub enum OnPassed {
     Drop,
 }
 
-/// What becomes of an event whose id was committed under another seq of its key.
+/// What happens to an event whose id was committed under another seq of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnRepeat {
@@ -87,7 +87,7 @@ pub enum OnRepeat {
     #[default]
     Skip,
     /// It failed permanently: its producer gives different events one id, such as the id of a transaction.
-    /// [`OnExhausted`] says what becomes of it.
+    /// [`OnExhausted`] says what happens to it.
     Conflict,
 }
 

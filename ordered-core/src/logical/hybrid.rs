@@ -133,7 +133,7 @@ impl HybridTime {
 impl fmt::Display for HybridTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DAY: Millis = 86_400_000;
-        let (year, month, day) = crate::explain::date(self.millis / DAY);
+        let (year, month, day) = crate::readable::date(self.millis / DAY);
         let of_day = self.millis % DAY;
         let (seconds, millis) = (of_day / 1_000, of_day % 1_000);
         let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);

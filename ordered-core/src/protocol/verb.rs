@@ -127,6 +127,7 @@ impl Effect {
     pub const MOST: usize = 1_000;
 
     /// The effect of a verb together with that of the next one to the same key.
+    #[cfg(feature = "admin")]
     #[must_use]
     pub(crate) fn and_then(mut self, next: Self) -> Self {
         self.removed.extend(next.removed);

@@ -8,7 +8,7 @@ use crate::event::TraceParent;
 use crate::handler::Backoff;
 use crate::transport::{Publish, TransportError};
 
-/// What becomes of the events behind one that was reported and not published.
+/// What happens to the events behind one that was reported and not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum AfterReport {
@@ -136,7 +136,7 @@ impl PublisherBuilder {
         self
     }
 
-    /// What becomes of the events behind one that is reported. Default: they are published.
+    /// What happens to the events behind one that is reported. Default: they are published.
     pub fn after_report(mut self, after: AfterReport) -> Self {
         self.settings.after_report = after;
         self

@@ -32,6 +32,15 @@ pub enum NotPublishedKind {
 }
 
 impl NotPublishedKind {
+    /// All words for it.
+    pub(super) const VALUES: &[&str] = &[
+        Self::Invalid.as_str(),
+        Self::Refused.as_str(),
+        Self::GaveUp.as_str(),
+        Self::HeldBack.as_str(),
+        Self::Closed.as_str(),
+    ];
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",

@@ -181,7 +181,7 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// Takes in what became of the events of an attempt, in their order.
+    /// Takes in what happened to the events of an attempt, in their order.
     pub(super) fn settle(
         &mut self,
         batch: Batch<T>,
@@ -208,7 +208,7 @@ impl<T> Lanes<T> {
         }
         let missing = || {
             Err(TransportError::unavailable(
-                "the transport has not said what became of an event",
+                "the transport has not said what happened to an event",
             ))
         };
         let mut outcomes = outcomes.into_iter();

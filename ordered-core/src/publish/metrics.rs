@@ -2,84 +2,110 @@
 
 use std::time::Duration;
 
-use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-};
+use metrics::{counter, gauge, histogram};
 
 use super::NotPublishedKind;
 use crate::transport::TransportErrorKind;
+use crate::worker::Metric;
 
-const PUBLISHED: &str = "ordered_publisher_published_total";
-const FAILURES: &str = "ordered_publisher_failures_total";
-const REPORTED: &str = "ordered_publisher_reported_total";
-const IN_FLIGHT: &str = "ordered_publisher_in_flight";
-const HELD_UP: &str = "ordered_publisher_held_up";
-const ATTEMPT_SECONDS: &str = "ordered_publisher_attempt_seconds";
+/// All metrics of publishers.
+pub const METRICS: &[Metric] = &[
+    PUBLISHED,
+    FAILURES,
+    REPORTED,
+    IN_FLIGHT,
+    HELD_UP,
+    ATTEMPT_SECONDS,
+];
 
+const PUBLISHED: Metric = Metric::counter(
+    "ordered_publisher_published_total",
+    "Events that the broker has confirmed.",
+);
+const FAILURES: Metric = Metric {
+    labels: &[("kind", KINDS)],
+    ..Metric::counter(
+        "ordered_publisher_failures_total",
+        "Attempts of which something was not confirmed, by the kind of the last failure.",
+    )
+};
+const REPORTED: Metric = Metric {
+    labels: &[("reason", NotPublishedKind::VALUES)],
+    ..Metric::counter(
+        "ordered_publisher_reported_total",
+        "Events that were given back to the application unpublished, by the reason.",
+    )
+};
+const IN_FLIGHT: Metric = Metric::gauge(
+    "ordered_publisher_in_flight",
+    "Events that are with publishers of this process, neither confirmed nor reported.",
+);
+const HELD_UP: Metric = Metric::gauge(
+    "ordered_publisher_held_up",
+    "Publishers of this process of which nothing gets through at the moment.",
+);
+const ATTEMPT_SECONDS: Metric = Metric::histogram(
+    "ordered_publisher_attempt_seconds",
+    "How long it took until the broker had answered for all events of an attempt.",
+    &[
+        0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+        30.0,
+    ],
+);
+
+const KINDS: &[&str] = &[UNAVAILABLE, BUSY, REFUSED];
+const UNAVAILABLE: &str = "unavailable";
+const BUSY: &str = "busy";
+const REFUSED: &str = "refused";
+
+/// What has not happened is a zero, and no absence: otherwise its first time would be no increase.
 pub(super) fn describe() {
-    let count = Unit::Count;
-    describe_counter!(PUBLISHED, count, "Events that the broker has confirmed.");
-    describe_counter!(
-        FAILURES,
-        count,
-        "Attempts of which something was not confirmed, by the kind of the last failure: unavailable, busy, refused."
-    );
-    describe_counter!(
-        REPORTED,
-        count,
-        "Events that were given back to the application unpublished, by the reason."
-    );
-    describe_gauge!(
-        IN_FLIGHT,
-        count,
-        "Events that are with publishers of this process, neither confirmed nor reported."
-    );
-    describe_gauge!(
-        HELD_UP,
-        count,
-        "Publishers of this process of which nothing gets through at the moment."
-    );
-    describe_histogram!(
-        ATTEMPT_SECONDS,
-        Unit::Seconds,
-        "How long it took until the broker had answered for all events of an attempt."
-    );
+    METRICS.iter().for_each(Metric::describe);
+    counter!(PUBLISHED.name).increment(0);
+    for kind in KINDS {
+        counter!(FAILURES.name, "kind" => *kind).increment(0);
+    }
+    for reason in NotPublishedKind::VALUES {
+        counter!(REPORTED.name, "reason" => *reason).increment(0);
+    }
+    gauge!(IN_FLIGHT.name).increment(0.0);
+    gauge!(HELD_UP.name).increment(0.0);
 }
 
 pub(super) fn published(events: usize) {
-    counter!(PUBLISHED).increment(events as u64);
+    counter!(PUBLISHED.name).increment(events as u64);
 }
 
 pub(super) fn attempt(took: Duration) {
-    histogram!(ATTEMPT_SECONDS).record(took.as_secs_f64());
+    histogram!(ATTEMPT_SECONDS.name).record(took.as_secs_f64());
 }
 
 pub(super) fn failed(kind: TransportErrorKind) {
     let kind = match kind {
-        TransportErrorKind::Unavailable => "unavailable",
-        TransportErrorKind::Busy => "busy",
-        TransportErrorKind::Fatal => "refused",
+        TransportErrorKind::Unavailable => UNAVAILABLE,
+        TransportErrorKind::Busy => BUSY,
+        TransportErrorKind::Fatal => REFUSED,
     };
-    counter!(FAILURES, "kind" => kind).increment(1);
+    counter!(FAILURES.name, "kind" => kind).increment(1);
 }
 
 pub(super) fn reported(kind: NotPublishedKind) {
-    counter!(REPORTED, "reason" => kind.as_str()).increment(1);
+    counter!(REPORTED.name, "reason" => kind.as_str()).increment(1);
 }
 
 pub(super) fn enters() {
-    gauge!(IN_FLIGHT).increment(1.0);
+    gauge!(IN_FLIGHT.name).increment(1.0);
 }
 
 pub(super) fn leaves() {
-    gauge!(IN_FLIGHT).decrement(1.0);
+    gauge!(IN_FLIGHT.name).decrement(1.0);
 }
 
 pub(super) fn held_up(is: bool) {
     if is {
-        gauge!(HELD_UP).increment(1.0);
+        gauge!(HELD_UP.name).increment(1.0);
     } else {
-        gauge!(HELD_UP).decrement(1.0);
+        gauge!(HELD_UP.name).decrement(1.0);
     }
 }
 
@@ -88,17 +114,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_guide_explains_every_metric() {
+    fn the_guide_explains_every_metric_and_every_value_of_a_label() {
         let guide = include_str!("../../../docs/publishing.md");
-        for name in [
-            PUBLISHED,
-            FAILURES,
-            REPORTED,
-            IN_FLIGHT,
-            HELD_UP,
-            ATTEMPT_SECONDS,
-        ] {
-            assert!(guide.contains(name), "{name}");
+        for metric in METRICS {
+            assert!(guide.contains(metric.name), "{}", metric.name);
+            for value in metric.labels.iter().flat_map(|(_, values)| *values) {
+                let (name, value) = (metric.name, format!("`{value}`"));
+                assert!(guide.contains(&value), "{name}: {value}");
+            }
         }
     }
 }

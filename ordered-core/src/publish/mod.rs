@@ -1,6 +1,6 @@
 //! Publishing: what is the same for every broker.
 //!
-//! A transport's crate implements [`Publish`](crate::transport::Publish): one attempt to send some events, and what became of
+//! A transport's crate implements [`Publish`](crate::transport::Publish): one attempt to send some events, and what happened to
 //! each. [`Publisher`] makes of it what producers need: the events of a key go out in order, also where some have to be sent
 //! again; so many are under way at a time and no more; each is confirmed, or reported with the reason.
 
@@ -22,6 +22,7 @@ pub use error::{NotPublished, NotPublishedKind};
 #[doc(hidden)]
 pub use event::{HeaderValue, invalid_event, new_event};
 pub use event::{InvalidEvent, NewEvent, OrderedEvent, Payload};
+pub use metrics::METRICS;
 pub use outgoing::Outgoing;
 pub use publisher::{Publisher, Receipt};
 pub use staged::Staged;

@@ -104,7 +104,7 @@ impl Publisher {
         self.enqueue(outgoing).await?.await
     }
 
-    /// Publishes events, those of one key in the order in which they stand here, and says of each what became of it.
+    /// Publishes events, those of one key in the order in which they stand here, and says of each what happened to it.
     ///
     /// # Cancel safety
     /// As [`publish`](Self::publish).
@@ -127,7 +127,7 @@ impl Publisher {
         outcomes
     }
 
-    /// Gives the publisher an event, once there is room for it. The receipt says later what became of it; it can be dropped.
+    /// Gives the publisher an event, once there is room for it. The receipt says later what happened to it; it can be dropped.
     ///
     /// # Errors
     /// When the publisher is closed.
@@ -237,7 +237,7 @@ impl fmt::Debug for Publisher {
     }
 }
 
-/// Says what became of an event that was given to a [`Publisher`]: `.await` it, or drop it.
+/// Says what happened to an event that was given to a [`Publisher`]: `.await` it, or drop it.
 #[derive(Debug)]
 #[must_use = "it says whether the event was published"]
 pub struct Receipt(oneshot::Receiver<Result<(), NotPublished>>);

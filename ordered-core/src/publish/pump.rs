@@ -14,7 +14,7 @@ use super::metrics;
 use super::status::Progress;
 use crate::transport::{Flow, Publish, TransportError};
 
-/// What was sent, and what became of it.
+/// What was sent, and what happened to it.
 type Attempted = (Batch<Ticket>, Vec<Result<(), TransportError>>);
 
 /// The task of a publisher: sends what may go out, and sends again what failed.

@@ -70,11 +70,11 @@ pub enum Previous {
 pub struct Busy {
     /// Which one.
     pub owner: WorkerId,
-    /// What became of each of the letters, in their order.
+    /// What happened to each of the letters, in their order.
     pub posted: Vec<Posted>,
 }
 
-/// What became of a letter that was posted, or put.
+/// What happened to a letter that was posted, or put.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Posted {
     /// It is stored.
@@ -101,6 +101,6 @@ pub struct Saved {
     pub seen: Vec<bool>,
     /// What is in the slots that were fetched.
     pub letters: Vec<Option<Letter>>,
-    /// What became of each letter that was put, in order.
+    /// What happened to each letter that was put, in order.
     pub puts: Vec<Posted>,
 }

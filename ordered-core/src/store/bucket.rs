@@ -15,7 +15,7 @@ mod tests {
     use super::bucket_of;
 
     #[test]
-    fn a_key_keeps_its_bucket_for_good() {
+    fn a_key_keeps_its_bucket_permanently() {
         let buckets: Vec<u32> = ["a", "order-1", "order-2", "é"]
             .map(|key| bucket_of(key, 16))
             .into();

@@ -56,6 +56,7 @@ impl StoreError {
     }
 
     /// The same, without its cause, for another that failed with it.
+    #[cfg(feature = "admin")]
     pub(crate) fn again(&self) -> Self {
         Self {
             kind: self.kind,

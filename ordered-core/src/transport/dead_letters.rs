@@ -78,7 +78,7 @@ pub trait DeadLetters: Send + Sync {
     async fn take(&self, max: usize) -> Result<Vec<BrokerDeadLetter>, TransportError>;
 
     /// Puts letters that were taken back into the queue that they came from, without the headers that say why they were here.
-    /// Each is removed once the broker has confirmed its copy. Says of each what became of it; one that failed stays here.
+    /// Each is removed once the broker has confirmed its copy. Says of each what happened to it; one that failed stays here.
     async fn redrive(&self, tokens: &[Token]) -> Vec<Result<(), TransportError>>;
 
     /// Lets go of all that was taken and is still here. Nothing more can be taken afterwards.

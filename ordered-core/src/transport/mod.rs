@@ -17,6 +17,13 @@ pub use publish::{Flow, Publish};
 
 use crate::event::Envelope;
 
+/// The header of an event that the group had settled before, and that was made to come again on purpose: a transport adds it where
+/// it knows that it reads a part of its queue anew, and who publishes old events again may add it, with any value.
+///
+/// A worker takes such an event as any other. Where it is [stale](ReasonKind::Stale), that is what was to be expected: it is
+/// acknowledged and counted apart, whatever `on_stale` says.
+pub const REWOUND: &str = "x-ordered-rewound";
+
 /// Names one delivery to the transport that made it. A transport never gives the same token twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
@@ -32,16 +39,16 @@ pub struct Delivery {
     pub redelivered: bool,
 }
 
-/// What becomes of a delivery.
+/// What happens to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// Which delivery.
     pub token: Token,
-    /// What becomes of it.
+    /// What happens to it.
     pub fate: Fate,
 }
 
-/// What becomes of a delivery.
+/// What happens to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// The broker may forget it.

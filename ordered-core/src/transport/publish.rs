@@ -19,7 +19,7 @@ pub enum Flow {
     },
 }
 
-/// Sends events to the queue that a [`Transport`](super::Transport) consumes: one attempt, and what became of each event.
+/// Sends events to the queue that a [`Transport`](super::Transport) consumes: one attempt, and what happened to each event.
 ///
 /// Applications use it through a [`Publisher`](crate::publish::Publisher), which keeps the order of a key and sends again what
 /// failed. An implementation does neither: it sends what it is given, in order, once.

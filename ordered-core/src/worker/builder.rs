@@ -295,7 +295,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// What becomes of an event that failed permanently. See [`HandlerOptions::on_exhausted`].
+    /// What happens to an event that failed permanently. See [`HandlerOptions::on_exhausted`].
     pub fn on_exhausted(self, then: OnExhausted) -> Self {
         self.options(move |options| options.on_exhausted = then)
     }
@@ -321,18 +321,18 @@ impl WorkerBuilder {
         self
     }
 
-    /// What becomes of an event that comes after its seq was skipped.
+    /// What happens to an event that comes after its seq was skipped.
     pub fn on_late(self, then: OnPassed) -> Self {
         self.options(move |options| options.on_late = then)
     }
 
-    /// What becomes of an event that was committed before, under an id that is not remembered. See
+    /// What happens to an event that was committed before, under an id that is not remembered. See
     /// [`HandlerOptions::on_stale`].
     pub fn on_stale(self, then: OnPassed) -> Self {
         self.options(move |options| options.on_stale = then)
     }
 
-    /// What becomes of an event whose id was committed under another seq. See [`HandlerOptions::on_repeat`].
+    /// What happens to an event whose id was committed under another seq. See [`HandlerOptions::on_repeat`].
     pub fn on_repeat(self, then: OnRepeat) -> Self {
         self.options(move |options| options.on_repeat = then)
     }

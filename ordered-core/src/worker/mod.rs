@@ -2,7 +2,7 @@
 //!
 //! The life of one event: a [`Delivery`](crate::transport::Delivery) is decoded and given to the
 //! [engine](crate::protocol::engine). The engine acquires the event's key, runs the handler when it is the event's turn,
-//! and saves what became of it; only then the delivery is acknowledged. An event that comes too early is held in the
+//! and saves what happened to it; only then the delivery is acknowledged. An event that comes too early is held in the
 //! mailbox of its key, and so is one whose key another worker owns. The engine decides all this without I/O; everything
 //! around it only carries its requests, runs and settlements.
 

@@ -109,6 +109,12 @@ pub enum Occurrence<'a> {
         /// The event.
         event: Place<'a>,
     },
+    /// It was committed so long ago that its id is not remembered, and it was [made to come again](crate::transport::REWOUND) on
+    /// purpose; it is dropped.
+    Rewound {
+        /// The event.
+        event: Place<'a>,
+    },
     /// It came after its seq was passed over; it is dead-lettered or dropped.
     Late {
         /// The event.

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
-use crate::explain::{moment, span};
 use crate::handler::OnPassed;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
 use crate::protocol::{Arrival, WorkerId, last_seq_text};
+use crate::readable::{moment, span};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.
@@ -125,6 +125,7 @@ impl Outlet {
             Disposition::DeadLettered => Outcome::DeadLettered,
             Disposition::Duplicate => Outcome::Duplicate,
             Disposition::Superseded => Outcome::Superseded,
+            Disposition::Rewound => Outcome::Rewound,
             Disposition::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
             Disposition::Stale => {
                 let text = format!(
@@ -193,6 +194,7 @@ impl Outlet {
             }
             EventChange::Duplicate => Occurrence::Duplicate { event },
             EventChange::Stale => Occurrence::Stale { event },
+            EventChange::Rewound => Occurrence::Rewound { event },
             EventChange::Late => Occurrence::Late { event },
             EventChange::Superseded => Occurrence::Superseded { event },
             EventChange::Conflict(recorded) => Occurrence::Conflict {

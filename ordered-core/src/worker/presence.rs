@@ -7,8 +7,8 @@ use std::time::Duration;
 use tracing::{debug, error, warn};
 
 use crate::clock::wall_clock;
-use crate::explain::moment;
 use crate::protocol::{Millis, WorkerId};
+use crate::readable::moment;
 use crate::store::{Group, OtherGroup, Others, Present, Store};
 
 /// How often a process notes itself. What is seen is told after two or three of these.

@@ -12,8 +12,8 @@ use tracing::warn;
 use super::conflicts::{Conflicts, Suspicion};
 use super::twins::Twins;
 use crate::event::{EventId, Key};
-use crate::explain::span;
 use crate::handler::{Context, HandlerOptions};
+use crate::readable::span;
 
 /// A handler that keeps its thread for so long in one step has not been written for an async runtime.
 const BLOCKED_AFTER: Duration = Duration::from_secs(1);

@@ -27,7 +27,7 @@ pub(crate) struct Scribe {
 pub(crate) enum Act {
     Succeed,
     Fail,
-    FailForGood,
+    FailPermanently,
     /// Fails, and says after which time it is to be tried again.
     FailFor(Duration),
     /// Fails permanently, at length.
@@ -68,7 +68,7 @@ impl Handler for Scribe {
             Act::Succeed => {}
             Act::Fail => return Err(HandlerError::transient("no luck")),
             Act::FailFor(wait) => return Err(HandlerError::transient("busy").retry_after(wait)),
-            Act::FailForGood => return Err(HandlerError::permanent("never")),
+            Act::FailPermanently => return Err(HandlerError::permanent("never")),
             Act::Rant => return Err(HandlerError::permanent("never ".repeat(100_000))),
             Act::Panic => panic!("oh no"),
             Act::Hang => std::future::pending().await,

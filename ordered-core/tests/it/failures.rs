@@ -71,7 +71,7 @@ async fn a_key_is_halted_when_its_attempts_are_used_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permanent_failure_halts_at_once() {
-    let world = World::new(Faults::default()).script(|_| Act::FailForGood);
+    let world = World::new(Faults::default()).script(|_| Act::FailPermanently);
     world.publish(1, 3).await;
     let worker = world.start("w1", |worker| worker);
     world

@@ -11,7 +11,7 @@ use crate::bench::{Act, World, event};
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_panics_ends_neither_the_worker_nor_a_run() {
     let world = World::new(Faults::default()).script(|context| match context.seq().get() {
-        4 => Act::FailForGood,
+        4 => Act::FailPermanently,
         _ => Act::Succeed,
     });
     world.publish(3, 5).await;
@@ -54,7 +54,7 @@ async fn a_key_cannot_forge_a_line_of_the_log() {
     let _here = tracing::subscriber::set_default(subscriber);
     let world = World::new(Faults::default()).script(|context| match context.seq().get() {
         2 if context.attempt() == 1 => Act::Fail,
-        3 => Act::FailForGood,
+        3 => Act::FailPermanently,
         _ => Act::Succeed,
     });
     let key = "k\nFORGED";

@@ -62,7 +62,7 @@ async fn every_line_about_an_event_names_group_key_seq_and_id() {
     let guard = lines.taken_down();
     let world = World::new(Faults::default()).script(|context| {
         match (context.key().as_str(), context.seq().get()) {
-            ("k0", 2) => Act::FailForGood,
+            ("k0", 2) => Act::FailPermanently,
             ("k1", 1) if context.attempt() == 1 => Act::Fail,
             _ => Act::Succeed,
         }

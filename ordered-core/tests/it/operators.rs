@@ -19,7 +19,7 @@ fn poisoned() -> (World, Arc<AtomicBool>) {
     let world = World::new(Faults::default()).script(move |context| {
         let poison = context.key().as_str() == "k0" && context.seq().get() == 2;
         if poison && !seen.load(Ordering::SeqCst) {
-            Act::FailForGood
+            Act::FailPermanently
         } else {
             Act::Succeed
         }

@@ -130,7 +130,7 @@ async fn many_keys_run_as_they_arrive_on_several_workers_though_handlers_fail() 
 async fn operators_see_and_do_what_they_see_and_do_in_any_order() {
     let world = World::new(Faults::default()).script(|context| {
         if context.event_id().as_str() == "k0-2" {
-            Act::FailForGood
+            Act::FailPermanently
         } else {
             Act::Succeed
         }

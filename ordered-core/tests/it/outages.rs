@@ -8,8 +8,8 @@ use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::handler::{Backoff, OnPassed, OnRepeat};
 use ordered_core::protocol::Verb;
 use ordered_core::store::Group;
-use ordered_core::transport::{Faults, Publish, ReasonKind};
-use ordered_core::worker::WorkerBuilder;
+use ordered_core::transport::{Faults, Publish, REWOUND, ReasonKind};
+use ordered_core::worker::{Occurrence, WorkerBuilder};
 use tokio::time::Instant;
 
 use crate::bench::{Act, World, event};
@@ -153,7 +153,7 @@ async fn an_event_runs_only_as_what_it_is() {
     let runs = AtomicUsize::new(0);
     let world =
         World::new(Faults::default()).script(move |_| match runs.fetch_add(1, Ordering::Relaxed) {
-            0 => Act::FailForGood,
+            0 => Act::FailPermanently,
             _ => Act::Succeed,
         });
     world.publish(1, 2).await;
@@ -198,6 +198,40 @@ async fn a_stale_event_is_dead_lettered_or_dropped_as_the_group_says() {
         let stale = dead.iter().filter(|(_, why)| why.kind == ReasonKind::Stale);
         assert_eq!((dead.len(), stale.count()), (letters, letters));
     }
+}
+
+/// Somebody has set the broker back: what is stale by that is neither a dead letter nor a warning, and counted apart.
+#[tokio::test(start_paused = true)]
+async fn a_stale_event_that_was_made_to_come_again_is_dropped_and_counted_apart() {
+    let world = World::new(Faults::default());
+    world.publish(1, 2).await;
+    let rewound = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&rewound);
+    let worker = world.start("w1", |worker| {
+        let worker = worker.dedup_ttl(Duration::from_secs(10));
+        worker.observe(move |occurrence| {
+            if matches!(occurrence, Occurrence::Rewound { .. }) {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    world.until("handled", |world| world.handled() == 2).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let again = |seq| {
+        let mut again = event("k0", seq);
+        let header = (REWOUND.to_owned(), "true".to_owned());
+        again.headers.extend([header]);
+        again
+    };
+    // The third has not run yet, whatever is said of it.
+    let events = [again(1), again(2), again(3)].to_vec();
+    world.broker.publish(events).await.unwrap();
+    world
+        .until("settled", |world| world.broker.backlog() == 0)
+        .await;
+    worker.stop().await;
+    assert_eq!((world.handled(), rewound.load(Ordering::Relaxed)), (3, 2));
+    assert_eq!(world.broker.dead_letters(), []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ struct Scripted {
     blocked: Arc<Mutex<Option<String>>>,
 }
 
-/// What becomes of an event in the attempt with this number, from 1.
+/// What happens to an event in the attempt with this number, from 1.
 type Fate = dyn Fn(usize, &str) -> Result<(), TransportError> + Send + Sync;
 
 impl Scripted {

@@ -23,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use ordered_core::publish;
 use ordered_core::worker::{Health, HealthReport, METRICS, MetricKind};
 
 pub use self::server::MetricsServer;
@@ -67,7 +68,8 @@ pub enum PrometheusError {
 /// Never: a histogram of the worker has buckets.
 #[must_use]
 pub fn builder() -> PrometheusBuilder {
-    let histograms = METRICS.iter().filter_map(|metric| match metric.kind {
+    let all = METRICS.iter().chain(publish::METRICS);
+    let histograms = all.filter_map(|metric| match metric.kind {
         MetricKind::Histogram { buckets } => Some((metric.name, buckets)),
         _ => None,
     });

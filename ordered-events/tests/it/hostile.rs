@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hostile_input::{check, json, mutated, text};
 use ordered_events::core::handler::DynHandler;
 use ordered_events::{Envelope, EventId, Handler, Seq, ordered_handler};
-use ordered_testkit::hostile::{check, json, mutated, text};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::Deserialize;

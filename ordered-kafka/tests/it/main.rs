@@ -8,6 +8,7 @@ mod publisher_suite;
 mod publishing;
 mod rebalance;
 mod redrive;
+mod rewind;
 mod start;
 mod suite;
 mod support;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ordered_core::transport::{Publish, Transport};
 use ordered_testkit::proxy::Proxy;
-use ordered_testkit::publisher_suite::{PublisherFixture, checks};
+use ordered_testkit::publisher_suite::{
+    Cuts, HoldsUp, PublisherFixture, Refuses, Restarts, checks,
+};
 use ordered_testkit::server::KafkaServer;
 use tokio::sync::Mutex;
 
@@ -22,7 +24,9 @@ impl PublisherFixture for Topic {
     async fn consumer(&self) -> Arc<dyn Transport> {
         Arc::new(self.connect().await.unwrap())
     }
+}
 
+impl Refuses for Topic {
     fn refused_body(&self) -> Vec<u8> {
         vec![b'x'; MAX_RECORD + 1]
     }
@@ -53,17 +57,23 @@ impl PublisherFixture for Own<'_> {
     async fn consumer(&self) -> Arc<dyn Transport> {
         PublisherFixture::consumer(&self.topic).await
     }
+}
 
+impl Restarts for Own<'_> {
     async fn restart(&self) {
         let mut server = self.server.lock().await;
         server.kill();
         server.start_again().await.unwrap();
     }
+}
 
+impl Cuts for Own<'_> {
     fn cut(&self) {
         self.proxy.cut();
     }
+}
 
+impl HoldsUp for Own<'_> {
     async fn hold_up(&self) {
         self.server.lock().await.pause();
     }

@@ -2,21 +2,42 @@
 
 use std::time::Duration;
 
-use ordered_core::transport::{Intake, Transport, TransportErrorKind};
+use ordered_core::event::Envelope;
+use ordered_core::transport::{Intake, Publish, Transport, TransportErrorKind};
 use ordered_kafka::{Kafka, KafkaBuilder};
-use ordered_testkit::server::KafkaServer;
-use ordered_testkit::unique;
+use ordered_testkit::server::{KafkaOperation, KafkaResource, KafkaServer};
+use ordered_testkit::{eventually_within, unique};
+use tokio::time::timeout;
 
 use crate::support::logs::Logs;
 use crate::support::{Consumer, Topic};
 
 const INTAKE: Intake = Intake { max_unsettled: 10 };
+const SOON: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(60);
 
 async fn fails(builder: KafkaBuilder) -> String {
     let kafka = builder.answer_within(Duration::from_secs(5)).await.unwrap();
     let error = kafka.start(INTAKE).await.unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Fatal, "{error}");
     error.to_string()
+}
+
+/// It reads, and ends with an error that has these words: perhaps not at once, for a broker hears late of the rights that it gives.
+async fn reading_fails(connect: impl Fn() -> KafkaBuilder, words: &[&str]) {
+    eventually_within(LONG, "it is told what is missing", async || {
+        let kafka = connect().answer_within(SOON).await.unwrap();
+        if kafka.start(INTAKE).await.is_err() {
+            return false;
+        }
+        let failed = timeout(SOON, kafka.receive(1)).await;
+        let Ok(Err(error)) = failed else {
+            return false;
+        };
+        let error = error.to_string();
+        words.iter().all(|word| error.contains(word))
+    })
+    .await;
 }
 
 #[track_caller]
@@ -84,6 +105,14 @@ async fn who_may_not_is_told_what_to_allow() {
     assert!(!error.contains("wrong-secret"), "{error}");
     let error = fails(connect("nobody:r-secret")).await;
     assert_says(&error, &["refuses the user \"nobody\""]);
+    // The broker knows PLAIN alone.
+    #[cfg(feature = "tls")]
+    {
+        let scram = "security=sasl_plaintext&mechanism=SCRAM-SHA-256";
+        let url = format!("kafka://reader:r-secret@{address}?{scram}");
+        let error = fails(Kafka::connect(url).topic("orders")).await;
+        assert_says(&error, &["does not know this `mechanism`", "PLAIN"]);
+    }
     // The first user makes the topic, which the second may not even see.
     let topic = Topic::on_with_user(&server, "admin", "a-secret").await;
     let error = fails(connect("reader:r-secret").topic(&topic)).await;
@@ -91,6 +120,34 @@ async fn who_may_not_is_told_what_to_allow() {
     let kafka = connect("admin:a-secret").topic(&topic).await.unwrap();
     kafka.start(INTAKE).await.unwrap();
     kafka.close().await.unwrap();
+    // Each right that it is given shows the next one that is missing.
+    let reader = || connect("reader:r-secret").topic(&topic);
+    let may = async |operation, on| server.allow("reader", operation, on).await.unwrap();
+    may(KafkaOperation::Describe, KafkaResource::Topic(&topic)).await;
+    let missing = ["no right to be in the group", &topic, "READ", "?group="];
+    reading_fails(reader, &missing).await;
+    may(KafkaOperation::Read, KafkaResource::Group(&topic)).await;
+    let missing = ["no right to read the topic", &topic, "READ and DESCRIBE"];
+    reading_fails(reader, &missing).await;
+    may(KafkaOperation::Read, KafkaResource::Topic(&topic)).await;
+    let publisher = connect("admin:a-secret").topic(&topic).publisher();
+    let publisher = publisher.await.unwrap();
+    publisher.publish(vec![Envelope::new("one")]).await.unwrap();
+    let logs = Logs::everywhere();
+    eventually_within(LONG, "the reader reads", async || {
+        let consumer = Consumer::start(reader(), 10).await;
+        let read = timeout(SOON, consumer.0.receive(1)).await;
+        let read = read.is_ok_and(|read| read.is_ok());
+        let _ = consumer.0.close().await;
+        read
+    })
+    .await;
+    // It does without what it keeps of how far it was.
+    let told = logs.lines(&[
+        "no right to this group of Kafka",
+        &format!("{topic}.settled"),
+    ]);
+    assert!(!told.is_empty());
     // A client that says nothing of itself.
     let plain = Kafka::connect(format!("kafka://{address}")).topic(&topic);
     assert_says(

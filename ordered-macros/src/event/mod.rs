@@ -48,7 +48,7 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
 
 #[cfg(test)]
 mod tests {
-    use ordered_testkit::hostile::{check, mutated_text};
+    use hostile_input::{check, mutated_text};
 
     use super::*;
 

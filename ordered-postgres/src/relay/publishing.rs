@@ -10,7 +10,7 @@ use super::row::OutboxRow;
 /// How many keys that lag are gone on with at a time.
 pub(super) const KEYS_AT_A_TIME: usize = 8;
 
-/// What became of an attempt to publish rows.
+/// What happened to an attempt to publish rows.
 #[derive(Debug)]
 pub(super) enum Attempt {
     /// The broker has confirmed all.
@@ -42,7 +42,7 @@ pub(super) async fn publish(
     let mut outcomes = publisher.send(&events).await;
     let missing = || {
         Err(TransportError::unavailable(
-            "the transport has not said what became of an event",
+            "the transport has not said what happened to an event",
         ))
     };
     outcomes.resize_with(rows.len(), missing);

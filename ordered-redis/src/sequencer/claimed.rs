@@ -82,7 +82,7 @@ impl Claimed {
         self.generation
     }
 
-    /// What became of an event that was sent.
+    /// What happened to an event that was sent.
     pub(super) fn ended(&mut self, key: &Key, generation: u64, seq: u64, is_confirmed: bool) {
         let held = self.keys.get_mut(key);
         let Some(held) = held.filter(|held| held.generation == generation) else {

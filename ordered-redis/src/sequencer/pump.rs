@@ -19,7 +19,7 @@ const MEASURE: Duration = Duration::from_secs(5);
 /// How many keys are settled in one step.
 const KEYS_A_STEP: usize = 256;
 
-/// What became of an event: its key, of which generation, its seq.
+/// What happened to an event: its key, of which generation, its seq.
 type Ended = (Key, u64, u64, Result<(), NotPublished>);
 
 /// The task that publishes what is kept.

@@ -218,7 +218,7 @@ impl Seen {
     }
 }
 
-/// What became of the mailboxes, by the place of the request among acquisitions and saves.
+/// What happened to the mailboxes, by the place of the request among acquisitions and saves.
 struct BoxAnswers(Vec<(usize, BoxAnswer)>);
 
 impl BoxAnswers {

@@ -1,10 +1,10 @@
 //! Replies that no script of ours gives: an error that says so, never a panic, never an endless loop.
 
+use hostile_input::{check, text};
 use ordered_core::protocol::{Fence, Policy, WorkerId};
 use ordered_core::store::Group;
 use ordered_core::store::{Acquire, AcquireMode, Change, Request, Save, Slot};
 use ordered_core::{event, store};
-use ordered_testkit::hostile::{check, text};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -33,7 +33,7 @@ pub(super) mod code {
     pub(crate) const OTHER_GENERATIONS: u64 = 3;
 }
 
-/// What became of a save: bits, or a number above them.
+/// What happened to a save: bits, or a number above them.
 pub(super) mod status {
     pub(crate) const RELEASED: u64 = 1;
     pub(crate) const WANTED: u64 = 2;
@@ -43,7 +43,7 @@ pub(super) mod status {
     pub(crate) const FULL: u64 = 16;
 }
 
-/// What became of a put, where it is a number.
+/// What happened to a put, where it is a number.
 pub(super) mod put {
     pub(crate) const STORED: u64 = 0;
     pub(crate) const KNOWN: u64 = 1;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use hostile_input::TEXTS;
 use ordered_core::protocol::Policy;
 use ordered_core::store::Group;
 use ordered_core::store::{Inspect, ListingChange, Save};
 use ordered_redis::RedisStore;
-use ordered_testkit::hostile::TEXTS;
 use ordered_testkit::server::RedisServer;
 
 use crate::support::*;

@@ -11,7 +11,7 @@ use crate::scribe::Scribe;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One event that cannot be read and one that can.
-async fn puts_aside(queue: &Queue) {
+async fn what_cannot_be_read_is_a_dead_letter(queue: &Queue) {
     let scribe = Scribe::default();
     let worker = scribe
         .start(queue, &MemoryStore::new(), |worker| worker.id("w1"))
@@ -43,14 +43,14 @@ async fn puts_aside(queue: &Queue) {
 
 #[tokio::test]
 async fn dead_letters_go_to_a_queue_that_is_made_for_them() {
-    puts_aside(&Queue::standard("10").await).await;
-    puts_aside(&Queue::fifo("10").await).await;
+    what_cannot_be_read_is_a_dead_letter(&Queue::standard("10").await).await;
+    what_cannot_be_read_is_a_dead_letter(&Queue::fifo("10").await).await;
 }
 
 #[tokio::test]
 async fn dead_letters_go_to_the_target_of_the_redrive_policy() {
-    puts_aside(&Queue::with_redrive("10", "50", "").await).await;
-    puts_aside(&Queue::with_redrive("10", "50", ".fifo").await).await;
+    what_cannot_be_read_is_a_dead_letter(&Queue::with_redrive("10", "50", "").await).await;
+    what_cannot_be_read_is_a_dead_letter(&Queue::with_redrive("10", "50", ".fifo").await).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use ordered_core::transport::{Publish, Transport};
 use ordered_sqs::{Sqs, SqsBuilder};
 use ordered_testkit::proxy::Proxy;
-use ordered_testkit::publisher_suite::{PublisherFixture, checks};
+use ordered_testkit::publisher_suite::{
+    Cuts, HoldsUp, PublisherFixture, Refuses, Restarts, checks,
+};
 use ordered_testkit::server::SqsServer;
 use ordered_testkit::unique;
 use tokio::sync::Mutex;
@@ -30,19 +32,22 @@ impl PublisherFixture for Queue {
         self.name.ends_with(".fifo")
     }
 
-    fn most_events(&self) -> usize {
+    fn most_held(&self) -> usize {
         MOST
     }
+}
 
+impl Refuses for Queue {
     fn refused_body(&self) -> Vec<u8> {
         vec![b'x'; (1 << 20) + 1]
     }
 }
 
-/// A FIFO queue on a server that may be broken, and is reached through a proxy.
+/// A FIFO queue on a server that may be broken, and that is published to through a proxy.
 struct Own<'a> {
     server: &'a Mutex<SqsServer>,
     proxy: &'a Proxy,
+    /// Without the proxy.
     url: String,
 }
 
@@ -52,8 +57,7 @@ impl<'a> Own<'a> {
         let running = server.lock().await;
         let attributes = [("VisibilityTimeout", VISIBILITY)];
         running.create_queue(&name, &attributes).await.unwrap();
-        let (port, instead) = (running.port().to_string(), proxy.port().to_string());
-        let url = running.url(&name).replace(&port, &instead);
+        let url = running.url(&name);
         drop(running);
         Self { server, proxy, url }
     }
@@ -61,32 +65,43 @@ impl<'a> Own<'a> {
     fn connect(&self) -> SqsBuilder {
         Sqs::connect(&self.url).wait(Duration::from_secs(1))
     }
+
+    async fn through_the_proxy(&self) -> SqsBuilder {
+        let port = self.server.lock().await.port().to_string();
+        Sqs::connect(self.url.replace(&port, &self.proxy.port().to_string()))
+    }
 }
 
 impl PublisherFixture for Own<'_> {
     async fn transport(&self) -> Arc<dyn Publish> {
-        Arc::new(self.connect().publisher().await.unwrap())
+        Arc::new(self.through_the_proxy().await.publisher().await.unwrap())
     }
 
     async fn consumer(&self) -> Arc<dyn Transport> {
         Arc::new(self.connect().await.unwrap())
     }
 
-    fn most_events(&self) -> usize {
+    fn most_held(&self) -> usize {
         MOST
     }
+}
 
+impl Restarts for Own<'_> {
     /// In order: one that is killed forgets its queues.
     async fn restart(&self) {
         let mut server = self.server.lock().await;
         server.stop().await.unwrap();
         server.start_again().await.unwrap();
     }
+}
 
+impl Cuts for Own<'_> {
     fn cut(&self) {
         self.proxy.cut();
     }
+}
 
+impl HoldsUp for Own<'_> {
     async fn hold_up(&self) {
         self.server.lock().await.pause();
     }

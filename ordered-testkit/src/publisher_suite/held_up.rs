@@ -1,23 +1,23 @@
 use std::time::Duration;
 
-use super::PublisherFixture;
+use super::HoldsUp;
 use super::load::{Load, Run, all_confirmed, builder, event};
-use super::queue::Content;
+use super::queue::Queue;
 use crate::eventually_within;
 
-/// A broker that takes nothing holds the application up, which can see it; when it takes events again all go on, in
-/// order.
-pub async fn is_held_up_by_a_broker_that_takes_nothing(fixture: &impl PublisherFixture) {
+/// A broker that takes nothing holds the application up, which can see it; when it takes events again all go on, in order.
+pub async fn is_held_up_by_a_broker_that_takes_nothing(fixture: &impl HoldsUp) {
     const ROOM: usize = 100;
-    let load = Load::of(fixture);
-    let publisher = builder(fixture).await.max_in_flight(ROOM);
+    let load = Load::asked();
+    let queue = Queue::of(fixture, load).await;
+    let publisher = builder(fixture, load).await.max_in_flight(ROOM);
     let publisher = publisher.build().expect("the settings are good");
     let [before, meanwhile] = load.parts();
     let counts = [&before, &meanwhile].map(|numbers| numbers.clone().count() * load.keys);
-    let run = Run::start_with(&publisher, load.keys, before);
+    let run = Run::start_with(&publisher, &queue, before);
     all_confirmed(&run.ended().await, counts[0]);
     fixture.hold_up().await;
-    let run = Run::start_with(&publisher, load.keys, meanwhile);
+    let run = Run::start_with(&publisher, &queue, meanwhile);
     let patience = Duration::from_secs(60);
     eventually_within(
         patience,
@@ -36,7 +36,7 @@ pub async fn is_held_up_by_a_broker_that_takes_nothing(fixture: &impl PublisherF
     fixture.let_go().await;
     all_confirmed(&run.ended().await, counts[1]);
     assert_eq!(publisher.status().held_up, None);
-    let content = Content::read(fixture, load).await;
+    let content = queue.content(fixture).await;
     println!("{} events, {} came twice", load.total(), content.repeats());
     if fixture.keeps_order() {
         content.is_in_order();

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::PublisherFixture;
+use super::queue::Queue;
 use crate::eventually_within;
 
 /// How many events a check publishes, and over how many keys.
@@ -18,15 +19,16 @@ pub(super) struct Load {
     pub(super) of_each: usize,
 }
 
-/// How long a check waits for what must happen.
-pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a check waits for what must happen, and so much longer for each event.
+const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE_FOR_AN_EVENT: Duration = Duration::from_millis(10);
 const EVENTS: usize = 2_000;
 
 impl Load {
-    pub(super) fn of(fixture: &impl PublisherFixture) -> Self {
+    pub(super) fn asked() -> Self {
         let asked = std::env::var("ORDERED_PUBLISH_EVENTS").ok();
         let asked = asked.map(|text| text.parse().expect("ORDERED_PUBLISH_EVENTS is a number"));
-        let events: usize = asked.unwrap_or(EVENTS).min(fixture.most_events());
+        let events: usize = asked.unwrap_or(EVENTS);
         let keys = if events > 20_000 { 500 } else { 50 };
         Self {
             keys,
@@ -43,6 +45,11 @@ impl Load {
     pub(super) fn total(self) -> usize {
         self.keys * self.of_each
     }
+
+    pub(super) fn patience(self) -> Duration {
+        let events = u32::try_from(self.total()).unwrap_or(u32::MAX);
+        PATIENCE + PATIENCE_FOR_AN_EVENT * events
+    }
 }
 
 /// The event of a key with a number; its body is both.
@@ -54,15 +61,16 @@ pub(super) fn event(key: usize, number: usize) -> Outgoing {
 }
 
 /// Settings under which a check sees in seconds what takes minutes otherwise.
-pub(super) async fn builder(fixture: &impl PublisherFixture) -> PublisherBuilder {
+pub(super) async fn builder(fixture: &impl PublisherFixture, load: Load) -> PublisherBuilder {
     Publisher::builder(fixture.transport().await)
         .backoff(Duration::from_millis(20), Duration::from_millis(500))
         .attempt_timeout(Duration::from_secs(5))
-        .give_up_after(PATIENCE)
+        .give_up_after(load.patience())
 }
 
 /// Publishing that is under way.
 pub(super) struct Run {
+    load: Load,
     confirmed: Arc<AtomicUsize>,
     task: JoinHandle<Vec<Outcome>>,
 }
@@ -75,21 +83,25 @@ pub(super) struct Outcome {
 }
 
 impl Run {
-    pub(super) fn start(publisher: &Publisher, load: Load) -> Self {
-        Self::start_with(publisher, load.keys, 1..=load.of_each)
+    /// All events of the load of this queue.
+    pub(super) fn start(publisher: &Publisher, queue: &Queue) -> Self {
+        Self::start_with(publisher, queue, 1..=queue.load.of_each)
     }
 
-    /// The events with these numbers of so many keys.
+    /// The events with these numbers of all keys.
     pub(super) fn start_with(
         publisher: &Publisher,
-        keys: usize,
+        queue: &Queue,
         numbers: RangeInclusive<usize>,
     ) -> Self {
         let (receipts, mut received) = mpsc::unbounded_channel();
-        let feeding = publisher.clone();
+        let (feeding, load, room) = (publisher.clone(), queue.load, queue.room());
         tokio::spawn(async move {
             for number in numbers {
-                for key in 0..keys {
+                for key in 0..load.keys {
+                    if let Some(room) = &room {
+                        room.acquire().await.expect("it is open").forget();
+                    }
                     let receipt = feeding.enqueue(event(key, number)).await;
                     let receipt = receipt.expect("the publisher is open");
                     // Whoever waits for them has failed otherwise.
@@ -112,19 +124,24 @@ impl Run {
             }
             outcomes
         });
-        Self { confirmed, task }
+        Self {
+            load,
+            confirmed,
+            task,
+        }
     }
 
     /// Waits until so many are confirmed or reported.
     pub(super) async fn reached(&self, count: usize) {
-        eventually_within(PATIENCE, "so many are published", async || {
+        let patience = self.load.patience();
+        eventually_within(patience, "so many are published", async || {
             self.confirmed.load(Ordering::Relaxed) >= count
         })
         .await;
     }
 
     pub(super) async fn ended(self) -> Vec<Outcome> {
-        let ended = tokio::time::timeout(PATIENCE, self.task).await;
+        let ended = tokio::time::timeout(self.load.patience(), self.task).await;
         ended.expect("it ends").expect("it does not panic")
     }
 }

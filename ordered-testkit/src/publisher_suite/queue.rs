@@ -1,28 +1,74 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Intake, Settlement};
+use ordered_core::transport::{Fate, Intake, Settlement, Transport};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::PublisherFixture;
-use super::load::{Load, PATIENCE};
+use super::load::Load;
 
 /// How long the queue is watched for what must not be in it.
 const WATCH: Duration = Duration::from_millis(500);
+
+/// The queue of a check. One that may not hold all of the load is read from the beginning on.
+pub(super) struct Queue {
+    pub(super) load: Load,
+    meanwhile: Option<Meanwhile>,
+}
+
+/// A queue that is read while events are published.
+struct Meanwhile {
+    /// A permit for each event that it may hold beside those that are there.
+    room: Arc<Semaphore>,
+    content: JoinHandle<Content>,
+}
+
+impl Queue {
+    pub(super) async fn of(fixture: &impl PublisherFixture, load: Load) -> Self {
+        let most = fixture.most_held();
+        let mut meanwhile = None;
+        if load.total() > most {
+            let room = Arc::new(Semaphore::new(most));
+            let reading = Content::read(consumer(fixture).await, load, Some(Arc::clone(&room)));
+            let content = tokio::spawn(reading);
+            meanwhile = Some(Meanwhile { room, content });
+        }
+        Self { load, meanwhile }
+    }
+
+    pub(super) fn room(&self) -> Option<Arc<Semaphore>> {
+        let meanwhile = self.meanwhile.as_ref()?;
+        Some(Arc::clone(&meanwhile.room))
+    }
+
+    /// All that was in it, once each event of the load has come.
+    pub(super) async fn content(self, fixture: &impl PublisherFixture) -> Content {
+        match self.meanwhile {
+            Some(meanwhile) => meanwhile.content.await.expect("it reads to the end"),
+            None => Content::read(consumer(fixture).await, self.load, None).await,
+        }
+    }
+}
+
+async fn consumer(fixture: &impl PublisherFixture) -> Arc<dyn Transport> {
+    let consumer = fixture.consumer().await;
+    let max_unsettled = 1_000;
+    let started = consumer.start(Intake { max_unsettled }).await;
+    started.expect("a consumer starts");
+    consumer
+}
 
 /// What is in a queue: of each key the numbers, in the order in which they came.
 pub(super) struct Content(HashMap<usize, Vec<usize>>);
 
 impl Content {
     /// Reads the queue until each event of the load has come, and then for a while what else there is.
-    pub(super) async fn read(fixture: &impl PublisherFixture, load: Load) -> Self {
-        let consumer = fixture.consumer().await;
-        let intake = Intake {
-            max_unsettled: 1_000,
-        };
-        consumer.start(intake).await.expect("a consumer starts");
+    async fn read(consumer: Arc<dyn Transport>, load: Load, room: Option<Arc<Semaphore>>) -> Self {
         let mut content = Self(HashMap::new());
-        let (mut missing, mut patience) = (load.total(), PATIENCE);
+        let (mut missing, mut patience) = (load.total(), load.patience());
         loop {
             if missing == 0 {
                 patience = WATCH;
@@ -35,6 +81,9 @@ impl Content {
             for delivery in received {
                 if content.add(&delivery.envelope.body) {
                     missing -= 1;
+                    if let Some(room) = &room {
+                        room.add_permits(1);
+                    }
                 }
                 settlements.push(Settlement {
                     token: delivery.token,
@@ -42,7 +91,10 @@ impl Content {
                 });
             }
             let settled = consumer.settle(settlements).await;
-            settled.expect("they are acknowledged");
+            // Meanwhile the broker may be in trouble: then they come again.
+            if room.is_none() {
+                settled.expect("they are acknowledged");
+            }
         }
         consumer.close().await.expect("it closes");
         assert_eq!(missing, 0, "confirmed events that are not in the queue");

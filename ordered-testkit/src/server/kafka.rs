@@ -78,6 +78,28 @@ pub struct KafkaServer {
     tls: Option<Port>,
 }
 
+/// What a user of a [`KafkaServer`] may do, by its number in Kafka's protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KafkaOperation {
+    /// Read records, or be the member of a group.
+    Read = 3,
+    /// Write records.
+    Write = 4,
+    /// See that it is there.
+    Describe = 8,
+}
+
+/// On what a user of a [`KafkaServer`] may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KafkaResource<'a> {
+    /// The topic of this name.
+    Topic(&'a str),
+    /// The group of this name.
+    Group(&'a str),
+}
+
 /// Settings of a [`KafkaServer`].
 #[derive(Debug, Clone, Default)]
 #[must_use]
@@ -159,6 +181,37 @@ impl KafkaServer {
             command: format!("CreateTopics {topic}"),
             output: error.to_string(),
         })
+    }
+
+    /// Lets a user do something, on a broker that [asks for one](KafkaBuilder::user). The broker may hear of it a moment later.
+    ///
+    /// # Errors
+    /// When the broker has no users, or refuses.
+    pub async fn allow(
+        &self,
+        user: &str,
+        operation: KafkaOperation,
+        on: KafkaResource<'_>,
+    ) -> Result<(), ServerError> {
+        let failed = |output: String| ServerError::Command {
+            command: format!("CreateAcls {user} {operation:?} {on:?}"),
+            output,
+        };
+        let Some((admin, password)) = self.users.first() else {
+            return Err(failed("the broker has no users".into()));
+        };
+        let (resource, name) = match on {
+            KafkaResource::Topic(name) => (2, name),
+            KafkaResource::Group(name) => (3, name),
+        };
+        let right = wire::Right {
+            user,
+            resource,
+            name,
+            operation: operation as u8,
+        };
+        let allowed = wire::allow(self.port(), (admin, password), &right).await;
+        allowed.map_err(|error| failed(error.to_string()))
     }
 
     /// Changes a setting, from the next start on.
@@ -325,7 +378,7 @@ impl KafkaServer {
             .to_vec()
     }
 
-    /// The first user may do everything, and is the broker's own; the others have no rights.
+    /// The first user may do everything, and is the broker's own; the others have the rights that they are given.
     fn sasl(&self) -> Vec<(String, String)> {
         let Some((user, password)) = self.users.first() else {
             return Vec::new();
@@ -363,7 +416,8 @@ impl KafkaBuilder {
         self
     }
 
-    /// It asks for a user and a password, over SASL without TLS. The first user may do everything, the others nothing.
+    /// It asks for a user and a password, over SASL without TLS. The first user may do everything, the others what they are
+    /// [allowed](KafkaServer::allow).
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.users.push((name.into(), password.into()));
         self

@@ -27,7 +27,8 @@ mod watchdog;
 
 pub use certificates::{AUTHORITY, AUTHORITY_FILE};
 pub use error::ServerError;
-pub use kafka::{KafkaBuilder, KafkaServer};
+pub use kafka::{KafkaBuilder, KafkaOperation, KafkaResource, KafkaServer};
+pub use port::Port;
 pub use postgres::{PostgresBuilder, PostgresServer};
 pub use rabbit::{RabbitBuilder, RabbitServer};
 pub use redis::{RedisBuilder, RedisSentinels, RedisSentinelsBuilder, RedisServer};

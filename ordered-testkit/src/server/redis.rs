@@ -18,6 +18,8 @@ pub use sentinels::{RedisSentinels, RedisSentinelsBuilder};
 
 const INSTALL: &str = "apt-get install redis-server";
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So far above its port a node of a cluster listens for the others.
+const CLUSTER_BUS: u16 = 10_000;
 
 /// A Redis server of the test's own.
 #[derive(Debug)]
@@ -163,9 +165,16 @@ impl RedisBuilder {
         if let Some(port) = &tls_port {
             self = self.setting("tls-port", port.number().to_string());
         }
+        let is_node =
+            |(name, value): &(String, String)| name == "cluster-enabled" && value == "yes";
+        let port = if self.settings.iter().any(is_node) {
+            Port::claim_with(CLUSTER_BUS)?
+        } else {
+            Port::claim()?
+        };
         let mut server = RedisServer {
             process: ServerProcess::new("redis")?,
-            port: Port::claim()?,
+            port,
             tls_port,
             settings: self.settings,
         };

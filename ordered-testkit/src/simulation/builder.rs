@@ -35,7 +35,7 @@ pub struct Summary {
     /// How many times a handler was started.
     pub started: u64,
     /// How many events were dead-lettered by the store, because their attempts were used up.
-    pub put_aside: u64,
+    pub dead_lettered: u64,
     /// How many times a key was moved past events that had not come.
     pub skipped: u64,
     /// How many deliveries came after that.
@@ -127,7 +127,7 @@ impl Simulation {
                 match line.what {
                     What::Committed { .. } => summary.committed += 1,
                     What::Started { .. } => summary.started += 1,
-                    What::PutAside { .. } => summary.put_aside += 1,
+                    What::DeadLetteredInStore { .. } => summary.dead_lettered += 1,
                     What::Skipped { .. } => summary.skipped += 1,
                     What::Late { .. } => summary.late += 1,
                     _ => {}

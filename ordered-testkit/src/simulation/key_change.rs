@@ -88,7 +88,7 @@ impl KeyChange<'_> {
         while seq <= is {
             if let Some(letter) = self.after.dead.get(&(epoch, seq)) {
                 let note = DeadNote::decode(&letter.note);
-                self.recorder.write(What::PutAside {
+                self.recorder.write(What::DeadLetteredInStore {
                     event: self.event(seq, letter.id.as_str()),
                     reason: note.map_or_else(String::new, |note| note.error),
                 });

@@ -143,7 +143,7 @@ impl FaultyStore {
         });
     }
 
-    /// What becomes of each request: all is answered, unless a connection breaks in the middle.
+    /// What happens to each request: all is answered, unless a connection breaks in the middle.
     fn parts(&self, requests: usize) -> Vec<Part> {
         if !self.recorder.chance(self.recorder.faults().lost_replies) {
             return vec![Part::Answered; requests];

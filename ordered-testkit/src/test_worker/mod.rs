@@ -1,4 +1,4 @@
-//! A whole worker in a test: events go in, and what became of them comes out.
+//! A whole worker in a test: events go in, and what happened to them comes out.
 
 mod idle;
 mod report;

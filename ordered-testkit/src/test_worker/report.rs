@@ -2,7 +2,7 @@ use ordered_core::event::Envelope;
 use ordered_core::protocol::KeyView;
 use ordered_core::transport::Reason;
 
-/// What became of the events of a [`TestWorker`](super::TestWorker), over all its runs.
+/// What happened to the events of a [`TestWorker`](super::TestWorker), over all its runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestReport {
     handled: Vec<(String, u64)>,

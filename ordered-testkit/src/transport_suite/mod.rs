@@ -116,7 +116,7 @@ macro_rules! transport_suite {
             keeps_published_at
             // settle
             settles_in_any_order
-            acknowledges_for_good
+            acknowledges_permanently
             settles_nothing_for_an_unknown_token
             settles_a_token_once
             settles_an_empty_list

@@ -30,7 +30,7 @@ pub async fn settles_in_any_order(fixture: &impl TransportFixture) {
 }
 
 /// What was acknowledged does not come to the next consumer, however soon after it the first one closes.
-pub async fn acknowledges_for_good(fixture: &impl TransportFixture) {
+pub async fn acknowledges_permanently(fixture: &impl TransportFixture) {
     publish(fixture, numbered(50)).await;
     let consumer = Consumer::start(fixture, 50).await;
     let deliveries = consumer.take(50).await;

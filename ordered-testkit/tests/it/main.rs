@@ -1,7 +1,6 @@
 //! The testkit itself.
 
 mod documents;
-mod history;
 mod memory_publisher;
 mod memory_transport;
 mod proxy;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use ordered_core::publish::Outgoing;
 use ordered_core::transport::{MemoryBroker, Publish, Transport, TransportError};
-use ordered_testkit::publisher_suite::{PublisherFixture, checks};
+use ordered_testkit::publisher_suite::{Cuts, PublisherFixture, checks};
 
 struct Memory(MemoryBroker);
 
@@ -64,7 +64,9 @@ impl PublisherFixture for MoodyMemory {
     async fn consumer(&self) -> Arc<dyn Transport> {
         Arc::new(self.0.consumer())
     }
+}
 
+impl Cuts for MoodyMemory {
     fn cut(&self) {}
 }
 

@@ -1,8 +1,10 @@
+use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
 use ordered_testkit::server::{
-    KafkaServer, PostgresServer, RabbitServer, RedisServer, ServerError, SqsServer,
+    KafkaServer, Port, PostgresServer, RabbitServer, RedisServer, ServerError, SqsServer,
 };
 use ordered_testkit::{eventually, unique};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -225,4 +227,14 @@ async fn a_setting_that_kafka_refuses_is_an_error_with_its_words() {
     let builder = KafkaServer::builder().setting("num.io.threads", "nonsense");
     let error = builder.start().await.unwrap_err();
     assert!(error.to_string().contains("num.io.threads"), "{error}");
+}
+
+#[test]
+fn a_claimed_port_is_nobody_elses_and_can_be_listened_on() {
+    let ports: Vec<Port> = (0..50).map(|_| Port::claim().unwrap()).collect();
+    let numbers: BTreeSet<u16> = ports.iter().map(Port::number).collect();
+    assert_eq!(numbers.len(), ports.len());
+    for number in numbers {
+        TcpListener::bind(("127.0.0.1", number)).unwrap();
+    }
 }

@@ -7,7 +7,7 @@ use ordered_core::handler::{Context, Decoded, Handler, HandlerError, HandlerOpti
 use ordered_testkit::simulation::{App, Faults, Simulation, Summary};
 
 mod ahead;
-mod aside;
+mod dead_letters;
 mod drawn;
 mod planted;
 mod shallow;

@@ -1,5 +1,5 @@
 use super::scene::NOON;
-use crate::explain::words::{exactly, grouped, moment, printable, ranges, shell_word, size, span};
+use crate::readable::{exactly, grouped, moment, printable, ranges, shell_word, size, span};
 use std::time::Duration;
 
 #[test]

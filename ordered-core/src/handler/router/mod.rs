@@ -67,7 +67,7 @@ struct Route {
     handler: Arc<dyn DynHandler>,
 }
 
-/// What becomes of an event that no handler of a [`Router`] handles.
+/// What happens to an event that no handler of a [`Router`] handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Unhandled {
@@ -172,7 +172,7 @@ impl Router {
         self
     }
 
-    /// What becomes of events that no handler handles. Default: their keys halt.
+    /// What happens to events that no handler handles. Default: their keys halt.
     #[must_use]
     pub fn unhandled(mut self, then: Unhandled) -> Self {
         self.unhandled = then;
@@ -243,7 +243,7 @@ impl Router {
         places.of_sns(envelope)
     }
 
-    /// What becomes of an event that nobody handles.
+    /// What happens to an event that nobody handles.
     fn nobody(&self, of_type: Option<&str>) -> Result<(), HandlerError> {
         let what = || match of_type {
             Some(of_type) => {

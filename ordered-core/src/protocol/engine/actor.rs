@@ -319,6 +319,10 @@ impl<D> Actor<D> {
                 shared.observe(&self.key, &event, EventChange::Duplicate);
                 self.settle(shared, event, Disposition::Duplicate);
             }
+            Some(Placement::Stale) if event.is_rewound() => {
+                shared.observe(&self.key, &event, EventChange::Rewound);
+                self.settle(shared, event, Disposition::Rewound);
+            }
             Some(Placement::Stale) => {
                 shared.observe(&self.key, &event, EventChange::Stale);
                 self.settle(shared, event, Disposition::Stale);

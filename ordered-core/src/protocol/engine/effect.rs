@@ -79,6 +79,8 @@ pub enum Disposition {
     Duplicate,
     /// Its seq was committed so long ago that its id is not remembered.
     Stale,
+    /// It is stale, and it was made to come again on purpose.
+    Rewound,
     /// Its seq was skipped.
     Late,
     /// Its version is older than the head of its key.
@@ -111,6 +113,8 @@ pub enum EventChange {
     Duplicate,
     /// It is stale.
     Stale,
+    /// It is stale, and it was made to come again on purpose.
+    Rewound,
     /// It is late.
     Late,
     /// Its version is older than the head of its key.
@@ -261,6 +265,6 @@ pub struct RunError {
     pub permanent: bool,
     /// How long to wait before the next attempt.
     pub wait: Duration,
-    /// What becomes of the event once it has failed permanently, in place of what the group's rules say.
+    /// What happens to the event once it has failed permanently, in place of what the group's rules say.
     pub on_exhausted: Option<OnExhausted>,
 }

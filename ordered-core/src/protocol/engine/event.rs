@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::event::{Envelope, EventId};
 use crate::protocol::Millis;
 use crate::protocol::{Arrival, Stamp, Subject};
-use crate::transport::Token;
+use crate::transport::{REWOUND, Token};
 
 /// An event that the worker has in memory. `D` is what the worker keeps beside it, such as the event as the handler reads
 /// it.
@@ -118,6 +118,11 @@ impl<D> Event<D> {
     /// Whether it belongs to this epoch, the present one of its key.
     pub(super) fn is_of(&self, epoch: u64) -> bool {
         self.is_stored() || self.epoch.is_none_or(|own| own == epoch)
+    }
+
+    /// Whether it was made to come again on purpose.
+    pub(super) fn is_rewound(&self) -> bool {
+        self.envelope.headers.contains_key(REWOUND)
     }
 
     pub(super) fn subject(&self) -> Subject<'_> {

@@ -33,7 +33,7 @@ impl<'a, D> Iterator for RunEvents<'a, D> {
 
 impl<D> ExactSizeIterator for RunEvents<'_, D> {}
 
-/// What became of an event that was added.
+/// What happened to an event that was added.
 pub(super) enum Added<D> {
     /// It has its place.
     New,

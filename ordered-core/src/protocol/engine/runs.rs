@@ -1,4 +1,4 @@
-//! When the handler runs, and what becomes of a run.
+//! When the handler runs, and what happens to a run.
 
 use std::collections::HashSet;
 use std::time::Duration;

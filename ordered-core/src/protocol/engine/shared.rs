@@ -21,13 +21,13 @@ pub struct Rules {
     pub batch: u32,
     /// How many events of a key may be done and not committed while the next one runs.
     pub commit_window: u32,
-    /// What becomes of an event that failed permanently.
+    /// What happens to an event that failed permanently.
     pub on_exhausted: OnExhausted,
-    /// What becomes of an event that comes after its seq was skipped.
+    /// What happens to an event that comes after its seq was skipped.
     pub on_late: OnPassed,
-    /// What becomes of an event that was committed under an id that is not remembered, if it was.
+    /// What happens to an event that was committed under an id that is not remembered, if it was.
     pub on_stale: OnPassed,
-    /// What becomes of an event whose id was committed under another seq.
+    /// What happens to an event whose id was committed under another seq.
     pub on_repeat: OnRepeat,
     /// The longest wait between attempts that the worker keeps the key for.
     pub own_backoff: Duration,

@@ -121,7 +121,7 @@ impl Mailbox {
         }
     }
 
-    /// Carries out the changes in order, and says what became of each put. Where a quota has no room for one of them,
+    /// Carries out the changes in order, and says what happened to each put. Where a quota has no room for one of them,
     /// the changes before it were carried out: the caller drops this mailbox.
     pub(super) fn change(
         &mut self,

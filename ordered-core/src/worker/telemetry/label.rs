@@ -15,7 +15,7 @@ macro_rules! label {
 }
 
 label! {
-    /// What became of a delivery. Each delivery that a worker takes from its transport ends in exactly one of these, and
+    /// What happened to a delivery. Each delivery that a worker takes from its transport ends in exactly one of these, and
     /// is counted there when the worker has decided it. If the broker does not hear of it, it delivers the event again,
     /// and that is another delivery.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ label! {
         Duplicate = "duplicate",
         /// Its seq was committed so long ago that nothing is remembered of it; acknowledged.
         Stale = "stale",
+        /// It is stale, and it was made to come again on purpose; acknowledged.
+        Rewound = "rewound",
         /// Another event has its seq; dead-lettered with the broker.
         Conflict = "conflict",
         /// It came after its seq was passed over; dead-lettered with the broker, or acknowledged where that was chosen.
@@ -61,7 +63,7 @@ impl Outcome {
 }
 
 label! {
-    /// What happens to an event besides what becomes of its delivery: an event that was held has no delivery any more.
+    /// What happens to an event besides what happens to its delivery: an event that was held has no delivery any more.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(super) enum Step {
         Started = "started",

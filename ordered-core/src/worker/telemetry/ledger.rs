@@ -38,7 +38,7 @@ impl Ledger {
         self.received.increment(deliveries);
     }
 
-    /// This became of so many.
+    /// So many had this outcome.
     pub(in crate::worker) fn settled(&self, outcome: Outcome, deliveries: u64) {
         if deliveries > 0 {
             self.open.fetch_sub(deliveries, Ordering::Relaxed);

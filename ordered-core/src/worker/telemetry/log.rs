@@ -3,7 +3,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, trace, warn};
 
 use crate::event::Key;
-use crate::explain::span;
+use crate::readable::span;
 use crate::worker::Occurrence;
 
 // Keys and ids are recorded as texts, which subscribers escape: whoever publishes cannot forge a line of the log.
@@ -79,6 +79,9 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
         }
         Occurrence::Stale { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
+        }
+        Occurrence::Rewound { event } => {
+            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was read again on purpose: its seq is committed");
         }
         Occurrence::Superseded { event } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped a version that is superseded");

@@ -232,7 +232,7 @@ fn seconds(since: Millis, now: Millis) -> f64 {
     Duration::from_millis(now.saturating_sub(since)).as_secs_f64()
 }
 
-/// The step that an occurrence is. What becomes of a delivery is counted where it is settled.
+/// The step that an occurrence is. What happens to a delivery is counted where it is settled.
 fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
     match occurrence {
         Occurrence::Started { .. } => Some(Step::Started),
@@ -250,6 +250,7 @@ fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
         | Occurrence::Deferred { .. }
         | Occurrence::Duplicate { .. }
         | Occurrence::Stale { .. }
+        | Occurrence::Rewound { .. }
         | Occurrence::Late { .. }
         | Occurrence::Superseded { .. }
         | Occurrence::Controlled { .. }

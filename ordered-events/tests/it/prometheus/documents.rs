@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ordered_events::core::publish;
 use ordered_events::core::worker::{METRICS, Metric, MetricKind};
 
 const RULES: &str = include_str!("../../../../docs/prometheus-rules.yml");
@@ -36,8 +37,13 @@ fn mentions(text: &str) -> Vec<Mention<'_>> {
     found
 }
 
+/// Those of workers and those of publishers.
+fn all() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(publish::METRICS)
+}
+
 fn metric(name: &str) -> Option<&'static Metric> {
-    METRICS.iter().find(|metric| match metric.kind {
+    all().find(|metric| match metric.kind {
         MetricKind::Histogram { .. } => ["_bucket", "_sum", "_count"]
             .iter()
             .any(|part| name.strip_suffix(part) == Some(metric.name)),
@@ -113,7 +119,7 @@ fn the_dashboard_shows_every_metric() {
         .filter_map(|mention| metric(mention.name))
         .map(|metric| metric.name)
         .collect();
-    let all: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    let all: BTreeSet<&str> = all().map(|metric| metric.name).collect();
     assert_eq!(shown, all);
 }
 

@@ -1,7 +1,15 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
+use ordered_core::transport::{
+    Delivery, Intake, MemoryTransport, Settlement, TransportError, TransportStatus,
+};
 use ordered_events::prometheus::{Prometheus, PrometheusError};
-use ordered_events::{MemoryBroker, MemoryStore, Worker};
+use ordered_events::{App, MemoryBroker, MemoryStore, Transport, Worker};
+use ordered_testkit::server::Port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -37,7 +45,7 @@ async fn the_page_is_served_on_loopback_with_the_text_that_says_what_is_what() {
         "{answer}"
     );
     for line in [
-        "# HELP ordered_deliveries_total Deliveries by what became of them.",
+        "# HELP ordered_deliveries_total Deliveries by their outcomes.",
         "# TYPE ordered_deliveries_total counter",
         "# TYPE ordered_unsettled gauge",
         "# TYPE ordered_handler_seconds histogram",
@@ -120,6 +128,98 @@ async fn probes_are_answered_with_what_the_watched_workers_do() {
         assert!(ended.starts_with("HTTP/1.1 503"), "{ended}");
         assert!(ended.contains("it has ended"), "{ended}");
     }
+}
+
+/// A transport whose broker can be said to be unavailable.
+struct Shaky {
+    inner: MemoryTransport,
+    is_down: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Transport for Shaky {
+    fn status(&self) -> TransportStatus {
+        if !self.is_down.load(Ordering::Relaxed) {
+            return self.inner.status();
+        }
+        TransportStatus::Unavailable {
+            lasts: Duration::from_secs(7),
+            error: "no route".into(),
+        }
+    }
+
+    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+        self.inner.start(intake).await
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
+        self.inner.receive(max).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), TransportError> {
+        self.inner.settle(settlements).await
+    }
+
+    async fn close(&self) -> Result<(), TransportError> {
+        self.inner.close().await
+    }
+}
+
+#[tokio::test]
+async fn an_app_serves_how_all_of_its_workers_are() {
+    let port = Port::claim().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], port.number()));
+    let groups = ["orders", "payments"].map(ordered_testkit::unique);
+    let is_down = Arc::new(AtomicBool::new(false));
+    let payments = Shaky {
+        inner: MemoryBroker::new().consumer(),
+        is_down: Arc::clone(&is_down),
+    };
+    let app = App::new()
+        .store(MemoryStore::new())
+        .handler(MemoryBroker::new().consumer(), Load::new(&groups[0]))
+        .handler(payments, Load::new(&groups[1]))
+        .metrics(prometheus().clone(), address);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(app.run_until(async {
+        let _ = stopped.await;
+    }));
+    let asked = async |path: &str| ask(address, "GET", path).await.unwrap_or_default();
+    let names_both = |page: &str, before: &str| {
+        let named = |group: &String| page.contains(&format!("{before}{group}"));
+        groups.iter().all(named)
+    };
+    ordered_testkit::eventually("both consume", async || {
+        asked("/ready").await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+    for path in ["/ready", "/live"] {
+        let page = asked(path).await;
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        assert!(names_both(&page, "group "), "{page}");
+    }
+    let page = asked("/metrics").await;
+    let metric = "ordered_deliveries_total{group=\"";
+    assert!(names_both(&page, metric), "{page}");
+    // One of them is enough for the process not to be ready.
+    is_down.store(true, Ordering::Relaxed);
+    ordered_testkit::eventually("it is not ready", async || {
+        let page = asked("/ready").await;
+        page.starts_with("HTTP/1.1 503") && page.contains("no route")
+    })
+    .await;
+    assert!(asked("/live").await.starts_with("HTTP/1.1 200"));
+    is_down.store(false, Ordering::Relaxed);
+    ordered_testkit::eventually("it is ready again", async || {
+        asked("/ready").await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+    drop(stop);
+    running.await.unwrap().unwrap();
+    ordered_testkit::eventually("nobody serves the port", async || {
+        ask(address, "GET", "/live").await.is_err()
+    })
+    .await;
 }
 
 #[tokio::test]

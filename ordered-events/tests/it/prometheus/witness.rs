@@ -29,6 +29,7 @@ impl Tally {
             Occurrence::Deferred { .. } => "seen deferred",
             Occurrence::Duplicate { .. } => "seen duplicate",
             Occurrence::Stale { .. } => "seen stale",
+            Occurrence::Rewound { .. } => "seen rewound",
             Occurrence::Late { .. } => "seen late",
             Occurrence::Superseded { .. } => "seen superseded",
             Occurrence::Controlled { .. } => "seen control",
@@ -83,7 +84,7 @@ impl Watched {
     }
 
     /// A message that was settled permanently before was delivered again, because the broker did not get to know of it.
-    fn settle_for_good(&self, token: Token) {
+    fn settle_permanently(&self, token: Token) {
         let number = self.out.lock().unwrap().remove(&token);
         if let Some(number) = number
             && !self.settled.0.lock().unwrap().insert(number)
@@ -118,12 +119,12 @@ impl Transport for Watched {
         for Settlement { token, fate } in &settlements {
             match fate {
                 Fate::Ack => {
-                    self.settle_for_good(*token);
+                    self.settle_permanently(*token);
                     self.tally.add("acked", 1);
                 }
                 Fate::Defer(_) => self.tally.add("deferred", 1),
                 Fate::DeadLetter(reason) => {
-                    self.settle_for_good(*token);
+                    self.settle_permanently(*token);
                     self.tally.add(format!("dead {}", reason.kind.as_str()), 1)
                 }
             }

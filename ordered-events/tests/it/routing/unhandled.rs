@@ -1,4 +1,4 @@
-//! What becomes of an event that no handler handles.
+//! What happens to an event that no handler handles.
 
 use std::time::Duration;
 

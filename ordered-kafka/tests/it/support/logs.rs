@@ -1,10 +1,17 @@
 //! What is logged on the thread of a test, and by the threads that it starts.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
-use tracing::Level;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
+
+/// What all threads log that listen to nothing of their own.
+static EVERYWHERE: LazyLock<Logs> = LazyLock::new(|| {
+    let logs = Logs::default();
+    tracing::subscriber::set_global_default(logs.subscriber()).expect("nobody else has set one");
+    logs
+});
 
 /// The lines that were logged.
 #[derive(Clone, Default)]
@@ -14,12 +21,28 @@ impl Logs {
     /// Listens to what this thread logs from now on, as long as the guard lives.
     pub(crate) fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
         let logs = Self::default();
-        let subscriber = tracing_subscriber::fmt()
+        let guard = tracing::subscriber::set_default(logs.subscriber());
+        (logs, guard)
+    }
+
+    /// Listens to what all threads log from the first call on. Other tests log there, too.
+    pub(crate) fn everywhere() -> &'static Self {
+        &EVERYWHERE
+    }
+
+    fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
+        tracing_subscriber::fmt()
             .with_max_level(Level::INFO)
             .with_ansi(false)
-            .with_writer(logs.clone())
-            .finish();
-        (logs, tracing::subscriber::set_default(subscriber))
+            .with_writer(self.clone())
+            .finish()
+    }
+
+    /// The lines with all of these words.
+    pub(crate) fn lines(&self, words: &[&str]) -> Vec<String> {
+        let text = self.text();
+        let has_all = |line: &&str| words.iter().all(|word| line.contains(word));
+        text.lines().filter(has_all).map(str::to_owned).collect()
     }
 
     pub(crate) fn text(&self) -> String {

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ordered_core::event::Envelope;
 use ordered_core::transport::Publish;
@@ -9,7 +9,7 @@ use ordered_testkit::transport_suite::DeadLetter;
 use ordered_testkit::{eventually, unique};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
@@ -139,7 +139,15 @@ impl Topic {
         for partition in metadata.topics()[0].partitions() {
             list.add_partition(&self.name, partition.id());
         }
-        let committed = consumer.committed_offsets(list, ANSWER).unwrap();
+        let deadline = Instant::now() + ANSWER;
+        let committed = loop {
+            match consumer.committed_offsets(list.clone(), ANSWER) {
+                Ok(committed) => break committed,
+                // A new broker has not loaded its groups yet.
+                Err(error) if Instant::now() > deadline => panic!("{error}"),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
         let elements = committed.elements();
         let offsets = elements
             .iter()
@@ -148,6 +156,23 @@ impl Topic {
                 _ => None,
             });
         offsets.collect()
+    }
+
+    /// Sets offsets of a group, as `kafka-consumer-groups.sh --reset-offsets` does: nobody may be in it.
+    pub(crate) fn set_offsets(&self, group: &str, offsets: impl IntoIterator<Item = (i32, i64)>) {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            let offset = Offset::Offset(offset);
+            list.add_partition_offset(&self.name, partition, offset)
+                .unwrap();
+        }
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+    }
+
+    /// The group in which it is kept how far the group of the topic's name was.
+    pub(crate) fn settled_group(&self) -> String {
+        format!("{}.settled", self.name)
     }
 
     /// All that the group has committed, over all partitions.

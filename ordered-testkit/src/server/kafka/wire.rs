@@ -10,6 +10,13 @@ const METADATA: (i16, i16) = (3, 1);
 const API_VERSIONS: (i16, i16) = (18, 0);
 /// The last version before the one with fields of a variable length.
 const CREATE_TOPICS: (i16, i16) = (19, 4);
+const SASL_HANDSHAKE: (i16, i16) = (17, 1);
+const SASL_AUTHENTICATE: (i16, i16) = (36, 1);
+const CREATE_ACLS: (i16, i16) = (30, 1);
+/// A name is meant as it is, and not as a beginning.
+const LITERAL: u8 = 3;
+/// And not forbidden.
+const ALLOW: u8 = 3;
 /// By which an answer is known to be that of the request.
 const NUMBER: i32 = 7;
 const PATIENCE_MILLIS: i32 = 30_000;
@@ -77,7 +84,60 @@ fn error_of(answer: &[u8], topic: &str) -> Option<(i16, String)> {
     Some((code, text.into_owned()))
 }
 
-async fn exchange(port: u16, (api, version): (i16, i16), body: &[u8]) -> io::Result<Vec<u8>> {
+/// Says who is there, and lets a user do something. On a listener that asks for a name and a password, without TLS.
+pub(super) async fn allow(
+    port: u16,
+    (admin, password): (&str, &str),
+    right: &Right<'_>,
+) -> io::Result<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let mut body = Vec::new();
+    put_text(&mut body, "PLAIN")?;
+    no_error(&over(&mut stream, SASL_HANDSHAKE, &body).await?)?;
+    let secret = format!("\0{admin}\0{password}");
+    let mut body = Vec::new();
+    put_count(&mut body, secret.len())?;
+    body.extend(secret.as_bytes());
+    no_error(&over(&mut stream, SASL_AUTHENTICATE, &body).await?)?;
+    let mut body = Vec::new();
+    put_count(&mut body, 1)?;
+    body.push(right.resource);
+    put_text(&mut body, right.name)?;
+    body.push(LITERAL);
+    put_text(&mut body, &format!("User:{}", right.user))?;
+    put_text(&mut body, "*")?;
+    body.push(right.operation);
+    body.push(ALLOW);
+    let answer = over(&mut stream, CREATE_ACLS, &body).await?;
+    // Behind a time and a count.
+    no_error(answer.get(8..).unwrap_or_default())
+}
+
+/// What a user may do, in the numbers of the protocol.
+pub(super) struct Right<'a> {
+    pub(super) user: &'a str,
+    pub(super) resource: u8,
+    pub(super) name: &'a str,
+    pub(super) operation: u8,
+}
+
+fn no_error(answer: &[u8]) -> io::Result<()> {
+    match answer.get(..2) {
+        Some([0, 0]) => Ok(()),
+        _ => Err(io::Error::other(format!("it answered {answer:?}"))),
+    }
+}
+
+async fn exchange(port: u16, api: (i16, i16), body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    over(&mut stream, api, body).await
+}
+
+async fn over(
+    stream: &mut TcpStream,
+    (api, version): (i16, i16),
+    body: &[u8],
+) -> io::Result<Vec<u8>> {
     let mut request = Vec::new();
     request.extend(api.to_be_bytes());
     request.extend(version.to_be_bytes());
@@ -85,7 +145,6 @@ async fn exchange(port: u16, (api, version): (i16, i16), body: &[u8]) -> io::Res
     // The client has no name.
     request.extend((-1_i16).to_be_bytes());
     request.extend(body);
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let mut framed = Vec::with_capacity(request.len() + 4);
     put_count(&mut framed, request.len())?;
     framed.extend(request);

@@ -14,7 +14,7 @@ use ordered_core::store::{
 use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
 use ordered_testkit::simulation::{App, Failure, Faults, Simulation};
 
-use super::aside::{failing, hasty, impatient};
+use super::dead_letters::{failing, hasty, impatient};
 use super::{keeper, stream};
 
 /// What the store is made to do wrong.

@@ -223,6 +223,7 @@ impl<D: Default> Actor<D> {
             (Disposition::Postponed, Some(failure)) if !failure.saved => retrying(failure),
             (Disposition::Duplicate, _) => EventChange::Duplicate,
             (Disposition::Stale, _) => EventChange::Stale,
+            (Disposition::Rewound, _) => EventChange::Rewound,
             (Disposition::Late, _) => EventChange::Late,
             (Disposition::Superseded, _) => EventChange::Superseded,
             (Disposition::Conflict(recorded), _) => EventChange::Conflict(recorded.clone()),

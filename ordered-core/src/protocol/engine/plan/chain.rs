@@ -4,7 +4,7 @@ use crate::protocol::engine::event::Event;
 use crate::protocol::engine::queue::Queue;
 use crate::protocol::{Arrival, KeyState, Order};
 
-/// What becomes of the events of a key that have not begun: those that follow one another from the head on stay in memory.
+/// What happens to the events of a key that have not begun: those that follow one another from the head on stay in memory.
 pub(super) struct Chain {
     /// The seqs of those that go to the mailbox, in order.
     pub(super) goes: Vec<u64>,

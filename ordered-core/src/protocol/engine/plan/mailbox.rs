@@ -45,7 +45,9 @@ impl<D> Actor<D> {
                     transition.dead_letter_held(seq, DeadCause::Late, error);
                     Disposition::Late
                 }
-                Placement::Stale if rules.on_stale == OnPassed::DeadLetter => {
+                Placement::Stale
+                    if rules.on_stale == OnPassed::DeadLetter && !event.is_rewound() =>
+                {
                     let error = "its seq was committed before, under an id that is not remembered";
                     transition.dead_letter_held(seq, DeadCause::Stale, error);
                     Disposition::Stale
@@ -59,6 +61,7 @@ impl<D> Actor<D> {
                     transition.remove_held(seq);
                     match other {
                         Placement::Late => Disposition::Late,
+                        Placement::Stale if event.is_rewound() => Disposition::Rewound,
                         Placement::Stale => Disposition::Stale,
                         Placement::Superseded => Disposition::Superseded,
                         _ => Disposition::Duplicate,

@@ -78,6 +78,10 @@ impl<D> Actor<D> {
                 Disposition::Late,
                 rules.on_late,
             ),
+            Placement::Stale if event.is_rewound() => {
+                transition.remove_waiting(slot);
+                return Leaving::As(Disposition::Rewound);
+            }
             Placement::Stale => (
                 DeadCause::Stale,
                 "its producer's event with this seq was done before, under an id that is not remembered",

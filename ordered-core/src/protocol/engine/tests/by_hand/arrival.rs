@@ -8,26 +8,6 @@ fn bench() -> Bench {
     Bench::with(|rules| rules.policy.order = Order::Arrival)
 }
 
-fn committed(said: &[Request]) -> Vec<String> {
-    let ids = said.iter().flat_map(|request| match request {
-        Request::Save(save) => save.remember.clone(),
-        Request::Acquire(_) => Vec::new(),
-    });
-    ids.map(|id| id.to_string()).collect()
-}
-
-/// Runs whatever there is to run, and says the ids in the order in which they were committed.
-fn run_ids(bench: &Bench, w: &mut Worker) -> Vec<String> {
-    let mut ids = Vec::new();
-    for _ in 0..40 {
-        ids.extend(committed(&bench.exchange(w)));
-        if w.begin().is_some() {
-            w.end(Ok(()));
-        }
-    }
-    ids
-}
-
 fn deliver(bench: &mut Bench, w: &mut Worker, id: &str) {
     bench.deliver_as(w, u64::MAX, id);
 }
@@ -37,17 +17,7 @@ fn an_event_costs_one_acquisition_and_one_save() {
     let mut bench = bench();
     let mut w = bench.worker("w");
     deliver(&mut bench, &mut w, "a");
-    assert!(matches!(bench.exchange(&mut w)[..], [Request::Acquire(_)]));
-    assert_eq!(bench.exchange(&mut w), []);
-    assert_eq!(w.begin(), Some((1, 1)));
-    w.end(Ok(()));
-    let said = bench.exchange(&mut w);
-    let [Request::Save(save)] = &said[..] else {
-        panic!("{said:?}");
-    };
-    assert!(save.release && save.remember.len() == 1 && save.changes.is_empty());
-    assert!(w.engine.take_requests(1, 1).0.is_empty() && w.engine.is_idle());
-    assert_eq!((bench.state().last_seq, bench.owner()), (1, None));
+    runs_at_the_least_cost(&bench, &mut w, 1);
 }
 
 #[test]
@@ -75,10 +45,9 @@ fn a_worker_that_does_not_own_the_key_posts_in_order() {
         deliver(&mut bench, &mut other, id);
     }
     bench.settle(&mut other);
-    let held: Vec<_> = other.settled().into_iter().map(|(_, what)| what).collect();
-    assert_eq!(held, [const { Disposition::Held }; 3]);
+    assert_eq!(other.dispositions(), [const { Disposition::Held }; 3]);
     owner.end(Ok(()));
-    assert_eq!(run_ids(&bench, &mut owner), ["a", "b", "c", "d"]);
+    assert_eq!(bench.run_ids(&mut owner), ["a", "b", "c", "d"]);
     assert_eq!((bench.held(), bench.owner()), (0, None));
 }
 
@@ -118,13 +87,12 @@ fn a_repetition_that_is_posted_is_known_and_one_that_comes_later_is_dropped_in_i
         deliver(&mut bench, &mut other, id);
     }
     bench.settle(&mut other);
-    let said: Vec<_> = other.settled().into_iter().map(|(_, what)| what).collect();
     assert_eq!(
-        said,
+        other.dispositions(),
         [Disposition::Held, Disposition::Duplicate, Disposition::Held]
     );
     owner.end(Ok(()));
-    let runs = run_ids(&bench, &mut owner);
+    let runs = bench.run_ids(&mut owner);
     assert_eq!(
         runs,
         ["a", "b", "a"],
@@ -165,7 +133,7 @@ fn what_failed_holds_up_what_arrived_after_it() {
     bench.clock.advance(1_000);
     bench.beat(&mut w);
     bench.claim_swept(&mut w);
-    assert_eq!(run_ids(&bench, &mut w), ["a", "b", "c", "d"]);
+    assert_eq!(bench.run_ids(&mut w), ["a", "b", "c", "d"]);
 }
 
 #[test]
@@ -198,7 +166,7 @@ fn what_was_posted_before_an_event_came_runs_before_it() {
     deliver(&mut bench, &mut owner, "c");
     bench.settle(&mut owner);
     owner.end(Ok(()));
-    assert_eq!(run_ids(&bench, &mut owner), ["a", "b", "c"]);
+    assert_eq!(bench.run_ids(&mut owner), ["a", "b", "c"]);
 }
 
 #[test]
@@ -226,7 +194,7 @@ fn what_has_no_room_in_memory_is_numbered_and_held_while_an_event_runs() {
         "a, which runs, is stored before the others"
     );
     w.end(Ok(()));
-    assert_eq!(run_ids(&bench, &mut w), ["a", "b", "c", "d"]);
+    assert_eq!(bench.run_ids(&mut w), ["a", "b", "c", "d"]);
 }
 
 #[test]
@@ -245,7 +213,7 @@ fn a_takeover_goes_on_in_the_order_of_arrival() {
     bench.settle(&mut other);
     bench.die(dies, &mut [&mut other]);
     deliver(&mut bench, &mut other, "d");
-    assert_eq!(run_ids(&bench, &mut other), ["a", "b", "c", "d"]);
+    assert_eq!(bench.run_ids(&mut other), ["a", "b", "c", "d"]);
 }
 
 #[test]
@@ -265,7 +233,7 @@ fn a_lost_answer_changes_no_order() {
         // That of the save which moves what was posted.
         deliver(&mut bench, &mut owner, "d");
         bench.lose_answer(&mut owner, carried_out);
-        let mut runs = run_ids(&bench, &mut owner);
+        let mut runs = bench.run_ids(&mut owner);
         runs.retain(|id| id != "a");
         assert_eq!(runs, ["b", "c", "d"], "{carried_out}");
     }

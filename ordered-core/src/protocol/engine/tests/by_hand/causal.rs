@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::protocol::{GapPolicy, Obstacle, Order, Phase, Stamp, Transition, Verb};
 use crate::store::{Change, Slot};
+use crate::transport::REWOUND;
 
 /// An event by its id: its producer is the first letter, its seq what comes then, and what follows is what it knows of others:
 /// `b2 a1` is the second event of b, which knows the first of a.
@@ -39,46 +40,12 @@ fn deliver_as(bench: &mut Bench, w: &mut Worker, id: &str, place: &str) {
     });
 }
 
-fn committed(said: &[Request]) -> Vec<String> {
-    let ids = said.iter().flat_map(|request| match request {
-        Request::Save(save) => save.remember.clone(),
-        Request::Acquire(_) => Vec::new(),
-    });
-    ids.map(|id| id.to_string()).collect()
-}
-
-/// Runs whatever there is to run, and says the ids in the order in which they were committed.
-fn run_ids(bench: &Bench, w: &mut Worker) -> Vec<String> {
-    let mut ids = Vec::new();
-    for _ in 0..40 {
-        ids.extend(committed(&bench.exchange(w)));
-        if w.begin().is_some() {
-            w.end(Ok(()));
-        }
-    }
-    ids
-}
-
-fn dispositions(w: &mut Worker) -> Vec<Disposition> {
-    w.settled().into_iter().map(|(_, what)| what).collect()
-}
-
 #[test]
 fn an_event_costs_one_acquisition_and_one_save() {
     let mut bench = bench();
     let mut w = bench.worker("w");
     deliver(&mut bench, &mut w, "a1");
-    assert!(matches!(bench.exchange(&mut w)[..], [Request::Acquire(_)]));
-    assert_eq!(bench.exchange(&mut w), []);
-    assert_eq!(w.begin(), Some((1, 1)));
-    w.end(Ok(()));
-    let said = bench.exchange(&mut w);
-    let [Request::Save(save)] = &said[..] else {
-        panic!("{said:?}");
-    };
-    assert!(save.release && save.remember.len() == 1 && save.changes.is_empty());
-    assert!(w.engine.take_requests(1, 1).0.is_empty() && w.engine.is_idle());
-    assert_eq!((bench.state().last_seq, bench.owner()), (1, None));
+    runs_at_the_least_cost(&bench, &mut w, 1);
     assert_eq!(bench.state().producers.released("a"), 1);
 }
 
@@ -92,18 +59,18 @@ fn an_effect_waits_in_the_mailbox_for_its_cause() {
     let waits = w.says(
         |what| matches!(what, EventChange::Held(waiting) if waiting.why == Obstacle::Earlier),
     );
-    assert_eq!((waits, dispositions(&mut w)), (1, vec![Disposition::Held]));
+    assert_eq!((waits, w.dispositions()), (1, vec![Disposition::Held]));
     let state = bench.state();
     assert!(state.gap_since.is_some() && bench.owner().is_none());
     let missing = state.producers.missing();
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     assert_eq!(missing, ["events 1 to 2 of a"]);
     deliver(&mut bench, &mut w, "a1");
-    assert_eq!(run_ids(&bench, &mut w), ["a1"]);
+    assert_eq!(bench.run_ids(&mut w), ["a1"]);
     let missing = bench.state().producers.missing();
     assert_eq!(missing[0].to_string(), "event 2 of a");
     deliver(&mut bench, &mut w, "a2");
-    assert_eq!(run_ids(&bench, &mut w), ["a2", "b1 a2"]);
+    assert_eq!(bench.run_ids(&mut w), ["a2", "b1 a2"]);
     let state = bench.state();
     assert_eq!((state.gap_since, bench.held()), (None, 0));
     assert!(state.producers.missing().is_empty());
@@ -116,7 +83,7 @@ fn what_is_in_memory_together_runs_causes_first_and_then_by_the_names_of_the_pro
     for id in ["d1 a1 c1", "c1", "b1 a1", "a2 c1", "a1"] {
         deliver(&mut bench, &mut w, id);
     }
-    let ran = run_ids(&bench, &mut w);
+    let ran = bench.run_ids(&mut w);
     assert_eq!(ran, ["a1", "b1 a1", "c1", "a2 c1", "d1 a1 c1"]);
     assert_eq!(bench.held(), 0, "none had to wait in the mailbox");
 }
@@ -153,13 +120,13 @@ fn a_worker_that_does_not_own_the_key_posts_and_the_owner_sorts_it_in() {
         deliver(&mut bench, &mut other, id);
     }
     bench.settle(&mut other);
-    let said = dispositions(&mut other);
+    let said = other.dispositions();
     assert_eq!(
         said,
         [Disposition::Held, Disposition::Held, Disposition::Duplicate]
     );
     owner.end(Ok(()));
-    assert_eq!(run_ids(&bench, &mut owner), ["a1", "b1 a1", "c1 b1"]);
+    assert_eq!(bench.run_ids(&mut owner), ["a1", "b1 a1", "c1 b1"]);
     assert_eq!((bench.held(), bench.owner()), (0, None));
 }
 
@@ -170,10 +137,10 @@ fn repetitions_are_known_wherever_the_first_is() {
     // One that waits.
     deliver(&mut bench, &mut owner, "b1 a1");
     bench.settle(&mut owner);
-    assert_eq!(dispositions(&mut owner), [Disposition::Held]);
+    assert_eq!(owner.dispositions(), [Disposition::Held]);
     deliver(&mut bench, &mut owner, "b1 a1");
     bench.settle(&mut owner);
-    assert_eq!(dispositions(&mut owner), [Disposition::Duplicate]);
+    assert_eq!(owner.dispositions(), [Disposition::Duplicate]);
     // One that runs, here and elsewhere.
     deliver(&mut bench, &mut owner, "a1");
     bench.settle(&mut owner);
@@ -182,7 +149,7 @@ fn repetitions_are_known_wherever_the_first_is() {
     deliver(&mut bench, &mut other, "a1");
     bench.settle(&mut other);
     owner.end(Ok(()));
-    assert_eq!(run_ids(&bench, &mut owner), ["a1", "b1 a1"]);
+    assert_eq!(bench.run_ids(&mut owner), ["a1", "b1 a1"]);
     let starts = owner.says(|what| matches!(what, EventChange::Started { .. }));
     assert_eq!((starts, bench.held()), (2, 0));
     // One that was done.
@@ -191,10 +158,7 @@ fn repetitions_are_known_wherever_the_first_is() {
     }
     other.settled();
     assert_eq!(bench.run_all(&mut other), []);
-    assert_eq!(
-        dispositions(&mut other),
-        [const { Disposition::Duplicate }; 2]
-    );
+    assert_eq!(other.dispositions(), [const { Disposition::Duplicate }; 2]);
 }
 
 #[test]
@@ -207,22 +171,16 @@ fn two_events_with_one_place_are_in_conflict() {
     // With one that waits, with one in memory, and with one that was done.
     deliver_as(&mut bench, &mut w, "x", "b1 a1");
     bench.settle(&mut w);
-    assert!(matches!(
-        dispositions(&mut w)[..],
-        [Disposition::Conflict(_)]
-    ));
+    assert!(matches!(w.dispositions()[..], [Disposition::Conflict(_)]));
     deliver(&mut bench, &mut w, "a1");
     deliver_as(&mut bench, &mut w, "y", "a1");
     bench.settle(&mut w);
-    assert!(matches!(
-        dispositions(&mut w)[..],
-        [Disposition::Conflict(_)]
-    ));
-    assert_eq!(run_ids(&bench, &mut w), ["a1", "b1 a1"]);
+    assert!(matches!(w.dispositions()[..], [Disposition::Conflict(_)]));
+    assert_eq!(bench.run_ids(&mut w), ["a1", "b1 a1"]);
     w.settled();
     deliver_as(&mut bench, &mut w, "z", "a1");
     bench.settle(&mut w);
-    assert_eq!(dispositions(&mut w), [Disposition::Stale]);
+    assert_eq!(w.dispositions(), [Disposition::Stale]);
 }
 
 #[test]
@@ -236,10 +194,34 @@ fn a_conflict_that_was_posted_is_a_dead_letter() {
     deliver(&mut bench, &mut other, "a2");
     bench.settle(&mut other);
     owner.end(Ok(()));
-    assert_eq!(run_ids(&bench, &mut owner), ["a1", "a2"]);
+    assert_eq!(bench.run_ids(&mut owner), ["a1", "a2"]);
     let state = bench.state();
     assert_eq!(state.dead_letters().count(), 1);
     assert_eq!((bench.held(), bench.owner()), (0, None));
+}
+
+#[test]
+fn what_was_posted_and_is_stale_is_no_dead_letter_where_it_was_made_to_come_again() {
+    for (header, letters) in [(None, 1), (Some(REWOUND), 0)] {
+        let mut bench = bench();
+        let (mut owner, mut other) = (bench.worker("owner"), bench.worker("other"));
+        deliver(&mut bench, &mut owner, "a1");
+        assert_eq!(bench.run_ids(&mut owner), ["a1"]);
+        deliver(&mut bench, &mut owner, "a2");
+        bench.settle(&mut owner);
+        assert!(owner.begin().is_some());
+        bench.deliver_with(&mut other, u64::MAX, "forgotten", |event| {
+            event.stamp = Some(std::sync::Arc::new(stamp("a1")));
+            let header = header.map(|name| (name.to_owned(), String::new()));
+            event.envelope.headers.extend(header);
+        });
+        bench.settle(&mut other);
+        owner.end(Ok(()));
+        assert_eq!(bench.run_ids(&mut owner), ["a2"]);
+        assert_eq!(bench.state().dead_letters().count(), letters);
+        let rewound = owner.says(|what| *what == EventChange::Rewound);
+        assert_eq!((rewound, bench.held()), (1 - letters, 0));
+    }
 }
 
 #[test]
@@ -250,7 +232,7 @@ fn an_id_that_comes_back_under_another_count_moves_its_producer_on() {
     bench.run_all(&mut w);
     deliver_as(&mut bench, &mut w, "a1", "a2");
     deliver(&mut bench, &mut w, "a3");
-    let ran = run_ids(&bench, &mut w);
+    let ran = bench.run_ids(&mut w);
     assert_eq!(ran, ["a1", "a3"]);
     let starts = w.says(|what| matches!(what, EventChange::Started { .. }));
     assert_eq!(starts, 2, "a1 and a3");
@@ -273,7 +255,7 @@ fn what_failed_holds_up_its_effects_and_a_takeover_keeps_them_behind_it() {
     bench.settle(&mut other);
     bench.die(dies, &mut [&mut other]);
     deliver(&mut bench, &mut other, "c2 b1");
-    let ran = run_ids(&bench, &mut other);
+    let ran = bench.run_ids(&mut other);
     assert_eq!(ran, ["a1", "b1 a1", "c1 b1", "c2 b1"]);
     deliver(&mut bench, &mut other, "d1");
     bench.settle(&mut other);
@@ -285,7 +267,7 @@ fn what_failed_holds_up_its_effects_and_a_takeover_keeps_them_behind_it() {
     bench.clock.advance(1_000);
     bench.beat(&mut other);
     bench.claim_swept(&mut other);
-    assert_eq!(run_ids(&bench, &mut other), ["d1", "e1 d1"]);
+    assert_eq!(bench.run_ids(&mut other), ["d1", "e1 d1"]);
 }
 
 #[test]
@@ -328,7 +310,7 @@ fn a_lost_answer_changes_no_order() {
         // That of the save which takes in what was posted.
         deliver(&mut bench, &mut owner, "d1 c1");
         bench.lose_answer(&mut owner, carried_out);
-        ran.extend(run_ids(&bench, &mut owner));
+        ran.extend(bench.run_ids(&mut owner));
         ran.dedup();
         assert_eq!(ran, ["a1", "b1 a1", "c1 b1", "d1 c1"], "{carried_out}");
         assert_eq!(bench.held(), 0);
@@ -342,10 +324,10 @@ fn one_producer_too_many_halts_the_key_and_nothing_is_lost() {
     for id in ["a1", "b1"] {
         deliver(&mut bench, &mut w, id);
     }
-    assert_eq!(run_ids(&bench, &mut w), ["a1", "b1"]);
+    assert_eq!(bench.run_ids(&mut w), ["a1", "b1"]);
     deliver(&mut bench, &mut w, "c1");
     bench.settle(&mut w);
-    assert_eq!(dispositions(&mut w).last(), Some(&Disposition::Held));
+    assert_eq!(w.dispositions().last(), Some(&Disposition::Held));
     let state = bench.state();
     assert!(matches!(state.phase, Phase::Halted { .. }));
     let error = state.last_error.expect("it says why").error;
@@ -364,7 +346,7 @@ fn one_producer_too_many_halts_the_key_and_nothing_is_lost() {
     let mut w = bench.worker("w2");
     operate(&bench, &Verb::Retry);
     bench.claim_swept(&mut w);
-    assert_eq!(run_ids(&bench, &mut w), ["c1", "a2 c1"]);
+    assert_eq!(bench.run_ids(&mut w), ["c1", "a2 c1"]);
     assert_eq!(bench.held(), 0);
 }
 
@@ -416,18 +398,18 @@ fn an_operator_passes_over_what_is_missing() {
     for id in ["a1", "b3 a2", "b4 a2"] {
         deliver(&mut bench, &mut w, id);
     }
-    assert_eq!(run_ids(&bench, &mut w), ["a1"]);
+    assert_eq!(bench.run_ids(&mut w), ["a1"]);
     operate(&bench, &Verb::Skip { to: None });
     bench.claim_swept(&mut w);
-    assert_eq!(run_ids(&bench, &mut w), ["b3 a2", "b4 a2"]);
+    assert_eq!(bench.run_ids(&mut w), ["b3 a2", "b4 a2"]);
     w.settled();
     for id in ["a2", "b1", "a3"] {
         deliver(&mut bench, &mut w, id);
     }
     bench.settle(&mut w);
     let late = [Disposition::Late, Disposition::Late];
-    assert_eq!(dispositions(&mut w), late, "they come after their effects");
-    assert_eq!(run_ids(&bench, &mut w), ["a3"]);
+    assert_eq!(w.dispositions(), late, "they come after their effects");
+    assert_eq!(bench.run_ids(&mut w), ["a3"]);
 }
 
 #[test]
@@ -446,7 +428,7 @@ fn what_is_missing_too_long_is_passed_over_or_halts_the_key() {
         bench.clock.advance(2_000);
         bench.beat(&mut w);
         bench.claim_swept(&mut w);
-        let ran = run_ids(&bench, &mut w);
+        let ran = bench.run_ids(&mut w);
         if matches!(on_gap, GapPolicy::Skip { .. }) {
             assert_eq!(ran, ["b1 a1"]);
             continue;
@@ -458,7 +440,7 @@ fn what_is_missing_too_long_is_passed_over_or_halts_the_key() {
         assert_eq!(error, "still missing after 10s: event 1 of a");
         operate(&bench, &Verb::Retry);
         deliver(&mut bench, &mut w, "a1");
-        assert_eq!(run_ids(&bench, &mut w), ["a1", "b1 a1"]);
+        assert_eq!(bench.run_ids(&mut w), ["a1", "b1 a1"]);
     }
 }
 
@@ -469,10 +451,10 @@ fn clocks_that_make_a_circle_wait_until_an_operator_passes_over_it() {
     for id in ["a1 b1", "b1 a1"] {
         deliver(&mut bench, &mut w, id);
     }
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
+    assert_eq!(bench.run_ids(&mut w), [""; 0]);
     operate(&bench, &Verb::Skip { to: None });
     bench.claim_swept(&mut w);
-    assert_eq!(run_ids(&bench, &mut w), ["a1 b1", "b1 a1"]);
+    assert_eq!(bench.run_ids(&mut w), ["a1 b1", "b1 a1"]);
 }
 
 #[test]
@@ -483,14 +465,14 @@ fn what_has_no_room_to_wait_stays_with_the_broker() {
         deliver(&mut bench, &mut w, id);
         bench.settle(&mut w);
     }
-    let said = dispositions(&mut w);
+    let said = w.dispositions();
     assert!(
         matches!(said[..], [Disposition::Held, Disposition::Deferred(_)]),
         "{said:?}"
     );
     deliver(&mut bench, &mut w, "a1");
     deliver(&mut bench, &mut w, "c1 a1");
-    assert_eq!(run_ids(&bench, &mut w), ["a1", "b1 a1", "c1 a1"]);
+    assert_eq!(bench.run_ids(&mut w), ["a1", "b1 a1", "c1 a1"]);
 }
 
 #[test]
@@ -504,7 +486,7 @@ fn what_waits_stays_known_when_the_key_is_at_rest() {
     assert_eq!((bench.held(), bench.owner()), (3, None));
     let mut other = bench.worker("other");
     deliver(&mut bench, &mut other, "a1");
-    assert_eq!(run_ids(&bench, &mut other), ["a1", "b1 a1", "b2 a1"]);
+    assert_eq!(bench.run_ids(&mut other), ["a1", "b1 a1", "b2 a1"]);
     deliver(&mut bench, &mut other, "c1");
-    assert_eq!(run_ids(&bench, &mut other), ["c1", "c2"]);
+    assert_eq!(bench.run_ids(&mut other), ["c1", "c2"]);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::Seq;
+use crate::transport::REWOUND;
 use crate::worker::Control;
 
 #[test]
@@ -51,6 +52,38 @@ fn an_event_of_another_id_that_was_posted_first_is_not_passed_over() {
         "{settled:?}"
     );
     assert_eq!(bench.held(), 1);
+}
+
+/// Whoever has the key finds them in the mailbox when their ids are forgotten.
+#[test]
+fn what_was_posted_and_is_stale_by_then_is_a_dead_letter_unless_it_was_made_to_come_again() {
+    for (header, change, letters) in [
+        (None, EventChange::Stale, vec![(0, 1)]),
+        (Some(REWOUND), EventChange::Rewound, vec![]),
+    ] {
+        let mut bench = Bench::with(|rules| rules.policy.dedup_ttl = Duration::from_secs(10));
+        let (mut w, mut other) = (bench.worker("w"), bench.worker("other"));
+        bench.deliver(&mut w, 1);
+        assert_eq!(bench.run_all(&mut w), [(1, 1)]);
+        bench.clock.advance(60_000);
+        bench.beat(&mut w);
+        bench.beat(&mut other);
+        bench.deliver(&mut w, 2);
+        bench.settle(&mut w);
+        assert_eq!(w.begin(), Some((2, 2)));
+        bench.deliver_with(&mut other, 1, "1", |event| {
+            let header = header.map(|name| (name.to_owned(), String::new()));
+            event.envelope.headers.extend(header);
+        });
+        bench.settle(&mut other);
+        assert_eq!(other.settled(), [(1, Disposition::Held)]);
+        w.end(Ok(()));
+        bench.settle(&mut w);
+        assert_eq!(w.says(|what| *what == change), 1);
+        let state = bench.state();
+        assert_eq!((state.last_seq, bench.held()), (2, 0));
+        assert_eq!(state.dead_letters().collect::<Vec<_>>(), letters);
+    }
 }
 
 #[test]

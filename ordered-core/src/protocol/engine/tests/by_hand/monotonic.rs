@@ -12,17 +12,7 @@ fn a_version_costs_one_acquisition_and_one_save_whatever_lies_before_it() {
     let mut bench = bench(false);
     let mut w = bench.worker("w");
     bench.deliver(&mut w, 41);
-    assert!(matches!(bench.exchange(&mut w)[..], [Request::Acquire(_)]));
-    assert_eq!(bench.exchange(&mut w), []);
-    assert_eq!(w.begin(), Some((41, 41)));
-    w.end(Ok(()));
-    let said = bench.exchange(&mut w);
-    let [Request::Save(save)] = &said[..] else {
-        panic!("{said:?}");
-    };
-    assert!(save.release && save.remember.len() == 1 && save.changes.is_empty());
-    assert!(w.engine.is_idle());
-    assert_eq!((bench.state().last_seq, bench.owner()), (41, None));
+    runs_at_the_least_cost(&bench, &mut w, 41);
 }
 
 #[test]

@@ -534,7 +534,10 @@ impl World {
             return;
         };
         let right = match disposition {
-            Disposition::Stale | Disposition::Late | Disposition::Deferred(_) => false,
+            Disposition::Stale
+            | Disposition::Rewound
+            | Disposition::Late
+            | Disposition::Deferred(_) => false,
             Disposition::Conflict(_) => self.rules.policy.order.has_versions(),
             Disposition::Superseded => self.rules.policy.order.has_versions(),
             _ => true,

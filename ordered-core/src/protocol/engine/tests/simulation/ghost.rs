@@ -12,7 +12,7 @@ use crate::worker::Control;
 /// An event by its place.
 pub(super) type Place = (Key, u64, u64);
 
-/// What became of the events, as the saves say.
+/// What happened to the events, as the saves say.
 #[derive(Default)]
 pub(super) struct Ghost {
     /// The ids that were published for each place.

@@ -337,7 +337,7 @@ impl World {
                 short_memory || self.ghost.ids_at(&place).iter().any(|other| other != id)
             }
             Disposition::Stale => short_memory,
-            Disposition::Superseded => false,
+            Disposition::Superseded | Disposition::Rewound => false,
             Disposition::Late => self.ghost.may_skip.contains(&place) || epoch == Some(0),
             Disposition::Deferred(Deferral::Unreadable) => false,
             Disposition::Deferred(_) => true,

@@ -1,0 +1,143 @@
+//! The event of all loads, as any producer writes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::load::Placed;
+
+/// Who sends the events of each key, in turn.
+const PRODUCERS: [&str; 3] = ["ada", "bob", "eve"];
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OrderEvent {
+    pub(crate) order_id: String,
+    pub(crate) seq: u64,
+    pub(crate) payload: Payload,
+    pub(crate) event_id: Uuid,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    pub(crate) text: String,
+}
+
+/// The event with its stamp.
+#[derive(Serialize)]
+struct Stamped<'a> {
+    #[serde(flatten)]
+    event: &'a OrderEvent,
+    #[serde(flatten)]
+    stamp: Stamp,
+}
+
+/// Who sent an event, and what that one knew: all that was sent before.
+#[derive(Debug, Serialize)]
+struct Stamp {
+    producer: &'static str,
+    vector: BTreeMap<&'static str, u64>,
+}
+
+impl Stamp {
+    fn of(seq: u64) -> Self {
+        // Of the events 1 to `seq` each producer has sent every third.
+        let vector: BTreeMap<&str, u64> = PRODUCERS
+            .into_iter()
+            .zip(0..)
+            .map(|(producer, place)| (producer, (seq + 2 - place) / 3))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        let place = usize::try_from((seq - 1) % 3).unwrap_or(0);
+        Self {
+            producer: PRODUCERS[place],
+            vector,
+        }
+    }
+}
+
+impl OrderEvent {
+    /// The body of an event, of `bytes` bytes or, where that is too short for it, without text.
+    /// With a stamp where that is asked for.
+    pub(crate) fn body(placed: Placed, bytes: usize, is_stamped: bool) -> Vec<u8> {
+        let mut event = Self {
+            order_id: format!("order-{:06}", placed.key),
+            seq: placed.seq,
+            payload: Payload {
+                text: String::new(),
+            },
+            event_id: id(placed.index),
+        };
+        let bare = event.written(is_stamped);
+        event.payload.text = "x".repeat(bytes.saturating_sub(bare.len()));
+        event.written(is_stamped)
+    }
+
+    fn written(&self, is_stamped: bool) -> Vec<u8> {
+        let written = if is_stamped {
+            let (event, stamp) = (self, Stamp::of(self.seq));
+            serde_json::to_vec(&Stamped { event, stamp })
+        } else {
+            serde_json::to_vec(self)
+        };
+        written.unwrap_or_default()
+    }
+}
+
+/// An id that looks like any other, and from which its event's place among all can be read.
+fn id(index: u64) -> Uuid {
+    let scrambled = index.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    Uuid::from_u64_pair(scrambled, index)
+}
+
+/// The place among all events.
+pub(crate) fn index(id: &Uuid) -> u64 {
+    id.as_u64_pair().1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_the_size_that_was_asked_for_and_can_be_read() {
+        let placed = Placed {
+            key: 7,
+            seq: 3,
+            index: 99,
+        };
+        for bytes in [150, 1_000, 16_000] {
+            let body = OrderEvent::body(placed, bytes, false);
+            assert_eq!(body.len(), bytes);
+            let event: OrderEvent = serde_json::from_slice(&body).unwrap();
+            assert_eq!((event.order_id.as_str(), event.seq), ("order-000007", 3));
+            assert_eq!(index(&event.event_id), 99);
+        }
+    }
+
+    #[test]
+    fn an_event_with_a_stamp_reads_as_one_without() {
+        let placed = Placed {
+            key: 7,
+            seq: 3,
+            index: 99,
+        };
+        let body = OrderEvent::body(placed, 250, true);
+        assert_eq!(body.len(), 250);
+        let event: OrderEvent = serde_json::from_slice(&body).unwrap();
+        assert_eq!((event.order_id.as_str(), event.seq), ("order-000007", 3));
+        let stamp: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(stamp["producer"], "eve");
+        assert_eq!(stamp["vector"]["ada"], 1);
+    }
+
+    #[test]
+    fn a_stamp_counts_its_own_event_and_all_before_it() {
+        let stamp = Stamp::of(5);
+        assert_eq!(stamp.producer, "bob");
+        let counts: Vec<_> = stamp.vector.into_iter().collect();
+        assert_eq!(counts, [("ada", 2), ("bob", 2), ("eve", 1)]);
+        let first = Stamp::of(1).vector.into_iter().collect::<Vec<_>>();
+        assert_eq!(first, [("ada", 1)]);
+    }
+}

@@ -1,0 +1,32 @@
+use super::for_a_while;
+use crate::Error;
+use crate::stage::Stage;
+
+/// Beyond its lease of three seconds.
+pub(super) async fn pause(stage: &Stage<'_>, random: &mut fastrand::Rng) {
+    let slot = stage.fleet.pick(random).await;
+    slot.freeze(true);
+    for_a_while(random, 3_500..7_000).await;
+    slot.freeze(false);
+}
+
+pub(super) async fn join(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
+    let a_while = for_a_while(random, 2_000..6_000);
+    stage.fleet.join(&stage.tail, a_while).await
+}
+
+/// One of them is gone for a while.
+pub(super) async fn leave(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
+    let mut slot = stage.fleet.pick(random).await;
+    let stopped = slot.stop(&stage.tail).await;
+    for_a_while(random, 1_000..5_000).await;
+    slot.start()?;
+    stopped
+}
+
+pub(super) async fn restart(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
+    let mut slot = stage.fleet.pick(random).await;
+    let stopped = slot.stop(&stage.tail).await;
+    slot.start()?;
+    stopped
+}

@@ -1,0 +1,55 @@
+//! The orders besides 1, 2, 3, …: each with the faults of a worker, of Redis and of RabbitMQ.
+
+use super::fault;
+use super::partitions::PARTITIONS;
+use crate::fault::Part::{self, Answer, Confirm, HandOver, Heartbeat, Lease, Reconnect};
+use crate::fault::{Blow, Fault};
+use crate::orders::Sequencing;
+
+const fn order(sequencing: Sequencing, name: &'static str, what: &'static str) -> Fault {
+    Fault {
+        sequencing,
+        ..fault(
+            name,
+            what,
+            &[
+                Blow::KillWorker,
+                Blow::PauseWorker,
+                Blow::RestartWorker,
+                Blow::KillRedis,
+                Blow::KillRabbit,
+            ],
+            &[
+                Part::Blow,
+                Answer,
+                Heartbeat,
+                Lease,
+                Reconnect,
+                Confirm,
+                HandOver,
+            ],
+        )
+    }
+}
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        // One queue with several workers keeps no order.
+        partitions: PARTITIONS,
+        ..order(
+            Sequencing::Arrival,
+            "arrival",
+            "events without numbers, over partitions, in the order of arrival, while workers, Redis and RabbitMQ are killed",
+        )
+    },
+    order(
+        Sequencing::Monotonic,
+        "monotonic",
+        "versions, none older than one that was committed, while workers, Redis and RabbitMQ are killed",
+    ),
+    order(
+        Sequencing::Causal,
+        "causal",
+        "events of three producers with vector clocks, causes first, while workers, Redis and RabbitMQ are killed",
+    ),
+];

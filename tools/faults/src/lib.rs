@@ -1,0 +1,27 @@
+//! Worker processes over a real Redis and a real RabbitMQ or Kafka, broken on purpose, and what happened held against what
+//! is promised.
+//!
+//! `cargo run --release -p faults -- all` is the command; see `docs/internals/faults.md`.
+
+mod blows;
+mod catalog;
+mod ending;
+mod fault;
+mod journal;
+pub mod money;
+mod order;
+mod orders;
+pub mod report;
+mod run;
+mod schedule;
+mod stage;
+pub mod worker;
+
+pub use catalog::faults;
+pub use fault::{Blow, Broker, Fault};
+pub use orders::Sequencing;
+pub use run::{Plan, run};
+pub use stage::Servers;
+
+/// What may go wrong with the suite itself.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,78 @@
+use ordered_events::{Context, HandlerError};
+use ordered_testkit::history::{Event, Outcome, What};
+
+use super::temper::{Mood, Temper};
+use crate::journal::Journal;
+use crate::order::OrderEvent;
+
+/// What the handlers do: they write down that they ran, in whatever mood they are. Whatever one event does to a run, it does to
+/// all of it.
+pub(crate) async fn go_through(
+    events: &[OrderEvent],
+    temper: Temper,
+    journal: Journal,
+    context: &Context,
+) -> Result<(), HandlerError> {
+    let mut run = Run::start(journal, events, context);
+    for (event, context) in events.iter().zip(context.run()) {
+        match temper.on(&event.event_id, context.attempt()) {
+            Mood::Calm => {}
+            Mood::Hangs => std::future::pending().await,
+            Mood::Fails => {
+                run.outcome = Outcome::Failed;
+                return Err("the database is not there".into());
+            }
+            Mood::Panics => panic!("a bug in the handler"),
+            Mood::Aborts => std::process::abort(),
+            Mood::AbortsAfter => {
+                run.outcome = Outcome::Done;
+                drop(run);
+                std::process::abort();
+            }
+        }
+    }
+    run.outcome = Outcome::Done;
+    Ok(())
+}
+
+/// One run, whose end is written down however it ends.
+struct Run {
+    journal: Journal,
+    events: Vec<Event>,
+    worker: String,
+    outcome: Outcome,
+}
+
+impl Run {
+    fn start(journal: Journal, events: &[OrderEvent], context: &Context) -> Self {
+        let worker = context.worker().as_str().to_owned();
+        let events: Vec<Event> = events.iter().map(Event::from).collect();
+        let first = (events.len() > 1).then(|| context.seq().get());
+        for event in &events {
+            journal.write(What::Started {
+                event: event.clone(),
+                worker: worker.clone(),
+                fence: Some(context.fence().0),
+                run: first,
+            });
+        }
+        Self {
+            journal,
+            events,
+            worker,
+            outcome: Outcome::Stopped,
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        for event in self.events.drain(..) {
+            self.journal.write(What::Handled {
+                event,
+                worker: self.worker.clone(),
+                outcome: self.outcome,
+            });
+        }
+    }
+}
