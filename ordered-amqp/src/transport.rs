@@ -29,8 +29,8 @@ impl Amqp {
     ///
     /// The query may set `heartbeat` (seconds), `channel_max`, `frame_max`, `connection_timeout` (milliseconds) and
     /// `auth_mechanism`, see <https://www.rabbitmq.com/docs/uri-query-parameters>, and
-    /// [`partitions`](crate::AmqpBuilder::partitions) and [`key`](crate::AmqpBuilder::partition_key). Any other parameter is an error.
-    /// `amqps://` needs the feature `tls`.
+    /// [`partitions`](crate::AmqpBuilder::partitions) and [`key`](crate::AmqpBuilder::partition_key). Any other
+    /// parameter is an error. `amqps://` needs the feature `tls`.
     pub fn connect(url: impl Into<String>) -> AmqpAddress {
         AmqpAddress::new(url.into())
     }

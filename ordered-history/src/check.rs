@@ -9,9 +9,9 @@ use super::{Event, History, Outcome, What};
 /// What is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
-    /// What the [order](Rules::order) of the events says. In `sequence` they commit as 1, 2, 3, …, and a handler starts only
-    /// after the event before has committed, or was dead-lettered in the store or skipped. By [`Rules`] it may start a few
-    /// events earlier: after the same worker got those before it done, or in one run with them.
+    /// What the [order](Rules::order) of the events says. In `sequence` they commit as 1, 2, 3, …, and a handler starts
+    /// only after the event before has committed, or was dead-lettered in the store or skipped. By [`Rules`] it may
+    /// start a few events earlier: after the same worker got those before it done, or in one run with them.
     Order,
     /// An event commits once, after its handler got done.
     Once,

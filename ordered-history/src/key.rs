@@ -270,8 +270,8 @@ impl<'a> KeyHistory<'a> {
         self.runs.retain(|run| run.worker != worker);
     }
 
-    /// What was published, and neither committed under its seq or another nor dead-lettered. A version may be superseded by a
-    /// newer one.
+    /// What was published, and neither committed under its seq or another nor dead-lettered. A version may be
+    /// superseded by a newer one.
     pub(super) fn lost(&self, rules: Rules) -> impl Iterator<Item = &'a Event> {
         let newest = self.newest_committed().max(self.standing);
         let lost = move |event: &&&Event| {
@@ -323,8 +323,8 @@ impl<'a> KeyHistory<'a> {
             || self.dead.iter().any(|event| event.seq == seq)
     }
 
-    /// Whether the event stands in a run whose first event might start, or every event from the next one was got done by the same
-    /// worker before that run.
+    /// Whether the event stands in a run whose first event might start, or every event from the next one was got done
+    /// by the same worker before that run.
     fn may_run_ahead(&self, start: &Start<'_>, rules: Rules) -> bool {
         if rules.order.has_producers() {
             return false;

@@ -33,8 +33,8 @@ pub enum What {
         #[serde(flatten)]
         event: Event,
     },
-    /// Of an event of several producers: which events of its key it follows directly, by their seqs. It may not start before them.
-    /// For the order `Causal`; comes before the event is published.
+    /// Of an event of several producers: which events of its key it follows directly, by their seqs. It may not start
+    /// before them. For the order `Causal`; comes before the event is published.
     Follows {
         /// The event.
         #[serde(flatten)]
@@ -85,8 +85,8 @@ pub enum What {
         /// Why.
         reason: String,
     },
-    /// The event's attempts were used up, or an operator skipped or discarded it: it is a dead letter in the store, and the key
-    /// goes on past it.
+    /// The event's attempts were used up, or an operator skipped or discarded it: it is a dead letter in the store, and
+    /// the key goes on past it.
     DeadLetteredInStore {
         /// The event.
         #[serde(flatten)]
@@ -94,9 +94,10 @@ pub enum What {
         /// Why.
         reason: String,
     },
-    /// The key was moved past these seqs without a commit: an operator skipped them, a producer said that they would never
-    /// come, or their gap had lasted too long. What is published under them must turn up elsewhere all the same:
-    /// [late](What::Late), or dead-lettered [with the broker](What::DeadLettered) or [in the store](What::DeadLetteredInStore).
+    /// The key was moved past these seqs without a commit: an operator skipped them, a producer said that they would
+    /// never come, or their gap had lasted too long. What is published under them must turn up elsewhere all the same:
+    /// [late](What::Late), or dead-lettered [with the broker](What::DeadLettered) or [in the
+    /// store](What::DeadLetteredInStore).
     Skipped {
         /// The key.
         key: String,

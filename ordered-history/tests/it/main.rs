@@ -3,7 +3,8 @@
 use ordered_core::protocol::Order;
 use ordered_history::{Commits, History, Rules};
 
-/// `words` is one line: what, key and seq, then `worker`, `fence`, `at` and the like as `name=value`, and `seqs` with commas between.
+/// `words` is one line: what, key and seq, then `worker`, `fence`, `at` and the like as `name=value`, and `seqs` with
+/// commas between.
 fn line(words: &str) -> String {
     let mut words = words.split(' ');
     let what = words.next().unwrap();

@@ -5,7 +5,8 @@ use super::load::{Load, Run, all_confirmed, builder, event};
 use super::queue::Queue;
 use crate::eventually_within;
 
-/// A broker that takes nothing holds the application up, which can see it; when it takes events again all go on, in order.
+/// A broker that takes nothing holds the application up, which can see it; when it takes events again all go on, in
+/// order.
 pub async fn is_held_up_by_a_broker_that_takes_nothing(fixture: &impl HoldsUp) {
     const ROOM: usize = 100;
     let load = Load::asked();

@@ -1,9 +1,9 @@
 //! What has to be true of events that a [`Publisher`](ordered_core::publish::Publisher) sends to a real broker,
 //! whatever happens to that broker: one body of checks for all of them.
 //!
-//! Implement [`PublisherFixture`] for a queue that nobody else uses, and call each of the [`checks`] from a test. What a check does to
-//! the broker is a trait of its own: [`Restarts`], [`Cuts`], [`HoldsUp`], [`Refuses`]. A check that breaks the broker wants one of its
-//! own.
+//! Implement [`PublisherFixture`] for a queue that nobody else uses, and call each of the [`checks`] from a test. What
+//! a check does to the broker is a trait of its own: [`Restarts`], [`Cuts`], [`HoldsUp`], [`Refuses`]. A check that
+//! breaks the broker wants one of its own.
 //!
 //! The environment variable `ORDERED_PUBLISH_EVENTS` says how many events each check publishes; the default is 2,000.
 
@@ -33,8 +33,8 @@ pub trait PublisherFixture: Send + Sync {
         true
     }
 
-    /// How many events the queue may hold at a time, where the server bears no more. A check that publishes more reads the queue
-    /// meanwhile.
+    /// How many events the queue may hold at a time, where the server bears no more. A check that publishes more reads
+    /// the queue meanwhile.
     fn most_held(&self) -> usize {
         usize::MAX
     }

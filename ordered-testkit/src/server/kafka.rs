@@ -183,7 +183,8 @@ impl KafkaServer {
         })
     }
 
-    /// Lets a user do something, on a broker that [asks for one](KafkaBuilder::user). The broker may hear of it a moment later.
+    /// Lets a user do something, on a broker that [asks for one](KafkaBuilder::user). The broker may hear of it a
+    /// moment later.
     ///
     /// # Errors
     /// When the broker has no users, or refuses.
@@ -416,8 +417,8 @@ impl KafkaBuilder {
         self
     }
 
-    /// It asks for a user and a password, over SASL without TLS. The first user may do everything, the others what they are
-    /// [allowed](KafkaServer::allow).
+    /// It asks for a user and a password, over SASL without TLS. The first user may do everything, the others what they
+    /// are [allowed](KafkaServer::allow).
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.users.push((name.into(), password.into()));
         self

@@ -8,8 +8,8 @@ use super::ServerError;
 const RANGE: std::ops::Range<u16> = 10_000..32_000;
 const ATTEMPTS: usize = 200;
 
-/// A TCP port on loopback that no other claim of any test process has, also while nothing listens on it. It is free again when this
-/// is dropped.
+/// A TCP port on loopback that no other claim of any test process has, also while nothing listens on it. It is free
+/// again when this is dropped.
 ///
 /// ```
 /// # fn main() -> Result<(), ordered_testkit::server::ServerError> {

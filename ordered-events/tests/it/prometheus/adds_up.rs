@@ -241,8 +241,8 @@ fn compare(scene: &Scene, page: &Page) {
             tally.of(&format!("dead {kind}")),
             "{kind}"
         );
-        // A worker that does not own the key puts the event into its mailbox: then the delivery is held, and the owner sees what
-        // the event is.
+        // A worker that does not own the key puts the event into its mailbox: then the delivery is held, and the owner
+        // sees what the event is.
         assert!(page.delivery(kind) <= seen(kind), "{kind}");
     }
     let elsewhere = [

@@ -75,7 +75,8 @@ for save = 1, saves do
 end
 
 local results, at = {}, id_args + look_ups + ids
--- Changes a mailbox. Returns what happened to the puts, and the seqs that were posted; or no puts, and which limit is full.
+-- Changes a mailbox. Returns what happened to the puts, and the seqs that were posted; or no puts, and which limit is
+-- full.
 local function change(box, slots, changes)
   local has, dirty, puts, posted = many('HMGET', box, ARGV, at + 1, at + slots), {}, {}, ''
   local events, bytes, more_events, more_bytes, set, gone = 0, 0, 0, 0, {}, {}

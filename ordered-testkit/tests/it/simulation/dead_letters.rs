@@ -1,4 +1,5 @@
-//! Applications that do not handle everything: what fails permanently is dead-lettered, and what does not come is skipped.
+//! Applications that do not handle everything: what fails permanently is dead-lettered, and what does not come is
+//! skipped.
 
 use std::time::Duration;
 
