@@ -74,6 +74,7 @@ label! {
         Fenced = "fenced",
         TakenOver = "taken_over",
         Superseded = "superseded",
+        Late = "late",
     }
 }
 
