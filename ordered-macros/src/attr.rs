@@ -12,7 +12,7 @@ use crate::key_path::KeyPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 37] = [
+const OPTIONS: [(&str, &str); 40] = [
     ("key", "key = \"order_id\""),
     ("seq", "seq = \"seq\""),
     ("id", "id = \"event_id\""),
@@ -25,7 +25,10 @@ const OPTIONS: [(&str, &str); 37] = [
     ("coalesce", "coalesce = true"),
     ("producer", "producer = \"author\""),
     ("clock", "clock = \"vector\""),
+    ("time", "time = \"time\""),
     ("max_producers", "max_producers = 64"),
+    ("producer_lease", "producer_lease = \"1m\""),
+    ("max_delay", "max_delay = \"5s\""),
     ("timeout", "timeout = \"30s\""),
     ("backoff", "backoff = \"100ms\""),
     ("max_backoff", "max_backoff = \"10s\""),
@@ -72,7 +75,10 @@ pub(crate) struct Options {
     pub(crate) coalesce: Option<bool>,
     pub(crate) producer: Option<FieldPath>,
     pub(crate) clock: Option<FieldPath>,
+    pub(crate) time: Option<FieldPath>,
     pub(crate) max_producers: Option<u64>,
+    pub(crate) producer_lease: Option<Duration>,
+    pub(crate) max_delay: Option<Duration>,
     pub(crate) envelope: Option<Envelope>,
     /// What reads the body, where it is not JSON.
     pub(crate) decode: Option<TypePath>,
@@ -123,7 +129,21 @@ pub(crate) enum Order {
     Sequence,
     Arrival,
     Monotonic,
+    Lamport,
     Causal,
+}
+
+/// Where an event says who sent it, and what that one knew.
+pub(crate) enum Stamp<'a> {
+    Causal {
+        producer: &'a FieldPath,
+        clock: &'a FieldPath,
+    },
+    Lamport {
+        producer: &'a FieldPath,
+        seq: &'a FieldPath,
+        time: &'a FieldPath,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,10 +188,11 @@ const ENVELOPE: [(&str, Envelope); 2] = [
     ("cloudevents", Envelope::CloudEvents),
     ("sns", Envelope::Sns),
 ];
-const ORDER: [(&str, Order); 4] = [
+const ORDER: [(&str, Order); 5] = [
     ("sequence", Order::Sequence),
     ("arrival", Order::Arrival),
     ("monotonic", Order::Monotonic),
+    ("lamport", Order::Lamport),
     ("causal", Order::Causal),
 ];
 const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
@@ -258,7 +279,7 @@ impl Options {
 
     /// Whether events say who sent them.
     pub(crate) fn has_producers(&self) -> bool {
-        self.order == Some(Order::Causal)
+        matches!(self.order, Some(Order::Lamport | Order::Causal))
     }
 
     /// The places that are named: of the key, with all its parts, of the seq and of the id.
@@ -267,9 +288,21 @@ impl Options {
         key.chain(&self.seq).chain(&self.id)
     }
 
-    /// The places of who sent an event, and of what that one knew.
-    pub(crate) fn stamp(&self) -> Option<(&FieldPath, &FieldPath)> {
-        self.producer.as_ref().zip(self.clock.as_ref())
+    /// The places of who sent an event, and of what that one knew: a clock, or a seq with a time.
+    pub(crate) fn stamp(&self) -> Option<Stamp<'_>> {
+        let producer = self.producer.as_ref()?;
+        Some(match self.order? {
+            Order::Causal => Stamp::Causal {
+                producer,
+                clock: self.clock.as_ref()?,
+            },
+            Order::Lamport => Stamp::Lamport {
+                producer,
+                seq: self.seq.as_ref()?,
+                time: self.time.as_ref()?,
+            },
+            _ => return None,
+        })
     }
 
     /// Whether the handler takes several events together, or was meant to.
@@ -323,6 +356,9 @@ impl Options {
             "order" => self.order = Some(value::choice(setting, &ORDER)?),
             "producer" => self.producer = Some(value::field(setting)?),
             "clock" => self.clock = Some(value::field(setting)?),
+            "time" => self.time = Some(value::field(setting)?),
+            "producer_lease" => self.producer_lease = Some(value::duration(setting)?),
+            "max_delay" => self.max_delay = Some(value::duration(setting)?),
             "max_producers" => self.max_producers = Some(value::integer(setting, 1..=U32)?),
             "coalesce" => self.coalesce = Some(value::yes_or_no(setting)?),
             "envelope" => self.envelope = Some(value::choice(setting, &ENVELOPE)?),

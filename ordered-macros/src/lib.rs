@@ -39,12 +39,15 @@ use crate::model::Model;
 /// | Option | Value | Meaning | Default |
 /// |---|---|---|---|
 /// | `key` | field, or several in brackets | What the event belongs to: events of one key run in order. Of any type that implements `Display`. See [below](#keys-of-several-parts) for several. | required |
-/// | `order` | `"sequence"`, `"arrival"`, `"monotonic"` or `"causal"` | In which order the events of a key run. See [below](#other-orders). It cannot be changed for a group that exists. | `"sequence"` |
-/// | `seq` | field | The event's place among those of its key: 1, 2, 3, …; with `order = "monotonic"` its version. Of any integer type. | required, and not allowed with `order = "arrival"` or `"causal"` |
+/// | `order` | `"sequence"`, `"arrival"`, `"monotonic"`, `"lamport"` or `"causal"` | In which order the events of a key run. See [below](#other-orders). It cannot be changed for a group that exists. | `"sequence"` |
+/// | `seq` | field | The event's place among those of its key: 1, 2, 3, …; with `order = "monotonic"` its version; with `order = "lamport"` its place among those of its producer and its key. Of any integer type. | required, and not allowed with `order = "arrival"` or `"causal"` |
 /// | `coalesce` | `true` or `false` | With `order = "monotonic"`: of the versions that wait only the newest runs. | `false` |
-/// | `producer` | field | With `order = "causal"`: who sent the event. Of any type that implements `Display`. | required there |
+/// | `producer` | field | With `order = "causal"` or `"lamport"`: who sent the event. Of any type that implements `Display`. | required there |
+/// | `time` | field | With `order = "lamport"`: the time of its producer's Lamport clock. Of any integer type. | required there |
+/// | `producer_lease` | duration | With `order = "lamport"`: how long a producer is waited for that says nothing. | `"1m"` |
+/// | `max_delay` | duration | With `order = "lamport"`: how long an event waits at the most for what may come before it. A guess: what comes later is late. | as long as a producer may send something |
 /// | `clock` | field | With `order = "causal"`: how many events of each producer the event follows, with itself. A `VectorClock`, or a map from names to counts; in the JSON an object. | required there |
-/// | `max_producers` | integer, from 1 | With `order = "causal"`: how many producers a key has at the most. One more halts it. | `64` |
+/// | `max_producers` | integer, from 1 | With `order = "causal"` or `"lamport"`: how many producers a key has at the most. One more halts it. | `64` |
 /// | `id` | field, or `"digest:body"` | What makes it this event: a repetition has the same id. Of any type that implements `Display`. `"digest:body"` makes it of the bytes of the body, for events without an id and a seq. | the `event_id` at the top level of the JSON; without one, key, seq and a digest of the body, so that an event is a repetition only with the same bytes |
 /// | `envelope` | `"cloudevents"` or `"sns"` | What the body has around the event. See [below](#events-in-an-envelope). | the body is the event |
 /// | `decode` | type | What reads the body, where it is not JSON: a type that implements `Decode`. See [below](#other-formats-than-json). | the body is JSON |
@@ -150,6 +153,9 @@ use crate::model::Model;
 /// - `order = "causal"`, for events of several producers that know of each other's: each has a vector clock, which says how many
 ///   events of each `producer` it follows. It runs when it is its producer's next and everything that it follows has run. What the
 ///   function publishes itself follows `context.clock()`.
+/// - `order = "lamport"`, for events of several producers that all consumers must run in one order: that of the `time` of their
+///   Lamport clocks, and of the names of the producers where times are the same. An event runs when no active producer can send
+///   anything any more that comes before it. Producers that have nothing to send show their clocks with control messages.
 ///
 /// What each of them does not promise is in [`docs/ordering-modes.md`](https://docs.rs/ordered-events).
 ///

@@ -4,6 +4,7 @@ mod ahead;
 mod arrival;
 mod bad_input;
 mod causal;
+mod clocks;
 mod handled;
 #[cfg(feature = "kafka")]
 mod kafka;

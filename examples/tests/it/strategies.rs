@@ -67,3 +67,15 @@ async fn three_brokers_in_one_order() {
     let (one, three) = ("came over memory (1)", "came over memory (3)");
     tells("three_brokers", &[one, three, "#20 came over"]).await;
 }
+
+#[tokio::test]
+async fn three_branches_with_clocks_of_their_own() {
+    let words = [
+        "a-7 waits for south (its clock is at 0, silent since",
+        "a-7 waits for west (its clock is at 3, silent since",
+        "balances  west-2 is late",
+        "audit     west-2 is late",
+        "Both groups ran the five in the order of their times and branches, each once.",
+    ];
+    tells("clocks", &words).await;
+}

@@ -1,9 +1,11 @@
 use super::{Admin, posted_of};
 use crate::protocol::{
-    CauseView, ClaimView, DeadView, HeldView, KeyView, ProducerView, RepairView, TroubleView,
-    WaitingView,
+    CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, ProducerView, RepairView,
+    TroubleView, WaitingView,
 };
-use crate::protocol::{DeadNote, HeldNote, KeyState, MissingCause, Phase, Producer, Stamp};
+use crate::protocol::{
+    DeadNote, Gone, HeldNote, KeyState, MissingCause, Order, Phase, Producer, Stamp,
+};
 use crate::store::{Group, StoreError};
 use crate::store::{Letter, OwnerRecord, Record, Slot};
 
@@ -70,7 +72,7 @@ impl Admin {
                 last_at: last.last_at,
                 worker: last.worker.clone(),
             }),
-            gap_since: state.gap_since,
+            gap_since: state.waits_since(group.policy()).or(state.gap_since),
             repair: state.asked_for_head().map(|asked| RepairView {
                 asked_at: asked.at,
                 times: asked.times,
@@ -83,7 +85,14 @@ impl Admin {
                 .into_iter()
                 .map(cause_view)
                 .collect(),
-            producers: state.producers.known().iter().map(producer_view).collect(),
+            holders: state.producers.holders().map(holder_view).collect(),
+            release_at: state.next_release(group.policy(), record.now),
+            producers: state
+                .producers
+                .known()
+                .iter()
+                .map(|known| producer_view(known, group.policy().order))
+                .collect(),
             held_events: state.held_events(),
             held_bytes,
             absent: state.absent.ranges().to_vec(),
@@ -133,6 +142,8 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
         held: Vec::new(),
         waiting: Vec::new(),
         causes: Vec::new(),
+        holders: Vec::new(),
+        release_at: None,
         producers: Vec::new(),
         held_events: 0,
         held_bytes: 0,
@@ -179,11 +190,27 @@ fn cause_view(missing: MissingCause) -> CauseView {
     CauseView { producer, from, to }
 }
 
-fn producer_view(known: &Producer) -> ProducerView {
+fn holder_view(known: &Producer) -> HolderView {
+    HolderView {
+        producer: known.name().to_owned(),
+        time: known.clock(),
+        since: known.heard_at(),
+    }
+}
+
+fn producer_view(known: &Producer, order: Order) -> ProducerView {
     ProducerView {
         producer: known.name().to_owned(),
         seq: known.released(),
         waiting: known.waiting().count() as u64,
+        time: order.has_times().then(|| known.clock()),
+        gone: known.gone().map(|gone| {
+            let word = match gone {
+                Gone::Left { .. } => "left",
+                Gone::Silent => "silent",
+            };
+            word.to_owned()
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::standing::Standing;
-use crate::protocol::{CauseView, DeadView, KeyView, Millis, WorkerId};
-use crate::readable::{printable, spans};
+use crate::protocol::{CauseView, DeadView, HolderView, KeyView, Millis, WorkerId};
+use crate::readable::{moment, printable, spans};
 use crate::store::Group;
 
 /// How many ranges, and how many events of producers a paragraph names.
@@ -74,6 +74,11 @@ impl<'a> Facts<'a> {
         missing
     }
 
+    /// Whether the first event that waits does so for what other producers may still send, and for no event that is missing.
+    pub(super) fn waits_for_producers(&self) -> bool {
+        self.view.causes.is_empty() && !self.view.holders.is_empty()
+    }
+
     /// Whether the order of the group comes from the producers.
     pub(super) fn has_producers(&self) -> bool {
         self.group.policy().order.has_producers()
@@ -88,10 +93,30 @@ impl<'a> Facts<'a> {
         if self.view.causes.len() > NAMED {
             causes.push(format!("{} others", self.view.causes.len() - NAMED));
         }
+        if self.waits_for_producers() {
+            return self.holders_text();
+        }
         if causes.is_empty() {
             return "a worker that reads what was posted".to_owned();
         }
         causes.join(", ")
+    }
+
+    /// `bob (its clock is at 7, silent since 11:57:00 UTC)`.
+    fn holders_text(&self) -> String {
+        let now = self.view.now;
+        let silent = |holder: &HolderView| {
+            let (producer, since) = (printable(&holder.producer), moment(holder.since, now));
+            format!(
+                "{producer} (its clock is at {}, silent since {since})",
+                holder.time
+            )
+        };
+        let mut named: Vec<String> = self.view.holders.iter().take(NAMED).map(silent).collect();
+        if self.view.holders.len() > NAMED {
+            named.push(format!("{} others", self.view.holders.len() - NAMED));
+        }
+        named.join(", ")
     }
 
     /// The events that were dead-lettered and are to be run again.

@@ -38,6 +38,9 @@ impl Facts<'_> {
         match self.group.policy().order {
             Order::Sequence => format!("it goes on when seq {} comes", self.head()),
             Order::Arrival => "it goes on with the next event that comes".to_owned(),
+            Order::Lamport => {
+                "it goes on with the next event that comes, once nothing of another producer can come before it".to_owned()
+            }
             Order::Causal => {
                 "it goes on with the next event that comes of any producer, and whose causes have run".to_owned()
             }
@@ -140,6 +143,9 @@ impl Facts<'_> {
         if let Some(beginning) = self.beginning() {
             return beginning;
         }
+        if self.waits_for_producers() {
+            return self.end_of_silence();
+        }
         let policy = self.group.policy().on_gap;
         let asked = self.view.repair.map(|asked| (asked.asked_at, asked.times));
         let then = match policy {
@@ -167,6 +173,28 @@ impl Facts<'_> {
         Some(Foreseen {
             what: format!("{} ({})", then.replace("{}", &when), self.gap_policy()),
             at: Some(at),
+        })
+    }
+
+    /// When an event runs that waits for what other producers may still send.
+    fn end_of_silence(&self) -> Option<Foreseen> {
+        let policy = self.group.policy();
+        let lease = format!("producer_lease = {}", exactly(policy.producer_lease));
+        let why = match policy.max_delay {
+            Some(delay) => format!("{lease}, max_delay = {}", exactly(delay)),
+            None => lease,
+        };
+        let at = self.view.release_at;
+        let otherwise = match at {
+            Some(at) if at > self.view.now => format!("; otherwise {}", self.when(at)),
+            Some(_) => format!("; otherwise {SWEEP}"),
+            None => String::new(),
+        };
+        Some(Foreseen {
+            what: format!(
+                "it goes on when each of them sends an event or shows its clock{otherwise} ({why})"
+            ),
+            at,
         })
     }
 

@@ -145,6 +145,7 @@ fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
     let begins = match group.policy().order {
         Order::Sequence => format!("when its seq {first} comes"),
         Order::Arrival => "with the first event that comes".to_owned(),
+        Order::Lamport => "with the first event that comes of any producer".to_owned(),
         Order::Causal => "with the first event of a producer that knows of no other".to_owned(),
         Order::Monotonic { .. } => "with the first version that comes".to_owned(),
     };

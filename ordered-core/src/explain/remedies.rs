@@ -137,6 +137,17 @@ impl Facts<'_> {
     }
 
     fn of_missing_causes(&self, remedies: &mut Vec<Remedy>) {
+        if self.waits_for_producers() {
+            remedies.push(Remedy {
+                command: None,
+                effect: "let each of them send an event, show its clock or leave (control messages `clock` and `leave`)".into(),
+            });
+            remedies.push(Remedy {
+                command: self.command("skip", ""),
+                effect: "not to wait for them: what they send with an earlier time is late".into(),
+            });
+            return;
+        }
         if self.view.causes.is_empty() {
             return;
         }

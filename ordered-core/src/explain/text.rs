@@ -307,7 +307,7 @@ impl Facts<'_> {
             Order::Arrival => {
                 format!("It is done up to seq {last}, as it numbers what arrives{fence}.")
             }
-            Order::Causal => format!(
+            Order::Lamport | Order::Causal => format!(
                 "It is done up to seq {last}, as it numbers what may run{fence}{}.",
                 self.producers()
             ),
@@ -328,7 +328,14 @@ impl Facts<'_> {
         let mut named: Vec<String> = known
             .iter()
             .take(NAMED)
-            .map(|known| format!("{} is at {}", printable(&known.producer), known.seq))
+            .map(|known| {
+                let gone = match known.gone.as_deref() {
+                    Some("left") => " and has left",
+                    Some(_) => " and is given up",
+                    None => "",
+                };
+                format!("{} is at {}{gone}", printable(&known.producer), known.seq)
+            })
             .collect();
         if known.len() > NAMED {
             named.push(format!("and {} more", known.len() - NAMED));

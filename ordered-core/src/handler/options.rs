@@ -184,6 +184,18 @@ impl HandlerOptions {
         if order.has_producers() && policy.max_producers == 0 {
             return unfit("max_producers", "must be at least 1");
         }
+        if order.has_times() && policy.producer_lease.is_zero() {
+            return unfit("producer_lease", "must be longer than nothing");
+        }
+        if order.has_times() && policy.max_delay.is_some_and(|delay| delay.is_zero()) {
+            return unfit("max_delay", "must be longer than nothing");
+        }
+        if !order.has_times() && policy.max_delay.is_some() {
+            return unfit(
+                "max_delay",
+                "is how long an event waits for what may come with an earlier time: leave it out",
+            );
+        }
         if policy.on_gap != GapPolicy::Wait && !order.has_gaps() {
             return unfit(
                 "on_gap",

@@ -29,11 +29,11 @@ pub use failure::FailedRun;
 pub use identity::{DeadCause, Fence, Millis, WorkerId};
 #[doc(hidden)]
 pub use note::{DeadNote, HeldNote, stored_event};
-pub use order::{Arrival, Causal, Monotonic, Moved, Order, Sequence};
+pub use order::{Arrival, Causal, Lamport, Monotonic, Moved, Order, Sequence};
 pub use pause::Pause;
 pub use place::Placement;
 pub use policy::{GapPolicy, Policy, Quota, Start};
-pub use producers::{MissingCause, MostProducers, Producer, Producers};
+pub use producers::{Gone, MissingCause, MostProducers, Producer, Producers};
 pub use seq_set::SeqSet;
 pub use stamp::{InvalidStamp, Stamp};
 pub use state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped};
@@ -42,8 +42,8 @@ pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
 pub use verb::last_seq_text;
 pub use verb::{Effect, Refusal, Verb, Verdict};
 pub use view::{
-    CauseView, ClaimView, DeadView, HeldView, KeyView, ProducerView, RepairView, TroubleView,
-    WaitingView,
+    CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, ProducerView, RepairView,
+    TroubleView, WaitingView,
 };
 pub use waiting::{Obstacle, QuotaLimit, Waiting};
 

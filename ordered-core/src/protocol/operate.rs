@@ -45,7 +45,7 @@ impl Transition<'_> {
                 Ok(Vec::new())
             }
         }?;
-        self.release(0);
+        self.release(0, &[]);
         self.watch_gap(false);
         Ok(Effect {
             last_seq_before,
@@ -86,9 +86,11 @@ impl Transition<'_> {
         Ok(removed)
     }
 
-    /// Passes over what the events of the key wait for that have no number.
+    /// Passes over what the events of the key wait for that have no number: events that have not come, otherwise producers that
+    /// may still send something.
     fn skip_missing(&mut self) -> Outcome {
-        if !self.state.producers.skip_missing() {
+        let producers = &mut self.state.producers;
+        if !producers.skip_missing() && !producers.give_up_holders() {
             return Err(Refusal::NothingToSkip);
         }
         self.state.gap_since = None;

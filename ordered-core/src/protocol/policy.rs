@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::producers::Patience;
+use super::state::millis;
 use super::{Millis, Order};
 
 /// What a group asks of the protocol. Every worker of a group runs with the same policy.
@@ -14,6 +16,12 @@ pub struct Policy {
     /// How many producers one key has at the most, where the order comes from them. An event of one more halts its key: a
     /// producer that was forgotten would make wrong orders. Default 64.
     pub max_producers: u32,
+    /// How long an event waits for a producer of its key of which nothing is heard meanwhile, with Lamport times. After that the
+    /// producer is given up until it is heard of again. Default 1 minute.
+    pub producer_lease: Duration,
+    /// How long an event waits at the most for what may come before it, with Lamport times. What comes later than that is late.
+    /// `None`: as long as a producer may still send something. Default `None`.
+    pub max_delay: Option<Duration>,
     /// The seq that a key never seen before begins with: 0, 1 or any other. It is the same for as long as the group exists. Default 1.
     pub first_seq: u64,
     /// Where a key never seen before begins. Default: with `first_seq`, however long that takes to come.
@@ -54,6 +62,15 @@ pub struct Policy {
 impl Policy {
     /// How often a dead letter that is run again may fail, where `max_attempts` says nothing.
     pub const REPLAY_ATTEMPTS: u32 = 5;
+
+    /// For how long producers are waited for.
+    pub(super) fn patience(&self, now: Millis) -> Patience {
+        Patience {
+            now,
+            lease: millis(self.producer_lease),
+            max_delay: self.max_delay.map(millis),
+        }
+    }
 
     /// How often a dead letter that is run again may fail before it is a dead letter again.
     #[must_use]
@@ -159,6 +176,8 @@ impl Default for Policy {
         Self {
             order: Order::default(),
             max_producers: 64,
+            producer_lease: Duration::from_secs(60),
+            max_delay: None,
             first_seq: 1,
             start: Start::default(),
             give_up_after: Some(Duration::from_secs(60 * 60)),

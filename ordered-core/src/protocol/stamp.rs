@@ -15,6 +15,7 @@ use crate::logical::VectorClock;
 pub struct Stamp {
     producer: String,
     seq: u64,
+    time: Option<u64>,
     clock: VectorClock,
 }
 
@@ -38,6 +39,16 @@ pub enum InvalidStamp {
         "the clock does not count the event itself: it says nothing of its producer `{0}`, whose events of a key are 1, 2, 3, … there"
     )]
     NotCounted(String),
+    /// The events of a producer begin with 1.
+    #[error(
+        "the seq of an event of producer `{0}` is {1}, and a producer's events of a key are 1, 2, 3, …, up to 2^53-1"
+    )]
+    Seq(String, u64),
+    /// The time is 0, or larger than JSON readers hold exactly.
+    #[error(
+        "the time of an event of producer `{0}` is {1}, and is at least 1 and at most 9007199254740991 (2^53-1)"
+    )]
+    Time(String, u64),
     /// A count is larger than a seq can be.
     #[error("the clock counts {1} events of `{0}`, and a seq is at most 9007199254740991 (2^53-1)")]
     TooMany(String, u64),
@@ -69,8 +80,44 @@ impl Stamp {
             seq => Ok(Self {
                 producer,
                 seq,
+                time: None,
                 clock,
             }),
+        }
+    }
+
+    /// That of an event with the time of a Lamport clock, the `seq`-th of its producer.
+    ///
+    /// # Errors
+    /// When the name is empty or too long, or a number is out of bounds.
+    pub fn lamport(producer: impl Into<String>, seq: u64, time: u64) -> Result<Self, InvalidStamp> {
+        let producer = producer.into();
+        if !is_name(&producer) {
+            return Err(InvalidStamp::Producer(shortened(&producer)));
+        }
+        if !(1..=Seq::MAX.get()).contains(&seq) {
+            return Err(InvalidStamp::Seq(producer, seq));
+        }
+        if !(1..=Seq::MAX.get()).contains(&time) {
+            return Err(InvalidStamp::Time(producer, time));
+        }
+        Ok(Self {
+            producer,
+            seq,
+            time: Some(time),
+            clock: VectorClock::default(),
+        })
+    }
+
+    /// The name, if a producer can have it.
+    ///
+    /// # Errors
+    /// When it is empty or too long.
+    pub fn named(producer: &str) -> Result<&str, InvalidStamp> {
+        if is_name(producer) {
+            Ok(producer)
+        } else {
+            Err(InvalidStamp::Producer(shortened(producer)))
         }
     }
 
@@ -86,7 +133,13 @@ impl Stamp {
         self.seq
     }
 
-    /// What its producer knew, with the event itself.
+    /// The time of its producer's Lamport clock when it was sent; `None` where it has a vector clock.
+    #[must_use]
+    pub fn time(&self) -> Option<u64> {
+        self.time
+    }
+
+    /// What its producer knew, with the event itself; nothing where it has the time of a Lamport clock.
     #[must_use]
     pub fn vector(&self) -> &VectorClock {
         &self.clock

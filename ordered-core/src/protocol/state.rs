@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pause, Producer, Producers, SeqSet};
+use super::{Pause, Producers, SeqSet};
 use crate::protocol::{Millis, Policy, Start};
 use crate::store::{Listing, NEVER};
 
@@ -203,13 +203,17 @@ impl KeyState {
     }
 
     /// Whether something is to be done for events that have no number: some were posted and not read, or may have one.
-    fn has_to_release(&self, policy: &Policy) -> bool {
-        let is_next = || {
-            policy
-                .order
-                .next_waiting(&self.producers, Producer::released)
-        };
-        !self.producers.unread().is_empty() || is_next().is_some()
+    fn has_to_release(&self, policy: &Policy, now: Millis) -> bool {
+        let (order, producers, patience) = (policy.order, &self.producers, policy.patience(now));
+        !producers.unread().is_empty()
+            || order.late_waiting(producers).is_some()
+            || order.next_waiting(producers, &[], patience).is_some()
+    }
+
+    /// When an event that waits for other producers runs although nothing comes, where events have times.
+    pub(crate) fn next_release(&self, policy: &Policy, now: Millis) -> Option<Millis> {
+        let change = self.producers.next_change(policy.patience(now));
+        change.map(|at| at.min(NEVER))
     }
 
     /// Whether nothing of it is stored and nothing is noted but how far it is.
@@ -262,12 +266,18 @@ impl KeyState {
             _ if self.paused.is_on() => Some(self.paused.end().unwrap_or(NEVER)),
             Phase::Halted { .. } => Some(NEVER),
             Phase::BackingOff { until, .. } => Some(until),
-            Phase::Open if self.is_ready() || self.has_to_release(policy) => match before.due {
-                _ if self.is_suspect() => Some(self.tried_at.min(now)),
-                Some(due) if due <= now => Some(due),
-                _ => Some(now),
-            },
-            Phase::Open => Some(self.gap_deadline(policy).unwrap_or(NEVER)),
+            Phase::Open if self.is_ready() || self.has_to_release(policy, now) => {
+                match before.due {
+                    _ if self.is_suspect() => Some(self.tried_at.min(now)),
+                    Some(due) if due <= now => Some(due),
+                    _ => Some(now),
+                }
+            }
+            Phase::Open => {
+                let gap = self.gap_deadline(policy);
+                let due = gap.into_iter().chain(self.next_release(policy, now)).min();
+                Some(due.unwrap_or(NEVER))
+            }
         }
     }
 
@@ -293,7 +303,17 @@ impl KeyState {
             return Some(self.gap_since?.saturating_add(millis(settle)));
         }
         let asked = self.asked_for_head().map(|asked| (asked.at, asked.times));
-        policy.on_gap.deadline(self.gap_since?, asked)
+        policy.on_gap.deadline(self.waits_since(policy)?, asked)
+    }
+
+    /// Since when something waits for an event that has not come.
+    pub(crate) fn waits_since(&self, policy: &Policy) -> Option<Millis> {
+        let since = self.gap_since?;
+        if policy.order.has_times() {
+            // What waits for other producers, and for no event, waits for no gap.
+            return Some(since.max(self.producers.missing_since()?));
+        }
+        Some(since)
     }
 }
 

@@ -1,9 +1,10 @@
 use std::ops::RangeInclusive;
 
+use super::producers::Beside;
 use super::state::{before, millis};
 use super::{
     Anchor, Arrival, DeadNote, HeldNote, KeyState, LastError, MostProducers, Moved, Phase,
-    Producer, RepairAsked, Skipped, Stamp,
+    RepairAsked, Skipped, Stamp,
 };
 use crate::event::EventId;
 use crate::protocol::{DeadCause, GapPolicy, Millis, Policy};
@@ -36,6 +37,8 @@ pub struct Transition<'a> {
     pub remember: Vec<EventId>,
     /// The seqs that are to be asked for, first and last: they have not come in time.
     pub repair: Option<(u64, u64)>,
+    /// The producers that are not waited for any more, because nothing was heard of them.
+    pub given_up: Vec<String>,
 }
 
 /// An event that a transition is about.
@@ -61,6 +64,7 @@ impl<'a> Transition<'a> {
             changes: Vec::new(),
             remember: Vec::new(),
             repair: None,
+            given_up: Vec::new(),
         }
     }
 
@@ -162,22 +166,46 @@ impl<'a> Transition<'a> {
         self.state.gap_since = None;
     }
 
+    /// A producer shows its clock. `false` when the key would have too many producers.
+    pub(super) fn show_clock(&mut self, producer: &str, after: u64, time: u64) -> bool {
+        let most = self.policy.max_producers;
+        let producers = &mut self.state.producers;
+        let shown = producers.show(producer, (after, time), self.now, most);
+        shown.is_ok()
+    }
+
+    /// A producer leaves after its event `after`. `false` when the key would have too many producers.
+    pub(super) fn leave(&mut self, producer: &str, after: u64) -> bool {
+        let most = self.policy.max_producers;
+        self.state.producers.leave(producer, after, most).is_ok()
+    }
+
     /// An event with this number is done, or in the mailbox under it: its producer's next one may follow.
     pub(super) fn count(&mut self, stamp: &Stamp, id: &EventId, number: u64) {
-        let head = self.state.head();
-        self.state.producers.count(stamp, id, number, head);
+        let at = (number, self.state.head());
+        self.state.producers.count(stamp, id, at, self.now);
+    }
+
+    /// An event that is not in the mailbox comes after events of a later time had their turn.
+    pub(super) fn pass_late(&mut self, stamp: &Stamp) {
+        let most = self.policy.max_producers;
+        self.state.producers.pass_late(stamp, self.now, most);
     }
 
     /// Gives their numbers to events that wait and may have them, as the order says. `above` is the highest number that an event
-    /// in memory has.
-    pub(super) fn release(&mut self, above: u64) {
+    /// in memory has, and `beside` are those in memory that have none.
+    pub(super) fn release(&mut self, above: u64, beside: &[Beside]) {
         let order = self.policy.order;
         if !order.has_producers() {
             return;
         }
         let mut top = Arrival::top(self.state).max(above);
+        let patience = self.policy.patience(self.now);
         for _ in 0..MOST_RELEASED {
-            let next = order.next_waiting(&self.state.producers, Producer::released);
+            let producers = &mut self.state.producers;
+            self.given_up
+                .extend(producers.give_up_silent(beside, patience));
+            let next = order.next_waiting(&self.state.producers, beside, patience);
             let Some(next) = next else { return };
             top += 1;
             let (slot, since) = self.state.producers.release(next, top);
@@ -559,7 +587,7 @@ impl<'a> Transition<'a> {
             GapPolicy::Skip { .. } => {
                 if state.producers.skip_missing() {
                     state.gap_since = None;
-                    self.release(0);
+                    self.release(0, &[]);
                 }
             }
         }

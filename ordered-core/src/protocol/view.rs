@@ -54,6 +54,12 @@ pub struct KeyView {
     /// What these wait for and has not come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<CauseView>,
+    /// The producers whose silence holds the first of them, with Lamport times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<HolderView>,
+    /// When it runs although nothing is heard of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_at: Option<Millis>,
     /// The producers of the key, where the order comes from them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub producers: Vec<ProducerView>,
@@ -151,6 +157,17 @@ pub struct CauseView {
     pub to: u64,
 }
 
+/// A producer that may still send something that comes before an event which waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HolderView {
+    /// The producer.
+    pub producer: String,
+    /// The time of its clock, as it showed it last.
+    pub time: u64,
+    /// Since when nothing was heard of it.
+    pub since: Millis,
+}
+
 /// How far one producer of a key is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -161,6 +178,12 @@ pub struct ProducerView {
     pub seq: u64,
     /// How many of its events wait for their number.
     pub waiting: u64,
+    /// The time of its clock, as it showed it last, with Lamport times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+    /// Why it is not waited for: `left` or `silent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<String>,
 }
 
 /// One event that was dead-lettered, without its payload.

@@ -157,6 +157,19 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.max_producers = producers)
     }
 
+    /// How long a producer is waited for that says nothing, with Lamport times. See
+    /// [`Policy::producer_lease`](crate::protocol::Policy::producer_lease).
+    pub fn producer_lease(self, lease: Duration) -> Self {
+        self.options(move |options| options.policy.producer_lease = lease)
+    }
+
+    /// How long an event waits at the most for what may come before it, with Lamport times: a guess. See
+    /// [`Policy::max_delay`](crate::protocol::Policy::max_delay).
+    pub fn max_delay(self, delay: impl Into<Option<Duration>>) -> Self {
+        let delay = delay.into();
+        self.options(move |options| options.policy.max_delay = delay)
+    }
+
     /// How long a committed event is remembered.
     pub fn dedup_ttl(self, ttl: Duration) -> Self {
         self.options(move |options| options.policy.dedup_ttl = ttl)

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Envelope, Key, Seq};
 use crate::handler::Malformed;
-use crate::protocol::Order;
+use crate::protocol::{Order, Stamp};
 
 /// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body does
 /// not matter:
@@ -16,6 +16,16 @@ use crate::protocol::Order;
 /// | `x-ordered-at` | | the seq that the key goes on with | |
 /// | `x-ordered-epoch` | | the number of the new numbering, to begin again below; each is larger than the one before | |
 /// | `x-ordered-why` | | | what happened, and what to do |
+///
+/// Producers of a key whose events have [Lamport times](crate::protocol::Lamport) say with them how far they are:
+///
+/// | header | clock | leave |
+/// |---|---|---|
+/// | `x-ordered-control` | `clock` | `leave` |
+/// | `x-ordered-key` | the key | the key |
+/// | `x-ordered-producer` | its name | its name |
+/// | `x-ordered-after` | the seq of its last event of the key; 0 for none | the seq of its last event of the key |
+/// | `x-ordered-time` | the time of its clock: its next event has a later one | |
 ///
 /// All may come shuffled, twice, or before the events that they speak of: events that come all the same are handled in
 /// their place as long as the key has not passed it.
@@ -47,6 +57,22 @@ pub enum Control {
         /// What happened, and what to do.
         why: String,
     },
+    /// A producer shows its clock, because it has nothing to send: what it sends after this event has a later time.
+    Clock {
+        /// The producer.
+        producer: String,
+        /// Its last event of the key; 0 for none.
+        after: u64,
+        /// The time of its clock.
+        time: u64,
+    },
+    /// A producer will send no more events of the key. One that sends again is there again.
+    Leave {
+        /// The producer.
+        producer: String,
+        /// Its last event of the key.
+        after: u64,
+    },
 }
 
 /// The header that tells a control event from an event.
@@ -61,6 +87,12 @@ pub const TO: &str = "x-ordered-to";
 pub const AT: &str = "x-ordered-at";
 /// The header that says why events are lost.
 pub const WHY: &str = "x-ordered-why";
+/// The header with the producer that shows its clock, or leaves.
+pub const PRODUCER: &str = "x-ordered-producer";
+/// The header with the seq of a producer's last event.
+pub const AFTER: &str = "x-ordered-after";
+/// The header with the time of a producer's clock.
+pub const TIME: &str = "x-ordered-time";
 /// The header with the number of the numbering that a reset begins, or that an event belongs to.
 pub const EPOCH: &str = "x-ordered-epoch";
 
@@ -72,7 +104,13 @@ impl Control {
         match self {
             Self::GapFill { .. } | Self::Lost { .. } => order.waits_for_missing(),
             Self::Reset { .. } => !order.numbers_itself(),
+            Self::Clock { .. } | Self::Leave { .. } => order.has_times(),
         }
+    }
+
+    /// Whether a producer says it all the time.
+    pub(super) fn is_frequent(&self) -> bool {
+        matches!(self, Self::Clock { .. })
     }
 
     /// The message that says this about the key.
@@ -86,6 +124,21 @@ impl Control {
                 put(FROM, from.to_string());
                 put(TO, to.to_string());
                 put(WHY, why.clone());
+            }
+            Self::Clock {
+                producer,
+                after,
+                time,
+            } => {
+                put(CONTROL, "clock".into());
+                put(PRODUCER, producer.clone());
+                put(AFTER, after.to_string());
+                put(TIME, time.to_string());
+            }
+            Self::Leave { producer, after } => {
+                put(CONTROL, "leave".into());
+                put(PRODUCER, producer.clone());
+                put(AFTER, after.to_string());
             }
             Self::GapFill { from, to } => {
                 put(CONTROL, "gap-fill".into());
@@ -134,9 +187,23 @@ impl Control {
                 at: seq(AT, required(envelope, AT)?)?,
                 epoch: epoch(envelope)?,
             },
+            "clock" => {
+                let producer = producer(envelope)?;
+                let after = seq(AFTER, required(envelope, AFTER)?)?.get();
+                let time = seq(TIME, required(envelope, TIME)?)?.get();
+                Self::Clock {
+                    producer,
+                    after,
+                    time,
+                }
+            }
+            "leave" => Self::Leave {
+                producer: producer(envelope)?,
+                after: seq(AFTER, required(envelope, AFTER)?)?.get(),
+            },
             other => {
                 return Err(Malformed(format!(
-                    "the header {CONTROL} is {other:?}, and may be \"gap-fill\", \"reset\" or \"lost\""
+                    "the header {CONTROL} is {other:?}, and may be \"gap-fill\", \"reset\", \"lost\", \"clock\" or \"leave\""
                 )));
             }
         };
@@ -155,6 +222,11 @@ pub(super) fn epoch(envelope: &Envelope) -> Result<Option<u64>, Malformed> {
             "the header {EPOCH} is {text:?}, and must be a whole number from 0 to 2^53-1"
         ))),
     }
+}
+
+fn producer(envelope: &Envelope) -> Result<String, Malformed> {
+    let name = required(envelope, PRODUCER)?;
+    Ok(Stamp::named(name)?.to_owned())
 }
 
 fn range(envelope: &Envelope) -> Result<(Seq, Seq), Malformed> {

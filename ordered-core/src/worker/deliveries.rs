@@ -144,9 +144,16 @@ fn stamp_of(
     event: Option<&AnyEvent>,
     order: Order,
 ) -> Result<Stamp, Malformed> {
-    handler.stamp(envelope, event)?.ok_or_else(|| {
+    let needed = if order.has_times() {
+        "a `producer`, a `seq` and a `time`"
+    } else {
+        "a `producer` and a `clock`"
+    };
+    let stamp = handler.stamp(envelope, event)?;
+    let stamp = stamp.filter(|stamp| stamp.time().is_some() == order.has_times());
+    stamp.ok_or_else(|| {
         Malformed(format!(
-            "the handler does not say who sent the event, and the order of its group is `{order}`: give the handler a `producer` and a `clock`, or implement `Handler::stamp`"
+            "the handler does not say who sent the event and when, and the order of its group is `{order}`: give the handler {needed}, or implement `Handler::stamp`"
         ))
     })
 }

@@ -42,7 +42,7 @@ mod workers;
 pub use builder::WorkerBuilder;
 #[doc(hidden)]
 pub use connecting::ConnectPatience;
-pub use control::{AT, CONTROL, Control, EPOCH, FROM, KEY, TO, WHY};
+pub use control::{AFTER, AT, CONTROL, Control, EPOCH, FROM, KEY, PRODUCER, TIME, TO, WHY};
 pub use error::{BuildError, WorkerError};
 pub use health::{Health, HealthReport, Obstacle, WorkerPhase};
 pub use hurry::end_drains;

@@ -136,6 +136,12 @@ impl Outlet {
             }
             Disposition::Deferred(_) => return (Outcome::Deferred, Fate::Defer(self.defer)),
             Disposition::Late if self.on_late == OnPassed::Drop => Outcome::Late,
+            Disposition::Late if Arrival::is_unnumbered(seq) => {
+                let text = format!(
+                    "event {id} of key {key} came after its turn: events of a later time had run, or it was passed over"
+                );
+                return (Outcome::Late, dead_letter(ReasonKind::Late, text));
+            }
             Disposition::Late => {
                 let text = format!(
                     "seq {seq} of key {key} was skipped before this event came: an operator, a gap policy or its \
@@ -301,6 +307,13 @@ impl Outlet {
                 "the state of the key cannot be read: its events stay with the broker"
             ),
             KeyChange::Superseded { events } => self.telemetry.superseded(key, *events),
+            KeyChange::Late { events } => self.telemetry.late(key, *events),
+            KeyChange::GivenUp { producers } => warn!(
+                group,
+                key = name,
+                producers = producers.join(", "),
+                "producers are not waited for any more, because nothing was heard of them"
+            ),
             KeyChange::RepairWanted { from, to } => self.ask_for(key, *from, *to),
             KeyChange::Missing { seq } => error!(
                 group,

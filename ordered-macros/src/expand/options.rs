@@ -38,6 +38,7 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
     let order = given.order.map(|order| match order {
         Order::Sequence => quote!(#private::Order::Sequence),
         Order::Arrival => quote!(#private::Order::Arrival),
+        Order::Lamport => quote!(#private::Order::Lamport),
         Order::Causal => quote!(#private::Order::Causal),
         Order::Monotonic => quote!(#private::Order::Monotonic { coalesce: #coalesce }),
     });
@@ -46,6 +47,13 @@ pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {
         quote!(policy.max_producers),
         given.max_producers.map(number),
     );
+    assign(
+        quote!(policy.producer_lease),
+        given.producer_lease.map(duration),
+    );
+    let max_delay = given.max_delay.map(duration);
+    let max_delay = max_delay.map(|delay| quote!(#private::Some(#delay)));
+    assign(quote!(policy.max_delay), max_delay);
     assign(quote!(timeout), given.timeout.map(duration));
     assign(quote!(backoff.base), given.backoff.map(duration));
     assign(quote!(backoff.cap), cap);

@@ -16,6 +16,17 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
                 "`clock`, the field that says how many events of each producer it follows",
             ),
         ],
+        Some(Order::Lamport) => &[
+            ("producer", "`producer`, the field that says who sent it"),
+            (
+                "seq",
+                "`seq`, the field with its number among those of its producer",
+            ),
+            (
+                "time",
+                "`time`, the field with the time of its producer's Lamport clock",
+            ),
+        ],
         _ => &[("seq", "`seq`, the field with its sequence number")],
     });
     let said_by_envelope = |name: &str| {
@@ -31,6 +42,9 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
             Some(Order::Arrival) => "key = \"order_id\", order = \"arrival\", id = \"event_id\"",
             Some(Order::Causal) => {
                 "key = \"post\", order = \"causal\", producer = \"author\", clock = \"vector\""
+            }
+            Some(Order::Lamport) => {
+                "key = \"account\", order = \"lamport\", producer = \"branch\", seq = \"seq\", time = \"time\""
             }
             _ => "key = \"order_id\", seq = \"seq\"",
         };
@@ -55,6 +69,8 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         ("stuck_after", options.stuck_after),
         ("give_up_after", options.give_up_after.flatten()),
         ("settle", options.settle),
+        ("producer_lease", options.producer_lease),
+        ("max_delay", options.max_delay),
     ] {
         if duration.is_some_and(|duration| duration.is_zero()) {
             let value = options.setting(name).map(|setting| &setting.value);
@@ -155,11 +171,25 @@ fn order(options: &Options, errors: &mut Errors) {
     if options.order != Some(Order::Monotonic) {
         refuse("coalesce", "is for versions: add `order = \"monotonic\"`");
     }
-    if !options.has_producers() {
-        for name in ["producer", "clock", "max_producers"] {
+    if options.order != Some(Order::Causal) {
+        refuse(
+            "clock",
+            "is for events of several producers with vector clocks: add `order = \"causal\"`",
+        );
+    }
+    if options.order != Some(Order::Lamport) {
+        for name in ["time", "producer_lease", "max_delay"] {
             refuse(
                 name,
-                "is for events of several producers with vector clocks: add `order = \"causal\"`",
+                "is for events of several producers with Lamport times: add `order = \"lamport\"`",
+            );
+        }
+    }
+    if !options.has_producers() {
+        for name in ["producer", "max_producers"] {
+            refuse(
+                name,
+                "is for events of several producers: add `order = \"causal\"` or `order = \"lamport\"`",
             );
         }
     }
@@ -201,33 +231,35 @@ fn order(options: &Options, errors: &mut Errors) {
                 );
             }
         }
-        Some(Order::Causal) => {
-            refuse(
-                "seq",
-                "has no meaning here: with `order = \"causal\"` the `clock` says as which of its producer's events an event was sent. \
-                 Leave it out",
-            );
+        Some(order @ (Order::Lamport | Order::Causal)) => {
+            if order == Order::Causal {
+                refuse(
+                    "seq",
+                    "has no meaning here: with `order = \"causal\"` the `clock` says as which of its producer's events an event was sent. \
+                     Leave it out",
+                );
+            }
             for name in ["first_seq", "start", "settle"] {
                 refuse(
                     name,
-                    "is about where the numbers of a key begin, and with `order = \"causal\"` each producer of a key begins with 1",
+                    "is about where the numbers of a key begin, and in this `order` each producer of a key begins with 1",
                 );
             }
             refuse(
                 "on_repeat",
-                "is about an id under two seqs, and with `order = \"causal\"` an id runs once",
+                "is about an id under two seqs, and in this `order` an id runs once",
             );
             if options.on_gap == Some(OnGap::Repair) {
                 errors.at(
                     options.setting("on_gap").map(|setting| &setting.value),
-                    "a repair asks for seqs of a key, and with `order = \"causal\"` what is missing is an event of one of several \
+                    "a repair asks for seqs of a key, and in this `order` what is missing is an event of one of several \
                      producers: take `\"wait\"`, `\"skip\"` or `\"halt\"`",
                 );
             }
             if options.on_state_loss == Some(OnStateLoss::Adopt) {
                 errors.at(
                     options.setting("on_state_loss").map(|setting| &setting.value),
-                    "with `order = \"causal\"` no worker remembers how far the producers of a key were: leave it out, and workers stop \
+                    "in this `order` no worker remembers how far the producers of a key were: leave it out, and workers stop \
                      where the store has lost its state",
                 );
             }

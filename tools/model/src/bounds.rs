@@ -21,6 +21,8 @@ pub struct Published {
     pub epoch: Option<u8>,
     /// Who sent it, by the place of its producer, and how many events of each producer that one knew, with this one.
     pub from: Option<(usize, &'static [u8])>,
+    /// Who sent it, by the place of its producer, as which of its events, and at which Lamport time.
+    pub timed: Option<(usize, u8, u8)>,
 }
 
 /// What a producer says of the first key besides: a message like the events, delivered in any order and more than once.
@@ -29,6 +31,7 @@ pub struct Published {
 pub enum Said {
     Fill { from: u8, to: u8 },
     Reset { at: u8, epoch: Option<u8> },
+    Leave { producer: usize, after: u8 },
 }
 
 /// What an operator may do, in one call that is applied at any moment. Retry and resume, which free a key that stands
@@ -165,6 +168,7 @@ impl Bounds {
         policy.max_crashes = self.attempts;
         // The model has no time for it.
         policy.give_up_after = None;
+        policy.producer_lease = Duration::from_millis(ordered_core::store::NEVER);
         policy.dedup_ttl = self
             .remembered
             .map_or(Duration::from_secs(100_000), |ticks| {
@@ -267,6 +271,10 @@ impl Said {
                 at: place(at),
                 epoch: epoch.map(u64::from),
             },
+            Self::Leave { producer, after } => Control::Leave {
+                producer: crate::event::PRODUCERS[producer].to_owned(),
+                after: u64::from(after),
+            },
         }
     }
 
@@ -275,7 +283,7 @@ impl Said {
         match self {
             Self::Fill { from, to } => (u64::from(from)..=u64::from(to)).contains(&seq),
             Self::Reset { at, epoch: None } => seq < u64::from(at),
-            Self::Reset { .. } => false,
+            Self::Reset { .. } | Self::Leave { .. } => false,
         }
     }
 }
@@ -321,6 +329,21 @@ pub(crate) const fn event_at(key: u8, seq: u8, id: char) -> Published {
         id,
         epoch: None,
         from: None,
+        timed: None,
+    }
+}
+
+/// The same with a Lamport time: its producer by its place, as which of its events, and when.
+pub(crate) const fn event_timed(
+    seq: u8,
+    id: char,
+    producer: usize,
+    own: u8,
+    time: u8,
+) -> Published {
+    Published {
+        timed: Some((producer, own, time)),
+        ..event(seq, id)
     }
 }
 
@@ -345,5 +368,6 @@ pub(crate) const fn event_of(epoch: u8, seq: u8, id: char) -> Published {
         id,
         epoch: Some(epoch),
         from: None,
+        timed: None,
     }
 }

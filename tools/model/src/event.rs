@@ -20,6 +20,9 @@ pub(crate) type Slot = u8;
 /// The place of a key among the keys.
 pub(crate) type KeyNumber = usize;
 
+/// The names of producers, in their order.
+pub(crate) const PRODUCERS: [&str; 3] = ["x", "y", "z"];
+
 /// A token says which message it is, and over which of two connections it came.
 const CONNECTION: u64 = 64;
 
@@ -55,13 +58,24 @@ impl Bounds {
 
     /// Who sent it and what that one knew, where the order comes from that.
     fn stamp(&self, which: Which) -> Option<Stamp> {
+        let names = PRODUCERS;
+        if let Some((producer, seq, time)) = self.published_as(which).timed {
+            let stamp = Stamp::lamport(names[producer], u64::from(seq), u64::from(time));
+            return Some(stamp.expect("it is one"));
+        }
         let (producer, counts) = self.published_as(which).from?;
-        let names = ["x", "y", "z"];
         let counts = names.iter().zip(counts);
         let counts = counts.map(|(name, count)| ((*name).to_owned(), u64::from(*count)));
         let counts: BTreeMap<String, u64> = counts.collect();
         let clock = VectorClock::try_from(counts).expect("the model has few producers");
         Some(Stamp::causal(names[producer], clock).expect("it counts itself"))
+    }
+
+    /// Whether one event has an earlier time than the other.
+    pub(crate) fn is_earlier(&self, one: Which, other: Which) -> bool {
+        let (one, other) = (self.published_as(one), self.published_as(other));
+        let at = |event: Published| event.timed.map(|(producer, _, time)| (time, producer));
+        one.key == other.key && at(one) < at(other)
     }
 
     /// Whether the producer of one event knew the other when it sent that one.

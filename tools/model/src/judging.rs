@@ -135,6 +135,10 @@ impl Model {
             let is_handled = ahead && bounds.runs_ahead() && past.handled.contains(other);
             past.committed.contains(&other) || is_handled
         };
+        if bounds.sequencing.has_times() {
+            let mut done = past.committed.iter();
+            return done.all(|other| bounds.is_earlier(*other, event));
+        }
         if bounds.sequencing.has_producers() {
             let mut others = bounds.published();
             if bounds.on_gap == OnGap::Skip {

@@ -91,7 +91,9 @@ impl Model {
         let (record, past) = (&world.store.records[key], &world.pasts[key]);
         let mut others = self.bounds.published();
         let is_aside = |(slot, letter): (&Place, &ordered_core::store::Letter)| {
-            matches!(slot, Place::Dead { seq: other, .. } if *other == seq) && letter.id == id
+            // Where the key numbers its events, a dead letter has a number of its own.
+            let has_place = |other: u64| other == seq || self.bounds.sequencing.numbers_itself();
+            matches!(slot, Place::Dead { seq: other, .. } if has_place(*other)) && letter.id == id
         };
         self.is_superseded(world, which)
             || past.dead.contains(which)

@@ -30,6 +30,8 @@ fn waiting() -> KeyView {
             producer: producer.into(),
             seq,
             waiting,
+            time: None,
+            gone: None,
         })
         .into();
     view.waiting = vec![WaitingView {

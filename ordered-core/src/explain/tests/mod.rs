@@ -1,5 +1,6 @@
 mod causal;
 mod held_up;
+mod lamport;
 mod moving;
 mod orders;
 mod scene;

@@ -54,6 +54,8 @@ pub(super) fn key() -> KeyView {
         held: Vec::new(),
         waiting: Vec::new(),
         causes: Vec::new(),
+        holders: Vec::new(),
+        release_at: None,
         producers: Vec::new(),
         held_events: 0,
         held_bytes: 0,

@@ -223,6 +223,16 @@ pub enum KeyChange {
         /// How many.
         events: u64,
     },
+    /// Producers are not waited for any more, because nothing was heard of them.
+    GivenUp {
+        /// Their names.
+        producers: Vec<String>,
+    },
+    /// Events that were held belong before what has run: they were dead-lettered or dropped.
+    Late {
+        /// How many.
+        events: u64,
+    },
     /// Its state cannot be read; its events are deferred.
     Unreadable(String),
     /// An event that its state says is held is not in the mailbox. The key waits for it as at any gap.

@@ -49,6 +49,10 @@ pub(super) struct PendingSave<D> {
     pub(super) controls: Vec<(Control, Token)>,
     /// How many versions it takes out of the mailbox that are superseded.
     pub(super) superseded: u64,
+    /// How many held events leave the mailbox because they are late.
+    pub(super) late: u64,
+    /// The producers that are not waited for any more.
+    pub(super) given_up: Vec<String>,
     pub(super) looked_up: Vec<(u64, EventId)>,
     pub(super) fetched: Vec<Slot>,
     /// How many commits of the key are on their way with it.

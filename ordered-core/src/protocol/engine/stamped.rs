@@ -1,7 +1,7 @@
 //! What differs where the order comes from the producers: when an event in memory gets its number, and which events of a key
 //! wait for theirs in the mailbox.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::actor::Actor;
@@ -10,21 +10,36 @@ use super::event::Event;
 use super::numbering::last_number;
 use super::queue::Queue;
 use super::shared::Shared;
-use crate::protocol::{Arrival, Order, Producer, Producers, Stamp};
+use crate::protocol::producers::Progress;
+use crate::protocol::{Arrival, Causal, Lamport, Policy, Producer, Producers, Stamp};
 
 /// How far the producers of a key are, with what has a number in memory and is not saved.
 struct Front<'a> {
+    policy: &'a Policy,
     producers: &'a Producers,
-    released: HashMap<Arc<str>, u64>,
+    passed: HashMap<Arc<str>, Progress>,
+    /// The time and the producer of the last event that has a number, where events have times.
+    last: Option<(u64, Arc<str>)>,
     /// How many of them the state does not know.
     added: usize,
 }
 
+/// The event that gets the next number.
+enum Next {
+    /// The one at this place of those in memory.
+    InMemory(usize),
+    /// One that waits in the mailbox.
+    InMailbox((usize, u64)),
+}
+
 impl<'a> Front<'a> {
-    fn new<D>(producers: &'a Producers, queue: &Queue<D>) -> Self {
+    fn new<D>(policy: &'a Policy, producers: &'a Producers, queue: &Queue<D>) -> Self {
+        let last = producers.last();
         let mut front = Self {
+            policy,
             producers,
-            released: HashMap::new(),
+            passed: HashMap::new(),
+            last: last.map(|(time, producer)| (time, producer.into())),
             added: 0,
         };
         let numbered = |event: &&Event<D>| !event.replay && !Arrival::is_unnumbered(event.seq);
@@ -36,51 +51,96 @@ impl<'a> Front<'a> {
         front
     }
 
-    fn of(&self, producer: &str) -> u64 {
+    fn released(&self, producer: &str) -> u64 {
         let saved = self.producers.released(producer);
-        self.released
-            .get(producer)
-            .map_or(saved, |at| *at.max(&saved))
+        let passed = self.passed.get(producer);
+        passed.map_or(saved, |passed| passed.released.max(saved))
+    }
+
+    fn progress(&self, known: &Producer) -> Progress {
+        let saved = known.progress();
+        let passed = self.passed.get(known.name()).copied().unwrap_or_default();
+        Progress {
+            released: passed.released.max(saved.released),
+            time: passed.time.max(saved.time),
+        }
     }
 
     fn pass(&mut self, stamp: &Stamp) {
-        self.pass_to(stamp.producer(), stamp.seq());
+        self.pass_to(stamp.producer(), stamp.seq(), stamp.time());
     }
 
-    fn pass_to(&mut self, producer: &str, seq: u64) {
-        if let Some(at) = self.released.get_mut(producer) {
-            *at = (*at).max(seq);
-            return;
+    fn pass_to(&mut self, producer: &str, seq: u64, time: Option<u64>) {
+        if !self.passed.contains_key(producer) {
+            self.added += usize::from(!self.producers.knows(producer));
+            self.passed.insert(producer.into(), Progress::default());
         }
-        self.added += usize::from(!self.producers.knows(producer));
-        self.released.insert(producer.into(), seq);
+        if let Some(passed) = self.passed.get_mut(producer) {
+            passed.released = passed.released.max(seq);
+            passed.time = passed.time.max(time.unwrap_or(0));
+        }
+        let Some(time) = time else { return };
+        let last = self.last.as_ref();
+        if last.is_none_or(|(last, other)| (*last, &**other) < (time, producer)) {
+            self.last = Some((time, producer.into()));
+        }
     }
 
-    /// Of the events in memory that have no number, the place of the one that is next.
-    fn next_in_memory<D>(&self, order: Order, most: u32, waiting: &[&Event<D>]) -> Option<usize> {
-        let may = |event: &Event<D>| {
-            event.stamp.as_deref().is_some_and(|stamp| {
-                let producer = stamp.producer();
-                let is_known =
-                    self.producers.knows(producer) || self.released.contains_key(producer);
-                let has_room =
-                    is_known || self.producers.known().len() + self.added < most as usize;
-                has_room && order.is_next(stamp, |producer| self.of(producer))
-            })
+    /// Whether one more event of the producer does not make too many producers.
+    fn has_room_for(&self, producer: &str) -> bool {
+        self.producers.knows(producer)
+            || self.passed.contains_key(producer)
+            || self.producers.known().len() + self.added < self.policy.max_producers as usize
+    }
+
+    /// The event that gets the next number: `waiting` are those in memory that have none.
+    fn next<D>(&self, waiting: &[&Event<D>]) -> Option<Next> {
+        if self.policy.order.has_times() {
+            self.next_in_time(waiting)
+        } else {
+            self.next_by_causes(waiting)
+        }
+    }
+
+    fn next_by_causes<D>(&self, waiting: &[&Event<D>]) -> Option<Next> {
+        let next = Causal::next(self.producers, |known| self.released(known.name()));
+        if let Some(next) = next {
+            return Some(Next::InMailbox(next));
+        }
+        let may = |stamp: &Stamp| {
+            self.has_room_for(stamp.producer())
+                && Causal::is_next(stamp, |producer| self.released(producer))
         };
-        let ready = waiting.iter().copied().enumerate();
-        let ready = ready.filter(|(_, event)| may(event));
-        let producers = ready.filter_map(|(place, event)| {
+        let ready = waiting.iter().enumerate().filter_map(|(place, event)| {
             let stamp = event.stamp.as_deref()?;
-            Some((stamp.producer(), place))
+            may(stamp).then_some((stamp.producer(), place))
         });
-        producers.min().map(|(_, place)| place)
+        ready.min().map(|(_, place)| Next::InMemory(place))
     }
 
-    /// Of the events in the mailbox that have no number, the one that is next.
-    fn next_in_mailbox(&self, order: Order) -> Option<(usize, u64)> {
-        let released = |producer: &Producer| self.of(producer.name());
-        order.next_waiting(self.producers, released)
+    fn next_in_time<D>(&self, waiting: &[&Event<D>]) -> Option<Next> {
+        let in_memory = waiting.iter().enumerate().filter_map(|(place, event)| {
+            let stamp = event.stamp.as_deref()?;
+            let producer = stamp.producer();
+            let is_next = stamp.seq() == self.released(producer) + 1;
+            let head = (stamp.time()?, producer);
+            (is_next && self.has_room_for(producer)).then_some((head, Next::InMemory(place)))
+        });
+        let released = |known: &Producer| self.released(known.name());
+        let mut heads: BTreeMap<(u64, &str), Next> = in_memory.collect();
+        for (time, producer, next) in self.producers.timed_heads(&released) {
+            // What is delivered again is compared with it later.
+            heads.retain(|(_, other), _| *other != producer);
+            heads.insert((time, producer), Next::InMailbox(next));
+        }
+        // Those that have a number in memory, and that the state does not know.
+        let added = self.passed.iter();
+        let added = added.filter(|(name, _)| !self.producers.knows(name));
+        let added = added.map(|(name, passed)| (&**name, passed.time));
+        let clocks = self.producers.clocks(|known| self.progress(known));
+        let last = self.last.as_ref();
+        let last = last.map(|(time, producer)| (*time, &**producer));
+        Lamport::next(heads, clocks.chain(added), last)
     }
 }
 
@@ -94,16 +154,13 @@ impl<D> Actor<D> {
             return;
         };
         let policy = &shared.rules.policy;
-        let mut front = Front::new(&own.state.producers, &self.queue);
+        let mut front = Front::new(policy, &own.state.producers, &self.queue);
         let mut top = Arrival::top(&own.state).max(last_number(&self.queue));
         let mut numbers = HashMap::new();
         {
             let may = |event: &&Event<D>| event.may_be_numbered();
             let mut waiting: Vec<&Event<D>> = self.queue.rest().filter(may).collect();
-            while front.next_in_mailbox(policy.order).is_none()
-                && let Some(place) =
-                    front.next_in_memory(policy.order, policy.max_producers, &waiting)
-            {
+            while let Some(Next::InMemory(place)) = front.next(&waiting) {
                 let event = waiting.remove(place);
                 if let Some(stamp) = &event.stamp {
                     front.pass(stamp);
@@ -154,26 +211,25 @@ impl<D> Actor<D> {
     /// The places in the queue of the events that wait there for their number: those that may have one as soon as what has one
     /// is saved. The others wait in the mailbox.
     pub(super) fn soon_numbered(&self, shared: &Shared<D>, producers: &Producers) -> HashSet<u64> {
-        let policy = &shared.rules.policy;
-        let mut front = Front::new(producers, &self.queue);
+        let mut front = Front::new(&shared.rules.policy, producers, &self.queue);
         let may = |event: &&Event<D>| event.may_be_numbered();
         let mut waiting: Vec<&Event<D>> = self.queue.rest().filter(may).collect();
         let mut soon = HashSet::new();
-        loop {
-            if let Some((place, seq)) = front.next_in_mailbox(policy.order) {
-                let name = producers.known()[place].name().to_owned();
-                front.pass_to(&name, seq);
-            } else if let Some(place) =
-                front.next_in_memory(policy.order, policy.max_producers, &waiting)
-            {
-                let event = waiting.remove(place);
-                if let Some(stamp) = &event.stamp {
-                    front.pass(stamp);
+        while let Some(next) = front.next(&waiting) {
+            match next {
+                Next::InMailbox(next) => {
+                    let (producer, time) = producers.named(next);
+                    front.pass_to(producer, next.1, time);
                 }
-                soon.insert(event.seq);
-            } else {
-                return soon;
+                Next::InMemory(place) => {
+                    let event = waiting.remove(place);
+                    if let Some(stamp) = &event.stamp {
+                        front.pass(stamp);
+                    }
+                    soon.insert(event.seq);
+                }
             }
         }
+        soon
     }
 }

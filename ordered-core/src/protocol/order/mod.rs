@@ -5,6 +5,7 @@
 
 mod arrival;
 mod causal;
+mod lamport;
 mod monotonic;
 mod sequence;
 
@@ -15,10 +16,12 @@ use serde::{Deserialize, Serialize};
 pub(super) use arrival::POSTED;
 pub use arrival::{Arrival, Moved};
 pub use causal::Causal;
+pub use lamport::Lamport;
 pub use monotonic::Monotonic;
 pub use sequence::Sequence;
 
-use super::{KeyState, Placement, Producer, Producers, Stamp};
+use super::producers::{Beside, Patience};
+use super::{KeyState, Placement, Producer, Producers};
 
 /// In which order the events of a key run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub enum Order {
         /// Only the newest of the events that wait runs.
         coalesce: bool,
     },
+    /// In the order of Lamport times, and of producers where these are the same; each event when nothing can come before it: see
+    /// [`Lamport`].
+    Lamport,
     /// As the vector clocks of several producers say, causes before effects: see [`Causal`].
     Causal,
 }
@@ -46,6 +52,7 @@ impl Order {
             Self::Sequence => "sequence",
             Self::Arrival => "arrival",
             Self::Monotonic { .. } => "monotonic",
+            Self::Lamport => "lamport",
             Self::Causal => "causal",
         }
     }
@@ -60,19 +67,25 @@ impl Order {
     /// Whether the owner of a key numbers its events. Otherwise their producer does.
     #[must_use]
     pub const fn numbers_itself(self) -> bool {
-        matches!(self, Self::Arrival | Self::Causal)
+        matches!(self, Self::Arrival | Self::Lamport | Self::Causal)
     }
 
     /// Whether the order comes from the producers of the events: an event has its number once it may follow what it names.
     #[must_use]
     pub const fn has_producers(self) -> bool {
-        matches!(self, Self::Causal)
+        matches!(self, Self::Lamport | Self::Causal)
+    }
+
+    /// Whether events have times, and wait for what may still come with an earlier one.
+    #[must_use]
+    pub const fn has_times(self) -> bool {
+        matches!(self, Self::Lamport)
     }
 
     /// Whether anything is done about an event that has not come.
     #[must_use]
     pub const fn has_gaps(self) -> bool {
-        matches!(self, Self::Sequence | Self::Causal)
+        matches!(self, Self::Sequence | Self::Lamport | Self::Causal)
     }
 
     /// Whether it is a version that an event has for its seq.
@@ -103,7 +116,7 @@ impl Order {
         match self {
             Self::Sequence => None,
             Self::Monotonic { coalesce: true } => Monotonic::newest(state, last),
-            Self::Arrival | Self::Causal | Self::Monotonic { coalesce: false } => {
+            Self::Arrival | Self::Lamport | Self::Causal | Self::Monotonic { coalesce: false } => {
                 first_waiting(state, first)
             }
         }
@@ -113,7 +126,7 @@ impl Order {
     pub(super) fn follows(self, state: &KeyState, before: u64, seq: u64) -> bool {
         match self {
             Self::Sequence => Sequence::follows(before, seq),
-            Self::Arrival | Self::Causal | Self::Monotonic { .. } => {
+            Self::Arrival | Self::Lamport | Self::Causal | Self::Monotonic { .. } => {
                 before < seq && first_waiting_after(state, before).is_none_or(|held| held >= seq)
             }
         }
@@ -127,24 +140,26 @@ impl Order {
         }
     }
 
-    /// Of the events that wait for their number, the one that is next: the place of its producer, and its seq. `released` says
-    /// up to which seq the events of a producer are.
+    /// Of the events that wait for their number in the mailbox, the one that is next: the place of its producer, and its seq.
+    /// `beside` are such that wait elsewhere.
     pub(super) fn next_waiting(
         self,
         producers: &Producers,
-        released: impl Fn(&Producer) -> u64,
+        beside: &[Beside],
+        patience: Patience,
     ) -> Option<(usize, u64)> {
         match self {
-            Self::Causal => Causal::next(producers, released),
+            Self::Causal => Causal::next(producers, Producer::released),
+            Self::Lamport => Lamport::next_waiting(producers, beside, patience),
             Self::Sequence | Self::Arrival | Self::Monotonic { .. } => None,
         }
     }
 
-    /// Whether an event may be given its number: `released` as above.
-    pub(super) fn is_next(self, stamp: &Stamp, released: impl Fn(&str) -> u64) -> bool {
+    /// Of the events that wait for their number, the one that is late and its producer's next.
+    pub(super) fn late_waiting(self, producers: &Producers) -> Option<(usize, u64)> {
         match self {
-            Self::Causal => Causal::is_next(stamp, released),
-            Self::Sequence | Self::Arrival | Self::Monotonic { .. } => false,
+            Self::Lamport => producers.late(),
+            Self::Sequence | Self::Arrival | Self::Monotonic { .. } | Self::Causal => None,
         }
     }
 
@@ -152,7 +167,9 @@ impl Order {
     pub(super) fn place_passed(self, is_young: bool) -> Placement {
         match self {
             Self::Monotonic { .. } => Placement::Superseded,
-            Self::Sequence | Self::Arrival | Self::Causal => Sequence::passed(is_young),
+            Self::Sequence | Self::Arrival | Self::Lamport | Self::Causal => {
+                Sequence::passed(is_young)
+            }
         }
     }
 }

@@ -170,10 +170,15 @@ fn producers() -> impl Strategy<Value = Producers> {
             let clock = VectorClock::try_from(counts).unwrap();
             let stamp = Stamp::causal(name, clock).unwrap();
             let id = EventId::new("x").unwrap();
+            let timed = Stamp::lamport(name, seq, seq + 7).unwrap();
             if waits {
                 producers.wait(&stamp, &id, seq, 9).unwrap();
+                producers.wait(&timed, &id, seq, 9).unwrap();
             } else {
-                producers.count(&stamp, &id, seq, 3);
+                producers.count(&stamp, &id, (seq, 3), seq);
+                producers.count(&timed, &id, (seq, 3), seq);
+                producers.show("a", (seq, 7), seq, 9).unwrap();
+                producers.leave("b", seq, 9).unwrap();
                 producers.posted(stamp.slot() ^ 1);
             }
         }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::event::EventId;
 use crate::logical::VectorClock;
-use crate::protocol::{Fence, KeyState, Placement, Producer, Producers, SKIPPED_RANGES, Stamp};
+use crate::protocol::{
+    Fence, Gone, KeyState, Placement, Producer, Producers, SKIPPED_RANGES, Stamp,
+};
 
 fn stamp(producer: &str, counts: &[(&str, u64)]) -> Stamp {
     let counts = counts.iter().map(|(name, count)| ((*name).into(), *count));
@@ -104,9 +106,53 @@ fn the_state_of_a_key_at_rest_is_a_few_bytes_for_each_producer() {
     for name in ["ada", "bob", "eve"] {
         state
             .producers
-            .count(&stamp(name, &[(name, 1_000)]), &id("x"), 1, 9);
+            .count(&stamp(name, &[(name, 1_000)]), &id("x"), (1, 9), 0);
     }
     let bytes = state.encode(Fence(0));
     assert_eq!(KeyState::decode(&bytes, Fence(0)), Ok(state));
     assert!(bytes.len() <= bare + 60, "{} after {bare}", bytes.len());
+}
+
+fn timed(producer: &str, seq: u64, time: u64) -> Stamp {
+    Stamp::lamport(producer, seq, time).expect("it is one")
+}
+
+#[test]
+fn with_times_a_producer_and_an_event_that_waits_take_a_few_bytes_each() {
+    const NOW: u64 = 1_800_000_000_000;
+    let mut state = KeyState::new(1);
+    let bare = state.encode(Fence(0)).len();
+    for name in ["ada", "bob", "eve"] {
+        let producers = &mut state.producers;
+        producers.show(name, (1_000, 5_000), NOW, 9).unwrap();
+        let last = timed(name, 1_001, 5_001);
+        producers.count(&last, &id("x"), (1, 9), NOW);
+    }
+    let rest = state.encode(Fence(0)).len();
+    assert!(rest <= bare + 100, "{rest} after {bare}");
+    for seq in 1_003..1_103 {
+        wait(&mut state.producers, &timed("ada", seq, 4_000 + seq));
+    }
+    let bytes = state.encode(Fence(0));
+    assert!(
+        bytes.len() <= rest + 100 * 25,
+        "{} after {rest}",
+        bytes.len()
+    );
+    assert_eq!(KeyState::decode(&bytes, Fence(0)), Ok(state));
+}
+
+#[test]
+fn who_leaves_is_waited_for_up_to_its_last_event_and_is_there_again_with_the_next() {
+    let mut producers = Producers::default();
+    let gone = |producers: &Producers| producers.known()[0].gone();
+    producers.leave("ada", 1, 9).unwrap();
+    assert_eq!(gone(&producers), None, "its first event is under way");
+    producers.count(&timed("ada", 1, 3), &id("x"), (1, 9), 0);
+    assert_eq!(gone(&producers), Some(Gone::Left { after: 1 }));
+    producers.show("ada", (1, 8), 0, 9).unwrap();
+    assert_eq!((gone(&producers), producers.known()[0].clock()), (None, 8));
+    producers.count(&timed("ada", 2, 9), &id("y"), (2, 9), 0);
+    producers.leave("ada", 1, 9).unwrap();
+    assert_eq!(gone(&producers), None, "it has sent one more since");
 }

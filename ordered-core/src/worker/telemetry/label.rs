@@ -76,6 +76,7 @@ label! {
         Fenced = "fenced",
         TakenOver = "taken_over",
         Superseded = "superseded",
+        Late = "late",
     }
 }
 

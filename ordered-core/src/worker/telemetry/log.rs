@@ -56,6 +56,14 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
         Occurrence::Late { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came after its seq was passed over");
         }
+        Occurrence::Controlled { key, control } if control.is_frequent() => {
+            debug!(
+                group,
+                key = key.as_str(),
+                ?control,
+                "a producer showed its clock"
+            );
+        }
         Occurrence::Controlled { key, control } => {
             info!(
                 group,
@@ -110,6 +118,16 @@ pub(super) fn superseded(group: &str, key: &Key, events: u64) {
         key = key.as_str(),
         events,
         "dropped held versions that are superseded"
+    );
+}
+
+/// Events that were held belong before what has run.
+pub(super) fn late(group: &str, key: &Key, events: u64) {
+    warn!(
+        group,
+        key = key.as_str(),
+        events,
+        "held events came after events of a later time had run: they were dead-lettered in the store, or dropped"
     );
 }
 

@@ -170,6 +170,12 @@ impl Telemetry {
         log::superseded(&self.group, key, events);
     }
 
+    /// Events that were held are late. Their deliveries were counted when they were held.
+    pub(super) fn late(&self, key: &Key, events: u64) {
+        self.steps[Step::Late as usize].increment(events);
+        log::late(&self.group, key, events);
+    }
+
     /// An event is held until then.
     pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
         if waiting.why == Obstacle::Gap {

@@ -63,6 +63,42 @@ async fn causes_first(comment: Comment) {
 }
 
 #[derive(Deserialize)]
+struct Booking {
+    account: String,
+    branch: String,
+    seq: u64,
+    time: u64,
+}
+
+#[ordered_handler(
+    key = "account",
+    order = "lamport",
+    producer = "branch",
+    seq = "seq",
+    time = "time",
+    producer_lease = "5m",
+    max_delay = "7s"
+)]
+async fn book(booking: Booking) {
+    drop((booking.account, booking.branch, booking.seq, booking.time));
+}
+
+#[test]
+fn an_event_with_a_time_says_its_producers_number_of_it() {
+    let policy = book.options().policy;
+    assert_eq!(policy.order, Order::Lamport);
+    assert_eq!(policy.producer_lease, std::time::Duration::from_secs(300));
+    assert_eq!(policy.max_delay, Some(std::time::Duration::from_secs(7)));
+    let sent = envelope(r#"{"account": "a", "branch": "north", "seq": 3, "time": 41}"#);
+    assert_eq!(stamp(&book, &sent), Ok(("north".into(), 3)));
+    let read = book.stamp(&sent, None).unwrap().unwrap();
+    assert_eq!(read.time(), Some(41));
+    let wrong = envelope(r#"{"account": "a", "branch": "", "seq": 3, "time": 41}"#);
+    let error = stamp(&book, &wrong).unwrap_err();
+    assert!(error.contains("must have a name"), "{error}");
+}
+
+#[derive(Deserialize)]
 struct Clocked {
     post: String,
     vector: VectorClock,

@@ -3,7 +3,7 @@
 use ordered_core::protocol::Order as Sequencing;
 
 use super::orderly::{ALONE, CALM, PLAIN, THREE, TWO};
-use crate::bounds::{Bounds, Faults, OnGap, Published, event, event_from};
+use crate::bounds::{Bounds, Faults, OnGap, Published, Said, event, event_from, event_timed};
 
 /// Versions with gaps.
 const VERSIONS: &[Published] = &[event(1, 'a'), event(3, 'b'), event(4, 'c')];
@@ -216,5 +216,75 @@ pub(super) const CAUSAL_SKIPPING: Bounds = Bounds {
     sequencing: Sequencing::Causal,
     events: CAUSE_AND_EFFECT,
     on_gap: OnGap::Skip,
+    ..ALONE
+};
+
+const TWO_TIMES: &[Published] = &[event_timed(1, 'a', 1, 1, 1), event_timed(2, 'b', 0, 1, 2)];
+
+const THREE_TIMES: &[Published] = &[
+    event_timed(1, 'a', 0, 1, 1),
+    event_timed(2, 'b', 1, 1, 2),
+    event_timed(3, 'c', 0, 2, 2),
+];
+
+/// Each leaves behind its last event.
+const LEAVING: &[Said] = &[
+    Said::Leave {
+        producer: 0,
+        after: 1,
+    },
+    Said::Leave {
+        producer: 1,
+        after: 1,
+    },
+];
+
+const LEAVING_LATER: &[Said] = &[
+    Said::Leave {
+        producer: 0,
+        after: 2,
+    },
+    Said::Leave {
+        producer: 1,
+        after: 1,
+    },
+];
+
+/// Who comes first is released first, so that the other may be late.
+pub(super) const TIMED: Bounds = Bounds {
+    name: "times",
+    sequencing: Sequencing::Lamport,
+    events: TWO_TIMES,
+    said: LEAVING,
+    ..ALONE
+};
+
+pub(super) const TIMED_ALONE: Bounds = Bounds {
+    name: "times, one worker that fails",
+    sequencing: Sequencing::Lamport,
+    events: THREE_TIMES,
+    said: LEAVING_LATER,
+    keeps_retries: true,
+    faults: Faults {
+        failures: true,
+        ..CALM
+    },
+    most_faults: Some(1),
+    ..ALONE
+};
+
+pub(super) const TIMED_CRASH: Bounds = Bounds {
+    name: "times, crashes",
+    sequencing: Sequencing::Lamport,
+    workers: 2,
+    events: TWO_TIMES,
+    said: LEAVING,
+    marks_repeats: true,
+    faults: Faults {
+        crashes: true,
+        lost_connections: true,
+        ..CALM
+    },
+    most_faults: Some(1),
     ..ALONE
 };

@@ -129,6 +129,14 @@ impl<D: Default> Actor<D> {
             let events = save.superseded;
             shared.observe_key(&self.key, KeyChange::Superseded { events });
         }
+        if save.late > 0 {
+            let events = save.late;
+            shared.observe_key(&self.key, KeyChange::Late { events });
+        }
+        if !save.given_up.is_empty() {
+            let producers = save.given_up.clone();
+            shared.observe_key(&self.key, KeyChange::GivenUp { producers });
+        }
         if let Some((from, to)) = save.repair {
             shared.observe_key(&self.key, KeyChange::RepairWanted { from, to });
         }

@@ -46,6 +46,7 @@ impl<D> Actor<D> {
         self.plan_past(&mut plan, &rules);
         self.plan_superseded(&mut plan);
         self.plan_posted(&mut plan, shared);
+        self.plan_late(&mut plan, shared);
         self.plan_releases(&mut plan);
         let blocked = self.plan_head(&mut plan, shared);
         self.plan_waiting(&mut plan, shared, blocked);
@@ -64,9 +65,10 @@ impl<D> Actor<D> {
             changes,
             remember,
             repair,
+            given_up,
             ..
         } = transition;
-        parts.repair = repair;
+        (parts.repair, parts.given_up) = (repair, given_up);
         self.finish_plan(next, (changes, remember), parts, shared)
     }
 
@@ -122,6 +124,8 @@ impl<D> Actor<D> {
             repair,
             controls,
             superseded,
+            late,
+            given_up,
             look_up,
             looked_up,
             fetch,
@@ -173,6 +177,8 @@ impl<D> Actor<D> {
             repair,
             controls,
             superseded,
+            late,
+            given_up,
             looked_up,
             fetched: fetch,
             release,
@@ -200,6 +206,10 @@ pub(super) struct Parts<D> {
     pub(super) controls: Vec<(Control, Token)>,
     /// How many versions leave the mailbox because they are superseded.
     pub(super) superseded: u64,
+    /// How many events leave the mailbox because they are late.
+    pub(super) late: u64,
+    /// The producers that are not waited for any more.
+    pub(super) given_up: Vec<String>,
     pub(super) looked_up: Vec<(u64, EventId)>,
     pub(super) look_up: Vec<EventId>,
     pub(super) fetch: Vec<Slot>,
@@ -216,6 +226,8 @@ impl<'a, D> Plan<'a, D> {
             repair: None,
             controls: Vec::new(),
             superseded: 0,
+            late: 0,
+            given_up: Vec::new(),
             looked_up: Vec::new(),
             look_up: Vec::new(),
             fetch: Vec::new(),

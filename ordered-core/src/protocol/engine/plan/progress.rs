@@ -93,6 +93,12 @@ impl<D> Actor<D> {
                     shared.watermarks.forget(&self.key);
                     plan.transition.reset(at.get(), *epoch, here)
                 }
+                Control::Clock {
+                    producer,
+                    after,
+                    time,
+                } => plan.transition.show_clock(producer, *after, *time),
+                Control::Leave { producer, after } => plan.transition.leave(producer, *after),
                 Control::Lost { from, to, why } => {
                     let (range, worker) = (from.get()..=to.get(), &shared.rules.worker);
                     plan.transition.lose(range, why, here, worker);

@@ -9,7 +9,8 @@ use crate::protocol::engine::event::Event;
 use crate::protocol::engine::numbering::last_number;
 use crate::protocol::engine::pending::{Leaving, PutFor};
 use crate::protocol::engine::shared::Shared;
-use crate::protocol::{Arrival, DeadCause, Placement};
+use crate::protocol::producers::Beside;
+use crate::protocol::{Arrival, DeadCause, Placement, Producers};
 
 impl<D> Actor<D> {
     /// Letters that another worker posted, and that were read: those that lie ahead wait where they are, the others leave the
@@ -107,14 +108,74 @@ impl<D> Actor<D> {
         Leaving::As(disposition)
     }
 
+    /// Events that belong before what has run are not run: those that were delivered leave the worker, those in the mailbox leave
+    /// that. Their producers go on behind them.
+    pub(super) fn plan_late(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
+        if !shared.rules.policy.order.has_times() {
+            return;
+        }
+        loop {
+            let producers = &plan.transition.state.producers;
+            let is_late = |event: &Event<D>| {
+                event.may_be_numbered()
+                    && event.stamp.as_deref().is_some_and(|stamp| {
+                        let (producer, time) = (stamp.producer(), stamp.time().unwrap_or(0));
+                        stamp.seq() == producers.released(producer) + 1
+                            && producers.is_late(time, producer)
+                    })
+            };
+            let seq = self
+                .queue
+                .rest()
+                .find(|event| is_late(event))
+                .map(|event| event.seq);
+            if let Some(event) = seq.and_then(|seq| self.queue.take_one(false, seq)) {
+                if let Some(stamp) = event.stamp.as_deref() {
+                    plan.transition.pass_late(stamp);
+                }
+                plan.parts
+                    .leaving
+                    .push((event, Leaving::As(Disposition::Late)));
+                continue;
+            }
+            let Some(late) = shared.rules.policy.order.late_waiting(producers) else {
+                return;
+            };
+            let slot = plan.transition.state.producers.pass_late_waiting(late);
+            match shared.rules.on_late {
+                OnPassed::DeadLetter => plan.transition.dead_letter_waiting(
+                    slot,
+                    last_number(&self.queue),
+                    DeadCause::Late,
+                    "it came after events of a later time had run",
+                ),
+                OnPassed::Drop => plan.transition.remove_waiting(slot),
+            }
+            plan.parts.late += 1;
+        }
+    }
+
     /// Gives events in the mailbox their numbers, where none with a number is in memory alone.
     pub(super) fn plan_releases(&self, plan: &mut Plan<'_, D>) {
         let is_unsaved = |event: &Event<D>| {
             !event.replay && !event.is_stored() && !Arrival::is_unnumbered(event.seq)
         };
         if !self.queue.iter().any(is_unsaved) {
-            plan.transition.release(last_number(&self.queue));
+            let beside = self.waiting_beside(&plan.transition.state.producers);
+            plan.transition.release(last_number(&self.queue), &beside);
         }
+    }
+
+    /// The events with times that are in memory without a number, and are their producers' next.
+    fn waiting_beside(&self, producers: &Producers) -> Vec<Beside> {
+        let unnumbered = |event: &&Event<D>| Arrival::is_unnumbered(event.seq);
+        let heads = self.queue.rest().filter(unnumbered).filter_map(|event| {
+            let stamp = event.stamp.as_deref()?;
+            let producer = stamp.producer();
+            let is_next = stamp.seq() == producers.released(producer) + 1;
+            Some((stamp.time().filter(|_| is_next)?, producer.to_owned()))
+        });
+        heads.collect()
     }
 
     /// What was delivered and has to wait for its number waits in the mailbox.

@@ -351,7 +351,7 @@ fn one_producer_too_many_halts_the_key_and_nothing_is_lost() {
 }
 
 /// An operator does something to the key, which is free.
-fn operate(bench: &Bench, verb: &Verb) {
+pub(super) fn operate(bench: &Bench, verb: &Verb) {
     use crate::store::{Acquire, AcquireMode, Answer, Listing, Save};
     let name = WorkerId::operator("test", 1);
     let opened = bench.store.open(&bench.group, &name).now_or_never();

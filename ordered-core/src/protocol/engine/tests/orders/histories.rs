@@ -7,11 +7,12 @@ use proptest::prelude::*;
 
 use crate::event::{Envelope, EventId, Key};
 use crate::handler::{OnExhausted, OnPassed, OnRepeat};
-use crate::logical::VectorClock;
+use crate::logical::{LamportClock, VectorClock};
 use crate::protocol::engine::{Engine, Event, Rules};
 use crate::protocol::{Order, Policy, Stamp, WorkerId};
 use crate::store::{Group, MemoryStore, Request, Session, Store};
 use crate::transport::Token;
+use crate::worker::Control;
 
 /// What happens next.
 #[derive(Debug, Clone, Copy)]
@@ -137,13 +138,60 @@ fn play(order: Order, history: &[(u64, &str)], steps: &[Step]) -> Vec<String> {
     play_stamped(order, history, steps, |_| None)
 }
 
+/// The stamps of events of three producers by their ids, and how many each has sent. Of each event it is said who sends it,
+/// and whose clock that one has seen.
+fn timed(knows: &[(usize, usize, bool)]) -> (HashMap<&'static str, Stamp>, [u64; 3]) {
+    let mut clocks = [LamportClock::default(); 3];
+    let (mut seqs, mut stamps) = ([0; 3], HashMap::new());
+    for (id, (producer, other, received)) in IDS.iter().zip(knows) {
+        if *received {
+            let known = clocks[*other].time();
+            clocks[*producer].receive(known);
+        }
+        seqs[*producer] += 1;
+        let (name, time) = (["ada", "bob", "eve"][*producer], clocks[*producer].send());
+        let stamp = Stamp::lamport(name, seqs[*producer], time);
+        stamps.insert(*id, stamp.expect("it is one"));
+    }
+    (stamps, seqs)
+}
+
 fn play_stamped(
     order: Order,
     history: &[(u64, &str)],
     steps: &[Step],
     stamp: impl Fn(&str) -> Option<Stamp>,
 ) -> Vec<String> {
+    play_joined(order, history, steps, stamp, &[])
+}
+
+/// `joined` are producers that show their clocks first and say after which of their events they leave.
+fn play_joined(
+    order: Order,
+    history: &[(u64, &str)],
+    steps: &[Step],
+    stamp: impl Fn(&str) -> Option<Stamp>,
+    joined: &[(&str, u64)],
+) -> Vec<String> {
     let mut crew = Crew::new(order);
+    for (producer, last) in joined {
+        let producer = (*producer).to_owned();
+        let clock = Control::Clock {
+            producer: producer.clone(),
+            after: 0,
+            time: 0,
+        };
+        let leave = Control::Leave {
+            producer,
+            after: *last,
+        };
+        for control in [clock, leave] {
+            crew.tokens += 1;
+            let token = Token(crew.tokens);
+            crew.workers[0].1.control(&key(), control, token);
+        }
+    }
+    crew.finish();
     let mut history = history.iter();
     for step in steps {
         match *step {
@@ -269,6 +317,44 @@ proptest! {
                 prop_assert!(!is_cause || ran_before, "{} before {}: {:?}", id, cause, ran);
             }
         }
+        prop_assert_eq!(play(), ran, "the same on every run");
+    }
+
+    #[test]
+    fn by_times_two_groups_that_saw_different_arrivals_run_the_same_order(
+        history in history(),
+        other_history in history(),
+        steps in steps(2),
+        other_steps in steps(2),
+        knows in prop::collection::vec((0..3_usize, 0..3_usize, any::<bool>()), IDS.len()),
+    ) {
+        let (stamps, seqs) = timed(&knows);
+        let joined = ["ada", "bob", "eve"].iter().zip(seqs).map(|(name, last)| (*name, last));
+        let joined: Vec<(&str, u64)> = joined.collect();
+        let play = |history: &[usize], steps: &[Step]| {
+            let events: Vec<(u64, &str)> = history.iter().map(|at| (u64::MAX, IDS[*at])).collect();
+            let stamp = |id: &str| stamps.get(id).cloned();
+            play_joined(Order::Lamport, &events, steps, stamp, &joined)
+        };
+        let mut order = IDS.to_vec();
+        order.sort_by_key(|id| (stamps[id].time(), stamps[id].producer().to_owned()));
+        prop_assert_eq!(play(&history, &steps), order.clone());
+        prop_assert_eq!(play(&other_history, &other_steps), order);
+    }
+
+    #[test]
+    fn by_times_what_runs_is_in_order_though_nobody_says_who_will_send(
+        history in history(),
+        steps in steps(2),
+        knows in prop::collection::vec((0..3_usize, 0..3_usize, any::<bool>()), IDS.len()),
+    ) {
+        let (stamps, _) = timed(&knows);
+        let events: Vec<(u64, &str)> = history.iter().map(|at| (u64::MAX, IDS[*at])).collect();
+        let play = || play_stamped(Order::Lamport, &events, &steps, |id| stamps.get(id).cloned());
+        let ran = play();
+        let at = |id: &String| (stamps[id.as_str()].time(), stamps[id.as_str()].producer());
+        prop_assert!(ran.windows(2).all(|pair| at(&pair[0]) < at(&pair[1])), "{ran:?}");
+        prop_assert!(!ran.is_empty());
         prop_assert_eq!(play(), ran, "the same on every run");
     }
 

@@ -5,6 +5,7 @@
 mod arrival;
 mod causal;
 mod histories;
+mod lamport;
 mod monotonic;
 mod world;
 

@@ -117,6 +117,8 @@ impl World {
             max_crashes: 3,
             lane_depth: random.u32(1..=4),
             next_events: random.u32(1..=3),
+            // No producer is given up.
+            producer_lease: Duration::from_secs(1_000_000),
             ..Policy::default()
         };
         policy.give_up_after = None;
@@ -173,6 +175,44 @@ impl World {
     pub(super) fn stamped(mut self, stamps: HashMap<String, Stamp>) -> Self {
         self.stamps = stamps;
         self
+    }
+
+    /// The key knows these producers from the beginning, and that each leaves after so many events.
+    pub(super) fn joined(self, producers: &[(&str, u64)]) -> Self {
+        let mut state = self.state();
+        for (producer, events) in producers {
+            let known = &mut state.producers;
+            known
+                .show(producer, (0, 0), self.clock.now(), 9)
+                .expect("they are few");
+            known.leave(producer, *events, 9).expect("they are few");
+        }
+        self.write(state);
+        self
+    }
+
+    /// Somebody saves the state of the key, which is free.
+    fn write(&self, state: KeyState) {
+        let name = WorkerId::operator("test", 0);
+        let session = at_once(self.store.open(&self.group, &name)).session;
+        let lease = Duration::from_millis(LEASE);
+        at_once(self.store.heartbeat(&self.group, &session, lease));
+        let acquire = Request::Acquire(Acquire {
+            key: key(),
+            mode: AcquireMode::Ask,
+            letters: Vec::new(),
+            look_up: Vec::new(),
+        });
+        let exchange = at_once(self.store.exchange(&self.group, &session, &[acquire]));
+        let Some(Answer::Owned(owned)) = exchange.answers.into_iter().next() else {
+            panic!("it is free");
+        };
+        let mut save = Save::new(key(), owned.fence);
+        save.body = Some(state.encode(owned.fence));
+        save.release = true;
+        let save = Request::Save(Box::new(save));
+        at_once(self.store.exchange(&self.group, &session, &[save]));
+        at_once(self.store.leave(&self.group, &session));
     }
 
     fn tell(&mut self, what: impl FnOnce() -> String) {

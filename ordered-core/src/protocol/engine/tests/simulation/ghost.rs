@@ -65,7 +65,12 @@ impl Ghost {
                         .extend(seqs.map(|seq| (key.clone(), epoch, seq)));
                 }
             }
-            What::Control(Control::Reset { .. } | Control::Lost { .. }) => {}
+            What::Control(
+                Control::Reset { .. }
+                | Control::Lost { .. }
+                | Control::Clock { .. }
+                | Control::Leave { .. },
+            ) => {}
         }
     }
 

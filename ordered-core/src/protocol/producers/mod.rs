@@ -1,10 +1,17 @@
+mod missing;
+mod times;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use missing::MissingCause;
+pub use times::Gone;
+use times::Times;
+pub(crate) use times::{Beside, Patience, Progress};
+
 use super::stamp::{mark_of, slot_of};
-use super::{Millis, Placement, SKIPPED_RANGES, SeqSet, Stamp};
+use super::{Millis, Placement, SeqSet, Stamp};
 use crate::event::EventId;
 
 /// What the owner of a key knows of the producers of its events, where the order comes from them.
@@ -17,6 +24,8 @@ pub struct Producers {
     known: Vec<Producer>,
     /// The slots of letters that were posted, and whose stamps the owner has not read.
     unread: SeqSet,
+    /// The time and the producer of the last event that was released, where events have times.
+    last: Option<(u64, String)>,
 }
 
 /// What is known of one producer.
@@ -31,6 +40,8 @@ pub struct Producer {
     numbered: BTreeMap<u64, Numbered>,
     /// Those that were passed over before they came: at most [`SKIPPED_RANGES`] ranges, the lowest are forgotten first.
     skipped: SeqSet,
+    /// What it says of its clock, where events have times.
+    times: Times,
 }
 
 /// An event that waits in the mailbox.
@@ -40,6 +51,8 @@ struct WaitingEvent {
     mark: u64,
     /// Since when it waits.
     since: Millis,
+    /// Its time, where events have times.
+    time: Option<u64>,
     /// How many events of which producers come before it, as far as these were not released when it came.
     after: Vec<(u32, u64)>,
 }
@@ -62,28 +75,6 @@ pub struct MostProducers {
     pub most: u32,
     /// The one too many.
     pub producer: String,
-}
-
-/// Events that have not come, and without which an event cannot run.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MissingCause {
-    /// Their producer.
-    pub producer: String,
-    /// The first.
-    pub from: u64,
-    /// The last.
-    pub to: u64,
-}
-
-impl fmt::Display for MissingCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { producer, from, to } = self;
-        if from == to {
-            write!(f, "event {from} of {producer}")
-        } else {
-            write!(f, "events {from} to {to} of {producer}")
-        }
-    }
 }
 
 impl Producers {
@@ -221,10 +212,14 @@ impl Producers {
         let event = WaitingEvent {
             mark: mark_of(id),
             since,
+            time: stamp.time(),
             after: after.collect(),
         };
         self.unread.remove(stamp.slot());
         self.known[own].waiting.insert(stamp.seq(), event);
+        if stamp.time().is_some() {
+            self.heard_of(own, since, stamp.seq());
+        }
         Ok(())
     }
 
@@ -257,11 +252,21 @@ impl Producers {
     }
 
     /// An event was given a number, and its place in the state of the key: it is done, or in the mailbox under that number.
-    pub(crate) fn count(&mut self, stamp: &Stamp, id: &EventId, number: u64, head: u64) {
+    pub(crate) fn count(
+        &mut self,
+        stamp: &Stamp,
+        id: &EventId,
+        (number, head): (u64, u64),
+        now: Millis,
+    ) {
         // There is room: that was looked at before it got its number.
         let Ok(place) = self.place_of(stamp.producer(), u32::MAX) else {
             return;
         };
+        if let Some(time) = stamp.time() {
+            self.pass_time(place, time);
+            self.heard_of(place, now, stamp.seq());
+        }
         let known = &mut self.known[place];
         known.released = known.released.max(stamp.seq());
         if number >= head {
@@ -300,12 +305,22 @@ impl Producers {
 
     /// Gives an event that waits its number. Says from which slot it comes, and since when it has waited.
     pub(crate) fn release(&mut self, (place, seq): (usize, u64), number: u64) -> (u64, Millis) {
+        let waited = self.known[place].waiting.remove(&seq);
+        if let Some(time) = waited.as_ref().and_then(|event| event.time) {
+            self.pass_time(place, time);
+        }
         let known = &mut self.known[place];
-        let waited = known.waiting.remove(&seq);
         known.released = seq;
         let (mark, since) = waited.map_or((0, 0), |event| (event.mark, event.since));
         known.numbered.insert(seq, Numbered { number, mark });
         (slot_of(&known.name, seq), since)
+    }
+
+    /// The producer of an event that waits, and its time where events have times.
+    pub(crate) fn named(&self, (place, seq): (usize, u64)) -> (&str, Option<u64>) {
+        let known = &self.known[place];
+        let event = known.waiting.get(&seq);
+        (&known.name, event.and_then(|event| event.time))
     }
 
     /// What is below the head of the key is done.
@@ -313,73 +328,6 @@ impl Producers {
         for known in &mut self.known {
             known.numbered.retain(|_, numbered| numbered.number >= head);
         }
-    }
-
-    /// Of the events that wait, the one that waits for the fewest others: its producer's place and its seq. One that waits for
-    /// what waits itself comes after those that do not; there are only such where clocks make a circle.
-    fn nearest(&self) -> Option<(usize, u64)> {
-        let first = self.known.iter().enumerate().filter_map(|(place, known)| {
-            let (seq, event) = known.waiting.first_key_value()?;
-            let own = (place, seq - 1);
-            let (mut missing, mut waits_for_waiting) = (0_u64, false);
-            for (place, count) in std::iter::once(own).chain(event.causes()) {
-                let cause = &self.known[place];
-                missing = missing.saturating_add(count.saturating_sub(cause.released));
-                waits_for_waiting |= cause.waiting.keys().any(|seq| *seq <= count);
-            }
-            Some((waits_for_waiting, missing, &known.name, place, *seq))
-        });
-        first.min().map(|(.., place, seq)| (place, seq))
-    }
-
-    /// What has not come and is waited for: without it the event that waits for the fewest others cannot run.
-    #[must_use]
-    pub fn missing(&self) -> Vec<MissingCause> {
-        let Some((place, seq)) = self.nearest() else {
-            return Vec::new();
-        };
-        let own = (place, seq - 1);
-        let causes = self.known[place].waiting[&seq].causes();
-        let mut missing: Vec<MissingCause> = std::iter::once(own)
-            .chain(causes)
-            .filter_map(|(place, to)| {
-                let known = &self.known[place];
-                let from = known.released + 1;
-                // What waits itself has come.
-                let to = known
-                    .waiting
-                    .range(from..=to.max(from))
-                    .next()
-                    .map_or(to, |(seq, _)| to.min(seq - 1));
-                let producer = known.name.clone();
-                (from <= to).then_some(MissingCause { producer, from, to })
-            })
-            .collect();
-        missing.sort_unstable();
-        missing
-    }
-
-    /// Passes over what is [missing](Self::missing), so that the event that waits for it is next. Says whether anything was.
-    pub(crate) fn skip_missing(&mut self) -> bool {
-        let Some((place, seq)) = self.nearest() else {
-            return false;
-        };
-        for MissingCause { producer, from, to } in self.missing() {
-            let known = self.known.iter_mut().find(|known| known.name == producer);
-            let Some(known) = known else { continue };
-            known.released = to;
-            known.skipped.insert_range(from..=to);
-            while known.skipped.ranges().len() > SKIPPED_RANGES
-                && let Some((_, last)) = known.skipped.ranges().first().copied()
-            {
-                known.skipped.remove_up_to(last);
-            }
-        }
-        // Clocks that make a circle wait for each other: nothing is missing, and nothing could run.
-        if let Some(event) = self.known[place].waiting.get_mut(&seq) {
-            event.after.clear();
-        }
-        true
     }
 }
 

@@ -1,0 +1,115 @@
+//! Events of producers that have not come.
+
+use std::fmt;
+
+use super::{Producer, Producers};
+use crate::protocol::{Millis, SKIPPED_RANGES};
+
+/// Events that have not come, and without which an event cannot run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MissingCause {
+    /// Their producer.
+    pub producer: String,
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+}
+
+impl fmt::Display for MissingCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { producer, from, to } = self;
+        if from == to {
+            write!(f, "event {from} of {producer}")
+        } else {
+            write!(f, "events {from} to {to} of {producer}")
+        }
+    }
+}
+
+impl Producers {
+    /// Of the events that wait, the one that waits for the fewest others: its producer's place and its seq. One that waits for
+    /// what waits itself comes after those that do not; there are only such where clocks make a circle.
+    fn nearest(&self) -> Option<(usize, u64)> {
+        let first = self.known.iter().enumerate().filter_map(|(place, known)| {
+            let (seq, event) = known.waiting.first_key_value()?;
+            let own = (place, seq - 1);
+            let (mut missing, mut waits_for_waiting) = (0_u64, false);
+            for (place, count) in std::iter::once(own).chain(event.causes()) {
+                let cause = &self.known[place];
+                missing = missing.saturating_add(count.saturating_sub(cause.released));
+                waits_for_waiting |= cause.waiting.keys().any(|seq| *seq <= count);
+            }
+            if missing == 0 && event.time.is_some() {
+                // It waits for producers, and not for events.
+                return None;
+            }
+            Some((waits_for_waiting, missing, &known.name, place, *seq))
+        });
+        first.min().map(|(.., place, seq)| (place, seq))
+    }
+
+    /// What has not come and is waited for: without it the event that waits for the fewest others cannot run.
+    #[must_use]
+    pub fn missing(&self) -> Vec<MissingCause> {
+        let Some((place, seq)) = self.nearest() else {
+            return Vec::new();
+        };
+        let own = (place, seq - 1);
+        let causes = self.known[place].waiting[&seq].causes();
+        let mut missing: Vec<MissingCause> = std::iter::once(own)
+            .chain(causes)
+            .filter_map(|(place, to)| {
+                let known = &self.known[place];
+                let from = known.released + 1;
+                // What waits itself has come.
+                let to = known
+                    .waiting
+                    .range(from..=to.max(from))
+                    .next()
+                    .map_or(to, |(seq, _)| to.min(seq - 1));
+                let producer = known.name.clone();
+                (from <= to).then_some(MissingCause { producer, from, to })
+            })
+            .collect();
+        missing.sort_unstable();
+        missing
+    }
+
+    /// Passes over what is [missing](Self::missing), so that the event that waits for it is next. Says whether anything was.
+    pub(crate) fn skip_missing(&mut self) -> bool {
+        let Some((place, seq)) = self.nearest() else {
+            return false;
+        };
+        for MissingCause { producer, from, to } in self.missing() {
+            let known = self.known.iter_mut().find(|known| known.name == producer);
+            let Some(known) = known else { continue };
+            known.pass_over(from, to);
+        }
+        // Clocks that make a circle wait for each other: nothing is missing, and nothing could run.
+        if let Some(event) = self.known[place].waiting.get_mut(&seq) {
+            event.after.clear();
+        }
+        true
+    }
+
+    /// Since when the event waits that waits for the fewest others.
+    pub(crate) fn missing_since(&self) -> Option<Millis> {
+        let (place, seq) = self.nearest()?;
+        let event = self.known[place].waiting.get(&seq)?;
+        Some(event.since)
+    }
+}
+
+impl Producer {
+    /// Its events of this range are not waited for, and late if they come.
+    pub(super) fn pass_over(&mut self, from: u64, to: u64) {
+        self.released = to;
+        self.skipped.insert_range(from..=to);
+        while self.skipped.ranges().len() > SKIPPED_RANGES
+            && let Some((_, last)) = self.skipped.ranges().first().copied()
+        {
+            self.skipped.remove_up_to(last);
+        }
+    }
+}
