@@ -1,7 +1,7 @@
 //! The orders besides 1, 2, 3, …: each with the faults of a worker, of Redis and of RabbitMQ.
 //!
-//! But for `arrival`: a RabbitMQ that was killed was seen to put events of a key into another partition than before, where they
-//! overtake what still waits in the old one.
+//! But for `arrival`: after a RabbitMQ with a backlog was killed, later events of some keys were seen to overtake those that waited,
+//! as if the keys came over another partition than before.
 
 use super::fault;
 use super::partitions::PARTITIONS;
