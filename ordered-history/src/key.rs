@@ -103,6 +103,7 @@ impl<'a> KeyHistory<'a> {
             broken(Promise::Once, text);
         }
         if commits == Commits::Reported
+            && !stale
             && let Some(before) = self.done_by(event)
             && !lapsed.contains(before)
         {

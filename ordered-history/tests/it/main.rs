@@ -534,3 +534,24 @@ fn in_arrival_the_seqs_are_places() {
         "line 3: order: k 2 started, and the one before it had not committed"
     );
 }
+
+#[test]
+fn who_wakes_up_with_a_fence_of_long_ago_may_run_what_another_has_done() {
+    let lines = [
+        "leased worker=w1 until=5",
+        "leased worker=w2 until=50",
+        "started key=k seq=1 id=a worker=w2 fence=2 at=10",
+        "handled key=k seq=1 id=a worker=w2 at=10",
+        "committed key=k seq=1 id=a worker=w2 at=10",
+        "started key=k seq=1 id=a worker=w1 fence=1 at=11",
+        "handled key=k seq=1 id=a worker=w1 at=11",
+    ];
+    assert_eq!(
+        broken(&[&PUBLISHED[..1], &lines].concat()),
+        Vec::<String>::new()
+    );
+    // Under a fence that is as new as any other it may not.
+    let newer = lines.map(|line| line.replace("fence=1 ", "fence=3 "));
+    let newer: Vec<&str> = newer.iter().map(String::as_str).collect();
+    assert_eq!(broken(&[&PUBLISHED[..1], &newer[..]].concat()).len(), 2);
+}

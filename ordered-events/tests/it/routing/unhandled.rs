@@ -45,7 +45,7 @@ async fn its_key_waits_for_a_newer_version() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn its_key_halts_in_the_end_whatever_becomes_of_events_that_fail() {
+async fn its_key_halts_in_the_end_whatever_happens_to_events_that_fail() {
     let world = world().await;
     let worker = world.worker(orders());
     let worker = world.run(
@@ -71,7 +71,7 @@ async fn it_is_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_a_dead_letter_whatever_becomes_of_events_that_fail() {
+async fn it_is_a_dead_letter_whatever_happens_to_events_that_fail() {
     let world = world().await;
     let worker = world.start(orders().unhandled(Unhandled::DeadLetter));
     world.settled().await;
