@@ -349,15 +349,16 @@ fn waits_for(branch: &'static str, done: u64) -> impl Fn(&KeyView) -> bool {
 
 async fn demonstrate() -> Result<(), Box<dyn Error>> {
     let [mut north, mut south, mut west] = [LamportClock::default(); 3];
-    let book = |branch: &str, at: (u64, u64), euros: i64| Booking::new(ACCOUNT, branch, at, euros);
-    let opened = book("north", (1, north.send()), 100);
+    let booked =
+        |branch: &str, at: (u64, u64), euros: i64| Booking::new(ACCOUNT, branch, at, euros);
+    let opened = booked("north", (1, north.send()), 100);
     // South has heard of nothing.
-    let slow = book("south", (1, south.send()), 5);
-    let second = book("north", (2, north.send()), -30);
+    let slow = booked("south", (1, south.send()), 5);
+    let second = booked("north", (2, north.send()), -30);
     west.receive(opened.time);
-    let of_west = book("west", (1, west.send()), -20);
+    let of_west = booked("west", (1, west.send()), -20);
     north.receive(of_west.time);
-    let third = book("north", (3, north.send()), 1);
+    let third = booked("north", (3, north.send()), 1);
     let all = [&opened, &slow, &second, &of_west, &third];
 
     println!("Five bookings on one account, with the times of their branches' Lamport clocks:");
@@ -399,7 +400,7 @@ async fn demonstrate() -> Result<(), Box<dyn Error>> {
             group.until(&admin, |view| view.last_seq == 5).await?;
         }
         println!("\nWest comes back, with a booking that it made before it died.");
-        let late = book("west", (2, west.send()), -1);
+        let late = booked("west", (2, west.send()), -1);
         for group in both {
             group.broker.publish(vec![late.envelope()?]).await?;
             while group.late.load(Ordering::Relaxed) == 0 {
