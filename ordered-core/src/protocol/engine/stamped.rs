@@ -150,6 +150,10 @@ impl<D> Actor<D> {
     /// with the save after which no event with a number is in memory alone, so that none of these is overtaken if the worker dies.
     pub(super) fn number_stamped(&mut self, shared: &mut Shared<D>) {
         self.join_repetitions(shared);
+        if shared.rules.policy.order.has_times() && !self.controls.is_empty() {
+            // What producers say of their clocks counts first.
+            return;
+        }
         let Some(own) = self.ownership.as_deref() else {
             return;
         };
