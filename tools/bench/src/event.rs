@@ -37,6 +37,9 @@ struct Stamped<'a> {
 struct Stamp {
     producer: &'static str,
     vector: BTreeMap<&'static str, u64>,
+    /// The number of the event among those of its producer and key, and the time of the producer's Lamport clock.
+    number: u64,
+    time: u64,
 }
 
 impl Stamp {
@@ -52,6 +55,8 @@ impl Stamp {
         Self {
             producer: PRODUCERS[place],
             vector,
+            number: seq.div_ceil(3),
+            time: seq,
         }
     }
 }

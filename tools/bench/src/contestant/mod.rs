@@ -118,7 +118,8 @@ pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
         | Contestant::OrderedWindow
         | Contestant::OrderedArrival
         | Contestant::OrderedMonotonic
-        | Contestant::OrderedCausal => ordered::run(&arena).await?,
+        | Contestant::OrderedCausal
+        | Contestant::OrderedLamport => ordered::run(&arena).await?,
         Contestant::Troubled => ordered::run_in_trouble(&arena).await?,
         Contestant::Script => script::run(&arena).await?,
         Contestant::ParallelConsumer => unreachable!("it is another process by now"),

@@ -75,6 +75,7 @@ pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
         Contestant::OrderedArrival => worker.handler(orders::in_arrival),
         Contestant::OrderedMonotonic => worker.handler(orders::in_monotonic),
         Contestant::OrderedCausal => worker.handler(orders::in_causal),
+        Contestant::OrderedLamport => worker.handler(orders::in_lamport),
         _ => worker.handler(handle),
     };
     work(arena, worker, false).await

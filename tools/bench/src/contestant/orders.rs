@@ -38,6 +38,8 @@ pub(super) struct StampedEvent {
     event_id: Uuid,
     producer: String,
     vector: VectorClock,
+    number: u64,
+    time: u64,
 }
 
 #[ordered_handler(
@@ -48,6 +50,25 @@ pub(super) struct StampedEvent {
     clock = "vector"
 )]
 pub(super) async fn in_causal(
+    event: StampedEvent,
+    State(work): State<Work>,
+) -> Result<(), HandlerError> {
+    work.run().await;
+    std::hint::black_box(event);
+    Ok(())
+}
+
+/// The last events of each key wait for producers that send nothing more, and for no longer than this.
+#[ordered_handler(
+    key = "order_id",
+    id = "event_id",
+    order = "lamport",
+    producer = "producer",
+    seq = "number",
+    time = "time",
+    producer_lease = "1s"
+)]
+pub(super) async fn in_lamport(
     event: StampedEvent,
     State(work): State<Work>,
 ) -> Result<(), HandlerError> {

@@ -14,6 +14,7 @@ const SEQUENCE: Entrant = entrant("sequence", Contestant::Ordered);
 const ARRIVAL: Entrant = entrant("arrival", Contestant::OrderedArrival);
 const MONOTONIC: Entrant = entrant("monotonic", Contestant::OrderedMonotonic);
 const CAUSAL: Entrant = entrant("causal", Contestant::OrderedCausal);
+const LAMPORT: Entrant = entrant("lamport", Contestant::OrderedLamport);
 const SCRIPT: Entrant = entrant("script", Contestant::Script);
 const PARALLEL_CONSUMER: Entrant = entrant("parallel consumer", Contestant::ParallelConsumer);
 
@@ -78,9 +79,9 @@ pub(crate) fn chosen(names: &[String]) -> Vec<Load> {
 fn orders() -> Load {
     Load {
         name: "orders",
-        about: "in order, 1,000 keys, 250 B, in each order; each key has 3 producers, which count for causal",
+        about: "in order, 1,000 keys, 250 B, in each order; each key has 3 producers, which count for causal and lamport",
         payload_bytes: 250,
-        entrants: vec![SEQUENCE, ARRIVAL, MONOTONIC, CAUSAL],
+        entrants: vec![SEQUENCE, ARRIVAL, MONOTONIC, CAUSAL, LAMPORT],
         compares_orders: true,
         ..base()
     }

@@ -93,6 +93,8 @@ pub(crate) enum Contestant {
     OrderedMonotonic,
     /// With `order = "causal"`.
     OrderedCausal,
+    /// With `order = "lamport"`.
+    OrderedLamport,
     /// The same, while the first events of [`TROUBLED`] other keys fail again and again.
     Troubled,
     /// No broker: one script call after the other.

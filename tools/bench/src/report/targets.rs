@@ -110,6 +110,7 @@ const RATIOS: [(&str, &str, &str, &str, f64); 19] = [
         0.95,
     ),
     ("orders", "causal", "sequence", "causal, × sequence", 0.50),
+    ("orders", "lamport", "sequence", "lamport, × sequence", 0.50),
     ("kafka", "ordered", "floor", "× the floor", 0.45),
     ("kafka", "ordered", "by hand", "× the recipe by hand", 1.0),
 ];
