@@ -12,7 +12,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use ordered_events::core::transport::shuffle_within;
-use ordered_events::{Envelope, Occurrence, Worker, ordered_handler};
+use ordered_events::{Envelope, Worker, WorkerEvent, ordered_handler};
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .await?
             .handler(take_step)
             .observe(move |occurrence| {
-                if let Occurrence::Committed { event, .. } = occurrence
+                if let WorkerEvent::Committed { event, .. } = occurrence
                     && event.seq.get() == EVENTS
                 {
                     tell.send_replace(true);

@@ -15,8 +15,8 @@ use examples::{Example, Notes, Outcome, Running, Tally, end, run};
 use ordered_events::core::logical::VectorClock;
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::{
-    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Occurrence, Publish, State, Worker,
-    WorkerBuilder, ordered_handler,
+    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Publish, State, Worker,
+    WorkerBuilder, WorkerEvent, ordered_handler,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -173,10 +173,10 @@ impl Example for Comments {
                 .handler(show)
                 .observe(move |occurrence| {
                     match occurrence {
-                        Occurrence::Held { event, .. } => {
+                        WorkerEvent::Held { event, .. } => {
                             println!("{:<6} came over the {over} broker, and waits", event.id);
                         }
-                        Occurrence::Committed { event, .. } => println!("{:<6} ran", event.id),
+                        WorkerEvent::Committed { event, .. } => println!("{:<6} ran", event.id),
                         _ => {}
                     }
                     counted.count(occurrence);

@@ -20,8 +20,8 @@ use ordered_events::core::protocol::KeyView;
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::core::worker::Control;
 use ordered_events::{
-    Admin, Context, Envelope, HandlerError, Key, MemoryBroker, MemoryStore, Occurrence, Publish,
-    State, Worker, explain, ordered_handler, shutdown_signal,
+    Admin, Context, Envelope, HandlerError, Key, MemoryBroker, MemoryStore, Publish, State, Worker,
+    WorkerEvent, explain, ordered_handler, shutdown_signal,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
@@ -301,8 +301,8 @@ impl Group {
             .producer_lease(Duration::from_secs(1))
             .handler(book)
             .observe(move |occurrence| match occurrence {
-                Occurrence::Committed { event, .. } => println!("{name:<9} {} ran", event.id),
-                Occurrence::Late { event } => {
+                WorkerEvent::Committed { event, .. } => println!("{name:<9} {} ran", event.id),
+                WorkerEvent::Late { event } => {
                     println!("{name:<9} {} is late", event.id);
                     late.fetch_add(1, Ordering::Relaxed);
                 }

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use examples::{Example, Notes, Outcome, Tally, end, run};
 use ordered_events::{
-    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Occurrence, Publish, State, Worker,
-    WorkerBuilder, ordered_handler,
+    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Publish, State, Worker,
+    WorkerBuilder, WorkerEvent, ordered_handler,
 };
 use serde::Deserialize;
 
@@ -147,11 +147,11 @@ impl Example for Legacy {
     }
 }
 
-fn tell(occurrence: &Occurrence<'_>) {
+fn tell(occurrence: &WorkerEvent<'_>) {
     match occurrence {
-        Occurrence::Committed { event, .. } => println!("{} ran", event.id),
-        Occurrence::Duplicate { event } => println!("{} came again", event.id),
-        Occurrence::Retrying { event, error, .. } => {
+        WorkerEvent::Committed { event, .. } => println!("{} ran", event.id),
+        WorkerEvent::Duplicate { event } => println!("{} came again", event.id),
+        WorkerEvent::Retrying { event, error, .. } => {
             println!("{} failed: {error}; what arrived after it waits", event.id);
         }
         _ => {}

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ordered_events::core::transport::Faults;
-use ordered_events::{Envelope, MemoryBroker, MemoryStore, Occurrence, Publish, Worker};
+use ordered_events::{Envelope, MemoryBroker, MemoryStore, Publish, Worker, WorkerEvent};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -110,23 +110,23 @@ impl Story {
         }
     }
 
-    fn tell(&mut self, occurrence: &Occurrence<'_>) {
+    fn tell(&mut self, occurrence: &WorkerEvent<'_>) {
         match occurrence {
-            Occurrence::Received { event, .. } => {
+            WorkerEvent::Received { event, .. } => {
                 self.arrived += 1;
                 let id: Uuid = event.id.as_str().parse().unwrap_or_default();
                 let payload = self.payloads.get(&id).map_or("", String::as_str);
                 println!("arrived    {} #{}  {payload}", event.key, event.seq);
             }
-            Occurrence::Held { event, waiting } => {
+            WorkerEvent::Held { event, waiting } => {
                 self.held += 1;
                 println!("held       {} #{}  because {waiting}", event.key, event.seq);
             }
-            Occurrence::Duplicate { event } => {
+            WorkerEvent::Duplicate { event } => {
                 self.duplicates += 1;
                 println!("dropped    {} #{}  a duplicate", event.key, event.seq);
             }
-            Occurrence::Committed { event, .. } => {
+            WorkerEvent::Committed { event, .. } => {
                 self.handled
                     .entry(event.key.to_string())
                     .or_default()

@@ -13,8 +13,8 @@ use std::time::Duration;
 use examples::{Example, Notes, Outcome, Tally, end, run};
 use ordered_events::core::transport::{Faults, shuffle_within};
 use ordered_events::{
-    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Occurrence, Publish, State, Worker,
-    WorkerBuilder, ordered_handler,
+    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Publish, State, Worker,
+    WorkerBuilder, WorkerEvent, ordered_handler,
 };
 use serde::Deserialize;
 
@@ -115,7 +115,7 @@ impl Example for Snapshots {
             .state(cache.clone())
             .handler(refresh)
             .observe(move |occurrence| {
-                if let Occurrence::Committed { event, .. } = occurrence {
+                if let WorkerEvent::Committed { event, .. } = occurrence {
                     println!("{} version {} was written", event.key, event.seq);
                 }
                 counted.count(occurrence);

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ordered_events::Occurrence;
+use ordered_events::WorkerEvent;
 use tokio::sync::watch;
 
 /// What happened to events, over all workers that are observed with it.
@@ -27,13 +27,13 @@ pub struct Counts {
 
 impl Tally {
     /// Counts what a worker tells: `.observe(move |occurrence| tally.count(occurrence))`.
-    pub fn count(&self, occurrence: &Occurrence<'_>) {
+    pub fn count(&self, occurrence: &WorkerEvent<'_>) {
         self.0.send_modify(|counts| match occurrence {
-            Occurrence::Received { .. } => counts.received += 1,
-            Occurrence::Held { .. } => counts.held += 1,
-            Occurrence::Duplicate { .. } => counts.duplicates += 1,
-            Occurrence::Superseded { .. } => counts.superseded += 1,
-            Occurrence::Committed { event, .. } => {
+            WorkerEvent::Received { .. } => counts.received += 1,
+            WorkerEvent::Held { .. } => counts.held += 1,
+            WorkerEvent::Duplicate { .. } => counts.duplicates += 1,
+            WorkerEvent::Superseded { .. } => counts.superseded += 1,
+            WorkerEvent::Committed { event, .. } => {
                 counts.committed += 1;
                 let of_key = counts.numbers.entry(event.key.to_string()).or_default();
                 of_key.push(event.seq.get());

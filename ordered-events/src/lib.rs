@@ -37,8 +37,8 @@ pub use ordered_core::protocol::{Fence, GapPolicy, Order, Start, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
 pub use ordered_core::worker::{
-    BuildError, Control, Health, HealthReport, Occurrence, Settings, StuckBecause, StuckKey,
-    WorkerBuilder, WorkerError, Workers, WorkersError, end_drains,
+    BuildError, Control, Health, HealthReport, Settings, StuckBecause, StuckKey, WorkerBuilder,
+    WorkerError, WorkerEvent, Workers, WorkersError, end_drains,
 };
 
 /// The parts for those who extend the framework: the protocol, and the traits of stores and transports.

@@ -18,7 +18,13 @@ pub(crate) fn at_start(
         .or_else(|| error.rdkafka_error_code());
     let place = address.shown();
     let user = address.user();
+    // The client has one code for whatever goes wrong with the authentication, and the broker's words behind it.
+    let knows_no_mechanism =
+        code == Some(Code::UnsupportedSASLMechanism) || said.contains("Unsupported SASL mechanism");
     let advice = match code {
+        _ if knows_no_mechanism => {
+            format!("Kafka at {place} does not know this `mechanism`; it is set in the URL")
+        }
         Some(Code::Authentication | Code::SaslAuthenticationFailed) => match user {
             Some(user) => format!(
                 "Kafka at {place} refuses the user {user:?}: check the name, the password and the `mechanism`"
@@ -27,9 +33,6 @@ pub(crate) fn at_start(
                 "Kafka at {place} wants to know who this is: give a user and a password in the URL"
             ),
         },
-        Some(Code::UnsupportedSASLMechanism) => {
-            format!("Kafka at {place} does not know this `mechanism`; it is set in the URL")
-        }
         Some(Code::SSL) => format!(
             "the connection to Kafka at {place} cannot be encrypted: check the port, `security`, and with `ssl.ca.location` the \
              authority that signed its certificate"

@@ -1,5 +1,7 @@
 //! Bookings of three branches, in the order of their Lamport clocks.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,4 +76,13 @@ async fn all_bookings_run_in_one_order_though_workers_are_killed() {
         .expect("it stops");
     let killed = |worker: &str| worker.starts_with("w1") || worker.starts_with("w2");
     setting.log.assert_repeated_only_by(killed, &LOAD);
+}
+
+#[test]
+fn the_clocks_in_python_do_what_their_examples_say() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = here.join("../target/python/bin/python");
+    let mut python = Command::new(python);
+    let tried = python.arg(here.join("python/clocks.py")).output().unwrap();
+    assert!(tried.status.success(), "{tried:?}");
 }

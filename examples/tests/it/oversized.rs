@@ -97,7 +97,7 @@ async fn a_body_that_is_too_large_halts_its_key_and_makes_no_gap() {
     assert_eq!(halted.gap_since, None);
     assert!(
         halted
-            .trouble
+            .last_error
             .unwrap()
             .error
             .contains("the store has an excerpt")

@@ -121,7 +121,7 @@ async fn an_event_that_kills_its_workers_halts_its_key_and_no_other() {
     assert_eq!((halted.last_seq, halted.attempts), (SEQ - 1, deaths));
     let held: Vec<u64> = halted.held.iter().map(|held| held.seq).collect();
     assert_eq!(held, (SEQ..=LOAD.events).collect::<Vec<_>>());
-    let (trouble, last) = (halted.trouble.unwrap(), fleet.died.last().unwrap());
+    let (trouble, last) = (halted.last_error.unwrap(), fleet.died.last().unwrap());
     assert_eq!(trouble.worker.as_str(), last);
     assert_eq!(
         trouble.error,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool};
 use ordered_events::{
-    Admin, Amqp, Envelope, HandlerError, Occurrence, Publish, RedisStore, State, Worker,
+    Admin, Amqp, Envelope, HandlerError, Publish, RedisStore, State, Worker, WorkerEvent,
     ordered_handler,
 };
 use ordered_testkit::server::{PostgresServer, RabbitServer, RedisServer};
@@ -71,7 +71,7 @@ async fn a_short_outage_of_the_handlers_database_halts_no_key() {
         .handler(note)
         .state(pool.clone())
         .observe(move |occurrence| {
-            if let Occurrence::Retrying { .. } = occurrence {
+            if let WorkerEvent::Retrying { .. } = occurrence {
                 failures.fetch_add(1, Ordering::Relaxed);
             }
         });

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ordered_core::admin::{Before, Pace};
 use ordered_core::event::Seq;
-use ordered_core::explain::{Explanation, Standing, explain, explain_before};
+use ordered_core::explain::{Explanation, KeyStatus, explain, explain_before};
 use ordered_core::protocol::KeyView;
 use ordered_core::readable::{printable, shell_word};
 use ordered_core::store::Group;
@@ -57,7 +57,7 @@ pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Fail
         let key = command.key.as_str();
         let explanation = explain(key, view.as_ref(), &group, Some(&workers));
         let before = match command.seq {
-            Some(seq) => before(session, &group, command, seq, explanation.standing).await?,
+            Some(seq) => before(session, &group, command, seq, explanation.status).await?,
             None => None,
         };
         let found = at_broker(command).await?;
@@ -131,13 +131,13 @@ async fn before(
     group: &Group,
     command: &Explain,
     seq: Seq,
-    standing: Standing,
+    status: KeyStatus,
 ) -> Result<Option<Before>, Failure> {
     let ask = async || session.admin.before(group, &command.key, seq).await;
     let Some(first) = ask().await? else {
         return Ok(None);
     };
-    let goes = matches!(standing, Standing::Running | Standing::Ready);
+    let goes = matches!(status, KeyStatus::Running | KeyStatus::Ready);
     if !goes || first.events == 0 {
         return Ok(Some(first));
     }

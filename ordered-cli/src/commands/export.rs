@@ -3,7 +3,7 @@ use std::io::{self, BufWriter, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ordered_core::admin::{KeyFilter, Position, Shelf, StoredEvent};
+use ordered_core::admin::{KeyFilter, Position, StoredEvent, StoredKind};
 use ordered_core::event::Key;
 use ordered_core::protocol::KeyView;
 use ordered_core::store::Group;
@@ -20,7 +20,7 @@ use crate::session::Session;
 pub(super) struct Line<'a> {
     group: &'a str,
     key: &'a str,
-    shelf: Shelf,
+    kind: StoredKind,
     epoch: u64,
     seq: u64,
     id: &'a str,
@@ -112,12 +112,12 @@ async fn export(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let key = Key::new(&view.key).map_err(|error| Failure::Usage(error.to_string()))?;
-    for shelf in [Shelf::Dead, Shelf::Held] {
+    for kind in [StoredKind::Dead, StoredKind::Held] {
         let mut after = None;
         loop {
-            let page = session.admin.stored(group, &key, shelf, after).await?;
+            let page = session.admin.stored(group, &key, kind, after).await?;
             for event in &page {
-                writeln!(out, "{}", json(&line(group, view, shelf, event))?)?;
+                writeln!(out, "{}", json(&line(group, view, kind, event))?)?;
             }
             match page.last() {
                 Some(last) => after = Some(last.place),
@@ -131,26 +131,26 @@ async fn export(
 pub(super) fn line<'a>(
     group: &'a Group,
     view: &'a KeyView,
-    shelf: Shelf,
+    kind: StoredKind,
     event: &'a StoredEvent,
 ) -> Line<'a> {
-    let aside = event.aside.as_ref();
+    let dead_letter = event.dead_letter.as_ref();
     let body = &event.envelope.body;
     Line {
         group: group.name(),
         key: &view.key,
-        shelf,
-        epoch: match shelf {
-            Shelf::Held => view.epoch,
-            Shelf::Dead => event.place.0,
+        kind,
+        epoch: match kind {
+            StoredKind::Held => view.epoch,
+            StoredKind::Dead => event.place.0,
         },
         seq: event.place.1,
         id: &event.id,
         since: event.since,
-        cause: aside.map(|aside| aside.cause.as_str()),
-        error: aside.map(|aside| &*aside.error),
-        attempts: aside.map(|aside| aside.attempts),
-        replay: aside.map(|aside| aside.replay),
+        cause: dead_letter.map(|dead_letter| dead_letter.cause.as_str()),
+        error: dead_letter.map(|dead_letter| &*dead_letter.error),
+        attempts: dead_letter.map(|dead_letter| dead_letter.attempts),
+        replay: dead_letter.map(|dead_letter| dead_letter.replay),
         published_at: event.envelope.published_at,
         headers: &event.envelope.headers,
         payload: match std::str::from_utf8(body) {

@@ -1,5 +1,5 @@
 use ordered_core::admin::KeyFilter;
-use ordered_core::explain::{Explanation, Standing, explain};
+use ordered_core::explain::{Explanation, KeyStatus, explain};
 use ordered_core::protocol::{KeyView, last_seq_text};
 use ordered_core::readable::{grouped, moment, printable, span};
 use serde::Serialize;
@@ -21,7 +21,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct KeyDocument<'a> {
     key: &'a str,
-    standing: Standing,
+    status: KeyStatus,
     paused: &'a [String],
     last_seq: u64,
     seq: Option<u64>,
@@ -63,7 +63,7 @@ async fn report(session: &Session, command: &Keys) -> Result<Report, Failure> {
 fn document<'a>((view, explanation): &'a (&'a KeyView, Explanation)) -> KeyDocument<'a> {
     KeyDocument {
         key: &view.key,
-        standing: explanation.standing,
+        status: explanation.status,
         paused: &explanation.paused,
         last_seq: view.last_seq,
         seq: explanation.seq,
@@ -105,11 +105,11 @@ fn row((view, explanation): &(&KeyView, Explanation)) -> [String; 7] {
             span(view.now.saturating_sub(since))
         )
     });
-    let is_also_paused = !explanation.paused.is_empty() && explanation.standing != Standing::Paused;
+    let is_also_paused = !explanation.paused.is_empty() && explanation.status != KeyStatus::Paused;
     let also = if is_also_paused { ", paused" } else { "" };
     [
         printable(&view.key),
-        format!("{}{also}", explanation.standing),
+        format!("{}{also}", explanation.status),
         last_seq_text(view.next_seq.wrapping_sub(1)),
         explanation.seq.map_or("-".into(), |seq| seq.to_string()),
         since,

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use ordered_core::admin::{Place, Shelf, StoredEvent};
+use ordered_core::admin::{Place, StoredEvent, StoredKind};
 use ordered_core::protocol::{KeyView, Refusal};
 use ordered_core::readable::{moment, printable, size};
 use serde::de::IgnoredAny;
@@ -16,11 +16,11 @@ pub(crate) async fn run(session: &Session, command: &Show) -> Result<(), Failure
     let view = session.known(&group, &command.key).await?;
     let seq = command.seq.get();
     let mut found = None;
-    for shelf in [Shelf::Held, Shelf::Dead] {
+    for kind in [StoredKind::Held, StoredKind::Dead] {
         // That of the present epoch goes before those of earlier ones.
-        let epochs: Vec<u64> = match shelf {
-            Shelf::Held => vec![0],
-            Shelf::Dead => (0..=view.epoch).rev().collect(),
+        let epochs: Vec<u64> = match kind {
+            StoredKind::Held => vec![0],
+            StoredKind::Dead => (0..=view.epoch).rev().collect(),
         };
         for epoch in epochs {
             let after: Option<Place> = match seq {
@@ -28,10 +28,10 @@ pub(crate) async fn run(session: &Session, command: &Show) -> Result<(), Failure
                 0 => Some((epoch - 1, u64::MAX)),
                 seq => Some((epoch, seq - 1)),
             };
-            let page = session.admin.stored(&group, &command.key, shelf, after);
+            let page = session.admin.stored(&group, &command.key, kind, after);
             let first = page.await?.into_iter().next();
             if let Some(event) = first.filter(|event| event.place == (epoch, seq)) {
-                found = Some((shelf, event));
+                found = Some((kind, event));
                 break;
             }
         }
@@ -39,7 +39,7 @@ pub(crate) async fn run(session: &Session, command: &Show) -> Result<(), Failure
             break;
         }
     }
-    let Some((shelf, event)) = found else {
+    let Some((kind, event)) = found else {
         return Err(Failure::refused(format!(
             "{}: {}",
             printable(command.key.as_str()),
@@ -51,20 +51,20 @@ pub(crate) async fn run(session: &Session, command: &Show) -> Result<(), Failure
         return Ok(io::stdout().flush()?);
     }
     if command.json {
-        let document = line(&group, &view, shelf, &event);
+        let document = line(&group, &view, kind, &event);
         return print(&Report::new(&document, "")?, true);
     }
-    print(&Report::new(&(), text(&view, shelf, &event))?, false)
+    print(&Report::new(&(), text(&view, kind, &event))?, false)
 }
 
-fn text(view: &KeyView, shelf: Shelf, event: &StoredEvent) -> String {
-    let what = match shelf {
-        Shelf::Held => "held",
-        Shelf::Dead => "dead letter",
+fn text(view: &KeyView, kind: StoredKind, event: &StoredEvent) -> String {
+    let what = match kind {
+        StoredKind::Held => "held",
+        StoredKind::Dead => "dead letter",
     };
     let (epoch, seq) = event.place;
-    let epoch = match shelf {
-        Shelf::Dead if epoch != view.epoch => format!(" of epoch {epoch}"),
+    let epoch = match kind {
+        StoredKind::Dead if epoch != view.epoch => format!(" of epoch {epoch}"),
         _ => String::new(),
     };
     let mut lines = vec![
@@ -72,17 +72,20 @@ fn text(view: &KeyView, shelf: Shelf, event: &StoredEvent) -> String {
         format!("  {what}, since {}", moment(event.since, view.now)),
         format!("  id         {}", printable(&event.id)),
     ];
-    if let Some(aside) = &event.aside {
-        let replay = if aside.replay {
+    if let Some(dead_letter) = &event.dead_letter {
+        let replay = if dead_letter.replay {
             ", to be run again"
         } else {
             ""
         };
-        lines.push(format!("  cause      {}{replay}", aside.cause.as_str()));
-        if !aside.error.is_empty() {
-            lines.push(format!("  error      {}", printable(&aside.error)));
+        lines.push(format!(
+            "  cause      {}{replay}",
+            dead_letter.cause.as_str()
+        ));
+        if !dead_letter.error.is_empty() {
+            lines.push(format!("  error      {}", printable(&dead_letter.error)));
         }
-        lines.push(format!("  attempts   {}", aside.attempts));
+        lines.push(format!("  attempts   {}", dead_letter.attempts));
     }
     if let Some(at) = event.envelope.published_at {
         lines.push(format!("  published  {}", moment(at, view.now)));

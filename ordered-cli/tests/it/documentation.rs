@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ordered_core::explain::{Standing, explain};
+use ordered_core::explain::{KeyStatus, explain};
 
 use crate::world::{Act, Running, World, masked};
 
@@ -55,11 +55,11 @@ async fn trouble() -> (World, Running) {
 /// Waits until no key is on its way, so that what a command says does not depend on how fast the worker is.
 async fn at_rest(world: &World) {
     for key in ["order-17", "order-18", "order-19", "order-20"] {
-        let moving = [Standing::Running, Standing::Abandoned, Standing::Ready];
+        let moving = [KeyStatus::Running, KeyStatus::Abandoned, KeyStatus::Ready];
         world
             .until(key, "at rest", |view| {
-                let standing = explain(key, Some(view), &world.group, None).standing;
-                !moving.contains(&standing)
+                let status = explain(key, Some(view), &world.group, None).status;
+                !moving.contains(&status)
             })
             .await;
     }

@@ -69,10 +69,10 @@ async fn every_document_has_its_fields() {
     assert_fields(&keys, "group keys more");
     assert_fields(
         &keys["keys"][1],
-        "key standing paused last_seq seq since worker attempts error held_events held_bytes dead_events",
+        "key status paused last_seq seq since worker attempts error held_events held_bytes dead_events",
     );
     assert_eq!(
-        (&keys["keys"][1]["key"], &keys["keys"][1]["standing"]),
+        (&keys["keys"][1]["key"], &keys["keys"][1]["status"]),
         (&"gap".into(), &"gap".into())
     );
     let one = world.ordered("keys --json --limit 1").await.json();
@@ -99,12 +99,15 @@ async fn every_document_has_its_fields() {
     assert_fields(&explained, "explanation key");
     assert_fields(
         &explained["explanation"],
-        "group key standing paused seq since worker attempts max_attempts max_crashes give_up_at error by_itself remedies text",
+        "group key status paused seq since worker attempts max_attempts max_crashes give_up_at error next_step suggested_actions text",
     );
-    assert_fields(&explained["explanation"]["remedies"][0], "command effect");
+    assert_fields(
+        &explained["explanation"]["suggested_actions"][0],
+        "command effect",
+    );
     let unknown = world.ordered("explain x --json").await.json();
     assert_eq!(
-        (&unknown["key"], &unknown["explanation"]["standing"]),
+        (&unknown["key"], &unknown["explanation"]["status"]),
         (&Value::Null, &"never_seen".into())
     );
 

@@ -126,7 +126,7 @@ async fn show_tells_one_event_whole() {
     let document = world.ordered("show k 3 --json").await.json();
     assert_eq!(
         (
-            &document["shelf"],
+            &document["kind"],
             &document["payload"],
             &document["headers"]
         ),

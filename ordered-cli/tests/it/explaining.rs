@@ -113,7 +113,7 @@ async fn a_gap_under_each_policy() {
             "By itself the key is halted at T (in D) (on_gap = halt after D).",
         ),
     ];
-    for (policy, by_itself) in policies {
+    for (policy, next_step) in policies {
         let world = World::calm().await;
         let worker = world.start("w1", |worker| worker.on_gap(policy));
         world.publish("order-17", [1, 4, 5]).await;
@@ -127,7 +127,7 @@ async fn a_gap_under_each_policy() {
             explained(&world, "order-17").await,
             format!(
                 "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: 4–5 \
-                 (100 B), the oldest with id order-17-4 since T. {by_itself} You can: `ordered dead --transport \
+                 (100 B), the oldest with id order-17-4 since T. {next_step} You can: `ordered dead --transport \
                  URL --queue NAME --key order-17` to see whether what is missing is a dead letter of the broker, where \
                  sending it again does not help; if it is not, let the producer send seq 2–3 again; `ordered skip order-17` \
                  to pass over 2–3 and go on with 4."

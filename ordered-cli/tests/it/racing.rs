@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ordered_core::worker::Occurrence;
+use ordered_core::worker::WorkerEvent;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
 use serde_json::Value;
@@ -97,11 +97,11 @@ impl Race {
             worker.concurrency(4).observe(move |occurrence| {
                 let mut started = started.lock().unwrap();
                 match occurrence {
-                    Occurrence::Started { event, fence, .. } => {
+                    WorkerEvent::Started { event, fence, .. } => {
                         let which = (event.key.to_string(), event.seq.get());
                         started.insert(which, fence.0);
                     }
-                    Occurrence::Committed { event, .. } => {
+                    WorkerEvent::Committed { event, .. } => {
                         let which = (event.key.to_string(), event.seq.get());
                         let fence = started[&which];
                         seen.lock().unwrap().committed.push((which, fence));

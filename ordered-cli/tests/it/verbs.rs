@@ -223,7 +223,7 @@ async fn export_writes_every_event_whole() {
         .iter()
         .map(|line| {
             (
-                line["shelf"].as_str().unwrap(),
+                line["kind"].as_str().unwrap(),
                 line["seq"].as_u64().unwrap(),
             )
         })
@@ -234,7 +234,7 @@ async fn export_writes_every_event_whole() {
     assert_eq!(
         third,
         json!({
-            "group": "orders", "key": "k", "shelf": "held", "epoch": 0, "seq": 3, "id": "e-3", "since": null,
+            "group": "orders", "key": "k", "kind": "held", "epoch": 0, "seq": 3, "id": "e-3", "since": null,
             "published_at": 1_000, "headers": {"traceparent": "00-1"}, "payload": "k 3 e-3 \"two\" words",
         })
     );

@@ -17,13 +17,13 @@ const AT_A_TIME: usize = 32;
 /// One event that failed.
 struct Failed {
     cause: String,
-    shelf: Shelf,
+    kind: FailedKind,
     first_at: Millis,
     last_at: Millis,
     example: CauseExample,
 }
 
-enum Shelf {
+enum FailedKind {
     Halted,
     BackingOff,
     Dead,
@@ -47,15 +47,15 @@ impl Admin {
                 return Ok(Vec::new());
             };
             let mut failed = Vec::new();
-            let shelf = match state.phase {
-                _ if is_halted(&state) => Some(Shelf::Halted),
-                Phase::BackingOff { .. } => Some(Shelf::BackingOff),
+            let kind = match state.phase {
+                _ if is_halted(&state) => Some(FailedKind::Halted),
+                Phase::BackingOff { .. } => Some(FailedKind::BackingOff),
                 _ => None,
             };
-            if let (Some(shelf), Some(last)) = (shelf, &state.last_error) {
+            if let (Some(kind), Some(last)) = (kind, &state.last_error) {
                 failed.push(Failed {
                     cause: cause_of(&last.error, &[key.as_str()]),
-                    shelf,
+                    kind,
                     first_at: last.first_at,
                     last_at: last.last_at,
                     example: CauseExample {
@@ -73,7 +73,7 @@ impl Admin {
                 };
                 failed.push(Failed {
                     cause: cause_of(&error, &[key.as_str(), &dead.id]),
-                    shelf: Shelf::Dead,
+                    kind: FailedKind::Dead,
                     first_at: at,
                     last_at: at,
                     example: CauseExample {
@@ -115,10 +115,10 @@ fn add(causes: &mut HashMap<String, Cause>, failed: Failed) {
             example: failed.example.clone(),
         });
     known.events += 1;
-    match failed.shelf {
-        Shelf::Halted => known.halted += 1,
-        Shelf::BackingOff => known.backing_off += 1,
-        Shelf::Dead => known.dead += 1,
+    match failed.kind {
+        FailedKind::Halted => known.halted += 1,
+        FailedKind::BackingOff => known.backing_off += 1,
+        FailedKind::Dead => known.dead += 1,
     }
     known.first_at = known.first_at.min(failed.first_at);
     if failed.last_at > known.last_at {

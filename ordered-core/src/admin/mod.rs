@@ -35,7 +35,7 @@ pub use operate::{OperateError, OperateOptions};
 pub use plan::{Plan, PlannedTask};
 pub use positions::Position;
 pub use selection::{ManyVerb, Selection, is_like};
-pub use stored_event::{Aside, Place, Shelf, StoredEvent};
+pub use stored_event::{DeadLetter, Place, StoredEvent, StoredKind};
 
 use crate::event::Key;
 use crate::protocol::{Arrival, CorruptBody, KeyState, Moved, Order, Transition};

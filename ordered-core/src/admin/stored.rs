@@ -1,6 +1,6 @@
 use super::view::{is_replayed, place_of};
 use super::{Admin, state_of, unreadable};
-use crate::admin::{Aside, Place, Shelf, StoredEvent};
+use crate::admin::{DeadLetter, Place, StoredEvent, StoredKind};
 use crate::event::{Envelope, EnvelopeError, Key, Seq};
 use crate::protocol::DeadCause;
 use crate::protocol::{DeadNote, HeldNote, KeyState, stored_event};
@@ -55,15 +55,15 @@ impl Admin {
         &self,
         group: &Group,
         key: &Key,
-        shelf: Shelf,
+        kind: StoredKind,
         after: Option<Place>,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let Some(state) = self.state(group, key).await? else {
             return Ok(Vec::new());
         };
-        let slots: Vec<Slot> = match shelf {
-            Shelf::Held => state.held.iter().map(Slot::Held).collect(),
-            Shelf::Dead => {
+        let slots: Vec<Slot> = match kind {
+            StoredKind::Held => state.held.iter().map(Slot::Held).collect(),
+            StoredKind::Dead => {
                 let slot = |(epoch, seq)| Slot::Dead { epoch, seq };
                 state.dead_letters().map(slot).collect()
             }
@@ -104,11 +104,11 @@ fn stored(
     slot: Slot,
     letter: &Letter,
 ) -> Result<StoredEvent, StoreError> {
-    let (since, aside) = match slot {
+    let (since, dead_letter) = match slot {
         Slot::Held(_) => (HeldNote::decode(&letter.note).since, None),
         Slot::Dead { epoch, seq } => {
             let note = DeadNote::decode(&letter.note);
-            let aside = Aside {
+            let dead_letter = DeadLetter {
                 cause: note.as_ref().map_or(DeadCause::Failed, |note| note.cause),
                 attempts: note.as_ref().map_or(0, |note| note.attempts),
                 replay: is_replayed(state, epoch, seq),
@@ -117,14 +117,14 @@ fn stored(
                     .map(|note| note.error.clone())
                     .unwrap_or_default(),
             };
-            (note.map_or(0, |note| note.at), Some(aside))
+            (note.map_or(0, |note| note.at), Some(dead_letter))
         }
     };
     Ok(StoredEvent {
         place: place_of(slot),
         id: letter.id.as_str().to_owned(),
         since,
-        aside,
+        dead_letter,
         envelope: stored_event(letter).map_err(|error| damaged(key, slot, &error))?,
     })
 }

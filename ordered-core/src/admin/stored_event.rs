@@ -6,7 +6,7 @@ use crate::protocol::{DeadCause, Millis};
 /// Which of the events that a store keeps of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shelf {
+pub enum StoredKind {
     /// Those that wait.
     Held,
     /// Those that were dead-lettered.
@@ -26,14 +26,14 @@ pub struct StoredEvent {
     /// Since when the store keeps it there.
     pub since: Millis,
     /// Why it was dead-lettered; `None` for one that waits.
-    pub aside: Option<Aside>,
+    pub dead_letter: Option<DeadLetter>,
     /// The event itself.
     pub envelope: Envelope,
 }
 
 /// Why an event was dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aside {
+pub struct DeadLetter {
     /// Why.
     pub cause: DeadCause,
     /// The last error.

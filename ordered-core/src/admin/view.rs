@@ -1,7 +1,7 @@
 use super::{Admin, posted_of};
 use crate::protocol::{
-    CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, ProducerView, RepairView,
-    TroubleView, WaitingView,
+    CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, LastErrorView, ProducerView,
+    RepairView, WaitingView,
 };
 use crate::protocol::{
     DeadNote, Gone, HeldNote, KeyState, MissingCause, Order, Phase, Producer, Stamp,
@@ -66,7 +66,7 @@ impl Admin {
             },
             paused: state.paused.is_on(),
             paused_until: state.paused.end(),
-            trouble: state.last_error.as_ref().map(|last| TroubleView {
+            last_error: state.last_error.as_ref().map(|last| LastErrorView {
                 error: last.error.clone(),
                 first_at: last.first_at,
                 last_at: last.last_at,
@@ -107,7 +107,7 @@ impl Admin {
 pub(super) fn unreadable_view(record: &Record, error: String, group_paused: bool) -> KeyView {
     KeyView {
         phase: Admin::UNREADABLE.to_owned(),
-        trouble: Some(TroubleView {
+        last_error: Some(LastErrorView {
             error,
             first_at: record.now,
             last_at: record.now,
@@ -136,7 +136,7 @@ fn bare_view(record: &Record, group_paused: bool) -> KeyView {
         paused: false,
         paused_until: None,
         group_paused,
-        trouble: None,
+        last_error: None,
         gap_since: None,
         repair: None,
         held: Vec::new(),

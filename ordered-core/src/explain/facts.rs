@@ -1,4 +1,4 @@
-use super::standing::Standing;
+use super::status::KeyStatus;
 use crate::protocol::{CauseView, DeadView, HolderView, KeyView, Millis, WorkerId};
 use crate::readable::{moment, printable, spans};
 use crate::store::Group;
@@ -136,7 +136,7 @@ impl<'a> Facts<'a> {
     /// What went wrong with the event at the head.
     pub(super) fn failing(&self) -> Option<Failing<'a>> {
         let view = self.view;
-        view.trouble.as_ref().map(|trouble| Failing {
+        view.last_error.as_ref().map(|trouble| Failing {
             failures: view.attempts.saturating_sub(view.deaths),
             error: &trouble.error,
             first_at: trouble.first_at,
@@ -194,40 +194,42 @@ impl<'a> Facts<'a> {
         set.map(|(name, _)| name.to_owned()).collect()
     }
 
-    pub(super) fn seq(&self, standing: Standing) -> Option<u64> {
-        match standing {
-            Standing::NeverSeen | Standing::Unreadable => None,
+    pub(super) fn seq(&self, status: KeyStatus) -> Option<u64> {
+        match status {
+            KeyStatus::NeverSeen | KeyStatus::Unreadable => None,
             // What runs is known to the owner only, unless it is on trial.
-            Standing::Running | Standing::Abandoned => self.view.on_trial.then_some(self.head()),
-            Standing::Ready => self
+            KeyStatus::Running | KeyStatus::Abandoned => self.view.on_trial.then_some(self.head()),
+            KeyStatus::Ready => self
                 .replays()
                 .next()
                 .map_or(Some(self.head()), |replay| Some(replay.seq)),
-            Standing::BackingOff => self
+            KeyStatus::BackingOff => self
                 .replay_backing_off()
                 .map_or(Some(self.head()), |replay| Some(replay.seq)),
-            Standing::Idle
-            | Standing::Suspect
-            | Standing::Gap
-            | Standing::Halted
-            | Standing::Paused => Some(self.head()),
+            KeyStatus::Idle
+            | KeyStatus::Suspect
+            | KeyStatus::Gap
+            | KeyStatus::Halted
+            | KeyStatus::Paused => Some(self.head()),
         }
     }
 
-    pub(super) fn since(&self, standing: Standing) -> Option<Millis> {
+    pub(super) fn since(&self, status: KeyStatus) -> Option<Millis> {
         let view = self.view;
         let claim = view.claim.as_ref();
-        match standing {
-            Standing::NeverSeen | Standing::Idle | Standing::Paused | Standing::Unreadable => None,
-            Standing::Running => claim.map(|claim| claim.since),
-            Standing::Abandoned => claim.and_then(|claim| claim.lease_until),
-            Standing::Gap => view.gap_since,
+        match status {
+            KeyStatus::NeverSeen | KeyStatus::Idle | KeyStatus::Paused | KeyStatus::Unreadable => {
+                None
+            }
+            KeyStatus::Running => claim.map(|claim| claim.since),
+            KeyStatus::Abandoned => claim.and_then(|claim| claim.lease_until),
+            KeyStatus::Gap => view.gap_since,
             // A replay that fails leaves no time behind.
-            Standing::BackingOff if self.replay_backing_off().is_some() => None,
-            Standing::BackingOff | Standing::Suspect | Standing::Halted => {
+            KeyStatus::BackingOff if self.replay_backing_off().is_some() => None,
+            KeyStatus::BackingOff | KeyStatus::Suspect | KeyStatus::Halted => {
                 self.failing().map(|failing| failing.last_at)
             }
-            Standing::Ready => view.due,
+            KeyStatus::Ready => view.due,
         }
     }
 }

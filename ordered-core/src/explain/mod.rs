@@ -19,15 +19,15 @@
 
 mod before;
 mod facts;
-mod foresight;
-mod remedies;
-mod standing;
+mod next_step;
+mod status;
+mod suggested_actions;
 mod text;
 
 use serde::{Deserialize, Serialize};
 
 pub use before::explain_before;
-pub use standing::Standing;
+pub use status::KeyStatus;
 
 use crate::admin::WorkerView;
 use crate::protocol::{KeyView, Millis, Order};
@@ -43,7 +43,7 @@ pub struct Explanation {
     /// The key.
     pub key: String,
     /// What it is doing.
-    pub standing: Standing,
+    pub status: KeyStatus,
     /// What stops it beside that: `key`, `group` or both.
     pub paused: Vec<String>,
     /// The seq that it is at, or waits for.
@@ -63,16 +63,16 @@ pub struct Explanation {
     /// What went wrong.
     pub error: Option<String>,
     /// What will happen by itself; `None` when nothing will.
-    pub by_itself: Option<Foreseen>,
+    pub next_step: Option<NextStep>,
     /// What an operator can do.
-    pub remedies: Vec<Remedy>,
+    pub suggested_actions: Vec<SuggestedAction>,
     /// All of it as one paragraph.
     pub text: String,
 }
 
 /// What will happen by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Foreseen {
+pub struct NextStep {
     /// What.
     pub what: String,
     /// When, if that is known.
@@ -81,7 +81,7 @@ pub struct Foreseen {
 
 /// What an operator can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remedy {
+pub struct SuggestedAction {
     /// The command line that does it, if one does.
     pub command: Option<String>,
     /// What that brings about.
@@ -106,15 +106,15 @@ pub fn explain(
 
 impl Facts<'_> {
     fn explanation(&self) -> Explanation {
-        let standing = self.standing();
+        let status = self.status();
         let failing = self.failing();
         Explanation {
             group: self.group.name().to_owned(),
             key: self.view.key.clone(),
-            standing,
+            status,
             paused: self.pauses(),
-            seq: self.seq(standing),
-            since: self.since(standing),
+            seq: self.seq(status),
+            since: self.since(status),
             worker: self
                 .view
                 .claim
@@ -127,18 +127,18 @@ impl Facts<'_> {
             max_crashes: self.group.policy().max_crashes,
             give_up_at: self
                 .give_up_at()
-                .filter(|_| standing == Standing::BackingOff),
+                .filter(|_| status == KeyStatus::BackingOff),
             error: failing.map(|failing| failing.error.to_owned()),
-            by_itself: self.foreseen(standing),
-            remedies: self.remedies(standing),
-            text: self.text(standing),
+            next_step: self.next_step(status),
+            suggested_actions: self.suggested_actions(status),
+            text: self.text(status),
         }
     }
 }
 
 fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
     let first = group.policy().first_seq;
-    let remedies = vec![Remedy {
+    let suggested_actions = vec![SuggestedAction {
         command: Some("ordered keys".into()),
         effect: "to look at how the keys are spelled".into(),
     }];
@@ -155,11 +155,11 @@ fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
         printable(group.name()),
     );
     text += text::no_worker(alive);
-    text += &text::you_can(&remedies);
+    text += &text::you_can(&suggested_actions);
     Explanation {
         group: group.name().to_owned(),
         key: key.to_owned(),
-        standing: Standing::NeverSeen,
+        status: KeyStatus::NeverSeen,
         paused: Vec::new(),
         seq: group.policy().order.waits_for_missing().then_some(first),
         since: None,
@@ -169,8 +169,8 @@ fn never_seen(key: &str, group: &Group, alive: Option<usize>) -> Explanation {
         max_crashes: group.policy().max_crashes,
         give_up_at: None,
         error: None,
-        by_itself: None,
-        remedies,
+        next_step: None,
+        suggested_actions,
         text,
     }
 }

@@ -1,6 +1,6 @@
-use super::Remedy;
+use super::SuggestedAction;
 use super::facts::{Facts, Failing};
-use super::standing::Standing;
+use super::status::KeyStatus;
 use crate::protocol::{DeadView, Millis, Order, RepairView};
 use crate::readable::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
 
@@ -9,22 +9,22 @@ const NAMED: usize = 5;
 
 impl Facts<'_> {
     /// The paragraph.
-    pub(super) fn text(&self, standing: Standing) -> String {
-        let mut sentences = vec![self.opening(standing)];
-        if standing != Standing::Paused {
+    pub(super) fn text(&self, status: KeyStatus) -> String {
+        let mut sentences = vec![self.opening(status)];
+        if status != KeyStatus::Paused {
             sentences.extend(self.pause());
         }
-        sentences.extend(self.wanted(standing));
-        sentences.extend(self.cause(standing));
-        if standing != Standing::Unreadable {
+        sentences.extend(self.wanted(status));
+        sentences.extend(self.cause(status));
+        if status != KeyStatus::Unreadable {
             sentences.push(self.progress());
         }
         sentences.extend(self.held());
         sentences.extend(self.waiting());
         sentences.extend(self.absent());
         sentences.extend(self.aside());
-        sentences.push(self.outlook(standing));
-        sentences.join(" ") + &you_can(&self.remedies(standing))
+        sentences.push(self.outlook(status));
+        sentences.join(" ") + &you_can(&self.suggested_actions(status))
     }
 
     /// `12:01:07 UTC (3 min)`.
@@ -39,14 +39,16 @@ impl Facts<'_> {
         format!("{} ({} ago)", moment(at, now), span(now.saturating_sub(at)))
     }
 
-    fn opening(&self, standing: Standing) -> String {
+    fn opening(&self, status: KeyStatus) -> String {
         let key = printable(&self.view.key);
-        match standing {
-            Standing::NeverSeen | Standing::Idle => format!("{key} is idle: nothing of it waits."),
-            Standing::Running => self.running(&key),
-            Standing::Abandoned => self.abandoned(&key),
-            Standing::Ready => self.ready(&key),
-            Standing::Gap => {
+        match status {
+            KeyStatus::NeverSeen | KeyStatus::Idle => {
+                format!("{key} is idle: nothing of it waits.")
+            }
+            KeyStatus::Running => self.running(&key),
+            KeyStatus::Abandoned => self.abandoned(&key),
+            KeyStatus::Ready => self.ready(&key),
+            KeyStatus::Gap => {
                 let missing = self.missing_text();
                 let since = self.view.gap_since.map(|since| self.since_then(since));
                 let since = since.map_or(String::new(), |since| format!(" since {since}"));
@@ -56,8 +58,8 @@ impl Facts<'_> {
                     .map_or(String::new(), |asked| self.asked(asked));
                 format!("{key} waits for {missing}{since}.{asked}")
             }
-            Standing::BackingOff => {
-                let seq = self.seq(standing).unwrap_or(self.head());
+            KeyStatus::BackingOff => {
+                let seq = self.seq(status).unwrap_or(self.head());
                 let again = if seq < self.head() {
                     ", which is replayed,"
                 } else {
@@ -65,31 +67,31 @@ impl Facts<'_> {
                 };
                 format!("{key} backs off: seq {seq}{again} failed and will be tried again.")
             }
-            Standing::Suspect => format!(
+            KeyStatus::Suspect => format!(
                 "{key} waits to run seq {} alone, because its workers died and that event may be the cause.",
                 self.head()
             ),
-            Standing::Halted if self.is_deadly() => format!(
+            KeyStatus::Halted if self.is_deadly() => format!(
                 "{key} is halted at seq {}: the workers that ran it alone died.",
                 self.head()
             ),
-            Standing::Halted if self.head_is_held() => format!(
+            KeyStatus::Halted if self.head_is_held() => format!(
                 "{key} is halted at seq {}, which failed permanently.",
                 self.head()
             ),
-            Standing::Halted if self.has_producers() && self.view.causes.is_empty() => {
+            KeyStatus::Halted if self.has_producers() && self.view.causes.is_empty() => {
                 format!("{key} is halted: it has as many producers as it may have.")
             }
-            Standing::Halted if self.has_producers() => format!(
+            KeyStatus::Halted if self.has_producers() => format!(
                 "{key} is halted: {} did not come in time.",
                 self.missing_text()
             ),
-            Standing::Halted => format!(
+            KeyStatus::Halted => format!(
                 "{key} is halted before seq {}, which has not come in time.",
                 self.head()
             ),
-            Standing::Paused => self.paused(&key),
-            Standing::Unreadable => match &self.view.claim {
+            KeyStatus::Paused => self.paused(&key),
+            KeyStatus::Unreadable => match &self.view.claim {
                 Some(claim) => format!(
                     "{key} cannot be read; {} has it since {}.",
                     self.owner().unwrap_or_default(),
@@ -155,13 +157,13 @@ impl Facts<'_> {
     }
 
     /// Who else waits for the key.
-    fn wanted(&self, standing: Standing) -> Option<String> {
+    fn wanted(&self, status: KeyStatus) -> Option<String> {
         let is_wanted = self
             .view
             .claim
             .as_ref()
             .is_some_and(|claim| claim.hand_over);
-        (is_wanted && standing == Standing::Running)
+        (is_wanted && status == KeyStatus::Running)
             .then(|| "Another worker or an operator waits for it.".into())
     }
 
@@ -199,7 +201,7 @@ impl Facts<'_> {
         let else_it = if let Some(due) = self.view.due.filter(|due| *due > self.view.now) {
             format!(
                 " Else seq {} would be tried again {}.",
-                self.seq(Standing::BackingOff).unwrap_or(self.head()),
+                self.seq(KeyStatus::BackingOff).unwrap_or(self.head()),
                 self.when(due)
             )
         } else if !replays.is_empty() {
@@ -226,7 +228,7 @@ impl Facts<'_> {
         }
     }
 
-    fn cause(&self, standing: Standing) -> Option<String> {
+    fn cause(&self, status: KeyStatus) -> Option<String> {
         if let Some(replay) = self.replay_backing_off() {
             let most = self.group.policy().replay_attempts();
             return Some(format!(
@@ -235,10 +237,10 @@ impl Facts<'_> {
             ));
         }
         let failing = self.failing()?;
-        if standing == Standing::Unreadable {
+        if status == KeyStatus::Unreadable {
             return Some(format!("{}.", excerpt(failing.error)));
         }
-        let is_gap = standing == Standing::Halted && !self.head_is_held() && !self.is_deadly();
+        let is_gap = status == KeyStatus::Halted && !self.head_is_held() && !self.is_deadly();
         Some(if is_gap {
             format!(
                 "It was halted at {} on worker {}: {}.",
@@ -450,28 +452,28 @@ impl Facts<'_> {
         text + ")"
     }
 
-    fn outlook(&self, standing: Standing) -> String {
-        let Some(foreseen) = self.foreseen(standing) else {
-            let why = match standing {
-                Standing::Gap => self.gap_policy(),
-                Standing::Halted => "a halted key stays so until an operator decides".into(),
-                Standing::Unreadable => "nobody can decide about a key that cannot be read".into(),
+    fn outlook(&self, status: KeyStatus) -> String {
+        let Some(next_step) = self.next_step(status) else {
+            let why = match status {
+                KeyStatus::Gap => self.gap_policy(),
+                KeyStatus::Halted => "a halted key stays so until an operator decides".into(),
+                KeyStatus::Unreadable => "nobody can decide about a key that cannot be read".into(),
                 _ => "nothing of it runs until it is resumed".into(),
             };
             return format!("Nothing will happen by itself: {why}.");
         };
-        let what = printable(&foreseen.what);
+        let what = printable(&next_step.what);
         let mut letters = what.chars();
         let first = letters.next().into_iter().flat_map(char::to_uppercase);
         let sentence: String = first.chain(letters).collect();
-        let needs_worker = !matches!(standing, Standing::Running);
+        let needs_worker = !matches!(status, KeyStatus::Running);
         let nobody = if needs_worker {
             no_worker(self.alive)
         } else {
             ""
         };
-        match standing {
-            Standing::Gap | Standing::BackingOff => format!("By itself {what}.{nobody}"),
+        match status {
+            KeyStatus::Gap | KeyStatus::BackingOff => format!("By itself {what}.{nobody}"),
             _ => format!("{sentence}.{nobody}"),
         }
     }
@@ -489,13 +491,15 @@ pub(super) fn no_worker(alive: Option<usize>) -> &'static str {
     }
 }
 
-pub(super) fn you_can(remedies: &[Remedy]) -> String {
-    if remedies.is_empty() {
+pub(super) fn you_can(suggested_actions: &[SuggestedAction]) -> String {
+    if suggested_actions.is_empty() {
         return String::new();
     }
-    let each = remedies.iter().map(|remedy| match &remedy.command {
-        Some(command) => format!("`{command}` {}", remedy.effect),
-        None => remedy.effect.clone(),
-    });
+    let each = suggested_actions
+        .iter()
+        .map(|remedy| match &remedy.command {
+            Some(command) => format!("`{command}` {}", remedy.effect),
+            None => remedy.effect.clone(),
+        });
     format!(" You can: {}.", each.collect::<Vec<_>>().join("; "))
 }

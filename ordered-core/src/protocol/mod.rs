@@ -42,8 +42,8 @@ pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
 pub use verb::last_seq_text;
 pub use verb::{Effect, Refusal, Verb, Verdict};
 pub use view::{
-    CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, ProducerView, RepairView,
-    TroubleView, WaitingView,
+    CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, LastErrorView, ProducerView,
+    RepairView, WaitingView,
 };
 pub use waiting::{Obstacle, QuotaLimit, Waiting};
 

@@ -40,7 +40,7 @@ pub struct KeyView {
     /// Whether its whole group is.
     pub group_paused: bool,
     /// What went wrong with the event at the head.
-    pub trouble: Option<TroubleView>,
+    pub last_error: Option<LastErrorView>,
     /// Since when events wait for one that has not come.
     pub gap_since: Option<Millis>,
     /// The last request for the event that has not come.
@@ -94,7 +94,7 @@ pub struct ClaimView {
 /// What went wrong with the event at the head of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct TroubleView {
+pub struct LastErrorView {
     /// The last error.
     pub error: String,
     /// When it failed first.

@@ -141,7 +141,7 @@ impl HandOver {
                 "one worker at a time consumes the queue, and is handed its events as they were published"
             }
             Self::PerPartition => {
-                "the events of one partition are handed over as they were published: those of one key, if the producer puts them \
+                "the events of one partition are handed over as they were published: those of one key, for as long as they are put \
                  into one partition"
             }
             Self::PerMessageGroup => {

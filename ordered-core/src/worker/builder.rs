@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BuildError, Health, Observer, Occurrence, Repair, Settings, SpanHook, StuckHook, StuckKey,
-    Worker,
+    BuildError, Health, Observer, Repair, Settings, SpanHook, StuckHook, StuckKey, Worker,
+    WorkerEvent,
 };
 use crate::handler::{
     Backoff, Context, DynHandler, Handler, HandlerError, HandlerOptions, Layered, MOST_AHEAD,
@@ -287,7 +287,7 @@ impl WorkerBuilder {
     }
 
     /// Is told what happens to every event.
-    pub fn observe(mut self, observer: impl Fn(&Occurrence<'_>) + Send + Sync + 'static) -> Self {
+    pub fn observe(mut self, observer: impl Fn(&WorkerEvent<'_>) + Send + Sync + 'static) -> Self {
         self.observers.push(Arc::new(observer));
         self
     }

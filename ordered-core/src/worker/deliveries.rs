@@ -3,7 +3,7 @@
 use super::outlet::Outlet;
 use super::oversized::{self, Excerpt};
 use super::run_input::Read;
-use super::{Control, Occurrence, Place, Settings, control};
+use super::{Control, Place, Settings, WorkerEvent, control};
 use crate::clock::wall_clock;
 use crate::event::{Envelope, Seq};
 use crate::handler::{AnyEvent, Decoded, DynHandler, Malformed};
@@ -164,5 +164,5 @@ fn observe_received(
     redelivered: bool,
 ) {
     let event = Place { key, seq, id };
-    outlet.observe(&Occurrence::Received { event, redelivered });
+    outlet.observe(&WorkerEvent::Received { event, redelivered });
 }

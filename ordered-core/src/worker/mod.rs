@@ -46,7 +46,7 @@ pub use control::{AFTER, AT, CONTROL, Control, EPOCH, FROM, KEY, PRODUCER, TIME,
 pub use error::{BuildError, WorkerError};
 pub use health::{Health, HealthReport, Obstacle, WorkerPhase};
 pub use hurry::end_drains;
-pub use observe::{Deferral, Observer, Occurrence, Place, StuckBecause, StuckHook, StuckKey};
+pub use observe::{Deferral, Observer, Place, StuckBecause, StuckHook, StuckKey, WorkerEvent};
 pub use repair::{MissingEvents, Repair};
 pub use run::Worker;
 pub use settings::Settings;

@@ -8,7 +8,7 @@ use crate::transport::Reason;
 
 /// Is told what happens to every event, as it happens, on the worker's own task: it must not block. A panic of it is
 /// logged, and the worker goes on.
-pub type Observer = Arc<dyn Fn(&Occurrence<'_>) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(&WorkerEvent<'_>) + Send + Sync>;
 
 /// Which event.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ pub type StuckHook = Arc<dyn Fn(&StuckKey<'_>) + Send + Sync>;
 /// What happens to an event.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum Occurrence<'a> {
+pub enum WorkerEvent<'a> {
     /// It came from the broker.
     Received {
         /// The event.

@@ -9,8 +9,8 @@ use tracing::{error, warn};
 use super::hooks::call;
 use super::telemetry::Telemetry;
 use super::{
-    Control, Deferral, MissingEvents, Observer, Occurrence, Outcome, Place, Repair, StuckBecause,
-    StuckHook, StuckKey, repair,
+    Control, Deferral, MissingEvents, Observer, Outcome, Place, Repair, StuckBecause, StuckHook,
+    StuckKey, WorkerEvent, repair,
 };
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
@@ -38,7 +38,7 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn observe(&self, occurrence: &Occurrence<'_>) {
+    pub(super) fn observe(&self, occurrence: &WorkerEvent<'_>) {
         self.telemetry.record(occurrence);
         for observer in &self.observers {
             call("observe", || observer(occurrence));
@@ -64,7 +64,7 @@ impl Outlet {
             kind: ReasonKind::Malformed,
             text,
         };
-        self.observe(&Occurrence::Malformed { reason: &reason });
+        self.observe(&WorkerEvent::Malformed { reason: &reason });
         self.telemetry.deliveries.settled(Outcome::Malformed, 1);
         let fate = Fate::DeadLetter(reason);
         self.settlements.push(Settlement { token, fate });
@@ -188,7 +188,7 @@ impl Outlet {
             EventChange::Held(waiting) => {
                 self.telemetry.waits(*waiting, (key, seq, id));
                 let waiting = *waiting;
-                Occurrence::Held { event, waiting }
+                WorkerEvent::Held { event, waiting }
             }
             EventChange::Deferred(why) => {
                 let why = deferral(*why);
@@ -196,18 +196,18 @@ impl Outlet {
                     self.report_stuck(key, seq, StuckBecause::Full(limit));
                 }
                 let delay = self.defer;
-                Occurrence::Deferred { event, why, delay }
+                WorkerEvent::Deferred { event, why, delay }
             }
-            EventChange::Duplicate => Occurrence::Duplicate { event },
-            EventChange::Stale => Occurrence::Stale { event },
-            EventChange::Rewound => Occurrence::Rewound { event },
-            EventChange::Late => Occurrence::Late { event },
-            EventChange::Superseded => Occurrence::Superseded { event },
-            EventChange::Conflict(recorded) => Occurrence::Conflict {
+            EventChange::Duplicate => WorkerEvent::Duplicate { event },
+            EventChange::Stale => WorkerEvent::Stale { event },
+            EventChange::Rewound => WorkerEvent::Rewound { event },
+            EventChange::Late => WorkerEvent::Late { event },
+            EventChange::Superseded => WorkerEvent::Superseded { event },
+            EventChange::Conflict(recorded) => WorkerEvent::Conflict {
                 event,
                 recorded: recorded.as_ref(),
             },
-            EventChange::Started { attempt, fence } => Occurrence::Started {
+            EventChange::Started { attempt, fence } => WorkerEvent::Started {
                 event,
                 attempt: *attempt,
                 fence: *fence,
@@ -220,7 +220,7 @@ impl Outlet {
             } => {
                 self.telemetry
                     .committed(*received_at, *published_at, *held_since);
-                Occurrence::Committed {
+                WorkerEvent::Committed {
                     event,
                     repeat: *repeat,
                 }
@@ -229,36 +229,36 @@ impl Outlet {
                 attempt,
                 error,
                 wait,
-            } => Occurrence::Retrying {
+            } => WorkerEvent::Retrying {
                 event,
                 attempt: *attempt,
                 error,
                 wait: *wait,
             },
-            EventChange::Split { events, error } => Occurrence::Parted {
+            EventChange::Split { events, error } => WorkerEvent::Parted {
                 event,
                 events: *events,
                 error,
             },
             EventChange::Halted { attempts, error } => {
                 self.report_stuck(key, seq, StuckBecause::Halted { error });
-                Occurrence::Halted {
+                WorkerEvent::Halted {
                     event,
                     attempts: *attempts,
                     error,
                 }
             }
-            EventChange::DeadLettered { attempts, error } => Occurrence::DeadLettered {
+            EventChange::DeadLettered { attempts, error } => WorkerEvent::DeadLettered {
                 event,
                 attempts: *attempts,
                 error,
             },
-            EventChange::TakenOver { attempt, fence } => Occurrence::TakenOver {
+            EventChange::TakenOver { attempt, fence } => WorkerEvent::TakenOver {
                 event,
                 attempt: *attempt,
                 fence: *fence,
             },
-            EventChange::Fenced => Occurrence::Fenced { event },
+            EventChange::Fenced => WorkerEvent::Fenced { event },
         };
         self.observe(&occurrence);
     }
@@ -344,7 +344,7 @@ impl Outlet {
     }
 
     fn controlled(&self, key: &Key, control: &Control) {
-        self.observe(&Occurrence::Controlled { key, control });
+        self.observe(&WorkerEvent::Controlled { key, control });
     }
 
     /// A key has waited long for an event that has not come.

@@ -62,7 +62,7 @@ async fn a_key_is_halted_when_its_attempts_are_used_up() {
         (halted.phase.as_str(), halted.attempts, halted.last_seq),
         ("halted", 3, 1)
     );
-    assert_eq!(halted.trouble.unwrap().error, "no luck");
+    assert_eq!(halted.last_error.unwrap().error, "no luck");
     assert_eq!(
         halted.held.iter().map(|held| held.seq).collect::<Vec<_>>(),
         [2, 3, 4, 5]

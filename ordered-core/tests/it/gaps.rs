@@ -97,7 +97,7 @@ async fn a_gap_halts_its_key_after_its_time() {
     assert_eq!(
         (
             halted.phase.as_str(),
-            halted.trouble.unwrap().error.as_str()
+            halted.last_error.unwrap().error.as_str()
         ),
         ("halted", "seq 2 has not come for 30s")
     );
@@ -294,7 +294,7 @@ async fn a_control_event_that_makes_no_sense_is_dead_lettered() {
         .collect();
     assert_eq!(
         texts[0],
-        "the header x-ordered-control is \"dance\", and may be \"gap-fill\", \"reset\" or \"lost\""
+        "the header x-ordered-control is \"dance\", and may be \"gap-fill\", \"reset\", \"lost\", \"clock\" or \"leave\""
     );
     assert_eq!(
         texts[1],

@@ -169,6 +169,6 @@ async fn what_a_handler_says_is_kept_in_part_where_it_is_long() {
     let group = Group::new("test", Policy::default());
     let admin = world.admin();
     let view = admin.inspect(&group, &Key::new("k0").unwrap()).await;
-    let said = view.unwrap().unwrap().trouble.unwrap().error;
+    let said = view.unwrap().unwrap().last_error.unwrap().error;
     assert!((1_000..5_000).contains(&said.len()), "{} bytes", said.len());
 }

@@ -12,7 +12,7 @@ use ordered_core::logical::{LamportClock, VectorClock};
 use ordered_core::protocol::{GapPolicy, Order, Policy, Refusal, Stamp, Start, Verb, Verdict};
 use ordered_core::store::{Group, Operator};
 use ordered_core::transport::{Faults, Publish};
-use ordered_core::worker::{Control, Occurrence, Worker, WorkerBuilder, WorkerError};
+use ordered_core::worker::{Control, Worker, WorkerBuilder, WorkerError, WorkerEvent};
 
 use crate::bench::{Act, World, event};
 
@@ -48,10 +48,10 @@ impl Told {
         let told = self.clone();
         worker.observe(move |occurrence| {
             let words = match occurrence {
-                Occurrence::Committed { event, .. } => format!("{} done", event.id),
-                Occurrence::Duplicate { event } => format!("{} again", event.id),
-                Occurrence::Superseded { event } => format!("{} superseded", event.id),
-                Occurrence::Malformed { reason } => reason.text.clone(),
+                WorkerEvent::Committed { event, .. } => format!("{} done", event.id),
+                WorkerEvent::Duplicate { event } => format!("{} again", event.id),
+                WorkerEvent::Superseded { event } => format!("{} superseded", event.id),
+                WorkerEvent::Malformed { reason } => reason.text.clone(),
                 _ => return,
             };
             told.0.lock().unwrap().push(words);

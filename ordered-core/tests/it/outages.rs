@@ -9,7 +9,7 @@ use ordered_core::handler::{Backoff, OnPassed, OnRepeat};
 use ordered_core::protocol::Verb;
 use ordered_core::store::Group;
 use ordered_core::transport::{Faults, Publish, REWOUND, ReasonKind};
-use ordered_core::worker::{Occurrence, WorkerBuilder};
+use ordered_core::worker::{WorkerBuilder, WorkerEvent};
 use tokio::time::Instant;
 
 use crate::bench::{Act, World, event};
@@ -173,7 +173,7 @@ async fn an_event_runs_only_as_what_it_is() {
     assert_eq!(world.handled(), 1, "nothing of it was run");
     let halted = view(&world, "k0").await;
     assert_eq!((halted.phase.as_str(), halted.last_seq), ("halted", 1));
-    let error = halted.trouble.unwrap().error;
+    let error = halted.last_error.unwrap().error;
     let both = "says that it is seq 7 of key other, and it is held as seq 2 of key k0";
     assert!(error.contains(both), "{error}");
 }
@@ -210,7 +210,7 @@ async fn a_stale_event_that_was_made_to_come_again_is_dropped_and_counted_apart(
     let worker = world.start("w1", |worker| {
         let worker = worker.dedup_ttl(Duration::from_secs(10));
         worker.observe(move |occurrence| {
-            if matches!(occurrence, Occurrence::Rewound { .. }) {
+            if matches!(occurrence, WorkerEvent::Rewound { .. }) {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         })
@@ -255,7 +255,7 @@ async fn an_id_that_comes_again_under_another_seq_is_skipped_or_halts_its_key() 
                     (world.by_key()["k0"].as_slice(), after.last_seq),
                     (&[1][..], 1)
                 );
-                let error = after.trouble.unwrap().error;
+                let error = after.last_error.unwrap().error;
                 assert!(error.contains("committed under another seq"), "{error}");
             }
         }

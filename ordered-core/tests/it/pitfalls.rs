@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ordered_core::handler::Backoff;
 use ordered_core::transport::{Faults, Publish};
-use ordered_core::worker::Occurrence;
+use ordered_core::worker::WorkerEvent;
 
 use crate::bench::{Act, World, event};
 
@@ -19,7 +19,7 @@ async fn an_event_that_comes_early_is_delivered_once_and_not_requeued_until_its_
     world.broker.publish(early.collect()).await.unwrap();
     let worker = world.start("w1", |worker| {
         worker.observe(move |occurrence| {
-            if let Occurrence::Received { .. } = occurrence {
+            if let WorkerEvent::Received { .. } = occurrence {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
         })

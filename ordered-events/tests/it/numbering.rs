@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use ordered_events::core::transport::ReasonKind;
-use ordered_events::core::worker::Occurrence;
+use ordered_events::core::worker::WorkerEvent;
 use ordered_events::{
     Envelope, MemoryBroker, MemoryStore, Publish, State, Store, Worker, ordered_handler,
 };
@@ -43,7 +43,7 @@ async fn a_producer_starts_its_numbering_again(store: Arc<dyn Store>) {
         .state(Arc::clone(&texts))
         .options(|options| options.group = unique("numbering"))
         .observe(move |occurrence| {
-            if let Occurrence::Duplicate { event } = occurrence {
+            if let WorkerEvent::Duplicate { event } = occurrence {
                 seen.lock().unwrap().push(event.id.to_string());
             }
         })

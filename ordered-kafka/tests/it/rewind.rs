@@ -7,7 +7,7 @@ use std::time::Duration;
 use ordered_core::event::Envelope;
 use ordered_core::store::MemoryStore;
 use ordered_core::transport::REWOUND;
-use ordered_core::worker::{Occurrence, WorkerBuilder};
+use ordered_core::worker::{WorkerBuilder, WorkerEvent};
 use ordered_testkit::eventually_within;
 
 use crate::support::logs::Logs;
@@ -46,8 +46,8 @@ impl Forgetful {
             let worker = worker.id(name).dedup_ttl(Duration::from_millis(1));
             worker.observe(move |occurrence| {
                 let count = match occurrence {
-                    Occurrence::Rewound { .. } => &rewound,
-                    Occurrence::Stale { .. } => &stale,
+                    WorkerEvent::Rewound { .. } => &rewound,
+                    WorkerEvent::Stale { .. } => &stale,
                     _ => return,
                 };
                 count.fetch_add(1, Ordering::Relaxed);

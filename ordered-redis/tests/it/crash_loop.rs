@@ -122,7 +122,7 @@ async fn an_event_that_kills_its_worker_halts_its_key_and_no_other() {
         deaths += 1;
     };
     println!("halted after {deaths} deaths: {:?}", began.elapsed());
-    let error = view_of_poison.trouble.unwrap().error;
+    let error = view_of_poison.last_error.unwrap().error;
     assert!(
         error.contains("died while it ran this event alone"),
         "{error}"

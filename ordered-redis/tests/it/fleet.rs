@@ -9,7 +9,7 @@ use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed};
 use ordered_core::store::{Group, Store};
 use ordered_core::transport::{MemoryBroker, Publish};
-use ordered_core::worker::{Occurrence, Worker, WorkerBuilder, WorkerError};
+use ordered_core::worker::{Worker, WorkerBuilder, WorkerError, WorkerEvent};
 use ordered_testkit::{eventually_within, unique};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -214,14 +214,14 @@ impl Fleet {
     }
 }
 
-fn observe(record: &Mutex<Record>, me: &str, occurrence: &Occurrence<'_>) {
+fn observe(record: &Mutex<Record>, me: &str, occurrence: &WorkerEvent<'_>) {
     let mut record = record.lock().unwrap();
     match occurrence {
-        Occurrence::Received { event, .. } => {
+        WorkerEvent::Received { event, .. } => {
             let event = name(event.key.as_str(), event.seq.get());
             *record.deliveries.entry(event).or_default() += 1;
         }
-        Occurrence::Committed { event, .. } => {
+        WorkerEvent::Committed { event, .. } => {
             let event = name(event.key.as_str(), event.seq.get());
             record.commits.push((me.to_owned(), event));
         }

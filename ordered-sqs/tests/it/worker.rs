@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ordered_core::event::Envelope;
 use ordered_core::store::MemoryStore;
-use ordered_core::worker::Occurrence;
+use ordered_core::worker::WorkerEvent;
 use ordered_sqs::names;
 use ordered_testkit::eventually_within;
 
@@ -104,7 +104,7 @@ async fn a_handler_slower_than_the_visibility_timeout_handles_once() {
     let worker = scribe
         .start(&queue, &MemoryStore::new(), |worker| {
             worker.id("w1").observe(move |occurrence| {
-                if matches!(occurrence, Occurrence::Received { .. }) {
+                if matches!(occurrence, WorkerEvent::Received { .. }) {
                     counter.fetch_add(1, Ordering::Relaxed);
                 }
             })

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ordered_core::store::{MemoryStore, Store};
 use ordered_core::transport::{MemoryBroker, Transport};
-use ordered_core::worker::{Occurrence, Worker, WorkerBuilder, WorkerError};
+use ordered_core::worker::{Worker, WorkerBuilder, WorkerError, WorkerEvent};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -150,9 +150,9 @@ impl Fleet {
 }
 
 /// That an event came late shows in no save, where it is dropped or dead-lettered at the broker.
-fn record_late(recorder: Recorder) -> impl Fn(&Occurrence<'_>) + Send + Sync {
+fn record_late(recorder: Recorder) -> impl Fn(&WorkerEvent<'_>) + Send + Sync {
     move |occurrence| {
-        if let Occurrence::Late { event } = occurrence {
+        if let WorkerEvent::Late { event } = occurrence {
             let event = Event {
                 key: event.key.to_string(),
                 seq: event.seq.get(),

@@ -78,7 +78,10 @@ fn why_busy(view: &KeyView, on_gap: GapPolicy) -> Option<String> {
         return Some(format!("the key `{key}` is at work"));
     }
     if view.phase == "backing_off" {
-        let error = view.trouble.as_ref().map_or("", |trouble| &trouble.error);
+        let error = view
+            .last_error
+            .as_ref()
+            .map_or("", |trouble| &trouble.error);
         return Some(format!("the key `{key}` is to be tried again: {error}"));
     }
     // Who is asked for what is missing may never send it.

@@ -14,7 +14,7 @@ use ordered_core::event::{Envelope, Key};
 use ordered_core::handler::Handler;
 use ordered_core::store::{Group, MemoryStore};
 use ordered_core::transport::{MemoryBroker, Publish};
-use ordered_core::worker::{Occurrence, Worker, WorkerBuilder};
+use ordered_core::worker::{Worker, WorkerBuilder, WorkerEvent};
 use tokio::time::Instant;
 
 pub use report::{TestDeadLetter, TestReport};
@@ -182,20 +182,20 @@ impl<H: Handler> TestWorker<H> {
 }
 
 impl Seen {
-    fn note(&mut self, occurrence: &Occurrence<'_>) {
+    fn note(&mut self, occurrence: &WorkerEvent<'_>) {
         self.occurrences += 1;
         match occurrence {
-            Occurrence::Received { event, .. } => {
+            WorkerEvent::Received { event, .. } => {
                 self.keys.insert(event.key.clone());
             }
-            Occurrence::Controlled { key, .. } => {
+            WorkerEvent::Controlled { key, .. } => {
                 self.keys.insert((*key).clone());
             }
-            Occurrence::Committed { event, .. } => {
+            WorkerEvent::Committed { event, .. } => {
                 let place = (event.key.to_string(), event.seq.get());
                 self.committed.push(place);
             }
-            Occurrence::Duplicate { event } => {
+            WorkerEvent::Duplicate { event } => {
                 let place = (event.key.to_string(), event.seq.get());
                 self.duplicates.push(place);
             }

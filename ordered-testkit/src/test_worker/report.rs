@@ -75,7 +75,7 @@ impl TestReport {
     #[must_use]
     pub fn halted(&self, key: &str) -> Option<&str> {
         let view = self.view(key).filter(|view| view.phase == "halted")?;
-        let trouble = view.trouble.as_ref();
+        let trouble = view.last_error.as_ref();
         Some(trouble.map_or("", |trouble| trouble.error.as_str()))
     }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use deadpool_postgres::{Manager, Pool, Runtime};
 use ordered_events::{
-    Envelope, Handler, HandlerError, Inbox, MemoryBroker, MemoryStore, Occurrence, Publish, State,
-    Tx, Worker, ordered_handler, postgres,
+    Envelope, Handler, HandlerError, Inbox, MemoryBroker, MemoryStore, Publish, State, Tx, Worker,
+    WorkerEvent, ordered_handler, postgres,
 };
 use ordered_testkit::server::PostgresServer;
 use serde::Deserialize;
@@ -129,7 +129,7 @@ impl Turn<'_> {
             .state(self.inbox.clone())
             .concurrency(self.options.concurrency)
             .observe(move |occurrence| {
-                if let Occurrence::Committed { .. } = occurrence {
+                if let WorkerEvent::Committed { .. } = occurrence {
                     let _ = tell.send(());
                 }
             });

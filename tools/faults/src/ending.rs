@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordered_events::core::admin::{Admin, Shelf};
+use ordered_events::core::admin::{Admin, StoredKind};
 use ordered_events::core::protocol::Policy;
 use ordered_events::core::store::{
     Acquire, AcquireMode, Answer, Group, Inspect, Request, Save, Session,
@@ -207,7 +207,10 @@ impl<'a> Ending<'a> {
         timeout(Duration::from_secs(20), looked_at).await??;
         let mut after = None;
         loop {
-            let page = self.admin.stored(group, &name, Shelf::Dead, after).await?;
+            let page = self
+                .admin
+                .stored(group, &name, StoredKind::Dead, after)
+                .await?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
@@ -218,7 +221,10 @@ impl<'a> Ending<'a> {
                     seq: seq_of(&stored.id),
                     id: stored.id,
                 };
-                let reason = stored.aside.map(|aside| aside.error).unwrap_or_default();
+                let reason = stored
+                    .dead_letter
+                    .map(|letter| letter.error)
+                    .unwrap_or_default();
                 let journal = &self.stage.journal;
                 journal.write(What::DeadLettered { event, reason });
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordered_events::{
-    Amqp, ConnectError, Context, Envelope, Occurrence, RedisStore, Worker, ordered_handler,
+    Amqp, ConnectError, Context, Envelope, RedisStore, Worker, WorkerEvent, ordered_handler,
 };
 use ordered_testkit::server::{RabbitServer, RedisServer};
 use ordered_testkit::{eventually, unique};
@@ -131,7 +131,7 @@ async fn works_and_outlives_its_store(amqp: &str, store: &str, redis: &mut Redis
         .lease(Duration::from_secs(1))
         .drain_timeout(Duration::from_millis(100))
         .observe(move |occurrence| {
-            if let Occurrence::Committed { .. } = occurrence {
+            if let WorkerEvent::Committed { .. } = occurrence {
                 committed.notify_one();
             }
         })

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::scene::{NOON, assert_text, explained, key};
-use crate::explain::{Standing, explain};
+use crate::explain::{KeyStatus, explain};
 use crate::protocol::{
-    CauseView, GapPolicy, KeyView, Order, Policy, ProducerView, TroubleView, WaitingView,
+    CauseView, GapPolicy, KeyView, LastErrorView, Order, Policy, ProducerView, WaitingView,
 };
 use crate::store::Group;
 
@@ -88,14 +88,14 @@ fn halted_for_a_cause_or_for_a_producer_too_many() {
     let mut view = waiting();
     view.phase = "halted".into();
     view.gap_since = None;
-    view.trouble = Some(TroubleView {
+    view.last_error = Some(LastErrorView {
         error: "still missing after 60s: events 4 to 5 of ada".into(),
         first_at: NOON - 20_000,
         last_at: NOON - 20_000,
         worker: "w3".into(),
     });
     let explanation = explained(&view, &group(GapPolicy::Halt { after }));
-    assert_eq!(explanation.standing, Standing::Halted);
+    assert_eq!(explanation.status, KeyStatus::Halted);
     let words = "order-17 is halted: events 4 to 5 of ada did not come in time. It was halted at 11:59:40 UTC (20 s ago) on worker w3";
     assert!(explanation.text.starts_with(words), "{}", explanation.text);
     for words in [
@@ -131,14 +131,14 @@ fn at_rest_running_ready_and_never_seen() {
     rest.causes.clear();
     (rest.held_events, rest.gap_since) = (0, None);
     let explanation = explained(&rest, &waits());
-    assert_eq!(explanation.standing, Standing::Idle);
+    assert_eq!(explanation.status, KeyStatus::Idle);
     let words =
         "It goes on with the next event that comes of any producer, and whose causes have run.";
     assert!(explanation.text.contains(words), "{}", explanation.text);
     let claimed = waiting().claimed(Some(NOON + 13_000));
-    assert_eq!(explained(&claimed, &waits()).standing, Standing::Running);
+    assert_eq!(explained(&claimed, &waits()).status, KeyStatus::Running);
     let ready = explained(&key().holding(42..=43), &waits());
-    assert_eq!(ready.standing, Standing::Ready);
+    assert_eq!(ready.status, KeyStatus::Ready);
     let explanation = explain("order-17", None, &waits(), None);
     let words = "It begins with the first event of a producer that knows of no other.";
     assert!(explanation.text.contains(words), "{}", explanation.text);

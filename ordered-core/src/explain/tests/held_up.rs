@@ -2,8 +2,8 @@
 
 use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, worker};
 use crate::admin::Admin;
-use crate::explain::{Standing, explain};
-use crate::protocol::{GapPolicy, Policy, RepairView, Start, TroubleView};
+use crate::explain::{KeyStatus, explain};
+use crate::protocol::{GapPolicy, LastErrorView, Policy, RepairView, Start};
 use crate::store::Group;
 
 #[test]
@@ -11,8 +11,8 @@ fn a_gap_that_is_waited_for() {
     let view = key().holding(43..=59).gap_since(180_000);
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.seq, explanation.by_itself),
-        (Standing::Gap, Some(42), None)
+        (explanation.status, explanation.seq, explanation.next_step),
+        (KeyStatus::Gap, Some(42), None)
     );
     assert_eq!(
         explanation.text,
@@ -30,7 +30,7 @@ fn at_the_beginning_of_a_stream_nobody_is_asked_to_send_all_of_it_again() {
     (view.last_seq, view.next_seq) = (0, 1);
     let explanation = explained(&view, &waiting());
     let commands: Vec<Option<&str>> = explanation
-        .remedies
+        .suggested_actions
         .iter()
         .map(|remedy| remedy.command.as_deref())
         .collect();
@@ -61,7 +61,7 @@ fn a_gap_that_is_passed_over_in_time() {
     let view = key().holding([45]).gap_since(180_000);
     let after = minutes(5);
     let explanation = explained(&view, &group(GapPolicy::Skip { after }));
-    assert_eq!(explanation.by_itself.unwrap().at, Some(NOON + 120_000));
+    assert_eq!(explanation.next_step.unwrap().at, Some(NOON + 120_000));
     assert_eq!(
         explanation.text,
         "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 1 event is held: 45 \
@@ -143,8 +143,8 @@ fn backing_off() {
         .holding(42..=43);
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.attempts),
-        (Standing::BackingOff, 2)
+        (explanation.status, explanation.attempts),
+        (KeyStatus::BackingOff, 2)
     );
     assert_eq!(
         explanation.text,
@@ -186,7 +186,7 @@ fn due_again() {
         .failed(2, "backing_off", Some(NOON - 1_000))
         .holding([42]);
     let explanation = explain("order-17", Some(&view), &waiting(), Some(&[worker(false)]));
-    assert_eq!(explanation.standing, Standing::Ready);
+    assert_eq!(explanation.status, KeyStatus::Ready);
     assert!(
         explanation
             .text
@@ -226,11 +226,11 @@ fn halted_at_an_event() {
     let view = key().failed(5, "halted", None).holding(42..=92);
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.by_itself),
-        (Standing::Halted, None)
+        (explanation.status, explanation.next_step),
+        (KeyStatus::Halted, None)
     );
     assert_eq!(
-        explanation.remedies[0].command.as_deref(),
+        explanation.suggested_actions[0].command.as_deref(),
         Some("ordered retry order-17")
     );
     assert_eq!(
@@ -249,7 +249,7 @@ fn halted_because_its_workers_died() {
     view.phase = "halted".into();
     view.suspect = false;
     let explanation = explained(&view, &waiting());
-    assert_eq!(explanation.standing, Standing::Halted);
+    assert_eq!(explanation.status, KeyStatus::Halted);
     let text = explanation.text;
     assert!(
         text.starts_with(
@@ -279,7 +279,7 @@ fn halted_because_its_workers_died() {
 fn unreadable() {
     let mut view = key();
     (view.last_seq, view.phase) = (0, Admin::UNREADABLE.into());
-    view.trouble = Some(TroubleView {
+    view.last_error = Some(LastErrorView {
         error: "key \"order-17\": the state of the key is damaged: it is empty".into(),
         first_at: NOON,
         last_at: NOON,
@@ -287,8 +287,8 @@ fn unreadable() {
     });
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.seq),
-        (Standing::Unreadable, None)
+        (explanation.status, explanation.seq),
+        (KeyStatus::Unreadable, None)
     );
     assert_eq!(
         explanation.text,
@@ -301,7 +301,7 @@ fn unreadable() {
 #[test]
 fn halted_at_a_gap() {
     let mut view = key().failed(0, "halted", None).holding([44]);
-    view.trouble.as_mut().unwrap().error = "seq 42 has not come for 300s".into();
+    view.last_error.as_mut().unwrap().error = "seq 42 has not come for 300s".into();
     assert_text(
         &view,
         &waiting(),
@@ -339,7 +339,7 @@ fn a_key_that_begins_with_what_comes_first() {
     let words = "By itself it begins with seq 57 at 12:00:06 UTC (in 6 s), unless a smaller one comes first (start = first_seen, \
                  settle = 10 s).";
     assert!(explanation.text.contains(words), "{}", explanation.text);
-    assert_eq!(explanation.by_itself.unwrap().at, Some(NOON + 6_000));
+    assert_eq!(explanation.next_step.unwrap().at, Some(NOON + 6_000));
 }
 
 #[test]
@@ -353,11 +353,11 @@ fn a_key_that_is_paused_for_a_time() {
          42 (100 B), id e-42 since 11:59:59 UTC. The pause ends at 12:10:00 UTC (in 10 min), and the key goes on. You can: \
          `ordered resume order-17` to let the key go on.",
     );
-    let foreseen = explained(&view, &waiting()).by_itself.unwrap();
-    assert_eq!(foreseen.at, Some(NOON + 600_000));
+    let next_step = explained(&view, &waiting()).next_step.unwrap();
+    assert_eq!(next_step.at, Some(NOON + 600_000));
     view.group_paused = true;
     let explanation = explained(&view, &waiting());
-    assert_eq!(explanation.by_itself, None);
+    assert_eq!(explanation.next_step, None);
     let words = "order-17 is paused until 12:10:00 UTC, and so is its whole group.";
     assert!(explanation.text.starts_with(words), "{}", explanation.text);
 }
@@ -381,8 +381,8 @@ fn a_pause_beside_something_else() {
     view.paused = true;
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.paused),
-        (Standing::Halted, vec!["key".to_owned()])
+        (explanation.status, explanation.paused),
+        (KeyStatus::Halted, vec!["key".to_owned()])
     );
     assert!(explanation.text.contains("It is paused as well."));
     let mut view = key().claimed(Some(NOON + 1_000));

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::scene::{NOON, explained, key};
-use crate::explain::{Standing, explain};
+use crate::explain::{KeyStatus, explain};
 use crate::protocol::{
-    CauseView, GapPolicy, HolderView, KeyView, Order, Policy, ProducerView, TroubleView,
+    CauseView, GapPolicy, HolderView, KeyView, LastErrorView, Order, Policy, ProducerView,
     WaitingView,
 };
 use crate::store::Group;
@@ -63,7 +63,7 @@ fn held_up() -> KeyView {
 #[test]
 fn a_silent_producer_is_named_with_its_clock_and_since_when() {
     let explanation = explained(&held_up(), &group());
-    assert_eq!(explanation.standing, Standing::Gap);
+    assert_eq!(explanation.status, KeyStatus::Gap);
     for words in [
         "order-17 waits for south (its clock is at 12, silent since 11:59:30 UTC) since 11:59:40 UTC (20 s).",
         "1 event waits for that: 4 of north, since 11:59:40 UTC.",
@@ -83,7 +83,7 @@ fn at_rest_and_never_seen() {
     rest.holders.clear();
     (rest.held_events, rest.gap_since) = (0, None);
     let explanation = explained(&rest, &group());
-    assert_eq!(explanation.standing, Standing::Idle);
+    assert_eq!(explanation.status, KeyStatus::Idle);
     let words = "north is at 3, south is at 7. It goes on with the next event that comes, once nothing of another producer can";
     assert!(explanation.text.contains(words), "{}", explanation.text);
     let explanation = explain("order-17", None, &group(), None);
@@ -141,7 +141,7 @@ fn who_left_or_was_given_up_is_told_with_how_far_it_was() {
 fn halted_paused_running_and_ready() {
     let mut halted = held_up();
     (halted.phase, halted.gap_since) = ("halted".into(), None);
-    halted.trouble = Some(TroubleView {
+    halted.last_error = Some(LastErrorView {
         error: "producer `x` would be one more than the 64 that a key may have".into(),
         first_at: NOON - 20_000,
         last_at: NOON - 20_000,
@@ -157,7 +157,7 @@ fn halted_paused_running_and_ready() {
         &["It also waits for south (its clock is at 12"],
     );
     let running = held_up().claimed(Some(NOON + 13_000));
-    assert_eq!(explained(&running, &group()).standing, Standing::Running);
+    assert_eq!(explained(&running, &group()).status, KeyStatus::Running);
     let ready = explained(&key().holding(42..=43), &group());
-    assert_eq!(ready.standing, Standing::Ready);
+    assert_eq!(ready.status, KeyStatus::Ready);
 }

@@ -1,13 +1,13 @@
 //! Keys that are at rest or go on by themselves.
 
 use super::scene::{NOON, assert_text, explained, key, waiting, worker};
-use crate::explain::{Standing, explain};
+use crate::explain::{KeyStatus, explain};
 use crate::protocol::WorkerId;
 
 #[test]
 fn never_seen() {
     let explanation = explain("order-17", None, &waiting(), Some(&[]));
-    assert_eq!(explanation.standing, Standing::NeverSeen);
+    assert_eq!(explanation.status, KeyStatus::NeverSeen);
     assert_eq!(
         explanation.text,
         "order-17 is not known to the group `orders`: no event of it has come, and nothing of it is kept. It begins \
@@ -43,8 +43,8 @@ fn running() {
     let view = key().claimed(Some(NOON + 13_000)).holding(42..=59);
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.seq, explanation.since),
-        (Standing::Running, None, Some(NOON - 4_000))
+        (explanation.status, explanation.seq, explanation.since),
+        (KeyStatus::Running, None, Some(NOON - 4_000))
     );
     assert_eq!(
         explanation.text,
@@ -118,7 +118,7 @@ fn behind_a_dead_worker() {
 fn behind_a_dead_worker_without_a_lease_or_anybody_alive() {
     let view = key().claimed(None);
     let explanation = explain("order-17", Some(&view), &waiting(), Some(&[worker(false)]));
-    assert_eq!(explanation.standing, Standing::Abandoned);
+    assert_eq!(explanation.status, KeyStatus::Abandoned);
     assert_eq!(
         explanation.text,
         "order-17 is behind a dead worker: worker w3 has it since 11:59:56 UTC (4 s), which has no lease any more. It is \
@@ -131,8 +131,8 @@ fn behind_a_dead_worker_without_a_lease_or_anybody_alive() {
 fn a_suspect_that_waits_for_its_trial() {
     let explanation = explained(&key().died(2, 0).holding([42, 43]), &waiting());
     assert_eq!(
-        (explanation.standing, explanation.seq, explanation.attempts),
-        (Standing::Suspect, Some(42), 0)
+        (explanation.status, explanation.seq, explanation.attempts),
+        (KeyStatus::Suspect, Some(42), 0)
     );
     assert_eq!(
         explanation.text,
@@ -152,8 +152,8 @@ fn a_suspect_on_trial() {
     view.on_trial = true;
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.seq),
-        (Standing::Running, Some(42))
+        (explanation.status, explanation.seq),
+        (KeyStatus::Running, Some(42))
     );
     let text = explanation.text;
     assert!(
@@ -172,7 +172,7 @@ fn a_suspect_on_trial() {
     );
     view.claim.as_mut().unwrap().lease_until = None;
     let explanation = explained(&view, &waiting());
-    assert_eq!(explanation.standing, Standing::Abandoned);
+    assert_eq!(explanation.status, KeyStatus::Abandoned);
     assert!(
         explanation
             .text
@@ -198,8 +198,8 @@ fn a_replay_that_is_pending() {
     let view = key().aside(17, "failed", true).aside(18, "skipped", true);
     let explanation = explained(&view, &waiting());
     assert_eq!(
-        (explanation.standing, explanation.seq),
-        (Standing::Ready, Some(17))
+        (explanation.status, explanation.seq),
+        (KeyStatus::Ready, Some(17))
     );
     assert!(
         explanation.text.starts_with(

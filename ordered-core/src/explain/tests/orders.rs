@@ -1,7 +1,7 @@
 //! Keys of groups with another order.
 
 use super::scene::{NOON, explained, key};
-use crate::explain::{Standing, explain};
+use crate::explain::{KeyStatus, explain};
 use crate::protocol::{KeyView, Order, Policy};
 use crate::store::Group;
 
@@ -19,9 +19,9 @@ fn group(order: Order) -> Group {
 }
 
 #[track_caller]
-fn assert_says(view: &KeyView, order: Order, standing: Standing, words: &[&str]) {
+fn assert_says(view: &KeyView, order: Order, status: KeyStatus, words: &[&str]) {
     let explanation = explained(view, &group(order));
-    assert_eq!(explanation.standing, standing, "{}", explanation.text);
+    assert_eq!(explanation.status, status, "{}", explanation.text);
     for words in words {
         assert!(
             explanation.text.contains(words),
@@ -61,7 +61,7 @@ fn idle() {
         ),
     ];
     for (order, words) in idle {
-        assert_says(&key(), order, Standing::Idle, &[words]);
+        assert_says(&key(), order, KeyStatus::Idle, &[words]);
     }
 }
 
@@ -71,14 +71,14 @@ fn running() {
     assert_says(
         &view,
         Order::Arrival,
-        Standing::Running,
+        KeyStatus::Running,
         &[
             "order-17 is running: worker w3 has it",
             "3 events are held: 42–44",
         ],
     );
     let words = "Only the newest of them will run.";
-    assert_says(&view, NEWEST, Standing::Running, &[words]);
+    assert_says(&view, NEWEST, KeyStatus::Running, &[words]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn ready() {
     let view = key().holding(42..=44);
     for order in [Order::Arrival, VERSIONS, NEWEST] {
         let words = "order-17 is about to run seq 42: it is held, and no worker has the key.";
-        assert_says(&view, order, Standing::Ready, &[words]);
+        assert_says(&view, order, KeyStatus::Ready, &[words]);
     }
 }
 
@@ -97,17 +97,17 @@ fn backing_off() {
         .holding([42, 47]);
     for order in [Order::Arrival, VERSIONS] {
         let words = "order-17 backs off: seq 42 failed and will be tried again.";
-        assert_says(&view, order, Standing::BackingOff, &[words]);
+        assert_says(&view, order, KeyStatus::BackingOff, &[words]);
     }
     let words = "Versions up to 41 are done or superseded (fence 9).";
-    assert_says(&view, VERSIONS, Standing::BackingOff, &[words]);
+    assert_says(&view, VERSIONS, KeyStatus::BackingOff, &[words]);
 }
 
 #[test]
 fn suspect() {
     let view = key().died(2, 0).holding(42..=43);
     let words = "order-17 waits to run seq 42 alone";
-    assert_says(&view, Order::Arrival, Standing::Suspect, &[words]);
+    assert_says(&view, Order::Arrival, KeyStatus::Suspect, &[words]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn halted() {
         assert_says(
             &view,
             order,
-            Standing::Halted,
+            KeyStatus::Halted,
             &[
                 "order-17 is halted at seq 42, which failed permanently.",
                 "`ordered skip order-17` to make it a dead letter and go on with 47",
@@ -132,6 +132,6 @@ fn paused() {
     view.paused = true;
     let words = ["order-17 is paused.", "Else seq 42 could run."];
     for order in [Order::Arrival, VERSIONS] {
-        assert_says(&view, order, Standing::Paused, &words);
+        assert_says(&view, order, KeyStatus::Paused, &words);
     }
 }

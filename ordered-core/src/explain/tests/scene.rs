@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::admin::WorkerView;
 use crate::explain::{Explanation, explain};
 use crate::protocol::{
-    ClaimView, DeadView, GapPolicy, HeldView, KeyView, Millis, Policy, TroubleView,
+    ClaimView, DeadView, GapPolicy, HeldView, KeyView, LastErrorView, Millis, Policy,
 };
 use crate::store::Group;
 
@@ -48,7 +48,7 @@ pub(super) fn key() -> KeyView {
         paused: false,
         paused_until: None,
         group_paused: false,
-        trouble: None,
+        last_error: None,
         gap_since: None,
         repair: None,
         held: Vec::new(),
@@ -102,7 +102,7 @@ impl KeyView {
         self.attempts = attempts;
         self.phase = phase.into();
         self.due = due;
-        self.trouble = Some(TroubleView {
+        self.last_error = Some(LastErrorView {
             error: "the price is not known\n  caused by: no row".into(),
             first_at: NOON - 180_000,
             last_at: NOON - 20_000,
@@ -117,7 +117,7 @@ impl KeyView {
         self.deaths = deaths;
         self.crashes = crashes;
         self.suspect = deaths - crashes >= 2;
-        self.trouble = Some(TroubleView {
+        self.last_error = Some(LastErrorView {
             error: "worker w3 died while it owned the key".into(),
             first_at: NOON - 180_000,
             last_at: NOON - 20_000,

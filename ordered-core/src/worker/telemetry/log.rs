@@ -4,27 +4,27 @@ use tracing::{debug, error, info, trace, warn};
 
 use crate::event::Key;
 use crate::readable::span;
-use crate::worker::Occurrence;
+use crate::worker::WorkerEvent;
 
 // Keys and ids are recorded as texts, which subscribers escape: whoever publishes cannot forge a line of the log.
 
 /// The levels: what a person must see to, what a person should look at, what shows what the worker does.
-pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
+pub(super) fn line(group: &str, occurrence: &WorkerEvent<'_>) {
     match occurrence {
-        Occurrence::Malformed { reason } => {
+        WorkerEvent::Malformed { reason } => {
             warn!(
                 group,
                 reason = reason.text,
                 "dead-lettered a malformed event"
             )
         }
-        Occurrence::Conflict { event, recorded } => {
+        WorkerEvent::Conflict { event, recorded } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), recorded = recorded.map(|id| id.as_str()), "dead-lettered an event: another one has its seq");
         }
-        Occurrence::Deferred { event, why, delay } => {
+        WorkerEvent::Deferred { event, why, delay } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), ?why, delay = readable(*delay), "deferred an event: it stays with the broker");
         }
-        Occurrence::Retrying {
+        WorkerEvent::Retrying {
             event,
             attempt,
             error,
@@ -32,31 +32,31 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
         } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempt, error, wait = readable(*wait), "the handler failed, and will be tried again");
         }
-        Occurrence::Parted {
+        WorkerEvent::Parted {
             event,
             events,
             error,
         } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), events, error, "a run of several events failed: they run again one at a time");
         }
-        Occurrence::Halted {
+        WorkerEvent::Halted {
             event,
             attempts,
             error,
         } => {
             error!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "the key is halted: the handler failed permanently");
         }
-        Occurrence::DeadLettered {
+        WorkerEvent::DeadLettered {
             event,
             attempts,
             error,
         } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "dead-lettered an event: the handler failed permanently");
         }
-        Occurrence::Late { event } => {
+        WorkerEvent::Late { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came after its seq was passed over");
         }
-        Occurrence::Controlled { key, control } if control.is_frequent() => {
+        WorkerEvent::Controlled { key, control } if control.is_frequent() => {
             debug!(
                 group,
                 key = key.as_str(),
@@ -64,7 +64,7 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
                 "a producer showed its clock"
             );
         }
-        Occurrence::Controlled { key, control } => {
+        WorkerEvent::Controlled { key, control } => {
             info!(
                 group,
                 key = key.as_str(),
@@ -72,40 +72,40 @@ pub(super) fn line(group: &str, occurrence: &Occurrence<'_>) {
                 "a producer said what will not come"
             )
         }
-        Occurrence::TakenOver {
+        WorkerEvent::TakenOver {
             event,
             attempt,
             fence,
         } => {
             info!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempt, %fence, "took over a key");
         }
-        Occurrence::Fenced { event } => {
+        WorkerEvent::Fenced { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "not committed: the grant is over");
         }
-        Occurrence::Held { event, waiting } => {
+        WorkerEvent::Held { event, waiting } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), %waiting, "held an event");
         }
-        Occurrence::Stale { event } => {
+        WorkerEvent::Stale { event } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
         }
-        Occurrence::Rewound { event } => {
+        WorkerEvent::Rewound { event } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was read again on purpose: its seq is committed");
         }
-        Occurrence::Superseded { event } => {
+        WorkerEvent::Superseded { event } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped a version that is superseded");
         }
-        Occurrence::Duplicate { event } => {
+        WorkerEvent::Duplicate { event } => {
             debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was committed before");
         }
-        Occurrence::Committed {
+        WorkerEvent::Committed {
             event,
             repeat: true,
         } => {
             warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event was not handled, because its id was committed under another seq of the key: it was published twice, or different events have one id");
         }
-        Occurrence::Received { event, .. }
-        | Occurrence::Started { event, .. }
-        | Occurrence::Committed { event, .. } => {
+        WorkerEvent::Received { event, .. }
+        | WorkerEvent::Started { event, .. }
+        | WorkerEvent::Committed { event, .. } => {
             trace!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), ?occurrence, "");
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::words::cause_of;
-use crate::worker::Occurrence;
+use crate::worker::WorkerEvent;
 
 /// How often the same is logged at the most.
 const EVERY: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ struct Said {
 
 impl LogLimit {
     /// Whether the occurrence is to be logged: how many like it were left out before.
-    pub(super) fn admits(&self, occurrence: &Occurrence<'_>) -> Option<u64> {
+    pub(super) fn admits(&self, occurrence: &WorkerEvent<'_>) -> Option<u64> {
         let Some(cause) = cause(occurrence) else {
             return Some(0);
         };
@@ -54,22 +54,22 @@ impl LogLimit {
 }
 
 /// What the occurrence has in common with others; `None` for one that is always logged.
-fn cause(occurrence: &Occurrence<'_>) -> Option<String> {
+fn cause(occurrence: &WorkerEvent<'_>) -> Option<String> {
     let of_error = |kind: &str, key: &str, error| format!("{kind} {}", cause_of(error, &[key]));
     Some(match occurrence {
-        Occurrence::Retrying { event, error, .. } => {
+        WorkerEvent::Retrying { event, error, .. } => {
             of_error("retrying", event.key.as_str(), error)
         }
-        Occurrence::DeadLettered { event, error, .. } => {
+        WorkerEvent::DeadLettered { event, error, .. } => {
             of_error("dead-lettered", event.key.as_str(), error)
         }
-        Occurrence::Parted { event, error, .. } => of_error("split", event.key.as_str(), error),
-        Occurrence::Deferred { why, .. } => format!("deferred {why:?}"),
-        Occurrence::Stale { .. } => "stale".to_owned(),
-        Occurrence::Late { .. } => "late".to_owned(),
-        Occurrence::Committed { repeat: true, .. } => "repeated".to_owned(),
-        Occurrence::Conflict { .. } => "conflict".to_owned(),
-        Occurrence::Malformed { reason } => of_error("malformed", "", &reason.text),
+        WorkerEvent::Parted { event, error, .. } => of_error("split", event.key.as_str(), error),
+        WorkerEvent::Deferred { why, .. } => format!("deferred {why:?}"),
+        WorkerEvent::Stale { .. } => "stale".to_owned(),
+        WorkerEvent::Late { .. } => "late".to_owned(),
+        WorkerEvent::Committed { repeat: true, .. } => "repeated".to_owned(),
+        WorkerEvent::Conflict { .. } => "conflict".to_owned(),
+        WorkerEvent::Malformed { reason } => of_error("malformed", "", &reason.text),
         _ => return None,
     })
 }
@@ -85,7 +85,7 @@ mod tests {
         let (limit, seq) = (LogLimit::default(), Seq::new(1).unwrap());
         let id = EventId::new("e").unwrap();
         let retrying = |key: &Key, error: &str| {
-            limit.admits(&Occurrence::Retrying {
+            limit.admits(&WorkerEvent::Retrying {
                 event: Place { key, seq, id: &id },
                 attempt: 1,
                 error,
@@ -110,7 +110,7 @@ mod tests {
         let (key, id) = (Key::new("k").unwrap(), EventId::new("e").unwrap());
         for number in 0..10 * CAUSES {
             let word: String = format!("{number:b}").replace('0', "o").replace('1', "i");
-            let retrying = Occurrence::Retrying {
+            let retrying = WorkerEvent::Retrying {
                 event: Place {
                     key: &key,
                     seq,

@@ -20,7 +20,7 @@ use self::ledger::Ledger;
 use self::log_limit::LogLimit;
 pub use self::metric::{METRICS, Metric, MetricKind};
 use super::traps::{AtStart, Traps};
-use super::{Health, Occurrence};
+use super::{Health, WorkerEvent};
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key};
 use crate::protocol::{Millis, Obstacle, Policy, Start, Waiting};
@@ -97,10 +97,10 @@ impl Telemetry {
         }
     }
 
-    pub(super) fn record(&self, occurrence: &Occurrence<'_>) {
+    pub(super) fn record(&self, occurrence: &WorkerEvent<'_>) {
         match occurrence {
-            Occurrence::Received { event, .. } => self.traps.received(event.key),
-            Occurrence::Conflict { event, .. } => {
+            WorkerEvent::Received { event, .. } => self.traps.received(event.key),
+            WorkerEvent::Conflict { event, .. } => {
                 let event = (event.key, event.seq.get(), event.id);
                 self.traps.conflict(&self.group, event);
             }
@@ -239,27 +239,27 @@ fn seconds(since: Millis, now: Millis) -> f64 {
 }
 
 /// The step that an occurrence is. What happens to a delivery is counted where it is settled.
-fn step(occurrence: &Occurrence<'_>) -> Option<Step> {
+fn step(occurrence: &WorkerEvent<'_>) -> Option<Step> {
     match occurrence {
-        Occurrence::Started { .. } => Some(Step::Started),
-        Occurrence::Committed { repeat: false, .. } => Some(Step::Committed),
-        Occurrence::Committed { repeat: true, .. } => Some(Step::Repeated),
-        Occurrence::Retrying { .. } => Some(Step::Retried),
-        Occurrence::Parted { .. } => Some(Step::Parted),
-        Occurrence::Halted { .. } => Some(Step::Halted),
-        Occurrence::DeadLettered { .. } => Some(Step::DeadLettered),
-        Occurrence::Fenced { .. } => Some(Step::Fenced),
-        Occurrence::TakenOver { .. } => Some(Step::TakenOver),
-        Occurrence::Received { .. }
-        | Occurrence::Malformed { .. }
-        | Occurrence::Held { .. }
-        | Occurrence::Deferred { .. }
-        | Occurrence::Duplicate { .. }
-        | Occurrence::Stale { .. }
-        | Occurrence::Rewound { .. }
-        | Occurrence::Late { .. }
-        | Occurrence::Superseded { .. }
-        | Occurrence::Controlled { .. }
-        | Occurrence::Conflict { .. } => None,
+        WorkerEvent::Started { .. } => Some(Step::Started),
+        WorkerEvent::Committed { repeat: false, .. } => Some(Step::Committed),
+        WorkerEvent::Committed { repeat: true, .. } => Some(Step::Repeated),
+        WorkerEvent::Retrying { .. } => Some(Step::Retried),
+        WorkerEvent::Parted { .. } => Some(Step::Parted),
+        WorkerEvent::Halted { .. } => Some(Step::Halted),
+        WorkerEvent::DeadLettered { .. } => Some(Step::DeadLettered),
+        WorkerEvent::Fenced { .. } => Some(Step::Fenced),
+        WorkerEvent::TakenOver { .. } => Some(Step::TakenOver),
+        WorkerEvent::Received { .. }
+        | WorkerEvent::Malformed { .. }
+        | WorkerEvent::Held { .. }
+        | WorkerEvent::Deferred { .. }
+        | WorkerEvent::Duplicate { .. }
+        | WorkerEvent::Stale { .. }
+        | WorkerEvent::Rewound { .. }
+        | WorkerEvent::Late { .. }
+        | WorkerEvent::Superseded { .. }
+        | WorkerEvent::Controlled { .. }
+        | WorkerEvent::Conflict { .. } => None,
     }
 }

@@ -1,4 +1,4 @@
-use ordered_core::admin::{Admin, KeyFilter, Shelf, StoredEvent};
+use ordered_core::admin::{Admin, KeyFilter, StoredEvent, StoredKind};
 use ordered_core::event::Key;
 use ordered_core::protocol::{KeyView, Phase, Transition, Verb};
 use ordered_core::store::{Answer, PutMode, Request, Save, StoreErrorKind};
@@ -92,7 +92,7 @@ async fn a_view_tells_all_that_is_known_of_a_key() {
     assert_eq!((halted.phase.as_str(), halted.last_seq), ("halted", 0));
     assert_eq!((halted.attempts, halted.claim.as_ref()), (1, None));
     assert_eq!(halted.fence, stage.record("key").await.fence.0);
-    let trouble = halted.trouble.unwrap();
+    let trouble = halted.last_error.unwrap();
     assert_eq!(
         (trouble.error.as_str(), trouble.worker.as_str()),
         ("it failed", "w1")
@@ -185,7 +185,7 @@ async fn a_key_that_cannot_be_read_is_named_and_hides_no_other() {
         assert!(keys.len() > 3);
         let bad = keys.iter().find(|view| view.key == "bad").unwrap();
         assert_eq!(bad.phase, Admin::UNREADABLE);
-        let error = &bad.trouble.as_ref().unwrap().error;
+        let error = &bad.last_error.as_ref().unwrap().error;
         assert!(
             error.contains("bad") && error.contains("format 9"),
             "{error}"
@@ -210,12 +210,12 @@ async fn a_key_that_cannot_be_read_is_named_and_hides_no_other() {
     assert_eq!(record.body.as_deref(), Some(&[9, 9][..]));
 }
 
-async fn pages(stage: &Stage, name: &Key, shelf: Shelf) -> Vec<Vec<StoredEvent>> {
+async fn pages(stage: &Stage, name: &Key, kind: StoredKind) -> Vec<Vec<StoredEvent>> {
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
         let page = stage
             .admin
-            .stored(&stage.group, name, shelf, after)
+            .stored(&stage.group, name, kind, after)
             .await
             .unwrap();
         let Some(last) = page.last() else {
@@ -243,7 +243,7 @@ async fn stored_events_come_in_pages_that_are_bounded() {
         })
         .await;
     let lengths = async |name| {
-        let pages = pages(&stage, &key(name), Shelf::Held).await;
+        let pages = pages(&stage, &key(name), StoredKind::Held).await;
         pages.iter().map(Vec::len).collect::<Vec<_>>()
     };
     assert_eq!(lengths("many").await, [100, 100, 50]);
@@ -271,12 +271,12 @@ async fn a_stored_event_is_told_whole_and_those_of_the_present_epoch_first() {
     stage.operate(&Verb::Replay { seq: None }).await;
     let event = stage.admin.event(group, &name, seq(1)).await.unwrap();
     assert_eq!(event.unwrap().body, "new");
-    let dead: Vec<StoredEvent> = pages(&stage, &name, Shelf::Dead).await.concat();
+    let dead: Vec<StoredEvent> = pages(&stage, &name, StoredKind::Dead).await.concat();
     let places: Vec<_> = dead.iter().map(|event| event.place).collect();
     assert_eq!(places, [(0, 1), (1, 1)]);
     let replays: Vec<bool> = dead
         .iter()
-        .map(|event| event.aside.as_ref().unwrap().replay)
+        .map(|event| event.dead_letter.as_ref().unwrap().replay)
         .collect();
     assert_eq!(replays, [false, true]);
     stage.operate(&Verb::Discard { seq: seq(1) }).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ordered_core::admin::OperateOptions;
 use ordered_core::clock::Clock;
-use ordered_core::explain::{Standing, explain};
+use ordered_core::explain::{KeyStatus, explain};
 use ordered_core::protocol::{KeyState, KeyView, Policy, Refusal, Verb, Verdict};
 use ordered_core::store::{Group, Operator};
 use ordered_core::transport::ReasonKind;
@@ -147,8 +147,8 @@ async fn keys_that_begin_with_zero_are_handled_from_zero_on_in_order_and_once() 
     assert_eq!((view.last_seq, view.next_seq, view.held_events), (0, 0, 2));
     let explanation = explain("s", Some(&view), &group(), None);
     assert_eq!(
-        (explanation.standing, explanation.seq),
-        (Standing::Gap, Some(0))
+        (explanation.status, explanation.seq),
+        (KeyStatus::Gap, Some(0))
     );
     let text = explanation.text;
     assert!(text.starts_with("s waits for seq 0 since "), "{text}");

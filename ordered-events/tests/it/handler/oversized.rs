@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ordered_core::admin::{OperateOptions, Shelf};
+use ordered_core::admin::{OperateOptions, StoredKind};
 use ordered_core::clock::Clock;
 use ordered_core::event::Seq;
 use ordered_core::protocol::{KeyView, Policy, Verb, Verdict};
@@ -113,7 +113,7 @@ impl World {
 
     async fn dead_letters_of_the_store(&self) -> Vec<(u64, usize)> {
         let (admin, group, key) = (self.admin(), group(), key());
-        let dead = admin.stored(&group, &key, Shelf::Dead, None);
+        let dead = admin.stored(&group, &key, StoredKind::Dead, None);
         let of =
             |event: &ordered_core::admin::StoredEvent| (event.place.1, event.envelope.body.len());
         dead.await.unwrap().iter().map(of).collect()
@@ -143,7 +143,7 @@ async fn a_body_above_the_limit_makes_no_gap_and_waits_for_a_worker_with_a_large
     assert_eq!(world.broker.backlog(), 0, "both are held");
     let view = world.view().await;
     assert_eq!((view.phase.as_str(), view.gap_since), ("backing_off", None));
-    let error = view.trouble.unwrap().error;
+    let error = view.last_error.unwrap().error;
     let words = "and may have 1000 at most (setting `max_body_bytes`)";
     assert!(error.contains(words), "{error}");
     let large = world.start(|worker| worker.max_body_bytes(KEPT));
@@ -164,7 +164,7 @@ async fn what_is_too_large_to_be_kept_halts_its_key_with_an_excerpt_and_the_whol
     assert_eq!(world.handled(), [1]);
     let view = world.view().await;
     assert_eq!((view.phase.as_str(), view.gap_since), ("halted", None));
-    let error = view.trouble.unwrap().error;
+    let error = view.last_error.unwrap().error;
     assert!(error.contains("the store has an excerpt"), "{error}");
     assert!(view.held_bytes < 2_000, "{}", view.held_bytes);
     let admin = world.admin();

@@ -100,7 +100,7 @@ async fn an_event_of_an_unknown_type_waits_in_its_place_for_a_newer_version() {
     let key = Key::new("a").unwrap();
     let view = admin.inspect(&group, &key).await.unwrap().unwrap();
     assert_eq!((view.phase.as_str(), view.last_seq), ("backing_off", 1));
-    let error = view.trouble.unwrap().error;
+    let error = view.last_error.unwrap().error;
     assert!(
         error.contains("cannot read the event") && error.contains("Refunded"),
         "{error}"

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use ordered_events::Occurrence;
+use ordered_events::WorkerEvent;
 use ordered_events::core::transport::{
     Delivery, Fate, Intake, Settlement, Token, Transport, TransportError,
 };
@@ -21,27 +21,27 @@ impl Tally {
     }
 
     /// For [`observe`](ordered_events::core::worker::WorkerBuilder::observe).
-    pub(crate) fn see(&self, occurrence: &Occurrence<'_>) {
+    pub(crate) fn see(&self, occurrence: &WorkerEvent<'_>) {
         let name = match occurrence {
-            Occurrence::Received { .. } => "seen received",
-            Occurrence::Malformed { .. } => "seen malformed",
-            Occurrence::Held { .. } => "seen held",
-            Occurrence::Deferred { .. } => "seen deferred",
-            Occurrence::Duplicate { .. } => "seen duplicate",
-            Occurrence::Stale { .. } => "seen stale",
-            Occurrence::Rewound { .. } => "seen rewound",
-            Occurrence::Late { .. } => "seen late",
-            Occurrence::Superseded { .. } => "seen superseded",
-            Occurrence::Controlled { .. } => "seen control",
-            Occurrence::Conflict { .. } => "seen conflict",
-            Occurrence::Started { .. } => "seen started",
-            Occurrence::Committed { repeat: false, .. } => "seen committed",
-            Occurrence::Committed { repeat: true, .. } => "seen repeated",
-            Occurrence::Retrying { .. } => "seen retried",
-            Occurrence::Halted { .. } => "seen halted",
-            Occurrence::DeadLettered { .. } => "seen dead_lettered",
-            Occurrence::TakenOver { .. } => "seen taken_over",
-            Occurrence::Fenced { .. } => "seen fenced",
+            WorkerEvent::Received { .. } => "seen received",
+            WorkerEvent::Malformed { .. } => "seen malformed",
+            WorkerEvent::Held { .. } => "seen held",
+            WorkerEvent::Deferred { .. } => "seen deferred",
+            WorkerEvent::Duplicate { .. } => "seen duplicate",
+            WorkerEvent::Stale { .. } => "seen stale",
+            WorkerEvent::Rewound { .. } => "seen rewound",
+            WorkerEvent::Late { .. } => "seen late",
+            WorkerEvent::Superseded { .. } => "seen superseded",
+            WorkerEvent::Controlled { .. } => "seen control",
+            WorkerEvent::Conflict { .. } => "seen conflict",
+            WorkerEvent::Started { .. } => "seen started",
+            WorkerEvent::Committed { repeat: false, .. } => "seen committed",
+            WorkerEvent::Committed { repeat: true, .. } => "seen repeated",
+            WorkerEvent::Retrying { .. } => "seen retried",
+            WorkerEvent::Halted { .. } => "seen halted",
+            WorkerEvent::DeadLettered { .. } => "seen dead_lettered",
+            WorkerEvent::TakenOver { .. } => "seen taken_over",
+            WorkerEvent::Fenced { .. } => "seen fenced",
             other => panic!("what is {other:?}?"),
         };
         self.add(name, 1);

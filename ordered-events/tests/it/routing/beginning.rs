@@ -141,7 +141,7 @@ async fn a_handler_that_names_its_types_is_a_router_of_one() {
     worker.stop().await;
     assert_eq!(world.handled("a"), [(1, "created")]);
     assert_eq!(world.handled("b"), []);
-    let error = world.view("b").await.trouble.unwrap().error;
+    let error = world.view("b").await.last_error.unwrap().error;
     assert!(error.contains("`OrderShipped`"), "{error}");
 }
 

@@ -31,7 +31,7 @@ async fn its_key_waits_for_a_newer_version() {
     assert_eq!(world.handled("b"), [(1, "created"), (2, "shipped")]);
     let view = world.view("a").await;
     assert_eq!((view.phase.as_str(), view.last_seq), ("backing_off", 1));
-    let error = view.trouble.unwrap().error;
+    let error = view.last_error.unwrap().error;
     assert!(
         error.contains("no handler of the router handles events of the type `OrderRefunded`"),
         "{error}"

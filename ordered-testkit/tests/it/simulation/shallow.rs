@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ordered_core::worker::{Occurrence, WorkerBuilder};
+use ordered_core::worker::{WorkerBuilder, WorkerEvent};
 use ordered_testkit::simulation::{App, Faults, Simulation};
 
 use super::{keeper, stream, timed};
@@ -48,7 +48,7 @@ fn held(hold_after: Duration) -> u64 {
             shallow(worker)
                 .hold_after(hold_after)
                 .observe(move |occurrence| {
-                    if matches!(occurrence, Occurrence::Held { .. }) {
+                    if matches!(occurrence, WorkerEvent::Held { .. }) {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
                 })

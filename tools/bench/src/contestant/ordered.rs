@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ordered_events::{
-    HandlerError, Occurrence, RedisStore, State, Worker, WorkerBuilder, ordered_handler,
+    HandlerError, RedisStore, State, Worker, WorkerBuilder, WorkerEvent, ordered_handler,
 };
 use uuid::Uuid;
 
@@ -100,12 +100,12 @@ async fn work(arena: &Arena, worker: WorkerBuilder, has_troubles: bool) -> Resul
         .read_ahead(job.prefetch.into())
         .dedup_ttl(job.dedup_ttl)
         .observe(move |occurrence| match occurrence {
-            Occurrence::Received { event, .. } if has_troubles && is_trouble(event.id.as_str()) => {
-            }
-            Occurrence::Received { .. } => meter.received(1),
+            WorkerEvent::Received { event, .. }
+                if has_troubles && is_trouble(event.id.as_str()) => {}
+            WorkerEvent::Received { .. } => meter.received(1),
             // Of versions an older one is done as well.
-            Occurrence::Superseded { .. } => meter.done(1),
-            Occurrence::Committed { event, .. } => {
+            WorkerEvent::Superseded { .. } => meter.done(1),
+            WorkerEvent::Committed { event, .. } => {
                 meter.done(1);
                 if meter.has_schedule()
                     && let Ok(id) = Uuid::try_parse(event.id.as_str())

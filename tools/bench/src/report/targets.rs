@@ -25,7 +25,7 @@ pub(super) enum Aim {
 }
 
 /// Rates of two entrants of a load, round by round.
-const RATIOS: [(&str, &str, &str, &str, f64); 19] = [
+const RATIOS: [(&str, &str, &str, &str, f64); 20] = [
     ("in-order", "ordered", "floor", "× the floor", 0.40),
     (
         "in-order",

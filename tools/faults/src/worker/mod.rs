@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ordered_events::core::clock::wall_clock;
 use ordered_events::{
-    Amqp, Backoff, Kafka, Occurrence, RedisStore, Transport, Worker, shutdown_signal,
+    Amqp, Backoff, Kafka, RedisStore, Transport, Worker, WorkerEvent, shutdown_signal,
 };
 use ordered_testkit::history::{Event, What};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         .state(orders.temper)
         .state(journal)
         .observe(move |occurrence| {
-            if let Occurrence::Committed { event, .. } = occurrence {
+            if let WorkerEvent::Committed { event, .. } = occurrence {
                 journal_of_commits.write(What::Committed {
                     event: Event {
                         key: event.key.as_str().to_owned(),

@@ -1,6 +1,6 @@
-use super::Foreseen;
+use super::NextStep;
 use super::facts::Facts;
-use super::standing::Standing;
+use super::status::KeyStatus;
 use crate::protocol::{GapPolicy, Millis, Order, Start};
 use crate::readable::{exactly, moment, span};
 
@@ -11,23 +11,23 @@ const TAKEOVER: &str =
     "another worker takes it over within two sweeps, which are a second apart unless set otherwise";
 
 impl Facts<'_> {
-    pub(super) fn foreseen(&self, standing: Standing) -> Option<Foreseen> {
-        let soon = |what: String| Some(Foreseen { what, at: None });
-        match standing {
-            Standing::Paused => self.end_of_pause(),
-            Standing::NeverSeen | Standing::Halted | Standing::Unreadable => None,
-            Standing::Idle => soon(self.next_to_come()),
-            Standing::Running => self.handover(),
-            Standing::Abandoned if self.is_paused() => None,
-            Standing::Abandoned => soon(TAKEOVER.to_owned()),
-            Standing::Suspect => soon(
+    pub(super) fn next_step(&self, status: KeyStatus) -> Option<NextStep> {
+        let soon = |what: String| Some(NextStep { what, at: None });
+        match status {
+            KeyStatus::Paused => self.end_of_pause(),
+            KeyStatus::NeverSeen | KeyStatus::Halted | KeyStatus::Unreadable => None,
+            KeyStatus::Idle => soon(self.next_to_come()),
+            KeyStatus::Running => self.handover(),
+            KeyStatus::Abandoned if self.is_paused() => None,
+            KeyStatus::Abandoned => soon(TAKEOVER.to_owned()),
+            KeyStatus::Suspect => soon(
                 "a worker runs it alone when no other suspect is on trial there; if it dies again, that counts against the \
                  event, and otherwise the key goes on"
                     .to_owned(),
             ),
-            Standing::Ready => soon(format!("a worker takes it {SWEEP}")),
-            Standing::Gap => self.end_of_gap(),
-            Standing::BackingOff => self.view.due.map(|due| Foreseen {
+            KeyStatus::Ready => soon(format!("a worker takes it {SWEEP}")),
+            KeyStatus::Gap => self.end_of_gap(),
+            KeyStatus::BackingOff => self.view.due.map(|due| NextStep {
                 what: self.next_attempt(due),
                 at: Some(due),
             }),
@@ -53,14 +53,14 @@ impl Facts<'_> {
         }
     }
 
-    fn end_of_pause(&self) -> Option<Foreseen> {
+    fn end_of_pause(&self) -> Option<NextStep> {
         let at = self.view.paused_until.filter(|_| !self.view.group_paused)?;
         let when = if at > self.view.now {
             self.when(at)
         } else {
             SWEEP.to_owned()
         };
-        Some(Foreseen {
+        Some(NextStep {
             what: format!("the pause ends {when}, and the key goes on"),
             at: Some(at),
         })
@@ -106,7 +106,7 @@ impl Facts<'_> {
         }
     }
 
-    fn handover(&self) -> Option<Foreseen> {
+    fn handover(&self) -> Option<NextStep> {
         let claim = self.view.claim.as_ref()?;
         let until = claim.lease_until?;
         let ends = moment(until, self.view.now);
@@ -136,10 +136,10 @@ impl Facts<'_> {
                 claim.worker
             )
         };
-        Some(Foreseen { what, at: None })
+        Some(NextStep { what, at: None })
     }
 
-    fn end_of_gap(&self) -> Option<Foreseen> {
+    fn end_of_gap(&self) -> Option<NextStep> {
         if let Some(beginning) = self.beginning() {
             return beginning;
         }
@@ -170,14 +170,14 @@ impl Facts<'_> {
                 moment(at, self.view.now)
             )
         };
-        Some(Foreseen {
+        Some(NextStep {
             what: format!("{} ({})", then.replace("{}", &when), self.gap_policy()),
             at: Some(at),
         })
     }
 
     /// When an event runs that waits for what other producers may still send.
-    fn end_of_silence(&self) -> Option<Foreseen> {
+    fn end_of_silence(&self) -> Option<NextStep> {
         let policy = self.group.policy();
         let lease = format!("producer_lease = {}", exactly(policy.producer_lease));
         let why = match policy.max_delay {
@@ -190,7 +190,7 @@ impl Facts<'_> {
             Some(_) => format!("; otherwise {SWEEP}"),
             None => String::new(),
         };
-        Some(Foreseen {
+        Some(NextStep {
             what: format!(
                 "it goes on when each of them sends an event or shows its clock{otherwise} ({why})"
             ),
@@ -199,7 +199,7 @@ impl Facts<'_> {
     }
 
     /// When a key begins whose beginning is the smallest seq that comes; nothing of another one.
-    fn beginning(&self) -> Option<Option<Foreseen>> {
+    fn beginning(&self) -> Option<Option<NextStep>> {
         let Start::FirstSeen { settle } = self.group.policy().start else {
             return None;
         };
@@ -216,7 +216,7 @@ impl Facts<'_> {
         } else {
             SWEEP.to_owned()
         };
-        Some(Some(Foreseen {
+        Some(Some(NextStep {
             what: format!(
                 "it begins with seq {first} {when}, unless a smaller one comes first (start = first_seen, settle = {})",
                 exactly(settle)

@@ -1,36 +1,36 @@
-use super::Remedy;
+use super::SuggestedAction;
 use super::facts::Facts;
-use super::standing::Standing;
+use super::status::KeyStatus;
 use crate::readable::{shell_word, spans};
 
 impl Facts<'_> {
-    pub(super) fn remedies(&self, standing: Standing) -> Vec<Remedy> {
-        let mut remedies = Vec::new();
-        if self.alive == Some(0) && standing != Standing::Idle {
-            remedies.push(Remedy {
+    pub(super) fn suggested_actions(&self, status: KeyStatus) -> Vec<SuggestedAction> {
+        let mut suggested_actions = Vec::new();
+        if self.alive == Some(0) && status != KeyStatus::Idle {
+            suggested_actions.push(SuggestedAction {
                 command: None,
                 effect: "start a worker of the group".into(),
             });
         }
-        self.of_pauses(&mut remedies);
-        match standing {
-            Standing::Halted | Standing::BackingOff | Standing::Suspect => {
-                self.of_failure(standing, &mut remedies);
+        self.of_pauses(&mut suggested_actions);
+        match status {
+            KeyStatus::Halted | KeyStatus::BackingOff | KeyStatus::Suspect => {
+                self.of_failure(status, &mut suggested_actions);
             }
-            Standing::Gap => self.of_gap(&mut remedies),
-            Standing::Running => self.of_run(&mut remedies),
-            Standing::Unreadable => remedies.push(Remedy {
+            KeyStatus::Gap => self.of_gap(&mut suggested_actions),
+            KeyStatus::Running => self.of_run(&mut suggested_actions),
+            KeyStatus::Unreadable => suggested_actions.push(SuggestedAction {
                 command: None,
                 effect: "run workers and this tool in the version of the newest worker".into(),
             }),
-            Standing::NeverSeen
-            | Standing::Idle
-            | Standing::Abandoned
-            | Standing::Ready
-            | Standing::Paused => {}
+            KeyStatus::NeverSeen
+            | KeyStatus::Idle
+            | KeyStatus::Abandoned
+            | KeyStatus::Ready
+            | KeyStatus::Paused => {}
         }
-        self.of_dead(&mut remedies);
-        remedies
+        self.of_dead(&mut suggested_actions);
+        suggested_actions
     }
 
     fn command(&self, verb: &str, more: &str) -> Option<String> {
@@ -38,23 +38,23 @@ impl Facts<'_> {
         Some(format!("ordered {verb} {key}{more}"))
     }
 
-    fn of_pauses(&self, remedies: &mut Vec<Remedy>) {
+    fn of_pauses(&self, suggested_actions: &mut Vec<SuggestedAction>) {
         if self.view.group_paused {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: Some("ordered resume".into()),
                 effect: "to let the group go on".into(),
             });
         }
         if self.view.paused {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("resume", ""),
                 effect: "to let the key go on".into(),
             });
         }
     }
 
-    fn of_failure(&self, standing: Standing, remedies: &mut Vec<Remedy>) {
-        let Some(seq) = self.seq(standing) else {
+    fn of_failure(&self, status: KeyStatus, suggested_actions: &mut Vec<SuggestedAction>) {
+        let Some(seq) = self.seq(status) else {
             return;
         };
         if seq >= self.head() && !self.head_is_held() && !self.is_deadly() {
@@ -64,36 +64,36 @@ impl Facts<'_> {
             } else {
                 "to wait for it once more"
             };
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("retry", ""),
                 effect: effect.into(),
             });
-            self.pass_over(remedies);
+            self.pass_over(suggested_actions);
             return;
         }
-        let now = match standing {
-            Standing::Halted => "once its cause is fixed, to run it again",
-            Standing::Suspect => "to run it as if no worker had died",
+        let now = match status {
+            KeyStatus::Halted => "once its cause is fixed, to run it again",
+            KeyStatus::Suspect => "to run it as if no worker had died",
             _ => "to run it now",
         };
-        remedies.push(Remedy {
+        suggested_actions.push(SuggestedAction {
             command: self.command("retry", ""),
             effect: format!("{now}{}", self.behind()),
         });
         if seq >= self.head() && !self.head_is_held() {
             // The broker has it. What has no place in the store cannot be edited.
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("skip", &format!(" --to {seq}")),
                 effect: format!("to pass over it{}", self.behind()),
             });
             return;
         }
-        remedies.push(Remedy {
+        suggested_actions.push(SuggestedAction {
             command: self.command("edit", &format!(" {seq} --payload FILE")),
             effect: "to give it another body first".into(),
         });
         if seq >= self.head() {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("skip", ""),
                 effect: format!("to make it a dead letter{}", self.behind()),
             });
@@ -107,42 +107,42 @@ impl Facts<'_> {
             .unwrap_or_default()
     }
 
-    fn of_gap(&self, remedies: &mut Vec<Remedy>) {
+    fn of_gap(&self, suggested_actions: &mut Vec<SuggestedAction>) {
         let missing = self.missing_text();
         let before = self.first_held().map_or(0, |first| first - 1);
         if self.has_producers() {
-            return self.of_missing_causes(remedies);
+            return self.of_missing_causes(suggested_actions);
         }
         if self.is_at_its_beginning() {
             // It may be that nobody will ever send these: they were handled before the group was there.
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("set-last", &format!(" {before}")),
                 effect: format!(
                     "if {missing} was handled before this group was there (`ordered import` sets many keys)"
                 ),
             });
         }
-        remedies.push(Remedy {
+        suggested_actions.push(SuggestedAction {
             command: self.command("dead --transport URL --queue NAME --key", ""),
             effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not help"
                 .into(),
         });
         if !self.is_at_its_beginning() {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: None,
                 effect: format!("if it is not, let the producer send {missing} again"),
             });
         }
-        self.pass_over(remedies);
+        self.pass_over(suggested_actions);
     }
 
-    fn of_missing_causes(&self, remedies: &mut Vec<Remedy>) {
+    fn of_missing_causes(&self, suggested_actions: &mut Vec<SuggestedAction>) {
         if self.waits_for_producers() {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: None,
                 effect: "let each of them send an event, show its clock or leave (control messages `clock` and `leave`)".into(),
             });
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("skip", ""),
                 effect: "not to wait for them: what they send with an earlier time is late".into(),
             });
@@ -151,19 +151,19 @@ impl Facts<'_> {
         if self.view.causes.is_empty() {
             return;
         }
-        remedies.push(Remedy {
+        suggested_actions.push(SuggestedAction {
             command: self.command("dead --transport URL --queue NAME --key", ""),
             effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not help"
                 .into(),
         });
-        remedies.push(Remedy {
+        suggested_actions.push(SuggestedAction {
             command: None,
             effect: format!(
                 "if it is not, let its producer send {} again",
                 self.missing_text()
             ),
         });
-        self.pass_over(remedies);
+        self.pass_over(suggested_actions);
     }
 
     /// Nothing of the key was ever done.
@@ -171,9 +171,9 @@ impl Facts<'_> {
         self.view.epoch == 0 && self.head() == self.group.policy().first_seq
     }
 
-    fn pass_over(&self, remedies: &mut Vec<Remedy>) {
+    fn pass_over(&self, suggested_actions: &mut Vec<SuggestedAction>) {
         if self.has_producers() && !self.view.causes.is_empty() {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("skip", ""),
                 effect: format!(
                     "to pass over {}, and let run what waits for it: it is late when it comes",
@@ -183,7 +183,7 @@ impl Facts<'_> {
             return;
         }
         if let Some(first) = self.first_held() {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("skip", ""),
                 effect: format!(
                     "to pass over {} and go on with {first}",
@@ -193,13 +193,13 @@ impl Facts<'_> {
         }
     }
 
-    fn of_run(&self, remedies: &mut Vec<Remedy>) {
+    fn of_run(&self, suggested_actions: &mut Vec<SuggestedAction>) {
         if !self.is_paused() && !self.is_operators() {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("pause", ""),
                 effect: "to stop it after the event at work".into(),
             });
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("pause", " --force"),
                 effect: "to take it away from the worker at once: the handler is not stopped, what it did cannot be \
                          committed, and the event runs again"
@@ -208,18 +208,18 @@ impl Facts<'_> {
         }
     }
 
-    fn of_dead(&self, remedies: &mut Vec<Remedy>) {
+    fn of_dead(&self, suggested_actions: &mut Vec<SuggestedAction>) {
         let waiting = self
             .view
             .dead
             .iter()
             .find(|dead| dead.epoch == self.view.epoch && !dead.replay);
         if let Some(first) = waiting {
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("replay", ""),
                 effect: "to run the dead letters again".into(),
             });
-            remedies.push(Remedy {
+            suggested_actions.push(SuggestedAction {
                 command: self.command("discard", &format!(" {}", first.seq)),
                 effect: "to delete one of them permanently".into(),
             });

@@ -9,7 +9,7 @@ use crate::admin::Admin;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Standing {
+pub enum KeyStatus {
     /// Nothing is known of it.
     NeverSeen,
     /// Nothing of it waits.
@@ -34,7 +34,7 @@ pub enum Standing {
     Unreadable,
 }
 
-impl Standing {
+impl KeyStatus {
     /// The word for tables and the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -54,40 +54,40 @@ impl Standing {
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for KeyStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
 impl Facts<'_> {
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn status(&self) -> KeyStatus {
         let view = self.view;
         if view.phase == Admin::UNREADABLE {
-            return Standing::Unreadable;
+            return KeyStatus::Unreadable;
         }
         if let Some(claim) = &view.claim {
             let alive = claim.lease_until.is_some_and(|until| until > view.now);
             return if alive {
-                Standing::Running
+                KeyStatus::Running
             } else {
-                Standing::Abandoned
+                KeyStatus::Abandoned
             };
         }
         if self.is_halted() {
-            Standing::Halted
+            KeyStatus::Halted
         } else if view.paused || view.group_paused {
-            Standing::Paused
+            KeyStatus::Paused
         } else if view.due.is_some_and(|due| due > view.now) {
-            Standing::BackingOff
+            KeyStatus::BackingOff
         } else if view.suspect && self.head_is_held() {
-            Standing::Suspect
+            KeyStatus::Suspect
         } else if self.head_is_held() || self.replays().next().is_some() {
-            Standing::Ready
+            KeyStatus::Ready
         } else if view.held_events > 0 {
-            Standing::Gap
+            KeyStatus::Gap
         } else {
-            Standing::Idle
+            KeyStatus::Idle
         }
     }
 }
