@@ -15,9 +15,7 @@ use crate::load::{Contestant, TROUBLED};
 
 #[ordered_handler(key = "order_id", seq = "seq", id = "event_id")]
 async fn handle(event: OrderEvent, State(work): State<Work>) -> Result<(), HandlerError> {
-    work.run().await;
-    std::hint::black_box(event);
-    Ok(())
+    work.on(event).await
 }
 
 #[ordered_handler(key = "order_id", seq = "seq", id = "event_id", batch = 100)]

@@ -13,9 +13,7 @@ pub(super) async fn in_arrival(
     event: OrderEvent,
     State(work): State<Work>,
 ) -> Result<(), HandlerError> {
-    work.run().await;
-    std::hint::black_box(event);
-    Ok(())
+    work.on(event).await
 }
 
 #[ordered_handler(key = "order_id", seq = "seq", id = "event_id", order = "monotonic")]
@@ -23,9 +21,7 @@ pub(super) async fn in_monotonic(
     event: OrderEvent,
     State(work): State<Work>,
 ) -> Result<(), HandlerError> {
-    work.run().await;
-    std::hint::black_box(event);
-    Ok(())
+    work.on(event).await
 }
 
 /// The event with its stamp.
@@ -53,9 +49,7 @@ pub(super) async fn in_causal(
     event: StampedEvent,
     State(work): State<Work>,
 ) -> Result<(), HandlerError> {
-    work.run().await;
-    std::hint::black_box(event);
-    Ok(())
+    work.on(event).await
 }
 
 /// The last events of each key wait for producers that send nothing more, and for no longer than this.
@@ -72,7 +66,5 @@ pub(super) async fn in_lamport(
     event: StampedEvent,
     State(work): State<Work>,
 ) -> Result<(), HandlerError> {
-    work.run().await;
-    std::hint::black_box(event);
-    Ok(())
+    work.on(event).await
 }
