@@ -1,11 +1,11 @@
-//! The strategy "keyed topic and partitioning": each entity has one producer, which numbers its events, and the key of the
-//! record puts them into one partition. Kafka keeps their order, and gives each partition to one worker.
+//! The strategy "keyed topic and partitioning": each entity has one producer, which numbers its events, and the key of
+//! the record puts them into one partition. Kafka keeps their order, and gives each partition to one worker.
 //!
-//! What the framework adds: the order also survives what Kafka does not promise. A rebalance delivers again what was under way, and a
-//! producer that sends an event again puts it behind later ones. Each event is handled once, in order.
+//! What the framework adds: the order also survives what Kafka does not promise. A rebalance delivers again what was
+//! under way, and a producer that sends an event again puts it behind later ones. Each event is handled once, in order.
 //!
-//! `cargo run --example keyed_topic --features kafka` starts a Kafka broker and a Redis for itself, if they are installed
-//! (`scripts/install-servers`).
+//! `cargo run --example keyed_topic --features kafka` starts a Kafka broker and a Redis for itself, if they are
+//! installed (`scripts/install-servers`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;

@@ -1,9 +1,9 @@
-//! The strategy "sequence numbers and an idempotent consumer": many producers write events of one entity, so none of them can number by
-//! itself. A sequencer on Redis gives each event the next number of its key, and the consumer puts them in order and drops
-//! what comes twice.
+//! The strategy "sequence numbers and an idempotent consumer": many producers write events of one entity, so none of
+//! them can number by itself. A sequencer on Redis gives each event the next number of its key, and the consumer puts
+//! them in order and drops what comes twice.
 //!
-//! They go over RabbitMQ, to partitions of a queue. The partitions keep nearly all events of an order with one worker, which costs the
-//! store less. The order would be the same without them.
+//! They go over RabbitMQ, to partitions of a queue. The partitions keep nearly all events of an order with one worker,
+//! which costs the store less. The order would be the same without them.
 //!
 //! `cargo run --example many_producers` starts a RabbitMQ and a Redis for itself, if they are installed
 //! (`scripts/install-servers`).

@@ -1,5 +1,5 @@
-//! A service with several handlers in one process: the events of orders have a function for each type (`Router`), payments
-//! have a queue and a group of their own, and one `App` runs both, with a middleware around every run.
+//! A service with several handlers in one process: the events of orders have a function for each type (`Router`),
+//! payments have a queue and a group of their own, and one `App` runs both, with a middleware around every run.
 //!
 //! `cargo run --example shop` shows it in memory. With a real broker and a real Redis:
 //!

@@ -1,11 +1,12 @@
-//! The strategy "SQS FIFO with message groups": the cloud's own order. Events of one order are one message group, of which SQS hands
-//! over one event after the other; the deduplication id drops what is sent again within five minutes.
+//! The strategy "SQS FIFO with message groups": the cloud's own order. Events of one order are one message group, of
+//! which SQS hands over one event after the other; the deduplication id drops what is sent again within five minutes.
 //!
-//! `order = "arrival"` keeps that order, and nobody numbers. What the framework adds: an event that is sent again after the
-//! five minutes, or delivered again, still runs once, and while one fails those behind it wait, without a visibility timeout to tune.
+//! `order = "arrival"` keeps that order, and nobody numbers. What the framework adds: an event that is sent again after
+//! the five minutes, or delivered again, still runs once, and while one fails those behind it wait, without a
+//! visibility timeout to tune.
 //!
-//! `cargo run --example sqs_fifo --features sqs` starts an emulator of SQS and a Redis for itself, if they are installed
-//! (`scripts/install-servers`). The emulator stands in for Amazon's.
+//! `cargo run --example sqs_fifo --features sqs` starts an emulator of SQS and a Redis for itself, if they are
+//! installed (`scripts/install-servers`). The emulator stands in for Amazon's.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,5 @@
-//! Three brokers feed one group: the events of one order come over one or another of them, at the same time, and are handled
-//! 1, 2, 3, … all the same, because the order is in the store.
+//! Three brokers feed one group: the events of one order come over one or another of them, at the same time, and are
+//! handled 1, 2, 3, … all the same, because the order is in the store.
 //!
 //! `cargo run --example three_brokers` shows it in memory. With real ones, all queues and the topic existing:
 //!

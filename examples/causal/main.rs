@@ -1,11 +1,11 @@
 //! Comments and their replies, over two brokers: a reply may come long before the comment that it answers.
 //!
 //! Each comment has a vector clock, which says how many comments of each author its own author had read.
-//! `order = "causal"` runs a comment when it is its author's next and everything that it follows has run. Comments that know
-//! nothing of each other wait for nothing.
+//! `order = "causal"` runs a comment when it is its author's next and everything that it follows has run. Comments that
+//! know nothing of each other wait for nothing.
 //!
-//! `cargo run --example causal` shows it in memory, with a bot that answers from within the handler. With `work` it is a worker,
-//! with `produce` the authors; both may have two queues.
+//! `cargo run --example causal` shows it in memory, with a bot that answers from within the handler. With `work` it is
+//! a worker, with `produce` the authors; both may have two queues.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -112,8 +112,8 @@ impl Example for Comments {
         worker.state(wall).handler(show)
     }
 
-    /// Below each post a conversation in which everybody has read everything, so that there is one right order; shuffled, and each
-    /// tenth comment twice.
+    /// Below each post a conversation in which everybody has read everything, so that there is one right order;
+    /// shuffled, and each tenth comment twice.
     fn messages(posts: u64, comments: u64) -> Vec<Envelope> {
         const AUTHORS: [&str; 4] = ["ada", "bob", "eve", "kay"];
         let mut random = fastrand::Rng::with_seed(posts ^ comments);

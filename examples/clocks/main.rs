@@ -1,8 +1,8 @@
 //! Three branches book on one account, and two groups run the bookings in one order, whatever came first.
 //!
-//! Each booking has the time of its branch's Lamport clock. `order = "lamport"` runs it when no other branch can send anything
-//! that comes before it. One branch has a slow clock, and is waited for. One dies, and is given up after a while; what it sends
-//! later than that is late, and not run.
+//! Each booking has the time of its branch's Lamport clock. `order = "lamport"` runs it when no other branch can send
+//! anything that comes before it. One branch has a slow clock, and is waited for. One dies, and is given up after a
+//! while; what it sends later than that is late, and not run.
 //!
 //! `cargo run --example clocks` shows it in memory. With `work` it is a worker, with `produce` the branches.
 
@@ -193,8 +193,8 @@ fn joins(account: &str) -> Result<Vec<Envelope>, Box<dyn Error>> {
     joins.collect()
 }
 
-/// The bookings on one account in the order of their times, and how many each branch has sent. A branch hears of some of the
-/// others' bookings before it books.
+/// The bookings on one account in the order of their times, and how many each branch has sent. A branch hears of some
+/// of the others' bookings before it books.
 fn bookings(account: &str, events: u64, random: &mut fastrand::Rng) -> (Vec<Booking>, [u64; 3]) {
     let mut clocks = [LamportClock::default(); 3];
     let (mut seqs, mut all) = ([0; 3], Vec::new());

@@ -1,10 +1,10 @@
 //! A legacy system: it sends each message at least once, in order, with an id and without a number.
 //!
-//! `order = "arrival"` keeps the order in which the broker hands the messages of a customer over, and runs each once: while
-//! a message fails, those behind it wait.
+//! `order = "arrival"` keeps the order in which the broker hands the messages of a customer over, and runs each once:
+//! while a message fails, those behind it wait.
 //!
-//! `cargo run --example legacy` shows it in memory. With `work` it is a worker, with `produce` the legacy system, on any
-//! broker and store.
+//! `cargo run --example legacy` shows it in memory. With `work` it is a worker, with `produce` the legacy system, on
+//! any broker and store.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,6 +1,6 @@
 //! The events, as any producer in any language writes them:
-//! `{"order_id": "order-17", "seq": 1, "payload": {"type": "OrderCreated", …}, "event_id": "<uuid>"}`. The type alone is a payload,
-//! too: what else there is may be left out.
+//! `{"order_id": "order-17", "seq": 1, "payload": {"type": "OrderCreated", …}, "event_id": "<uuid>"}`. The type alone
+//! is a payload, too: what else there is may be left out.
 
 use std::fmt;
 

@@ -16,8 +16,8 @@ pub(crate) async fn apply_order(
     Ok(())
 }
 
-/// The same for orders that change often: up to a hundred events of one order together, with one write for all of them. If
-/// it fails, the worker calls it with one event after the other, and so finds the one that it fails of.
+/// The same for orders that change often: up to a hundred events of one order together, with one write for all of them.
+/// If it fails, the worker calls it with one event after the other, and so finds the one that it fails of.
 #[ordered_handler(key = "order_id", seq = "seq", group = "orders", batch = 100)]
 pub(crate) async fn apply_orders(
     events: Vec<OrderEvent>,

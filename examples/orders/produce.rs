@@ -88,8 +88,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     shuffle_within(&mut envelopes, options.shuffle, &mut random);
 
     let transport = ordered_events::publisher(&options.transport, &options.queue).await?;
-    // In the order that was drawn, which is not that of the orders: the events have no keys for the publisher, one batch goes out
-    // after the other, and the workers sort them.
+    // In the order that was drawn, which is not that of the orders: the events have no keys for the publisher, one
+    // batch goes out after the other, and the workers sort them.
     let publisher = Publisher::builder(transport).batch(BATCH);
     let publisher = publisher.concurrent_batches(1).build()?;
     let (total, begun, progress) = (

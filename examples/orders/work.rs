@@ -27,7 +27,8 @@ pub(crate) struct Options {
     /// How long each event takes, in milliseconds.
     #[arg(long, default_value_t = 0)]
     work_ms: u64,
-    /// The event that kills this worker whenever it is handled, as `order-1:3`: to see what happens to it, and of the others.
+    /// The event that kills this worker whenever it is handled, as `order-1:3`: to see what happens to it, and of the
+    /// others.
     #[arg(long, value_name = "ORDER:SEQ", value_parser = poison)]
     poison: Option<(String, u64)>,
     /// How many events are handled at a time.

@@ -67,8 +67,9 @@ async fn number(client: &Client, query: &str) -> Result<i64, PostgresError> {
     Ok(client.query_one(query, &[]).await?.get(0))
 }
 
-/// Asks the outbox for what the inbox has not recorded, as `ordered outbox resend` does; answers of how many accounts. A worker
-/// asks by itself where a later event shows that one is missing; of the last events of an account nothing does.
+/// Asks the outbox for what the inbox has not recorded, as `ordered outbox resend` does; answers of how many accounts.
+/// A worker asks by itself where a later event shows that one is missing; of the last events of an account nothing
+/// does.
 pub(crate) async fn ask_for_the_rest(
     client: &Client,
     group: &str,

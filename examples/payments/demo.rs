@@ -285,8 +285,8 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// Starts again what has ended with an error, as a supervisor does: a service whose transaction met a deadlock, or a
-    /// worker that found no server.
+    /// Starts again what has ended with an error, as a supervisor does: a service whose transaction met a deadlock, or
+    /// a worker that found no server.
     fn look_after(&mut self) -> Result<(), Box<dyn Error>> {
         if self
             .service

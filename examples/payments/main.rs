@@ -1,10 +1,10 @@
 //! The strategy "transactional outbox", for strong consistency across services.
 //!
-//! Payments: a service debits accounts and stages events in one transaction, a relay publishes them, and workers credit the
-//! other accounts, each event in order and once, while processes are killed and Redis loses everything.
+//! Payments: a service debits accounts and stages events in one transaction, a relay publishes them, and workers credit
+//! the other accounts, each event in order and once, while processes are killed and Redis loses everything.
 //!
-//! `cargo run --example payments -- --demo` starts private servers, if they are installed. Without `--demo` it uses those of
-//! the addresses that it is given; it flushes no Redis then.
+//! `cargo run --example payments -- --demo` starts private servers, if they are installed. Without `--demo` it uses
+//! those of the addresses that it is given; it flushes no Redis then.
 
 mod bank;
 mod child;

@@ -12,8 +12,8 @@ use tokio_postgres::Client;
 
 use crate::{Servers, bank};
 
-/// The event. The service stages it, and the handler of the workers reads it. Events of one account are numbered and applied
-/// in their order.
+/// The event. The service stages it, and the handler of the workers reads it. Events of one account are numbered and
+/// applied in their order.
 #[derive(Debug, Clone, Serialize, Deserialize, OrderedEvent)]
 #[ordered(key = "account", event_type = "credited")]
 pub(crate) struct Credited {

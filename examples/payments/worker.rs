@@ -20,8 +20,8 @@ use crate::{Servers, bank};
 #[derive(Clone)]
 struct Runs(Arc<File>);
 
-/// Credits an account. Whatever happens to this process, Postgres has both the credit and the record that it was made, or
-/// neither; so a second run of the same event changes nothing.
+/// Credits an account. Whatever happens to this process, Postgres has both the credit and the record that it was made,
+/// or neither; so a second run of the same event changes nothing.
 #[ordered_handler(
     key = "account",
     seq = "header:x-ordered-seq",

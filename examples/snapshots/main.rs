@@ -1,7 +1,7 @@
 //! Snapshots: each message has the whole state of a product, and a version that grows. Only the newest state matters.
 //!
-//! `order = "monotonic"` runs a version unless a newer one was run before; with `coalesce = true` it runs only the newest of
-//! those that wait. Gaps between versions are nothing to wait for.
+//! `order = "monotonic"` runs a version unless a newer one was run before; with `coalesce = true` it runs only the
+//! newest of those that wait. Gaps between versions are nothing to wait for.
 //!
 //! `cargo run --example snapshots` shows it in memory. With `work` it is a worker, with `produce` a producer.
 

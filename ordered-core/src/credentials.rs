@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// How long a login may be refused before a worker ends with that error, where nothing else is set: long enough for a new
-/// password to arrive everywhere.
+/// How long a login may be refused before a worker ends with that error, where nothing else is set: long enough for a
+/// new password to arrive everywhere.
 pub const REFUSED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// A user and a password. Shown without the password.
@@ -85,8 +85,8 @@ where
     }
 }
 
-/// A file with the password, as an orchestrator mounts a secret. It is read at each connection; line breaks at its end are no
-/// part of the password.
+/// A file with the password, as an orchestrator mounts a secret. It is read at each connection; line breaks at its end
+/// are no part of the password.
 #[derive(Debug, Clone)]
 pub struct PasswordFile(PathBuf);
 

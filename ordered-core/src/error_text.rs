@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Writes the error with all its causes, joined by `: `; what an error says of its cause itself is not repeated. As the `Debug` of
-/// an error it is what a `main` that returns the error prints.
+/// Writes the error with all its causes, joined by `: `; what an error says of its cause itself is not repeated. As the
+/// `Debug` of an error it is what a `main` that returns the error prints.
 ///
 /// # Errors
 /// When it cannot be written.

@@ -25,8 +25,8 @@ pub(crate) fn shortened(mut text: String, most: usize) -> String {
     text
 }
 
-/// What an error is about: its first line, with `…` in place of `names`, and of words with a digit in them. So the errors of
-/// many events that failed alike are one text.
+/// What an error is about: its first line, with `…` in place of `names`, and of words with a digit in them. So the
+/// errors of many events that failed alike are one text.
 pub(crate) fn cause_of(error: &str, names: &[&str]) -> String {
     let line = error.lines().find(|line| !line.trim().is_empty());
     let mut line = line.unwrap_or_default().trim().to_owned();

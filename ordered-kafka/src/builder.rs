@@ -36,8 +36,8 @@ impl KafkaBuilder {
         self
     }
 
-    /// The consumer group of Kafka, which shares the partitions among its members, in place of the one in the URL. Default: the
-    /// name of the topic.
+    /// The consumer group of Kafka, which shares the partitions among its members, in place of the one in the URL.
+    /// Default: the name of the topic.
     ///
     /// Workers of one group of `ordered` are in one group of Kafka, and those of another are in another.
     pub fn group(mut self, group: impl Into<String>) -> Self {
@@ -55,15 +55,15 @@ impl KafkaBuilder {
 
     /// How many events of a partition may be deferred at a time, before the partition is paused. Default 100.
     ///
-    /// The worker defers what it cannot take, such as an event of a key that holds as many as it may. Deferred events wait in
-    /// the memory of this process.
+    /// The worker defers what it cannot take, such as an event of a key that holds as many as it may. Deferred events
+    /// wait in the memory of this process.
     pub fn max_deferred(mut self, events: usize) -> Self {
         self.options.max_deferred = events;
         self
     }
 
-    /// How many offsets of a partition may lie between the first one that is not settled and the last one that was read, before
-    /// the partition is paused. Default 100,000.
+    /// How many offsets of a partition may lie between the first one that is not settled and the last one that was
+    /// read, before the partition is paused. Default 100,000.
     ///
     /// After a crash so many events are delivered again at the most, and recognised.
     pub fn max_uncommitted(mut self, offsets: u64) -> Self {
@@ -77,33 +77,34 @@ impl KafkaBuilder {
         self
     }
 
-    /// Whether to create the topic for dead letters when there is none. Default yes: with the first dead letter, with one
-    /// partition, as many copies as the topic has, and without an end to its retention.
+    /// Whether to create the topic for dead letters when there is none. Default yes: with the first dead letter, with
+    /// one partition, as many copies as the topic has, and without an end to its retention.
     pub fn create_dead_letter_topic(mut self, create: bool) -> Self {
         self.options.create_dead_letter_topic = create;
         self
     }
 
-    /// Where a published event has its record key, in place of the `key` of the URL: the header of this name, or else the
-    /// top-level field of its JSON. A header [`kafka.key`](crate::names::KEY) goes before it.
+    /// Where a published event has its record key, in place of the `key` of the URL: the header of this name, or else
+    /// the top-level field of its JSON. A header [`kafka.key`](crate::names::KEY) goes before it.
     pub fn key(mut self, name: impl Into<String>) -> Self {
         self.options.key = Some(name.into());
         self
     }
 
-    /// How long the brokers may take for an answer at the start, and for the end of the membership when closing. Default 10
-    /// seconds.
+    /// How long the brokers may take for an answer at the start, and for the end of the membership when closing.
+    /// Default 10 seconds.
     pub fn answer_within(mut self, time: Duration) -> Self {
         self.options.answer_within = time;
         self
     }
 
-    /// The group of Kafka in whose offsets it is kept how far this group has settled each partition at the most, in place of
-    /// `<group>.settled`. Nobody is a member of it. With an empty name nothing is kept.
+    /// The group of Kafka in whose offsets it is kept how far this group has settled each partition at the most, in
+    /// place of `<group>.settled`. Nobody is a member of it. With an empty name nothing is kept.
     ///
-    /// From there a worker knows that offsets were set back on purpose: of the events that are read again those that are stale are
-    /// acknowledged, and counted as `rewound`. Those of a producer that numbers anew are in new records, and `on_stale` says what becomes
-    /// of them. A worker that has no right to the group says so, and takes the ones for the others.
+    /// From there a worker knows that offsets were set back on purpose: of the events that are read again those that
+    /// are stale are acknowledged, and counted as `rewound`. Those of a producer that numbers anew are in new records,
+    /// and `on_stale` says what becomes of them. A worker that has no right to the group says so, and takes the ones
+    /// for the others.
     pub fn settled_group(mut self, name: impl Into<String>) -> Self {
         self.options.settled_group = Some(name.into());
         self

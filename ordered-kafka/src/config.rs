@@ -4,8 +4,8 @@ use rdkafka::ClientConfig;
 
 use crate::address::Address;
 
-/// The client's own default is 45 seconds: the partitions of a worker that died would rest as long. Brokers allow 6 seconds
-/// and more.
+/// The client's own default is 45 seconds: the partitions of a worker that died would rest as long. Brokers allow 6
+/// seconds and more.
 const SESSION_TIMEOUT: &str = "10000";
 /// What a topic takes decides its broker. The client's own limit is a million bytes.
 const MAX_MESSAGE_BYTES: &str = "100000000";

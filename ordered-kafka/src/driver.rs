@@ -24,7 +24,8 @@ const POLL: Duration = Duration::from_millis(50);
 const BATCH: usize = 500;
 /// How long there may be no room before partitions are paused. To pause throws away what the client has fetched ahead.
 const GRACE: Duration = Duration::from_millis(50);
-/// How long it waits between two polls while everything is paused, and for half of the room before it goes on with less.
+/// How long it waits between two polls while everything is paused, and for half of the room before it goes on with
+/// less.
 const PAUSED: Duration = Duration::from_millis(50);
 
 /// How the driver ended: `None` while it runs.
@@ -39,7 +40,8 @@ pub(crate) struct Driver {
     partitions: usize,
     /// There was no room for a while: nothing is read.
     is_full: bool,
-    /// What the client was told not to read. It stays paused in the client when it is given up, and when it is assigned again.
+    /// What the client was told not to read. It stays paused in the client when it is given up, and when it is assigned
+    /// again.
     paused: BTreeSet<i32>,
 }
 
@@ -159,7 +161,8 @@ impl Driver {
         }
     }
 
-    /// A partition is read from before what the group had settled: on purpose, or because the broker has other records there now.
+    /// A partition is read from before what the group had settled: on purpose, or because the broker has other records
+    /// there now.
     fn on_rewind(&self, rewind: Rewind) {
         let topic = &self.link.topic;
         let Rewind {
@@ -199,8 +202,8 @@ impl Driver {
         self.ledger.disown_mark(partition);
     }
 
-    /// Tells the client what not to read, as far as it does not know yet. What was given up while it was paused is resumed, so
-    /// that it is read when it is assigned again.
+    /// Tells the client what not to read, as far as it does not know yet. What was given up while it was paused is
+    /// resumed, so that it is read when it is assigned again.
     fn pause_and_resume(&mut self) {
         let wanted = if self.is_full {
             self.ledger.assigned()

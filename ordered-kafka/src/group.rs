@@ -18,9 +18,9 @@ pub(crate) struct Group {
     pub(crate) topic: String,
     /// Where it is kept how far the group was.
     pub(crate) settled: Option<Arc<Settled>>,
-    /// Held over a commit, which waits for the answer of the broker. So there is one at a time: one that is repeated inside of
-    /// the client cannot overtake a later one and set an offset back, and none is under way when a partition is given up.
-    /// Threads wait for it, none of them one of the runtime's.
+    /// Held over a commit, which waits for the answer of the broker. So there is one at a time: one that is repeated
+    /// inside of the client cannot overtake a later one and set an offset back, and none is under way when a partition
+    /// is given up. Threads wait for it, none of them one of the runtime's.
     turn: Mutex<()>,
 }
 

@@ -123,7 +123,8 @@ impl Ledger {
         }
     }
 
-    /// These partitions are ours no longer: all that was read of them is forgotten. Returns what of them can be committed.
+    /// These partitions are ours no longer: all that was read of them is forgotten. Returns what of them can be
+    /// committed.
     pub(crate) fn revoke(&self, partitions: &[i32]) -> Offsets {
         let mut pages = self.lock();
         let mut to_commit = Offsets::new();
@@ -217,10 +218,10 @@ impl Ledger {
         self.lock().last_assignment
     }
 
-    /// Takes in records in the order in which they were read, each with the number of the last assignment when it was. What was
-    /// read before the present assignment of its partition is left out, for it is read again. Nothing else may be: the first
-    /// record that arrives says where the assignment begins, and what is before it counts as settled. Returns the partitions
-    /// whose offsets went back.
+    /// Takes in records in the order in which they were read, each with the number of the last assignment when it was.
+    /// What was read before the present assignment of its partition is left out, for it is read again. Nothing else may
+    /// be: the first record that arrives says where the assignment begins, and what is before it counts as settled.
+    /// Returns the partitions whose offsets went back.
     pub(crate) fn arrive(&self, records: impl IntoIterator<Item = (u64, Record)>) -> Vec<i32> {
         let mut pages = self.lock();
         let mut went_back = Vec::new();
@@ -326,7 +327,8 @@ impl Ledger {
         self.made_room();
     }
 
-    /// Takes a delivery out that is to become a dead letter; [`buried`](Ledger::buried) or [`spared`](Ledger::spared) follows.
+    /// Takes a delivery out that is to become a dead letter; [`buried`](Ledger::buried) or [`spared`](Ledger::spared)
+    /// follows.
     pub(crate) fn condemn(&self, token: Token) -> Option<Entry> {
         let mut pages = self.lock();
         let entry = pages.out.remove(&token)?;
@@ -657,8 +659,8 @@ mod tests {
         assert_eq!(offsets(&ledger), [0; 0]);
     }
 
-    /// The client may take part in a rebalance in the middle of a batch. A first record that was left out would count as
-    /// settled with the next one.
+    /// The client may take part in a rebalance in the middle of a batch. A first record that was left out would count
+    /// as settled with the next one.
     #[tokio::test]
     async fn what_is_read_after_an_assignment_in_the_middle_of_a_batch_is_taken_in() {
         let ledger = ledger(&[0]);

@@ -20,8 +20,8 @@
 //!
 //! # The URL
 //!
-//! `kafka://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…][?PARAMETERS]`, with the port 9092 where there is none. User and password
-//! are percent-encoded.
+//! `kafka://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…][?PARAMETERS]`, with the port 9092 where there is none. User and
+//! password are percent-encoded.
 //!
 //! | parameter | |
 //! |---|---|
@@ -41,24 +41,24 @@
 //! | dead letter | written to `<topic>.dead` by an idempotent producer; its offset is settled once all replicas in sync have it |
 //! | nothing yet | nothing behind it is committed. A partition that is read [too far ahead](KafkaBuilder::max_uncommitted) of it is paused |
 //!
-//! Nothing is committed of a partition after it was given up, and what was read of it before settles nothing any more: whoever
-//! has the partition then is given it again, and the store recognises what is done.
+//! Nothing is committed of a partition after it was given up, and what was read of it before settles nothing any more:
+//! whoever has the partition then is given it again, and the store recognises what is done.
 //!
 //! Partitions are paused, and the poll is not: a worker that has no room for more stays a member of its group.
 //!
 //! # Headers
 //!
-//! The headers of a record that are text are those of the event; of two with one name the last one counts. Beside them an event
-//! has the key of its record, its partition, its offset and its time, under the [`names`] given here, so that a handler can take
-//! its key from there: `key = "header:kafka.key"`.
+//! The headers of a record that are text are those of the event; of two with one name the last one counts. Beside them
+//! an event has the key of its record, its partition, its offset and its time, under the [`names`] given here, so that
+//! a handler can take its key from there: `key = "header:kafka.key"`.
 //!
 //! # Rights
 //!
-//! A worker needs DESCRIBE and READ on its topic, READ on its group and on [`<group>.settled`](KafkaBuilder::settled_group), which it can
-//! do without, and DESCRIBE, WRITE and, unless it exists, CREATE on the
-//! topic for dead letters; with DESCRIBE_CONFIGS on the topic and the cluster it says at the start what they promise. To look at
-//! dead letters and to put them back takes what a worker needs, for the topic of dead letters and the group of that name, and WRITE
-//! on the topic. A producer needs DESCRIBE and WRITE.
+//! A worker needs DESCRIBE and READ on its topic, READ on its group and on
+//! [`<group>.settled`](KafkaBuilder::settled_group), which it can do without, and DESCRIBE, WRITE and, unless it
+//! exists, CREATE on the topic for dead letters; with DESCRIBE_CONFIGS on the topic and the cluster it says at the
+//! start what they promise. To look at dead letters and to put them back takes what a worker needs, for the topic of
+//! dead letters and the group of that name, and WRITE on the topic. A producer needs DESCRIBE and WRITE.
 //!
 //! [properties]: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
 #![cfg_attr(docsrs, feature(doc_cfg))]

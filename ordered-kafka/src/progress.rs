@@ -7,8 +7,8 @@ const MAX_BYTES: usize = 4_000;
 /// How many offsets behind the first one are remembered; a text that says more is none of ours.
 const MAX_OFFSETS: u64 = 1_000_000;
 
-/// Which records of a partition are done, in any order: all before an offset, and some behind it. It is kept at the broker as that
-/// offset and a text beside it, such as `7-9,12`.
+/// Which records of a partition are done, in any order: all before an offset, and some behind it. It is kept at the
+/// broker as that offset and a text beside it, such as `7-9,12`.
 ///
 /// Where the text would be too long, the records behind are forgotten first, so that they are taken for not done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -21,14 +21,14 @@ use crate::{config, failure, names};
 /// How long to wait for room in the client's queue.
 const FULL: Duration = Duration::from_millis(5);
 
-/// Publishes events to a topic, confirmed by all replicas in sync, in order and once within a partition, also where the client
-/// repeats a request. Clones share the connections.
+/// Publishes events to a topic, confirmed by all replicas in sync, in order and once within a partition, also where the
+/// client repeats a request. Clones share the connections.
 ///
 /// Events with one record key go to one partition. The record key is the header [`kafka.key`](names::KEY), or what
 /// [`key`](crate::KafkaBuilder::key) says, or the key of the event; an event without any goes to some partition.
 ///
-/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key also where a record is given up by
-/// the client (`delivery.timeout.ms`), and sends it again.
+/// For a [`Publisher`](ordered_core::publish::Publisher), which keeps the order of a key also where a record is given
+/// up by the client (`delivery.timeout.ms`), and sends it again.
 #[derive(Clone)]
 pub struct KafkaPublisher {
     link: Arc<Link>,

@@ -36,7 +36,8 @@ impl Record {
         }
     }
 
-    /// The event, with where it lay as headers. Of headers with one name the last one counts; what is not text is left out.
+    /// The event, with where it lay as headers. Of headers with one name the last one counts; what is not text is left
+    /// out.
     pub(crate) fn envelope(&self) -> Envelope {
         let mut headers = self.text_headers();
         if let Some(key) = self.key.as_deref().and_then(|key| str::from_utf8(key).ok()) {

@@ -21,8 +21,8 @@ use crate::{config, failure, names};
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// The dead letters of a topic of Kafka. Kafka does not delete single records: which of them were put back is kept with the offsets
-/// of a group that has the name of the topic of dead letters.
+/// The dead letters of a topic of Kafka. Kafka does not delete single records: which of them were put back is kept with
+/// the offsets of a group that has the name of the topic of dead letters.
 pub struct KafkaDeadLetters {
     shared: Arc<Shared>,
     producer: FutureProducer<Context>,

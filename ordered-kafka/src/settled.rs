@@ -15,8 +15,8 @@ use crate::ledger::{Ledger, Offsets};
 use crate::link::Link;
 use crate::{config, failure};
 
-/// How often the marks of all partitions are written although they are unchanged: brokers forget the offsets of a group that nobody is
-/// in, seven days after they were written unless they are set otherwise.
+/// How often the marks of all partitions are written although they are unchanged: brokers forget the offsets of a group
+/// that nobody is in, seven days after they were written unless they are set otherwise.
 const REFRESH: Duration = Duration::from_secs(60 * 60);
 
 /// How long to wait for an answer before the next look at what else the client says.
@@ -26,8 +26,8 @@ const SOON: Duration = Duration::from_millis(50);
 
 /// How far a group has settled each partition at the most: its mark.
 ///
-/// The committed offset of the group cannot say it, for it is what is set back on purpose. So the marks are the offsets of another
-/// group of Kafka, which nobody is a member of.
+/// The committed offset of the group cannot say it, for it is what is set back on purpose. So the marks are the offsets
+/// of another group of Kafka, which nobody is a member of.
 pub(crate) struct Settled {
     consumer: BaseConsumer<Quiet>,
     topic: String,

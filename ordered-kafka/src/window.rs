@@ -143,8 +143,8 @@ mod tests {
         ]
     }
 
-    /// Against the definition, said naively: everything before an offset that is committed was settled, all that could be
-    /// committed is, and offsets never go back.
+    /// Against the definition, said naively: everything before an offset that is committed was settled, all that could
+    /// be committed is, and offsets never go back.
     #[test]
     fn commits_all_of_the_settled_prefix_and_nothing_more() {
         let inputs = (0..1_000_i64, vec(step(), 0..200));

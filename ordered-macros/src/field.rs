@@ -3,8 +3,8 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Ident, Index, LitStr, Member};
 
-/// Where the key, the seq or the id of an event is: a field, such as `order.id` or `0.seq`; a place in its JSON, such as
-/// `/order/id`; or `header:` and the name of a header that the broker delivers beside the body.
+/// Where the key, the seq or the id of an event is: a field, such as `order.id` or `0.seq`; a place in its JSON, such
+/// as `/order/id`; or `header:` and the name of a header that the broker delivers beside the body.
 pub(crate) struct FieldPath {
     place: Place,
     literal: LitStr,
@@ -106,8 +106,8 @@ impl FieldPath {
         }
     }
 
-    /// What is there in the JSON or in the headers, for an event that cannot be read as its type. A field is looked for under its
-    /// name in Rust.
+    /// What is there in the JSON or in the headers, for an event that cannot be read as its type. A field is looked for
+    /// under its name in Rust.
     pub(crate) fn of_unreadable(
         &self,
         envelope: &TokenStream,

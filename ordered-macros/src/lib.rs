@@ -1,8 +1,9 @@
-//! The attribute of `ordered`, and the derive of its events (`event`). Applications use them through the facade, `ordered-events`, which re-exports them.
+//! The attribute of `ordered`, and the derive of its events (`event`). Applications use them through the facade,
+//! `ordered-events`, which re-exports them.
 //!
 //! The way of an annotated function: it is read (`attr`, `function`), put together (`model`), checked (`valid`), and
-//! made a handler (`expand`). What cannot be one is made an item of the same name all the same (`fallback`), so that one
-//! mistake gives one message.
+//! made a handler (`expand`). What cannot be one is made an item of the same name all the same (`fallback`), so that
+//! one mistake gives one message.
 
 mod attr;
 mod duration;
@@ -83,15 +84,16 @@ use crate::model::Model;
 /// tuple. Where serde renames a field (`#[serde(rename = "orderId")] order_id`), it is the Rust name, `order_id`, that
 /// counts here.
 ///
-/// An enum has no fields, and a `serde_json::Value` has none that Rust knows. For them, and for whatever is in the JSON and not
-/// in the type, write the place in the JSON with slashes, which is a JSON Pointer (RFC 6901): `key = "/order_id"`,
-/// `seq = "/meta/seq"`. There the names are those of the JSON. What is there is text or a whole number; the seq may be text
-/// of digits. The body is then read twice.
+/// An enum has no fields, and a `serde_json::Value` has none that Rust knows. For them, and for whatever is in the JSON
+/// and not in the type, write the place in the JSON with slashes, which is a JSON Pointer (RFC 6901):
+/// `key = "/order_id"`, `seq = "/meta/seq"`. There the names are those of the JSON. What is there is text or a whole
+/// number; the seq may be text of digits. The body is then read twice.
 ///
-/// Where the broker carries the key, the seq or the id beside the body, write `"header:"` and the header's name in place of
-/// a field: on a FIFO queue of SQS `key = "header:sqs.message_group_id"` and
-/// `id = "header:sqs.message_deduplication_id"`; with message attributes or AMQP headers, their names. Properties of a message of
-/// RabbitMQ are headers, too: `header:amqp.message_id`, `header:amqp.routing_key`, and [others](https://docs.rs/ordered-amqp).
+/// Where the broker carries the key, the seq or the id beside the body, write `"header:"` and the header's name in
+/// place of a field: on a FIFO queue of SQS `key = "header:sqs.message_group_id"` and
+/// `id = "header:sqs.message_deduplication_id"`; with message attributes or AMQP headers, their names. Properties of a
+/// message of RabbitMQ are headers, too: `header:amqp.message_id`, `header:amqp.routing_key`, and
+/// [others](https://docs.rs/ordered-amqp).
 ///
 /// A **duration** is written in quotes with the units `d`, `h`, `m`, `s` and `ms`, the longest first: `"250ms"`,
 /// `"24h"`, `"1m30s"`. The longest is ten years.
@@ -108,100 +110,105 @@ use crate::model::Model;
 /// - The event's type must be as visible as the handler: a `pub` handler wants a `pub` event.
 /// - It cannot be generic.
 ///
-/// An event is read as JSON, unless `decode` says otherwise. What is not JSON, has another shape, or an empty key, or a seq that is no whole number from
-/// 0 to 2^53-1, is not handed to the function: the worker dead-letters it, with the reason.
+/// An event is read as JSON, unless `decode` says otherwise. What is not JSON, has another shape, or an empty key, or a
+/// seq that is no whole number from 0 to 2^53-1, is not handed to the function: the worker dead-letters it, with the
+/// reason.
 ///
 /// # Keys of several parts
 ///
-/// `key = ["tenant", "order_id"]` joins the texts of several fields, places in the JSON or headers with a `/`. A `~` in a part
-/// is written `~0` and a `/` is written `~1`, so that different parts never make one key. The key of the order `7/b` of
-/// `acme` is `acme/7~1b`: so it stands in logs, and so `ordered explain` is asked for it. A part that is empty makes the event
-/// malformed. Whoever needs the key elsewhere makes it with `Key::join(["acme", "7/b"])`.
+/// `key = ["tenant", "order_id"]` joins the texts of several fields, places in the JSON or headers with a `/`. A `~` in
+/// a part is written `~0` and a `/` is written `~1`, so that different parts never make one key. The key of the order
+/// `7/b` of `acme` is `acme/7~1b`: so it stands in logs, and so `ordered explain` is asked for it. A part that is empty
+/// makes the event malformed. Whoever needs the key elsewhere makes it with `Key::join(["acme", "7/b"])`.
 ///
 /// # Events in an envelope
 ///
-/// `envelope = "cloudevents"`: the message is a CloudEvent of version 1, in the structured mode (the body is its JSON form) or
-/// in the binary mode (its attributes are headers that begin with `cloudEvents:`, `cloudEvents_`, `ce-` or `ce_`, and the body is its data).
-/// The event is what serde reads from its JSON form in both modes: `CloudEvent<Order>`, or a type of your own, such as an enum with
-/// `#[serde(tag = "type", content = "data")]`. The key is the `subject`, the seq the extension `sequence`, and the id the `source`
-/// and the `id` with a space between them, where the options do not say otherwise: `key = "/tenant"`.
+/// `envelope = "cloudevents"`: the message is a CloudEvent of version 1, in the structured mode (the body is its JSON
+/// form) or in the binary mode (its attributes are headers that begin with `cloudEvents:`, `cloudEvents_`, `ce-` or
+/// `ce_`, and the body is its data). The event is what serde reads from its JSON form in both modes:
+/// `CloudEvent<Order>`, or a type of your own, such as an enum with `#[serde(tag = "type", content = "data")]`. The key
+/// is the `subject`, the seq the extension `sequence`, and the id the `source` and the `id` with a space between them,
+/// where the options do not say otherwise: `key = "/tenant"`.
 ///
-/// `envelope = "sns"`: the message came from SNS through a queue without raw message delivery. The event is what serde reads from
-/// the notification's `Message`. Its attributes are headers, and so are `sns.message_id`, `sns.subject`, `sns.topic_arn`,
-/// `sns.timestamp` and `sns.sequence_number`.
+/// `envelope = "sns"`: the message came from SNS through a queue without raw message delivery. The event is what serde
+/// reads from the notification's `Message`. Its attributes are headers, and so are `sns.message_id`, `sns.subject`,
+/// `sns.topic_arn`, `sns.timestamp` and `sns.sequence_number`.
 ///
 /// A message that names its content encoding, `gzip`, `deflate` or `zstd`, is decompressed before all of that, with the
 /// feature `compression`. More than the worker's `max_body_bytes` does not come out of it.
 ///
 /// # Other formats than JSON
 ///
-/// `decode = "MessagePack"` names a type of yours that implements `Decode`: it makes the event of the body. The event's type then
-/// needs no `Deserialize`. Key, seq and id are fields or headers, and no places in JSON. Without an `id` it is made of the key,
-/// the seq and the bytes of the body. A type of event (`on`) is looked for in headers. An event that cannot be decoded keeps its
-/// place only where key and seq are in headers; otherwise it is dead-lettered.
+/// `decode = "MessagePack"` names a type of yours that implements `Decode`: it makes the event of the body. The event's
+/// type then needs no `Deserialize`. Key, seq and id are fields or headers, and no places in JSON. Without an `id` it
+/// is made of the key, the seq and the bytes of the body. A type of event (`on`) is looked for in headers. An event
+/// that cannot be decoded keeps its place only where key and seq are in headers; otherwise it is dead-lettered.
 ///
 /// # Other orders
 ///
-/// Not every system numbers its events. `order` says what takes the place of 1, 2, 3, …; everything else stays as it is.
+/// Not every system numbers its events. `order` says what takes the place of 1, 2, 3, …; everything else stays as it
+/// is.
 ///
-/// - `order = "arrival"`, for events without a number: those of a key run one at a time, in the order in which the transport
-///   hands them over, each id once. It needs an `id`, or `id = "digest:body"` where two events never have the same bytes. The
-///   function is told no seq.
-/// - `order = "monotonic"`, for snapshots and upserts: the seq is a version, which grows and may have gaps. A version that is
-///   older than one that was run, or is about to run, is superseded: counted, acknowledged, and not run. With
+/// - `order = "arrival"`, for events without a number: those of a key run one at a time, in the order in which the
+///   transport hands them over, each id once. It needs an `id`, or `id = "digest:body"` where two events never have the
+///   same bytes. The function is told no seq.
+/// - `order = "monotonic"`, for snapshots and upserts: the seq is a version, which grows and may have gaps. A version
+///   that is older than one that was run, or is about to run, is superseded: counted, acknowledged, and not run. With
 ///   `coalesce = true` only the newest of the versions that wait runs.
-/// - `order = "causal"`, for events of several producers that know of each other's: each has a vector clock, which says how many
-///   events of each `producer` it follows. It runs when it is its producer's next and everything that it follows has run. What the
-///   function publishes itself follows `context.clock()`.
-/// - `order = "lamport"`, for events of several producers that all consumers must run in one order: that of the `time` of their
-///   Lamport clocks, and of the names of the producers where times are the same. An event runs when no active producer can send
-///   anything any more that comes before it. Producers that have nothing to send show their clocks with control messages.
+/// - `order = "causal"`, for events of several producers that know of each other's: each has a vector clock, which says
+///   how many events of each `producer` it follows. It runs when it is its producer's next and everything that it
+///   follows has run. What the function publishes itself follows `context.clock()`.
+/// - `order = "lamport"`, for events of several producers that all consumers must run in one order: that of the `time`
+///   of their Lamport clocks, and of the names of the producers where times are the same. An event runs when no active
+///   producer can send anything any more that comes before it. Producers that have nothing to send show their clocks
+///   with control messages.
 ///
 /// What each of them does not promise is in [`docs/ordering-modes.md`](https://docs.rs/ordered-events).
 ///
 /// # One function for each type of event
 ///
-/// A queue commonly has events of several types. One function may take an enum of them; or there is a function for each, with
-/// `on = "OrderCreated"` (or `on = ["OrderCreated", "OrderImported"]`), and a `Router` has them all:
-/// `.handler(Router::new().group("orders").handler(order_created).handler(order_shipped))`. They share the group and the order
-/// of its keys, so key, seq, id and all options are the same in each. An event of another type is *unhandled*:
-/// `.unhandled(Unhandled::Halt)` of the router says what happens to it. A function with `on` that is given to a worker alone is
-/// a router of one.
+/// A queue commonly has events of several types. One function may take an enum of them; or there is a function for
+/// each, with `on = "OrderCreated"` (or `on = ["OrderCreated", "OrderImported"]`), and a `Router` has them all:
+/// `.handler(Router::new().group("orders").handler(order_created).handler(order_shipped))`. They share the group and
+/// the order of its keys, so key, seq, id and all options are the same in each. An event of another type
+/// is *unhandled*: `.unhandled(Unhandled::Halt)` of the router says what happens to it. A function with `on` that is
+/// given to a worker alone is a router of one.
 ///
-/// The type is looked for in the header `x-ordered-type`, in the `type` of a CloudEvent, in the property `type` of a message of
-/// RabbitMQ, and in `/type` and `/payload/type` of the JSON; the first that is there counts. `event_type = "header:kind"` or
-/// `event_type = "/meta/kind"` looks there and nowhere else.
+/// The type is looked for in the header `x-ordered-type`, in the `type` of a CloudEvent, in the property `type` of a
+/// message of RabbitMQ, and in `/type` and `/payload/type` of the JSON; the first that is there counts.
+/// `event_type = "header:kind"` or `event_type = "/meta/kind"` looks there and nowhere else.
 ///
 /// # Several events together
 ///
 /// A key whose events come faster than the store can be asked about each is a hot key. With `batch = 100` the function
-/// takes a `Vec` of its events: what lies in memory of one key when its turn comes, in order, without a gap, from one event
-/// to a hundred. Nothing waits for it to be longer. `#[ordered_handler(key = "order_id", seq = "seq", batch = 100)]`,
+/// takes a `Vec` of its events: what lies in memory of one key when its turn comes, in order, without a gap, from one
+/// event to a hundred. Nothing waits for it to be longer.
+/// `#[ordered_handler(key = "order_id", seq = "seq", batch = 100)]`,
 /// `async fn apply_orders(events: Vec<OrderEvent>, State(db): State<Db>) -> Result<(), HandlerError>`.
 ///
 /// When it returns `Ok`, all of them are committed, in one call of the store. When it fails, panics or outlives its
-/// `timeout`, which is that of the whole run, none is: they run again one at a time (a `Vec` of one), which is no attempt of
-/// any. So the event that fails is found, and is retried, halted or dead-lettered alone, with its own attempts. The function
-/// must be sound under that: what it did of a run that failed, it is asked to do again.
+/// `timeout`, which is that of the whole run, none is: they run again one at a time (a `Vec` of one), which is no
+/// attempt of any. So the event that fails is found, and is retried, halted or dead-lettered alone, with its own
+/// attempts. The function must be sound under that: what it did of a run that failed, it is asked to do again.
 ///
-/// An event whose worker died runs alone as well, and so do those behind it that may have run with it. `max_attempts` must
-/// be at least 2. A `Context` argument is that of the first event: `context.run()` has those of all, `context.fence()` is
-/// the same for all.
+/// An event whose worker died runs alone as well, and so do those behind it that may have run with it. `max_attempts`
+/// must be at least 2. A `Context` argument is that of the first event: `context.run()` has those of all,
+/// `context.fence()` is the same for all.
 ///
 /// # Ahead of commits
 ///
 /// By itself the function runs on an event only after the one before it is committed. With `commit_window = 32` it runs
-/// on while the commits of up to 32 events are on their way to the store, as long as the worker is sure of its lease; several
-/// of them then go in one call. Commits are still 1, 2, 3, …, each once, and two runs of a key still never overlap while
-/// leases hold. What it weakens:
-/// - After a crash, or a pause of the key, not one event but several may run again, in their order: those that were done and
-///   not committed, 7 and then 8, although 8 has run before.
-/// - A worker that has lost its lease without knowing it may be as many events ahead. It can commit none of them; a sink that
-///   refuses old fencing tokens refuses them too.
+/// on while the commits of up to 32 events are on their way to the store, as long as the worker is sure of its lease;
+/// several of them then go in one call. Commits are still 1, 2, 3, …, each once, and two runs of a key still never
+/// overlap while leases hold. What it weakens:
+/// - After a crash, or a pause of the key, not one event but several may run again, in their order: those that were
+///   done and not committed, 7 and then 8, although 8 has run before.
+/// - A worker that has lost its lease without knowing it may be as many events ahead. It can commit none of them; a
+///   sink that refuses old fencing tokens refuses them too.
 ///
-/// Only first attempts run ahead. An event that failed is strict until it is past, and so is one whose worker died, with
-/// those behind it that may have run. `max_attempts` must be at least 2. With `batch` too, a run begins while at most so many
-/// events wait for their commits.
+/// Only first attempts run ahead. An event that failed is strict until it is past, and so is one whose worker died,
+/// with those behind it that may have run. `max_attempts` must be at least 2. With `batch` too, a run begins while at
+/// most so many events wait for their commits.
 ///
 /// # Compile errors
 ///
@@ -209,8 +216,8 @@ use crate::model::Model;
 /// compiler's own messages, four need a hint:
 /// - `` no field `x` on type `OrderEvent` `` under an option: see above on fields. Where the compiler proposes a
 ///   name, write it in quotes. Of an enum or a `Value` there are none: write `"/x"`.
-/// - `future cannot be sent between threads safely`: the function keeps a value across an `.await` that must stay on its
-///   thread, such as an `Rc` or the guard of a mutex; the note names it.
+/// - `future cannot be sent between threads safely`: the function keeps a value across an `.await` that must stay on
+///   its thread, such as an `Rc` or the guard of a mutex; the note names it.
 /// - `private type in public interface`: the event's type is less visible than the handler.
 /// - `is interpreted as a unit struct, not a new binding`: a variable has the name of a handler.
 #[proc_macro_attribute]
@@ -221,8 +228,8 @@ pub fn ordered_handler(
     attribute(options.into(), item.into()).into()
 }
 
-/// Makes a struct an event that `Outbox::stage` takes: the same struct that the handler reads. Its JSON is the body, so it
-/// implements `Serialize`; its seq is minted when it is staged, so it has no field for it.
+/// Makes a struct an event that `Outbox::stage` takes: the same struct that the handler reads. Its JSON is the body, so
+/// it implements `Serialize`; its seq is minted when it is staged, so it has no field for it.
 ///
 /// # Options
 ///

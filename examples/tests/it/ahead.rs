@@ -12,8 +12,8 @@ const LOAD: Load = Load {
     seed: 1,
 };
 
-/// Kills a worker in the middle, and lets another go on; `ahead` is how many events of a key it may have handled and not
-/// committed.
+/// Kills a worker in the middle, and lets another go on; `ahead` is how many events of a key it may have handled and
+/// not committed.
 async fn a_worker_may_be_killed(name: &str, options: &[&str], ahead: u64) {
     let (rabbit, redis) = (
         RabbitServer::shared().await.unwrap(),

@@ -116,8 +116,8 @@ impl Log {
         println!("{repeated} events were in flight in killed workers");
     }
 
-    /// For every key 1..=events in order, nothing missing, and each key again from an earlier event once at the most: from
-    /// one of those that were in flight in the killed worker, which may have been this many.
+    /// For every key 1..=events in order, nothing missing, and each key again from an earlier event once at the most:
+    /// from one of those that were in flight in the killed worker, which may have been this many.
     pub(crate) fn assert_repeated_only_from(&self, killed: &str, ahead: u64, load: &Load) {
         let by_key = &self.read().by_key;
         assert_eq!(by_key.len(), load.keys);

@@ -90,8 +90,8 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
     killed::one_of_three_workers_may_be_killed(&setting, &killing).await;
 }
 
-/// Kills, joins and leaves, one after the other, and the broker killed and started again in between: in order, and once but for
-/// what was in flight in a killed worker.
+/// Kills, joins and leaves, one after the other, and the broker killed and started again in between: in order, and once
+/// but for what was in flight in a killed worker.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: `cargo test -p examples kafka -- --ignored`"]
 async fn workers_and_the_broker_come_and_go() {
@@ -143,8 +143,8 @@ async fn workers_and_the_broker_come_and_go() {
     }
 }
 
-/// A worker that is stopped for longer than its group waits for it loses its partitions, and not its keys, which its lease
-/// still covers: whoever has the partitions posts to it, and nothing is handled twice.
+/// A worker that is stopped for longer than its group waits for it loses its partitions, and not its keys, which its
+/// lease still covers: whoever has the partitions posts to it, and nothing is handled twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_stopped_for_a_while_handles_nothing_twice() {
     let setting = shared("kafka-stopped", true).await;

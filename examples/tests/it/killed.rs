@@ -21,12 +21,12 @@ pub(crate) struct Killing {
     pub(crate) within: Duration,
 }
 
-/// From the kill to the end at the earliest, when half is handled: a test that is held up for less than this sees what it
-/// is about.
+/// From the kill to the end at the earliest, when half is handled: a test that is held up for less than this sees what
+/// it is about.
 const LEFT: Duration = Duration::from_secs(5);
 
-/// Kills the worker that is in the middle of most keys, while three of them work and events come in. Its keys must go on
-/// with the others, and nothing be lost or out of order.
+/// Kills the worker that is in the middle of most keys, while three of them work and events come in. Its keys must go
+/// on with the others, and nothing be lost or out of order.
 pub(crate) async fn one_of_three_workers_may_be_killed(setting: &Setting, killing: &Killing) {
     let load = &killing.load;
     let mut workers = killing.start(setting);
@@ -37,7 +37,8 @@ pub(crate) async fn one_of_three_workers_may_be_killed(setting: &Setting, killin
     } else {
         setting.begin_to_produce(load)
     };
-    // An event that does not exist yet cannot be handled, so it is better killed when all of them do; but in the middle.
+    // An event that does not exist yet cannot be handled, so it is better killed when all of them do; but in the
+    // middle.
     eventually_within(PATIENCE, "in the middle", async || {
         let (handled, total) = (setting.log.total(), load.total());
         handled > total / 2 || handled > total / 4 && producer.has_finished()

@@ -12,8 +12,8 @@ const SHUFFLE: usize = 500;
 const DUPLICATES: u8 = 10;
 
 impl Load {
-    /// Two hundred orders with 25 events each; `ORDERED_EVENTS` asks for another number: a release is tried with 500 over Kafka, and
-    /// with 100 over RabbitMQ and SQS.
+    /// Two hundred orders with 25 events each; `ORDERED_EVENTS` asks for another number: a release is tried with 500
+    /// over Kafka, and with 100 over RabbitMQ and SQS.
     pub(crate) fn full(seed: u64) -> Self {
         let asked = std::env::var("ORDERED_EVENTS").ok();
         Self {

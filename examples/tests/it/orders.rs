@@ -188,8 +188,8 @@ impl Setting {
         self.folder.join(format!("{id}.err"))
     }
 
-    /// Kills the workers but the last: one each time so many events were handled, if not all were sooner. Waits for the end of the
-    /// load, and stops the last one.
+    /// Kills the workers but the last: one each time so many events were handled, if not all were sooner. Waits for the
+    /// end of the load, and stops the last one.
     pub(crate) async fn finished_by_the_last_of(
         &self,
         mut workers: Vec<Worker>,

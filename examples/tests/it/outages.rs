@@ -20,8 +20,8 @@ async fn redis_and_rabbitmq_may_be_away_for_a_while() {
     let (mut rabbit, mut redis) =
         tokio::try_join!(RabbitServer::start(), RedisServer::start()).unwrap();
     let setting = Setting::new("away", rabbit.url(), redis.url());
-    // All of it is there before the work begins, and the work takes eight seconds at the least: no server is unavailable when
-    // all is done.
+    // All of it is there before the work begins, and the work takes eight seconds at the least: no server is
+    // unavailable when all is done.
     setting.produce(&LOAD).await;
     let options = ["--work-ms", "80", "--concurrency", "16"];
     let mut workers = ["w1", "w2", "w3"].map(|id| setting.work(id, &options));

@@ -46,8 +46,8 @@ fn from(first: u64, last: u64) -> Vec<String> {
     arguments
 }
 
-/// A deployment under load, one worker after the other, from four partitions to eight. One of the workers is killed. The
-/// events of a key come over its old partition and its new one at the same time.
+/// A deployment under load, one worker after the other, from four partitions to eight. One of the workers is killed.
+/// The events of a key come over its old partition and its new one at the same time.
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_become_more_under_load_and_nothing_is_lost_or_overtaken() {
     let (rabbit, mut setting) = setting("grow", 4).await;

@@ -19,7 +19,8 @@ use tokio_postgres::NoTls;
 use crate::orders::PATIENCE;
 
 const KEYS: usize = 2_000;
-/// The database is unavailable for so many of these, the subject of the test and no way to wait for something: three seconds.
+/// The database is unavailable for so many of these, the subject of the test and no way to wait for something: three
+/// seconds.
 const TICKS: usize = 20;
 const TICK: Duration = Duration::from_millis(150);
 
@@ -39,8 +40,8 @@ async fn note(order: Order, State(pool): State<Pool>) -> Result<(), HandlerError
     Ok(())
 }
 
-/// People saw: all defaults, the handler's database unavailable for 15 seconds, 200 events a second, and 2,000 of 2,000 keys halted
-/// permanently, each given up after less than a second.
+/// People saw: all defaults, the handler's database unavailable for 15 seconds, 200 events a second, and 2,000 of 2,000
+/// keys halted permanently, each given up after less than a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_outage_of_the_handlers_database_halts_no_key() {
     let (rabbit, redis, mut postgres) = tokio::try_join!(

@@ -68,8 +68,8 @@ impl Pace {
 }
 
 impl Admin {
-    /// What stands before an event; `None` when nothing is known of the key. The pace is that since the key began to commit
-    /// without a longer pause, as far as it is noted: to the nearest part of `dedup_ttl`.
+    /// What stands before an event; `None` when nothing is known of the key. The pace is that since the key began to
+    /// commit without a longer pause, as far as it is noted: to the nearest part of `dedup_ttl`.
     ///
     /// # Errors
     /// When the store is unavailable, or the state of the key cannot be read.

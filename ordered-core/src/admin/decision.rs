@@ -87,8 +87,8 @@ fn other_event(
     places.contradiction((key, seq, id), &before, &after)
 }
 
-/// Takes in what has happened to the key, and decides the verbs one after the other, all for one save. It is refused only
-/// where each of them is; `letter` is that of an event which is edited.
+/// Takes in what has happened to the key, and decides the verbs one after the other, all for one save. It is refused
+/// only where each of them is; `letter` is that of an event which is edited.
 pub(super) fn decide(
     group: &Group,
     key: &Key,

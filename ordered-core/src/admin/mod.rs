@@ -1,7 +1,7 @@
 //! What operators see of a group and do to it, over any store that can be [inspected](Inspect).
 //!
-//! An operator decides about a key as a worker does: it owns the key for a moment, decides with the protocol, saves what
-//! it decided, and gives the key up.
+//! An operator decides about a key as a worker does: it owns the key for a moment, decides with the protocol, saves
+//! what it decided, and gives the key up.
 
 mod acting;
 mod before;

@@ -11,8 +11,8 @@ use crate::protocol::{KeyState, Transition};
 use crate::store::{Answer, Previous, Saved};
 use crate::store::{AuditEntry, Group, Operator, StoreError};
 
-/// How often an operator tries to give a key up that mail keeps coming for. After that its lease ends, and a sweep finds
-/// the key.
+/// How often an operator tries to give a key up that mail keeps coming for. After that its lease ends, and a sweep
+/// finds the key.
 pub(super) const RELEASES: usize = 16;
 
 /// How a verb is carried out.
@@ -23,8 +23,8 @@ pub struct OperateOptions {
     /// Takes the key away from a worker that is alive. Its handler is not stopped, and what it did cannot be committed:
     /// the event runs again.
     pub force: bool,
-    /// How long to wait for a worker that is alive to give the key up, which it does after the event at work. Default 30
-    /// seconds.
+    /// How long to wait for a worker that is alive to give the key up, which it does after the event at work. Default
+    /// 30 seconds.
     pub wait: Duration,
 }
 

@@ -16,10 +16,10 @@ pub struct Position {
 }
 
 impl Admin {
-    /// Sets how far these keys are, as another system has them: each goes on behind its `last_seq`. Positions only go upwards:
-    /// a key that is there is refused with [`Refusal::Already`](crate::protocol::Refusal::Already), and one that is further
-    /// with [`Refusal::NotAhead`](crate::protocol::Refusal::NotAhead), so that repeating it is harmless. What was held of a
-    /// key up to its position becomes dead letters. Each key may be named once.
+    /// Sets how far these keys are, as another system has them: each goes on behind its `last_seq`. Positions only go
+    /// upwards: a key that is there is refused with [`Refusal::Already`](crate::protocol::Refusal::Already), and one
+    /// that is further with [`Refusal::NotAhead`](crate::protocol::Refusal::NotAhead), so that repeating it is
+    /// harmless. What was held of a key up to its position becomes dead letters. Each key may be named once.
     ///
     /// The work begins with [`Bulk::advance`], and the audit log has one entry for each batch.
     ///
@@ -44,8 +44,8 @@ impl Admin {
         Ok(bulk.summarised("import"))
     }
 
-    /// How far some of the keys are. Begin without a cursor, and go on with the one that is returned until that is `None`. A key
-    /// may be on two pages if it changes meanwhile. Keys of which nothing is done are left out.
+    /// How far some of the keys are. Begin without a cursor, and go on with the one that is returned until that is
+    /// `None`. A key may be on two pages if it changes meanwhile. Keys of which nothing is done are left out.
     ///
     /// # Errors
     /// When the store is unavailable, or the state of a key cannot be read.

@@ -46,8 +46,8 @@ impl Admin {
         event.map_err(|error| damaged(key, slot, &error))
     }
 
-    /// The events that are kept of a key, whole and in order: the first page of those behind the place `after`. A page has
-    /// at most [`StoredEvent::MOST`] events, and ends after [`StoredEvent::BYTES`]; an empty one is the end.
+    /// The events that are kept of a key, whole and in order: the first page of those behind the place `after`. A page
+    /// has at most [`StoredEvent::MOST`] events, and ends after [`StoredEvent::BYTES`]; an empty one is the end.
     ///
     /// # Errors
     /// When the store is unavailable, or what it has stored cannot be read.

@@ -13,7 +13,8 @@ pub enum StoredKind {
     Dead,
 }
 
-/// The place of a stored event: its epoch, and its seq. What is held is of the present epoch, and its place has 0 there.
+/// The place of a stored event: its epoch, and its seq. What is held is of the present epoch, and its place has 0
+/// there.
 pub type Place = (u64, u64);
 
 /// An event that a store keeps, whole.

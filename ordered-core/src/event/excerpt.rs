@@ -15,8 +15,8 @@ use crate::words::cut_before;
 pub(crate) const EXCERPT: &str = "ordered.excerpt";
 /// The header with the id of the event that this is an excerpt of.
 const EXCERPT_ID: &str = "ordered.excerpt_id";
-/// What the id of an excerpt ends with. It is another one than that of the event, which must not pass for a repetition of the
-/// excerpt.
+/// What the id of an excerpt ends with. It is another one than that of the event, which must not pass for a repetition
+/// of the excerpt.
 const SUFFIX: &str = " (excerpt)";
 
 /// The longest text that is left in an excerpt: a key and an event id are shorter.
@@ -29,8 +29,8 @@ const MOST_ELEMENTS: usize = 64;
 const HEAD_BYTES: usize = 16 * 1024;
 
 impl Envelope {
-    /// An excerpt of the event: of JSON the same JSON with long texts replaced by their length and digest, and without most
-    /// of what is in arrays; of anything else the beginning. At most some hundred KiB.
+    /// An excerpt of the event: of JSON the same JSON with long texts replaced by their length and digest, and without
+    /// most of what is in arrays; of anything else the beginning. At most some hundred KiB.
     pub(crate) fn excerpt(&self) -> Self {
         let mut left = Left {
             members: MOST_MEMBERS,
@@ -65,7 +65,8 @@ impl Envelope {
         EventId::new(format!("{}{SUFFIX}", &id.as_str()[..end])).unwrap_or_else(|_| id.clone())
     }
 
-    /// The event is no excerpt, or no longer: it has another body. Returns the id of the event that it was an excerpt of.
+    /// The event is no excerpt, or no longer: it has another body. Returns the id of the event that it was an excerpt
+    /// of.
     pub(crate) fn forget_excerpt(&mut self) -> Option<EventId> {
         let is_excerpt = self.headers.remove(EXCERPT).is_some();
         let id = self.headers.remove(EXCERPT_ID);

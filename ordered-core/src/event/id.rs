@@ -30,8 +30,8 @@ pub enum InvalidId {
 crate::debug_as_text!(InvalidId);
 
 impl EventId {
-    /// The longest id, in bytes of UTF-8; long enough for the id of [content](EventId::of_content) under the longest key:
-    /// 16 digits of seq, 32 of the digest, and what separates them.
+    /// The longest id, in bytes of UTF-8; long enough for the id of [content](EventId::of_content) under the longest
+    /// key: 16 digits of seq, 32 of the digest, and what separates them.
     pub const MAX_BYTES: usize = Key::MAX_BYTES + 50;
 
     /// Checks the text and takes it as an id.
@@ -49,21 +49,22 @@ impl EventId {
 
     /// The id of an event that carries none: `key#seq#digest`, with a digest of the bytes of its body.
     ///
-    /// A redelivery has the same bytes, and so the same id. Where a producer starts its numbering again, or two producers
-    /// number one key, the bodies differ, and so do the ids: the second event is a conflict, which people see, and not a
-    /// duplicate, which vanishes. So it is for one that is published again with other bytes, a newer timestamp for instance.
+    /// A redelivery has the same bytes, and so the same id. Where a producer starts its numbering again, or two
+    /// producers number one key, the bodies differ, and so do the ids: the second event is a conflict, which people
+    /// see, and not a duplicate, which vanishes. So it is for one that is published again with other bytes, a newer
+    /// timestamp for instance.
     ///
     /// The digest is SipHash-2-4 with 128 bits and a key of zeros. It never changes, because ids are remembered across
-    /// versions. It tells apart what differs by mistake; it does not keep somebody from making two bodies with one digest
-    /// on purpose.
+    /// versions. It tells apart what differs by mistake; it does not keep somebody from making two bodies with one
+    /// digest on purpose.
     #[must_use]
     pub fn of_content(key: &Key, seq: Seq, body: &[u8]) -> Self {
         Self(format!("{key}#{seq}#{:032x}", digest(body)).into())
     }
 
     /// The id of an event that carries neither an id nor a seq: `key#digest`, with the digest of
-    /// [`of_content`](EventId::of_content). Two events of a key with the same bytes are then one event, and run once: it is
-    /// for bodies that differ whenever the events do, because they carry a time or a number of their own.
+    /// [`of_content`](EventId::of_content). Two events of a key with the same bytes are then one event, and run once:
+    /// it is for bodies that differ whenever the events do, because they carry a time or a number of their own.
     #[must_use]
     pub fn of_body(key: &Key, body: &[u8]) -> Self {
         Self(format!("{key}#{:032x}", digest(body)).into())

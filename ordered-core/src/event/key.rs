@@ -44,8 +44,8 @@ impl Key {
 
     /// One key of several parts, such as a tenant and an order: `acme/order-7`.
     ///
-    /// `~` in a part is written `~0` and `/` is written `~1`, as in a JSON Pointer (RFC 6901), so that different parts never
-    /// make the same key.
+    /// `~` in a part is written `~0` and `/` is written `~1`, as in a JSON Pointer (RFC 6901), so that different parts
+    /// never make the same key.
     ///
     /// # Errors
     /// When a part is empty, or the whole is longer than [`Key::MAX_BYTES`].

@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// The place of an event among the events of its key: 1, 2, 3, … without gaps; in a group that says so from 0 on, or from any
-/// other number.
+/// The place of an event among the events of its key: 1, 2, 3, … without gaps; in a group that says so from 0 on, or
+/// from any other number.
 ///
 /// At most 2^53-1, the largest integer that JSON readers in every language, and Lua inside Redis, hold exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,8 +18,8 @@ impl Seq {
     /// The largest seq, 2^53-1.
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// Stands for the seq of an event that has none: where the order of its group is `arrival`, the owner of its key numbers it,
-    /// and a handler is not told the number, which may be another one at the next attempt.
+    /// Stands for the seq of an event that has none: where the order of its group is `arrival`, the owner of its key
+    /// numbers it, and a handler is not told the number, which may be another one at the next attempt.
     pub const UNNUMBERED: Self = Self(u64::MAX);
 
     /// Whether it is the seq of an event.

@@ -6,8 +6,8 @@ use crate::readable::{events, grouped, moment, printable, span, spans};
 /// How many ranges are named.
 const NAMED: usize = 5;
 
-/// What stands before an event, in one paragraph: how many events, which of them have not come, and how long the others take at
-/// the pace of the key.
+/// What stands before an event, in one paragraph: how many events, which of them have not come, and how long the others
+/// take at the pace of the key.
 #[must_use]
 pub fn explain_before(key: &str, before: &Before) -> String {
     let (seq, last) = (before.seq, before.last_seq);

@@ -74,7 +74,8 @@ impl<'a> Facts<'a> {
         missing
     }
 
-    /// Whether the first event that waits does so for what other producers may still send, and for no event that is missing.
+    /// Whether the first event that waits does so for what other producers may still send, and for no event that is
+    /// missing.
     pub(super) fn waits_for_producers(&self) -> bool {
         self.view.causes.is_empty() && !self.view.holders.is_empty()
     }

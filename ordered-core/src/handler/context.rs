@@ -7,8 +7,8 @@ use super::{HandlerError, RunResource, States};
 use crate::event::{Envelope, EventId, Key, Seq};
 use crate::protocol::{Fence, Millis, Stamp, WorkerId};
 
-/// What the framework knows of the event that a handler runs for; of a run of several events, what it knows of the first,
-/// with [`run`](Context::run) for all of them. Cheap to clone.
+/// What the framework knows of the event that a handler runs for; of a run of several events, what it knows of the
+/// first, with [`run`](Context::run) for all of them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
     inner: Arc<Inner>,
@@ -132,8 +132,8 @@ impl Context {
         }
     }
 
-    /// The contexts of all events of the run, in order, beginning with this one. A handler that takes one event at a time
-    /// gets no other.
+    /// The contexts of all events of the run, in order, beginning with this one. A handler that takes one event at a
+    /// time gets no other.
     pub fn run(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(self.others.iter().flat_map(|others| others.iter()))
     }
@@ -169,15 +169,16 @@ impl Context {
         self.inner.parts.epoch
     }
 
-    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`
-    /// or `causal`.
+    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is
+    /// `arrival` or `causal`.
     #[must_use]
     pub fn seq(&self) -> Seq {
         self.inner.parts.seq
     }
 
-    /// Who sent the event, as which of its events of the key, and what it knew then; `None` where the order of the group does not
-    /// come from that. A handler that publishes events of the same key merges it into its own clock before it sends:
+    /// Who sent the event, as which of its events of the key, and what it knew then; `None` where the order of the
+    /// group does not come from that. A handler that publishes events of the same key merges it into its own clock
+    /// before it sends:
     ///
     /// ```
     /// use ordered_core::handler::{Context, HandlerError};
@@ -208,8 +209,9 @@ impl Context {
         self.inner.parts.attempt
     }
 
-    /// The fencing token, the same for all events of a run: it grows with every grant of the key to a worker. A sink that remembers the highest one per
-    /// key, and refuses lower ones, is safe from a worker that was paused beyond its lease.
+    /// The fencing token, the same for all events of a run: it grows with every grant of the key to a worker. A sink
+    /// that remembers the highest one per key, and refuses lower ones, is safe from a worker that was paused beyond its
+    /// lease.
     #[must_use]
     pub fn fence(&self) -> Fence {
         self.inner.parts.fence
@@ -246,23 +248,23 @@ impl Context {
     }
 
     /// Gives the run something that ends with it. Arguments of handlers do this when they are
-    /// [made](super::FromContext::from_context). `false` where the run has one of this type already, or has ended: it is
-    /// dropped then.
+    /// [made](super::FromContext::from_context). `false` where the run has one of this type already, or has ended: it
+    /// is dropped then.
     pub fn attach(&self, resource: impl RunResource) -> bool {
         self.inner.resources.attach(resource)
     }
 
     /// Ends the run after the handler with what was [attached](Context::attach) to it: after a success each resource
-    /// commits, in the order in which they were attached, unless the worker's lease has ended; after a failure, also of a
-    /// commit, the others are rolled back. Returns what counts. The worker does this; a test that calls
+    /// commits, in the order in which they were attached, unless the worker's lease has ended; after a failure, also of
+    /// a commit, the others are rolled back. Returns what counts. The worker does this; a test that calls
     /// [`Handler::call`](super::Handler::call) itself may.
     ///
     /// # Errors
     /// The handler's own, or that of the first commit that failed, or that the lease has ended.
     ///
     /// # Cancel safety
-    /// Resources that are not reached are dropped, and so rolled back. Of one that commits at that moment the outcome is
-    /// unknown.
+    /// Resources that are not reached are dropped, and so rolled back. Of one that commits at that moment the outcome
+    /// is unknown.
     pub async fn finish(&self, outcome: Result<(), HandlerError>) -> Result<(), HandlerError> {
         let resources = self.run().flat_map(|context| context.inner.resources.end());
         super::resource::finish(resources.collect(), self.inner.lease.as_ref(), outcome).await

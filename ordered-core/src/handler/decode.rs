@@ -1,8 +1,8 @@
 use super::Malformed;
 use crate::event::Envelope;
 
-/// Reads events of the type `E` from bodies that are not JSON: MessagePack, protobuf, or a format of your own. A handler names
-/// it with `#[ordered_handler(…, decode = "MessagePack")]`.
+/// Reads events of the type `E` from bodies that are not JSON: MessagePack, protobuf, or a format of your own. A
+/// handler names it with `#[ordered_handler(…, decode = "MessagePack")]`.
 ///
 /// ```
 /// use ordered_core::event::Envelope;
@@ -41,11 +41,11 @@ use crate::event::Envelope;
     note = "implement `ordered_events::Decode<{E}>` for `{Self}`, or leave `decode` out where the body is JSON"
 )]
 pub trait Decode<E> {
-    /// Reads the event from the body, which is decompressed already. Called once for every delivery, on the worker's own task: it
-    /// must not block.
+    /// Reads the event from the body, which is decompressed already. Called once for every delivery, on the worker's
+    /// own task: it must not block.
     ///
     /// # Errors
-    /// When the bytes are no such event, in words for a person. The delivery is dead-lettered with them, or its key waits at it
-    /// where key and seq are in headers.
+    /// When the bytes are no such event, in words for a person. The delivery is dead-lettered with them, or its key
+    /// waits at it where key and seq are in headers.
     fn decode(envelope: &Envelope) -> Result<E, Malformed>;
 }

@@ -55,8 +55,8 @@ pub trait DynHandler: Send + Sync + 'static {
     /// As [`Handler::decode`].
     ///
     /// # Errors
-    /// As [`Handler::decode`], in at most about a thousand characters; also where it panics: an event that no worker can
-    /// read must not end them one after the other.
+    /// As [`Handler::decode`], in at most about a thousand characters; also where it panics: an event that no worker
+    /// can read must not end them one after the other.
     fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed>;
 
     /// As [`Handler::place`]; none where that panics.

@@ -39,7 +39,8 @@ impl HandlerError {
         }
     }
 
-    /// Has the event tried again after this time, in place of the handler's backoff: what a server said in `Retry-After`, say.
+    /// Has the event tried again after this time, in place of the handler's backoff: what a server said in
+    /// `Retry-After`, say.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         Self {

@@ -13,8 +13,8 @@ use crate::protocol::InvalidStamp;
 pub struct Decoded<E> {
     /// Its key.
     pub key: Key,
-    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is `arrival`
-    /// or `causal`.
+    /// Its place among the events of the key, or its version; [`Seq::UNNUMBERED`] where the order of the group is
+    /// `arrival` or `causal`.
     pub seq: Seq,
     /// Its id.
     pub id: EventId,

@@ -12,12 +12,12 @@ use crate::protocol::Stamp;
 
 /// A function around each run of the handler: it is given the run's [`Context`], and [`Next`], which is the run.
 ///
-/// It runs inside of the handler's timeout, once for each attempt, and its outcome is that of the run. It cannot run the
-/// handler twice, nor later, nor for another event: order, settlement and retries stay with the worker.
+/// It runs inside of the handler's timeout, once for each attempt, and its outcome is that of the run. It cannot run
+/// the handler twice, nor later, nor for another event: order, settlement and retries stay with the worker.
 pub type Middleware = Arc<dyn Fn(Context, Next) -> Handling + Send + Sync>;
 
-/// The run of the handler, with the middleware that is further inside. Dropped without [`run`](Next::run), the handler does
-/// not run, and what the middleware returns is what happens to the event: `Ok` commits it.
+/// The run of the handler, with the middleware that is further inside. Dropped without [`run`](Next::run), the handler
+/// does not run, and what the middleware returns is what happens to the event: `Ok` commits it.
 #[must_use = "the handler runs with `next.run().await`"]
 pub struct Next {
     handler: Arc<dyn DynHandler>,

@@ -56,8 +56,8 @@ pub use self::{
 use crate::event::Envelope;
 use crate::protocol::Stamp;
 
-/// After which time an event that cannot be read is tried again, by whichever worker is there: during a deployment by a newer
-/// version.
+/// After which time an event that cannot be read is tried again, by whichever worker is there: during a deployment by a
+/// newer version.
 pub(crate) const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// Handles the events of a group. Commonly made by `#[ordered_handler]` from an async function.
@@ -80,16 +80,16 @@ pub trait Handler: Send + Sync + 'static {
     /// [`place`](Handler::place) says where it belongs.
     fn decode(&self, envelope: &Envelope) -> Result<Decoded<Self::Event>, Malformed>;
 
-    /// Says where an event belongs that cannot be decoded, such as one of a type that this version does not know. Its key then
-    /// waits at it, and it is tried again, so that a newer version can go on with it. Without a place it is dead-lettered, and
-    /// its key waits for it in vain.
+    /// Says where an event belongs that cannot be decoded, such as one of a type that this version does not know. Its
+    /// key then waits at it, and it is tried again, so that a newer version can go on with it. Without a place it is
+    /// dead-lettered, and its key waits for it in vain.
     fn place(&self, _envelope: &Envelope) -> Option<Decoded<()>> {
         None
     }
 
-    /// Says who sent an event and what its producer knew then, for a group whose order comes from that (`causal`); `None` for any
-    /// other. `event` is nothing where the event cannot be read as its type. Asked after [`decode`](Handler::decode), with the same
-    /// envelope, once for every delivery.
+    /// Says who sent an event and what its producer knew then, for a group whose order comes from that (`causal`);
+    /// `None` for any other. `event` is nothing where the event cannot be read as its type. Asked after
+    /// [`decode`](Handler::decode), with the same envelope, once for every delivery.
     ///
     /// # Errors
     /// When it says nothing of the kind. The delivery is then dead-lettered with the message.
@@ -101,9 +101,9 @@ pub trait Handler: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Says where key, seq and id of an event stand, where that can be said without reading one. It is recorded with the group,
-    /// so that an operator's edit to another key, seq or id is refused at once; otherwise the event is refused when it is its
-    /// turn.
+    /// Says where key, seq and id of an event stand, where that can be said without reading one. It is recorded with
+    /// the group, so that an operator's edit to another key, seq or id is refused at once; otherwise the event is
+    /// refused when it is its turn.
     fn places(&self) -> Option<EventPlaces> {
         None
     }
@@ -116,14 +116,14 @@ pub trait Handler: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Which types of events it handles, where it does not handle all that come. A worker that is given such a handler makes a
-    /// [`Router`] of it.
+    /// Which types of events it handles, where it does not handle all that come. A worker that is given such a handler
+    /// makes a [`Router`] of it.
     fn handled_types(&self) -> Option<HandledTypes> {
         None
     }
 
-    /// Says whether it was put together right, where it is made of parts such as those of a [`Router`]; called once, before
-    /// the worker starts, with the options as the worker has them.
+    /// Says whether it was put together right, where it is made of parts such as those of a [`Router`]; called once,
+    /// before the worker starts, with the options as the worker has them.
     ///
     /// # Errors
     /// What is wrong, and what to do.

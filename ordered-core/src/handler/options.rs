@@ -13,8 +13,8 @@ pub struct HandlerOptions {
     pub timeout: Duration,
     /// How long to wait between attempts.
     pub backoff: Backoff,
-    /// The longest wait that a worker sits out itself; for a longer one, or when half of its handler slots' worth of keys
-    /// wait already, the event goes back to the store meanwhile. Default 250 ms.
+    /// The longest wait that a worker sits out itself; for a longer one, or when half of its handler slots' worth of
+    /// keys wait already, the event goes back to the store meanwhile. Default 250 ms.
     pub lane_backoff: Duration,
     /// What happens to an event that failed permanently. Default: its key is halted.
     ///
@@ -23,9 +23,10 @@ pub struct HandlerOptions {
     pub on_exhausted: OnExhausted,
     /// What happens to an event that comes after its seq was skipped. Default: it is dead-lettered.
     pub on_late: OnPassed,
-    /// What happens to an event at or below the last committed seq of its key, under an id that is not remembered (any more).
-    /// It may be a repetition that comes later than `dedup_ttl`, or an event that a producer numbered anew. Default: it is
-    /// dead-lettered. One that was [made to come again](crate::transport::REWOUND) on purpose is acknowledged, whatever is said here.
+    /// What happens to an event at or below the last committed seq of its key, under an id that is not remembered (any
+    /// more). It may be a repetition that comes later than `dedup_ttl`, or an event that a producer numbered anew.
+    /// Default: it is dead-lettered. One that was [made to come again](crate::transport::REWOUND) on purpose is
+    /// acknowledged, whatever is said here.
     pub on_stale: OnPassed,
     /// What happens to an event whose id was committed under another seq of its key. Default: it is skipped.
     pub on_repeat: OnRepeat,
@@ -35,19 +36,19 @@ pub struct HandlerOptions {
     /// [`MOST_AHEAD`]. Default 1. Set with [`set_batch`](HandlerOptions::set_batch), lanes are made deep enough.
     ///
     /// A run is what lies in memory of a key when its turn comes, without a gap; nothing waits for it to be longer. Its
-    /// events are committed one by one, in one call of the store. If it fails, it is no attempt of any event: its events
-    /// run again one at a time, until the one that fails is found and has its own attempts, backoff and end. An event
-    /// whose worker died runs alone too, and so do those that may have run with it.
+    /// events are committed one by one, in one call of the store. If it fails, it is no attempt of any event: its
+    /// events run again one at a time, until the one that fails is found and has its own attempts, backoff and end. An
+    /// event whose worker died runs alone too, and so do those that may have run with it.
     pub batch: u32,
-    /// How many events of a key may be done, and their commits on the way to the store, while the handler of the next one
-    /// runs already. From 0, which is strict, to [`MOST_AHEAD`]. Default 0. Set with
+    /// How many events of a key may be done, and their commits on the way to the store, while the handler of the next
+    /// one runs already. From 0, which is strict, to [`MOST_AHEAD`]. Default 0. Set with
     /// [`set_commit_window`](HandlerOptions::set_commit_window), lanes are made deep enough.
     ///
-    /// The commits are still 1, 2, 3, …, each once, and two handlers of a key still never run at once. But an event may run
-    /// before the one before it is committed: after a crash, a lost lease, or a pause of the key, both run again, in order.
-    /// The handler of a worker that has lost its lease without knowing may be further ahead than one event; a sink that
-    /// looks at the fencing token refuses all of it. Only first attempts run ahead: an event that failed, or whose worker
-    /// died, runs strictly, and so do those that may have run with it.
+    /// The commits are still 1, 2, 3, …, each once, and two handlers of a key still never run at once. But an event may
+    /// run before the one before it is committed: after a crash, a lost lease, or a pause of the key, both run again,
+    /// in order. The handler of a worker that has lost its lease without knowing may be further ahead than one event; a
+    /// sink that looks at the fencing token refuses all of it. Only first attempts run ahead: an event that failed, or
+    /// whose worker died, runs strictly, and so do those that may have run with it.
     pub commit_window: u32,
     /// The rules of the group: attempts, deduplication, quotas.
     pub policy: Policy,
@@ -99,9 +100,9 @@ pub enum OnStateLoss {
     /// They grant nothing more, log which keys they had and how far these were, and end with an error.
     #[default]
     Stop,
-    /// They log the same, and go on with a new state, into which each writes what it still knows of its keys. What was held is
-    /// gone, and so are the ids of processed events: an event that comes again is stale, not a duplicate. A key that no
-    /// living worker remembers begins anew.
+    /// They log the same, and go on with a new state, into which each writes what it still knows of its keys. What was
+    /// held is gone, and so are the ids of processed events: an event that comes again is stale, not a duplicate. A key
+    /// that no living worker remembers begins anew.
     Adopt,
 }
 
@@ -141,8 +142,8 @@ impl HandlerOptions {
         self.deepen(events);
     }
 
-    /// Sets [`commit_window`](HandlerOptions::commit_window), and makes lanes at least twice as deep: what waits for its
-    /// commit takes up room in its lane.
+    /// Sets [`commit_window`](HandlerOptions::commit_window), and makes lanes at least twice as deep: what waits for
+    /// its commit takes up room in its lane.
     pub fn set_commit_window(&mut self, events: u32) {
         self.commit_window = events;
         self.deepen(events);

@@ -1,4 +1,5 @@
-//! Where an event says which one it is, as the group records it: so that an edit can be compared with it before it is run.
+//! Where an event says which one it is, as the group records it: so that an edit can be compared with it before it is
+//! run.
 
 #[cfg(feature = "admin")]
 mod contradiction;

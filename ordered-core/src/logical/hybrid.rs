@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::Millis;
 
-/// A hybrid logical clock: its times are ordered like those of a [`LamportClock`](super::LamportClock), and stay as near to the
-/// wall clock as the wall clocks of all that take part are to each other.
+/// A hybrid logical clock: its times are ordered like those of a [`LamportClock`](super::LamportClock), and stay as
+/// near to the wall clock as the wall clocks of all that take part are to each other.
 ///
-/// After S. Kulkarni, M. Demirbas, D. Madappa, B. Avva, M. Leone, "Logical Physical Clocks" (OPODIS 2014). The wall clock's time
-/// comes in as a value.
+/// After S. Kulkarni, M. Demirbas, D. Madappa, B. Avva, M. Leone, "Logical Physical Clocks" (OPODIS 2014). The wall
+/// clock's time comes in as a value.
 ///
 /// ```
 /// use ordered_core::logical::HybridClock;
@@ -27,8 +27,8 @@ use crate::protocol::Millis;
 #[serde(transparent)]
 pub struct HybridClock(HybridTime);
 
-/// A time of a [`HybridClock`]. As text it is `2026-11-25T12:00:00.500Z+2`: a moment, and what counts events of the same
-/// millisecond.
+/// A time of a [`HybridClock`]. As text it is `2026-11-25T12:00:00.500Z+2`: a moment, and what counts events of the
+/// same millisecond.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -65,7 +65,8 @@ pub struct InvalidTime(pub String);
 crate::debug_as_text!(InvalidTime);
 
 impl HybridClock {
-    /// How far a received time may lie ahead of the wall clock, in milliseconds: one that is wrong would take all others along.
+    /// How far a received time may lie ahead of the wall clock, in milliseconds: one that is wrong would take all
+    /// others along.
     pub const MOST_AHEAD: Millis = 60_000;
 
     /// One that has seen this time, as it was kept over a restart.

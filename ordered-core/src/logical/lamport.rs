@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 /// The logical clock of L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978).
 ///
-/// A cause has a smaller time than its effect. Two events that know nothing of each other may have the same time: (time,
-/// producer) is a total order.
+/// A cause has a smaller time than its effect. Two events that know nothing of each other may have the same time:
+/// (time, producer) is a total order.
 ///
 /// ```
 /// use ordered_core::logical::LamportClock;

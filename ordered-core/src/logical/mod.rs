@@ -1,7 +1,7 @@
 //! Clocks that count events in place of seconds, for producers that send events of one thing from several places.
 //!
-//! They are plain values. Each has two steps: `send` before an event is sent, whose result goes with it, and `receive` when
-//! one is received, with what came with it.
+//! They are plain values. Each has two steps: `send` before an event is sent, whose result goes with it, and `receive`
+//! when one is received, with what came with it.
 //!
 //! | clock | what its times say | what they cost |
 //! |---|---|---|

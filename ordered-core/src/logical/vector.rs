@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 /// A vector clock: for each producer, how many of its events are known.
 ///
-/// After C. Fidge, "Timestamps in Message-Passing Systems That Preserve the Partial Ordering" (1988), and F. Mattern, "Virtual
-/// Time and Global States of Distributed Systems" (1989). Unlike a [`LamportClock`](super::LamportClock) it tells a cause from
-/// what only came earlier.
+/// After C. Fidge, "Timestamps in Message-Passing Systems That Preserve the Partial Ordering" (1988), and F. Mattern,
+/// "Virtual Time and Global States of Distributed Systems" (1989). Unlike a [`LamportClock`](super::LamportClock) it
+/// tells a cause from what only came earlier.
 ///
 /// As JSON it is an object: `{"shop": 3, "bank": 1}`. A producer that is not in it has counted nothing.
 ///
@@ -82,8 +82,8 @@ impl VectorClock {
         Ok(self.clone())
     }
 
-    /// The producer receives an event with this clock, and knows from now on what its sender knew. The receipt counts as an
-    /// event of its own.
+    /// The producer receives an event with this clock, and knows from now on what its sender knew. The receipt counts
+    /// as an event of its own.
     ///
     /// # Errors
     /// When there would be more than [`MOST_PRODUCERS`](Self::MOST_PRODUCERS). Nothing is changed then.

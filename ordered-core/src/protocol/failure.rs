@@ -169,8 +169,8 @@ impl Transition<'_> {
         }
     }
 
-    /// The owner died with the key. What it ran alone on trial is to blame; otherwise anything that it ran may be. A replay that
-    /// was to blame too often is a dead letter again, as it was.
+    /// The owner died with the key. What it ran alone on trial is to blame; otherwise anything that it ran may be. A
+    /// replay that was to blame too often is a dead letter again, as it was.
     pub fn owner_died(&mut self, worker: &str) {
         let error = format!("worker {worker} died while it owned the key");
         if !self.state.on_trial {
@@ -208,7 +208,8 @@ impl Transition<'_> {
         self.state.on_trial = false;
     }
 
-    /// Ends a pause and a backoff that are over. Where the store's clock stepped back, it is cut to its own length from now.
+    /// Ends a pause and a backoff that are over. Where the store's clock stepped back, it is cut to its own length from
+    /// now.
     pub fn wake(&mut self) {
         self.end_pause_if_over();
         if let Phase::BackingOff { until, wait } = &mut self.state.phase {

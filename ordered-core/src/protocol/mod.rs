@@ -1,7 +1,7 @@
 //! The protocol: one pure state machine for a key, and the engine that runs one for every key of a worker.
 //!
-//! No clock, no I/O, no async, no logging and no user code. Time, answers and the ends of runs come in as values; what is
-//! to be done goes out as values.
+//! No clock, no I/O, no async, no logging and no user code. Time, answers and the ends of runs come in as values; what
+//! is to be done goes out as values.
 
 mod codec;
 // For the worker, and the model that explores it: it may change with every version.

@@ -86,8 +86,8 @@ impl Transition<'_> {
         Ok(removed)
     }
 
-    /// Passes over what the events of the key wait for that have no number: events that have not come, otherwise producers that
-    /// may still send something.
+    /// Passes over what the events of the key wait for that have no number: events that have not come, otherwise
+    /// producers that may still send something.
     fn skip_missing(&mut self) -> Outcome {
         let producers = &mut self.state.producers;
         if !producers.skip_missing() && !producers.give_up_holders() {
@@ -170,7 +170,8 @@ impl Transition<'_> {
         Ok(removed)
     }
 
-    /// What lies up to `last` was done elsewhere: it is neither skipped nor remembered, so that what of it comes is stale.
+    /// What lies up to `last` was done elsewhere: it is neither skipped nor remembered, so that what of it comes is
+    /// stale.
     fn import(&mut self, epoch: Option<u64>, last: u64) -> Outcome {
         self.check_numbers()?;
         let (epoch, last) = (epoch.unwrap_or(self.state.epoch), last.min(Seq::MAX.get()));

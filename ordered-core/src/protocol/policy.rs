@@ -11,26 +11,28 @@ use super::{Millis, Order};
 #[serde(default)]
 #[non_exhaustive]
 pub struct Policy {
-    /// In which order the events of a key run. It cannot be changed for a group that exists. Default: as their seqs say.
+    /// In which order the events of a key run. It cannot be changed for a group that exists. Default: as their seqs
+    /// say.
     pub order: Order,
-    /// How many producers one key has at the most, where the order comes from them. An event of one more halts its key: a
-    /// producer that was forgotten would make wrong orders. Default 64.
+    /// How many producers one key has at the most, where the order comes from them. An event of one more halts its key:
+    /// a producer that was forgotten would make wrong orders. Default 64.
     pub max_producers: u32,
-    /// How long an event waits for a producer of its key of which nothing is heard meanwhile, with Lamport times. After that the
-    /// producer is given up until it is heard of again. Default 1 minute.
+    /// How long an event waits for a producer of its key of which nothing is heard meanwhile, with Lamport times. After
+    /// that the producer is given up until it is heard of again. Default 1 minute.
     pub producer_lease: Duration,
-    /// How long an event waits at the most for what may come before it, with Lamport times. What comes later than that is late.
-    /// `None`: as long as a producer may still send something. Default `None`.
+    /// How long an event waits at the most for what may come before it, with Lamport times. What comes later than that
+    /// is late. `None`: as long as a producer may still send something. Default `None`.
     pub max_delay: Option<Duration>,
-    /// The seq that a key never seen before begins with: 0, 1 or any other. It is the same for as long as the group exists. Default 1.
+    /// The seq that a key never seen before begins with: 0, 1 or any other. It is the same for as long as the group
+    /// exists. Default 1.
     pub first_seq: u64,
     /// Where a key never seen before begins. Default: with `first_seq`, however long that takes to come.
     pub start: Start,
-    /// How long an event whose handler fails is tried again, counted from its first failure. After that it counts as failed
-    /// permanently. `None`: it is tried until it succeeds. Default 1 hour.
+    /// How long an event whose handler fails is tried again, counted from its first failure. After that it counts as
+    /// failed permanently. `None`: it is tried until it succeeds. Default 1 hour.
     pub give_up_after: Option<Duration>,
-    /// How often the handler may fail on one event before it counts as failed permanently, however early that is. `None`: only
-    /// [`give_up_after`](Policy::give_up_after) ends the attempts. Default `None`.
+    /// How often the handler may fail on one event before it counts as failed permanently, however early that is.
+    /// `None`: only [`give_up_after`](Policy::give_up_after) ends the attempts. Default `None`.
     pub max_attempts: Option<u32>,
     /// How many workers may die while they run one event alone before its key is halted. Default 5.
     pub max_crashes: u32,
@@ -86,8 +88,8 @@ pub enum Start {
     /// With the group's `first_seq`: what comes later waits for it.
     #[default]
     FirstSeq,
-    /// With the smallest seq that has come within this time of the first one: the group begins in the middle of a stream. What
-    /// comes below it later is [`Stale`](super::Placement::Stale).
+    /// With the smallest seq that has come within this time of the first one: the group begins in the middle of a
+    /// stream. What comes below it later is [`Stale`](super::Placement::Stale).
     FirstSeen {
         /// How long smaller seqs may still come.
         settle: Duration,
@@ -115,8 +117,8 @@ pub enum GapPolicy {
         /// How long to wait first.
         after: Duration,
     },
-    /// Ask the [`Repair`](crate::worker::Repair) of the worker for it after this time. Where it does not come, ask again:
-    /// after twice the time, and so on up to [`GapPolicy::MOST_DOUBLINGS`].
+    /// Ask the [`Repair`](crate::worker::Repair) of the worker for it after this time. Where it does not come, ask
+    /// again: after twice the time, and so on up to [`GapPolicy::MOST_DOUBLINGS`].
     Repair {
         /// How long to wait first.
         after: Duration,
@@ -127,7 +129,8 @@ impl GapPolicy {
     /// How often the wait between two requests for the same event doubles.
     pub const MOST_DOUBLINGS: u32 = 6;
 
-    /// When something is done about a gap: since when there is one, and when its first event was asked for last, and how often.
+    /// When something is done about a gap: since when there is one, and when its first event was asked for last, and
+    /// how often.
     #[must_use]
     pub fn deadline(self, since: Millis, asked: Option<(Millis, u32)>) -> Option<Millis> {
         let after = u64::try_from(self.after()?.as_millis()).unwrap_or(u64::MAX);

@@ -9,8 +9,8 @@ use super::order::POSTED;
 use crate::event::{EventId, Seq};
 use crate::logical::VectorClock;
 
-/// What an event says of its place, where the order of a key comes from its producers: who sent it, as which of its events
-/// of the key, and what it knew then.
+/// What an event says of its place, where the order of a key comes from its producers: who sent it, as which of its
+/// events of the key, and what it knew then.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     producer: String,

@@ -47,7 +47,8 @@ pub struct KeyState {
     /// From which seq on events were committed since when, oldest first. Where events lie above an anchor that is
     /// younger than `dedup_ttl`, their ids are all remembered.
     pub anchors: Vec<Anchor>,
-    /// What is known of the producers, where the order comes from them. Written apart from the rest, where there is any.
+    /// What is known of the producers, where the order comes from them. Written apart from the rest, where there is
+    /// any.
     #[serde(skip)]
     pub producers: Producers,
 }
@@ -164,8 +165,8 @@ impl KeyState {
         self.anchors.clear();
     }
 
-    /// The head is this seq, or lies beyond it: nothing waits before it, and nothing before it is waited for. Says whether it
-    /// has moved.
+    /// The head is this seq, or lies beyond it: nothing waits before it, and nothing before it is waited for. Says
+    /// whether it has moved.
     pub(super) fn raise_head(&mut self, head: u64) -> bool {
         let is_ahead = head > self.head();
         if is_ahead {

@@ -108,8 +108,8 @@ impl<'a> Transition<'a> {
         self.state.held.insert(seq);
     }
 
-    /// Takes in the mail that the store has told. Where the owner numbers the events, each gets its number here and is moved to
-    /// its place in the mailbox.
+    /// Takes in the mail that the store has told. Where the owner numbers the events, each gets its number here and is
+    /// moved to its place in the mailbox.
     pub fn take_mail(&mut self, mail: &[u64]) {
         if self.policy.order.has_producers() {
             mail.iter()
@@ -135,8 +135,8 @@ impl<'a> Transition<'a> {
         });
     }
 
-    /// Puts an event into the mailbox that waits for its number. One more producer than a key may have halts the key: the event
-    /// is kept all the same, and is read again once the key goes on.
+    /// Puts an event into the mailbox that waits for its number. One more producer than a key may have halts the key:
+    /// the event is kept all the same, and is read again once the key goes on.
     pub(super) fn wait(&mut self, stamp: &Stamp, letter: Letter, worker: &str) {
         let slot = Slot::Held(stamp.slot());
         let waits = self.wait_in_mailbox(stamp, &letter.id, self.now);
@@ -192,8 +192,8 @@ impl<'a> Transition<'a> {
         self.state.producers.pass_late(stamp, self.now, most);
     }
 
-    /// Gives their numbers to events that wait and may have them, as the order says. `above` is the highest number that an event
-    /// in memory has, and `beside` are those in memory that have none.
+    /// Gives their numbers to events that wait and may have them, as the order says. `above` is the highest number that
+    /// an event in memory has, and `beside` are those in memory that have none.
     pub(super) fn release(&mut self, above: u64, beside: &[Beside]) {
         let order = self.policy.order;
         if !order.has_producers() {
@@ -393,8 +393,8 @@ impl<'a> Transition<'a> {
         });
     }
 
-    /// A producer says that a range will never come. What is here all the same is handled in its place. `false` when too
-    /// many ranges are noted already.
+    /// A producer says that a range will never come. What is here all the same is handled in its place. `false` when
+    /// too many ranges are noted already.
     pub fn fill(&mut self, from: u64, to: u64, here: impl IntoIterator<Item = u64>) -> bool {
         let from = from.max(self.state.head());
         if to < from {
@@ -422,7 +422,8 @@ impl<'a> Transition<'a> {
         true
     }
 
-    /// What the key has asked for cannot be sent again, for this reason: the key halts, unless the event is here after all.
+    /// What the key has asked for cannot be sent again, for this reason: the key halts, unless the event is here after
+    /// all.
     pub fn lose(
         &mut self,
         range: RangeInclusive<u64>,
@@ -443,8 +444,8 @@ impl<'a> Transition<'a> {
         self.state.repair = None;
     }
 
-    /// A producer begins again at `at`. Upwards that says that nothing below will come; with the number of a new epoch it
-    /// is a new beginning wherever the key stands, and what is held of the old one becomes dead letters.
+    /// A producer begins again at `at`. Upwards that says that nothing below will come; with the number of a new epoch
+    /// it is a new beginning wherever the key stands, and what is held of the old one becomes dead letters.
     pub fn reset(
         &mut self,
         at: u64,
@@ -473,8 +474,8 @@ impl<'a> Transition<'a> {
         state.anchors.clear();
     }
 
-    /// Notes since when the key waits for an event that has not come. `runs` says that the owner has the event at the head,
-    /// or something else to run.
+    /// Notes since when the key waits for an event that has not come. `runs` says that the owner has the event at the
+    /// head, or something else to run.
     pub fn watch_gap(&mut self, runs: bool) {
         let order = self.policy.order;
         let state = &mut *self.state;

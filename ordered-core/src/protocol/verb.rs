@@ -28,13 +28,14 @@ pub enum Verb {
     },
     /// Say which seq was the last. Downwards it begins the numbering again.
     SetLast {
-        /// The last seq; 0 for none, or [`KeyState::BEFORE_ZERO`](super::KeyState::BEFORE_ZERO) where keys begin with 0.
+        /// The last seq; 0 for none, or [`KeyState::BEFORE_ZERO`](super::KeyState::BEFORE_ZERO) where keys begin
+        /// with 0.
         to: u64,
     },
     /// Say up to which seq another system is done with the key. Only upwards, and nothing of it counts as passed over.
     Import {
-        /// The epoch of the numbering that the seq belongs to: a larger one than the key's begins the numbering again, what
-        /// is held of the old one becomes dead letters. Left out, it is that of the key.
+        /// The epoch of the numbering that the seq belongs to: a larger one than the key's begins the numbering again,
+        /// what is held of the old one becomes dead letters. Left out, it is that of the key.
         epoch: Option<u64>,
         /// The last seq that is done.
         last: u64,
@@ -117,8 +118,8 @@ pub struct Effect {
     pub released: Vec<u64>,
     /// What was dead-lettered, or deleted if it was a dead letter already.
     pub removed: Vec<u64>,
-    /// The dead letters that are to be run again, each in its turn: now, or once the key goes on. Those that were marked
-    /// before are among them.
+    /// The dead letters that are to be run again, each in its turn: now, or once the key goes on. Those that were
+    /// marked before are among them.
     pub marked: Vec<u64>,
 }
 

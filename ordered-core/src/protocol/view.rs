@@ -8,7 +8,8 @@ use super::{DeadCause, Millis};
 pub struct KeyView {
     /// The key.
     pub key: String,
-    /// The last committed seq, or the last one that was passed over. It is 0 as well where keys begin with 0 and nothing is done.
+    /// The last committed seq, or the last one that was passed over. It is 0 as well where keys begin with 0 and
+    /// nothing is done.
     pub last_seq: u64,
     /// The seq whose turn it is.
     pub next_seq: u64,
@@ -28,8 +29,8 @@ pub struct KeyView {
     pub on_trial: bool,
     /// The worker that runs the key.
     pub claim: Option<ClaimView>,
-    /// `open`, `backing_off` or `halted`; [`Admin::UNREADABLE`](crate::admin::Admin::UNREADABLE) for a state that cannot
-    /// be read.
+    /// `open`, `backing_off` or `halted`; [`Admin::UNREADABLE`](crate::admin::Admin::UNREADABLE) for a state that
+    /// cannot be read.
     pub phase: String,
     /// When the event at the head is due, if it backs off.
     pub due: Option<Millis>,

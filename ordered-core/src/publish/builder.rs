@@ -15,7 +15,8 @@ pub enum AfterReport {
     /// They are published. Whoever gets the report publishes the event again, or declares that it will never come.
     #[default]
     GoOn,
-    /// Those that were given to the publisher by then are reported as held back, so that all can be published again in order.
+    /// Those that were given to the publisher by then are reported as held back, so that all can be published again in
+    /// order.
     FailTheKey,
 }
 
@@ -78,24 +79,26 @@ impl PublisherBuilder {
         }
     }
 
-    /// How many events may be with the publisher, neither confirmed nor reported. Whoever has one more waits. Default 10,000.
+    /// How many events may be with the publisher, neither confirmed nor reported. Whoever has one more waits. Default
+    /// 10,000.
     pub fn max_in_flight(mut self, events: usize) -> Self {
         self.settings.max_in_flight = events;
         self
     }
 
-    /// How many bytes these events may have, bodies and headers. An event that is larger than that goes alone. Default 64 MiB.
+    /// How many bytes these events may have, bodies and headers. An event that is larger than that goes alone. Default
+    /// 64 MiB.
     pub fn max_in_flight_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_in_flight_bytes = bytes;
         self
     }
 
-    /// How many events of one key may be sent before the first of them is confirmed. Default 1: then they are in order also
-    /// where the broker refuses one and takes the next.
+    /// How many events of one key may be sent before the first of them is confirmed. Default 1: then they are in order
+    /// also where the broker refuses one and takes the next.
     ///
-    /// A key has at most as many events a second as the broker answers in a second, times this. With more than 1 the order is the
-    /// broker's own as long as nothing fails; where one fails, those that went out with it may come before it. Workers of
-    /// `ordered` sort them by their seqs.
+    /// A key has at most as many events a second as the broker answers in a second, times this. With more than 1 the
+    /// order is the broker's own as long as nothing fails; where one fails, those that went out with it may come before
+    /// it. Workers of `ordered` sort them by their seqs.
     pub fn max_in_flight_per_key(mut self, events: usize) -> Self {
         self.settings.per_key = events;
         self
@@ -113,8 +116,8 @@ impl PublisherBuilder {
         self
     }
 
-    /// The longest waits before an event is sent again: after its first failure, and after any. It doubles in between, and is
-    /// shortened at random. Default 50 milliseconds and 5 seconds.
+    /// The longest waits before an event is sent again: after its first failure, and after any. It doubles in between,
+    /// and is shortened at random. Default 50 milliseconds and 5 seconds.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.settings.backoff = Backoff {
             base: first,
@@ -123,14 +126,15 @@ impl PublisherBuilder {
         self
     }
 
-    /// For how long an event is tried, from when it was given to the publisher, before it is reported. Default 2 minutes.
+    /// For how long an event is tried, from when it was given to the publisher, before it is reported. Default 2
+    /// minutes.
     pub fn give_up_after(mut self, time: Duration) -> Self {
         self.settings.give_up_after = time;
         self
     }
 
-    /// After how long an attempt that the broker does not answer counts as failed. Default 1 minute, which is more than the
-    /// transports of this project wait for a confirm.
+    /// After how long an attempt that the broker does not answer counts as failed. Default 1 minute, which is more than
+    /// the transports of this project wait for a confirm.
     pub fn attempt_timeout(mut self, time: Duration) -> Self {
         self.settings.attempt_timeout = time;
         self
@@ -142,8 +146,8 @@ impl PublisherBuilder {
         self
     }
 
-    /// Who says which span an event belongs to when it is given to the publisher; it becomes the header `traceparent` of an
-    /// event that has none.
+    /// Who says which span an event belongs to when it is given to the publisher; it becomes the header `traceparent`
+    /// of an event that has none.
     pub fn trace(
         mut self,
         of_now: impl Fn() -> Option<TraceParent> + Send + Sync + 'static,

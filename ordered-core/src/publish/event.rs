@@ -171,8 +171,8 @@ impl NewEvent {
         self
     }
 
-    /// The message: the payload, the headers of the event, and those of `ordered`. The seq is a header where one is given;
-    /// otherwise it is in the payload, or the event has none.
+    /// The message: the payload, the headers of the event, and those of `ordered`. The seq is a header where one is
+    /// given; otherwise it is in the payload, or the event has none.
     #[must_use]
     pub fn to_outgoing(&self, seq: Option<Seq>) -> Outgoing {
         let id = self.id.clone().unwrap_or_else(random_id);

@@ -2,7 +2,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{NotPublished, metrics};
 
-/// The place of an event that is with the publisher, and who waits for it. When it is dropped there is room for another one.
+/// The place of an event that is with the publisher, and who waits for it. When it is dropped there is room for another
+/// one.
 #[derive(Debug)]
 pub(super) struct Ticket {
     answer: oneshot::Sender<Result<(), NotPublished>>,

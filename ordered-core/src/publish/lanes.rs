@@ -83,8 +83,8 @@ pub(super) struct Settled<T> {
     pub(super) trouble: Option<(TransportErrorKind, String)>,
 }
 
-/// The events of each key in their order. An event goes out when all before it are confirmed or reported; so one that has to
-/// go out again holds back those behind it.
+/// The events of each key in their order. An event goes out when all before it are confirmed or reported; so one that
+/// has to go out again holds back those behind it.
 ///
 /// Pure: the time comes in.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Publishing: what is the same for every broker.
 //!
-//! A transport's crate implements [`Publish`](crate::transport::Publish): one attempt to send some events, and what happened to
-//! each. [`Publisher`] makes of it what producers need: the events of a key go out in order, also where some have to be sent
-//! again; so many are under way at a time and no more; each is confirmed, or reported with the reason.
+//! A transport's crate implements [`Publish`](crate::transport::Publish): one attempt to send some events, and what
+//! happened to each. [`Publisher`] makes of it what producers need: the events of a key go out in order, also where
+//! some have to be sent again; so many are under way at a time and no more; each is confirmed, or reported with the
+//! reason.
 
 mod builder;
 mod error;

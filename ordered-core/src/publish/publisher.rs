@@ -37,11 +37,13 @@ use crate::transport::{Flow, Publish};
 /// ```
 ///
 /// What fails and may pass (a broker that restarts, a full queue, a throttled call) is sent again with backoff, and the
-/// events of its key that come after it wait. What the broker will never take is reported at once, and what it has not confirmed
-/// for [`give_up_after`](PublisherBuilder::give_up_after) is reported, too. An event may come twice: when a confirm was lost.
+/// events of its key that come after it wait. What the broker will never take is reported at once, and what it has not
+/// confirmed for [`give_up_after`](PublisherBuilder::give_up_after) is reported, too. An event may come twice: when a
+/// confirm was lost.
 ///
-/// Clones are the same publisher. Events of one key must be given to it one after the other; it cannot know in which order two
-/// tasks want theirs. When the last clone is dropped, what is with it is still published, as long as the runtime lives.
+/// Clones are the same publisher. Events of one key must be given to it one after the other; it cannot know in which
+/// order two tasks want theirs. When the last clone is dropped, what is with it is still published, as long as the
+/// runtime lives.
 #[derive(Clone)]
 pub struct Publisher {
     shared: Arc<Shared>,
@@ -127,7 +129,8 @@ impl Publisher {
         outcomes
     }
 
-    /// Gives the publisher an event, once there is room for it. The receipt says later what happened to it; it can be dropped.
+    /// Gives the publisher an event, once there is room for it. The receipt says later what happened to it; it can be
+    /// dropped.
     ///
     /// # Errors
     /// When the publisher is closed.
@@ -150,7 +153,8 @@ impl Publisher {
     /// Gives the publisher an event if there is room for it now.
     ///
     /// # Errors
-    /// With the event: there is no room, or the publisher is closed. [`status`](Self::status) says why nothing gets through.
+    /// With the event: there is no room, or the publisher is closed. [`status`](Self::status) says why nothing gets
+    /// through.
     pub fn try_enqueue(&self, event: impl Into<Outgoing>) -> Result<Receipt, Box<Outgoing>> {
         let outgoing = event.into();
         let Shared { events, bytes, .. } = &*self.shared;
@@ -192,8 +196,8 @@ impl Publisher {
 
     /// Waits until everything is confirmed or reported that was given to the publisher before.
     pub async fn flush(&self) {
-        // Permits are given in the order in which they are asked for, so these wait for all before them. One that is closed has
-        // nothing left.
+        // Permits are given in the order in which they are asked for, so these wait for all before them. One that is
+        // closed has nothing left.
         let all = self
             .shared
             .events

@@ -94,8 +94,8 @@ pub struct Saved {
     pub released: bool,
     /// Somebody wants the key: it is to be given up after the event at work.
     pub hand_over: bool,
-    /// The mail that is left: the seqs of the held events that were posted and that the body does not account for, oldest
-    /// first. It may name some that were told before.
+    /// The mail that is left: the seqs of the held events that were posted and that the body does not account for,
+    /// oldest first. It may name some that were told before.
     pub mail: Vec<u64>,
     /// For each id that was looked up, whether it is remembered.
     pub seen: Vec<bool>,

@@ -74,8 +74,8 @@ impl Group {
         &self.policy
     }
 
-    /// Whether its keys can be gone on with, which are kept in the order of this name. A store asks this when it opens a group
-    /// that exists.
+    /// Whether its keys can be gone on with, which are kept in the order of this name. A store asks this when it opens
+    /// a group that exists.
     ///
     /// # Errors
     /// When they are kept in another order, with what to do.
@@ -91,8 +91,8 @@ impl Group {
              group of its own, such as `group = \"{name}-{wanted}\"`, which begins without the progress of the old one"
         )))
     }
-    /// Says whether a group that was begun with this first seq can go on under these rules. For stores, which ask when it is
-    /// opened.
+    /// Says whether a group that was begun with this first seq can go on under these rules. For stores, which ask when
+    /// it is opened.
     ///
     /// # Errors
     /// When its keys would begin elsewhere.
@@ -204,7 +204,8 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Prepares the group, keeps its rules for operators to see, and says which guarantee the store's settings give.
-    /// Refuses a group that exists and has another order ([`Group::check_order`]). Called once by each worker at start, and again after its state was lost and is adopted.
+    /// Refuses a group that exists and has another order ([`Group::check_order`]). Called once by each worker at start,
+    /// and again after its state was lost and is adopted.
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError>;
 
     /// Carries out the requests, each atomically for its key, and answers each in its place. A batch names each key at

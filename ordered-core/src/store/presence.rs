@@ -34,8 +34,8 @@ pub struct OtherGroup {
     pub seen_at: Millis,
 }
 
-/// What a store can know of those who use it, for warnings at start: an optional power of a [`Store`](super::Store). It decides
-/// nothing.
+/// What a store can know of those who use it, for warnings at start: an optional power of a [`Store`](super::Store). It
+/// decides nothing.
 #[async_trait]
 pub trait Presence: Send + Sync {
     /// Notes that the process consumes, and says who else does. Called every few seconds.

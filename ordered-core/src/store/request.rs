@@ -147,8 +147,8 @@ pub struct Save {
     pub look_up: Vec<EventId>,
     /// Slots to read, after the changes.
     pub fetch: Vec<Slot>,
-    /// How many seqs of the mail, the oldest first, the body accounts for: these are removed from it. Mail is told again
-    /// and again until then, so that an owner that dies leaves it to the next.
+    /// How many seqs of the mail, the oldest first, the body accounts for: these are removed from it. Mail is told
+    /// again and again until then, so that an owner that dies leaves it to the next.
     pub taken: usize,
     /// Gives the key up, unless there is mail beyond what was taken.
     pub release: bool,

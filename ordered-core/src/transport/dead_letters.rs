@@ -15,7 +15,8 @@ pub mod dead_letter_header {
     pub(super) const PREFIX: &str = "x-ordered-";
 }
 
-/// A dead letter at the broker: an event that a worker could not give a place, or that the broker itself took out of a queue.
+/// A dead letter at the broker: an event that a worker could not give a place, or that the broker itself took out of a
+/// queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerDeadLetter {
     /// To redrive it by.
@@ -70,15 +71,16 @@ pub trait DeadLetters: Send + Sync {
     /// When the broker is unavailable, or there is no such queue.
     async fn count(&self) -> Result<u64, TransportError>;
 
-    /// Takes at most `max` that were not taken yet, the oldest first as far as the broker keeps an order; fewer than `max` are the
-    /// last.
+    /// Takes at most `max` that were not taken yet, the oldest first as far as the broker keeps an order; fewer than
+    /// `max` are the last.
     ///
     /// # Errors
     /// When the broker is unavailable.
     async fn take(&self, max: usize) -> Result<Vec<BrokerDeadLetter>, TransportError>;
 
-    /// Puts letters that were taken back into the queue that they came from, without the headers that say why they were here.
-    /// Each is removed once the broker has confirmed its copy. Says of each what happened to it; one that failed stays here.
+    /// Puts letters that were taken back into the queue that they came from, without the headers that say why they were
+    /// here. Each is removed once the broker has confirmed its copy. Says of each what happened to it; one that failed
+    /// stays here.
     async fn redrive(&self, tokens: &[Token]) -> Vec<Result<(), TransportError>>;
 
     /// Lets go of all that was taken and is still here. Nothing more can be taken afterwards.

@@ -17,11 +17,12 @@ pub use publish::{Flow, Publish};
 
 use crate::event::Envelope;
 
-/// The header of an event that the group had settled before, and that was made to come again on purpose: a transport adds it where
-/// it knows that it reads a part of its queue anew, and who publishes old events again may add it, with any value.
+/// The header of an event that the group had settled before, and that was made to come again on purpose: a transport
+/// adds it where it knows that it reads a part of its queue anew, and who publishes old events again may add it, with
+/// any value.
 ///
-/// A worker takes such an event as any other. Where it is [stale](ReasonKind::Stale), that is what was to be expected: it is
-/// acknowledged and counted apart, whatever `on_stale` says.
+/// A worker takes such an event as any other. Where it is [stale](ReasonKind::Stale), that is what was to be expected:
+/// it is acknowledged and counted apart, whatever `on_stale` says.
 pub const REWOUND: &str = "x-ordered-rewound";
 
 /// Names one delivery to the transport that made it. A transport never gives the same token twice.
@@ -114,8 +115,8 @@ pub struct Intake {
 pub enum HandOver {
     /// It is not known.
     Unknown,
-    /// All of them in the order in which they were published, as long as one worker consumes the queue. Several consumers of
-    /// one queue get them in no order.
+    /// All of them in the order in which they were published, as long as one worker consumes the queue. Several
+    /// consumers of one queue get them in no order.
     OneQueue,
     /// One worker at a time gets them, in the order in which they were published.
     OneConsumer,
@@ -241,8 +242,8 @@ pub trait Transport: Send + Sync + 'static {
         None
     }
 
-    /// In which order it hands deliveries over, as far as it knows after [`start`](Transport::start). It reports this and
-    /// decides nothing about it.
+    /// In which order it hands deliveries over, as far as it knows after [`start`](Transport::start). It reports this
+    /// and decides nothing about it.
     fn hand_over(&self) -> HandOver {
         HandOver::Unknown
     }
@@ -255,8 +256,8 @@ pub trait Transport: Send + Sync + 'static {
     /// Begins to consume. Called before the first `receive`, until it succeeds once.
     ///
     /// # Errors
-    /// When it cannot work as configured, with what to do about it. A broker that is unavailable at start is an error too, so
-    /// that a wrong address is noticed; the worker calls this again for as long as its `connect_timeout` says.
+    /// When it cannot work as configured, with what to do about it. A broker that is unavailable at start is an error
+    /// too, so that a wrong address is noticed; the worker calls this again for as long as its `connect_timeout` says.
     async fn start(&self, intake: Intake) -> Result<(), TransportError>;
 
     /// Waits for at least one delivery and returns those that are there, `max` at most.

@@ -19,10 +19,11 @@ pub enum Flow {
     },
 }
 
-/// Sends events to the queue that a [`Transport`](super::Transport) consumes: one attempt, and what happened to each event.
+/// Sends events to the queue that a [`Transport`](super::Transport) consumes: one attempt, and what happened to each
+/// event.
 ///
-/// Applications use it through a [`Publisher`](crate::publish::Publisher), which keeps the order of a key and sends again what
-/// failed. An implementation does neither: it sends what it is given, in order, once.
+/// Applications use it through a [`Publisher`](crate::publish::Publisher), which keeps the order of a key and sends
+/// again what failed. An implementation does neither: it sends what it is given, in order, once.
 ///
 /// Certified by the publisher suite of `ordered-testkit`.
 #[async_trait]
@@ -32,12 +33,12 @@ pub enum Flow {
             `ordered_core::transport::Publish`"
 )]
 pub trait Publish: Send + Sync + 'static {
-    /// Sends the events in order, and returns once it is known of each whether the broker has confirmed it. The outcomes are in
-    /// the order of the events.
+    /// Sends the events in order, and returns once it is known of each whether the broker has confirmed it. The
+    /// outcomes are in the order of the events.
     ///
-    /// Of an outcome that is an error [the kind](super::TransportErrorKind) counts: `Unavailable` where it is not known, or the
-    /// broker is not there; `Busy` where it refuses the event for now, or holds back; `Fatal` where it will never take
-    /// this event.
+    /// Of an outcome that is an error [the kind](super::TransportErrorKind) counts: `Unavailable` where it is not
+    /// known, or the broker is not there; `Busy` where it refuses the event for now, or holds back; `Fatal` where it
+    /// will never take this event.
     ///
     /// # Cancel safety
     /// When the future is dropped, any of the events may have been sent.
@@ -48,7 +49,8 @@ pub trait Publish: Send + Sync + 'static {
         Flow::Open
     }
 
-    /// Sends the events in one attempt, in order, and returns once the broker has confirmed all of them. Nothing is sent again.
+    /// Sends the events in one attempt, in order, and returns once the broker has confirmed all of them. Nothing is
+    /// sent again.
     ///
     /// # Errors
     /// When the broker did not confirm them all; some may have been taken.

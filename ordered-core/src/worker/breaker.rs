@@ -11,13 +11,13 @@ use crate::words::cause_of;
 /// How long to wait before the second start while most runs fail. It doubles from start to start.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// Paces the starts of handlers while most runs fail for the same cause, such as a database that is unavailable: then every
-/// key would use up its attempts, and none would get anything done.
+/// Paces the starts of handlers while most runs fail for the same cause, such as a database that is unavailable: then
+/// every key would use up its attempts, and none would get anything done.
 ///
-/// It is open once nine of ten of the last first attempts failed for one cause, on several keys. Then one run starts after the
-/// other, each after a longer wait, until one succeeds. Later attempts do not open it: events that fail whenever they are tried
-/// shall not slow the others down. Starts are taken from both ends of the keys that wait, in turns, so that many keys that share
-/// a fault do not hold up those behind them.
+/// It is open once nine of ten of the last first attempts failed for one cause, on several keys. Then one run starts
+/// after the other, each after a longer wait, until one succeeds. Later attempts do not open it: events that fail
+/// whenever they are tried shall not slow the others down. Starts are taken from both ends of the keys that wait, in
+/// turns, so that many keys that share a fault do not hold up those behind them.
 pub(super) struct Breaker {
     group: std::sync::Arc<str>,
     /// How many first attempts are looked at; zero turns it off.
@@ -69,7 +69,8 @@ impl Breaker {
         self.open.as_ref().map(|open| open.next_start)
     }
 
-    /// While it is open: whether the key that has waited shortest is to be tried next, or the one that has waited longest.
+    /// While it is open: whether the key that has waited shortest is to be tried next, or the one that has waited
+    /// longest.
     pub(super) fn tries_newest(&self) -> Option<bool> {
         self.open.as_ref().map(|open| open.newest)
     }

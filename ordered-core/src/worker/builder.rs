@@ -65,8 +65,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// What handles the events: a function with `#[ordered_handler]`, a [`Router`] of several, or any [`Handler`]. A worker has
-    /// one: a second is an error of [`build`](Self::build).
+    /// What handles the events: a function with `#[ordered_handler]`, a [`Router`] of several, or any [`Handler`]. A
+    /// worker has one: a second is an error of [`build`](Self::build).
     ///
     /// Of a handler that names the types of its events (`on = "OrderCreated"`) a router is made, whose other events are
     /// [unhandled](crate::handler::Unhandled::Halt).
@@ -78,8 +78,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// Puts a function around each run of the handler: it is given the [`Context`] of the run, and the run as [`Next`]. The one
-    /// that is given first is the outermost. See [`Middleware`] for what it can do, and what stays with the worker.
+    /// Puts a function around each run of the handler: it is given the [`Context`] of the run, and the run as [`Next`].
+    /// The one that is given first is the outermost. See [`Middleware`] for what it can do, and what stays with the
+    /// worker.
     ///
     /// ```
     /// # use ordered_core::handler::{Context, HandlerError, Next};
@@ -125,7 +126,8 @@ impl WorkerBuilder {
         self.options(move |options| options.timeout = timeout)
     }
 
-    /// How long an event whose handler fails is tried again; `None`: until it succeeds. See [`Policy::give_up_after`](crate::protocol::Policy::give_up_after).
+    /// How long an event whose handler fails is tried again; `None`: until it succeeds. See
+    /// [`Policy::give_up_after`](crate::protocol::Policy::give_up_after).
     pub fn give_up_after(self, time: impl Into<Option<Duration>>) -> Self {
         let time = time.into();
         self.options(move |options| options.policy.give_up_after = time)
@@ -136,7 +138,8 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.max_attempts = Some(attempts))
     }
 
-    /// How many workers may die while they run one event alone. See [`Policy::max_crashes`](crate::protocol::Policy::max_crashes).
+    /// How many workers may die while they run one event alone. See
+    /// [`Policy::max_crashes`](crate::protocol::Policy::max_crashes).
     pub fn max_crashes(self, crashes: u32) -> Self {
         self.options(move |options| options.policy.max_crashes = crashes)
     }
@@ -360,8 +363,8 @@ impl WorkerBuilder {
         self.options(move |options| options.lane_backoff = longest)
     }
 
-    /// How many events of one key the handler takes at a time. A handler that takes one event is called for each of a run.
-    /// See [`HandlerOptions::batch`].
+    /// How many events of one key the handler takes at a time. A handler that takes one event is called for each of a
+    /// run. See [`HandlerOptions::batch`].
     pub fn batch(self, events: u32) -> Self {
         self.options(move |options| options.set_batch(events))
     }

@@ -4,8 +4,8 @@ use crate::event::{Envelope, Key, Seq};
 use crate::handler::Malformed;
 use crate::protocol::{Order, Stamp};
 
-/// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body does
-/// not matter:
+/// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body
+/// does not matter:
 ///
 /// | header | gap-fill | reset | lost |
 /// |---|---|---|---|
@@ -47,8 +47,8 @@ pub enum Control {
         epoch: Option<u64>,
     },
     /// The events of this range were sent once, and cannot be sent again: the answer to a request for events
-    /// ([`Repair`](super::Repair)). A key that has asked for the first of them halts before it. Any other key goes on, since
-    /// the event may still be in its queue.
+    /// ([`Repair`](super::Repair)). A key that has asked for the first of them halts before it. Any other key goes on,
+    /// since the event may still be in its queue.
     Lost {
         /// The first.
         from: Seq,
@@ -97,8 +97,8 @@ pub const TIME: &str = "x-ordered-time";
 pub const EPOCH: &str = "x-ordered-epoch";
 
 impl Control {
-    /// Whether it means anything to a group with this order. A group that waits for no seq is acknowledged what is said about
-    /// missing ones, since other groups on the same stream may need it.
+    /// Whether it means anything to a group with this order. A group that waits for no seq is acknowledged what is said
+    /// about missing ones, since other groups on the same stream may need it.
     #[must_use]
     pub fn concerns(&self, order: Order) -> bool {
         match self {

@@ -8,9 +8,10 @@ use super::{BuildError, Settings};
 const PREFIX: &str = "ORDERED_";
 
 impl Settings {
-    /// The defaults, with what the environment says: each setting has a variable of its name, such as `ORDERED_CONCURRENCY=128`
-    /// or `ORDERED_DRAIN_TIMEOUT=20s`. A time is written with `d`, `h`, `m`, `s` and `ms`; a number of bytes may end with
-    /// `KiB`, `MiB` or `GiB`. As on the builder, a `lease` sets the `heartbeat`, where that is not said.
+    /// The defaults, with what the environment says: each setting has a variable of its name, such as
+    /// `ORDERED_CONCURRENCY=128` or `ORDERED_DRAIN_TIMEOUT=20s`. A time is written with `d`, `h`, `m`, `s` and `ms`; a
+    /// number of bytes may end with `KiB`, `MiB` or `GiB`. As on the builder, a `lease` sets the `heartbeat`, where
+    /// that is not said.
     ///
     /// # Errors
     /// Names the variable that cannot be read, and what is allowed.

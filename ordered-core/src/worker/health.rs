@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use crate::protocol::WorkerId;
 use crate::transport::{Transport, TransportStatus};
 
-/// A worker whose loop does not turn for so many leases is not alive: a heartbeat or a sweep comes several times in one.
+/// A worker whose loop does not turn for so many leases is not alive: a heartbeat or a sweep comes several times in
+/// one.
 const LIVE_LEASES: u32 = 4;
 
 /// How a worker is. Clones are the same; it outlives the worker, and then says how that ended.
@@ -104,8 +105,8 @@ pub struct HealthReport {
     pub phase: WorkerPhase,
     /// Why it is not ready; empty if it is.
     pub obstacles: Vec<Obstacle>,
-    /// For how long it has had events and committed none, where that is so. It is ready all the same: the events may wait for
-    /// others that do not come, or their handler may fail.
+    /// For how long it has had events and committed none, where that is so. It is ready all the same: the events may
+    /// wait for others that do not come, or their handler may fail.
     pub without_commit: Option<Duration>,
     is_live: bool,
 }
@@ -117,8 +118,8 @@ impl HealthReport {
         self.obstacles.is_empty()
     }
 
-    /// Whether the worker goes on by itself. It does not once it has ended, or when its loop has stood still for four leases;
-    /// then the process should be started again. A store or a broker that is unavailable is no reason for that.
+    /// Whether the worker goes on by itself. It does not once it has ended, or when its loop has stood still for four
+    /// leases; then the process should be started again. A store or a broker that is unavailable is no reason for that.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.is_live

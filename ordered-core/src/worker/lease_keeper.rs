@@ -80,7 +80,8 @@ pub(super) struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// The lease, and the heartbeats that keep it good for as long as they are polled. They end when the store refuses them.
+    /// The lease, and the heartbeats that keep it good for as long as they are polled. They end when the store refuses
+    /// them.
     pub(super) fn start(self) -> (Lease, impl Future<Output = StoreError> + Send) {
         let (sender, term) = watch::channel(Term::default());
         let (sessions, session) = watch::channel(self.session.clone());

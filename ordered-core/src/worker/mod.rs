@@ -1,10 +1,10 @@
 //! The worker: takes deliveries from a transport, acquires their keys from the store, and runs the handler.
 //!
 //! The life of one event: a [`Delivery`](crate::transport::Delivery) is decoded and given to the
-//! [engine](crate::protocol::engine). The engine acquires the event's key, runs the handler when it is the event's turn,
-//! and saves what happened to it; only then the delivery is acknowledged. An event that comes too early is held in the
-//! mailbox of its key, and so is one whose key another worker owns. The engine decides all this without I/O; everything
-//! around it only carries its requests, runs and settlements.
+//! [engine](crate::protocol::engine). The engine acquires the event's key, runs the handler when it is the event's
+//! turn, and saves what happened to it; only then the delivery is acknowledged. An event that comes too early is held
+//! in the mailbox of its key, and so is one whose key another worker owns. The engine decides all this without I/O;
+//! everything around it only carries its requests, runs and settlements.
 
 mod backoff;
 mod breaker;

@@ -109,8 +109,8 @@ pub enum WorkerEvent<'a> {
         /// The event.
         event: Place<'a>,
     },
-    /// It was committed so long ago that its id is not remembered, and it was [made to come again](crate::transport::REWOUND) on
-    /// purpose; it is dropped.
+    /// It was committed so long ago that its id is not remembered, and it was [made to come
+    /// again](crate::transport::REWOUND) on purpose; it is dropped.
     Rewound {
         /// The event.
         event: Place<'a>,
@@ -202,8 +202,8 @@ pub enum WorkerEvent<'a> {
         /// Under which fence.
         fence: Fence,
     },
-    /// The worker's grant was over before it could commit the event: another worker has the key, an operator intervened,
-    /// or the key was paused while events ran ahead.
+    /// The worker's grant was over before it could commit the event: another worker has the key, an operator
+    /// intervened, or the key was paused while events ran ahead.
     Fenced {
         /// The event.
         event: Place<'a>,

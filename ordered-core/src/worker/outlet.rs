@@ -1,4 +1,5 @@
-//! Carries out what the engine wants: settlements for the transport, and news for observers, hooks, metrics and the log.
+//! Carries out what the engine wants: settlements for the transport, and news for observers, hooks, metrics and the
+//! log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ pub(super) struct Outlet {
     pub(super) on_late: OnPassed,
     pub(super) on_stale: OnPassed,
     pub(super) defer: Duration,
-    /// Deliveries of which an excerpt alone is an event: the whole is dead-lettered, for this reason, where the event is
-    /// acknowledged.
+    /// Deliveries of which an excerpt alone is an event: the whole is dead-lettered, for this reason, where the event
+    /// is acknowledged.
     pub(super) excerpts: HashMap<Token, String>,
     pub(super) settlements: Vec<Settlement>,
 }
@@ -70,8 +71,8 @@ impl Outlet {
         self.settlements.push(Settlement { token, fate });
     }
 
-    /// Settles every delivery of an event with its final outcome. Where they are acknowledged, one of them alone has brought
-    /// the event, or none where it came from the mailbox; the others are duplicates.
+    /// Settles every delivery of an event with its final outcome. Where they are acknowledged, one of them alone has
+    /// brought the event, or none where it came from the mailbox; the others are duplicates.
     pub(super) fn settle(
         &mut self,
         event: (&Key, u64, &EventId),

@@ -26,11 +26,12 @@ pub struct MissingEvents {
 /// Has missing events sent again, such as an outbox that keeps them. What `on_gap = "repair"` asks.
 ///
 /// Whoever is asked answers through the broker: sends the events again, or says that they will never come, with a
-/// [gap-fill](super::Control::GapFill), or that they were there and [are lost](super::Control::Lost), which halts the key.
+/// [gap-fill](super::Control::GapFill), or that they were there and [are lost](super::Control::Lost), which halts the
+/// key.
 #[async_trait]
 pub trait Repair: Send + Sync + 'static {
-    /// Asks for the events. To return means that the request was taken, not that it was carried out. The same request may
-    /// come more than once, and from several workers.
+    /// Asks for the events. To return means that the request was taken, not that it was carried out. The same request
+    /// may come more than once, and from several workers.
     ///
     /// # Errors
     /// When the request was not taken. The worker logs it, and asks again later.

@@ -19,8 +19,8 @@ use crate::transport::{self, Transport};
 /// Boxed, so that the worker is not monomorphised per shutdown future.
 type Shutdown<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Runs in a task of its own, which ends with this future. Where the future is driven from outside of the runtime's threads,
-/// as by `block_on`, each start of a handler would otherwise cross to them, and each end of one back.
+/// Runs in a task of its own, which ends with this future. Where the future is driven from outside of the runtime's
+/// threads, as by `block_on`, each start of a handler would otherwise cross to them, and each end of one back.
 async fn spawn_detached(worker: WorkerLoop, shutdown: Shutdown<'_>) -> Result<(), WorkerError> {
     let (ask, asked) = oneshot::channel();
     let mut task = JoinSet::new();
@@ -93,8 +93,8 @@ impl Worker {
         self.health.clone()
     }
 
-    /// Runs until `shutdown` is done, then drains: nothing new begins, handlers that run are finished and committed, and
-    /// all else goes back to the broker.
+    /// Runs until `shutdown` is done, then drains: nothing new begins, handlers that run are finished and committed,
+    /// and all else goes back to the broker.
     ///
     /// While the store or the broker is unavailable the worker waits, and goes on by itself.
     ///

@@ -10,8 +10,8 @@ use crate::handler::{
 use crate::protocol::engine::{Event, Run};
 use crate::protocol::{Fence, Stamp, WorkerId};
 
-/// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for the
-/// others.
+/// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for
+/// the others.
 #[derive(Debug, Default)]
 pub(super) struct Read(Option<AnyEvent>);
 
@@ -48,7 +48,8 @@ impl RunInputs {
     /// The input of a run.
     ///
     /// # Errors
-    /// When this version of the handler cannot read an event that was held by another one, or reads it as another event.
+    /// When this version of the handler cannot read an event that was held by another one, or reads it as another
+    /// event.
     pub(super) fn of(&self, run: Run<'_, Read>) -> Result<RunInput, HandlerError> {
         let Run {
             id,
@@ -82,8 +83,8 @@ impl RunInputs {
         })
     }
 
-    /// An event that comes from the store is read again, and runs only as what it is: an operator or another version may have
-    /// given it a body that belongs to another place.
+    /// An event that comes from the store is read again, and runs only as what it is: an operator or another version
+    /// may have given it a body that belongs to another place.
     fn take(
         &self,
         key: &Key,

@@ -14,8 +14,8 @@ const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Settings {
     /// How many handlers run at a time. Default 64.
     pub concurrency: usize,
-    /// How many deliveries the worker may have from the broker and not settled yet. Default 8 times `concurrency`; with a
-    /// `batch` or a `commit_window` at least twice what a lane takes (`lane_depth`).
+    /// How many deliveries the worker may have from the broker and not settled yet. Default 8 times `concurrency`; with
+    /// a `batch` or a `commit_window` at least twice what a lane takes (`lane_depth`).
     pub read_ahead: usize,
     /// How long the worker's claims stay good after a sign of life; after a crash its keys go on elsewhere within this
     /// time and one sweep. Default 15 seconds.
@@ -30,22 +30,22 @@ pub struct Settings {
     pub sweep_limit: usize,
     /// How long handlers may still run after the shutdown was asked for. Default 30 seconds.
     pub drain_timeout: Duration,
-    /// How large the body of an event may be to be run. A larger one keeps its place: its key waits at it as at an event that
-    /// cannot be read. Default 1 MiB.
+    /// How large the body of an event may be to be run. A larger one keeps its place: its key waits at it as at an
+    /// event that cannot be read. Default 1 MiB.
     pub max_body_bytes: usize,
     /// How large a body above `max_body_bytes` may be that is kept whole, and waits for a worker with a larger
-    /// `max_body_bytes`. Of a larger one the store has an excerpt, its key halts, and the whole is dead-lettered at the broker.
-    /// Default 16 MiB; never less than `max_body_bytes`.
+    /// `max_body_bytes`. Of a larger one the store has an excerpt, its key halts, and the whole is dead-lettered at the
+    /// broker. Default 16 MiB; never less than `max_body_bytes`.
     pub max_kept_bytes: usize,
     /// How long an event stays with the broker when there is no room to hold it. Default 5 seconds.
     pub defer: Duration,
-    /// How long events of a key may wait in the worker for room in the key's lane (`lane_depth`), before they are held in the
-    /// store, where they take nothing of `read_ahead`; up to half as long again, because only every half of it is looked,
-    /// and longer while the broker delivers nothing but more of them. Zero: not at all. Default 1 second.
+    /// How long events of a key may wait in the worker for room in the key's lane (`lane_depth`), before they are held
+    /// in the store, where they take nothing of `read_ahead`; up to half as long again, because only every half of it
+    /// is looked, and longer while the broker delivers nothing but more of them. Zero: not at all. Default 1 second.
     pub hold_after: Duration,
-    /// At how many first attempts in a row the worker looks: once nine of ten failed for the same cause, on several keys, it
-    /// starts one run at a time until one succeeds. So an unavailable database does not use up the attempts of every key.
-    /// Zero: it never does. Default 20.
+    /// At how many first attempts in a row the worker looks: once nine of ten failed for the same cause, on several
+    /// keys, it starts one run at a time until one succeeds. So an unavailable database does not use up the attempts of
+    /// every key. Zero: it never does. Default 20.
     pub breaker_runs: usize,
     /// The longest wait between two starts meanwhile; the first is 100 ms, and it doubles from start to start. Default
     /// 1 second.
@@ -54,8 +54,8 @@ pub struct Settings {
     pub batch_commands: usize,
     /// How many bytes of payload go to the store in one batch; one command always goes. Default 4 MiB.
     pub batch_bytes: u64,
-    /// How long the store and the broker are waited for at start, while they are unavailable. What they refuse is an error at
-    /// once. Zero: not at all. Default 30 seconds.
+    /// How long the store and the broker are waited for at start, while they are unavailable. What they refuse is an
+    /// error at once. Zero: not at all. Default 30 seconds.
     pub connect_timeout: Duration,
 }
 

@@ -48,8 +48,8 @@ impl StoreClient {
         &self.session.worker
     }
 
-    /// Sends a batch. Where the store does not answer, the future waits a little before it says so: what the batch was for
-    /// is asked about anew at once.
+    /// Sends a batch. Where the store does not answer, the future waits a little before it says so: what the batch was
+    /// for is asked about anew at once.
     pub(super) fn exchange(
         &mut self,
         requests: Vec<Request>,

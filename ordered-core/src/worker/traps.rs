@@ -1,4 +1,5 @@
-//! Mistakes that nothing else tells of, because all goes on as it should: each is told once by a worker, with what to do.
+//! Mistakes that nothing else tells of, because all goes on as it should: each is told once by a worker, with what to
+//! do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -17,7 +18,8 @@ use crate::readable::span;
 
 /// A handler that keeps its thread for so long in one step has not been written for an async runtime.
 const BLOCKED_AFTER: Duration = Duration::from_secs(1);
-/// Events come again later than this in the ordinary course of things: after a deployment, a lease, a pause of the broker.
+/// Events come again later than this in the ordinary course of things: after a deployment, a lease, a pause of the
+/// broker.
 const SHORT_MEMORY: Duration = Duration::from_secs(60);
 /// From the first seq on that is a time in seconds since 2001; no key has had so many events.
 const LOOKS_LIKE_A_TIME: u64 = 1_000_000_000;
@@ -108,8 +110,8 @@ impl Traps {
         }
     }
 
-    /// An event is held because those before it have not come. Where nothing of its key has come before: how it is with the
-    /// others.
+    /// An event is held because those before it have not come. Where nothing of its key has come before: how it is with
+    /// the others.
     pub(super) fn waits_in_gap(
         &self,
         group: &str,

@@ -36,8 +36,8 @@ use crate::words::shortened;
 const GIVE_UP: Duration = Duration::from_secs(5);
 /// How many events of tasks are taken at a time.
 const TASK_EVENTS: usize = 256;
-/// With so many keys that have something to say when an answer comes, a batch goes out before it is worked on, so that store
-/// and worker are at work at the same time. Fewer wait for those that follow from the answer.
+/// With so many keys that have something to say when an answer comes, a batch goes out before it is worked on, so that
+/// store and worker are at work at the same time. Fewer wait for those that follow from the answer.
 const ENOUGH: usize = 256;
 /// What a handler says may quote the event, and is kept by the store and logged.
 const LONGEST_ERROR: usize = 4_000;
@@ -268,8 +268,8 @@ impl WorkerLoop {
                 return Ok(());
             }
             let may_ask = state.asked.is_none() && state.reopening.is_none();
-            // In this order, so that a seed repeats a run. Nothing can starve what stands behind it: answers follow from
-            // what comes later in the list, and deliveries are bounded by what may be unsettled.
+            // In this order, so that a seed repeats a run. Nothing can starve what stands behind it: answers follow
+            // from what comes later in the list, and deliveries are bounded by what may be unsettled.
             tokio::select! {
                 biased;
                 () = &mut shutdown, if !draining => {

@@ -10,8 +10,8 @@ use super::{BuildError, Health, Worker, WorkerError};
 
 /// Workers that run together: of several groups, on several queues, over several transports.
 ///
-/// They share what they were built with, such as clones of one store. Each has a lease, a place in the metrics and limits of its
-/// own.
+/// They share what they were built with, such as clones of one store. Each has a lease, a place in the metrics and
+/// limits of its own.
 #[must_use = "workers do nothing until they run"]
 pub struct Workers {
     workers: Vec<Worker>,
@@ -33,8 +33,8 @@ impl Workers {
     /// Checks that they do not take each other's events.
     ///
     /// # Errors
-    /// When there is none; when two groups consume one queue; and when different handlers, or one with different options,
-    /// are of one group.
+    /// When there is none; when two groups consume one queue; and when different handlers, or one with different
+    /// options, are of one group.
     pub fn new(workers: impl IntoIterator<Item = Worker>) -> Result<Self, BuildError> {
         let workers: Vec<Worker> = workers.into_iter().collect();
         if workers.is_empty() {
@@ -67,8 +67,8 @@ impl Workers {
         self.workers.iter().map(Worker::health).collect()
     }
 
-    /// Runs all of them until `shutdown` is done; then they drain, all at a time. Where one of them ends with an error, the
-    /// others drain too.
+    /// Runs all of them until `shutdown` is done; then they drain, all at a time. Where one of them ends with an error,
+    /// the others drain too.
     ///
     /// # Errors
     /// That of the worker that ended first.

@@ -14,8 +14,8 @@ const EVENTS: u64 = 50;
 const WORK: Duration = Duration::from_millis(10);
 const CONCURRENCY: u64 = 8;
 
-/// How long the others take, in virtual time, while the first events of so many keys fail and wait. Behind each of those
-/// are more events.
+/// How long the others take, in virtual time, while the first events of so many keys fail and wait. Behind each of
+/// those are more events.
 async fn time_of_the_others(
     troubled: u64,
     backoff: Duration,

@@ -601,8 +601,8 @@ fn shows(account: &str, branch: &str, after: u64, time: u64) -> Envelope {
     say(account, &control)
 }
 
-/// Bookings of the branches, each of which has heard of some of the others', their ids in the order of their times, and what
-/// the branches say in the end.
+/// Bookings of the branches, each of which has heard of some of the others', their ids in the order of their times, and
+/// what the branches say in the end.
 fn bookings(account: &str, events: usize) -> (Vec<Envelope>, Vec<String>, Vec<Envelope>) {
     let mut clocks = [LamportClock::default(); 3];
     let (mut seqs, mut sent, mut order) = ([0; 3], Vec::new(), Vec::new());

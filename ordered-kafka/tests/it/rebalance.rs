@@ -28,8 +28,8 @@ async fn drain(consumer: &Consumer, quiet: Duration) -> Vec<String> {
     all
 }
 
-/// What the first had of the partitions that it gave up is given to the second, settles nothing in the hands of the first, and
-/// is not committed by it.
+/// What the first had of the partitions that it gave up is given to the second, settles nothing in the hands of the
+/// first, and is not committed by it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_read_of_a_partition_that_was_given_up_settles_nothing() {
     let topic = Topic::shared(4).await;

@@ -23,7 +23,8 @@ async fn fails(builder: KafkaBuilder) -> String {
     error.to_string()
 }
 
-/// It reads, and ends with an error that has these words: perhaps not at once, for a broker hears late of the rights that it gives.
+/// It reads, and ends with an error that has these words: perhaps not at once, for a broker hears late of the rights
+/// that it gives.
 async fn reading_fails(connect: impl Fn() -> KafkaBuilder, words: &[&str]) {
     eventually_within(LONG, "it is told what is missing", async || {
         let kafka = connect().answer_within(SOON).await.unwrap();

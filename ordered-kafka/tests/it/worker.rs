@@ -14,8 +14,8 @@ fn event(key: &str, seq: u64) -> Envelope {
     keyed(key, &seq.to_string())
 }
 
-/// A key waits for its first event, and ten thousand events of it are held: its partition is read and committed as if they were
-/// not, also by the worker that takes the partition over.
+/// A key waits for its first event, and ten thousand events of it are held: its partition is read and committed as if
+/// they were not, also by the worker that takes the partition over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_is_not_held_up_by_a_key_that_waits_for_a_gap() {
     const HELD: u64 = 10_000;

@@ -7,7 +7,8 @@ use crate::field::FieldPath;
 use crate::key_path::KeyPath;
 use crate::model::Model;
 
-/// Finds key, seq and id of an event that cannot be read as its type; nothing where they are in a body that is not JSON.
+/// Finds key, seq and id of an event that cannot be read as its type; nothing where they are in a body that is not
+/// JSON.
 pub(crate) fn place(model: &Model, key: &KeyPath, seq: Option<&FieldPath>) -> Option<TokenStream> {
     let private = private(model);
     let is_cloud_event = model.options.envelope == Some(Envelope::CloudEvents);

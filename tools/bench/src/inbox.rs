@@ -1,5 +1,5 @@
-//! The inbox: a handler with a `Tx` beside the same handler with a transaction of its own and no guard. Store and broker are
-//! in memory, so that nothing else takes time.
+//! The inbox: a handler with a `Tx` beside the same handler with a transaction of its own and no guard. Store and
+//! broker are in memory, so that nothing else takes time.
 
 use std::time::Instant;
 

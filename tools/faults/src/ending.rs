@@ -190,8 +190,8 @@ impl<'a> Ending<'a> {
         tail.catch_up()
     }
 
-    /// Writes down the dead letters that the store has of a key: an event that was posted to a key of another worker cannot be
-    /// dead-lettered with the broker any more.
+    /// Writes down the dead letters that the store has of a key: an event that was posted to a key of another worker
+    /// cannot be dead-lettered with the broker any more.
     async fn dead_letters_of_the_store(&self, key: &str) -> Result<(), Error> {
         let (group, name) = (&self.group, Key::new(key)?);
         // What was posted last may not be looked at yet.

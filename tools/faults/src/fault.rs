@@ -98,14 +98,15 @@ pub enum Part {
     Lease,
     /// The longest pause before RabbitMQ is tried again, and the handshake.
     Reconnect,
-    /// Confirms that RabbitMQ owes the producer and never sends, until they are given up and the batch is published again.
+    /// Confirms that RabbitMQ owes the producer and never sends, until they are given up and the batch is published
+    /// again.
     Confirm,
     /// A call to Redis that is given up, and the pause before the next.
     Answer,
     /// The handler's timeout and the pause before it is tried again.
     Timeout,
-    /// The longest pauses before a broker of Kafka is tried again, first as any broker and then as the coordinator of the group.
-    /// The client waits for up to half as long again as it is told to (`reconnect.backoff.max.ms`).
+    /// The longest pauses before a broker of Kafka is tried again, first as any broker and then as the coordinator of
+    /// the group. The client waits for up to half as long again as it is told to (`reconnect.backoff.max.ms`).
     KafkaReconnect,
     /// RabbitMQ finds out that a worker says nothing, and hands its partitions to others.
     Heartbeat,

@@ -1,5 +1,5 @@
-//! Worker processes over a real Redis and a real RabbitMQ or Kafka, broken on purpose, and what happened held against what
-//! is promised.
+//! Worker processes over a real Redis and a real RabbitMQ or Kafka, broken on purpose, and what happened held against
+//! what is promised.
 //!
 //! `cargo run --release -p faults -- all` is the command; see `docs/internals/faults.md`.
 

@@ -76,7 +76,8 @@ const LATE: usize = 5_000;
 /// For one place in so many a second event claims it, which has to be dead-lettered.
 const IMPOSTORS: usize = 2_000;
 
-/// So many events of so many keys, each key in turn. `finish` gets them in the order in which their producers send them.
+/// So many events of so many keys, each key in turn. `finish` gets them in the order in which their producers send
+/// them.
 pub(crate) fn all(
     (events, keys): (usize, usize),
     way: Way,

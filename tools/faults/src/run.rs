@@ -117,8 +117,8 @@ async fn unfold(
     facts: &mut Facts,
 ) -> Result<(), Error> {
     stage.fleet.start().await?;
-    // Before the first event: thousands of them are done with in the second that it takes, and a blow that had to wait for
-    // it would fall on nothing.
+    // Before the first event: thousands of them are done with in the second that it takes, and a blow that had to wait
+    // for it would fall on nothing.
     if stage.queue.broker == Broker::Rabbit {
         let queues = stage.queue.names(fault.partitions);
         drop(stage.servers.queues_can_be_struck(&queues).await?);

@@ -1,4 +1,5 @@
-//! When which blow falls: by how far the events have come, so that it falls while they flow, however fast the machine is.
+//! When which blow falls: by how far the events have come, so that it falls while they flow, however fast the machine
+//! is.
 
 use std::time::Duration;
 

@@ -48,8 +48,8 @@ pub enum Act {
 }
 
 impl Model {
-    /// Whether it is part of the world without faults, in which everything must come to its end. An operator who has set a
-    /// key back does so to have its events published again.
+    /// Whether it is part of the world without faults, in which everything must come to its end. An operator who has
+    /// set a key back does so to have its events published again.
     pub(crate) fn is_calm(&self, world: &World, act: Act) -> bool {
         match act {
             Act::Deliver(..)

@@ -38,8 +38,8 @@ const NO_DEAD_END: &str = "no dead end";
 /// Worlds with more states are explored once only.
 const TWICE: usize = 100_000;
 
-/// Explores everything: the promises in each state, and the way to the end from each. A world that is not large is explored
-/// once more with `stateright`, which must find the same.
+/// Explores everything: the promises in each state, and the way to the end from each. A world that is not large is
+/// explored once more with `stateright`, which must find the same.
 ///
 /// # Panics
 /// When the two explorations do not find the same, which would be a mistake in this crate.

@@ -123,8 +123,9 @@ impl Model {
         events.find(|which| self.bounds.key_of(*which) == key && self.bounds.id(*which) == *id)
     }
 
-    /// Whether the order allows the event now: in versions none that is as new was committed, of causes and effects all causes
-    /// were, and in a queue with one consumer everything before it was. `ahead`: it is enough that its handler is done, as far as events may run ahead.
+    /// Whether the order allows the event now: in versions none that is as new was committed, of causes and effects all
+    /// causes were, and in a queue with one consumer everything before it was. `ahead`: it is enough that its handler
+    /// is done, as far as events may run ahead.
     fn may_be_next(&self, world: &World, key: KeyNumber, event: Which, ahead: bool) -> bool {
         let (bounds, past) = (&self.bounds, &world.pasts[key]);
         let seq = |which: Which| bounds.seq(which);
@@ -204,8 +205,8 @@ impl Model {
         world.pasts[key].committed.push(event);
     }
 
-    /// The key may move past seqs without a commit only where a producer filled them, they are dead-lettered in the store, or
-    /// their gap lasted too long; and past nothing that is there.
+    /// The key may move past seqs without a commit only where a producer filled them, they are dead-lettered in the
+    /// store, or their gap lasted too long; and past nothing that is there.
     fn judge_passing(
         &self,
         world: &mut World,

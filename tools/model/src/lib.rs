@@ -1,5 +1,5 @@
-//! The ordering protocol, explored exhaustively within bounds: every order in which a broker, a few workers and all their
-//! faults can make steps, around the engine that ships.
+//! The ordering protocol, explored exhaustively within bounds: every order in which a broker, a few workers and all
+//! their faults can make steps, around the engine that ships.
 //!
 //! What is modelled, the bounds and the figures are in `docs/internals/model.md`.
 

@@ -1,5 +1,5 @@
-//! `cargo run --release -p model` explores every world and hunts every mistake. `… -- worlds`, `… -- mistakes` do the one
-//! or the other, `… -- mistakes no-fence` what has that in its name.
+//! `cargo run --release -p model` explores every world and hunts every mistake. `… -- worlds`, `… -- mistakes` do the
+//! one or the other, `… -- mistakes no-fence` what has that in its name.
 
 use std::process::ExitCode;
 use std::thread::available_parallelism;

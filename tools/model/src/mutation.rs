@@ -1,4 +1,5 @@
-/// A mistake, seeded on purpose: in the store of the model, or between the engine and what is around it. Never in what ships.
+/// A mistake, seeded on purpose: in the store of the model, or between the engine and what is around it. Never in what
+/// ships.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each says itself in `Mutation::words`")]
 pub enum Mutation {

@@ -1,6 +1,6 @@
-//! The same state, said in one way: times relative to now, fences counted anew from the lowest that anybody knows, workers
-//! in an order of their own, and what nobody ever reads again left out. It keeps the number of states finite without a
-//! bound on time, on crashes or on grants.
+//! The same state, said in one way: times relative to now, fences counted anew from the lowest that anybody knows,
+//! workers in an order of their own, and what nobody ever reads again left out. It keeps the number of states finite
+//! without a bound on time, on crashes or on grants.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem::take;

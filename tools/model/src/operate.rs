@@ -15,8 +15,8 @@ use crate::world::World;
 const KEY: KeyNumber = 0;
 
 impl Model {
-    /// The operator asks for the key and, where it is granted, does the verb. All of it is one step: in between nobody else
-    /// can change the key.
+    /// The operator asks for the key and, where it is granted, does the verb. All of it is one step: in between nobody
+    /// else can change the key.
     pub(crate) fn operate(&self, world: &mut World, order: Order, force: bool) {
         let Some(verb) = order.verb() else {
             let paused = order == Order::PauseGroup;

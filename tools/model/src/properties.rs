@@ -83,8 +83,8 @@ impl Model {
             && (is_mail(seq) || record.state().held.contains(seq))
     }
 
-    /// Committed, recognised as a repetition of what was committed, dead-lettered at the broker, dead-lettered in the store, or
-    /// taken from there by an operator.
+    /// Committed, recognised as a repetition of what was committed, dead-lettered at the broker, dead-lettered in the
+    /// store, or taken from there by an operator.
     fn is_at_its_end(&self, world: &World, which: Which) -> bool {
         let key = self.bounds.key_of(which);
         let (seq, id) = (self.bounds.seq(which), self.bounds.id(which));
@@ -129,8 +129,8 @@ impl Model {
             && (poisoned.is_none() || poisoned == Some(key) || !halted)
     }
 
-    /// Whether everything has come to its end: nothing with the broker, nothing held, nothing to replay, and no owner. A key
-    /// that is halted waits for an operator: that is an end where there is none.
+    /// Whether everything has come to its end: nothing with the broker, nothing held, nothing to replay, and no owner.
+    /// A key that is halted waits for an operator: that is an end where there is none.
     pub(crate) fn is_done(&self, world: &World) -> bool {
         let mut messages = self.bounds.messages();
         messages.all(|which| world.around(which) == 0)

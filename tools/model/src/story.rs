@@ -16,7 +16,8 @@ use crate::worker::Answered;
 use crate::world::World;
 
 impl Model {
-    /// One line for each step. The path is in the normal form, in which workers change places; here each keeps its name.
+    /// One line for each step. The path is in the normal form, in which workers change places; here each keeps its
+    /// name.
     pub(crate) fn tell(&self, path: &[World]) -> String {
         let mut story = String::new();
         let mut world = World::new(&self.bounds);

@@ -51,8 +51,8 @@ pub(crate) struct Past {
 /// A promise that a step broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Broken {
-    /// A seq committed out of turn, the key moved past one without a reason, or a handler started before the event before it
-    /// was done with.
+    /// A seq committed out of turn, the key moved past one without a reason, or a handler started before the event
+    /// before it was done with.
     Order,
     /// An event committed twice, or without its handler having got done, or was handled again under another seq.
     Once,
@@ -77,7 +77,8 @@ impl Set {
 }
 
 impl World {
-    /// Everything published, as often as it is delivered at the same time, and nothing delivered; the leases of all workers are good.
+    /// Everything published, as often as it is delivered at the same time, and nothing delivered; the leases of all
+    /// workers are good.
     pub(crate) fn new(bounds: &Bounds) -> Self {
         Self {
             store: Store {

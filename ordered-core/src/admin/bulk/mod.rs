@@ -37,8 +37,9 @@ pub enum TaskOutcome {
 /// An operator at work on many keys, with one lease for all of them.
 ///
 /// # Cancel safety
-/// Drop it between two calls of [`Bulk::advance`], and every task is either done or was not begun; repeating the rest is
-/// harmless. A call that is dropped leaves its keys to the end of the lease, [`OPERATOR_LEASE`](super::OPERATOR_LEASE), at the latest.
+/// Drop it between two calls of [`Bulk::advance`], and every task is either done or was not begun; repeating the rest
+/// is harmless. A call that is dropped leaves its keys to the end of the lease,
+/// [`OPERATOR_LEASE`](super::OPERATOR_LEASE), at the latest.
 pub struct Bulk<'a> {
     store: &'a dyn Inspect,
     group: &'a Group,
@@ -157,8 +158,8 @@ impl Bulk<'_> {
         owners
     }
 
-    /// Carries out a batch, and says what came of it; `None` at the end. Keys that workers have come last, and are asked for
-    /// until [`OperateOptions::wait`] has passed since all others were done.
+    /// Carries out a batch, and says what came of it; `None` at the end. Keys that workers have come last, and are
+    /// asked for until [`OperateOptions::wait`] has passed since all others were done.
     ///
     /// # Errors
     /// When the store is unavailable before the batch is begun: nothing of it was changed.

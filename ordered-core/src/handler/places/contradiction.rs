@@ -21,8 +21,8 @@ enum Says {
 }
 
 impl EventPlaces {
-    /// Whether an event with this key, seq and id, and this envelope before, is still that event with another envelope. Says
-    /// what it is not, as far as that can be known without the handler.
+    /// Whether an event with this key, seq and id, and this envelope before, is still that event with another envelope.
+    /// Says what it is not, as far as that can be known without the handler.
     pub(crate) fn contradiction(
         &self,
         (key, seq, id): (&Key, u64, &EventId),
@@ -92,8 +92,8 @@ struct Read {
 }
 
 impl Read {
-    /// Whether it says something else in these places. A name of Rust counts only where the event had the expected text there
-    /// before: serde may read the field from elsewhere.
+    /// Whether it says something else in these places. A name of Rust counts only where the event had the expected text
+    /// there before: serde may read the field from elsewhere.
     fn differs(&self, places: &[EventPlace], expected: &str, before: Option<&Self>) -> bool {
         let has_names = places
             .iter()

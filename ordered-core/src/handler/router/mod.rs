@@ -21,8 +21,8 @@ use crate::protocol::Stamp;
 /// Of how many types that are ignored the log speaks, once each: a type may be made of anything.
 const MOST_TOLD: usize = 64;
 
-/// One handler for each type of event, under one order: the handlers share the group, so a key has one position, and its events
-/// run one after the other whichever handler they are for.
+/// One handler for each type of event, under one order: the handlers share the group, so a key has one position, and
+/// its events run one after the other whichever handler they are for.
 ///
 /// ```
 /// # use ordered_core::handler::{Handler, Router, Unhandled};
@@ -49,8 +49,8 @@ const MOST_TOLD: usize = 64;
 ///
 /// # What the handlers have in common
 ///
-/// Where key, seq and id are, the order, and all options: they are of the group. Where two handlers differ, the worker is not
-/// built. Their groups may differ as long as [`group`](Router::group), or the worker's builder, names one.
+/// Where key, seq and id are, the order, and all options: they are of the group. Where two handlers differ, the worker
+/// is not built. Their groups may differ as long as [`group`](Router::group), or the worker's builder, names one.
 pub struct Router {
     group: Option<String>,
     place: Option<EventPlace>,
@@ -71,8 +71,8 @@ struct Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Unhandled {
-    /// Its key waits at it, and it is tried again every 30 seconds, so that a newer version that knows the type goes on with
-    /// it. After `give_up_after` the key halts, whatever `on_exhausted` says.
+    /// Its key waits at it, and it is tried again every 30 seconds, so that a newer version that knows the type goes on
+    /// with it. After `give_up_after` the key halts, whatever `on_exhausted` says.
     #[default]
     Halt,
     /// It is committed without a handler, and its key goes on.
@@ -135,8 +135,8 @@ impl Router {
         self
     }
 
-    /// Events of the types that the handler names itself, as with `#[ordered_handler(…, on = "OrderCreated")]`, are for this
-    /// handler.
+    /// Events of the types that the handler names itself, as with `#[ordered_handler(…, on = "OrderCreated")]`, are for
+    /// this handler.
     #[must_use]
     pub fn handler(self, handler: impl Handler) -> Self {
         self.shared(Arc::new(handler))

@@ -15,8 +15,8 @@ const HEADERS: [&str; 6] = [
     "amqp.type",
 ];
 
-/// The places in the JSON, after the headers: of a CloudEvent in the structured mode and of most events, and of those whose
-/// payload is an object of its own.
+/// The places in the JSON, after the headers: of a CloudEvent in the structured mode and of most events, and of those
+/// whose payload is an object of its own.
 const POINTERS: [&str; 2] = ["/type", "/payload/type"];
 
 /// The types of events that a handler handles, and where an event says its type.

@@ -23,8 +23,8 @@ const CONTENT_TYPES: [&str; 4] = [
 const STRUCTURED: &str = "application/cloudevents";
 const BATCH: &str = "application/cloudevents-batch";
 
-/// A CloudEvent, for handlers with `envelope = "cloudevents"`: what is around the data, and the data as a type of yours.
-/// A type of your own that is read from the JSON form of a CloudEvent does as well, such as an enum with
+/// A CloudEvent, for handlers with `envelope = "cloudevents"`: what is around the data, and the data as a type of
+/// yours. A type of your own that is read from the JSON form of a CloudEvent does as well, such as an enum with
 /// `#[serde(tag = "type", content = "data")]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
@@ -66,7 +66,8 @@ pub fn cloud_event(envelope: &Envelope) -> Result<Envelope, Malformed> {
     structured(envelope)
 }
 
-/// The id of a CloudEvent: its source and its id, with a space between them, because the id is unique with the source only.
+/// The id of a CloudEvent: its source and its id, with a space between them, because the id is unique with the source
+/// only.
 ///
 /// # Errors
 /// When one of them is missing.

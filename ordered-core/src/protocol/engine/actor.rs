@@ -77,8 +77,8 @@ pub(super) struct Ownership {
     pub(super) serial_until: u64,
     /// Somebody wants the key.
     pub(super) hand_over: bool,
-    /// It may be over: the lease had ended, or a call was not answered. Nothing begins until the store has granted the key
-    /// anew.
+    /// It may be over: the lease had ended, or a call was not answered. Nothing begins until the store has granted the
+    /// key anew.
     pub(super) uncertain: bool,
     /// How much of the mail the state accounts for.
     pub(super) mail: usize,
@@ -88,8 +88,8 @@ pub(super) struct Ownership {
     pub(super) committing: usize,
     /// Nothing begins before the answer to the request that is under way: it may give the key up.
     pub(super) closed: bool,
-    /// The death of the owner before is counted, and the store does not know. Nothing begins before it does: an event that
-    /// kills at once would never be counted, and others would be blamed.
+    /// The death of the owner before is counted, and the store does not know. Nothing begins before it does: an event
+    /// that kills at once would never be counted, and others would be blamed.
     pub(super) death_unsaved: bool,
     /// The head is on trial, and the store knows.
     pub(super) trial_saved: bool,
@@ -208,8 +208,8 @@ impl<D> Actor<D> {
         }
     }
 
-    /// Puts an event back that was taken out of the queue. Another one that has come into its place meanwhile stays with the
-    /// broker for a while: which of the two is right shows when this one is decided about.
+    /// Puts an event back that was taken out of the queue. Another one that has come into its place meanwhile stays
+    /// with the broker for a while: which of the two is right shows when this one is decided about.
     pub(super) fn put_back(&mut self, shared: &mut Shared<D>, event: Box<Event<D>>) {
         let Added::Taken(event) = self.queue.add(event) else {
             return;
@@ -226,8 +226,8 @@ impl<D> Actor<D> {
         self.queue.add(event);
     }
 
-    /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where it
-    /// does not say.
+    /// Whether the event may belong to another epoch than the one in its place, which is of the key's present one where
+    /// it does not say.
     fn is_of_another_epoch(&self, event: &Event<D>, there: Option<u64>) -> bool {
         let present = self.ownership.as_ref().map(|own| own.state.epoch);
         let there = there.or(present);
@@ -426,8 +426,8 @@ impl std::hash::Hash for Ownership {
 }
 
 impl Ownership {
-    /// How far the worker knows the key to be. A fence that nothing ran or was saved under was shown to nobody: the store may
-    /// give it again.
+    /// How far the worker knows the key to be. A fence that nothing ran or was saved under was shown to nobody: the
+    /// store may give it again.
     pub(super) fn watermark(&self) -> Watermark {
         let shown = if self.began {
             self.fence
@@ -441,7 +441,8 @@ impl Ownership {
         }
     }
 
-    /// What an event without a number is whose producer says where it belongs; `None` where it lies ahead, or that is not known.
+    /// What an event without a number is whose producer says where it belongs; `None` where it lies ahead, or that is
+    /// not known.
     fn place_stamped<D>(&self, event: &Event<D>, stamp: &Stamp) -> Option<Placement> {
         if !Arrival::is_unnumbered(event.seq) {
             return None;

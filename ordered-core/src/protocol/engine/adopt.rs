@@ -6,8 +6,8 @@ use crate::event::Key;
 use crate::protocol::KeyState;
 
 impl<D: Default> Engine<D> {
-    /// The lease had ended, and is good again: what was owned before may be another worker's by now. Nothing begins until
-    /// the store has granted it anew.
+    /// The lease had ended, and is good again: what was owned before may be another worker's by now. Nothing begins
+    /// until the store has granted it anew.
     pub fn on_lapse(&mut self) {
         for key in self.keys.sorted_keys() {
             if let Some(actor) = self.keys.get_mut(&key) {
@@ -20,8 +20,8 @@ impl<D: Default> Engine<D> {
         self.touch_all();
     }
 
-    /// The state of the group was lost, and the worker opened a new one: what it knows of its keys is written anew. First
-    /// come the keys that it owns.
+    /// The state of the group was lost, and the worker opened a new one: what it knows of its keys is written anew.
+    /// First come the keys that it owns.
     pub fn adopt(&mut self) {
         self.on_lapse();
         self.shared.adoption = Adoption::Owned;
@@ -30,8 +30,8 @@ impl<D: Default> Engine<D> {
         }
     }
 
-    /// The next step of an adoption. To be called when every living worker has had the time to notice the loss since the
-    /// last one. Says whether there is another step.
+    /// The next step of an adoption. To be called when every living worker has had the time to notice the loss since
+    /// the last one. Says whether there is another step.
     pub fn go_on_adopting(&mut self) -> bool {
         match self.shared.adoption {
             Adoption::Over => return false,
@@ -47,8 +47,8 @@ impl<D: Default> Engine<D> {
         self.shared.adoption != Adoption::Over
     }
 
-    /// The store says this of a key that waits for an event. Where the worker remembers more, the store lost state, and the
-    /// key is set right.
+    /// The store says this of a key that waits for an event. Where the worker remembers more, the store lost state, and
+    /// the key is set right.
     pub fn compare(&mut self, key: &Key, state: &KeyState) {
         let mark = self.shared.watermarks.get(key);
         if !self.shared.draining && mark.is_some_and(|mark| mark.is_beyond(state)) {

@@ -5,8 +5,8 @@ use crate::protocol::Millis;
 use crate::protocol::{Arrival, Stamp, Subject};
 use crate::transport::{REWOUND, Token};
 
-/// An event that the worker has in memory. `D` is what the worker keeps beside it, such as the event as the handler reads
-/// it.
+/// An event that the worker has in memory. `D` is what the worker keeps beside it, such as the event as the handler
+/// reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Event<D> {
     /// Its seq.
@@ -26,8 +26,8 @@ pub struct Event<D> {
     pub tokens: Tokens,
     /// When the worker got it, by its own clock.
     pub received_at: Millis,
-    /// The broker delivered it before: it is put into the mailbox before it runs, so that it does not use up the broker's
-    /// delivery limit.
+    /// The broker delivered it before: it is put into the mailbox before it runs, so that it does not use up the
+    /// broker's delivery limit.
     pub redelivered: bool,
     /// Since when it is in the mailbox, where it is.
     pub held_since: Option<Millis>,

@@ -1,8 +1,8 @@
 //! The engine: a key's [state](super::KeyState) machine for every key of a worker.
 //!
 //! Deliveries, answers of the store, ends of runs and times go in; requests to the store, runs to start and [`Effect`]s
-//! come out. Each key says one thing to the store at a time, and what it says is made from all that it knows at the moment
-//! when it is sent.
+//! come out. Each key says one thing to the store at a time, and what it says is made from all that it knows at the
+//! moment when it is sent.
 
 mod actor;
 mod adopt;
@@ -365,8 +365,8 @@ impl<D: Default> Engine<D> {
         self.keys.len()
     }
 
-    /// How many more keys the worker could take over now. Keys share the handler slots in turn, so that one more makes the
-    /// others slower, but a key that nobody runs stands still.
+    /// How many more keys the worker could take over now. Keys share the handler slots in turn, so that one more makes
+    /// the others slower, but a key that nobody runs stands still.
     pub fn spare_keys(&self) -> usize {
         if self.shared.draining || self.shared.paused {
             0

@@ -1,5 +1,5 @@
-//! What differs where a key does not wait for what is missing: which event is at its head, and which number an event gets
-//! that came without one.
+//! What differs where a key does not wait for what is missing: which event is at its head, and which number an event
+//! gets that came without one.
 
 use super::actor::Actor;
 use super::event::Event;
@@ -8,8 +8,8 @@ use super::shared::Shared;
 use crate::protocol::{Arrival, Moved, Transition};
 
 impl<D> Actor<D> {
-    /// The head of the key is an event that waits, as its [order](crate::protocol::Order) says. It is chosen in memory, and
-    /// saved with whatever is saved next.
+    /// The head of the key is an event that waits, as its [order](crate::protocol::Order) says. It is chosen in memory,
+    /// and saved with whatever is saved next.
     pub(super) fn choose_head(&mut self, shared: &Shared<D>) {
         let order = shared.rules.policy.order;
         let Some(own) = self.ownership.as_deref_mut() else {
@@ -43,9 +43,9 @@ impl<D> Actor<D> {
         }
     }
 
-    /// Numbers the events that were delivered to the owner without a number, in their order, behind all that have one. To be
-    /// called with an answer of the store, after the mail that it tells: only those whose ids were asked about with it are
-    /// numbered. What another worker posted before they were delivered is told by now, and comes first.
+    /// Numbers the events that were delivered to the owner without a number, in their order, behind all that have one.
+    /// To be called with an answer of the store, after the mail that it tells: only those whose ids were asked about
+    /// with it are numbered. What another worker posted before they were delivered is told by now, and comes first.
     pub(super) fn number_arrivals(&mut self, shared: &mut Shared<D>) {
         let Some(own) = self.ownership.as_deref() else {
             return;
@@ -81,8 +81,8 @@ impl<D> Queue<D> {
     }
 }
 
-/// Takes in the mail that the store has told. What was posted without a number gets one, which `moves` keeps for the next
-/// save.
+/// Takes in the mail that the store has told. What was posted without a number gets one, which `moves` keeps for the
+/// next save.
 pub(super) fn take_mail<D>(
     transition: &mut Transition<'_>,
     queue: &Queue<D>,

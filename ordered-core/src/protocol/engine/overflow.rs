@@ -4,8 +4,8 @@ use crate::event::Key;
 /// For how many ticks events may wait for room.
 const TICKS: u64 = 2;
 
-/// Keys with more events than their queue has room for. Their events wait in memory for a while, and are held in the store
-/// if that takes too long.
+/// Keys with more events than their queue has room for. Their events wait in memory for a while, and are held in the
+/// store if that takes too long.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Overflow {
     /// Since which tick each has waited.
@@ -39,9 +39,9 @@ impl Overflow {
         self.keys.is_empty()
     }
 
-    /// Half of the time is over for which events may wait. Returns the keys that have waited for all of it, and forgets them
-    /// and those that have room by now. None where the broker brings more of the same and nothing else, since it would only
-    /// bring more of it.
+    /// Half of the time is over for which events may wait. Returns the keys that have waited for all of it, and forgets
+    /// them and those that have room by now. None where the broker brings more of the same and nothing else, since it
+    /// would only bring more of it.
     pub(super) fn tick(&mut self, has_room: impl Fn(&Key) -> bool) -> Vec<Key> {
         self.tick += 1;
         let more_of_the_same =

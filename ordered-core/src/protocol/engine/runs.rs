@@ -103,8 +103,8 @@ impl<D> Actor<D> {
         }
     }
 
-    /// Whether the event may run together with others, or ahead of commits. Retries and repeats run alone, so that a failure
-    /// is attributed to one event.
+    /// Whether the event may run together with others, or ahead of commits. Retries and repeats run alone, so that a
+    /// failure is attributed to one event.
     fn may_share(&self, event: &Event<D>) -> bool {
         let Some(own) = &self.ownership else {
             return false;

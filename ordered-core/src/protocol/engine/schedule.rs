@@ -4,8 +4,8 @@ use super::actor::Actor;
 use super::shared::Shared;
 use crate::event::Key;
 
-/// Which keys have something to say to the store, and which wait for a handler slot. Both may name keys that are gone or have
-/// nothing to do any more; they are passed over.
+/// Which keys have something to say to the store, and which wait for a handler slot. Both may name keys that are gone
+/// or have nothing to do any more; they are passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Schedule {
     /// Keys that may have something to say to the store.

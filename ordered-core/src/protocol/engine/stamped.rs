@@ -1,5 +1,5 @@
-//! What differs where the order comes from the producers: when an event in memory gets its number, and which events of a key
-//! wait for theirs in the mailbox.
+//! What differs where the order comes from the producers: when an event in memory gets its number, and which events of
+//! a key wait for theirs in the mailbox.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -146,8 +146,9 @@ impl<'a> Front<'a> {
 
 impl<D> Actor<D> {
     /// Numbers the events in memory whose turn it is, as the order says. To be called with an answer of the store, like
-    /// [`number_arrivals`](Self::number_arrivals). What waits in the mailbox and may have a number too comes first: it gets one
-    /// with the save after which no event with a number is in memory alone, so that none of these is overtaken if the worker dies.
+    /// [`number_arrivals`](Self::number_arrivals). What waits in the mailbox and may have a number too comes first: it
+    /// gets one with the save after which no event with a number is in memory alone, so that none of these is overtaken
+    /// if the worker dies.
     pub(super) fn number_stamped(&mut self, shared: &mut Shared<D>) {
         self.join_repetitions(shared);
         if shared.rules.policy.order.has_times() && !self.controls.is_empty() {
@@ -176,7 +177,8 @@ impl<D> Actor<D> {
         self.queue.renumber(&numbers);
     }
 
-    /// Of several events in memory with one place, the first has the deliveries of all, or the others are in conflict with it.
+    /// Of several events in memory with one place, the first has the deliveries of all, or the others are in conflict
+    /// with it.
     fn join_repetitions(&mut self, shared: &mut Shared<D>) {
         let is_delivered = |event: &Event<D>| event.may_be_numbered();
         if !self.queue.rest().any(is_delivered) {
@@ -212,8 +214,8 @@ impl<D> Actor<D> {
         }
     }
 
-    /// The places in the queue of the events that wait there for their number: those that may have one as soon as what has one
-    /// is saved. The others wait in the mailbox.
+    /// The places in the queue of the events that wait there for their number: those that may have one as soon as what
+    /// has one is saved. The others wait in the mailbox.
     pub(super) fn soon_numbered(&self, shared: &Shared<D>, producers: &Producers) -> HashSet<u64> {
         let mut front = Front::new(&shared.rules.policy, producers, &self.queue);
         let may = |event: &&Event<D>| event.may_be_numbered();

@@ -1,5 +1,5 @@
-//! For explorations: an engine is a plain value, but some of its numbers only ever grow. Whoever explores all states renames
-//! them, so that states that differ in nothing else are one.
+//! For explorations: an engine is a plain value, but some of its numbers only ever grow. Whoever explores all states
+//! renames them, so that states that differ in nothing else are one.
 
 use super::Engine;
 use super::pending::{Pending, PendingKind};
@@ -35,8 +35,8 @@ impl<D> Engine<D> {
         self.shared.watermarks.visit(visitor);
     }
 
-    /// Counts runs and ticks anew. To be called when no run is under way but those that the engine knows; `renamed` is told
-    /// the old number of each and the new one.
+    /// Counts runs and ticks anew. To be called when no run is under way but those that the engine knows; `renamed` is
+    /// told the old number of each and the new one.
     #[doc(hidden)]
     pub fn renumber(&mut self, mut renamed: impl FnMut(u64, u64)) {
         self.shared.next_run = 0;

@@ -11,22 +11,22 @@ use crate::store::Slot;
 /// This is the order of a FIFO queue with at-least-once delivery, made idempotent by ids: P. Helland, "Life beyond
 /// Distributed Transactions: an Apostate's Opinion" (CIDR 2007).
 ///
-/// The rule: *with each answer of the store the owner of a key numbers its events: first the mail that it tells, and then what
-/// was delivered to the owner before it asked, each in its order; from then on they are events with numbers.* So retries,
-/// halts, dead letters and the verbs of operators need nothing else.
+/// The rule: *with each answer of the store the owner of a key numbers its events: first the mail that it tells, and
+/// then what was delivered to the owner before it asked, each in its order; from then on they are events with numbers.*
+/// So retries, halts, dead letters and the verbs of operators need nothing else.
 ///
-/// - A worker that does not own the key knows no number. It posts the event under a slot that follows from its id. The
-///   *mail*, which the store keeps in the order of posting, is the order; the owner moves each letter to the slot of its
-///   number when it takes the mail in.
-/// - Numbers may have gaps: a number that was given in memory is lost with its worker. A number that nothing waits under is
-///   passed, and never waited for.
-/// - An event is stored only together with those before it that are in memory alone. Otherwise it would overtake them if
-///   the worker died.
-/// - A repetition that nobody recognises at once gets a number, and is dropped when it is its turn: its id is remembered by
-///   then.
+/// - A worker that does not own the key knows no number. It posts the event under a slot that follows from its id.
+///   The *mail*, which the store keeps in the order of posting, is the order; the owner moves each letter to the slot
+///   of its number when it takes the mail in.
+/// - Numbers may have gaps: a number that was given in memory is lost with its worker. A number that nothing waits
+///   under is passed, and never waited for.
+/// - An event is stored only together with those before it that are in memory alone. Otherwise it would overtake them
+///   if the worker died.
+/// - A repetition that nobody recognises at once gets a number, and is dropped when it is its turn: its id is
+///   remembered by then.
 ///
-/// What it does not promise: an order between events that the transport hands over to different workers at the same time,
-/// and the place of an event that a quota sent back to the broker.
+/// What it does not promise: an order between events that the transport hands over to different workers at the same
+/// time, and the place of an event that a quota sent back to the broker.
 #[derive(Debug)]
 pub struct Arrival;
 
@@ -45,7 +45,8 @@ pub(in crate::protocol) const POSTED: u64 = 1 << 63;
 const UNNUMBERED: u64 = 1 << 62;
 
 impl Arrival {
-    /// The slot that an event without a number is posted under: the same for the same event, so that a repetition is known.
+    /// The slot that an event without a number is posted under: the same for the same event, so that a repetition is
+    /// known.
     #[must_use]
     pub fn slot(key: &Key, id: &EventId) -> Slot {
         let mut hasher = SipHasher24::new();
@@ -65,8 +66,8 @@ impl Arrival {
         seq >= UNNUMBERED
     }
 
-    /// Numbers what was posted, in its order, above all that has a number. `known` are numbers that were given before and not
-    /// saved.
+    /// Numbers what was posted, in its order, above all that has a number. `known` are numbers that were given before
+    /// and not saved.
     pub(crate) fn number(
         state: &mut KeyState,
         above: u64,

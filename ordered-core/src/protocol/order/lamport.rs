@@ -3,32 +3,34 @@ use std::collections::BTreeMap;
 use super::super::producers::{Beside, Patience};
 use super::super::{Producer, Producers};
 
-/// Events have the time of a Lamport clock, and run in the order of (time, producer), which is one for all. An event runs once it is
-/// *stable*: when nothing can come any more that belongs before it.
+/// Events have the time of a Lamport clock, and run in the order of (time, producer), which is one for all. An event
+/// runs once it is *stable*: when nothing can come any more that belongs before it.
 ///
-/// The order is that of L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978); the release when stable
-/// that of F. Schneider, "Implementing Fault-Tolerant Services Using the State Machine Approach: A Tutorial" (1990).
+/// The order is that of L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System" (1978); the
+/// release when stable that of F. Schneider, "Implementing Fault-Tolerant Services Using the State Machine Approach: A
+/// Tutorial" (1990).
 ///
-/// The rule: *of the events that are their producer's next, the one with the smallest (time, producer) is next, if every other
-/// producer of the key that is active has its own next event here, or has shown a clock beyond it.* The events of a producer are
-/// numbered 1, 2, 3, … for each key, and their times grow, so that its next event says that nothing of it belongs before that.
+/// The rule: *of the events that are their producer's next, the one with the smallest (time, producer) is next, if
+/// every other producer of the key that is active has its own next event here, or has shown a clock beyond it.* The
+/// events of a producer are numbered 1, 2, 3, … for each key, and their times grow, so that its next event says that
+/// nothing of it belongs before that.
 ///
 /// - A producer *joins* with its first event or the first clock that it shows, and is waited for from then on.
 /// - It *shows its clock* with each event, and with control messages while it has nothing to send.
-/// - It *leaves* with a control message, or when an event has waited for it as long as its lease is, and nothing was heard of it
-///   meanwhile. It is there again when it is heard of again.
-/// - An event at or before the last one that was released is *late*: it is not run, since that would be another order. It comes from
-///   a producer that joined with too small a clock, or was not waited for any more.
+/// - It *leaves* with a control message, or when an event has waited for it as long as its lease is, and nothing was
+///   heard of it meanwhile. It is there again when it is heard of again.
+/// - An event at or before the last one that was released is *late*: it is not run, since that would be another order.
+///   It comes from a producer that joined with too small a clock, or was not waited for any more.
 /// - `max_delay` is how long an event waits at the most. It is a guess: what comes later than that is late.
 ///
-/// What it does not promise: that an event with a larger time was caused by one with a smaller. And nothing of a key runs while one
-/// of its producers says nothing, until it is given up.
+/// What it does not promise: that an event with a larger time was caused by one with a smaller. And nothing of a key
+/// runs while one of its producers says nothing, until it is given up.
 #[derive(Debug)]
 pub struct Lamport;
 
 impl Lamport {
-    /// Of the events that are their producers' next the one that runs next: `clocks` are those of the producers that are waited for,
-    /// and `last` is the last event that was released.
+    /// Of the events that are their producers' next the one that runs next: `clocks` are those of the producers that
+    /// are waited for, and `last` is the last event that was released.
     pub(crate) fn next<'a, P>(
         mut heads: BTreeMap<(u64, &'a str), P>,
         mut clocks: impl Iterator<Item = (&'a str, u64)>,

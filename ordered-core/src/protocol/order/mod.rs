@@ -1,7 +1,7 @@
 //! The sequencing modes: which event of a key may run next. One file for each mode, with its whole rule.
 //!
-//! A mode decides nothing else. Ownership, the mailbox, ids, retries, halting, dead letters and the verbs of operators are
-//! the same in all of them, and so is the body of a key.
+//! A mode decides nothing else. Ownership, the mailbox, ids, retries, halting, dead letters and the verbs of operators
+//! are the same in all of them, and so is the body of a key.
 
 mod arrival;
 mod causal;
@@ -37,8 +37,8 @@ pub enum Order {
         /// Only the newest of the events that wait runs.
         coalesce: bool,
     },
-    /// In the order of Lamport times, and of producers where these are the same; each event when nothing can come before it: see
-    /// [`Lamport`].
+    /// In the order of Lamport times, and of producers where these are the same; each event when nothing can come
+    /// before it: see [`Lamport`].
     Lamport,
     /// As the vector clocks of several producers say, causes before effects: see [`Causal`].
     Causal,
@@ -57,8 +57,8 @@ impl Order {
         }
     }
 
-    /// Whether the numbers of the events of a key have no gaps, so that an event with a number waits for the one before it.
-    /// Otherwise the head of a key is one of the events that wait.
+    /// Whether the numbers of the events of a key have no gaps, so that an event with a number waits for the one before
+    /// it. Otherwise the head of a key is one of the events that wait.
     #[must_use]
     pub const fn waits_for_missing(self) -> bool {
         matches!(self, Self::Sequence)
@@ -70,7 +70,8 @@ impl Order {
         matches!(self, Self::Arrival | Self::Lamport | Self::Causal)
     }
 
-    /// Whether the order comes from the producers of the events: an event has its number once it may follow what it names.
+    /// Whether the order comes from the producers of the events: an event has its number once it may follow what it
+    /// names.
     #[must_use]
     pub const fn has_producers(self) -> bool {
         matches!(self, Self::Lamport | Self::Causal)
@@ -140,8 +141,8 @@ impl Order {
         }
     }
 
-    /// Of the events that wait for their number in the mailbox, the one that is next: the place of its producer, and its seq.
-    /// `beside` are such that wait elsewhere.
+    /// Of the events that wait for their number in the mailbox, the one that is next: the place of its producer, and
+    /// its seq. `beside` are such that wait elsewhere.
     pub(super) fn next_waiting(
         self,
         producers: &Producers,

@@ -1,14 +1,14 @@
 use super::super::{KeyState, Transition};
 
-/// The seq of an event is a version. One that is newer than the last is run, whatever lies between; one that is older is
-/// *superseded*: counted, acknowledged and not run.
+/// The seq of an event is a version. One that is newer than the last is run, whatever lies between; one that is older
+/// is *superseded*: counted, acknowledged and not run.
 ///
-/// This is the last-writer-wins register with the producer's version for its timestamp: M. Shapiro, N. Preguiça, C. Baquero,
-/// M. Zawirski, "A comprehensive study of Convergent and Commutative Replicated Data Types" (2011).
+/// This is the last-writer-wins register with the producer's version for its timestamp: M. Shapiro, N. Preguiça, C.
+/// Baquero, M. Zawirski, "A comprehensive study of Convergent and Commutative Replicated Data Types" (2011).
 ///
-/// The rule: *the head of a key is the oldest version that waits, or the newest with `coalesce`; whatever is older than the
-/// head is superseded.* The head stays the head while it is tried again, so that a version that comes meanwhile supersedes
-/// nothing before it has run.
+/// The rule: *the head of a key is the oldest version that waits, or the newest with `coalesce`; whatever is older than
+/// the head is superseded.* The head stays the head while it is tried again, so that a version that comes meanwhile
+/// supersedes nothing before it has run.
 ///
 /// What it does not promise: that every version is run. A version that comes after a newer one became the head is
 /// superseded even if that newer one fails permanently.
@@ -22,8 +22,8 @@ impl Monotonic {
         held.into_iter().chain(in_memory).max()
     }
 
-    /// Takes the versions out of the mailbox that are superseded, without a look at them; some at a time. Those of `in_memory`
-    /// are left. Says how many it took.
+    /// Takes the versions out of the mailbox that are superseded, without a look at them; some at a time. Those of
+    /// `in_memory` are left. Says how many it took.
     pub(crate) fn take_superseded(
         transition: &mut Transition<'_>,
         in_memory: impl Fn(u64) -> bool,

@@ -28,8 +28,8 @@ impl fmt::Display for MissingCause {
 }
 
 impl Producers {
-    /// Of the events that wait, the one that waits for the fewest others: its producer's place and its seq. One that waits for
-    /// what waits itself comes after those that do not; there are only such where clocks make a circle.
+    /// Of the events that wait, the one that waits for the fewest others: its producer's place and its seq. One that
+    /// waits for what waits itself comes after those that do not; there are only such where clocks make a circle.
     fn nearest(&self) -> Option<(usize, u64)> {
         let first = self.known.iter().enumerate().filter_map(|(place, known)| {
             let (seq, event) = known.waiting.first_key_value()?;
@@ -76,7 +76,8 @@ impl Producers {
         missing
     }
 
-    /// Passes over what is [missing](Self::missing), so that the event that waits for it is next. Says whether anything was.
+    /// Passes over what is [missing](Self::missing), so that the event that waits for it is next. Says whether anything
+    /// was.
     pub(crate) fn skip_missing(&mut self) -> bool {
         let Some((place, seq)) = self.nearest() else {
             return false;

@@ -16,8 +16,8 @@ use crate::event::EventId;
 
 /// What the owner of a key knows of the producers of its events, where the order comes from them.
 ///
-/// An event has its number in the key, and with it its turn, once the order says that it is next: it is *released*. Until
-/// then it *waits* in the mailbox, in a slot that follows from its producer and seq.
+/// An event has its number in the key, and with it its turn, once the order says that it is next: it is *released*.
+/// Until then it *waits* in the mailbox, in a slot that follows from its producer and seq.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Producers {
     /// In the order in which they came. None is ever taken out: what was forgotten would make wrong orders.
@@ -144,8 +144,8 @@ impl Producers {
         self.get(producer).is_some()
     }
 
-    /// What an event is. `seen` says whether its id is remembered; without that only some answers are certain, and `None`
-    /// is the others.
+    /// What an event is. `seen` says whether its id is remembered; without that only some answers are certain, and
+    /// `None` is the others.
     pub(crate) fn place(
         &self,
         stamp: &Stamp,
@@ -251,7 +251,8 @@ impl Producers {
         }
     }
 
-    /// An event was given a number, and its place in the state of the key: it is done, or in the mailbox under that number.
+    /// An event was given a number, and its place in the state of the key: it is done, or in the mailbox under that
+    /// number.
     pub(crate) fn count(
         &mut self,
         stamp: &Stamp,
@@ -277,8 +278,8 @@ impl Producers {
         }
     }
 
-    /// The first event of each producer that waits, with the place of the producer, as far as that event is the producer's
-    /// next. `released` says up to which seq the events of a producer are.
+    /// The first event of each producer that waits, with the place of the producer, as far as that event is the
+    /// producer's next. `released` says up to which seq the events of a producer are.
     fn heads<'a>(
         &'a self,
         released: &'a impl Fn(&Producer) -> u64,
@@ -290,8 +291,8 @@ impl Producers {
         })
     }
 
-    /// The event that waits and is next: its producer's next, with all its causes released. Of several that of the producer
-    /// whose name is the smallest.
+    /// The event that waits and is next: its producer's next, with all its causes released. Of several that of the
+    /// producer whose name is the smallest.
     pub(crate) fn next(&self, released: impl Fn(&Producer) -> u64) -> Option<(usize, u64)> {
         let is_met = |(_, _, event): &(usize, u64, &WaitingEvent)| {
             let mut causes = event.causes();

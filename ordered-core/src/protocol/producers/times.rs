@@ -202,8 +202,8 @@ impl Producers {
         })
     }
 
-    /// When the first event that waits may run although nothing comes: its longest delay is over, or the producers that hold it
-    /// are given up.
+    /// When the first event that waits may run although nothing comes: its longest delay is over, or the producers that
+    /// hold it are given up.
     pub(crate) fn next_change(&self, patience: Patience) -> Option<Millis> {
         let (_, since) = self.first()?;
         let overdue = self.overdue_at(patience);
@@ -213,8 +213,9 @@ impl Producers {
         overdue.into_iter().chain(given_up).min()
     }
 
-    /// Producers that hold the first event that waits are not waited for any more, where nothing was heard of them for long enough.
-    /// Says which. What was posted and not read may be theirs, and they are heard of with events that wait `beside`.
+    /// Producers that hold the first event that waits are not waited for any more, where nothing was heard of them for
+    /// long enough. Says which. What was posted and not read may be theirs, and they are heard of with events that wait
+    /// `beside`.
     pub(crate) fn give_up_silent(&mut self, beside: &[Beside], patience: Patience) -> Vec<String> {
         if !self.unread.is_empty() {
             return Vec::new();
@@ -319,8 +320,8 @@ impl Producer {
         }
     }
 
-    /// When it is given up, where an event waits for it since then. One of which events wait is not: something of it is missing, and
-    /// that is for the group's gap policy.
+    /// When it is given up, where an event waits for it since then. One of which events wait is not: something of it is
+    /// missing, and that is for the group's gap policy.
     fn lease_end(&self, since: Millis, patience: Patience) -> Option<Millis> {
         let from = self.times.heard_at.max(since);
         self.waiting

@@ -161,7 +161,8 @@ async fn an_attempt_has_as_many_events_as_it_may() {
 }
 
 proptest! {
-    /// Whatever fails: each event ends once, in the order of its key, and none goes out before those ahead of it have ended.
+    /// Whatever fails: each event ends once, in the order of its key, and none goes out before those ahead of it have
+    /// ended.
     #[test]
     fn keys_stay_in_order(
         events in proptest::collection::vec(0..4_u8, 1..60),

@@ -24,7 +24,8 @@ pub(super) struct GroupState {
     pub(super) audit: VecDeque<AuditEntry>,
 }
 
-/// A part of the keys of a group, with its own copy of the leases: a store that is spread over servers has no common one.
+/// A part of the keys of a group, with its own copy of the leases: a store that is spread over servers has no common
+/// one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bucket {
     /// How many buckets there are, for the share of the group's quota.

@@ -15,9 +15,9 @@ macro_rules! label {
 }
 
 label! {
-    /// What happened to a delivery. Each delivery that a worker takes from its transport ends in exactly one of these, and
-    /// is counted there when the worker has decided it. If the broker does not hear of it, it delivers the event again,
-    /// and that is another delivery.
+    /// What happened to a delivery. Each delivery that a worker takes from its transport ends in exactly one of these,
+    /// and is counted there when the worker has decided it. If the broker does not hear of it, it delivers the event
+    /// again, and that is another delivery.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     pub enum Outcome {

@@ -12,8 +12,8 @@ const EVERY: Duration = Duration::from_secs(10);
 /// How many causes are told apart.
 const CAUSES: usize = 256;
 
-/// Keeps an outage from filling the log: of warnings with one cause, one is logged every ten seconds, with the number of
-/// those that were left out.
+/// Keeps an outage from filling the log: of warnings with one cause, one is logged every ten seconds, with the number
+/// of those that were left out.
 #[derive(Debug, Default)]
 pub(super) struct LogLimit {
     causes: Mutex<HashMap<String, Said>>,

@@ -226,7 +226,8 @@ impl Telemetry {
     }
 }
 
-/// A worker whose future is dropped has no other end. The last of its tasks has this, so that nothing is taken in after.
+/// A worker whose future is dropped has no other end. The last of its tasks has this, so that nothing is taken in
+/// after.
 impl Drop for Telemetry {
     fn drop(&mut self) {
         self.end();

@@ -38,8 +38,8 @@ fn deep(worker: WorkerBuilder, prefetch: u16) -> WorkerBuilder {
     worker.options(move |options| options.policy.lane_depth = prefetch.into())
 }
 
-/// Is never done with the events of some keys: each waits a random time of up to ten seconds, the longest by default, and
-/// fails again. Everything else is on its defaults.
+/// Is never done with the events of some keys: each waits a random time of up to ten seconds, the longest by default,
+/// and fails again. Everything else is on its defaults.
 #[ordered_handler(
     key = "order_id",
     seq = "seq",

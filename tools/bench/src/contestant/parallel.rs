@@ -1,5 +1,5 @@
-//! Confluent's Parallel Consumer for Java, in the order of keys: the nearest to this framework that there is for Kafka. It does
-//! not remember ids, and its state is in memory and in the metadata of the offsets.
+//! Confluent's Parallel Consumer for Java, in the order of keys: the nearest to this framework that there is for Kafka.
+//! It does not remember ids, and its state is in memory and in the metadata of the offsets.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The outbox: staging beside a bare insert of the same row, the relay beside reading with COPY and beside a bare publisher.
+//! The outbox: staging beside a bare insert of the same row, the relay beside reading with COPY and beside a bare
+//! publisher.
 
 mod relay;
 mod stage;

@@ -139,8 +139,8 @@ impl<'a> Turns<'a> {
             true => Some(state_bytes(&self.servers.redis_url(entrant.redis), &queue.name).await?),
             false => None,
         };
-        // What was measured stands. RabbitMQ takes its time for a queue that ten million messages went through, and may say that
-        // it failed.
+        // What was measured stands. RabbitMQ takes its time for a queue that ten million messages went through, and may
+        // say that it failed.
         if let Err(error) = queue.delete().await {
             eprintln!("the queue was not deleted: {error}");
         }

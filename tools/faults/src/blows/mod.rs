@@ -64,7 +64,8 @@ pub(crate) async fn strike(
     Ok(begun.elapsed())
 }
 
-/// A time between these, in milliseconds. How long something is unavailable is the subject here, not a way to wait for it.
+/// A time between these, in milliseconds. How long something is unavailable is the subject here, not a way to wait for
+/// it.
 async fn for_a_while(random: &mut fastrand::Rng, milliseconds: std::ops::Range<u64>) {
     tokio::time::sleep(Duration::from_millis(random.u64(milliseconds))).await;
 }

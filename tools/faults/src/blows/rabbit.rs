@@ -59,7 +59,8 @@ pub(super) async fn delete_queue(stage: &Stage<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A deployment: one worker after the other consumes twice as many partitions, and then the producer publishes into them.
+/// A deployment: one worker after the other consumes twice as many partitions, and then the producer publishes into
+/// them.
 pub(super) async fn more_partitions(stage: &Stage<'_>) -> Result<(), Error> {
     let more = stage.queue.partitions() * 2;
     let mut is_first = true;

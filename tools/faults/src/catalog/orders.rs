@@ -1,6 +1,7 @@
 //! The orders besides 1, 2, 3, …: each with the faults of a worker, of Redis and of RabbitMQ.
 //!
-//! But for `arrival`: when RabbitMQ starts again, a key may come over another partition than before, and so overtake what waits
+//! But for `arrival`: when RabbitMQ starts again, a key may come over another partition than before, and so overtake
+//! what waits
 //! (<https://github.com/rabbitmq/rabbitmq-server/tree/main/deps/rabbitmq_consistent_hash_exchange#node-restart-effects>).
 
 use super::fault;

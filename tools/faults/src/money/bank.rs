@@ -158,8 +158,8 @@ impl Bank {
         Ok(wrong)
     }
 
-    /// Writes down what was staged, what was applied, in the order of the commits of each key, and where Redis says that the
-    /// keys stand.
+    /// Writes down what was staged, what was applied, in the order of the commits of each key, and where Redis says
+    /// that the keys stand.
     pub(super) async fn write_history(&self, path: &Path, redis: &str) -> Result<Applied, Error> {
         let client = self.pool.get().await?;
         let event = |row: &tokio_postgres::Row| Event {

@@ -1,5 +1,5 @@
-//! Money that is moved from account to account through the outbox and the inbox, while everything that takes part dies in
-//! turn: writers, relays and workers by kill -9, Postgres, RabbitMQ and Redis, which also loses everything once.
+//! Money that is moved from account to account through the outbox and the inbox, while everything that takes part dies
+//! in turn: writers, relays and workers by kill -9, Postgres, RabbitMQ and Redis, which also loses everything once.
 
 mod bank;
 mod parts;
@@ -25,8 +25,8 @@ use bank::Bank;
 use parts::Parts;
 pub use parts::{Orders, take_part};
 
-/// One in so many of all transfers may be staged and not applied: more are not staged meanwhile, so that blows meet what is
-/// under way, and writers too.
+/// One in so many of all transfers may be staged and not applied: more are not staged meanwhile, so that blows meet
+/// what is under way, and writers too.
 const BACKLOG: usize = 20;
 /// So many at the least.
 const LEAST_BACKLOG: usize = 50;

@@ -80,8 +80,8 @@ async fn fall(world: &World<'_>, strike: Strike, random: &mut fastrand::Rng) -> 
             if answer != "+OK\r\n" {
                 return Err(format!("Redis answered {answer:?}").into());
             }
-            // Once, as an operator does: of what Redis held last of a key nothing later shows that it is missing. From here on
-            // nothing may get lost.
+            // Once, as an operator does: of what Redis held last of a key nothing later shows that it is missing. From
+            // here on nothing may get lost.
             let keys = world.bank.ask_for_the_rest().await?;
             tracing::info!(keys, "asked for what Redis may have held");
             Ok(())

@@ -1,5 +1,5 @@
-//! As they arrive: the seq is the place in which an event of the key is published, and the worker does not look at it. The rule:
-//! they run in that order, since each partition is handed to one worker at a time.
+//! As they arrive: the seq is the place in which an event of the key is published, and the worker does not look at it.
+//! The rule: they run in that order, since each partition is handed to one worker at a time.
 
 use ordered_events::{Context, HandlerError, State, ordered_handler};
 

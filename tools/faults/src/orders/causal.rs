@@ -1,5 +1,5 @@
-//! Three producers of each key, with vector clocks. The rule: none runs before one that its producer knew; those that know
-//! nothing of each other run in any order.
+//! Three producers of each key, with vector clocks. The rule: none runs before one that its producer knew; those that
+//! know nothing of each other run in any order.
 
 use std::collections::HashMap;
 

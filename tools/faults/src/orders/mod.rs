@@ -1,5 +1,5 @@
-//! In which order the events of a key run: a file for each order, with its events and its handler. What its rule allows is held
-//! against the history as `ordered_testkit::history::Rules::order` says.
+//! In which order the events of a key run: a file for each order, with its events and its handler. What its rule allows
+//! is held against the history as `ordered_testkit::history::Rules::order` says.
 
 mod arrival;
 mod causal;
@@ -63,8 +63,8 @@ impl Sequencing {
         matches!(self, Self::Sequence | Self::Monotonic)
     }
 
-    /// How many events of a run of `keys` keys are published at a time. In `Arrival` none of them are of one key: what is
-    /// published again, because the broker did not confirm it, would come after what follows it.
+    /// How many events of a run of `keys` keys are published at a time. In `Arrival` none of them are of one key: what
+    /// is published again, because the broker did not confirm it, would come after what follows it.
     pub(crate) fn batch(self, keys: usize) -> usize {
         const BATCH: usize = 250;
         match self {

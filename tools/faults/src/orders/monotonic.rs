@@ -1,4 +1,5 @@
-//! Versions with gaps. The rule: none that is older than one that was committed runs, and the newest of each key is the last.
+//! Versions with gaps. The rule: none that is older than one that was committed runs, and the newest of each key is the
+//! last.
 
 use ordered_events::{Context, HandlerError, State, ordered_handler};
 

@@ -25,8 +25,8 @@ pub(crate) struct Feed {
     again: AtomicBool,
     /// A queue was deleted: what is confirmed while it goes is gone, too, so that once more may not be enough.
     deleted: AtomicBool,
-    /// What a deleted queue may have taken along has been published again after every key had come to its end: of a seq that
-    /// two events claim, the one that is to be dead-lettered holds up nobody.
+    /// What a deleted queue may have taken along has been published again after every key had come to its end: of a seq
+    /// that two events claim, the one that is to be dead-lettered holds up nobody.
     rounded_off: AtomicBool,
     refused: AtomicU64,
     done: AtomicBool,
@@ -141,7 +141,8 @@ impl Feed {
         self.last_seqs().values().sum()
     }
 
-    /// Publishes again what has not committed. Of a seq that two events claim that is also the one that was dead-lettered.
+    /// Publishes again what has not committed. Of a seq that two events claim that is also the one that was
+    /// dead-lettered.
     async fn once_more(&self, publisher: &Arc<dyn Publish>, tail: &Tail) {
         let published = &self.events[..self.published()];
         let missing: Vec<OrderEvent> = published

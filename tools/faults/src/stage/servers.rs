@@ -21,8 +21,8 @@ const PARTITIONS: i32 = 8;
 /// How long it may take until workers that are themselves struck declare a queue again.
 const DECLARED: Duration = Duration::from_secs(30);
 
-/// The servers. RabbitMQ is for all runs, since its start takes seconds, and so is Kafka, which the first run that needs it starts;
-/// each run has a Redis of its own.
+/// The servers. RabbitMQ is for all runs, since its start takes seconds, and so is Kafka, which the first run that
+/// needs it starts; each run has a Redis of its own.
 pub struct Servers {
     pub(crate) redis: Mutex<RedisServer>,
     pub(crate) rabbit: Mutex<RabbitServer>,
@@ -122,8 +122,8 @@ impl Servers {
         rabbit_url(self.rabbit_port)
     }
 
-    /// How many messages the queues of RabbitMQ have, without those that are delivered and not settled; none where there is no
-    /// such queue.
+    /// How many messages the queues of RabbitMQ have, without those that are delivered and not settled; none where
+    /// there is no such queue.
     pub(crate) async fn ready(&self, queues: &[String]) -> Result<u32, Error> {
         Ok(self.look(queues).await?.into_iter().flatten().sum())
     }
@@ -134,10 +134,11 @@ impl Servers {
         kafka::lag(address, topic.to_owned()).await
     }
 
-    /// Waits until somebody has declared the queues and RabbitMQ has them on disk, and gives the server that can be killed now.
+    /// Waits until somebody has declared the queues and RabbitMQ has them on disk, and gives the server that can be
+    /// killed now.
     ///
-    /// What RabbitMQ itself loses is no subject here: a quorum queue of one node does not survive a kill in the second after
-    /// its declaration, and comes back without its messages and without a leader.
+    /// What RabbitMQ itself loses is no subject here: a quorum queue of one node does not survive a kill in the second
+    /// after its declaration, and comes back without its messages and without a leader.
     pub(crate) async fn queues_can_be_struck(
         &self,
         queues: &[String],

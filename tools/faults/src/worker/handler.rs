@@ -5,8 +5,8 @@ use super::temper::{Mood, Temper};
 use crate::journal::Journal;
 use crate::order::OrderEvent;
 
-/// What the handlers do: they write down that they ran, in whatever mood they are. Whatever one event does to a run, it does to
-/// all of it.
+/// What the handlers do: they write down that they ran, in whatever mood they are. Whatever one event does to a run, it
+/// does to all of it.
 pub(crate) async fn go_through(
     events: &[OrderEvent],
     temper: Temper,

@@ -41,8 +41,8 @@ pub(crate) const RECONNECT: Duration = Duration::from_secs(1);
 /// How often RabbitMQ and a worker look whether the other is still there; twice that is too long.
 pub(crate) const AMQP_HEARTBEAT: u64 = 3;
 
-/// How often a worker looks whether it has more than its share of the partitions of RabbitMQ, and how long it waits until what it has
-/// of one is settled.
+/// How often a worker looks whether it has more than its share of the partitions of RabbitMQ, and how long it waits
+/// until what it has of one is settled.
 pub(crate) const REBALANCE: Duration = Duration::from_secs(1);
 
 /// How soon a group of Kafka gives up a worker that says nothing.

@@ -21,8 +21,8 @@ async fn run(names: &[&str], plan: &Plan) -> Vec<Report> {
     reports
 }
 
-/// Every promise but how long a stall may be, which only the long form can say: here a server comes back as fast as the tests
-/// beside it let it.
+/// Every promise but how long a stall may be, which only the long form can say: here a server comes back as fast as the
+/// tests beside it let it.
 fn assert_kept(report: &Report) {
     let mut broken = report.problems.iter();
     assert!(
@@ -55,7 +55,8 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
         "kill-rabbit",
         "cut-rabbit",
         "handler-panics",
-        // The broker itself is killed in the long form: how long it takes to come back depends on what else the machine does.
+        // The broker itself is killed in the long form: how long it takes to come back depends on what else the machine
+        // does.
         "kafka-kill-worker",
     ];
     for report in run(&names, &plan()).await {

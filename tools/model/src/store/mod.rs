@@ -1,5 +1,5 @@
-//! The store as a plain value: what `Store` promises, and no more. Whether the stores that ship keep it is for the suite of
-//! the testkit to say.
+//! The store as a plain value: what `Store` promises, and no more. Whether the stores that ship keep it is for the
+//! suite of the testkit to say.
 
 mod acquire;
 mod save;

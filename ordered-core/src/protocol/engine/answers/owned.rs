@@ -164,8 +164,8 @@ impl<D: Default> Actor<D> {
         }
     }
 
-    /// A sink that has seen a higher fence refuses what runs under this one: nothing begins before the store gives a higher
-    /// one, which it does when its clock is past it.
+    /// A sink that has seen a higher fence refuses what runs under this one: nothing begins before the store gives a
+    /// higher one, which it does when its clock is past it.
     fn wait_for_fence(&mut self, shared: &mut Shared<D>, knew: Option<Watermark>) {
         let (Some(own), Some(mark)) = (&mut self.ownership, knew) else {
             return;

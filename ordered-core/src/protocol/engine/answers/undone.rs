@@ -57,7 +57,8 @@ impl<D: Default> Actor<D> {
         self.controls.splice(0..0, save.controls);
     }
 
-    /// A save of unknown outcome was carried out. What happened to each put is not known: those events are asked about anew.
+    /// A save of unknown outcome was carried out. What happened to each put is not known: those events are asked about
+    /// anew.
     pub(super) fn settle_in_doubt(&mut self, shared: &mut Shared<D>, mut save: PendingSave<D>) {
         let (mut puts, mut leaving) = (Vec::new(), Vec::new());
         for (place, (event, how)) in save.leaving.into_iter().enumerate() {

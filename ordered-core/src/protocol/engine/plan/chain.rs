@@ -4,7 +4,8 @@ use crate::protocol::engine::event::Event;
 use crate::protocol::engine::queue::Queue;
 use crate::protocol::{Arrival, KeyState, Order};
 
-/// What happens to the events of a key that have not begun: those that follow one another from the head on stay in memory.
+/// What happens to the events of a key that have not begun: those that follow one another from the head on stay in
+/// memory.
 pub(super) struct Chain {
     /// The seqs of those that go to the mailbox, in order.
     pub(super) goes: Vec<u64>,
@@ -13,7 +14,8 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// `depth` is how many events may be in memory. Those beyond it wait in memory all the same, unless `holds_overflow`.
+    /// `depth` is how many events may be in memory. Those beyond it wait in memory all the same, unless
+    /// `holds_overflow`.
     pub(super) fn of<D>(
         queue: &Queue<D>,
         state: &KeyState,

@@ -91,8 +91,8 @@ impl<D> Actor<D> {
         }
     }
 
-    /// Whether it may not keep the key for the next attempt. Where somebody wants the key, the owner still runs something
-    /// first if it can, so that two that both want it do not only pass it to each other.
+    /// Whether it may not keep the key for the next attempt. Where somebody wants the key, the owner still runs
+    /// something first if it can, so that two that both want it do not only pass it to each other.
     pub(super) fn gives_way(&self, shared: &Shared<D>) -> bool {
         let is_wanted = |own: &Ownership| {
             let state = &own.state;

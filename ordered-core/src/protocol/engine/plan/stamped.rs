@@ -13,9 +13,9 @@ use crate::protocol::producers::Beside;
 use crate::protocol::{Arrival, DeadCause, Placement, Producers};
 
 impl<D> Actor<D> {
-    /// Letters that another worker posted, and that were read: those that lie ahead wait where they are, the others leave the
-    /// mailbox. One whose id has to be looked up first stays in memory for that, and so does one that came another way as well, until
-    /// that one is done.
+    /// Letters that another worker posted, and that were read: those that lie ahead wait where they are, the others
+    /// leave the mailbox. One whose id has to be looked up first stays in memory for that, and so does one that came
+    /// another way as well, until that one is done.
     pub(super) fn plan_posted(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
         for event in self.queue.take_waiting(|event| event.posted.is_some()) {
             let Some(slot) = event.posted else { continue };
@@ -41,7 +41,8 @@ impl<D> Actor<D> {
         }
         let is_other = |other: &&Event<D>| !other.replay && other.has_place_of(event);
         match self.queue.iter().find(is_other) {
-            // The letter is what is left of it if the worker dies: what the broker thinks of its delivery is not known here.
+            // The letter is what is left of it if the worker dies: what the broker thinks of its delivery is not known
+            // here.
             Some(other) if other.id == event.id => return None,
             Some(_) => return Some(Placement::Conflict),
             None => {}
@@ -108,8 +109,8 @@ impl<D> Actor<D> {
         Leaving::As(disposition)
     }
 
-    /// Events that belong before what has run are not run: those that were delivered leave the worker, those in the mailbox leave
-    /// that. Their producers go on behind them.
+    /// Events that belong before what has run are not run: those that were delivered leave the worker, those in the
+    /// mailbox leave that. Their producers go on behind them.
     pub(super) fn plan_late(&mut self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
         if !shared.rules.policy.order.has_times() {
             return;

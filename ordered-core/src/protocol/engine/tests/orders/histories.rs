@@ -1,4 +1,5 @@
-//! Every permutation, repetition and interleaving of small histories gives an order that the rule allows, the same on every run.
+//! Every permutation, repetition and interleaving of small histories gives an order that the rule allows, the same on
+//! every run.
 
 use std::collections::HashMap;
 
@@ -138,8 +139,8 @@ fn play(order: Order, history: &[(u64, &str)], steps: &[Step]) -> Vec<String> {
     play_stamped(order, history, steps, |_| None)
 }
 
-/// The stamps of events of three producers by their ids, and how many each has sent. Of each event it is said who sends it,
-/// and whose clock that one has seen.
+/// The stamps of events of three producers by their ids, and how many each has sent. Of each event it is said who sends
+/// it, and whose clock that one has seen.
 fn timed(knows: &[(usize, usize, bool)]) -> (HashMap<&'static str, Stamp>, [u64; 3]) {
     let mut clocks = [LamportClock::default(); 3];
     let (mut seqs, mut stamps) = ([0; 3], HashMap::new());

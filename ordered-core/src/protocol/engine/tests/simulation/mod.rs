@@ -1,5 +1,5 @@
-//! A world of workers, a broker, operators and a store, in one thread and without a runtime: whatever a seed makes happen
-//! in it, happens again with the same seed.
+//! A world of workers, a broker, operators and a store, in one thread and without a runtime: whatever a seed makes
+//! happen in it, happens again with the same seed.
 //!
 //! `ORDERED_RUNS` says how many seeds are run, `ORDERED_SEED` with which one to begin.
 

@@ -10,8 +10,8 @@ use crate::store::{Inspect, KeyIndex};
 
 /// How many rounds the world may take to come to rest when nothing goes wrong any more.
 const ROUNDS: usize = 600;
-/// In which round everything is sent once more where the state was lost, since answers from before the loss have settled
-/// some of what was sent first.
+/// In which round everything is sent once more where the state was lost, since answers from before the loss have
+/// settled some of what was sent first.
 const REPEATED: usize = 100;
 
 impl World {
