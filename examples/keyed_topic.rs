@@ -78,7 +78,8 @@ async fn demonstrate() -> Outcome {
     let second = Running::start(worker().await?);
 
     println!(
-        "One producer for each of {ORDERS} orders sends {EVENTS} events; each tenth is sent again later, after a lost confirm."
+        "One producer for each of {ORDERS} orders sends {EVENTS} events; each tenth is sent again later, after a lost \
+         confirm."
     );
     let produced = (1..=ORDERS).map(|order| produce(kafka.url(), order));
     let produced: Vec<_> = produced.map(tokio::spawn).collect();
@@ -106,8 +107,8 @@ async fn demonstrate() -> Outcome {
         );
     }
     println!(
-        "\n{} deliveries: {} handled, {} dropped as duplicates, {} held because they came too early. The others were under way when a \
-         worker was stopped, and came again.",
+        "\n{} deliveries: {} handled, {} dropped as duplicates, {} held because they came too early. The others were \
+         under way when a worker was stopped, and came again.",
         counts.received, counts.committed, counts.duplicates, counts.held
     );
     let wrong = counts.wrong(EVENTS);

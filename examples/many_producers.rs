@@ -98,8 +98,8 @@ async fn demonstrate() -> Outcome {
     ];
 
     println!(
-        "{PRODUCERS} producers write {EVENTS} events of each of {ORDERS} orders, at the same time. Of each tenth the confirm is lost, \
-         and it is sent again."
+        "{PRODUCERS} producers write {EVENTS} events of each of {ORDERS} orders, at the same time. Of each tenth the \
+         confirm is lost, and it is sent again."
     );
     let mut producers = Vec::new();
     for number in 1..=PRODUCERS {
@@ -132,8 +132,8 @@ async fn demonstrate() -> Outcome {
         println!("{order}: {} events", numbers.len());
     }
     println!(
-        "\n{} events were staged, {} of them sent twice: {} handled, {} dropped as duplicates, {} held because they came too \
-         early.",
+        "\n{} events were staged, {} of them sent twice: {} handled, {} dropped as duplicates, {} held because they \
+         came too early.",
         total,
         again.load(Ordering::Relaxed),
         counts.committed,

@@ -105,8 +105,8 @@ impl Example for Legacy {
         let broker = MemoryBroker::new();
         let messages = Self::messages(CUSTOMERS, LINES);
         println!(
-            "A legacy system sends {LINES} messages of each of {CUSTOMERS} customers, {} in all: some of them twice, and none \
-             with a number. The first attempts at a second line fail.\n",
+            "A legacy system sends {LINES} messages of each of {CUSTOMERS} customers, {} in all: some of them twice, \
+             and none with a number. The first attempts at a second line fail.\n",
             messages.len()
         );
         broker.publish(messages).await?;

@@ -16,7 +16,8 @@ const TABLES: &str = "
     create table transfers (debited text, credited text, cents bigint not null);
     -- What the workers did, in the order in which they did it.
     create table credits (place bigserial, account text, seq bigint not null, cents bigint not null);
-    delete from ordered_outbox; delete from ordered_counters; delete from ordered_progress; delete from ordered_repairs;";
+    delete from ordered_outbox; delete from ordered_counters;
+    delete from ordered_progress; delete from ordered_repairs;";
 
 /// What every account begins with.
 pub(crate) const CENTS: i64 = 100_000;

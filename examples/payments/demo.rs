@@ -107,7 +107,8 @@ async fn unfold(
                 parts.replace_worker()?;
                 story.tell(format!(
                     "{at} A worker is killed (kill -9), and another one is started.\n\
-                     What it had not committed, Postgres rolls back; its accounts go on elsewhere after its lease of 2 s."
+                     What it had not committed, Postgres rolls back; its accounts go on elsewhere after its lease of 2 \
+                     s."
                 ));
             }
             Step::KillRelay => {
@@ -128,8 +129,10 @@ async fn unfold(
                 flush(&parts.servers.redis).await?;
                 let accounts = bank::ask_for_the_rest(client, &parts.servers.queue).await?;
                 story.tell(format!(
-                    "{at} Redis is flushed: it has forgotten how far every account is, and the events that waited there.\n\
-                     The workers read the positions from Postgres. The outbox is asked for what is not applied yet, of {accounts}\n\
+                    "{at} Redis is flushed: it has forgotten how far every account is, and the events that waited \
+                     there.\n\
+                     The workers read the positions from Postgres. The outbox is asked for what is not applied yet, of \
+                     {accounts}\n\
                      accounts, as `ordered outbox resend` does."
                 ));
             }

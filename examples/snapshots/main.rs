@@ -100,8 +100,8 @@ impl Example for Snapshots {
         broker.publish(Self::messages(PRODUCTS, LAST)).await?;
         let arrive = broker.backlog();
         println!(
-            "{arrive} snapshots of {PRODUCTS} products arrive, versions 1 to {LAST} with gaps, in disorder, some of them twice. To \
-             write one takes 2 ms.\n"
+            "{arrive} snapshots of {PRODUCTS} products arrive, versions 1 to {LAST} with gaps, in disorder, some of \
+             them twice. To write one takes 2 ms.\n"
         );
         let cache = Cache {
             notes: Notes::none(Duration::from_millis(2)),

@@ -18,8 +18,8 @@ const CLIENT_PARAMETERS: [&str; 5] = [
     "frame_max",
     "auth_mechanism",
 ];
-const PARAMETERS: &str = "`partitions`, `key`, `heartbeat` (seconds), `connection_timeout` (milliseconds), `channel_max`, `frame_max` \
-                          and `auth_mechanism`";
+const PARAMETERS: &str = "`partitions`, `key`, `heartbeat` (seconds), `connection_timeout` (milliseconds), \
+                          `channel_max`, `frame_max` and `auth_mechanism`";
 
 /// Where the broker is. Shown without the password.
 #[derive(Clone, PartialEq, Eq)]

@@ -85,8 +85,8 @@ impl AmqpAddress {
         let address = Address::parse(&self.url)?;
         if *address.own() != OwnParameters::default() {
             return Err(TransportError::fatal(
-                "`partitions` and `key` of the address are for a queue, and this publishes to an exchange: leave them out, or \
-                 take the publisher of the queue",
+                "`partitions` and `key` of the address are for a queue, and this publishes to an exchange: leave them \
+                 out, or take the publisher of the queue",
             ));
         }
         let broker = Broker {
@@ -301,7 +301,8 @@ impl AmqpBuilder {
         let key = self.partition_key.or_else(|| own.key.clone());
         if count.is_none() && key.is_some() {
             return Err(TransportError::fatal(
-                "`partition_key` (`key` of the address) chooses among partitions: say how many there are with `partitions`",
+                "`partition_key` (`key` of the address) chooses among partitions: say how many there are with \
+                 `partitions`",
             ));
         }
         if self.rebalance_interval.is_zero() {
@@ -418,7 +419,8 @@ fn exchanges(
     for (name, _) in bindings {
         if name.is_empty() {
             return Err(TransportError::fatal(
-                "`bind`: every queue is bound to the default exchange, whose name is empty, by its name; leave this binding out",
+                "`bind`: every queue is bound to the default exchange, whose name is empty, by its name; leave this \
+                 binding out",
             ));
         }
         if !all.iter().any(|(known, _)| known == name) {

@@ -121,27 +121,27 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
             "there is no exchange {exchange:?} at {address}: create it, or let it be declared with `declare(true)`"
         ),
         (Stage::Exchange(exchange), Some(PRECONDITION_FAILED)) => format!(
-            "the exchange {exchange:?} at {address} is there, and of another kind or not durable: name its kind in `exchange`, leave \
-             it out to use the exchange as it is, or delete it"
+            "the exchange {exchange:?} at {address} is there, and of another kind or not durable: name its kind in \
+             `exchange`, leave it out to use the exchange as it is, or delete it"
         ),
         (Stage::Exchange(exchange), Some(COMMAND_INVALID)) => format!(
             "RabbitMQ at {address} does not know the kind of the exchange {exchange:?}: enable the plugin that has it \
              (`rabbitmq-plugins enable …`)"
         ),
         (Stage::Partitions(exchange), Some(PRECONDITION_FAILED)) => format!(
-            "the exchange {exchange:?} at {address} is there, and puts no events into partitions: it is of a kind that does not hash \
-             the routing key, or it is not durable. Delete it, and it is declared anew"
+            "the exchange {exchange:?} at {address} is there, and puts no events into partitions: it is of a kind that \
+             does not hash the routing key, or it is not durable. Delete it, and it is declared anew"
         ),
         (Stage::Exchange(exchange) | Stage::Partitions(exchange), Some(ACCESS_REFUSED)) => format!(
-            "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` to declare \
-             it; a name that begins with `amq.` is RabbitMQ's own"
+            "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` to \
+             declare it; a name that begins with `amq.` is RabbitMQ's own"
         ),
         (Stage::Exchange(exchange) | Stage::Partitions(exchange), _) => {
             format!("the exchange {exchange:?} at {address} cannot be declared")
         }
         (Stage::Binding { exchange, queue }, Some(ACCESS_REFUSED)) => format!(
-            "the user {user:?} may not bind the queue {queue:?} to the exchange {exchange:?} at {address}: it needs `write` for the \
-             queue and `read` for the exchange"
+            "the user {user:?} may not bind the queue {queue:?} to the exchange {exchange:?} at {address}: it needs \
+             `write` for the queue and `read` for the exchange"
         ),
         (Stage::Binding { exchange, queue }, _) => {
             format!("the queue {queue:?} cannot be bound to the exchange {exchange:?} at {address}")
@@ -150,8 +150,8 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
             "there is no queue {queue:?} at {address}: create it, or let it be declared with `declare(true)`"
         ),
         (Stage::Queue(queue) | Stage::Consuming(queue), Some(PRECONDITION_FAILED)) => format!(
-            "the queue {queue:?} at {address} exists with other arguments: leave out `kind` and `argument` to use it as it is, \
-             or delete it"
+            "the queue {queue:?} at {address} exists with other arguments: leave out `kind` and `argument` to use it \
+             as it is, or delete it"
         ),
         (Stage::Queue(queue) | Stage::Consuming(queue), Some(RESOURCE_LOCKED)) => {
             format!("the queue {queue:?} at {address} is exclusive to another connection")

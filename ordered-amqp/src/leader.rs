@@ -32,11 +32,12 @@ impl Leaderless {
 pub(crate) fn advice(queue: &str, address: &Address) -> String {
     let vhost = address.vhost();
     format!(
-        "the queue {queue:?} at {address} has no leader, so nothing is consumed. If nodes of the cluster are down, start \
-         them. If none is down, RabbitMQ has probably lost the queue's log, which happens when it is killed within a \
-         second of the declaration; events that it had confirmed are lost. Look with `rabbitmq-queues quorum_status \
-         --vhost {vhost:?} {queue:?}`. Delete the queue with `rabbitmqctl delete_queue --vhost {vhost:?} {queue:?}`, declare it again (a worker does so \
-         unless it has `declare(false)`), and publish again what has had no effect"
+        "the queue {queue:?} at {address} has no leader, so nothing is consumed. If nodes of the cluster are down, \
+         start them. If none is down, RabbitMQ has probably lost the queue's log, which happens when it is killed \
+         within a second of the declaration; events that it had confirmed are lost. Look with `rabbitmq-queues \
+         quorum_status --vhost {vhost:?} {queue:?}`. Delete the queue with `rabbitmqctl delete_queue --vhost {vhost:?} \
+         {queue:?}`, declare it again (a worker does so unless it has `declare(false)`), and publish again what has \
+         had no effect"
     )
 }
 

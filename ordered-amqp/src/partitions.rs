@@ -97,8 +97,9 @@ impl Partitions {
         }
         let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
         Err(TransportError::fatal(format!(
-            "RabbitMQ at {address} has no exchange that hashes the key, which `partitions` needs. It comes with the server and is \
-             turned on with `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange`, without a restart; it said: {refusal}"
+            "RabbitMQ at {address} has no exchange that hashes the key, which `partitions` needs. It comes with the \
+             server and is turned on with `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange`, without a \
+             restart; it said: {refusal}"
         )))
     }
 

@@ -65,7 +65,8 @@ pub(crate) fn write(
     let short = |name: &str, text: &str| {
         ShortString::try_new(text).map_err(|_| {
             TransportError::fatal(format!(
-                "the header `{name}` becomes a property of the message, and is longer than the 255 bytes that AMQP allows"
+                "the header `{name}` becomes a property of the message, and is longer than the 255 bytes that AMQP \
+                 allows"
             ))
         })
     };

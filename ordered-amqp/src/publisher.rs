@@ -157,13 +157,14 @@ impl AmqpPublisher {
         match reason {
             NotSent::Lost(error) if reply_code(&error) == Some(PRECONDITION_FAILED) => {
                 TransportError::fatal(format!(
-                    "RabbitMQ refuses an event; one that is too large (`max_message_size`), for instance. It said: {error}"
+                    "RabbitMQ refuses an event; one that is too large (`max_message_size`), for instance. It said: \
+                     {error}"
                 ))
             }
             NotSent::Lost(error) => away(&self.broker.address, error),
             NotSent::Unconfirmed => TransportError::unavailable(format!(
-                "RabbitMQ at {} has not confirmed what was published: publish it again; if that goes on, see whether the \
-                 queue has a leader (`rabbitmq-queues quorum_status`)",
+                "RabbitMQ at {} has not confirmed what was published: publish it again; if that goes on, see whether \
+                 the queue has a leader (`rabbitmq-queues quorum_status`)",
                 self.broker.address
             )),
             // The next attempt finds the queue declared.
@@ -202,14 +203,15 @@ fn is_refusal(fate: &Result<(), NotSent>) -> bool {
 fn routing_key_of(event: &Event) -> Result<ShortString, TransportError> {
     let key = event.key().ok_or_else(|| {
         TransportError::fatal(
-            "the routing key is to be the event's key (`RoutingKey::OfEvent`), and the event has none: give it one, or publish \
-             with a fixed routing key",
+            "the routing key is to be the event's key (`RoutingKey::OfEvent`), and the event has none: give it one, or \
+             publish with a fixed routing key",
         )
     })?;
     let text = key.as_str();
     ShortString::try_new(text).map_err(|_| {
         TransportError::fatal(format!(
-            "the event's key has {} bytes, and a routing key of AMQP may have 255: take a shorter key, or a fixed routing key",
+            "the event's key has {} bytes, and a routing key of AMQP may have 255: take a shorter key, or a fixed \
+             routing key",
             text.len()
         ))
     })

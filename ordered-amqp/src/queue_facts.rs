@@ -164,8 +164,8 @@ impl QueueFacts {
         let mut tell = |text: String| broken.push(BrokenPromise(text));
         if self.is("x-queue-type", "stream") {
             tell(
-                "it is a stream: what is acknowledged stays in it, and every worker gets every event again. Consume a quorum queue \
-                 that is bound beside it"
+                "it is a stream: what is acknowledged stays in it, and every worker gets every event again. Consume a \
+                 quorum queue that is bound beside it"
                     .into(),
             );
         }
@@ -185,16 +185,16 @@ impl QueueFacts {
         }
         if let Some(millis) = self.text("x-message-ttl") {
             tell(format!(
-                "an event that waits in it for {millis} ms is dropped or moved (x-message-ttl), and its key waits for it. Declare \
-                 it without"
+                "an event that waits in it for {millis} ms is dropped or moved (x-message-ttl), and its key waits for \
+                 it. Declare it without"
             ));
         }
         let keeps_all = self.is("x-overflow", "reject-publish");
         for name in ["x-max-length", "x-max-length-bytes"] {
             if let Some(most) = self.text(name).filter(|_| !keeps_all) {
                 tell(format!(
-                    "when it is full the oldest events are dropped or moved ({name} {most}), and their keys wait for them. Declare it with \
-                     x-overflow reject-publish, so that producers wait instead"
+                    "when it is full the oldest events are dropped or moved ({name} {most}), and their keys wait for \
+                     them. Declare it with x-overflow reject-publish, so that producers wait instead"
                 ));
             }
         }
@@ -207,8 +207,8 @@ impl QueueFacts {
         }
         if is_partition && !self.has_one_consumer() {
             tell(
-                "several workers get events of one key at a time, as without partitions. Declare it with x-single-active-consumer, or \
-                 delete it, and it is declared anew"
+                "several workers get events of one key at a time, as without partitions. Declare it with \
+                 x-single-active-consumer, or delete it, and it is declared anew"
                     .into(),
             );
         }
@@ -222,7 +222,8 @@ mod tests {
 
     fn parsed(current: &str) -> Option<AMQPValue> {
         let text = format!(
-            "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received none but current is {current}"
+            "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received none but \
+             current is {current}"
         );
         let difference = Difference::parse(&text).unwrap();
         assert_eq!(difference.name, "x-max-length");

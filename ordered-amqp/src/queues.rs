@@ -83,7 +83,8 @@ async fn of_connection(
     if queues.is_empty() {
         let address = &broker.address;
         return Err(TransportError::fatal(format!(
-            "there is no queue {queue:?} at {address}, and no partition of one: check the name, or start a worker, which declares it"
+            "there is no queue {queue:?} at {address}, and no partition of one: check the name, or start a worker, \
+             which declares it"
         )));
     }
     let workers = names::workers(queue).into();

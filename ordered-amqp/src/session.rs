@@ -68,7 +68,8 @@ impl Census {
                 tracing::warn!(
                     %error,
                     queue = queue.as_str(),
-                    "the workers cannot be counted, so this one hands no partitions over: see to it that there is such a queue"
+                    "the workers cannot be counted, so this one hands no partitions over: see to it that there is such \
+                     a queue"
                 );
                 None
             }

@@ -261,8 +261,9 @@ impl Topology {
         if facts.has_one_consumer() && !is_partition {
             tracing::info!(
                 queue,
-                "the broker gives all events of the queue to one worker at a time (x-single-active-consumer), and the others wait \
-                 until it is gone: the order `arrival` needs that; to spread the keys over the workers, use `partitions`"
+                "the broker gives all events of the queue to one worker at a time (x-single-active-consumer), and the \
+                 others wait until it is gone: the order `arrival` needs that; to spread the keys over the workers, \
+                 use `partitions`"
             );
         }
         Ok(facts.has_one_consumer())
@@ -274,8 +275,8 @@ impl Topology {
         if is_there(connection, queue).await {
             tracing::warn!(
                 queue,
-                "there is a queue without partitions, too, and this worker does not consume it: let a worker without `partitions` \
-                 empty it, and delete it"
+                "there is a queue without partitions, too, and this worker does not consume it: let a worker without \
+                 `partitions` empty it, and delete it"
             );
         }
         let next = names::partition(queue, count);
@@ -283,8 +284,8 @@ impl Topology {
             tracing::warn!(
                 queue = next,
                 partitions = count,
-                "there are more partitions than this worker consumes: what is in the others waits for workers that have more. To \
-                 have fewer, unbind them, let them be emptied, and delete them"
+                "there are more partitions than this worker consumes: what is in the others waits for workers that \
+                 have more. To have fewer, unbind them, let them be emptied, and delete them"
             );
         }
     }

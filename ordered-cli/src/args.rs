@@ -86,8 +86,8 @@ pub(crate) struct Target {
 pub(crate) enum Command {
     /// Each group as a whole: keys by what they do, the oldest gap, what is held, dead letters, workers
     #[command(
-        after_help = "Examples:\n  ordered status\n  ordered status --watch\n  ordered status --json --group orders\n  ordered \
-                      status --transport amqp://localhost --queue order-events"
+        after_help = "Examples:\n  ordered status\n  ordered status --watch\n  ordered status --json --group \
+                      orders\n  ordered status --transport amqp://localhost --queue order-events"
     )]
     Status(Status),
     /// The keys and what each of them does
@@ -100,8 +100,9 @@ pub(crate) enum Command {
     Held(OfKey),
     /// The dead letters of the store, of one key or of all; with --transport those of the broker
     #[command(
-        after_help = "Examples:\n  ordered dead\n  ordered dead order-17 --json\n  ordered dead --transport amqp://localhost --queue \
-                      order-events\n  ordered dead --transport sqs://order-events --reason malformed --export > dead.ndjson"
+        after_help = "Examples:\n  ordered dead\n  ordered dead order-17 --json\n  ordered dead --transport \
+                      amqp://localhost --queue order-events\n  ordered dead --transport sqs://order-events --reason \
+                      malformed --export > dead.ndjson"
     )]
     Dead(Dead),
     /// Why events failed: those that halt their keys, back off, or are dead letters, by cause
@@ -120,21 +121,21 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Why a key does what it does, what will happen by itself, and what you can do
     #[command(
-        after_help = "Examples:\n  ordered explain order-17\n  ordered explain order-17 --seq 60\n  ordered explain order-17 \
-                      --json\n  ordered explain order-17 --transport amqp://localhost --queue order-events"
+        after_help = "Examples:\n  ordered explain order-17\n  ordered explain order-17 --seq 60\n  ordered explain \
+                      order-17 --json\n  ordered explain order-17 --transport amqp://localhost --queue order-events"
     )]
     Explain(Explain),
     /// Lets keys that are halted or back off try their failed events again now, with all their attempts
     #[command(
-        after_help = "Examples:\n  ordered retry order-17 --dry-run\n  ordered retry --error 'no price' --older-than 10m\n  \
-                      ordered retry --all --limit 100 --yes"
+        after_help = "Examples:\n  ordered retry order-17 --dry-run\n  ordered retry --error 'no price' --older-than \
+                      10m\n  ordered retry --all --limit 100 --yes"
     )]
     Retry(Retry),
     /// Passes over what stands in the way of keys: the event that failed, or the gap. What is held of it becomes a dead
     /// letter, and can be replayed
     #[command(
-        after_help = "Examples:\n  ordered skip order-17 --dry-run\n  ordered skip order-17 --to 44 --yes\n  ordered skip --gap \
-                      --older-than 1h"
+        after_help = "Examples:\n  ordered skip order-17 --dry-run\n  ordered skip order-17 --to 44 --yes\n  ordered \
+                      skip --gap --older-than 1h"
     )]
     Skip(Skip),
     /// Takes a held event out and makes it a dead letter; or deletes dead letters permanently
@@ -145,8 +146,8 @@ pub(crate) enum Command {
     Discard(Discard),
     /// Gives an event that waits, or a dead letter, another body
     #[command(
-        after_help = "Examples:\n  ordered edit order-17 42 --editor\n  ordered edit order-17 42 --payload fixed.json\n  jq \
-                      .payload.price=3 old.json | ordered edit order-17 42 --payload - --yes"
+        after_help = "Examples:\n  ordered edit order-17 42 --editor\n  ordered edit order-17 42 --payload \
+                      fixed.json\n  jq .payload.price=3 old.json | ordered edit order-17 42 --payload - --yes"
     )]
     Edit(Edit),
     /// Says which seq of a key was the last. Downwards the numbering begins again, and events that were handled are
@@ -160,36 +161,39 @@ pub(crate) enum Command {
     Pause(Pause),
     /// Ends the pause of keys, or of the whole group
     #[command(
-        after_help = "Examples:\n  ordered resume order-17 order-18\n  ordered resume --all\n  ordered resume --group orders"
+        after_help = "Examples:\n  ordered resume order-17 order-18\n  ordered resume --all\n  ordered resume --group \
+                      orders"
     )]
     Resume(Resume),
     /// Runs dead letters again, in order, before what comes next: of some keys, or of all
     #[command(
-        after_help = "Examples:\n  ordered replay order-17 --seq 42\n  ordered replay --error 'no price' --dry-run\n  ordered \
-                      replay --all"
+        after_help = "Examples:\n  ordered replay order-17 --seq 42\n  ordered replay --error 'no price' \
+                      --dry-run\n  ordered replay --all"
     )]
     Replay(Replay),
     /// Puts dead letters of the broker back into the queue that they came from
     #[command(
-        after_help = "Examples:\n  ordered redrive --transport amqp://localhost --queue order-events --reason malformed --dry-run\n  \
-                      ordered redrive --transport sqs://order-events --key order-17 --yes"
+        after_help = "Examples:\n  ordered redrive --transport amqp://localhost --queue order-events --reason \
+                      malformed --dry-run\n  ordered redrive --transport sqs://order-events --key order-17 --yes"
     )]
     Redrive(Redrive),
     /// The queues of RabbitMQ that the workers consume: each partition, what waits in it, and how many consumers it has
     #[command(
-        after_help = "Examples:\n  ordered queues --transport amqp://localhost --queue order-events\n  ordered queues --transport \
-                      amqp://localhost --queue order-events --watch"
+        after_help = "Examples:\n  ordered queues --transport amqp://localhost --queue order-events\n  ordered queues \
+                      --transport amqp://localhost --queue order-events --watch"
     )]
     Queues(Queues),
     /// Sets how far keys are, as another system has them. Only upwards: a key that is further stays as it is
     #[command(
-        after_help = "Examples:\n  ordered import positions.tsv --dry-run\n  ordered export --positions --group old | ordered \
-                      import - --group new --yes\n  ordered import --from-postgres postgres://localhost/shop --group orders --create"
+        after_help = "Examples:\n  ordered import positions.tsv --dry-run\n  ordered export --positions --group old | \
+                      ordered import - --group new --yes\n  ordered import --from-postgres postgres://localhost/shop \
+                      --group orders --create"
     )]
     Import(Import),
     /// Writes what is held and the dead letters, whole, as NDJSON: one event a line; or how far each key is
     #[command(
-        after_help = "Examples:\n  ordered export order-17 > order-17.ndjson\n  ordered export --positions > positions.tsv"
+        after_help = "Examples:\n  ordered export order-17 > order-17.ndjson\n  ordered export --positions > \
+                      positions.tsv"
     )]
     Export(Export),
     /// Holds a history of a run (NDJSON, as the testkit writes it) against the promises: a line for each that is broken
@@ -208,7 +212,8 @@ pub(crate) enum Command {
     /// Publishes what is committed in an outbox, in order per key, until it is stopped; several share the work
     #[cfg(feature = "postgres")]
     #[command(
-        after_help = "Example:\n  ordered relay --outbox postgres://orders@localhost/orders --transport amqp://localhost/%2f --queue order-events"
+        after_help = "Example:\n  ordered relay --outbox postgres://orders@localhost/orders --transport \
+                      amqp://localhost/%2f --queue order-events"
     )]
     Relay(Box<outbox::Relay>),
 }

@@ -10,8 +10,8 @@ pub(crate) fn confirm(acting: &Acting, plan: &str) -> Result<(), Failure> {
     }
     if !io::stdin().is_terminal() {
         return Err(Failure::Usage(format!(
-            "{plan}\nordered: nothing was changed, because there is no terminal to ask at: look with --dry-run, and do it \
-             with --yes"
+            "{plan}\nordered: nothing was changed, because there is no terminal to ask at: look with --dry-run, and do \
+             it with --yes"
         )));
     }
     let mut error = io::stderr();

@@ -13,7 +13,8 @@ pub(crate) async fn dead_letters(broker: &BrokerArgs) -> Result<Box<dyn DeadLett
     let usage = |text: String| Err(Failure::Usage(text));
     let Some(url) = &broker.transport else {
         return usage(
-            "which broker? Give it with --transport amqp://host, sqs://QUEUE or kafka://host, or set ORDERED_TRANSPORT".into(),
+            "which broker? Give it with --transport amqp://host, sqs://QUEUE or kafka://host, or set \
+             ORDERED_TRANSPORT".into(),
         );
     };
     match url.split_once("://").map_or("", |(scheme, _)| scheme) {
@@ -25,7 +26,8 @@ pub(crate) async fn dead_letters(broker: &BrokerArgs) -> Result<Box<dyn DeadLett
         "kafka" => kafka(url, broker).await,
         #[cfg(not(feature = "kafka"))]
         "kafka" => usage(
-            "`kafka://` needs the feature `kafka`, which this program was built without: build it with `--features kafka`".into(),
+            "`kafka://` needs the feature `kafka`, which this program was built without: build it with `--features \
+             kafka`".into(),
         ),
         "memory" => usage(
             "a memory:// broker lives in the process of its workers, and cannot be looked at from another".into(),
@@ -86,8 +88,8 @@ pub(crate) async fn queues(broker: &BrokerArgs) -> Result<Vec<QueueLine>, Failur
         "amqp" | "amqps" => amqp_queues(url, broker).await,
         "" => usage("the broker is a URL, such as amqp://host"),
         _ => usage(
-            "`queues` shows those of RabbitMQ (amqp://). The lag of a Kafka group tells `kafka-consumer-groups.sh --describe`, the length \
-             of a queue of SQS its attributes",
+            "`queues` shows those of RabbitMQ (amqp://). The lag of a Kafka group tells `kafka-consumer-groups.sh \
+             --describe`, the length of a queue of SQS its attributes",
         ),
     }
 }

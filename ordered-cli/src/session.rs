@@ -32,8 +32,8 @@ impl Session {
             "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+unix" | "unix" => {}
             "memory" => {
                 return usage(
-                    "a memory:// store lives in the process of its workers, and cannot be looked at from another: use a \
-                     store that they share, such as redis://"
+                    "a memory:// store lives in the process of its workers, and cannot be looked at from another: use \
+                     a store that they share, such as redis://"
                         .into(),
                 );
             }
@@ -87,8 +87,8 @@ impl Session {
 
     pub(crate) fn no_group(&self) -> Failure {
         Failure::refused(format!(
-            "no worker has ever opened a group in this store under the prefix `{}`: is this the store, and the --prefix, \
-             of the workers?",
+            "no worker has ever opened a group in this store under the prefix `{}`: is this the store, and the \
+             --prefix, of the workers?",
             printable(&self.prefix)
         ))
     }

@@ -64,7 +64,8 @@ pub type CredentialError = Box<dyn Error + Send + Sync>;
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` gives no credentials",
-    note = "use a closure that returns a future of `Credentials`, a `PasswordFile`, or implement `ordered_core::credentials::CredentialSource`"
+    note = "use a closure that returns a future of `Credentials`, a `PasswordFile`, or implement \
+            `ordered_core::credentials::CredentialSource`"
 )]
 pub trait CredentialSource: Send + Sync + 'static {
     /// The credentials of now.

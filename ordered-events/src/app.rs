@@ -80,8 +80,8 @@ enum Source {
 pub enum AppError {
     /// A queue is named, and no broker.
     #[error(
-        "the queue `{queue}` is named without a broker: make the app with `App::connect` or `App::from_env`, or give a transport \
-         with `.handler(…)`"
+        "the queue `{queue}` is named without a broker: make the app with `App::connect` or `App::from_env`, or give a \
+         transport with `.handler(…)`"
     )]
     NoBroker {
         /// The queue.

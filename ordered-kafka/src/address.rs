@@ -6,8 +6,8 @@ use url::form_urlencoded;
 
 use crate::properties;
 
-const PARAMETERS: &str = "`group`, `security`, `mechanism`, `key`, `properties`, and every property of the client, whose \
-                          names have a dot, such as `ssl.ca.location`";
+const PARAMETERS: &str = "`group`, `security`, `mechanism`, `key`, `properties`, and every property of the client, \
+                          whose names have a dot, such as `ssl.ca.location`";
 const SECURITY: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 
 /// What a `kafka://` URL says.
@@ -27,7 +27,8 @@ impl Address {
         // The text may have a secret in it, so no message quotes it.
         let wrong = |what: &str| {
             TransportError::fatal(format!(
-                "this is not the URL of Kafka: {what}; one looks like `kafka://broker-1:9092,broker-2:9092?group=billing`"
+                "this is not the URL of Kafka: {what}; one looks like \
+                 `kafka://broker-1:9092,broker-2:9092?group=billing`"
             ))
         };
         let rest = text
@@ -36,7 +37,8 @@ impl Address {
         let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
         if query.contains('@') && !authority.contains('@') {
             return Err(wrong(
-                "there is an `@` after the `?`: in a user or a password `?` is written %3f, and an `@` anywhere else %40",
+                "there is an `@` after the `?`: in a user or a password `?` is written %3f, and an `@` anywhere else \
+                 %40",
             ));
         }
         let mut address = Self::default();

@@ -103,8 +103,8 @@ impl KafkaBuilder {
     ///
     /// From there a worker knows that offsets were set back on purpose: of the events that are read again those that
     /// are stale are acknowledged, and counted as `rewound`. Those of a producer that numbers anew are in new records,
-    /// and `on_stale` says what becomes of them. A worker that has no right to the group says so, and takes the ones
-    /// for the others.
+    /// and `on_stale` says what happens to them. A worker that has no right to the group says so, and cannot tell the
+    /// two apart.
     pub fn settled_group(mut self, name: impl Into<String>) -> Self {
         self.options.settled_group = Some(name.into());
         self

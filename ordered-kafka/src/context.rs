@@ -52,8 +52,8 @@ impl ClientContext for Context {
             error!(
                 topic = self.topic,
                 reason = text,
-                "records were deleted before they were read, by retention or with a replica that had more than its successor: \
-                 their keys wait at the gap; it goes on with the oldest record there is"
+                "records were deleted before they were read, by retention or with a replica that had more than its \
+                 successor: their keys wait at the gap; it goes on with the oldest record there is"
             );
             return;
         }

@@ -81,8 +81,8 @@ fn exists(link: &Link, topic: &str) -> Result<bool, TransportError> {
         None => Ok(found.is_some_and(|found| !found.partitions().is_empty())),
         Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => Ok(false),
         Some(code) => Err(TransportError::fatal(format!(
-            "Kafka: the topic for dead letters, `{topic}`, cannot be used: allow WRITE and DESCRIBE on it, or name another with \
-             `.dead_letter_topic(…)` ({code})"
+            "Kafka: the topic for dead letters, `{topic}`, cannot be used: allow WRITE and DESCRIBE on it, or name \
+             another with `.dead_letter_topic(…)` ({code})"
         ))),
     }
 }
@@ -90,8 +90,8 @@ fn exists(link: &Link, topic: &str) -> Result<bool, TransportError> {
 async fn create(link: &Link, topic: &str, replicas: usize) -> Result<(), TransportError> {
     let failed = |why: String| {
         TransportError::fatal(format!(
-            "Kafka: there is no topic for dead letters, `{topic}`, and it cannot be created: create it, or name another with \
-             `.dead_letter_topic(…)` ({why})"
+            "Kafka: there is no topic for dead letters, `{topic}`, and it cannot be created: create it, or name \
+             another with `.dead_letter_topic(…)` ({why})"
         ))
     };
     if !link.options.create_dead_letter_topic {

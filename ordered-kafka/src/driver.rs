@@ -155,8 +155,9 @@ impl Driver {
             error!(
                 topic = self.link.topic,
                 partition,
-                "the offsets of the partition went back, as after the loss of a broker or with a topic that was made anew: what is \
-                 there is read from where it begins, and what was confirmed and is not there any more is a gap"
+                "the offsets of the partition went back, as after the loss of a broker or with a topic that was made \
+                 anew: what is there is read from where it begins, and what was confirmed and is not there any more is \
+                 a gap"
             );
         }
     }
@@ -178,8 +179,8 @@ impl Driver {
                     partition,
                     from,
                     to,
-                    "the offsets of the group were set back: what it reads before the offset `to` it had settled before; of these \
-                     events those that are stale are acknowledged, and counted as `rewound`"
+                    "the offsets of the group were set back: what it reads before the offset `to` it had settled \
+                     before; of these events those that are stale are acknowledged, and counted as `rewound`"
                 );
                 return;
             }
@@ -188,15 +189,15 @@ impl Driver {
                 partition,
                 end,
                 settled = to,
-                "the partition ends before what the group had settled of it: records were lost, or the topic was made anew; what is \
-                 read of it is taken for new"
+                "the partition ends before what the group had settled of it: records were lost, or the topic was made \
+                 anew; what is read of it is taken for new"
             ),
             Err(error) => warn!(
                 topic,
                 partition,
                 %error,
-                "the partition is read from before what the group had settled of it, and its end is not known: what is read of it \
-                 is taken for new"
+                "the partition is read from before what the group had settled of it, and its end is not known: what is \
+                 read of it is taken for new"
             ),
         }
         self.ledger.disown_mark(partition);
@@ -267,8 +268,9 @@ impl Driver {
             ));
         } else if partitions < self.partitions {
             self.ledger.fail(format!(
-                "Kafka: the topic `{topic}` had {} partitions and has {partitions}: it was deleted and made anew, so that its offsets \
-                 are those of another topic; start the workers again once that is what is wanted ({error})",
+                "Kafka: the topic `{topic}` had {} partitions and has {partitions}: it was deleted and made anew, so \
+                 that its offsets are those of another topic; start the workers again once that is what is wanted \
+                 ({error})",
                 self.partitions
             ));
         }

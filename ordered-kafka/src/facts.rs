@@ -155,8 +155,8 @@ fn unreachable(
         .last_words()
         .map_or_else(|| error.to_string(), |words| words.text);
     TransportError::fatal(format!(
-        "Kafka at {} answers, and says that the broker of partition {partition} of `{}` is at {place}, where it cannot be \
-         reached from here: correct `advertised.listeners` of that broker, or open the way there ({said})",
+        "Kafka at {} answers, and says that the broker of partition {partition} of `{}` is at {place}, where it cannot \
+         be reached from here: correct `advertised.listeners` of that broker, or open the way there ({said})",
         link.address.shown(),
         link.topic,
     ))

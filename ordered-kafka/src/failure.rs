@@ -34,13 +34,13 @@ pub(crate) fn at_start(
             ),
         },
         Some(Code::SSL) => format!(
-            "the connection to Kafka at {place} cannot be encrypted: check the port, `security`, and with `ssl.ca.location` the \
-             authority that signed its certificate"
+            "the connection to Kafka at {place} cannot be encrypted: check the port, `security`, and with \
+             `ssl.ca.location` the authority that signed its certificate"
         ),
         Some(Code::Resolve) => format!("no broker of {place} has an address: check the names"),
         _ => format!(
-            "Kafka cannot be reached at {place}: check that it runs, that the address is right, and that the listener there is \
-             for `{}`",
+            "Kafka cannot be reached at {place}: check that it runs, that the address is right, and that the listener \
+             there is for `{}`",
             address
                 .properties
                 .get("security.protocol")
@@ -103,12 +103,12 @@ pub(crate) fn while_reading(topic: &str, group: &str, error: &KafkaError) -> Rea
             "no right to be in the group `{group}`: allow the operation READ on it, or choose another with `?group=…`"
         )),
         Some(Code::InconsistentGroupProtocol) => fatal(format!(
-            "the group `{group}` has members that share the partitions in another way: stop them, or choose another group with \
-             `?group=…`"
+            "the group `{group}` has members that share the partitions in another way: stop them, or choose another \
+             group with `?group=…`"
         )),
         Some(Code::InvalidSessionTimeout) => fatal(
-            "the broker does not allow this `session.timeout.ms`: set it between the broker's `group.min.session.timeout.ms` \
-             and `group.max.session.timeout.ms`"
+            "the broker does not allow this `session.timeout.ms`: set it between the broker's \
+             `group.min.session.timeout.ms` and `group.max.session.timeout.ms`"
                 .into(),
         ),
         Some(Code::NotImplemented | Code::UnsupportedCompressionType) => fatal(format!(
@@ -133,13 +133,16 @@ pub(crate) fn while_writing(topic: &str, error: &KafkaError) -> TransportError {
             "no right to write to the topic `{topic}`: allow the operations WRITE and DESCRIBE on it"
         )),
         Some(Code::ClusterAuthorizationFailed) => fatal(
-            "no right to write idempotently: allow IDEMPOTENT_WRITE on the cluster (brokers before 3.0 ask for it)".into(),
+            "no right to write idempotently: allow IDEMPOTENT_WRITE on the cluster (brokers before 3.0 ask for \
+             it)"
+            .into(),
         ),
         Some(Code::MessageSizeTooLarge | Code::MessageBatchTooLarge) => fatal(format!(
             "an event is larger than the topic `{topic}` takes (`max.message.bytes`), with its headers"
         )),
         Some(Code::InvalidRecord) => fatal(format!(
-            "the topic `{topic}` refuses an event: a compacted topic takes none without a key, and a time may be too far from now"
+            "the topic `{topic}` refuses an event: a compacted topic takes none without a key, and a time may be too \
+             far from now"
         )),
         Some(Code::InvalidTimestamp) => fatal(format!(
             "the topic `{topic}` refuses the time of an event (`message.timestamp.before.max.ms`, `…after.max.ms`)"

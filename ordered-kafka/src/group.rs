@@ -72,8 +72,8 @@ impl Group {
             warn!(
                 topic = self.topic,
                 ?partitions,
-                "the group went on without this worker, which did not answer in time: what it has not committed is delivered to \
-                 others again"
+                "the group went on without this worker, which did not answer in time: what it has not committed is \
+                 delivered to others again"
             );
             return Ok(());
         }

@@ -69,12 +69,12 @@ impl Link {
         let who = who.map_or_else(|| "nobody".to_owned(), |user| format!("{user:?}"));
         TransportError::fatal(match code {
             Code::UnknownTopic | Code::UnknownTopicOrPartition => format!(
-                "there is no topic `{topic}` at {place}: create it, with as many partitions as there may be workers at a time \
-                 (`kafka-topics.sh --create --topic {topic} --partitions 12`)"
+                "there is no topic `{topic}` at {place}: create it, with as many partitions as there may be workers at \
+                 a time (`kafka-topics.sh --create --topic {topic} --partitions 12`)"
             ),
             Code::TopicAuthorizationFailed => format!(
-                "the user ({who}) has no right to the topic `{topic}` at {place}: allow the operations DESCRIBE, and READ to a \
-                 worker or WRITE to a producer"
+                "the user ({who}) has no right to the topic `{topic}` at {place}: allow the operations DESCRIBE, and \
+                 READ to a worker or WRITE to a producer"
             ),
             Code::InvalidTopic => format!("`{topic}` cannot be the name of a topic"),
             _ => format!("the topic `{topic}` at {place} cannot be used ({code})"),

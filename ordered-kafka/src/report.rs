@@ -52,7 +52,8 @@ impl Report<'_> {
                 findings.extend(election(settings));
             }
             None => findings.push(Finding::Fine(
-                "the settings of the topic may not be read (DESCRIBE_CONFIGS), so nothing is said about what they promise".into(),
+                "the settings of the topic may not be read (DESCRIBE_CONFIGS), so nothing is said about what they \
+                 promise".into(),
             )),
         }
         findings.extend(self.facts.broker.as_ref().and_then(offsets));
@@ -64,18 +65,20 @@ impl Report<'_> {
         let in_sync = settings.number("min.insync.replicas").unwrap_or(1);
         if replicas < 2 {
             return Finding::Risk(
-                "the topic has one copy (replication factor 1): when its broker loses its disk, the events are gone".into(),
+                "the topic has one copy (replication factor 1): when its broker loses its disk, the events are \
+                 gone"
+                .into(),
             );
         }
         if in_sync < 2 {
             return Finding::Risk(format!(
-                "the topic has {replicas} copies, and an event is confirmed with one (min.insync.replicas {in_sync}): the loss of \
-                 a broker can lose events that were confirmed; set it to 2"
+                "the topic has {replicas} copies, and an event is confirmed with one (min.insync.replicas {in_sync}): \
+                 the loss of a broker can lose events that were confirmed; set it to 2"
             ));
         }
         Finding::Fine(format!(
-            "the topic has {replicas} copies, and {in_sync} of them have an event before it is confirmed to a producer that asks \
-             for it (acks=all)"
+            "the topic has {replicas} copies, and {in_sync} of them have an event before it is confirmed to a producer \
+             that asks for it (acks=all)"
         ))
     }
 }
@@ -92,8 +95,9 @@ fn compaction(settings: &Settings) -> Option<Finding> {
     let policy = settings.text("cleanup.policy")?;
     policy.contains("compact").then(|| {
         Finding::Risk(format!(
-            "the topic is compacted (cleanup.policy {policy}): of the records with one key Kafka keeps the last one, so that \
-             events are deleted before they are read, and their keys wait at the gap: set cleanup.policy to delete"
+            "the topic is compacted (cleanup.policy {policy}): of the records with one key Kafka keeps the last one, \
+             so that events are deleted before they are read, and their keys wait at the gap: set cleanup.policy to \
+             delete"
         ))
     })
 }
@@ -121,8 +125,8 @@ fn retention(settings: &Settings) -> Finding {
 fn election(settings: &Settings) -> Option<Finding> {
     (settings.text("unclean.leader.election.enable") == Some("true")).then(|| {
         Finding::Risk(
-            "a copy that lags may become the leader (unclean.leader.election.enable): events that were confirmed can be lost, and \
-             their offsets are given again"
+            "a copy that lags may become the leader (unclean.leader.election.enable): events that were confirmed can \
+             be lost, and their offsets are given again"
                 .into(),
         )
     })
@@ -134,8 +138,8 @@ fn offsets(broker: &Settings) -> Option<Finding> {
     let days = minutes / (24 * 60);
     Some(if days < 7 {
         Finding::Risk(format!(
-            "the broker forgets how far the group is after {minutes} minutes without a worker (offsets.retention.minutes); it then \
-             reads the whole topic again"
+            "the broker forgets how far the group is after {minutes} minutes without a worker \
+             (offsets.retention.minutes); it then reads the whole topic again"
         ))
     } else {
         Finding::Fine(format!(

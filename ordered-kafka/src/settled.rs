@@ -101,16 +101,17 @@ impl Settled {
             info!(
                 topic,
                 group,
-                "no right to this group of Kafka, in which the worker keeps how far it was: events that are read again because \
-                 offsets were set back are taken for those of a producer that numbers anew; allow the operation READ on it"
+                "no right to this group of Kafka, in which the worker keeps how far it was: events that are read again \
+                 because offsets were set back are taken for those of a producer that numbers anew; allow the \
+                 operation READ on it"
             );
         } else {
             warn!(
                 topic,
                 group,
                 %error,
-                "how far the group had settled its partitions is not known: events that are read again because offsets were set \
-                 back are taken for those of a producer that numbers anew"
+                "how far the group had settled its partitions is not known: events that are read again because offsets \
+                 were set back are taken for those of a producer that numbers anew"
             );
         }
     }

@@ -12,7 +12,8 @@ const UNITS: [(&str, u64); 5] = [
 /// Ten years: more is a slip, and far below what a store's clock in milliseconds can hold.
 const MAX: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
-const FORM: &str = "write whole numbers with the units d, h, m, s or ms, the longest unit first: \"30s\", \"250ms\", \"5m\", \"24h\", \"7d\", \"1m30s\"";
+const FORM: &str = "write whole numbers with the units d, h, m, s or ms, the longest unit first: \"30s\", \"250ms\", \
+                    \"5m\", \"24h\", \"7d\", \"1m30s\"";
 
 /// Reads a duration such as `30s` or `1m30s`.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {

@@ -42,7 +42,8 @@ impl FieldPath {
             None => Err(syn::Error::new_spanned(
                 literal,
                 format!(
-                    "`{text}` is not a path to a field: write the field's name in Rust, and dots to go deeper: \"order_id\", \"order.id\", \"0.id\""
+                    "`{text}` is not a path to a field: write the field's name in Rust, and dots to go deeper: \
+                     \"order_id\", \"order.id\", \"0.id\""
                 ),
             )),
         }
@@ -68,8 +69,8 @@ impl FieldPath {
             return Err(syn::Error::new_spanned(
                 literal,
                 format!(
-                    "`{pointer}` is not a place in the JSON of an event: it is a JSON Pointer, such as \"/order_id\" or \"/order/id\", \
-                     with `~1` for a `/` in a name and `~0` for a `~`"
+                    "`{pointer}` is not a place in the JSON of an event: it is a JSON Pointer, such as \"/order_id\" \
+                     or \"/order/id\", with `~1` for a `/` in a name and `~0` for a `~`"
                 ),
             ));
         }

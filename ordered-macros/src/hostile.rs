@@ -92,7 +92,8 @@ const VALUES: [&str; 44] = [
 
 const ITEMS: [&str; 17] = [
     "async fn apply(event: OrderEvent) {}",
-    "/// Docs.\n#[cfg(test)] #[allow(dead_code)] pub(crate) async fn apply(event: OrderEvent, State(db): State<Db>, c: Context) -> Result<(), HandlerError> { db.go(event, c).await?; Ok(()) }",
+    "/// Docs.\n#[cfg(test)] #[allow(dead_code)] pub(crate) async fn apply(event: OrderEvent, State(db): State<Db>, c: \
+     Context) -> Result<(), HandlerError> { db.go(event, c).await?; Ok(()) }",
     "async fn apply(OrderEvent { a, .. }: OrderEvent, mut x: State<[u8; 4]>) -> Result<(), Box<dyn Error>> { loop {} }",
     "async fn apply(events: Vec<OrderEvent>, c: Context) -> Result<(), HandlerError> { Ok(()) }",
     "fn apply(event: OrderEvent) {}",
@@ -159,7 +160,9 @@ fn any_text_for_the_fields_is_answered() {
 #[test]
 fn mutilated_attributes_and_items_are_answered() {
     let options = r#"key = "order.id", seq = "seq", id = "event_id", group = "g", timeout = "30s", backoff = "1s",
-        max_backoff = "10s", max_attempts = 5, dedup_ttl = "24h", max_held = 10, lane_depth = 2, first_seq = 1, batch = 2, commit_window = 1"#;
+        max_backoff = "10s", max_attempts = 5, dedup_ttl = "24h", max_held = 10, lane_depth = 2, first_seq = 1,
+        batch = 2,
+        commit_window = 1"#;
     let both = (mutated_text(&[options]), mutated_text(&ITEMS));
     check(500, both, |(options, item)| {
         assert_answers(&options, &item);

@@ -76,8 +76,8 @@ pub(crate) fn outside(setting: &Setting) -> syn::Result<FieldPath> {
         return Err(syn::Error::new_spanned(
             &path,
             format!(
-                "`{name}` is looked at before the event is read as a Rust type, so it cannot be a field of one: write its place in \
-                 the JSON, `{name} = \"/{pointer}\"`, or a header, `{name} = \"header:x-event-type\"`",
+                "`{name}` is looked at before the event is read as a Rust type, so it cannot be a field of one: write \
+                 its place in the JSON, `{name} = \"/{pointer}\"`, or a header, `{name} = \"header:x-event-type\"`",
                 name = setting.name
             ),
         ));

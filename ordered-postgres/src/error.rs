@@ -77,8 +77,8 @@ impl PostgresError {
     pub(crate) fn connection_lost() -> Self {
         Self::new(
             PostgresErrorKind::Unavailable,
-            "the connection of the transaction is lost, and Postgres rolls it back: the server or the network failed, or \
-             the handler used it no more for as long as the `idle_timeout` of the inbox",
+            "the connection of the transaction is lost, and Postgres rolls it back: the server or the network failed, \
+             or the handler used it no more for as long as the `idle_timeout` of the inbox",
         )
     }
 
@@ -180,8 +180,8 @@ fn unreachable(error: &dyn Error) -> (PostgresErrorKind, String) {
     // The client has no kinds of errors.
     if said.contains("TLS handshake") {
         let text = format!(
-            "{NO_TLS}: {said}: the server must have `ssl = on` and a certificate for the host of the address that a trusted \
-             authority has signed (`sslrootcert=FILE` in the address, or SSL_CERT_FILE)"
+            "{NO_TLS}: {said}: the server must have `ssl = on` and a certificate for the host of the address that a \
+             trusted authority has signed (`sslrootcert=FILE` in the address, or SSL_CERT_FILE)"
         );
         return (PostgresErrorKind::Denied, text);
     }
@@ -191,8 +191,8 @@ fn unreachable(error: &dyn Error) -> (PostgresErrorKind, String) {
     )
 }
 
-const EXHAUSTED: &str = "no connection of the pool became free in time: make the pool larger, or look for transactions that \
-     are kept open";
+const EXHAUSTED: &str = "no connection of the pool became free in time: make the pool larger, or look for transactions \
+                         that are kept open";
 
 /// What a code of Postgres means (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), and what to do.
 fn of_server(code: &str, said: &str, hint: Option<&str>) -> (PostgresErrorKind, String) {
@@ -214,15 +214,15 @@ fn of_server(code: &str, said: &str, hint: Option<&str>) -> (PostgresErrorKind, 
     }
     if is(&[SqlState::READ_ONLY_SQL_TRANSACTION]) {
         let text = format!(
-            "Postgres takes no writes here: the address is that of a replica (add `target_session_attrs=read-write`), or \
-             the transaction is read-only; it said: {said}"
+            "Postgres takes no writes here: the address is that of a replica (add `target_session_attrs=read-write`), \
+             or the transaction is read-only; it said: {said}"
         );
         return (Kind::ReadOnly, text);
     }
     if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) {
         let text = format!(
-            "the user lacks rights: grant it `select, insert, update, delete` on the tables `ordered_…` and `create` on the \
-             schema for the migration; Postgres said: {said}"
+            "the user lacks rights: grant it `select, insert, update, delete` on the tables `ordered_…` and `create` \
+             on the schema for the migration; Postgres said: {said}"
         );
         return (Kind::Denied, text);
     }
@@ -246,8 +246,8 @@ fn of_server(code: &str, said: &str, hint: Option<&str>) -> (PostgresErrorKind, 
     }
     if is(&[SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT]) {
         let text = format!(
-            "the handler used its transaction no more for as long as the `idle_timeout` of the inbox, so Postgres ended it: \
-             raise the limit, or do slow things before the first statement; it said: {said}"
+            "the handler used its transaction no more for as long as the `idle_timeout` of the inbox, so Postgres \
+             ended it: raise the limit, or do slow things before the first statement; it said: {said}"
         );
         return (Kind::Timeout, text);
     }
@@ -263,8 +263,8 @@ fn of_server(code: &str, said: &str, hint: Option<&str>) -> (PostgresErrorKind, 
     }
     if is(&[SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE]) {
         let text = format!(
-            "a statement took too long (`statement_timeout`, `lock_timeout`): look for a transaction that keeps the key \
-             locked, or raise the limit; Postgres said: {said}"
+            "a statement took too long (`statement_timeout`, `lock_timeout`): look for a transaction that keeps the \
+             key locked, or raise the limit; Postgres said: {said}"
         );
         return (Kind::Timeout, text);
     }

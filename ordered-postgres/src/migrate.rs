@@ -128,15 +128,16 @@ pub(crate) fn check_version(version: Option<i32>) -> Result<(), PostgresError> {
     }
 }
 
-pub(crate) const NOT_MIGRATED: &str = "the tables of `ordered` are missing: run `ordered outbox migrate`, or `ordered_postgres::migrate`; \
-     if they lie in a schema of their own, put it into the search path of the connection";
+pub(crate) const NOT_MIGRATED: &str = "the tables of `ordered` are missing: run `ordered outbox migrate`, or \
+                                       `ordered_postgres::migrate`; if they lie in a schema of their own, put it into \
+                                       the search path of the connection";
 
 fn later(version: i32) -> PostgresError {
     PostgresError::new(
         PostgresErrorKind::OtherVersion,
         format!(
-            "the tables of `ordered` have version {version}, and this program knows {TABLES_VERSION}: use a later version \
-             of `ordered`"
+            "the tables of `ordered` have version {version}, and this program knows {TABLES_VERSION}: use a later \
+             version of `ordered`"
         ),
     )
 }

@@ -66,7 +66,9 @@ pub struct RepairStatus {
 pub async fn ask(client: &Client, request: &RepairRequest) -> Result<i64, PostgresError> {
     // It writes what is there once more where the request is open already, since only rows that are written are
     // returned.
-    let query = "insert into ordered_repairs as repair (group_name, key, shard, from_seq, to_seq, asked_by, fill, next_seq)
+    let query =
+        "insert into ordered_repairs as repair (group_name, key, shard, from_seq, to_seq, asked_by,
+            fill, next_seq)
          values ($1, $2, ordered_shard($2), $3, $4, $5, $6, $3)
          on conflict (key, group_name, from_seq, to_seq) where answered_at is null
          do update set fill = repair.fill or excluded.fill returning id";
@@ -97,7 +99,8 @@ pub async fn requests(
     most: u32,
 ) -> Result<Vec<RepairStatus>, PostgresError> {
     let query = "select id, group_name, from_seq, to_seq, asked_by, fill,
-            extract(epoch from clock_timestamp() - asked_at)::float8, extract(epoch from clock_timestamp() - answered_at)::float8,
+            extract(epoch from clock_timestamp() - asked_at)::float8,
+            extract(epoch from clock_timestamp() - answered_at)::float8,
             resent, pending, missing, removed
          from ordered_repairs where key = $1 order by id desc limit $2";
     let rows = client

@@ -147,7 +147,8 @@ async fn oldest_transaction(client: &Client) -> Result<Option<OpenTransaction>, 
 pub async fn status(client: &Client) -> Result<OutboxStatus, PostgresError> {
     crate::check_tables(client).await?;
     let pending = pending(client).await?;
-    let relays = "select coalesce(shard.relay, relay.relay, ''), coalesce(max(relay.alive_until) > clock_timestamp(), false),
+    let relays = "select coalesce(shard.relay, relay.relay, ''),
+            coalesce(max(relay.alive_until) > clock_timestamp(), false),
             count(shard.shard), extract(epoch from clock_timestamp() - max(shard.relayed_at))::float8
         from ordered_relay_shards shard full join ordered_relays relay on relay.relay = shard.relay
         group by 1 having count(shard.shard) > 0 or max(relay.alive_until) > clock_timestamp() order by 1";
@@ -157,7 +158,8 @@ pub async fn status(client: &Client) -> Result<OutboxStatus, PostgresError> {
     let lagging = client
         .query_typed(lagging, &[(&MOST_LAGGING, Type::INT8)])
         .await?;
-    let rest = "select (select count(*) from ordered_repairs where answered_at is null), pg_total_relation_size('ordered_outbox')";
+    let rest = "select (select count(*) from ordered_repairs where answered_at is null), \
+                pg_total_relation_size('ordered_outbox')";
     let rest = client.query_typed_one(rest, &[]).await?;
     Ok(OutboxStatus {
         pending,

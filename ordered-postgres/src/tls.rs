@@ -107,8 +107,8 @@ fn encryption(authorities: Option<&str>) -> Result<Encryption, PostgresError> {
                     .first()
                     .map_or_else(String::new, |error| format!(": {error}"));
                 return Err(invalid(format!(
-                    "the system has no certificates of authorities{why}: install `ca-certificates`, set SSL_CERT_FILE, or name \
-                     a file with `sslrootcert=`"
+                    "the system has no certificates of authorities{why}: install `ca-certificates`, set SSL_CERT_FILE, \
+                     or name a file with `sslrootcert=`"
                 )));
             }
         }

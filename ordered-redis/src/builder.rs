@@ -123,13 +123,14 @@ impl RedisStoreBuilder {
         };
         if !address.has_tls() {
             return Err(StoreError::refused(
-                "`ca_certificates` is given, and nothing is encrypted: write the address of Redis as rediss://…, or leave them out",
+                "`ca_certificates` is given, and nothing is encrypted: write the address of Redis as rediss://…, or \
+                 leave them out",
             ));
         }
         if !crate::tls::are_certificates(pem) {
             return Err(StoreError::refused(
-                "`ca_certificates` has no certificate in it, or what is none: give the PEM itself (-----BEGIN CERTIFICATE-----), \
-                 not its path",
+                "`ca_certificates` has no certificate in it, or what is none: give the PEM itself (-----BEGIN \
+                 CERTIFICATE-----), not its path",
             ));
         }
         address.authorities = Some(pem.clone());
@@ -168,9 +169,9 @@ impl RedisStoreBuilder {
         }
         let address = Address::parse(&self.url).map_err(|error| {
             StoreError::refused(format!(
-                "the address of Redis cannot be used ({}): write it as \
-                 redis://[user:password@]host[:port][/database], rediss://… for TLS (feature `tls`), \
-                 redis+unix:///path/of/socket, or redis+sentinel://[user:password@]host:port,host:port/master[/database]",
+                "the address of Redis cannot be used ({}): write it as redis://[user:password@]host[:port][/database], \
+                 rediss://… for TLS (feature `tls`), redis+unix:///path/of/socket, or \
+                 redis+sentinel://[user:password@]host:port,host:port/master[/database]",
                 error.detail().map_or_else(|| error.to_string(), str::to_owned),
             ))
         })?;
@@ -178,14 +179,14 @@ impl RedisStoreBuilder {
         let address = self.trusting(address)?;
         if address.watched.is_some() && self.cluster {
             return Err(StoreError::refused(
-                "the address is one of Sentinels, and `.cluster(true)` is said: a cluster has none, so give the addresses of its \
-                 nodes, or leave out `.cluster(true)`",
+                "the address is one of Sentinels, and `.cluster(true)` is said: a cluster has none, so give the \
+                 addresses of its nodes, or leave out `.cluster(true)`",
             ));
         }
         if self.cluster && self.credentials.is_some() {
             return Err(StoreError::refused(
-                "`.credentials(…)` is given, and `.cluster(true)` is said: the connections to a cluster take the password of the \
-                 address only",
+                "`.credentials(…)` is given, and `.cluster(true)` is said: the connections to a cluster take the \
+                 password of the address only",
             ));
         }
         if address.nodes.len() > 1 && address.watched.is_none() && !self.cluster {
@@ -204,8 +205,8 @@ impl RedisStoreBuilder {
             #[cfg(feature = "tls")]
             if let Some(objection) = crate::tls::objection(&error) {
                 return StoreError::refused(format!(
-                    "Redis at {at} cannot be talked to over TLS ({objection}): the authority behind its certificate must be one \
-                     that the system trusts, or given with `.ca_certificates(…)` or SSL_CERT_FILE"
+                    "Redis at {at} cannot be talked to over TLS ({objection}): the authority behind its certificate \
+                     must be one that the system trusts, or given with `.ca_certificates(…)` or SSL_CERT_FILE"
                 ))
                 .with_source(error);
             }

@@ -153,8 +153,8 @@ impl Report<'_> {
         let seconds = self.facts.retention_seconds;
         (seconds < DAY).then(|| {
             format!(
-                "it forgets what waits for longer than {} (MessageRetentionPeriod): what there is no room to hold, and all that comes \
-                 while no worker runs, is then a gap. Set it to 4 days or more",
+                "it forgets what waits for longer than {} (MessageRetentionPeriod): what there is no room to hold, and \
+                 all that comes while no worker runs, is then a gap. Set it to 4 days or more",
                 span(seconds.saturating_mul(1_000))
             )
         })
@@ -164,9 +164,9 @@ impl Report<'_> {
         let visibility = self.facts.visibility;
         (visibility < SHORT_VISIBILITY).then(|| {
             format!(
-                "its events are out of sight for {} only (VisibilityTimeout, or `visibility` of the transport): whenever SQS or this \
-                 process is slow for as long, all that is at work comes again, and uses up the receives of a redrive policy. Set it \
-                 to 30 s or more",
+                "its events are out of sight for {} only (VisibilityTimeout, or `visibility` of the transport): \
+                 whenever SQS or this process is slow for as long, all that is at work comes again, and uses up the \
+                 receives of a redrive policy. Set it to 30 s or more",
                 of(visibility)
             )
         })
@@ -191,8 +191,8 @@ impl Report<'_> {
             None => "also one that was only deferred, or was with a worker that crashed".to_owned(),
         };
         Some(format!(
-            "it dead-letters an event into {target} by itself after {max_receives} receives (maxReceiveCount of its redrive policy), \
-             {when}: its key then waits for it. Set maxReceiveCount to {MANY_RECEIVES} or more"
+            "it dead-letters an event into {target} by itself after {max_receives} receives (maxReceiveCount of its \
+             redrive policy), {when}: its key then waits for it. Set maxReceiveCount to {MANY_RECEIVES} or more"
         ))
     }
 
@@ -200,8 +200,8 @@ impl Report<'_> {
         let timeout = self.worker?.handler_timeout;
         (timeout >= MAX_VISIBILITY).then(|| {
             format!(
-                "it delivers an event again 12 h after it was received, however often that is extended, and a handler may take {}. Give \
-                 the handler a shorter `timeout`",
+                "it delivers an event again 12 h after it was received, however often that is extended, and a handler \
+                 may take {}. Give the handler a shorter `timeout`",
                 of(timeout)
             )
         })
@@ -211,8 +211,9 @@ impl Report<'_> {
         let (delay, timeout) = (self.facts.delay, self.worker?.gap_timeout?);
         (!delay.is_zero() && delay >= timeout).then(|| {
             format!(
-                "it delays every event by {} (DelaySeconds), and something is done about a gap after {} (`gap_timeout`): an event that is \
-                 sent again comes too late. Set DelaySeconds to 0, or a longer `gap_timeout`",
+                "it delays every event by {} (DelaySeconds), and something is done about a gap after {} \
+                 (`gap_timeout`): an event that is sent again comes too late. Set DelaySeconds to 0, or a longer \
+                 `gap_timeout`",
                 of(delay),
                 of(timeout)
             )
@@ -223,8 +224,8 @@ impl Report<'_> {
         let reads_headers = self.worker.is_some_and(|worker| worker.reads_headers);
         (self.facts.drops_equal_bodies && reads_headers).then(|| {
             "it drops an event whose body another one had within five minutes, whatever its attributes say \
-             (ContentBasedDeduplication), and the handler reads key, seq or id from the attributes: two events with equal bodies are \
-             one, and a gap. Turn it off, and give each event a deduplication id of its own"
+             (ContentBasedDeduplication), and the handler reads key, seq or id from the attributes: two events with \
+             equal bodies are one, and a gap. Turn it off, and give each event a deduplication id of its own"
                 .to_owned()
         })
     }

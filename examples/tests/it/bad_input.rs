@@ -13,7 +13,11 @@ use crate::orders::Setting;
 /// What is wrong, the bytes, and what the reason must say.
 fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let event = |order: &str, seq: &str| {
-        format!(r#"{{"order_id": {order}, "seq": {seq}, "payload": {{"type": "OrderDelivered"}}, "event_id": "00000000-0000-4000-8000-000000000001"}}"#).into_bytes()
+        format!(
+            r#"{{"order_id": {order}, "seq": {seq}, "payload": {{"type": "OrderDelivered"}},
+                "event_id": "00000000-0000-4000-8000-000000000001"}}"#
+        )
+        .into_bytes()
     };
     let without = |field: &str| {
         String::from_utf8(event("\"k\"", "1"))

@@ -11,7 +11,8 @@ pub(crate) struct BrokerArgs {
     #[arg(
         long,
         value_name = "URL",
-        help = "amqp://user:password@host[:port][/vhost], amqps://… with TLS, sqs://QUEUE[?region=…], or kafka://host[:port],…"
+        help = "amqp://user:password@host[:port][/vhost], amqps://… with TLS, sqs://QUEUE[?region=…], or \
+                kafka://host[:port],…"
     )]
     pub(crate) transport: Option<String>,
     /// The queue that the workers consume; of Kafka the topic

@@ -34,7 +34,13 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) create: bool,
     /// With --create: the `first_seq` of its handler
-    #[arg(long, value_name = "SEQ", default_value_t = 1, requires = "create", value_parser = clap::value_parser!(u64).range(0..=Seq::MAX.get()))]
+    #[arg(
+        long,
+        value_name = "SEQ",
+        default_value_t = 1,
+        requires = "create",
+        value_parser = clap::value_parser!(u64).range(0..=Seq::MAX.get())
+    )]
     pub(crate) first_seq: u64,
     #[command(flatten)]
     pub(crate) acting: Acting,

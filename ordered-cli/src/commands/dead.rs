@@ -20,8 +20,8 @@ struct Document<'a> {
 pub(crate) async fn run(session: &Session, command: &Dead) -> Result<(), Failure> {
     if command.letters.is_given() || command.show.is_some() || command.export {
         return Err(Failure::Usage(
-            "that is about the dead letters of the broker: add --transport; those of the store are shown by `ordered show` and \
-             written by `ordered export`"
+            "that is about the dead letters of the broker: add --transport; those of the store are shown by `ordered \
+             show` and written by `ordered export`"
                 .into(),
         ));
     }

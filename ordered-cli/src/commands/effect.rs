@@ -269,8 +269,8 @@ mod tests {
         let mut skip = deed(Removal::DeadLetter, 44, &[45, 46, 48], &[43]);
         assert_eq!(
             skip.text(),
-            "k: skip would: dead-letter 1 event (43); pass over 42, 44; move the last seq from 41 to 44; release 3 events \
-             (45–46, 48)"
+            "k: skip would: dead-letter 1 event (43); pass over 42, 44; move the last seq from 41 to 44; release 3 \
+             events (45–46, 48)"
         );
         skip.done(Effect {
             last_seq_before: 41,

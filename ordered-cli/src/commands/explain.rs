@@ -119,8 +119,8 @@ fn of_broker(key: &str, found: &Found) -> String {
         ""
     };
     format!(
-        "Of the broker's dead letters in `{queue}` these have {key} in them: {}{more}. To send them again does not help. Once their \
-         cause is fixed, `ordered redrive --key {word}` puts them back.",
+        "Of the broker's dead letters in `{queue}` these have {key} in them: {}{more}. To send them again does not \
+         help. Once their cause is fixed, `ordered redrive --key {word}` puts them back.",
         named.join("; ")
     )
 }

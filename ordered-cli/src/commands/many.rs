@@ -70,8 +70,8 @@ fn nothing(group: &Group, verb: ManyVerb, report: &ManyReport) -> Failure {
     let verb = verb.as_str();
     if why.is_empty() {
         return Failure::refused(format!(
-            "no key of the group `{group}` is meant by that, so that there is nothing to {verb}: `ordered keys --stuck` lists \
-             those that do not go on by themselves, and `ordered errors` says why"
+            "no key of the group `{group}` is meant by that, so that there is nothing to {verb}: `ordered keys \
+             --stuck` lists those that do not go on by themselves, and `ordered errors` says why"
         ));
     }
     Failure::refused(why.join("\nordered: "))

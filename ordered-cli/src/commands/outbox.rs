@@ -212,7 +212,8 @@ fn cause(open: &OpenTransaction) -> String {
         );
     }
     format!(
-        "the process {pid} of the database `{database}`, `{application}`, {state} (`select pg_terminate_backend({pid})`)",
+        "the process {pid} of the database `{database}`, `{application}`, {state} (`select \
+         pg_terminate_backend({pid})`)",
         pid = open.pid,
         state = printable(&open.state)
     )

@@ -174,8 +174,8 @@ mod tests {
     #[test]
     fn json_is_laid_out_and_nothing_of_it_changes() {
         let body = br#" {"a":1e400, "a":{"b":[],"c" :[1,"x, {\"y\": \\"]},"d":{ }} "#;
-        let expected = "{\n  \"a\": 1e400,\n  \"a\": {\n    \"b\": [],\n    \"c\": [\n      1,\n      \"x, {\\\"y\\\": \\\\\"\n    \
-                        ]\n  },\n  \"d\": {}\n}";
+        let expected = "{\n  \"a\": 1e400,\n  \"a\": {\n    \"b\": [],\n    \"c\": [\n      1,\n      \"x, {\\\"y\\\": \
+                        \\\\\"\n    ]\n  },\n  \"d\": {}\n}";
         assert_eq!(pretty(body), expected);
     }
 

@@ -31,8 +31,8 @@ pub(super) async fn to_many(
     if keys.is_empty() && !has_filter {
         let verb = verb.as_str();
         return Err(Failure::Usage(format!(
-            "which keys? Name them (`ordered {verb} order-17`), or say --all, --error TEXT, --key PATTERN, --older-than AGE, \
-             --halted or --gap"
+            "which keys? Name them (`ordered {verb} order-17`), or say --all, --error TEXT, --key PATTERN, \
+             --older-than AGE, --halted or --gap"
         )));
     }
     if selecting.all && !keys.is_empty() {
@@ -86,7 +86,8 @@ pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), 
     }
     let [of, at] = &command.words[..] else {
         return usage(
-            "which event? `ordered discard KEY SEQ` takes one event; with --dead all dead letters of the keys are deleted",
+            "which event? `ordered discard KEY SEQ` takes one event; with --dead all dead letters of the keys are \
+             deleted",
         );
     };
     if command.selecting.is_filter() {

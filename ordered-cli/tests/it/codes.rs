@@ -149,8 +149,8 @@ async fn what_is_not_there_or_cannot_be_done_is_1() {
         ("replay k", "k: no such event is held or dead-lettered"),
         (
             "retry x",
-            "x: the key is neither halted nor backing off, so there is nothing to retry (the key is not known: `ordered \
-             keys` lists those that are)",
+            "x: the key is neither halted nor backing off, so there is nothing to retry (the key is not known: \
+             `ordered keys` lists those that are)",
         ),
     ];
     for (line, message) in refused {
@@ -226,7 +226,8 @@ async fn without_a_terminal_nothing_is_destroyed_unless_it_is_said() {
         let message = world.ordered(line).await.fails(2);
         assert!(message.contains(" would: "), "the plan: {message}");
         assert!(
-            message.ends_with("nothing was changed, because there is no terminal to ask at: look with --dry-run, and do it with --yes"),
+            message.ends_with("nothing was changed, because there is no terminal to ask at: look with --dry-run, and \
+                               do it with --yes"),
             "{message}"
         );
     }

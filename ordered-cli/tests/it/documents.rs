@@ -99,7 +99,8 @@ async fn every_document_has_its_fields() {
     assert_fields(&explained, "explanation key");
     assert_fields(
         &explained["explanation"],
-        "group key status paused seq since worker attempts max_attempts max_crashes give_up_at error next_step suggested_actions text",
+        "group key status paused seq since worker attempts max_attempts max_crashes give_up_at error next_step \
+         suggested_actions text",
     );
     assert_fields(
         &explained["explanation"]["suggested_actions"][0],

@@ -118,7 +118,8 @@ async fn show_tells_one_event_whole() {
     let text = masked(&world.ordered("show k 3").await.ok());
     assert_eq!(
         text,
-        "k seq 3\n  held, since T\n  id         e-3\n  published  T\n  header     traceparent: 00-1\n  body       39 B\n\n\
+        "k seq 3\n  held, since T\n  id         e-3\n  published  T\n  header     traceparent: 00-1\n  body       39 \
+         B\n\n\
          {\n  \"price\": 1e400,\n  \"lines\": [\n    {\n      \"sku\": \"a b\"\n    }\n  ]\n}"
     );
     let body = world.ordered("show k 3 --body").await.ok();

@@ -21,8 +21,8 @@ async fn never_seen() {
     world.until_done("other", 1).await;
     assert_eq!(
         explained(&world, "order-17").await,
-        "order-17 is not known to the group `orders`: no event of it has come, and nothing of it is kept. It begins when \
-         its seq 1 comes. You can: `ordered keys` to look at how the keys are spelled."
+        "order-17 is not known to the group `orders`: no event of it has come, and nothing of it is kept. It begins \
+         when its seq 1 comes. You can: `ordered keys` to look at how the keys are spelled."
     );
     worker.stop().await;
 }
@@ -38,7 +38,8 @@ async fn idle() {
     assert_eq!(
         text,
         format!(
-            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). It goes on when seq 4 comes."
+            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). It goes on when seq 4 \
+             comes."
         )
     );
     worker.stop().await;
@@ -62,10 +63,11 @@ async fn running() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is running: worker w3 has it since T (D). It is done up to seq 2 (fence {fence}). It goes on when the \
-             handler is done; if w3 dies, another worker takes the key over after T, the end of its lease. You can: `ordered \
-             pause order-17` to stop it after the event at work; `ordered pause order-17 --force` to take it away from the \
-             worker at once: the handler is not stopped, what it did cannot be committed, and the event runs again."
+            "order-17 is running: worker w3 has it since T (D). It is done up to seq 2 (fence {fence}). It goes on \
+             when the handler is done; if w3 dies, another worker takes the key over after T, the end of its lease. \
+             You can: `ordered pause order-17` to stop it after the event at work; `ordered pause order-17 --force` to \
+             take it away from the worker at once: the handler is not stopped, what it did cannot be committed, and \
+             the event runs again."
         )
     );
     worker.kill().await;
@@ -90,9 +92,9 @@ async fn behind_a_dead_worker() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is behind a dead worker: worker w3 has it since T (D), whose lease ended at T (D ago). Nothing of it is \
-             done yet (fence {fence}). Another worker takes it over within two sweeps, which are a second apart unless set \
-             otherwise. But no worker of the group is alive. You can: start a worker of the group."
+            "order-17 is behind a dead worker: worker w3 has it since T (D), whose lease ended at T (D ago). Nothing \
+             of it is done yet (fence {fence}). Another worker takes it over within two sweeps, which are a second \
+             apart unless set otherwise. But no worker of the group is alive. You can: start a worker of the group."
         )
     );
 }
@@ -126,11 +128,11 @@ async fn a_gap_under_each_policy() {
         assert_eq!(
             explained(&world, "order-17").await,
             format!(
-                "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: 4–5 \
-                 (100 B), the oldest with id order-17-4 since T. {next_step} You can: `ordered dead --transport \
+                "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: \
+                 4–5 (100 B), the oldest with id order-17-4 since T. {next_step} You can: `ordered dead --transport \
                  URL --queue NAME --key order-17` to see whether what is missing is a dead letter of the broker, where \
-                 sending it again does not help; if it is not, let the producer send seq 2–3 again; `ordered skip order-17` \
-                 to pass over 2–3 and go on with 4."
+                 sending it again does not help; if it is not, let the producer send seq 2–3 again; `ordered skip \
+                 order-17` to pass over 2–3 and go on with 4."
             )
         );
         worker.stop().await;
@@ -156,10 +158,11 @@ async fn backing_off() {
         explained(&world, "order-17").await,
         format!(
             "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 failed at T (D ago) on worker w3: no \
-         luck. Nothing of it is done yet (fence {fence}). 2 events are held: 1–2 (99 B), the oldest with id order-17-1 since T. \
-         By itself it is tried again at T (in D), attempt 2; if it still fails at T, it is given up. You can: `ordered retry order-17` to run it now and go \
-         on with 2; `ordered edit order-17 1 --payload FILE` to give it another body first; `ordered skip order-17` to \
-         make it a dead letter and go on with 2."
+             luck. Nothing of it is done yet (fence {fence}). 2 events are held: 1–2 (99 B), the oldest with id \
+             order-17-1 since T. By itself it is tried again at T (in D), attempt 2; if it still fails at T, it is \
+             given up. You can: `ordered retry order-17` to run it now and go on with 2; `ordered edit order-17 1 \
+             --payload FILE` to give it another body first; `ordered skip order-17` to make it a dead letter and go on \
+             with 2."
         )
     );
     worker.stop().await;
@@ -185,16 +188,16 @@ async fn halted() {
     assert_eq!(
         before,
         format!(
-            "order-17 is halted at seq 2, which failed permanently. Attempt 1 failed at T (D ago) on worker w3: never. It \
-             is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (149 B), "
+            "order-17 is halted at seq 2, which failed permanently. Attempt 1 failed at T (D ago) on worker w3: never. \
+             It is done up to seq 1 (fence {fence}). 3 events are held: 2–4 (149 B), "
         )
     );
     let (_, rest) = rest.split_once(" since T. ").unwrap();
     assert_eq!(
         rest,
         "Nothing will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry \
-         order-17` once its cause is fixed, to run it again and go on with 3; `ordered edit order-17 2 --payload FILE` to \
-         give it another body first; `ordered skip order-17` to make it a dead letter and go on with 3."
+         order-17` once its cause is fixed, to run it again and go on with 3; `ordered edit order-17 2 --payload FILE` \
+         to give it another body first; `ordered skip order-17` to make it a dead letter and go on with 3."
     );
     worker.stop().await;
 }
@@ -217,10 +220,10 @@ async fn halted_at_a_gap() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is halted before seq 1, which has not come in time. It was halted at T (D ago) on worker w3: seq 1 has \
-             not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (50 B), id order-17-3 since T. Nothing \
-             will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` to \
-             wait for it once more; `ordered skip order-17` to pass over 1–2 and go on with 3."
+            "order-17 is halted before seq 1, which has not come in time. It was halted at T (D ago) on worker w3: seq \
+             1 has not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (50 B), id order-17-3 since \
+             T. Nothing will happen by itself: a halted key stays so until an operator decides. You can: `ordered \
+             retry order-17` to wait for it once more; `ordered skip order-17` to pass over 1–2 and go on with 3."
         )
     );
     worker.stop().await;
@@ -241,9 +244,9 @@ async fn paused_by_key_and_by_group() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (50 B), \
-             id order-17-2 since T. Nothing will happen by itself: nothing of it runs until it is resumed. You can: \
-             `ordered resume order-17` to let the key go on."
+            "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (50 \
+             B), id order-17-2 since T. Nothing will happen by itself: nothing of it runs until it is resumed. You \
+             can: `ordered resume order-17` to let the key go on."
         )
     );
     world.ordered("pause").await.ok();
@@ -256,8 +259,8 @@ async fn paused_by_key_and_by_group() {
         explained(&world, "order-17").await,
         format!(
             "order-17 is paused with its whole group `orders`. Else seq 2 could run. It is done up to seq 1 (fence \
-             {fence}). 1 event is held: 2 (50 B), id order-17-2 since T. Nothing will happen by itself: nothing of it runs \
-             until it is resumed. You can: `ordered resume` to let the group go on."
+             {fence}). 1 event is held: 2 (50 B), id order-17-2 since T. Nothing will happen by itself: nothing of it \
+             runs until it is resumed. You can: `ordered resume` to let the group go on."
         )
     );
     worker.stop().await;
@@ -267,10 +270,10 @@ async fn paused_by_key_and_by_group() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is about to run seq 2: it is held, and no worker has the key. It is done up to seq 1 (fence {fence}). \
-             1 event is held: 2 (50 B), id order-17-2 since T. A worker takes it at the next sweep of a living worker, \
-             which is every second unless set otherwise. But no worker of the group is alive. You can: start a worker of \
-             the group."
+            "order-17 is about to run seq 2: it is held, and no worker has the key. It is done up to seq 1 (fence \
+             {fence}). 1 event is held: 2 (50 B), id order-17-2 since T. A worker takes it at the next sweep of a \
+             living worker, which is every second unless set otherwise. But no worker of the group is alive. You can: \
+             start a worker of the group."
         )
     );
 }
@@ -290,10 +293,10 @@ async fn with_events_aside_and_a_replay_pending() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). 1 event was dead-lettered: seq 2 \
-             (failed at T, 1 attempt: never). It goes on when seq 4 comes. But no worker of the group is alive. You can: \
-             `ordered replay order-17` to run the dead letters again; `ordered discard order-17 2` to delete one of them \
-             permanently."
+            "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). 1 event was dead-lettered: \
+             seq 2 (failed at T, 1 attempt: never). It goes on when seq 4 comes. But no worker of the group is alive. \
+             You can: `ordered replay order-17` to run the dead letters again; `ordered discard order-17 2` to delete \
+             one of them permanently."
         )
     );
     world.ordered("replay order-17").await.ok();
@@ -301,10 +304,10 @@ async fn with_events_aside_and_a_replay_pending() {
     assert_eq!(
         explained(&world, "order-17").await,
         format!(
-            "order-17 is about to run seq 2 again, which an operator replays. It is done up to seq 3 (fence {fence}). 1 \
-             event was dead-lettered: seq 2 (failed at T, 1 attempt: never, to be run again). A worker takes it at the next \
-             sweep of a living worker, which is every second unless set otherwise. But no worker of the group is alive. \
-             You can: start a worker of the group."
+            "order-17 is about to run seq 2 again, which an operator replays. It is done up to seq 3 (fence {fence}). \
+             1 event was dead-lettered: seq 2 (failed at T, 1 attempt: never, to be run again). A worker takes it at \
+             the next sweep of a living worker, which is every second unless set otherwise. But no worker of the group \
+             is alive. You can: start a worker of the group."
         )
     );
 }
@@ -322,8 +325,8 @@ async fn what_stands_before_an_event_is_counted() {
     let (first, rest) = (masked(first), masked(rest));
     assert!(
         first.starts_with(
-            "Seq 9 of k: 7 events stand before it; 2 of them are held, and 5 are not (seq 2–3, 6–8). It is held itself. The \
-             key did 1 event since T (D); at this pace"
+            "Seq 9 of k: 7 events stand before it; 2 of them are held, and 5 are not (seq 2–3, 6–8). It is held \
+             itself. The key did 1 event since T (D); at this pace"
         ),
         "{first}"
     );

@@ -52,7 +52,8 @@ impl Outbox {
     /// Stages so many events of each of ten keys, one after the other in turns.
     async fn stage(&self, rounds: u32) {
         self.sql(&format!(
-            "select ordered_stage('order', 'key-' || key, 'placed', '{{}}') from generate_series(1, {rounds}) round, generate_series(0, 9) key"
+            "select ordered_stage('order', 'key-' || key, 'placed', '{{}}') from generate_series(1, {rounds}) round, \
+             generate_series(0, 9) key"
         ))
         .await;
     }
@@ -239,7 +240,8 @@ async fn a_transaction_that_holds_events_back_is_named() {
     eventually("it has been open for long enough", async || {
         let line = format!("outbox status --outbox {url}");
         let status = outbox.ordered(&line).await.ok();
-        status.contains("holds back what was staged after it began: the prepared transaction `forgotten` of the database `postgres`")
+        status.contains("holds back what was staged after it began: the prepared transaction `forgotten` of the \
+                         database `postgres`")
     })
     .await;
 }

@@ -48,7 +48,8 @@ async fn explain_says_why_and_retry_releases_all_in_order_after_the_fix() {
     let text = masked(&world.ordered("explain order-17").await.ok());
     assert!(!text.contains('\n'), "one paragraph");
     for said in [
-        "order-17 is halted at seq 2, which failed permanently. Attempt 3 of 3 failed at T (D ago) on worker w3: no luck.",
+        "order-17 is halted at seq 2, which failed permanently. Attempt 3 of 3 failed at T (D ago) on worker w3: no \
+         luck.",
         "51 events are held: 2–52",
         "Nothing will happen by itself",
         "`ordered retry order-17` once its cause is fixed, to run it again and go on with 3",

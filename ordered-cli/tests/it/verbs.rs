@@ -65,8 +65,8 @@ async fn set_last_moves_a_key_both_ways() {
     world.until_done("k", 4).await;
     assert_eq!(
         world.ordered("set-last k 0 --dry-run").await.ok(),
-        "k: set-last would: begin the numbering again, so that 1 to 4 are handled again if they come again; move the last \
-         seq from 4 to 0"
+        "k: set-last would: begin the numbering again, so that 1 to 4 are handled again if they come again; move the \
+         last seq from 4 to 0"
     );
     world.ordered("set-last k 0 --yes").await.ok();
     let view = world.view("k").await.unwrap();

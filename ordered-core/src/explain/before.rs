@@ -69,8 +69,8 @@ fn pace(before: &Before) -> Option<String> {
     let pace: Pace = before.pace?;
     let since = moment(before.now.saturating_sub(pace.millis), before.now);
     Some(format!(
-        "The key did {} since {since} ({}); at this pace those before it take {}, as far as they are there and nothing stops \
-         the key.",
+        "The key did {} since {since} ({}); at this pace those before it take {}, as far as they are there and nothing \
+         stops the key.",
         events(pace.events),
         span(pace.millis),
         span(pace.time_for(before.events)),
@@ -121,13 +121,13 @@ mod tests {
             ),
             (
                 before(EventPlace::NotHeld, 2, &[(42, 43), (50, 50)]),
-                "Seq 60 of k: 5 events stand before it; 2 of them are held, and 3 are not (seq 42–43, 50). It is not held \
-                 itself: it has not come, or a worker has it in memory.",
+                "Seq 60 of k: 5 events stand before it; 2 of them are held, and 3 are not (seq 42–43, 50). It is not \
+                 held itself: it has not come, or a worker has it in memory.",
             ),
             (
                 before(EventPlace::Absent, 0, &[(42, 59)]),
-                "Seq 60 of k: 18 events stand before it; none of them is held (seq 42–59). It is known that it will never \
-                 come itself, and the key passes it.",
+                "Seq 60 of k: 18 events stand before it; none of them is held (seq 42–59). It is known that it will \
+                 never come itself, and the key passes it.",
             ),
         ] {
             assert_eq!(explain_before("k", &before), said);
@@ -142,8 +142,8 @@ mod tests {
         let text = explain_before("k", &before);
         assert!(
             text.ends_with(
-                "The key did 6 events since 11:59:00 UTC (1 min); at this pace those before it take 3 min, as far as they \
-                 are there and nothing stops the key."
+                "The key did 6 events since 11:59:00 UTC (1 min); at this pace those before it take 3 min, as far as \
+                 they are there and nothing stops the key."
             ),
             "{text}"
         );

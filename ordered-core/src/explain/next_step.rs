@@ -21,8 +21,8 @@ impl Facts<'_> {
             KeyStatus::Abandoned if self.is_paused() => None,
             KeyStatus::Abandoned => soon(TAKEOVER.to_owned()),
             KeyStatus::Suspect => soon(
-                "a worker runs it alone when no other suspect is on trial there; if it dies again, that counts against the \
-                 event, and otherwise the key goes on"
+                "a worker runs it alone when no other suspect is on trial there; if it dies again, that counts against \
+                 the event, and otherwise the key goes on"
                     .to_owned(),
             ),
             KeyStatus::Ready => soon(format!("a worker takes it {SWEEP}")),
@@ -39,7 +39,8 @@ impl Facts<'_> {
             Order::Sequence => format!("it goes on when seq {} comes", self.head()),
             Order::Arrival => "it goes on with the next event that comes".to_owned(),
             Order::Lamport => {
-                "it goes on with the next event that comes, once nothing of another producer can come before it".to_owned()
+                "it goes on with the next event that comes, once nothing of another producer can come \
+                 before it".to_owned()
             }
             Order::Causal => {
                 "it goes on with the next event that comes of any producer, and whose causes have run".to_owned()
@@ -118,21 +119,22 @@ impl Facts<'_> {
             "the worker finishes the event that it runs, and gives the key back".to_owned()
         } else if claim.hand_over {
             format!(
-                "the worker hands it over at the end of the event at work; if {} dies, another worker takes the key over \
-                 after {ends}, the end of its lease",
+                "the worker hands it over at the end of the event at work; if {} dies, another worker takes the key \
+                 over after {ends}, the end of its lease",
                 claim.worker
             )
         } else if self.view.on_trial {
             format!(
-                "it goes on when the handler is done; if {} dies, that is death {} of {} of a worker that runs it alone",
+                "it goes on when the handler is done; if {} dies, that is death {} of {} of a worker that runs it \
+                 alone",
                 claim.worker,
                 self.view.crashes + 1,
                 self.group.policy().max_crashes
             )
         } else {
             format!(
-                "it goes on when the handler is done; if {} dies, another worker takes the key over after {ends}, the end \
-                 of its lease",
+                "it goes on when the handler is done; if {} dies, another worker takes the key over after {ends}, the \
+                 end of its lease",
                 claim.worker
             )
         };

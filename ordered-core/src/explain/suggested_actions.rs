@@ -124,7 +124,8 @@ impl Facts<'_> {
         }
         suggested_actions.push(SuggestedAction {
             command: self.command("dead --transport URL --queue NAME --key", ""),
-            effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not help"
+            effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not \
+                     help"
                 .into(),
         });
         if !self.is_at_its_beginning() {
@@ -140,7 +141,8 @@ impl Facts<'_> {
         if self.waits_for_producers() {
             suggested_actions.push(SuggestedAction {
                 command: None,
-                effect: "let each of them send an event, show its clock or leave (control messages `clock` and `leave`)".into(),
+                effect: "let each of them send an event, show its clock or leave (control messages `clock` and \
+                         `leave`)".into(),
             });
             suggested_actions.push(SuggestedAction {
                 command: self.command("skip", ""),
@@ -153,7 +155,8 @@ impl Facts<'_> {
         }
         suggested_actions.push(SuggestedAction {
             command: self.command("dead --transport URL --queue NAME --key", ""),
-            effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not help"
+            effect: "to see whether what is missing is a dead letter of the broker, where sending it again does not \
+                     help"
                 .into(),
         });
         suggested_actions.push(SuggestedAction {

@@ -4,7 +4,8 @@ use super::{Context, MissingState, States};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an ordered handler",
     label = "not something the worker can give",
-    note = "the first argument is the event; each other one is a `Context`, a `State<T>` with a `T` that is `Clone + Send + Sync`, or a type of yours that implements `FromContext`"
+    note = "the first argument is the event; each other one is a `Context`, a `State<T>` with a `T` that is `Clone + \
+            Send + Sync`, or a type of yours that implements `FromContext`"
 )]
 pub trait FromContext: Sized {
     /// Makes the argument.

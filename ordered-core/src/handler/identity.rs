@@ -69,7 +69,8 @@ impl From<InvalidId> for Malformed {
 #[diagnostic::on_unimplemented(
     message = "the seq of an event must be an integer, and this field is a `{Self}`",
     label = "not an integer",
-    note = "allowed are u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, their NonZero forms and references, and `Seq`"
+    note = "allowed are u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, their NonZero forms and references, and \
+            `Seq`"
 )]
 pub trait SeqValue {
     /// The seq.
@@ -83,7 +84,10 @@ macro_rules! integers_are_seqs {
     ($($integer:ty)*) => {$(
         impl SeqValue for $integer {
             fn to_seq(&self) -> Result<Seq, InvalidSeq> {
-                u64::try_from(*self).ok().and_then(|number| Seq::new(number).ok()).ok_or_else(|| InvalidSeq(self.to_string()))
+                u64::try_from(*self)
+                    .ok()
+                    .and_then(|number| Seq::new(number).ok())
+                    .ok_or_else(|| InvalidSeq(self.to_string()))
             }
         }
     )*};

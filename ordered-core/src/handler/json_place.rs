@@ -49,7 +49,8 @@ impl JsonFields {
             Value::Object(counts) => {
                 serde_json::from_value(Value::Object(counts.clone())).map_err(|error| {
                     Malformed(format!(
-                        "`{pointer}` of the event is no vector clock, which says how many events of each producer it counts: {error}"
+                        "`{pointer}` of the event is no vector clock, which says how many events of each producer it \
+                         counts: {error}"
                     ))
                 })
             }

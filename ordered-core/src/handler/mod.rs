@@ -63,7 +63,8 @@ pub(crate) const READ_AGAIN: Duration = Duration::from_secs(30);
 /// Handles the events of a group. Commonly made by `#[ordered_handler]` from an async function.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
-    note = "annotate the function with `#[ordered_handler(key = \"…\", seq = \"…\")]`, or implement `ordered_core::handler::Handler`"
+    note = "annotate the function with `#[ordered_handler(key = \"…\", seq = \"…\")]`, or implement \
+            `ordered_core::handler::Handler`"
 )]
 pub trait Handler: Send + Sync + 'static {
     /// The event as the handler sees it.

@@ -167,7 +167,8 @@ impl HandlerOptions {
         if order.has_producers() && matches!(policy.on_gap, GapPolicy::Repair { .. }) {
             return unfit(
                 "on_gap",
-                "cannot be `repair`: what is missing is an event of one of several producers, and a repair asks for seqs of the key.                  Take `wait`, `skip` or `halt`",
+                "cannot be `repair`: what is missing is an event of one of several producers, and a repair asks for \
+                 seqs of the key.                  Take `wait`, `skip` or `halt`",
             );
         }
         if order.has_producers() && self.on_state_loss == OnStateLoss::Adopt {

@@ -171,8 +171,8 @@ fn decompress(
         .map_err(|error| damaged(name, &error))?;
     if plain.len() > most_bytes {
         return Err(Malformed(format!(
-            "the body has more than {most_bytes} bytes once it is decompressed (content encoding `{name}`), and may have \
-             no more (setting `max_body_bytes`)"
+            "the body has more than {most_bytes} bytes once it is decompressed (content encoding `{name}`), and may \
+             have no more (setting `max_body_bytes`)"
         )));
     }
     Ok(plain)

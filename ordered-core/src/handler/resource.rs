@@ -102,8 +102,8 @@ impl RunLease {
             return Ok(());
         }
         Err(HandlerError::transient(
-            "the worker's lease ended while the handler ran, so what it did was rolled back: the worker was paused, or cut \
-             off from the store",
+            "the worker's lease ended while the handler ran, so what it did was rolled back: the worker was paused, or \
+             cut off from the store",
         ))
     }
 }

@@ -9,7 +9,8 @@ use crate::logical::VectorClock;
 #[diagnostic::on_unimplemented(
     message = "the clock of an event must say how many events of each producer it follows, and a `{Self}` does not",
     label = "not a vector clock",
-    note = "allowed are `VectorClock`, and maps from the names of producers to counts (`BTreeMap<String, u64>`, `HashMap<String, u64>`)"
+    note = "allowed are `VectorClock`, and maps from the names of producers to counts (`BTreeMap<String, u64>`, \
+            `HashMap<String, u64>`)"
 )]
 pub trait ClockValue {
     /// The clock.
@@ -44,7 +45,8 @@ impl ClockValue for HeaderText<'_> {
         let text = self.to_string();
         serde_json::from_str(&text).map_err(|error| {
             Malformed(format!(
-                "a header is {text:?}, and must be the vector clock of the event, a JSON object from producers to counts: {error}"
+                "a header is {text:?}, and must be the vector clock of the event, a JSON object from producers to \
+                 counts: {error}"
             ))
         })
     }

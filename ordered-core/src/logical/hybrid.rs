@@ -43,8 +43,8 @@ pub struct HybridTime {
 /// A time lies further ahead of the wall clock than a clock that is set right.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the time {time} lies {ahead} ms ahead of this machine\'s clock, and may lie {most} ms ahead at most: the sender\'s clock, or \
-     this one, is wrong"
+    "the time {time} lies {ahead} ms ahead of this machine\'s clock, and may lie {most} ms ahead at most: the \
+     sender\'s clock, or this one, is wrong"
 )]
 pub struct TooFarAhead {
     /// The time.

@@ -43,8 +43,8 @@ pub enum Causality {
 /// A clock has as many producers as it may have. None is ever left out: what is left out would make wrong orders.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the vector clock has {most} producers, and may not have another one, `{producer}`: let several of them share a name, or \
-     split the key"
+    "the vector clock has {most} producers, and may not have another one, `{producer}`: let several of them share a \
+     name, or split the key"
 )]
 pub struct TooManyProducers {
     /// How many it may have.

@@ -36,7 +36,8 @@ pub enum InvalidStamp {
     Counted(String),
     /// The clock does not count the event itself.
     #[error(
-        "the clock does not count the event itself: it says nothing of its producer `{0}`, whose events of a key are 1, 2, 3, … there"
+        "the clock does not count the event itself: it says nothing of its producer `{0}`, whose events of a key are \
+         1, 2, 3, … there"
     )]
     NotCounted(String),
     /// The events of a producer begin with 1.

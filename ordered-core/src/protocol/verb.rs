@@ -214,18 +214,21 @@ impl fmt::Display for Refusal {
             Self::NoSuchEvent => "no such event is held or dead-lettered",
             Self::Running => "a worker runs that event at this moment: pause the key first, and wait until it is done",
             Self::Already => "it is so already",
-            Self::Superseded => "the numbering of the key was begun again since, and an event of the old one has no place in the new: \
-                export it, and publish it again with a seq of the new numbering, or discard it",
-            Self::NewerVersion => "a newer version of the key was run since, or is about to, and this one would undo it: discard it, or \
-                publish its content again as a newer version",
-            Self::NoNumbers => "the key numbers its events itself in the order of this group, and no number of theirs can be set",
-            Self::OtherKey => "the new body does not have the key of the event where the handler reads it, and would not be run: an edit \
-                changes what an event says, and not which one it is",
-            Self::OtherSeq => "the new body does not have the seq of the event where the handler reads it, and would not be run: an edit \
-                changes what an event says, and not which one it is",
-            Self::OtherId => "the new body does not have the id of the event where the handler reads it: an edit changes what an event \
-                says, and not which one it is",
-            Self::Unreadable => "the new body cannot be read, so that it says neither the key nor the seq of the event, and would not be run",
+            Self::Superseded => "the numbering of the key was begun again since, and an event of the old one has no \
+                                 place in the new: export it, and publish it again with a seq of the new numbering, or \
+                                 discard it",
+            Self::NewerVersion => "a newer version of the key was run since, or is about to, and this one would undo \
+                                   it: discard it, or publish its content again as a newer version",
+            Self::NoNumbers => "the key numbers its events itself in the order of this group, and no number of theirs \
+                                can be set",
+            Self::OtherKey => "the new body does not have the key of the event where the handler reads it, and would \
+                               not be run: an edit changes what an event says, and not which one it is",
+            Self::OtherSeq => "the new body does not have the seq of the event where the handler reads it, and would \
+                               not be run: an edit changes what an event says, and not which one it is",
+            Self::OtherId => "the new body does not have the id of the event where the handler reads it: an edit \
+                              changes what an event says, and not which one it is",
+            Self::Unreadable => "the new body cannot be read, so that it says neither the key nor the seq of the \
+                                 event, and would not be run",
         })
     }
 }

@@ -82,8 +82,8 @@ impl NotPublished {
         Self {
             kind: NotPublishedKind::GaveUp,
             message: format!(
-                "the broker has not confirmed the event in {attempts} attempts within {tried_for:?} (`give_up_after`), and may \
-                 have taken it: {error}"
+                "the broker has not confirmed the event in {attempts} attempts within {tried_for:?} (`give_up_after`), \
+                 and may have taken it: {error}"
             ),
             source: Some(error),
         }
@@ -92,7 +92,9 @@ impl NotPublished {
     pub(super) fn held_back() -> Self {
         Self {
             kind: NotPublishedKind::HeldBack,
-            message: "an earlier event of the key was not published: publish that one first, and then this one again".into(),
+            message: "an earlier event of the key was not published: publish that one first, and then this one \
+                      again"
+                .into(),
             source: None,
         }
     }

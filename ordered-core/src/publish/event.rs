@@ -33,8 +33,8 @@ pub struct NewEvent {
 /// `#[derive(OrderedEvent)]` (of `ordered-events`), which is the same that its handler reads.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event that can be published",
-    note = "write `#[derive(serde::Serialize, ordered_events::OrderedEvent)]` and `#[ordered(key = \"order_id\")]` above it, or \
-            give a `NewEvent`"
+    note = "write `#[derive(serde::Serialize, ordered_events::OrderedEvent)]` and `#[ordered(key = \"order_id\")]` \
+            above it, or give a `NewEvent`"
 )]
 pub trait OrderedEvent {
     /// The event as it is published.

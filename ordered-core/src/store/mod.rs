@@ -86,9 +86,10 @@ impl Group {
         }
         let name = &self.name;
         Err(StoreError::refused(format!(
-            "the group `{name}` keeps its keys in the order `{kept}`, and this worker asks for `{wanted}`: what is stored of a key \
-             means something else there. Set `order = \"{kept}\"`, or let the old group come to its end and give the handler a \
-             group of its own, such as `group = \"{name}-{wanted}\"`, which begins without the progress of the old one"
+            "the group `{name}` keeps its keys in the order `{kept}`, and this worker asks for `{wanted}`: what is \
+             stored of a key means something else there. Set `order = \"{kept}\"`, or let the old group come to its \
+             end and give the handler a group of its own, such as `group = \"{name}-{wanted}\"`, which begins without \
+             the progress of the old one"
         )))
     }
     /// Says whether a group that was begun with this first seq can go on under these rules. For stores, which ask when
@@ -102,9 +103,10 @@ impl Group {
             return Ok(());
         }
         Err(StoreError::refused(format!(
-            "the group `{name}` was begun with `first_seq = {begun_with}`, and this worker has `first_seq = {ours}`: keys that have \
-             not come yet would begin elsewhere than the others. Set `first_seq = {begun_with}`; or take a new group, and bring \
-             into it how far the keys are, with `ordered export --positions` and `ordered import --create --first-seq {ours}`"
+            "the group `{name}` was begun with `first_seq = {begun_with}`, and this worker has `first_seq = {ours}`: \
+             keys that have not come yet would begin elsewhere than the others. Set `first_seq = {begun_with}`; or \
+             take a new group, and bring into it how far the keys are, with `ordered export --positions` and `ordered \
+             import --create --first-seq {ours}`"
         )))
     }
 

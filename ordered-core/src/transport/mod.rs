@@ -135,21 +135,23 @@ impl HandOver {
         match self {
             Self::Unknown => "the transport does not say in which order it hands events over",
             Self::OneQueue => {
-                "the queue hands events over as they were published while one worker consumes it: with several, there is no order \
-                 between what different workers are handed, nor for what is delivered again"
+                "the queue hands events over as they were published while one worker consumes it: with several, there \
+                 is no order between what different workers are handed, nor for what is delivered again"
             }
             Self::OneConsumer => {
                 "one worker at a time consumes the queue, and is handed its events as they were published"
             }
             Self::PerPartition => {
-                "the events of one partition are handed over as they were published: those of one key, for as long as they are put \
-                 into one partition"
+                "the events of one partition are handed over as they were published: those of one key, for as long as \
+                 they are put into one partition"
             }
             Self::PerMessageGroup => {
-                "the events of one message group are handed over as they were sent: those of one key, if it is their message group"
+                "the events of one message group are handed over as they were sent: those of one key, if it is their \
+                 message group"
             }
             Self::None => {
-                "the queue hands events over in any order: each runs once and alone, and that is all that `arrival` can promise"
+                "the queue hands events over in any order: each runs once and alone, and that is all that `arrival` \
+                 can promise"
             }
         }
     }

@@ -203,7 +203,8 @@ impl Control {
             },
             other => {
                 return Err(Malformed(format!(
-                    "the header {CONTROL} is {other:?}, and may be \"gap-fill\", \"reset\", \"lost\", \"clock\" or \"leave\""
+                    "the header {CONTROL} is {other:?}, and may be \"gap-fill\", \"reset\", \"lost\", \"clock\" or \
+                     \"leave\""
                 )));
             }
         };

@@ -90,7 +90,8 @@ fn give(
     } = decoded;
     if !seq.is_numbered() && !limits.order.numbers_itself() {
         return Err(Malformed(format!(
-            "the event has no seq, and the order of its group is `{}`: give the handler a `seq`, or `order = \"arrival\"`",
+            "the event has no seq, and the order of its group is `{}`: give the handler a `seq`, or `order = \
+             \"arrival\"`",
             limits.order
         )));
     }
@@ -109,8 +110,8 @@ fn give(
 /// A key never comes to seq 0 where it begins later.
 fn no_zero(first_seq: u64) -> Malformed {
     Malformed(format!(
-        "seq is 0, and the keys of the group begin with {first_seq}: where the producer counts from 0, the handler has to say so \
-         (`first_seq = 0`)"
+        "seq is 0, and the keys of the group begin with {first_seq}: where the producer counts from 0, the handler has \
+         to say so (`first_seq = 0`)"
     ))
 }
 
@@ -153,7 +154,8 @@ fn stamp_of(
     let stamp = stamp.filter(|stamp| stamp.time().is_some() == order.has_times());
     stamp.ok_or_else(|| {
         Malformed(format!(
-            "the handler does not say who sent the event and when, and the order of its group is `{order}`: give the handler {needed}, or implement `Handler::stamp`"
+            "the handler does not say who sent the event and when, and the order of its group is `{order}`: give the \
+             handler {needed}, or implement `Handler::stamp`"
         ))
     })
 }

@@ -16,10 +16,10 @@ pub enum BuildError {
     },
     /// More than one handler was given, and only the last would have got events.
     #[error(
-        "the worker has several handlers, and takes one: the events of {} would have been handled by none. Where they handle \
-         different types of events of one queue, give one `Router`: `.handler(Router::new().on(\"OrderCreated\", \
-         a).on(\"OrderShipped\", b))`. Where each has a queue of its own, give them to an `App`: \
-         `App::new().handler(queue, a).handler(other_queue, b)`",
+        "the worker has several handlers, and takes one: the events of {} would have been handled by none. Where they \
+         handle different types of events of one queue, give one `Router`: \
+         `.handler(Router::new().on(\"OrderCreated\", a).on(\"OrderShipped\", b))`. Where each has a queue of its own, \
+         give them to an `App`: `App::new().handler(queue, a).handler(other_queue, b)`",
         quoted(.replaced)
     )]
     SeveralHandlers {

@@ -130,8 +130,8 @@ impl Outlet {
             Disposition::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
             Disposition::Stale => {
                 let text = format!(
-                    "key {key} is committed beyond seq {seq}, and the id {id} is not remembered: it is a repetition that \
-                     comes later than `dedup_ttl`, or its producer began to number anew"
+                    "key {key} is committed beyond seq {seq}, and the id {id} is not remembered: it is a repetition \
+                     that comes later than `dedup_ttl`, or its producer began to number anew"
                 );
                 return (Outcome::Stale, dead_letter(ReasonKind::Stale, text));
             }
@@ -152,8 +152,8 @@ impl Outlet {
             }
             Disposition::Conflict(Some(there)) if there.is_of_excerpt() => {
                 let text = format!(
-                    "seq {seq} of key {key} is held as an excerpt of an event that was too large to be kept: give it this body \
-                     with `ordered edit`, or discard this one"
+                    "seq {seq} of key {key} is held as an excerpt of an event that was too large to be kept: give it \
+                     this body with `ordered edit`, or discard this one"
                 );
                 return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
             }

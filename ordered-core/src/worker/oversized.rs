@@ -37,16 +37,16 @@ pub(super) fn place(
     };
     let Some(mut place) = place else {
         return Err(Malformed(format!(
-            "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`), and where the event belongs \
-             cannot be read"
+            "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`), and where the event \
+             belongs cannot be read"
         )));
     };
     if is_kept {
         return Ok((place, None));
     }
     let why = format!(
-        "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`): seq {} of key {} is held as an \
-         excerpt, and this is the whole",
+        "the body has {size} bytes, and may have {limit} at most (setting `max_body_bytes`): seq {} of key {} is held \
+         as an excerpt, and this is the whole",
         place.seq, place.key
     );
     place.id = excerpt.set_excerpt_id(&place.id);
@@ -61,9 +61,9 @@ pub(super) fn place(
 pub(super) fn check(envelope: &Envelope, max_body_bytes: usize) -> Result<(), HandlerError> {
     if let Some(whole) = envelope.excerpt_of() {
         return Err(HandlerError::permanent(format!(
-            "the body is too large to be kept (settings `max_body_bytes` and `max_kept_bytes`): the store has an excerpt of it \
-             (the whole: {whole}), and the broker's dead letters have the event. Give it a body that can be run with `ordered \
-             edit`, or pass over it with `ordered skip`"
+            "the body is too large to be kept (settings `max_body_bytes` and `max_kept_bytes`): the store has an \
+             excerpt of it (the whole: {whole}), and the broker's dead letters have the event. Give it a body that can \
+             be run with `ordered edit`, or pass over it with `ordered skip`"
         )));
     }
     let size = envelope.body.len();
@@ -72,8 +72,8 @@ pub(super) fn check(envelope: &Envelope, max_body_bytes: usize) -> Result<(), Ha
     }
     // A worker with another limit is given the chance.
     Err(HandlerError::transient(format!(
-        "the body has {size} bytes, and may have {max_body_bytes} at most (setting `max_body_bytes`): it runs in a worker with a \
-         larger limit, or with a smaller body (`ordered edit`)"
+        "the body has {size} bytes, and may have {max_body_bytes} at most (setting `max_body_bytes`): it runs in a \
+         worker with a larger limit, or with a smaller body (`ordered edit`)"
     ))
     .retry_after(READ_AGAIN))
 }

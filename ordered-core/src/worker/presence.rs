@@ -82,8 +82,8 @@ impl PresenceWatch {
             error!(
                 group = self.group.name(),
                 worker = self.me.worker.as_str(),
-                "another live process works under the name of this worker: they take each other's keys away, and events run \
-                 again and again. Leave `.id(…)` out, or give each process a name of its own"
+                "another live process works under the name of this worker: they take each other's keys away, and \
+                 events run again and again. Leave `.id(…)` out, or give each process a name of its own"
             );
         }
         for OtherGroup { name, seen_at } in others.groups {
@@ -113,8 +113,8 @@ impl PresenceWatch {
             group = self.group.name(),
             other_group,
             source = self.me.source.as_deref(),
-            "two groups consume one queue: each gets a part of the events, and its keys wait for the others. Give each group a \
-             queue of its own"
+            "two groups consume one queue: each gets a part of the events, and its keys wait for the others. Give each \
+             group a queue of its own"
         );
     }
 
@@ -124,9 +124,9 @@ impl PresenceWatch {
             other_group,
             source = self.me.source.as_deref(),
             last_seen = moment(seen_at, wall_clock()),
-            "the group is new, and another one consumed its queue before: if it was renamed, it begins without the progress of \
-             the old one, and its keys wait for events that were handled. Take the old name, or `ordered export --positions` of \
-             the old group and `ordered import` into this one"
+            "the group is new, and another one consumed its queue before: if it was renamed, it begins without the \
+             progress of the old one, and its keys wait for events that were handled. Take the old name, or `ordered \
+             export --positions` of the old group and `ordered import` into this one"
         );
     }
 }

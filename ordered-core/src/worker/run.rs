@@ -209,7 +209,8 @@ impl Worker {
         info!(worker, group, guarantee = %durability, reason, "the worker starts");
         let loss = match durability {
             Durability::Evictable => {
-                "the store may drop state while it runs, to make room: keys then begin anew, and events are handled again"
+                "the store may drop state while it runs, to make room: keys then begin anew, and events are handled \
+                 again"
             }
             Durability::Volatile => {
                 "the store keeps nothing when it stops: all progress, and what is held, is then gone"

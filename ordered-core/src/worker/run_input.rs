@@ -143,15 +143,16 @@ impl RunInputs {
 
 fn misplaced(key: &Key, seq: u64, decoded: &Decoded<AnyEvent>) -> HandlerError {
     HandlerError::permanent(format!(
-        "the event says that it is seq {} of key {}, and it is held as seq {seq} of key {key}: nothing of it was run. Its body \
-         was edited, or this version of the handler reads key and seq from another place",
+        "the event says that it is seq {} of key {}, and it is held as seq {seq} of key {key}: nothing of it was run. \
+         Its body was edited, or this version of the handler reads key and seq from another place",
         decoded.seq, decoded.key
     ))
 }
 
 fn other_producer(key: &Key) -> HandlerError {
     HandlerError::permanent(format!(
-        "the event of key {key} says another producer or clock than when it was held: nothing of it was run. Its body was edited, or          this version of the handler reads them from another place"
+        "the event of key {key} says another producer or clock than when it was held: nothing of it was run. Its body \
+         was edited, or          this version of the handler reads them from another place"
     ))
 }
 

@@ -75,17 +75,17 @@ impl Traps {
                 key = key.as_str(),
                 seq,
                 event_id = id.as_str(),
-                "events with different ids come again and again under one seq of a key, and all but the first are dead-lettered: \
-                 their producer does not count, or the handler reads the seq from the wrong place"
+                "events with different ids come again and again under one seq of a key, and all but the first are \
+                 dead-lettered: their producer does not count, or the handler reads the seq from the wrong place"
             ),
             Some(Suspicion::SeqAfterSeq) if first(&self.seq_after_seq) => warn!(
                 group,
                 key = key.as_str(),
                 seq,
                 event_id = id.as_str(),
-                "seq after seq of a key is in conflict: two producers number it, each by itself, or its producer began to number \
-                 anew. Let one place number each key, such as the outbox, or give each producer keys of its own; a producer that \
-                 begins anew says so with a reset"
+                "seq after seq of a key is in conflict: two producers number it, each by itself, or its producer began \
+                 to number anew. Let one place number each key, such as the outbox, or give each producer keys of its \
+                 own; a producer that begins anew says so with a reset"
             ),
             _ => {}
         }
@@ -104,8 +104,9 @@ impl Traps {
                 other_key = other.as_str(),
                 seq,
                 event_id = id.as_str(),
-                "two keys differ only in case or in their Unicode form, and one waits for events that have not come: they are two \
-                 keys, each with its own numbering. Where they mean the same, let all producers write it in one form"
+                "two keys differ only in case or in their Unicode form, and one waits for events that have not come: \
+                 they are two keys, each with its own numbering. Where they mean the same, let all producers write it \
+                 in one form"
             );
         }
     }
@@ -128,8 +129,8 @@ impl Traps {
                 key = key.as_str(),
                 seq,
                 event_id = id.as_str(),
-                "the seq looks like a time or a counter over all keys, and the key waits for all seqs before it: a seq counts the \
-                 events of one key, 1, 2, 3, …"
+                "the seq looks like a time or a counter over all keys, and the key waits for all seqs before it: a seq \
+                 counts the events of one key, 1, 2, 3, …"
             );
         }
     }
@@ -160,8 +161,8 @@ impl Traps {
                 keys,
                 begins_with,
                 first_seq,
-                "all keys begin with one seq, and wait for those before it: `first_seq` is not what the producer begins with. A new \
-                 group can have it; this one keeps its `first_seq`"
+                "all keys begin with one seq, and wait for those before it: `first_seq` is not what the producer \
+                 begins with. A new group can have it; this one keeps its `first_seq`"
             );
         } else if seqs.len() == keys {
             warn!(
@@ -169,9 +170,9 @@ impl Traps {
                 keys,
                 lowest = seqs.first(),
                 highest = seqs.last(),
-                "all keys wait for events before their first one, each at another seq: either the producer has one numbering for all keys, \
-                 and has to number each by itself; or the stream began before this group did, and `ordered import` says how far the \
-                 keys were"
+                "all keys wait for events before their first one, each at another seq: either the producer has one \
+                 numbering for all keys, and has to number each by itself; or the stream began before this group did, \
+                 and `ordered import` says how far the keys were"
             );
         }
     }
@@ -185,8 +186,8 @@ impl Traps {
                 seq = context.seq().get(),
                 event_id = context.event_id().as_str(),
                 step = span(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
-                "the handler blocks the runtime: nothing else ran on its thread meanwhile, other keys and heartbeats included. Put what \
-                 computes or waits without `.await` into `tokio::task::spawn_blocking`"
+                "the handler blocks the runtime: nothing else ran on its thread meanwhile, other keys and heartbeats \
+                 included. Put what computes or waits without `.await` into `tokio::task::spawn_blocking`"
             );
         }
     }
@@ -218,8 +219,9 @@ pub(super) fn settings(options: &HandlerOptions) {
         warn!(
             group,
             dedup_ttl = span(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
-            "`dedup_ttl` is short: an event that comes again later than that is not recognised by its id. Set it to longer than the \
-             longest time after which something is sent or redelivered again, such as the default of 24 hours"
+            "`dedup_ttl` is short: an event that comes again later than that is not recognised by its id. Set it to \
+             longer than the longest time after which something is sent or redelivered again, such as the default of \
+             24 hours"
         );
     }
 }

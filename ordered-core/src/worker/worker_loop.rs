@@ -273,7 +273,10 @@ impl WorkerLoop {
             tokio::select! {
                 biased;
                 () = &mut shutdown, if !draining => {
-                    info!(group = &*self.inputs.group, worker = %self.store.worker(), keys = self.engine.keys(), "the worker drains");
+                    info!(
+                        group = &*self.inputs.group, worker = %self.store.worker(), keys = self.engine.keys(),
+                        "the worker drains"
+                    );
                     state.drain_until = Some(Box::pin(tokio::time::sleep(self.settings.drain_timeout)));
                     self.engine.begin_drain();
                     self.telemetry.health.enter(WorkerPhase::Draining);

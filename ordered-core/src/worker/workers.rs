@@ -53,8 +53,9 @@ impl Workers {
             let other = *sources.entry(source.clone()).or_insert(group);
             if other != group {
                 return Err(BuildError::Workers(format!(
-                    "the groups `{other}` and `{group}` consume one queue ({source}): each would get a part of the events, and \
-                     wait for the rest. Give each a queue of its own, or one group a `Router` where they handle different types"
+                    "the groups `{other}` and `{group}` consume one queue ({source}): each would get a part of the \
+                     events, and wait for the rest. Give each a queue of its own, or one group a `Router` where they \
+                     handle different types"
                 )));
             }
         }
@@ -129,8 +130,8 @@ fn check_alike(first: &Worker, other: &Worker) -> Result<(), BuildError> {
     let group = &first.options.group;
     let differ = |in_what: &str| {
         Err(BuildError::Workers(format!(
-            "two workers of the group `{group}` differ in {in_what}, and each runs what the other one held: give them different \
-             groups, or one `Router` where they handle different types of events"
+            "two workers of the group `{group}` differ in {in_what}, and each runs what the other one held: give them \
+             different groups, or one `Router` where they handle different types of events"
         )))
     };
     if first.handler_type != other.handler_type {

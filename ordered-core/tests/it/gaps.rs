@@ -294,7 +294,8 @@ async fn a_control_event_that_makes_no_sense_is_dead_lettered() {
         .collect();
     assert_eq!(
         texts[0],
-        "the header x-ordered-control is \"dance\", and may be \"gap-fill\", \"reset\", \"lost\", \"clock\" or \"leave\""
+        "the header x-ordered-control is \"dance\", and may be \"gap-fill\", \"reset\", \"lost\", \"clock\" or \
+         \"leave\""
     );
     assert_eq!(
         texts[1],

@@ -110,7 +110,8 @@ fn json_of_every_shape_is_an_event_or_has_a_reason() {
 #[test]
 fn bytes_that_were_an_event_are_an_event_or_have_a_reason() {
     let events = [
-        r#"{"order_id": "order-1", "seq": 1, "payload": {"type": "Created", "amount": 1.5}, "event_id": "5f0c6b6e-8a0d-4a55-9b61-0d2c3f1f8d11"}"#,
+        r#"{"order_id": "order-1", "seq": 1, "payload": {"type": "Created", "amount": 1.5},
+            "event_id": "5f0c6b6e-8a0d-4a55-9b61-0d2c3f1f8d11"}"#,
         r#"{"order": {"id": "ü\u00e9\ud83d\ude00"}, "at": [7, []], "event_id": "5f0c6b6e-8a0d-4a55-9b61-0d2c3f1f8d11"}"#,
         r#"{"order_id": 1, "seq": 9007199254740991, "payload": null, "event_id": 18446744073709551615}"#,
         r#"["order-1", 1]"#,

@@ -24,8 +24,8 @@ impl Headers {
                 let read = attribute.parse_nested_meta(|meta| {
                     if !meta.path.is_ident("header") {
                         return Err(meta.error(
-                            "a field has the option `header`: `#[ordered(header = \"x-tenant\")]`; the others stand above \
-                             the struct",
+                            "a field has the option `header`: `#[ordered(header = \"x-tenant\")]`; the others stand \
+                             above the struct",
                         ));
                     }
                     let text: LitStr = meta.value()?.parse()?;

@@ -30,8 +30,8 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
         errors.at(
             &input.ident,
             format!(
-                "`#[derive(OrderedEvent)]` goes on a struct with a field for the key, and {what}: put what the events have \
-                 in common into a struct around it"
+                "`#[derive(OrderedEvent)]` goes on a struct with a field for the key, and {what}: put what the events \
+                 have in common into a struct around it"
             ),
         );
         let fallback = expand::fallback(&input, &Options::default());

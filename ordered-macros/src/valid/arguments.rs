@@ -39,7 +39,8 @@ fn event(argument: &PatType, sig: &Signature, options: &Options) -> syn::Result<
     if sig.inputs.len() > 1 && is_state(ty) {
         return Err(syn::Error::new_spanned(
             ty,
-            "the event comes first, and what is taken from the worker after it: `(event: OrderEvent, State(db): State<Db>)`",
+            "the event comes first, and what is taken from the worker after it: `(event: OrderEvent, State(db): \
+             State<Db>)`",
         ));
     }
     several(ty, options)?;
@@ -53,7 +54,8 @@ fn event(argument: &PatType, sig: &Signature, options: &Options) -> syn::Result<
     if borrows(ty.to_token_stream()) {
         return Err(syn::Error::new_spanned(
             ty,
-            "an event owns its data, since it outlives the message it came in: use `String` for `&str` and `Cow<'_, str>`, and leave the lifetime out",
+            "an event owns its data, since it outlives the message it came in: use `String` for `&str` and `Cow<'_, \
+             str>`, and leave the lifetime out",
         ));
     }
     Ok(())

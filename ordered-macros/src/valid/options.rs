@@ -116,7 +116,8 @@ pub(crate) fn options(options: &Options, errors: &mut Errors) {
         if key.is(seq) {
             errors.at(
                 seq,
-                "`key` and `seq` are one field: the key says what the event belongs to, the seq counts the events of one key",
+                "`key` and `seq` are one field: the key says what the event belongs to, the seq counts the events of \
+                 one key",
             );
         } else if key.parts().contains(seq) {
             errors.at(
@@ -143,7 +144,8 @@ fn decode(options: &Options, errors: &mut Errors) {
     if let Some(envelope) = options.setting("envelope") {
         errors.at(
             &envelope.name,
-            "`envelope` is about an event in JSON, and with `decode` the body is something else: leave one of the two out",
+            "`envelope` is about an event in JSON, and with `decode` the body is something else: leave one of the two \
+             out",
         );
     }
     let stamp = options.producer.iter().chain(&options.clock);
@@ -152,7 +154,8 @@ fn decode(options: &Options, errors: &mut Errors) {
             errors.at(
                 place,
                 format!(
-                    "`{}` is a place in JSON, and with `decode` the body is something else: name a field of the event, or a header",
+                    "`{}` is a place in JSON, and with `decode` the body is something else: name a field of the event, \
+                     or a header",
                     place.text()
                 ),
             );
@@ -198,8 +201,8 @@ fn order(options: &Options, errors: &mut Errors) {
         Some(Order::Arrival) => {
             refuse(
                 "seq",
-                "has no meaning here: with `order = \"arrival\"` events run as the transport hands them over. Leave it out, or \
-                 leave `order` out and events run as their seqs say",
+                "has no meaning here: with `order = \"arrival\"` events run as the transport hands them over. Leave it \
+                 out, or leave `order` out and events run as their seqs say",
             );
             for name in gaps {
                 refuse(
@@ -221,13 +224,14 @@ fn order(options: &Options, errors: &mut Errors) {
             }
             refuse(
                 "on_stale",
-                "is about a seq that was committed before, and with `order = \"monotonic\"` such a version is superseded",
+                "is about a seq that was committed before, and with `order = \"monotonic\"` such a version is \
+                 superseded",
             );
             for name in ["batch", "commit_window"] {
                 refuse(
                     name,
-                    "runs events together or ahead of commits, and with `order = \"monotonic\"` a version may make the one before \
-                     it needless: leave it out",
+                    "runs events together or ahead of commits, and with `order = \"monotonic\"` a version may make the \
+                     one before it needless: leave it out",
                 );
             }
         }
@@ -235,14 +239,15 @@ fn order(options: &Options, errors: &mut Errors) {
             if order == Order::Causal {
                 refuse(
                     "seq",
-                    "has no meaning here: with `order = \"causal\"` the `clock` says as which of its producer's events an event was sent. \
-                     Leave it out",
+                    "has no meaning here: with `order = \"causal\"` the `clock` says as which of its producer's events \
+                     an event was sent. Leave it out",
                 );
             }
             for name in ["first_seq", "start", "settle"] {
                 refuse(
                     name,
-                    "is about where the numbers of a key begin, and in this `order` each producer of a key begins with 1",
+                    "is about where the numbers of a key begin, and in this `order` each producer of a key begins with \
+                     1",
                 );
             }
             refuse(
@@ -252,15 +257,15 @@ fn order(options: &Options, errors: &mut Errors) {
             if options.on_gap == Some(OnGap::Repair) {
                 errors.at(
                     options.setting("on_gap").map(|setting| &setting.value),
-                    "a repair asks for seqs of a key, and in this `order` what is missing is an event of one of several \
-                     producers: take `\"wait\"`, `\"skip\"` or `\"halt\"`",
+                    "a repair asks for seqs of a key, and in this `order` what is missing is an event of one of \
+                     several producers: take `\"wait\"`, `\"skip\"` or `\"halt\"`",
                 );
             }
             if options.on_state_loss == Some(OnStateLoss::Adopt) {
                 errors.at(
                     options.setting("on_state_loss").map(|setting| &setting.value),
-                    "in this `order` no worker remembers how far the producers of a key were: leave it out, and workers stop \
-                     where the store has lost its state",
+                    "in this `order` no worker remembers how far the producers of a key were: leave it out, and \
+                     workers stop where the store has lost its state",
                 );
             }
         }
@@ -308,12 +313,14 @@ fn ahead(options: &Options, errors: &mut Errors) {
         if depth < batch {
             errors.at(
                 value("lane_depth"),
-                format!("a lane of {depth} has no room for a `batch` of {batch}: leave `lane_depth` out, and it is twice that"),
+                format!("a lane of {depth} has no room for a `batch` of {batch}: leave `lane_depth` out, and it is \
+                         twice that"),
             );
         } else if depth <= window {
             errors.at(
                 value("lane_depth"),
-                format!("a lane of {depth} has no room for more than the `commit_window` of {window}: leave `lane_depth` out, and it is twice that"),
+                format!("a lane of {depth} has no room for more than the `commit_window` of {window}: leave \
+                         `lane_depth` out, and it is twice that"),
             );
         }
     }
@@ -322,8 +329,8 @@ fn ahead(options: &Options, errors: &mut Errors) {
         errors.at(
             value("max_attempts"),
             format!(
-                "with `{name}` an event needs at least two attempts: a crash counts for the first event that is not committed, \
-                 which may be another one than that which ran"
+                "with `{name}` an event needs at least two attempts: a crash counts for the first event that is not \
+                 committed, which may be another one than that which ran"
             ),
         );
     }

@@ -40,9 +40,11 @@ fn generics(sig: &Signature, errors: &mut Errors) -> bool {
     let lifetimes = !sig.generics.params.is_empty()
         && sig.generics.params.len() == sig.generics.lifetimes().count();
     let message = if lifetimes {
-        "a handler cannot have lifetime parameters: it runs after the message is gone; take every argument by value, with `String` for `&str`"
+        "a handler cannot have lifetime parameters: it runs after the message is gone; take every argument by value, \
+         with `String` for `&str`"
     } else {
-        "a handler cannot be generic: the worker has to know its types; write one handler for each type, and let them call a generic function"
+        "a handler cannot be generic: the worker has to know its types; write one handler for each type, and let them \
+         call a generic function"
     };
     if sig.generics.params.is_empty() {
         errors.at(&sig.generics.where_clause, message);
@@ -58,7 +60,8 @@ fn output(sig: &Signature, errors: &mut Errors) -> bool {
     {
         errors.at(
             output,
-            "a handler names the type it returns: `Result<(), HandlerError>`, `Result<(), E>` with any error type, or nothing",
+            "a handler names the type it returns: `Result<(), HandlerError>`, `Result<(), E>` with any error type, or \
+             nothing",
         );
         return false;
     }

@@ -37,8 +37,8 @@ pub(super) async fn database<D: Driver>(
     if is_read_only {
         return Err(PostgresError::new(
             PostgresErrorKind::ReadOnly,
-            "transactions are read-only by default here, and the inbox writes: set `default_transaction_read_only` to off \
-             for this user and database",
+            "transactions are read-only by default here, and the inbox writes: set `default_transaction_read_only` to \
+             off for this user and database",
         ));
     }
     if !has_rights {

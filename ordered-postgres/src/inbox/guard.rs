@@ -97,8 +97,8 @@ impl Guard {
     pub fn of(context: &Context) -> Result<Self, PostgresError> {
         if !context.seq().is_numbered() {
             return Err(invalid(
-                "the inbox records how far a key is by its seqs, and the events of a group in the order `arrival` have none: write the \
-                 event's id into a table of yours with a unique index, in the transaction of the effect"
+                "the inbox records how far a key is by its seqs, and the events of a group in the order `arrival` have \
+                 none: write the event's id into a table of yours with a unique index, in the transaction of the effect"
                     .to_owned(),
             ));
         }
@@ -297,8 +297,9 @@ impl fmt::Display for Outcome {
             ),
             Self::NotNext { seqs, last_seq, .. } if *seqs.start() > *last_seq => write!(
                 f,
-                "seq {} does not follow {last_seq}, the last one in `ordered_progress`: Postgres has lost transactions, or \
-                 events were skipped; apply what is missing, and set `last_seq` of the row, or allow gaps",
+                "seq {} does not follow {last_seq}, the last one in `ordered_progress`: Postgres has lost \
+                 transactions, or events were skipped; apply what is missing, and set `last_seq` of the row, or allow \
+                 gaps",
                 seqs.start()
             ),
             Self::NotNext { seqs, last_seq, .. } => write!(

@@ -41,7 +41,8 @@ impl Guard {
         self.explain(row.as_ref()).ok_or_else(|| {
             PostgresError::new(
                 PostgresErrorKind::Conflict,
-                "another transaction changed the row of the key in `ordered_progress` meanwhile: roll back, and try again",
+                "another transaction changed the row of the key in `ordered_progress` meanwhile: roll back, and try \
+                 again",
             )
         })
     }

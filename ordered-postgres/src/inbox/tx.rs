@@ -196,8 +196,8 @@ impl<D: Database> TxEnd<D> {
             State::Back(_) => return Err(Unended::NotRecorded),
             State::Lent | State::Ended => {
                 return Err(Unended::Refused(HandlerError::permanent(
-                    "the handler kept its `Tx` beyond its end, so what it did is rolled back: use it in the handler, not \
-                     in a task that the handler leaves behind",
+                    "the handler kept its `Tx` beyond its end, so what it did is rolled back: use it in the handler, \
+                     not in a task that the handler leaves behind",
                 )));
             }
         };
@@ -249,7 +249,8 @@ impl<D: Database> TxEnd<D> {
         guard.explain(row.as_ref()).ok_or_else(|| {
             PostgresError::new(
                 PostgresErrorKind::Conflict,
-                "another transaction changed the row of the key in `ordered_progress` meanwhile; the run is tried again",
+                "another transaction changed the row of the key in `ordered_progress` meanwhile; the run is tried \
+                 again",
             )
         })
     }

@@ -42,8 +42,8 @@ pub use ordered_core::publish::Staged;
 /// `sqlx`, of `sqlx` are; so is a `PgConnection` of `sqlx` in which a transaction is open.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no transaction of Postgres in which events can be staged",
-    note = "give `&mut tx` of `tokio_postgres::Transaction` (feature `tokio-postgres`) or `sqlx::Transaction<'_, Postgres>` \
-            (feature `sqlx`)"
+    note = "give `&mut tx` of `tokio_postgres::Transaction` (feature `tokio-postgres`) or `sqlx::Transaction<'_, \
+            Postgres>` (feature `sqlx`)"
 )]
 pub trait OutboxTransaction {
     /// Stages the events of these columns, and answers with the last seq of each key.
@@ -139,7 +139,8 @@ fn staged(event: &OutboxEvent, seq: i64, id: &str) -> Result<Staged, PostgresErr
 fn other_functions() -> PostgresError {
     PostgresError::new(
         PostgresErrorKind::OtherVersion,
-        "the functions of `ordered` in the database answer as those of no known version do: run `ordered outbox migrate`",
+        "the functions of `ordered` in the database answer as those of no known version do: run `ordered outbox \
+         migrate`",
     )
 }
 

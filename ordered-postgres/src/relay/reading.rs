@@ -41,8 +41,8 @@ pub(super) struct Horizon {
 
 /// Every transaction below it has ended, so that its rows are visible to the query that follows.
 async fn horizon(connection: &Object) -> Result<Horizon, PostgresError> {
-    let query = "select pg_snapshot_xmin(snapshot)::text::bigint, pg_snapshot_xmin(snapshot) < pg_snapshot_xmax(snapshot) \
-         from pg_current_snapshot() snapshot";
+    let query = "select pg_snapshot_xmin(snapshot)::text::bigint, pg_snapshot_xmin(snapshot) < \
+                 pg_snapshot_xmax(snapshot) from pg_current_snapshot() snapshot";
     let row = connection.query_typed_one(query, &[]).await?;
     Ok(Horizon {
         end: Position::before(row.get(0)),
@@ -51,7 +51,8 @@ async fn horizon(connection: &Object) -> Result<Horizon, PostgresError> {
 }
 
 /// While Postgres has no statistics of the table, it would rather read all of it and sort, for each batch.
-const IN_ORDER_OF_THE_INDEX: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off";
+const IN_ORDER_OF_THE_INDEX: &str = "set local enable_seqscan = off; set local enable_bitmapscan = off; set local \
+                                     enable_sort = off";
 
 /// Reads so many rows at the most, and stops behind the one with which they have so many bytes; up to the end of the
 /// scan, where it is known that all up to there is visible.
@@ -77,9 +78,9 @@ pub(super) async fn batch(
         return Ok(nothing(scan));
     }
     let query = format!(
-        "select {COLUMNS} from ordered_outbox outbox where (outbox.xid, outbox.position) > ($1::bigint::text::xid8, $2) \
-         and (outbox.xid, outbox.position) <= ($3::bigint::text::xid8, $4) and outbox.shard = any($5) \
-         order by outbox.xid, outbox.position limit $6"
+        "select {COLUMNS} from ordered_outbox outbox where (outbox.xid, outbox.position) > ($1::bigint::text::xid8, \
+         $2) and (outbox.xid, outbox.position) <= ($3::bigint::text::xid8, $4) and outbox.shard = any($5) order by \
+         outbox.xid, outbox.position limit $6"
     );
     let limit = i64::try_from(rows).unwrap_or(i64::MAX);
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 6] = [

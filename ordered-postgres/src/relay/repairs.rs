@@ -132,8 +132,8 @@ async fn tell_lost(pump: &Pump, open: &Open, last: i64) -> bool {
         format!("seq {} to {last}", open.from)
     };
     let why = format!(
-        "the outbox staged {which} and removed it after the retention of the relay, so it cannot be published again: publish it \
-         from a backup and retry the key, or skip it; a longer `retention` leaves workers more time to ask"
+        "the outbox staged {which} and removed it after the retention of the relay, so it cannot be published again: \
+         publish it from a backup and retry the key, or skip it; a longer `retention` leaves workers more time to ask"
     );
     let control = range(open.from, last).map(|(from, to)| Control::Lost { from, to, why });
     tell(pump, &open.key, control).await

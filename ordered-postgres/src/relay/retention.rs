@@ -56,14 +56,18 @@ async fn remove_once(pool: &Connections, keep: Duration) -> Result<u64, Postgres
         // From the oldest on, page by page, up to the first page that ends with one that is not old enough, or that
         // some shard has not passed. What a key that lags has not published stays.
         let query = "with page as materialized (
-                select outbox.xid, outbox.position, outbox.aggregate_id, outbox.seq, outbox.created_at from ordered_outbox outbox
-                where (outbox.xid, outbox.position) > ($1::bigint::text::xid8, $2) order by outbox.xid, outbox.position limit $3
+                select outbox.xid, outbox.position, outbox.aggregate_id, outbox.seq, outbox.created_at
+                from ordered_outbox outbox
+                where (outbox.xid, outbox.position) > ($1::bigint::text::xid8, $2)
+                order by outbox.xid, outbox.position limit $3
             ), removed as (
-                delete from ordered_outbox using page, (select xid, position from ordered_relay_shards order by xid, position limit 1) passed
+                delete from ordered_outbox using page,
+                    (select xid, position from ordered_relay_shards order by xid, position limit 1) passed
                 where ordered_outbox.aggregate_id = page.aggregate_id and ordered_outbox.seq = page.seq
                     and page.created_at < clock_timestamp() - make_interval(secs => $4)
                     and (page.xid, page.position) <= (passed.xid, passed.position)
-                    and not exists (select 1 from ordered_relay_lagging lagging where lagging.key = page.aggregate_id and page.seq >= lagging.next_seq)
+                    and not exists (select 1 from ordered_relay_lagging lagging
+                        where lagging.key = page.aggregate_id and page.seq >= lagging.next_seq)
                 returning 1
             ), last as (
                 select page.xid::text::bigint as number, page.position,

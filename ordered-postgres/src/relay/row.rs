@@ -48,9 +48,9 @@ pub(super) struct OutboxRow {
 }
 
 /// What [`OutboxRow::read`] reads; `outbox` is the name of the table in the query.
-pub(super) const COLUMNS: &str = "outbox.xid, outbox.position, outbox.shard, outbox.aggregate_id, outbox.seq, outbox.id, \
-     outbox.aggregate_type, outbox.event_type, outbox.payload, outbox.payload_bytes, outbox.headers::text as heads, \
-     outbox.trace, outbox.created_at";
+pub(super) const COLUMNS: &str = "outbox.xid, outbox.position, outbox.shard, outbox.aggregate_id, outbox.seq, \
+                                  outbox.id, outbox.aggregate_type, outbox.event_type, outbox.payload, \
+                                  outbox.payload_bytes, outbox.headers::text as heads, outbox.trace, outbox.created_at";
 
 /// A value as the server sends it.
 struct Raw<'a>(&'a [u8]);

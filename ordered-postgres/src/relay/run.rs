@@ -88,18 +88,19 @@ pub(super) async fn run(
 
 /// What cannot work although the tables are right.
 async fn check_server(connection: &Object) -> Result<(), PostgresError> {
-    let query = "select pg_is_in_recovery(), \
-         (select max(xid) from (select xid from ordered_relay_shards union all \
-            (select xid from ordered_outbox order by xid desc limit 1)) known) >= pg_snapshot_xmax(pg_current_snapshot())";
+    let query = "select pg_is_in_recovery(), (select max(xid) from (select xid from ordered_relay_shards union all \
+                 (select xid from ordered_outbox order by xid desc limit 1)) known) >= \
+                 pg_snapshot_xmax(pg_current_snapshot())";
     let row = connection.query_typed_one(query, &[]).await?;
     if row.get(0) {
         let text = "the server is a replica: give the relay the address of the primary";
         return Err(PostgresError::new(PostgresErrorKind::ReadOnly, text));
     }
     if row.get::<_, Option<bool>>(1) == Some(true) {
-        let text = "the tables come from another server, whose transactions had higher numbers, so nothing would be relayed: \
-             run `update ordered_outbox set xid = pg_current_xact_id(); update ordered_relay_shards set xid = '0', position = 0` \
-             in one transaction; what was relayed and is still there is then relayed again";
+        let text = "the tables come from another server, whose transactions had higher numbers, so nothing would be \
+                    relayed: run `update ordered_outbox set xid = pg_current_xact_id(); update ordered_relay_shards \
+                    set xid = '0', position = 0` in one transaction; what was relayed and is still there is then \
+                    relayed again";
         return Err(PostgresError::new(PostgresErrorKind::Refused, text));
     }
     Ok(())

@@ -58,7 +58,8 @@ pub(super) async fn balance(connection: &Object, relay: &str) -> Result<Vec<Shar
     connection
         .query_typed(query, &[(&relay, Type::TEXT), (&SHARDS, Type::INT8)])
         .await?;
-    let query = "select shard, fence, xid::text::bigint, position from ordered_relay_shards where relay = $1 order by shard";
+    let query = "select shard, fence, xid::text::bigint, position from ordered_relay_shards where relay = $1 order by \
+                 shard";
     let rows = connection
         .query_typed(query, &[(&relay, Type::TEXT)])
         .await?;
@@ -92,9 +93,12 @@ pub(super) async fn save(
     // disk: a position that a crash of the server takes back is one from which is published again.
     let query = "with quick as materialized (select set_config('synchronous_commit', 'off', true))
         update ordered_relay_shards as shard set relayed_at = clock_timestamp(),
-            xid = case when (done.xid::text::xid8, done.position) > (shard.xid, shard.position) then done.xid::text::xid8 else shard.xid end,
-            position = case when (done.xid::text::xid8, done.position) > (shard.xid, shard.position) then done.position else shard.position end
-        from unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) as done (shard, fence, xid, position), quick
+            xid = case when (done.xid::text::xid8, done.position) > (shard.xid, shard.position)
+                then done.xid::text::xid8 else shard.xid end,
+            position = case when (done.xid::text::xid8, done.position) > (shard.xid, shard.position)
+                then done.position else shard.position end
+        from unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[]) as done (shard, fence, xid, position),
+            quick
         where shard.shard = done.shard and shard.relay = $1 and shard.fence = done.fence returning shard.shard";
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 5] = [
         (&relay, Type::TEXT),

@@ -50,7 +50,8 @@ async fn a_hot_standby_takes_no_writes_and_says_so_and_tells_positions() {
     let url = standby.url(url.rsplit('/').next().unwrap());
     // It follows.
     let mut there = connect(&url).await.unwrap();
-    let applied = "insert into ordered_progress (group_name, key, last_seq, event_id, fence) values ('g', 'k', 1, 'x', 1)";
+    let applied = "insert into ordered_progress (group_name, key, last_seq, event_id, fence) values ('g', 'k', 1, 'x', \
+                   1)";
     client.batch_execute(applied).await.unwrap();
     eventually("the standby has it", async || {
         let rows = there.query("select 1 from ordered_progress", &[]).await;

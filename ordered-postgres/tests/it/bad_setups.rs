@@ -151,7 +151,8 @@ async fn a_key_that_is_none() {
         let error = client.batch_execute(&sql).await.unwrap_err();
         says(&error.into(), PostgresErrorKind::Invalid, &[word]);
         let sql = format!(
-            "select ordered_stage_batch('{{o}}', array[{key}], '{{p}}', '{{1}}', array[null::bytea], '{{null}}', '{{null}}', '{{null}}')"
+            "select ordered_stage_batch('{{o}}', array[{key}], '{{p}}', '{{1}}', array[null::bytea], '{{null}}', \
+             '{{null}}', '{{null}}')"
         );
         let error = client.batch_execute(&sql).await.unwrap_err();
         says(&error.into(), PostgresErrorKind::Invalid, &[word]);

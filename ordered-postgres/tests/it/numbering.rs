@@ -29,7 +29,8 @@ async fn no_seq_is_missing_after_thousands_of_transactions_with_rollbacks_savepo
     assert!(sum.conflicts > 0 && sum.taken_back > 100, "{sum:?}");
 
     let client = connect(&url).await;
-    let holes = "select aggregate_id, count(*), max(seq), min(seq) from ordered_outbox group by 1 having max(seq) <> count(*) or min(seq) <> 1";
+    let holes = "select aggregate_id, count(*), max(seq), min(seq) from ordered_outbox group by 1 having max(seq) <> \
+                 count(*) or min(seq) <> 1";
     let holes = client.query(holes, &[]).await.unwrap();
     assert!(holes.is_empty(), "{holes:?}");
     let counted =
@@ -38,7 +39,8 @@ async fn no_seq_is_missing_after_thousands_of_transactions_with_rollbacks_savepo
     let counted: (i64, i64) = (counted.get(0), counted.get(1));
     assert_eq!(counted, (sum.staged, sum.staged));
     // The order in which rows were inserted is that of the numbers, within each key.
-    let inverted = "select 1 from (select position, lag(position) over (partition by aggregate_id order by seq) as before from ordered_outbox) o where before > position";
+    let inverted = "select 1 from (select position, lag(position) over (partition by aggregate_id order by seq) as \
+                    before from ordered_outbox) o where before > position";
     assert!(client.query(inverted, &[]).await.unwrap().is_empty());
 }
 

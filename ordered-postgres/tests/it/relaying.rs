@@ -114,7 +114,8 @@ async fn who_listens_publishes_without_waiting_for_the_next_poll() {
         .listen(true);
     let _relay = Running::start(slow);
     eventually("it listens", async || {
-        let listens = "select 1 from pg_stat_activity where query = 'listen ordered_outbox' and state = 'idle' and datname = current_database()";
+        let listens = "select 1 from pg_stat_activity where query = 'listen ordered_outbox' and state = 'idle' and \
+                       datname = current_database()";
         !client.query(listens, &[]).await.unwrap().is_empty()
     })
     .await;

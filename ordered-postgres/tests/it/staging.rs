@@ -68,7 +68,8 @@ async fn what_is_staged_from_tokio_postgres_from_sqlx_and_by_sql_alone_is_the_sa
     let by_hand = client.query_one(by_hand, &[]).await.unwrap();
     assert_eq!(by_hand.get::<_, i64>("seq"), 5);
 
-    let kinds = "select distinct shard, id, aggregate_type, aggregate_id, event_type, payload::text, payload_bytes, headers::text, trace from ordered_outbox";
+    let kinds = "select distinct shard, id, aggregate_type, aggregate_id, event_type, payload::text, payload_bytes, \
+                 headers::text, trace from ordered_outbox";
     let kinds = client.query(kinds, &[]).await.unwrap();
     assert_eq!(kinds.len(), 1, "{kinds:?}");
     assert_eq!(kinds[0].get::<_, &str>("payload"), r#"{ "a" : 1.10 }"#);
@@ -130,7 +131,8 @@ async fn the_example_in_python_stages_without_gaps_although_it_rolls_back() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{said}");
     let client = connect(&url).await;
-    let count = "select count(*), count(distinct aggregate_id), sum(seq)::bigint, (select sum(cents)::bigint from accounts) from ordered_outbox";
+    let count = "select count(*), count(distinct aggregate_id), sum(seq)::bigint, (select sum(cents)::bigint from \
+                 accounts) from ordered_outbox";
     let row = client.query_one(count, &[]).await.unwrap();
     // Of seven keys eight events each.
     let counted: (i64, i64, i64, i64) = (row.get(0), row.get(1), row.get(2), row.get(3));

@@ -68,7 +68,8 @@ pub(super) const PASSING: [Passing; 15] = [
     helped("MISCONF", "cannot save to disk and takes no writes"),
     Passing {
         code: super::LOGIN_REFUSED,
-        what: "refuses the user or the password: it is tried again with the credentials of then, until `refused_for` is over",
+        what: "refuses the user or the password: it is tried again with the credentials of then, until `refused_for` \
+               is over",
         reconnect: true,
         soon: false,
     },
@@ -105,8 +106,8 @@ pub(super) const LASTING: [(&str, &str); 6] = [
     ),
 ];
 
-const RIGHTS: &str = "does not let this user do that: give it `~<prefix>:* ~{<prefix>:* +@read +@write +@scripting +time \
-    +info +config|get +ping`";
+const RIGHTS: &str = "does not let this user do that: give it `~<prefix>:* ~{<prefix>:* +@read +@write +@scripting \
+                      +time +info +config|get +ping`";
 
 const TOO_OLD: &str =
     "does not know a command: it has to be Redis 6.2 or later, or Valkey, with scripts enabled";

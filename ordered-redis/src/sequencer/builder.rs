@@ -183,7 +183,8 @@ fn check(settings: &Settings) -> Result<(), SequencerError> {
         }
     }
     if settings.remember <= settings.patience {
-        return wrong("`remember` must be more than `patience`, or an event that is staged again could be numbered twice".into());
+        return wrong("`remember` must be more than `patience`, or an event that is staged again could be numbered \
+                      twice".into());
     }
     if settings.name.is_empty() {
         return wrong("its name is empty".into());

@@ -165,7 +165,8 @@ impl Pump {
         } else if let Err(error) = &outcome {
             metrics::failed(Failed::Key);
             let rest = self.shelf.settings.retry_after;
-            tracing::warn!(%error, key = key.as_str(), seq, "an event is not published; its key is tried again in {rest:?}");
+            tracing::warn!(%error, key = key.as_str(), seq, "an event is not published; its key is tried again in \
+                                                             {rest:?}");
         } else {
             metrics::settled(1);
         }

@@ -119,8 +119,8 @@ impl Shelf {
 
     fn lost(&self) -> SequencerError {
         SequencerError::refused(format!(
-            "the counters of the sequencer `{}` are gone from Redis, or another version has taken their place: numbers would be \
-             given a second time. Restore them from a backup, or connect anew and set each key with `raise`",
+            "the counters of the sequencer `{}` are gone from Redis, or another version has taken their place: numbers \
+             would be given a second time. Restore them from a backup, or connect anew and set each key with `raise`",
             self.settings.name
         ))
     }
@@ -150,7 +150,8 @@ impl Shelf {
         let (code, mut reply) = self.patiently(call).await?;
         if code == 2 {
             return Err(SequencerError::full(format!(
-                "the sequencer `{}` keeps {} events or {} bytes already (`max_events`, `max_bytes`) that the broker has not taken",
+                "the sequencer `{}` keeps {} events or {} bytes already (`max_events`, `max_bytes`) that the broker \
+                 has not taken",
                 settings.name, settings.max_events, settings.max_bytes
             )));
         }

@@ -385,7 +385,8 @@ impl KafkaServer {
             return Vec::new();
         };
         let mut jaas = format!(
-            "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{user}\" password=\"{password}\""
+            "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{user}\" \
+             password=\"{password}\""
         );
         for (user, password) in &self.users {
             let _ = write!(jaas, " user_{user}=\"{password}\"");

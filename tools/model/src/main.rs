@@ -9,8 +9,8 @@ use model::{Bounds, FULL, HUNT, Model, Mutation, PROPERTIES, check, hunt};
 
 const USAGE: &str = "Usage: model [worlds [NAME] | mistakes [NAME]]
 
-Explores every world, then hunts every mistake; or the one or the other, or what has NAME in its name (`=NAME`: just that
-world). Takes about ten minutes on two processors, and up to 2 GB of memory.";
+Explores every world, then hunts every mistake; or the one or the other, or what has NAME in its name (`=NAME`: just
+that world). Takes about ten minutes on two processors, and up to 2 GB of memory.";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

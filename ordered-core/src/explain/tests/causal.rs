@@ -56,11 +56,12 @@ fn waits_for_a_cause() {
     assert_text(
         &waiting(),
         &waits(),
-        "order-17 waits for events 4 to 5 of ada since 11:57:00 UTC (3 min). It is done up to seq 41, as it numbers what may run \
-         (fence 9): ada is at 3, bob is at 7. 1 event waits for that: 8 of bob, since 11:57:00 UTC. Nothing will happen by itself: \
-         on_gap = wait. You can: `ordered dead --transport URL --queue NAME --key order-17` to see whether what is missing is a dead \
-         letter of the broker, where sending it again does not help; if it is not, let its producer send events 4 to 5 of ada again; \
-         `ordered skip order-17` to pass over events 4 to 5 of ada, and let run what waits for it: it is late when it comes.",
+        "order-17 waits for events 4 to 5 of ada since 11:57:00 UTC (3 min). It is done up to seq 41, as it numbers \
+         what may run (fence 9): ada is at 3, bob is at 7. 1 event waits for that: 8 of bob, since 11:57:00 UTC. \
+         Nothing will happen by itself: on_gap = wait. You can: `ordered dead --transport URL --queue NAME --key \
+         order-17` to see whether what is missing is a dead letter of the broker, where sending it again does not \
+         help; if it is not, let its producer send events 4 to 5 of ada again; `ordered skip order-17` to pass over \
+         events 4 to 5 of ada, and let run what waits for it: it is late when it comes.",
     );
 }
 
@@ -70,7 +71,8 @@ fn waits_for_a_cause_until_a_time() {
     for (on_gap, words) in [
         (
             GapPolicy::Skip { after: minutes(5) },
-            "By itself it is passed over at 12:02:00 UTC (in 2 min), and what waits for it runs (on_gap = skip after 5 min).",
+            "By itself it is passed over at 12:02:00 UTC (in 2 min), and what waits for it runs (on_gap = skip after 5 \
+             min).",
         ),
         (
             GapPolicy::Halt { after: minutes(5) },
@@ -96,7 +98,8 @@ fn halted_for_a_cause_or_for_a_producer_too_many() {
     });
     let explanation = explained(&view, &group(GapPolicy::Halt { after }));
     assert_eq!(explanation.status, KeyStatus::Halted);
-    let words = "order-17 is halted: events 4 to 5 of ada did not come in time. It was halted at 11:59:40 UTC (20 s ago) on worker w3";
+    let words = "order-17 is halted: events 4 to 5 of ada did not come in time. It was halted at 11:59:40 UTC (20 s \
+                 ago) on worker w3";
     assert!(explanation.text.starts_with(words), "{}", explanation.text);
     for words in [
         "`ordered retry order-17` to wait for it once more",

@@ -18,9 +18,9 @@ fn a_gap_that_is_waited_for() {
         explanation.text,
         "order-17 waits for seq 42 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 17 events are held: \
          43–59 (1.7 kB), the oldest with id e-43 since 11:59:43 UTC. Nothing will happen by itself: on_gap = wait. You \
-         can: `ordered dead --transport URL --queue NAME --key order-17` to see whether what is missing is a dead letter of \
-         the broker, where sending it again does not help; if it is not, let the producer send seq 42 again; `ordered skip \
-         order-17` to pass over 42 and go on with 43."
+         can: `ordered dead --transport URL --queue NAME --key order-17` to see whether what is missing is a dead \
+         letter of the broker, where sending it again does not help; if it is not, let the producer send seq 42 again; \
+         `ordered skip order-17` to pass over 42 and go on with 43."
     );
 }
 
@@ -64,11 +64,12 @@ fn a_gap_that_is_passed_over_in_time() {
     assert_eq!(explanation.next_step.unwrap().at, Some(NOON + 120_000));
     assert_eq!(
         explanation.text,
-        "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 1 event is held: 45 \
-         (100 B), id e-45 since 11:59:59 UTC. By itself it is passed over at 12:02:00 UTC (in 2 min), and the key goes on \
-         with seq 45 (on_gap = skip after 5 min). You can: `ordered dead --transport URL --queue NAME --key \
-         order-17` to see whether what is missing is a dead letter of the broker, where sending it again does not help; if \
-         it is not, let the producer send seq 42–44 again; `ordered skip order-17` to pass over 42–44 and go on with 45."
+        "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It is done up to seq 41 (fence 9). 1 event is held: \
+         45 (100 B), id e-45 since 11:59:59 UTC. By itself it is passed over at 12:02:00 UTC (in 2 min), and the key \
+         goes on with seq 45 (on_gap = skip after 5 min). You can: `ordered dead --transport URL --queue NAME --key \
+         order-17` to see whether what is missing is a dead letter of the broker, where sending it again does not \
+         help; if it is not, let the producer send seq 42–44 again; `ordered skip order-17` to pass over 42–44 and go \
+         on with 45."
     );
 }
 
@@ -102,8 +103,8 @@ fn a_gap_whose_events_are_asked_for() {
     let text = explained(&view, &group).text;
     assert!(
         text.starts_with(
-            "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It was asked for at 11:59:00 UTC (1 min ago), and has \
-             not come. It is done up to seq 41"
+            "order-17 waits for seq 42–44 since 11:57:00 UTC (3 min). It was asked for at 11:59:00 UTC (1 min ago), \
+             and has not come. It is done up to seq 41"
         ),
         "{text}"
     );
@@ -151,8 +152,9 @@ fn backing_off() {
         "order-17 backs off: seq 42 failed and will be tried again. Attempt 2 failed at 11:59:40 UTC (20 s ago) on \
          worker w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is \
          done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 since 11:59:58 UTC. By \
-         itself it is tried again at 12:00:10 UTC (in 10 s), attempt 3; if it still fails at 12:57:00 UTC, it is given up. You can: `ordered retry order-17` to run it now and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body \
-         first; `ordered skip order-17` to make it a dead letter and go on with 43."
+         itself it is tried again at 12:00:10 UTC (in 10 s), attempt 3; if it still fails at 12:57:00 UTC, it is given \
+         up. You can: `ordered retry order-17` to run it now and go on with 43; `ordered edit order-17 42 --payload \
+         FILE` to give it another body first; `ordered skip order-17` to make it a dead letter and go on with 43."
     );
 }
 
@@ -213,8 +215,8 @@ fn a_replay_that_backs_off() {
     assert_eq!((explanation.seq, explanation.attempts), (Some(17), 1));
     assert!(
         explanation.text.starts_with(
-            "order-17 backs off: seq 17, which is replayed, failed and will be tried again. Attempt 1 of 5 of the replay \
-             failed. It is done up to seq 41"
+            "order-17 backs off: seq 17, which is replayed, failed and will be tried again. Attempt 1 of 5 of the \
+             replay failed. It is done up to seq 41"
         ),
         "{}",
         explanation.text
@@ -236,10 +238,11 @@ fn halted_at_an_event() {
     assert_eq!(
         explanation.text,
         "order-17 is halted at seq 42, which failed permanently. Attempt 5 failed at 11:59:40 UTC (20 s ago) on worker \
-         w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is done up to \
-         seq 41 (fence 9). 51 events are held: 42–92 (5.1 kB), the oldest with id e-42 since 11:59:09 UTC. Nothing will \
-         happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` once its cause is \
-         fixed, to run it again and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body first; `ordered skip order-17` to make it a dead letter and go on with 43."
+         w3: the price is not known\\n  caused by: no row. The first failed at 11:57:00 UTC (3 min ago). It is done up \
+         to seq 41 (fence 9). 51 events are held: 42–92 (5.1 kB), the oldest with id e-42 since 11:59:09 UTC. Nothing \
+         will happen by itself: a halted key stays so until an operator decides. You can: `ordered retry order-17` \
+         once its cause is fixed, to run it again and go on with 43; `ordered edit order-17 42 --payload FILE` to give \
+         it another body first; `ordered skip order-17` to make it a dead letter and go on with 43."
     );
 }
 
@@ -253,8 +256,9 @@ fn halted_because_its_workers_died() {
     let text = explanation.text;
     assert!(
         text.starts_with(
-            "order-17 is halted at seq 42: the workers that ran it alone died. Its workers died 7 times, 5 of 5 while they \
-             ran the event alone. What went wrong last, at 11:59:40 UTC (20 s ago) on worker w3: worker w3 died while"
+            "order-17 is halted at seq 42: the workers that ran it alone died. Its workers died 7 times, 5 of 5 while \
+             they ran the event alone. What went wrong last, at 11:59:40 UTC (20 s ago) on worker w3: worker w3 died \
+             while"
         ),
         "{text}"
     );
@@ -292,9 +296,9 @@ fn unreadable() {
     );
     assert_eq!(
         explanation.text,
-        "order-17 cannot be read. key \"order-17\": the state of the key is damaged: it is empty. Nothing will happen by \
-         itself: nobody can decide about a key that cannot be read. You can: run workers and this tool in the version of \
-         the newest worker."
+        "order-17 cannot be read. key \"order-17\": the state of the key is damaged: it is empty. Nothing will happen \
+         by itself: nobody can decide about a key that cannot be read. You can: run workers and this tool in the \
+         version of the newest worker."
     );
 }
 
@@ -305,10 +309,11 @@ fn halted_at_a_gap() {
     assert_text(
         &view,
         &waiting(),
-        "order-17 is halted before seq 42, which has not come in time. It was halted at 11:59:40 UTC (20 s ago) on worker \
-         w3: seq 42 has not come for 300s. It is done up to seq 41 (fence 9). 1 event is held: 44 (100 B), id e-44 since \
-         11:59:59 UTC. Nothing will happen by itself: a halted key stays so until an operator decides. You can: `ordered \
-         retry order-17` to wait for it once more; `ordered skip order-17` to pass over 42–43 and go on with 44.",
+        "order-17 is halted before seq 42, which has not come in time. It was halted at 11:59:40 UTC (20 s ago) on \
+         worker w3: seq 42 has not come for 300s. It is done up to seq 41 (fence 9). 1 event is held: 44 (100 B), id \
+         e-44 since 11:59:59 UTC. Nothing will happen by itself: a halted key stays so until an operator decides. You \
+         can: `ordered retry order-17` to wait for it once more; `ordered skip order-17` to pass over 42–43 and go on \
+         with 44.",
     );
 }
 
@@ -336,8 +341,8 @@ fn a_key_that_begins_with_what_comes_first() {
     };
     let group = Group::new("orders", policy);
     let explanation = explained(&view, &group);
-    let words = "By itself it begins with seq 57 at 12:00:06 UTC (in 6 s), unless a smaller one comes first (start = first_seen, \
-                 settle = 10 s).";
+    let words = "By itself it begins with seq 57 at 12:00:06 UTC (in 6 s), unless a smaller one comes first (start = \
+                 first_seen, settle = 10 s).";
     assert!(explanation.text.contains(words), "{}", explanation.text);
     assert_eq!(explanation.next_step.unwrap().at, Some(NOON + 6_000));
 }
@@ -349,9 +354,9 @@ fn a_key_that_is_paused_for_a_time() {
     assert_text(
         &view,
         &waiting(),
-        "order-17 is paused until 12:10:00 UTC. Else seq 42 could run. It is done up to seq 41 (fence 9). 1 event is held: \
-         42 (100 B), id e-42 since 11:59:59 UTC. The pause ends at 12:10:00 UTC (in 10 min), and the key goes on. You can: \
-         `ordered resume order-17` to let the key go on.",
+        "order-17 is paused until 12:10:00 UTC. Else seq 42 could run. It is done up to seq 41 (fence 9). 1 event is \
+         held: 42 (100 B), id e-42 since 11:59:59 UTC. The pause ends at 12:10:00 UTC (in 10 min), and the key goes \
+         on. You can: `ordered resume order-17` to let the key go on.",
     );
     let next_step = explained(&view, &waiting()).next_step.unwrap();
     assert_eq!(next_step.at, Some(NOON + 600_000));

@@ -84,7 +84,8 @@ fn at_rest_and_never_seen() {
     (rest.held_events, rest.gap_since) = (0, None);
     let explanation = explained(&rest, &group());
     assert_eq!(explanation.status, KeyStatus::Idle);
-    let words = "north is at 3, south is at 7. It goes on with the next event that comes, once nothing of another producer can";
+    let words = "north is at 3, south is at 7. It goes on with the next event that comes, once nothing of another \
+                 producer can";
     assert!(explanation.text.contains(words), "{}", explanation.text);
     let explanation = explain("order-17", None, &group(), None);
     let words = "It begins with the first event that comes of any producer.";
@@ -122,7 +123,8 @@ fn an_event_that_is_missing_comes_before_who_says_nothing() {
     }];
     let words = [
         "order-17 waits for event 4 of north since 11:59:40 UTC (20 s).",
-        "By itself it is passed over at 12:00:40 UTC (in 40 s), and what waits for it runs (on_gap = skip after 1 min).",
+        "By itself it is passed over at 12:00:40 UTC (in 40 s), and what waits for it runs (on_gap = skip after 1 \
+         min).",
         "`ordered skip order-17` to pass over event 4 of north",
     ];
     assert_says(&view, &group, &words);

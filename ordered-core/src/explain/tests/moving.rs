@@ -11,8 +11,8 @@ fn never_seen() {
     assert_eq!(
         explanation.text,
         "order-17 is not known to the group `orders`: no event of it has come, and nothing of it is kept. It begins \
-         when its seq 1 comes. But no worker of the group is alive. You can: `ordered keys` to look at how the keys are \
-         spelled."
+         when its seq 1 comes. But no worker of the group is alive. You can: `ordered keys` to look at how the keys \
+         are spelled."
     );
 }
 
@@ -32,9 +32,9 @@ fn idle_with_dead_letters() {
         &view,
         &waiting(),
         "order-17 is idle: nothing of it waits. It is done up to seq 41 (fence 9). 2 events were dead-lettered: seq 17 \
-         (failed at 11:00:00 UTC, 5 attempts: no luck); seq 20 (skipped at 11:00:00 UTC). It goes on when seq 42 comes. \
-         You can: `ordered replay order-17` to run the dead letters again; `ordered discard order-17 17` to delete one of \
-         them permanently.",
+         (failed at 11:00:00 UTC, 5 attempts: no luck); seq 20 (skipped at 11:00:00 UTC). It goes on when seq 42 \
+         comes. You can: `ordered replay order-17` to run the dead letters again; `ordered discard order-17 17` to \
+         delete one of them permanently.",
     );
 }
 
@@ -48,11 +48,11 @@ fn running() {
     );
     assert_eq!(
         explanation.text,
-        "order-17 is running: worker w3 has it since 11:59:56 UTC (4 s). It is done up to seq 41 (fence 9). 18 events are \
-         held: 42–59 (1.8 kB), the oldest with id e-42 since 11:59:42 UTC. It goes on when the handler is done; if w3 \
-         dies, another worker takes the key over after 12:00:13 UTC, the end of its lease. You can: `ordered pause \
-         order-17` to stop it after the event at work; `ordered pause order-17 --force` to take it away from the worker \
-         at once: the handler is not stopped, what it did cannot be committed, and the event runs again."
+        "order-17 is running: worker w3 has it since 11:59:56 UTC (4 s). It is done up to seq 41 (fence 9). 18 events \
+         are held: 42–59 (1.8 kB), the oldest with id e-42 since 11:59:42 UTC. It goes on when the handler is done; if \
+         w3 dies, another worker takes the key over after 12:00:13 UTC, the end of its lease. You can: `ordered pause \
+         order-17` to stop it after the event at work; `ordered pause order-17 --force` to take it away from the \
+         worker at once: the handler is not stopped, what it did cannot be committed, and the event runs again."
     );
 }
 
@@ -108,9 +108,10 @@ fn behind_a_dead_worker() {
     assert_text(
         &view,
         &waiting(),
-        "order-17 is behind a dead worker: worker w3 has it since 11:59:56 UTC (4 s), whose lease ended at 11:59:58 UTC (2 \
-         s ago). It is done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 since \
-         11:59:58 UTC. Another worker takes it over within two sweeps, which are a second apart unless set otherwise.",
+        "order-17 is behind a dead worker: worker w3 has it since 11:59:56 UTC (4 s), whose lease ended at 11:59:58 \
+         UTC (2 s ago). It is done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 \
+         since 11:59:58 UTC. Another worker takes it over within two sweeps, which are a second apart unless set \
+         otherwise.",
     );
 }
 
@@ -121,9 +122,9 @@ fn behind_a_dead_worker_without_a_lease_or_anybody_alive() {
     assert_eq!(explanation.status, KeyStatus::Abandoned);
     assert_eq!(
         explanation.text,
-        "order-17 is behind a dead worker: worker w3 has it since 11:59:56 UTC (4 s), which has no lease any more. It is \
-         done up to seq 41 (fence 9). Another worker takes it over within two sweeps, which are a second apart unless set \
-         otherwise. But no worker of the group is alive. You can: start a worker of the group."
+        "order-17 is behind a dead worker: worker w3 has it since 11:59:56 UTC (4 s), which has no lease any more. It \
+         is done up to seq 41 (fence 9). Another worker takes it over within two sweeps, which are a second apart \
+         unless set otherwise. But no worker of the group is alive. You can: start a worker of the group."
     );
 }
 
@@ -136,13 +137,13 @@ fn a_suspect_that_waits_for_its_trial() {
     );
     assert_eq!(
         explanation.text,
-        "order-17 waits to run seq 42 alone, because its workers died and that event may be the cause. Its workers died 2 \
-         times. What went wrong last, at 11:59:40 UTC (20 s ago) on worker w3: worker w3 died while it owned the key. It \
-         is done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 since 11:59:58 UTC. A \
-         worker runs it alone when no other suspect is on trial there; if it dies again, that counts against the event, \
-         and otherwise the key goes on. You can: `ordered retry order-17` to run it as if no worker had died and go on \
-         with 43; `ordered edit order-17 42 --payload FILE` to give it another body first; `ordered skip order-17` to make \
-         it a dead letter and go on with 43."
+        "order-17 waits to run seq 42 alone, because its workers died and that event may be the cause. Its workers \
+         died 2 times. What went wrong last, at 11:59:40 UTC (20 s ago) on worker w3: worker w3 died while it owned \
+         the key. It is done up to seq 41 (fence 9). 2 events are held: 42–43 (200 B), the oldest with id e-42 since \
+         11:59:58 UTC. A worker runs it alone when no other suspect is on trial there; if it dies again, that counts \
+         against the event, and otherwise the key goes on. You can: `ordered retry order-17` to run it as if no worker \
+         had died and go on with 43; `ordered edit order-17 42 --payload FILE` to give it another body first; `ordered \
+         skip order-17` to make it a dead letter and go on with 43."
     );
 }
 
@@ -158,9 +159,9 @@ fn a_suspect_on_trial() {
     let text = explanation.text;
     assert!(
         text.starts_with(
-            "order-17 is on trial: worker w3 has it since 11:59:56 UTC (4 s) and runs seq 42 alone, because workers died \
-             and that event may be the cause. Its workers died 3 times, 1 of 5 while they ran the event alone. What went \
-             wrong last, at"
+            "order-17 is on trial: worker w3 has it since 11:59:56 UTC (4 s) and runs seq 42 alone, because workers \
+             died and that event may be the cause. Its workers died 3 times, 1 of 5 while they ran the event alone. \
+             What went wrong last, at"
         ),
         "{text}"
     );
@@ -188,8 +189,8 @@ fn ready() {
         &key().holding(42..=43),
         &waiting(),
         "order-17 is about to run seq 42: it is held, and no worker has the key. It is done up to seq 41 (fence 9). 2 \
-         events are held: 42–43 (200 B), the oldest with id e-42 since 11:59:58 UTC. A worker takes it at the next sweep \
-         of a living worker, which is every second unless set otherwise.",
+         events are held: 42–43 (200 B), the oldest with id e-42 since 11:59:58 UTC. A worker takes it at the next \
+         sweep of a living worker, which is every second unless set otherwise.",
     );
 }
 

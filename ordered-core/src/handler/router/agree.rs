@@ -21,8 +21,8 @@ pub(super) fn check(routes: &[Route]) -> Result<(), InvalidHandler> {
         });
         if let Some(what) = differing {
             return Err(InvalidHandler::new(format!(
-                "the handlers of the router for {} and for {} differ in {what}: one key has one order and one position, so all \
-                 handlers of a router say the same",
+                "the handlers of the router for {} and for {} differ in {what}: one key has one order and one \
+                 position, so all handlers of a router say the same",
                 first.shown(),
                 other.shown()
             )));

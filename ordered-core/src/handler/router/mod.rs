@@ -127,7 +127,8 @@ impl Router {
             && !own.types().contains(&event_type)
         {
             self.mistake(format!(
-                "the handler that is given to the router for `{event_type}` says itself that it handles {}: say it in one place",
+                "the handler that is given to the router for `{event_type}` says itself that it handles {}: say it in \
+                 one place",
                 quoted(own.types())
             ));
         }
@@ -150,8 +151,8 @@ impl Router {
     fn shared(mut self, handler: Arc<dyn DynHandler>) -> Self {
         let Some(own) = handler.handled_types() else {
             self.mistake(format!(
-                "the handler of group `{}` names no types: write `on = \"OrderCreated\"` into its attribute, or give it with \
-                 `.on(\"OrderCreated\", …)`",
+                "the handler of group `{}` names no types: write `on = \"OrderCreated\"` into its attribute, or give \
+                 it with `.on(\"OrderCreated\", …)`",
                 handler.options().group
             ));
             return self;
@@ -162,7 +163,8 @@ impl Router {
                     let (known, place) =
                         (types::sentence(Some(known)), types::sentence(Some(place)));
                     self.mistake(format!(
-                        "the router looks for the type of an event in {known}, and a handler of it in {place}: say it in one place"
+                        "the router looks for the type of an event in {known}, and a handler of it in {place}: say it \
+                         in one place"
                     ));
                 }
                 _ => self.place = Some(place.clone()),
@@ -199,8 +201,8 @@ impl Router {
                 types::sentence(self.place.as_ref())
             )),
             None => self.mistake(format!(
-                "`{text}` is no place of the type of an event: write `header:` and the name of a header, or a place in the JSON \
-                 such as `/meta/type`"
+                "`{text}` is no place of the type of an event: write `header:` and the name of a header, or a place in \
+                 the JSON such as `/meta/type`"
             )),
         }
         self
@@ -386,8 +388,8 @@ impl Handler for Router {
         }
         match self.common_group() {
             Err(groups) if options.group.is_empty() => Err(InvalidHandler::new(format!(
-                "the handlers of the router are of the groups {}, and share one: say `.group(\"orders\")` to the router, or \
-                 `group = \"orders\"` in each attribute",
+                "the handlers of the router are of the groups {}, and share one: say `.group(\"orders\")` to the \
+                 router, or `group = \"orders\"` in each attribute",
                 quoted(&groups)
             ))),
             _ => Ok(()),
@@ -416,7 +418,10 @@ impl Handler for Router {
                 }
             };
             let mut together = vec![(event, context)];
-            let is_for = |(Routed(next), _): &(Routed, Context)| matches!(next, For::Handler { route: next, .. } if *next == route);
+            let is_for = |(Routed(next), _): &(Routed, Context)| match next {
+                For::Handler { route: next, .. } => *next == route,
+                For::Nobody { .. } => false,
+            };
             while let Some((Routed(For::Handler { event, .. }), context)) = events.next_if(is_for) {
                 together.push((event, context));
             }

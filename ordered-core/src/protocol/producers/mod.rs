@@ -67,8 +67,8 @@ struct Numbered {
 /// A key has as many producers as it may have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "producer `{producer}` would be one more than the {most} that a key may have: raise `max_producers`, or let several producers \
-     share a name and a numbering; then retry"
+    "producer `{producer}` would be one more than the {most} that a key may have: raise `max_producers`, or let \
+     several producers share a name and a numbering; then retry"
 )]
 pub struct MostProducers {
     /// How many it may have.

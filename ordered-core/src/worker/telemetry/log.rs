@@ -19,10 +19,17 @@ pub(super) fn line(group: &str, occurrence: &WorkerEvent<'_>) {
             )
         }
         WorkerEvent::Conflict { event, recorded } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), recorded = recorded.map(|id| id.as_str()), "dead-lettered an event: another one has its seq");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                recorded = recorded.map(|id| id.as_str()),
+                "dead-lettered an event: another one has its seq"
+            );
         }
         WorkerEvent::Deferred { event, why, delay } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), ?why, delay = readable(*delay), "deferred an event: it stays with the broker");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                ?why, delay = readable(*delay), "deferred an event: it stays with the broker"
+            );
         }
         WorkerEvent::Retrying {
             event,
@@ -30,31 +37,47 @@ pub(super) fn line(group: &str, occurrence: &WorkerEvent<'_>) {
             error,
             wait,
         } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempt, error, wait = readable(*wait), "the handler failed, and will be tried again");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                attempt, error, wait = readable(*wait),
+                "the handler failed, and will be tried again"
+            );
         }
         WorkerEvent::Parted {
             event,
             events,
             error,
         } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), events, error, "a run of several events failed: they run again one at a time");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                events, error, "a run of several events failed: they run again one at a time"
+            );
         }
         WorkerEvent::Halted {
             event,
             attempts,
             error,
         } => {
-            error!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "the key is halted: the handler failed permanently");
+            error!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                attempts, error, "the key is halted: the handler failed permanently"
+            );
         }
         WorkerEvent::DeadLettered {
             event,
             attempts,
             error,
         } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempts, error, "dead-lettered an event: the handler failed permanently");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                attempts, error, "dead-lettered an event: the handler failed permanently"
+            );
         }
         WorkerEvent::Late { event } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came after its seq was passed over");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                "an event came after its seq was passed over"
+            );
         }
         WorkerEvent::Controlled { key, control } if control.is_frequent() => {
             debug!(
@@ -77,31 +100,57 @@ pub(super) fn line(group: &str, occurrence: &WorkerEvent<'_>) {
             attempt,
             fence,
         } => {
-            info!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), attempt, %fence, "took over a key");
+            info!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                attempt, %fence, "took over a key"
+            );
         }
         WorkerEvent::Fenced { event } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "not committed: the grant is over");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                "not committed: the grant is over"
+            );
         }
         WorkerEvent::Held { event, waiting } => {
-            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), %waiting, "held an event");
+            debug!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                %waiting, "held an event"
+            );
         }
         WorkerEvent::Stale { event } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event came whose seq is committed, and whose id is not remembered: it comes later than `dedup_ttl`, or its producer numbers anew");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                "an event came whose seq is committed, and whose id is not remembered: it comes later than \
+                 `dedup_ttl`, or its producer numbers anew"
+            );
         }
         WorkerEvent::Rewound { event } => {
-            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was read again on purpose: its seq is committed");
+            debug!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                "dropped an event that was read again on purpose: its seq is committed"
+            );
         }
         WorkerEvent::Superseded { event } => {
-            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped a version that is superseded");
+            debug!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                "dropped a version that is superseded"
+            );
         }
         WorkerEvent::Duplicate { event } => {
-            debug!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "dropped an event that was committed before");
+            debug!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                "dropped an event that was committed before"
+            );
         }
         WorkerEvent::Committed {
             event,
             repeat: true,
         } => {
-            warn!(group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(), "an event was not handled, because its id was committed under another seq of the key: it was published twice, or different events have one id");
+            warn!(
+                group, key = event.key.as_str(), seq = %event.seq, event_id = event.id.as_str(),
+                "an event was not handled, because its id was committed under another seq of the key: it was \
+                 published twice, or different events have one id"
+            );
         }
         WorkerEvent::Received { event, .. }
         | WorkerEvent::Started { event, .. }

@@ -50,7 +50,8 @@ fn a_body_that_is_no_json() {
         ),
         (
             b"{\"order_id\": \"\xff\xfe\", \"seq\": 1}",
-            "the body is not JSON: byte 14 (0xff) is not UTF-8: it is text of another encoding, such as ISO-8859-1, or no text at all",
+            "the body is not JSON: byte 14 (0xff) is not UTF-8: it is text of another encoding, such as ISO-8859-1, or \
+             no text at all",
         ),
         (
             b"{\"order_id\": \"o\", \"seq\": 1} x",

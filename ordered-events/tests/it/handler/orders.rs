@@ -151,7 +151,8 @@ fn an_event_says_who_sent_it_and_what_that_one_knew() {
     assert_eq!(stamp(&with_a_clock, &sent), Ok(("ada".into(), 2)));
 
     let sent = envelope(
-        r#"{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"post": "p", "meta": {"author": "eve", "vector": {"eve": 1}}}}"#,
+        r#"{"specversion": "1.0", "id": "1", "source": "s", "type": "t", 
+            "data": {"post": "p", "meta": {"author": "eve", "vector": {"eve": 1}}}}"#,
     );
     assert_eq!(stamp(&from_the_json, &sent), Ok(("eve".into(), 1)));
 }

@@ -132,7 +132,8 @@ async fn a_statement_that_takes_too_long_is_told_and_leaves_nothing() {
     // Another transaction keeps the row of the key.
     let mut other = connect(&world.url).await;
     let other = other.transaction().await.unwrap();
-    let insert = "insert into ordered_progress (group_name, key, last_seq, event_id, fence) values ($1, 'k0', 7, 'x', 0)";
+    let insert = "insert into ordered_progress (group_name, key, last_seq, event_id, fence) values ($1, 'k0', 7, 'x', \
+                  0)";
     other.execute(insert, &[&world.group]).await.unwrap();
     let error = by_hand(&world, apply).await.unwrap_err();
     assert!(!error.is_permanent());

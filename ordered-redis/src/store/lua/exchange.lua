@@ -15,7 +15,8 @@ local acquisitions, saves, boxes, look_ups, ids, generations, listings, frees, k
 local keys = acquisitions + saves
 local names, claims, bodies, id_args = 9, 9 + keys, 9 + keys + saves, 9 + keys + 2 * saves
 
-local meta, micros = call('HMGET', META, 'incarnation', 'ids', 'paused', 'call:' .. me, 'events', 'bytes'), clock(ARGV[5])
+local meta = call('HMGET', META, 'incarnation', 'ids', 'paused', 'call:' .. me, 'events', 'bytes')
+local micros = clock(ARGV[5])
 local now, held_events, held_bytes = math.floor(micros / 1000), tonumber(meta[5] or 0), tonumber(meta[6] or 0)
 if meta[1] ~= ARGV[1] then return { 1, now } end
 if tonumber(ARGV[4]) <= tonumber(meta[4] or 0) then return { 2, now } end

@@ -79,7 +79,8 @@ pub(crate) fn chosen(names: &[String]) -> Vec<Load> {
 fn orders() -> Load {
     Load {
         name: "orders",
-        about: "in order, 1,000 keys, 250 B, in each order; each key has 3 producers, which count for causal and lamport",
+        about: "in order, 1,000 keys, 250 B, in each order; each key has 3 producers, which count for causal and \
+                lamport",
         payload_bytes: 250,
         entrants: vec![SEQUENCE, ARRIVAL, MONOTONIC, CAUSAL, LAMPORT],
         compares_orders: true,

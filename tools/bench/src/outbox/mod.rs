@@ -122,16 +122,17 @@ async fn fill(client: &Client, rows: usize, keys: usize) -> Result<(), Failure> 
     for part in 0..rows.div_ceil(PART) {
         let (first, last) = (part * PART + 1, rows.min((part + 1) * PART));
         let sql = format!(
-            "insert into ordered_outbox (shard, id, aggregate_type, aggregate_id, seq, event_type, payload) \
-             select ordered_shard(key), gen_random_uuid()::text, 'order', key, seq, 'placed', '{}' \
-             from (select 'old-' || n % {keys} as key, n / {keys} + 1 as seq from generate_series({first}, {last}) n) event",
+            "insert into ordered_outbox (shard, id, aggregate_type, aggregate_id, seq, event_type, payload) select \
+             ordered_shard(key), gen_random_uuid()::text, 'order', key, seq, 'placed', '{}' from (select 'old-' || n % \
+             {keys} as key, n / {keys} + 1 as seq from generate_series({first}, {last}) n) event",
             body(0)
         );
         client.batch_execute(&sql).await?;
     }
     client
         .batch_execute(
-            "update ordered_relay_shards set xid = pg_current_xact_id(), position = 9223372036854775807; analyze ordered_outbox",
+            "update ordered_relay_shards set xid = pg_current_xact_id(), position = 9223372036854775807; analyze \
+             ordered_outbox",
         )
         .await?;
     Ok(())

@@ -52,8 +52,8 @@ pub(super) async fn copied(client: &Client, events: usize) -> Result<f64, Failur
     let query = format!(
         "copy (select outbox.xid, outbox.position, outbox.shard, outbox.aggregate_id, outbox.seq, outbox.id, \
          outbox.aggregate_type, outbox.event_type, outbox.payload, outbox.headers, outbox.trace, outbox.created_at \
-         from ordered_outbox outbox where (outbox.xid, outbox.position) > (select xid, position from ordered_relay_shards limit 1) \
-         limit {events}) to stdout (format binary)"
+         from ordered_outbox outbox where (outbox.xid, outbox.position) > (select xid, position from \
+         ordered_relay_shards limit 1) limit {events}) to stdout (format binary)"
     );
     let begun = Instant::now();
     let mut stream = pin!(client.copy_out(&query).await?);

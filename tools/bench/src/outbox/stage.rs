@@ -17,9 +17,10 @@ pub(super) async fn prepare(client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-const BARE: &str = "insert into bare_outbox (shard, id, aggregate_type, aggregate_id, seq, event_type, payload) \
-     select ordered_shard(event.key), gen_random_uuid()::text, event.aggregate_type, event.key, nextval('bare_seq'), event.event_type, event.payload::json \
-     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as event (aggregate_type, key, event_type, payload)";
+const BARE: &str = "insert into bare_outbox (shard, id, aggregate_type, aggregate_id, seq, event_type, payload) select \
+                    ordered_shard(event.key), gen_random_uuid()::text, event.aggregate_type, event.key, \
+                    nextval('bare_seq'), event.event_type, event.payload::json from unnest($1::text[], $2::text[], \
+                    $3::text[], $4::text[]) as event (aggregate_type, key, event_type, payload)";
 
 /// Bare inserts of the same rows, so many in a transaction.
 pub(super) async fn bare(

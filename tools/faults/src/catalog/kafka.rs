@@ -73,8 +73,8 @@ pub(super) const FAULTS: &[Fault] = &[
         },
         ..kafka(
             "mixed-kafka",
-            "Kafka, Redis and workers are killed, stopped and paused, two at a time, with a handler that hangs, fails, panics and \
-             aborts",
+            "Kafka, Redis and workers are killed, stopped and paused, two at a time, with a handler that hangs, fails, \
+             panics and aborts",
             &[
                 Blow::KillWorker,
                 Blow::PauseWorker,

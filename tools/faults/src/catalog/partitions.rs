@@ -72,8 +72,8 @@ pub(super) const FAULTS: &[Fault] = &[
         },
         ..partitions(
             "mixed-partitions",
-            "4 partitions become 8, workers join, leave, are killed and paused, and RabbitMQ is killed and stopped, two at a time, \
-             with a handler that hangs, fails, panics and aborts",
+            "4 partitions become 8, workers join, leave, are killed and paused, and RabbitMQ is killed and stopped, \
+             two at a time, with a handler that hangs, fails, panics and aborts",
             &[
                 Blow::KillWorker,
                 Blow::PauseWorker,

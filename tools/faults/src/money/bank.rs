@@ -20,7 +20,8 @@ const TABLES: &str = "
     create table accounts (id text primary key, balance bigint not null);
     create table transfers (writer integer not null, amount bigint not null);
     create table credits (id text primary key, total bigint not null);
-    create table applied (place bigserial, key text not null, seq bigint not null, id text not null, amount bigint not null,
+    create table applied (place bigserial, key text not null, seq bigint not null, id text not null,
+        amount bigint not null,
         at timestamptz not null default clock_timestamp());";
 const BALANCE: i64 = 1_000_000;
 
@@ -36,7 +37,8 @@ pub(super) fn account(number: u64) -> String {
 
 /// How many events are staged and not applied.
 pub(super) async fn under_way(client: &Client) -> Result<i64, tokio_postgres::Error> {
-    let query = "select (select coalesce(sum(last_seq), 0)::bigint from ordered_counters) - (select count(*) from applied)";
+    let query = "select (select coalesce(sum(last_seq), 0)::bigint from ordered_counters) - (select count(*) from \
+                 applied)";
     Ok(client.query_one(query, &[]).await?.get(0))
 }
 
@@ -138,8 +140,10 @@ impl Bank {
 
     /// What does not add up.
     pub(super) async fn sums(&self) -> Result<Vec<String>, Error> {
-        let query = "select (select sum(balance) from accounts)::bigint, (select coalesce(sum(total), 0) from credits)::bigint,
-            (select coalesce(sum(amount), 0) from applied)::bigint, (select coalesce(sum(amount), 0) from transfers)::bigint";
+        let query = "select (select sum(balance) from accounts)::bigint,
+            (select coalesce(sum(total), 0) from credits)::bigint,
+            (select coalesce(sum(amount), 0) from applied)::bigint,
+            (select coalesce(sum(amount), 0) from transfers)::bigint";
         let row = self.pool.get().await?.query_one(query, &[]).await?;
         let (left, credited, applied, moved): (i64, i64, i64, i64) =
             (row.get(0), row.get(1), row.get(2), row.get(3));

@@ -29,9 +29,9 @@ fn results(reports: &[Report], build: &str) -> String {
     let seed = seeds.iter().min().copied().unwrap_or_default();
     let _ = writeln!(
         text,
-        "{} kinds, {} injections, {} events in {} messages, in {} minutes ({build}): **{} lost, {} reordered, {} doubly \
-         committed, {} overlaps**. {} runs of a handler came again after a crash or a lost lease, {} failed, panicked or \
-         were stopped; {} impostors were dead-lettered. Seed {seed}.\n",
+        "{} kinds, {} injections, {} events in {} messages, in {} minutes ({build}): **{} lost, {} reordered, {} \
+         doubly committed, {} overlaps**. {} runs of a handler came again after a crash or a lost lease, {} failed, \
+         panicked or were stopped; {} impostors were dead-lettered. Seed {seed}.\n",
         reports.len(),
         sum(|report| report.injected),
         sum(|report| report.events),

@@ -3,7 +3,8 @@ use super::Report;
 /// The first two lines of the table, in Markdown.
 #[must_use]
 pub fn heading() -> String {
-    "| fault | injected | events | lost | reordered | doubled | overlapped | run again | longest stall | of one key | explained by, in seconds |\n\
+    "| fault | injected | events | lost | reordered | doubled | overlapped | run again | longest stall | of one key | \
+     explained by, in seconds |\n\
      |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|"
         .into()
 }
