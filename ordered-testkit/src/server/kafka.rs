@@ -278,14 +278,31 @@ impl KafkaServer {
         self.process.signal_group(Signal::CONT);
     }
 
-    /// Writes the settings, and formats the folder of the data.
+    /// Writes the settings, and the files of a formatted folder.
     async fn prepare(&self) -> Result<(), ServerError> {
-        let folder = self.process.folder();
+        /// What is in a formatted folder is the same for all brokers, so the tool runs once in a process.
+        static FORMATTED: OnceCell<Vec<(PathBuf, Vec<u8>)>> = OnceCell::const_new();
         self.write("log4j2.xml", LOGGING)?;
         self.write("server.properties", &self.properties())?;
         if self.tls.is_some() {
             self.write("broker.pem", &format!("{SERVER_KEY}{SERVER}"))?;
         }
+        let data = self.process.folder().join("data");
+        let files = FORMATTED.get_or_try_init(async || {
+            self.format().await?;
+            files(&data).map_err(ServerError::system("cannot read the formatted folder"))
+        });
+        for (name, content) in files.await? {
+            let place = data.join(name);
+            fs::create_dir_all(place.parent().unwrap_or(&data))
+                .and_then(|()| fs::write(&place, content))
+                .map_err(ServerError::system("cannot write the formatted folder"))?;
+        }
+        Ok(())
+    }
+
+    async fn format(&self) -> Result<(), ServerError> {
+        let folder = self.process.folder();
         let mut java = java(folder, false)?;
         // The id of a cluster is 16 bytes in base64.
         let id = "b3JkZXJlZC10ZXN0a2l0LQ";
@@ -455,6 +472,24 @@ impl KafkaBuilder {
         server.start_again().await?;
         Ok(server)
     }
+}
+
+/// The files below a folder, with their places in it.
+fn files(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(folder.join(&inner))? {
+            let entry = entry?;
+            let place = inner.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                folders.push(place);
+            } else {
+                found.push((place, fs::read(entry.path())?));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Java with the archives of the broker.
