@@ -4,10 +4,13 @@ use tokio::time::{Instant, sleep};
 
 use super::for_a_while;
 use crate::Error;
-use crate::stage::{Stage, redis_says};
+use crate::environment::{Environment, redis_says};
 
-pub(super) async fn kill(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
-    let mut redis = stage.servers.redis.lock().await;
+pub(super) async fn kill(
+    environment: &Environment<'_>,
+    random: &mut fastrand::Rng,
+) -> Result<(), Error> {
+    let mut redis = environment.servers.redis.lock().await;
     redis.kill();
     // Half of the time it is back at once.
     if random.bool() {
@@ -16,41 +19,47 @@ pub(super) async fn kill(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Resul
     Ok(redis.start_again().await?)
 }
 
-pub(super) async fn stop(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
-    let mut redis = stage.servers.redis.lock().await;
+pub(super) async fn stop(
+    environment: &Environment<'_>,
+    random: &mut fastrand::Rng,
+) -> Result<(), Error> {
+    let mut redis = environment.servers.redis.lock().await;
     redis.stop().await?;
     for_a_while(random, 1_000..6_000).await;
     Ok(redis.start_again().await?)
 }
 
-pub(super) async fn pause(stage: &Stage<'_>, random: &mut fastrand::Rng) {
-    let redis = stage.servers.redis.lock().await;
+pub(super) async fn pause(environment: &Environment<'_>, random: &mut fastrand::Rng) {
+    let redis = environment.servers.redis.lock().await;
     redis.pause();
     for_a_while(random, 500..6_000).await;
     redis.resume();
 }
 
 pub(super) async fn out_of_memory(
-    stage: &Stage<'_>,
+    environment: &Environment<'_>,
     random: &mut fastrand::Rng,
 ) -> Result<(), Error> {
-    let redis = stage.servers.redis.lock().await;
+    let redis = environment.servers.redis.lock().await;
     expect_ok(redis.port(), "CONFIG SET maxmemory 500kb").await?;
     for_a_while(random, 1_000..5_000).await;
     expect_ok(redis.port(), "CONFIG SET maxmemory 0").await
 }
 
-pub(super) async fn forget_scripts(stage: &Stage<'_>) -> Result<(), Error> {
-    let redis = stage.servers.redis.lock().await;
+pub(super) async fn forget_scripts(environment: &Environment<'_>) -> Result<(), Error> {
+    let redis = environment.servers.redis.lock().await;
     expect_ok(redis.port(), "SCRIPT FLUSH").await
 }
 
 /// With `appendfsync always` Redis exits when it cannot write.
-pub(super) async fn full_disk(stage: &Stage<'_>, random: &mut fastrand::Rng) -> Result<(), Error> {
+pub(super) async fn full_disk(
+    environment: &Environment<'_>,
+    random: &mut fastrand::Rng,
+) -> Result<(), Error> {
     const PATIENCE: Duration = Duration::from_secs(20);
-    let disk = stage.disk.as_ref().ok_or("there is no small disk")?;
+    let disk = environment.disk.as_ref().ok_or("there is no small disk")?;
     let disk = disk.lock().await;
-    let mut redis = stage.servers.redis.lock().await;
+    let mut redis = environment.servers.redis.lock().await;
     disk.fill()?;
     let filled = Instant::now();
     while redis_says(redis.port(), "PING").await.is_ok() {

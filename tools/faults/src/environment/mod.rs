@@ -1,10 +1,10 @@
-//! What a fault happens to: servers, workers, the producer and the history.
+//! What faults are injected into: servers, workers, the producer and the history.
 
 mod disk;
-mod feed;
 mod fleet;
 mod kafka;
 mod process;
+mod producer;
 mod queue;
 mod servers;
 mod tail;
@@ -15,9 +15,9 @@ use ordered_testkit::unique;
 use tokio::sync::Mutex;
 
 pub(crate) use disk::Disk;
-pub(crate) use feed::Feed;
 pub(crate) use fleet::{Fleet, Slot};
 pub(crate) use process::Process;
+pub(crate) use producer::Producer;
 pub(crate) use queue::{Queue, address};
 pub use servers::Servers;
 pub(crate) use servers::redis_says;
@@ -49,12 +49,12 @@ impl Names {
     }
 }
 
-/// All that blows fall on.
-pub(crate) struct Stage<'a> {
+/// Everything that faults are injected into.
+pub(crate) struct Environment<'a> {
     pub(crate) names: Names,
     pub(crate) servers: &'a Servers,
     pub(crate) fleet: Fleet,
-    pub(crate) feed: Feed,
+    pub(crate) producer: Producer,
     pub(crate) tail: Tail,
     pub(crate) journal: Journal,
     pub(crate) disk: Option<Mutex<Disk>>,

@@ -13,11 +13,11 @@ use super::{Names, Servers, Tail};
 use crate::Error;
 use crate::fault::{Broker, Fault};
 use crate::journal::Journal;
-use crate::worker::{Orders, Pace};
+use crate::worker::{Pace, WorkerConfig};
 
 pub(crate) const WORKERS: usize = 3;
 /// A worker drains for ten seconds at the most, and says goodbye.
-const PATIENCE: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the workers' clocks are moved by, where they are.
 const OFFSETS: [&str; WORKERS] = ["+5h", "-7h", "+0"];
 
@@ -38,7 +38,7 @@ pub(crate) struct Slot {
     program: PathBuf,
     folder: PathBuf,
     /// What a worker here is told, but for its name.
-    orders: Orders,
+    config: WorkerConfig,
     clock: Option<WallClock>,
     journal: Journal,
     process: Option<Process>,
@@ -61,7 +61,10 @@ impl Fleet {
         } else {
             None
         };
-        let network = fault.blows.iter().any(|blow| blow.is_of_the_network());
+        let network = fault
+            .injections
+            .iter()
+            .any(|injection| injection.needs_proxy());
         let mut slots = Vec::new();
         for number in 0..=WORKERS {
             let (mut redis, mut rabbit) = (None, None);
@@ -70,9 +73,9 @@ impl Fleet {
                 rabbit = Some(Proxy::start(servers.rabbit_port()).await?);
             }
             let port = |proxy: &Option<Proxy>, server| proxy.as_ref().map_or(server, Proxy::port);
-            let mut temper = fault.temper;
-            temper.seed = seed;
-            let orders = Orders {
+            let mut handler_faults = fault.handler_faults;
+            handler_faults.seed = seed;
+            let config = WorkerConfig {
                 id: String::new(),
                 redis: redis_url(port(&redis, servers.redis_port())),
                 transport: match fault.broker {
@@ -83,7 +86,7 @@ impl Fleet {
                 partitions: fault.partitions,
                 group: names.group.clone(),
                 journal: names.history(),
-                temper,
+                handler_faults,
                 sequencing: fault.sequencing,
                 pace,
             };
@@ -96,7 +99,7 @@ impl Fleet {
                 generation: 0,
                 program: program.to_owned(),
                 folder: names.folder.clone(),
-                orders,
+                config,
                 clock,
                 journal: journal.clone(),
                 process: None,
@@ -214,9 +217,9 @@ impl Fleet {
 impl Slot {
     pub(crate) fn start(&mut self) -> Result<(), Error> {
         self.generation += 1;
-        self.orders.id = format!("w{}-{}", self.number, self.generation);
+        self.config.id = format!("w{}-{}", self.number, self.generation);
         let clock = self.clock.as_ref();
-        let process = Process::start(&self.program, &self.orders, &self.folder, clock)?;
+        let process = Process::start(&self.program, &self.config, &self.folder, clock)?;
         self.process = Some(process);
         Ok(())
     }
@@ -251,7 +254,7 @@ impl Slot {
 
     /// With how many partitions its next worker consumes.
     pub(crate) fn set_partitions(&mut self, partitions: u16) {
-        self.orders.partitions = partitions;
+        self.config.partitions = partitions;
     }
 
     /// SIGTERM, and wait for the end. One that has not got as far as a lease may end as it likes.
@@ -259,7 +262,7 @@ impl Slot {
         let Some(mut process) = self.process.take() else {
             return Ok(());
         };
-        let status = process.stop(PATIENCE).await;
+        let status = process.stop(STOP_TIMEOUT).await;
         self.gone(&process.name);
         match status? {
             status if status.success() || !tail.was_leased(&process.name) => Ok(()),

@@ -18,7 +18,7 @@ use crate::worker::{AMQP_HEARTBEAT, KAFKA_SESSION};
 /// More than there are workers, so that each has some of them.
 const PARTITIONS: i32 = 8;
 
-/// How long it may take until workers that are themselves struck declare a queue again.
+/// How long it may take until workers that are disturbed themselves declare a queue again.
 const DECLARED: Duration = Duration::from_secs(30);
 
 /// The servers. RabbitMQ is for all runs, since its start takes seconds, and so is Kafka, which the first run that
@@ -76,13 +76,13 @@ impl Servers {
     }
 
     /// A new Redis in place of the one before, on this disk.
-    pub(crate) async fn renew_redis(
+    pub(crate) async fn reset_redis(
         &mut self,
         disk: Option<&Disk>,
-        careless: bool,
+        volatile_redis: bool,
     ) -> Result<(), Error> {
         let mut builder = RedisServer::builder();
-        if careless {
+        if volatile_redis {
             builder = builder.no_persistence();
         }
         if let Some(disk) = disk {
@@ -95,7 +95,7 @@ impl Servers {
     }
 
     /// Starts both again, in whatever state they are.
-    pub(crate) async fn revive(&self) -> Result<(), Error> {
+    pub(crate) async fn restart_all(&self) -> Result<(), Error> {
         self.redis.lock().await.start_again().await?;
         self.rabbit.lock().await.start_again().await?;
         if let Some(kafka) = self.kafka.get() {
@@ -139,7 +139,7 @@ impl Servers {
     ///
     /// What RabbitMQ itself loses is no subject here: a quorum queue of one node does not survive a kill in the second
     /// after its declaration, and comes back without its messages and without a leader.
-    pub(crate) async fn queues_can_be_struck(
+    pub(crate) async fn rabbit_with_queues_on_disk(
         &self,
         queues: &[String],
     ) -> Result<MutexGuard<'_, RabbitServer>, Error> {

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 /// How often the handler goes wrong: of 100,000 events so many. The seed and the event's id decide which.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
-pub struct Temper {
+pub struct HandlerFaults {
     pub seed: u64,
     pub hangs: u32,
     pub fails: u32,
@@ -13,8 +13,8 @@ pub struct Temper {
 
 /// What the handler does on one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
-    Calm,
+pub(super) enum HandlerFault {
+    None,
     Hangs,
     Fails,
     Panics,
@@ -24,9 +24,9 @@ pub(super) enum Mood {
     AbortsAfter,
 }
 
-impl Temper {
-    /// A mood lasts one to three attempts; one that ends the process or hangs, one.
-    pub(super) fn on(&self, id: &str, attempt: u32) -> Mood {
+impl HandlerFaults {
+    /// A fault lasts one to three attempts; one that ends the process or hangs, one.
+    pub(super) fn on(&self, id: &str, attempt: u32) -> HandlerFault {
         // FNV-1a: the same in every process.
         let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -34,23 +34,27 @@ impl Temper {
         let mut random = fastrand::Rng::with_seed(hash ^ self.seed);
         let (mut dice, attempts) = (random.u32(0..100_000), random.u32(1..=3));
         let abort = if random.bool() {
-            Mood::Aborts
+            HandlerFault::Aborts
         } else {
-            Mood::AbortsAfter
+            HandlerFault::AbortsAfter
         };
-        let moods = [
-            (self.hangs, Mood::Hangs, 1),
-            (self.fails, Mood::Fails, attempts),
-            (self.panics, Mood::Panics, attempts),
+        let faults = [
+            (self.hangs, HandlerFault::Hangs, 1),
+            (self.fails, HandlerFault::Fails, attempts),
+            (self.panics, HandlerFault::Panics, attempts),
             (self.aborts, abort, 1),
         ];
-        for (chance, mood, lasts) in moods {
+        for (chance, fault, lasts) in faults {
             if dice < chance {
-                return if attempt <= lasts { mood } else { Mood::Calm };
+                return if attempt <= lasts {
+                    fault
+                } else {
+                    HandlerFault::None
+                };
             }
             dice -= chance;
         }
-        Mood::Calm
+        HandlerFault::None
     }
 
     /// Whether a worker may end by itself.

@@ -15,11 +15,11 @@ use ordered_testkit::history::{Event, What};
 use tokio::time::{sleep, timeout};
 
 use crate::Error;
+use crate::environment::Environment;
 use crate::fault::Broker;
 use crate::order::{OrderEvent, seq_of};
 use crate::orders::Sequencing;
-use crate::report::Facts;
-use crate::stage::Stage;
+use crate::report::Observations;
 use crate::worker::BUCKETS;
 
 /// How long the suite may own a key, to look at it.
@@ -34,22 +34,25 @@ struct Ids {
 }
 
 /// Looks at the store beside the workers.
-pub(crate) struct Ending<'a> {
-    stage: &'a Stage<'a>,
+pub(crate) struct FinalState<'a> {
+    environment: &'a Environment<'a>,
     sequencing: Sequencing,
     group: Group,
     store: Arc<RedisStore>,
     admin: Admin,
 }
 
-impl<'a> Ending<'a> {
-    pub(crate) async fn open(stage: &'a Stage<'a>, sequencing: Sequencing) -> Result<Self, Error> {
-        let store = RedisStore::builder(stage.servers.redis_address()).buckets(BUCKETS);
+impl<'a> FinalState<'a> {
+    pub(crate) async fn open(
+        environment: &'a Environment<'a>,
+        sequencing: Sequencing,
+    ) -> Result<Self, Error> {
+        let store = RedisStore::builder(environment.servers.redis_address()).buckets(BUCKETS);
         let store = Arc::new(store.connect().await?);
-        let name = &stage.names.group;
+        let name = &environment.names.group;
         let opened = store.group(name).await?;
         Ok(Self {
-            stage,
+            environment,
             sequencing,
             // As the workers have opened it, if the store still knows that.
             group: opened.unwrap_or_else(|| Group::new(name, Policy::default())),
@@ -61,10 +64,10 @@ impl<'a> Ending<'a> {
     /// Until everything is published, every event is done, and the broker has nothing left.
     pub(crate) async fn wait_for(&self) -> Result<(), Error> {
         let is_counted = self.sequencing.is_counted();
-        let mut behind = self.stage.feed.last_seqs();
+        let mut behind = self.environment.producer.last_seqs();
         behind.retain(|_, _| is_counted);
         loop {
-            if self.stage.feed.is_done() {
+            if self.environment.producer.is_done() {
                 let mut still = BTreeMap::new();
                 for (key, last) in behind {
                     if self.standing(key).await? < last {
@@ -86,7 +89,13 @@ impl<'a> Ending<'a> {
     /// Whether the broker has nothing, and keeps having nothing for a moment.
     async fn is_empty(&self) -> Result<bool, Error> {
         for _ in 0..3 {
-            if self.stage.queue.ready(self.stage.servers).await? > 0 {
+            if self
+                .environment
+                .queue
+                .ready(self.environment.servers)
+                .await?
+                > 0
+            {
                 return Ok(false);
             }
             sleep(Duration::from_millis(200)).await;
@@ -102,11 +111,11 @@ impl<'a> Ending<'a> {
     /// Asks the store for the ids of those events of which no line says that they have committed.
     async fn ids(&self) -> Result<Ids, Error> {
         let mut places: BTreeMap<(&str, u64), Vec<&OrderEvent>> = BTreeMap::new();
-        for event in &self.stage.feed.events {
+        for event in &self.environment.producer.events {
             let of_place = places.entry((&*event.order_id, event.seq)).or_default();
             of_place.push(event);
         }
-        let has_line = |event: &&OrderEvent| self.stage.tail.has_committed(&event.event_id);
+        let has_line = |event: &&OrderEvent| self.environment.tail.has_committed(&event.event_id);
         places.retain(|_, events| !events.iter().any(has_line));
         let mut ids = Ids {
             without_a_line: Vec::new(),
@@ -158,15 +167,15 @@ impl<'a> Ending<'a> {
     }
 
     /// Writes down how far the store is and what was dead-lettered, which is the end of the history.
-    pub(crate) async fn settle_accounts(&self, facts: &mut Facts) -> Result<(), Error> {
-        let Stage {
+    pub(crate) async fn record(&self, observations: &mut Observations) -> Result<(), Error> {
+        let Environment {
             tail,
-            feed,
+            producer,
             fleet,
             journal,
             ..
-        } = self.stage;
-        for key in feed.last_seqs().into_keys() {
+        } = self.environment;
+        for key in producer.last_seqs().into_keys() {
             if self.sequencing.is_counted() {
                 let (last_seq, key) = (self.standing(key).await?, key.to_owned());
                 journal.write(What::Standing { key, last_seq });
@@ -179,14 +188,14 @@ impl<'a> Ending<'a> {
                 journal.write(What::Committed { event, worker });
             }
         }
-        self.dead_letters_of_the_broker(facts).await?;
-        facts.died = fleet
+        self.dead_letters_of_the_broker(observations).await?;
+        observations.died = fleet
             .deaths
             .lock()
             .map(|deaths| deaths.clone())
             .unwrap_or_default();
-        facts.refused = feed.refused();
-        facts.delivered = feed.published();
+        observations.refused = producer.refused();
+        observations.delivered = producer.published();
         tail.catch_up()
     }
 
@@ -225,20 +234,23 @@ impl<'a> Ending<'a> {
                     .dead_letter
                     .map(|letter| letter.error)
                     .unwrap_or_default();
-                let journal = &self.stage.journal;
+                let journal = &self.environment.journal;
                 journal.write(What::DeadLettered { event, reason });
             }
         }
     }
 
-    async fn dead_letters_of_the_broker(&self, facts: &mut Facts) -> Result<(), Error> {
-        let Stage {
+    async fn dead_letters_of_the_broker(
+        &self,
+        observations: &mut Observations,
+    ) -> Result<(), Error> {
+        let Environment {
             names,
             queue,
             servers,
             journal,
             ..
-        } = self.stage;
+        } = self.environment;
         let count = u64::from(queue.dead(servers).await?);
         let url = servers.transport(queue.broker).await?;
         let dead = format!("{}.dead", names.queue);
@@ -263,7 +275,7 @@ impl<'a> Ending<'a> {
                         let event = Event::from(&event);
                         journal.write(What::DeadLettered { event, reason });
                     }
-                    None => facts
+                    None => observations
                         .problems
                         .push("a dead letter that cannot be read".into()),
                 }

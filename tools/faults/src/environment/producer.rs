@@ -7,7 +7,7 @@ use ordered_events::{Envelope, Publish};
 use ordered_testkit::history::{Event, What};
 use tokio::time::sleep;
 
-use super::{Stage, Tail};
+use super::{Environment, Tail};
 use crate::Error;
 use crate::order::OrderEvent;
 
@@ -15,7 +15,7 @@ use crate::order::OrderEvent;
 const WITHOUT_EFFECT: Duration = Duration::from_secs(5);
 
 /// The producer: it publishes until the broker has confirmed, and keeps a bounded backlog, so that faults meet it too.
-pub(crate) struct Feed {
+pub(crate) struct Producer {
     pub(crate) events: Vec<OrderEvent>,
     backlog: u64,
     /// How many events are published, and confirmed, at a time.
@@ -32,7 +32,7 @@ pub(crate) struct Feed {
     done: AtomicBool,
 }
 
-impl Feed {
+impl Producer {
     pub(crate) fn new(events: Vec<OrderEvent>, backlog: u64, batch: usize) -> Self {
         Self {
             events,
@@ -74,14 +74,14 @@ impl Feed {
     }
 
     /// Publishes everything, and what has to come again, for as long as it is polled.
-    pub(crate) async fn run(&self, stage: &Stage<'_>) -> Result<(), Error> {
-        let Stage {
+    pub(crate) async fn run(&self, environment: &Environment<'_>) -> Result<(), Error> {
+        let Environment {
             tail,
             journal,
             queue,
             servers,
             ..
-        } = stage;
+        } = environment;
         let mut partitions = queue.partitions();
         let mut publisher = queue.publisher(servers).await?;
         let end = self.end();

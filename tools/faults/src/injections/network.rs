@@ -3,7 +3,7 @@ use std::time::Duration;
 use ordered_testkit::proxy::{Direction, Flow, Proxy};
 
 use super::for_a_while;
-use crate::stage::{Slot, Stage};
+use crate::environment::{Environment, Slot};
 
 /// Which connection of a worker.
 type To = fn(&Slot) -> Option<&Proxy>;
@@ -19,8 +19,8 @@ impl Slot {
 }
 
 /// A few resets, one after the other.
-pub(super) async fn cut(stage: &Stage<'_>, to: To, random: &mut fastrand::Rng) {
-    let slots = stage.fleet.pick_some(random).await;
+pub(super) async fn cut(environment: &Environment<'_>, to: To, random: &mut fastrand::Rng) {
+    let slots = environment.fleet.pick_some(random).await;
     for _ in 0..random.u32(1..=4) {
         slots
             .iter()
@@ -32,12 +32,12 @@ pub(super) async fn cut(stage: &Stage<'_>, to: To, random: &mut fastrand::Rng) {
 
 /// What was kept back arrives late, or is lost with the connection.
 pub(super) async fn blackhole(
-    stage: &Stage<'_>,
+    environment: &Environment<'_>,
     to: To,
     direction: Direction,
     random: &mut fastrand::Rng,
 ) {
-    let slots = stage.fleet.pick_some(random).await;
+    let slots = environment.fleet.pick_some(random).await;
     let proxies: Vec<&Proxy> = slots.iter().filter_map(|slot| to(slot)).collect();
     for proxy in &proxies {
         proxy.set(direction, Flow::blackhole());
@@ -52,8 +52,8 @@ pub(super) async fn blackhole(
     }
 }
 
-pub(super) async fn slow(stage: &Stage<'_>, to: To, random: &mut fastrand::Rng) {
-    let slots = stage.fleet.pick_some(random).await;
+pub(super) async fn slow(environment: &Environment<'_>, to: To, random: &mut fastrand::Rng) {
+    let slots = environment.fleet.pick_some(random).await;
     let flow = Flow {
         delay: Duration::from_millis(random.u64(10..200)),
         bytes_per_second: Some(random.u32(50_000..500_000)),

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use crate::Error;
-use crate::worker::Orders;
+use crate::worker::WorkerConfig;
 
 /// A worker process.
 pub(crate) struct Process {
@@ -38,12 +38,12 @@ impl WallClock {
 impl Process {
     pub(crate) fn start(
         program: &Path,
-        orders: &Orders,
+        config: &WorkerConfig,
         folder: &Path,
         clock: Option<&WallClock>,
     ) -> Result<Self, Error> {
         let mut command = Command::new(program);
-        command.arg("work").arg(serde_json::to_string(orders)?);
+        command.arg("work").arg(serde_json::to_string(config)?);
         if let Some(clock) = clock {
             command
                 .env("LD_PRELOAD", &clock.library)
@@ -51,7 +51,7 @@ impl Process {
                 .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
                 .env("DONT_FAKE_MONOTONIC", "1");
         }
-        Self::spawn(command, orders.id.clone(), folder)
+        Self::spawn(command, config.id.clone(), folder)
     }
 
     /// Starts it; what it says goes into files of its name.
@@ -83,16 +83,16 @@ impl Process {
     }
 
     /// Asks it to stop, and waits until it has.
-    pub(crate) async fn stop(&mut self, patience: Duration) -> Result<ExitStatus, Error> {
+    pub(crate) async fn stop(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
         self.signal(Signal::TERM);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.ended()? {
                 return Ok(status);
             }
             if Instant::now() > deadline {
                 self.kill();
-                return Err(format!("{} did not stop within {patience:?}", self.name).into());
+                return Err(format!("{} did not stop within {limit:?}", self.name).into());
             }
             sleep(Duration::from_millis(20)).await;
         }

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{relay, worker, writer};
 use crate::Error;
+use crate::environment::{Names, Process, Servers};
 use crate::run::Plan;
-use crate::stage::{Names, Process, Servers};
-use crate::worker::end_with_the_starter;
+use crate::worker::exit_with_parent;
 
 pub(super) const WRITERS: usize = 4;
 const RELAYS: usize = 2;
 const WORKERS: usize = 3;
 /// A worker drains for ten seconds at the most.
-const PATIENCE: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a process that takes part is told, in JSON as its only argument.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Orders {
+pub struct ParticipantConfig {
     pub(super) id: String,
     pub(super) role: Role,
     pub(super) postgres: String,
@@ -45,7 +45,7 @@ pub(super) enum Role {
     Worker,
 }
 
-impl Orders {
+impl ParticipantConfig {
     pub(super) fn new(names: &Names, servers: &Servers, postgres: &str, accounts: u64) -> Self {
         Self {
             id: String::new(),
@@ -66,23 +66,23 @@ impl Orders {
 ///
 /// # Errors
 /// When a server is not there at the start, or refuses.
-pub async fn take_part(orders: Orders) -> Result<(), Error> {
-    std::thread::spawn(end_with_the_starter);
-    match orders.role {
+pub async fn participate(config: ParticipantConfig) -> Result<(), Error> {
+    std::thread::spawn(exit_with_parent);
+    match config.role {
         Role::Writer {
             number,
             transfers,
             seed,
-        } => writer::run(&orders, number, transfers, seed).await,
-        Role::Relay => relay::run(&orders).await,
-        Role::Worker => worker::run(orders).await,
+        } => writer::run(&config, number, transfers, seed).await,
+        Role::Relay => relay::run(&config).await,
+        Role::Worker => worker::run(config).await,
     }
 }
 
 /// The processes.
-pub(super) struct Parts {
+pub(super) struct Participants {
     program: PathBuf,
-    orders: Orders,
+    config: ParticipantConfig,
     slots: Vec<Slot>,
 }
 
@@ -95,8 +95,8 @@ struct Slot {
     done: bool,
 }
 
-impl Parts {
-    pub(super) fn new(plan: &Plan, orders: Orders, random: &mut fastrand::Rng) -> Self {
+impl Participants {
+    pub(super) fn new(plan: &Plan, config: ParticipantConfig, random: &mut fastrand::Rng) -> Self {
         let mut slots = Vec::new();
         let mut add = |name: String, role| {
             slots.push(Slot {
@@ -121,7 +121,7 @@ impl Parts {
         (0..WORKERS).for_each(|number| add(format!("worker-{number}"), Role::Worker));
         Self {
             program: plan.program.clone(),
-            orders,
+            config,
             slots,
         }
     }
@@ -133,16 +133,18 @@ impl Parts {
     fn start_slot(&mut self, place: usize) -> Result<(), Error> {
         let slot = &mut self.slots[place];
         slot.generation += 1;
-        let mut orders = self.orders.clone();
-        orders.id = format!("{}-{}", slot.name, slot.generation);
-        orders.role = slot.role;
+        let mut config = self.config.clone();
+        config.id = format!("{}-{}", slot.name, slot.generation);
+        config.role = slot.role;
         let mut command = Command::new(&self.program);
-        command.arg("part").arg(serde_json::to_string(&orders)?);
-        let folder = orders
+        command
+            .arg("participate")
+            .arg(serde_json::to_string(&config)?);
+        let folder = config
             .runs
             .parent()
             .ok_or("the file of the runs has no folder")?;
-        slot.process = Some(Process::spawn(command, orders.id, folder)?);
+        slot.process = Some(Process::spawn(command, config.id, folder)?);
         Ok(())
     }
 
@@ -194,7 +196,7 @@ impl Parts {
         let mut problems = Vec::new();
         for slot in &mut self.slots {
             if let Some(mut process) = slot.process.take() {
-                match process.stop(PATIENCE).await {
+                match process.stop(STOP_TIMEOUT).await {
                     Ok(status) if status.success() || matches!(slot.role, Role::Writer { .. }) => {}
                     Ok(status) => problems.push(format!(
                         "{} ended with {status} when it was to stop",
@@ -210,7 +212,7 @@ impl Parts {
     /// How often the handler ran, in all workers.
     pub(super) fn runs(&self) -> Result<usize, Error> {
         Ok(usize::try_from(
-            std::fs::metadata(&self.orders.runs)?.len(),
+            std::fs::metadata(&self.config.runs)?.len(),
         )?)
     }
 }
