@@ -1,4 +1,4 @@
-// Confluent's Parallel Consumer in the order of keys, as a contestant of the bench: it tells the referee, in the same lines of
+// Confluent's Parallel Consumer in the order of keys, as a subject of the bench: it tells the runner, in the same lines of
 // JSON as the others, how far it is. Its handler reads the event and does nothing, as theirs do.
 
 import static java.util.Map.entry;
@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 
-public class Contestant {
+public class Subject {
     private static final AtomicLong received = new AtomicLong();
     private static final AtomicLong done = new AtomicLong();
     private static volatile long first, last, processorAtFirst;
@@ -55,12 +55,12 @@ public class Contestant {
             done.incrementAndGet();
             last = System.nanoTime();
         });
-        var telling = new Thread(Contestant::tell);
-        telling.setDaemon(true);
-        telling.start();
+        var reporting = new Thread(Subject::reportProgress);
+        reporting.setDaemon(true);
+        reporting.start();
         System.in.transferTo(OUT_OF_THE_WAY);
         System.out.printf(
-                "{\"Over\":{\"received\":%d,\"done\":%d,\"first\":%d,\"last\":%d,\"processor\":%d,\"round_trips\":0,"
+                "{\"Finished\":{\"received\":%d,\"done\":%d,\"first\":%d,\"last\":%d,\"processor\":%d,\"round_trips\":0,"
                         + "\"handler\":0,\"allocations\":null,\"resident_bytes\":[0,0,0,0],\"latency\":null}}%n",
                 received.get(), done.get(), first, last, processor() - processorAtFirst);
         System.out.flush();
@@ -69,14 +69,14 @@ public class Contestant {
 
     private static final java.io.OutputStream OUT_OF_THE_WAY = java.io.OutputStream.nullOutputStream();
 
-    private static void tell() {
-        long told = -1;
+    private static void reportProgress() {
+        long reported = -1;
         while (true) {
             long now = done.get();
-            if (now != told) {
+            if (now != reported) {
                 System.out.printf("{\"Sofar\":{\"received\":%d,\"done\":%d}}%n", received.get(), now);
                 System.out.flush();
-                told = now;
+                reported = now;
             }
             try {
                 Thread.sleep(10);

@@ -9,16 +9,16 @@ use ordered_testkit::server::KafkaServer;
 
 use crate::Failure;
 use crate::clock;
-use crate::contestant::Schedule;
 use crate::event::OrderEvent;
 use crate::load::{Load, Placed};
+use crate::subject::Schedule;
 
 /// How many events are on their way to the broker at a time.
 const WINDOW: usize = 2_000;
 const BYTES: usize = 8 << 20;
 const PARTITIONS: i32 = 8;
 
-/// A queue for one turn: the kind that the framework declares, for all contestants; or a topic.
+/// A queue for one trial: the kind that the framework declares, for all subjects; or a topic.
 pub(super) struct Queue {
     pub(super) name: String,
     url: String,

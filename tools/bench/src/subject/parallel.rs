@@ -15,7 +15,7 @@ const ARCHIVES: &str = concat!(
 );
 const SOURCE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/parallel-consumer/Contestant.java"
+    "/parallel-consumer/Subject.java"
 );
 
 /// Whether it can take part.
@@ -23,7 +23,7 @@ pub(crate) fn is_installed() -> bool {
     Path::new(ARCHIVES).is_dir()
 }
 
-/// This process becomes it, and so the referee measures it as any other.
+/// This process becomes it, and so the runner measures it as any other.
 pub(super) fn become_it(job: &Job) -> Failure {
     let servers = job.transport.trim_start_matches("kafka://");
     let mut java = Command::new("java");

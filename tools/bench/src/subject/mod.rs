@@ -1,4 +1,4 @@
-//! One contestant in a process of its own: it does its job, tells the referee how far it is, and stops when its input
+//! One subject in a process of its own: it does its job, tells the runner how far it is, and stops when its input
 //! ends.
 
 mod bare;
@@ -24,15 +24,15 @@ use tokio::sync::watch;
 use self::meter::Meter;
 use self::work::Work;
 use crate::Failure;
-use crate::load::Contestant;
+use crate::load::Subject;
 
 pub(crate) use meter::{Progress, Quantiles, Report};
 pub(crate) use parallel::is_installed as has_parallel_consumer;
 
-/// What a contestant is told.
+/// What a subject has to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Job {
-    pub(crate) contestant: Contestant,
+    pub(crate) subject: Subject,
     /// `amqp://…` or `kafka://…`.
     pub(crate) transport: String,
     pub(crate) redis: String,
@@ -56,15 +56,15 @@ pub(crate) struct Schedule {
     pub(crate) interval: u64,
 }
 
-/// What all contestants have.
-struct Arena {
+/// What all subjects have.
+struct SubjectContext {
     job: Job,
     meter: Arc<Meter>,
     work: Work,
     stop: watch::Receiver<bool>,
 }
 
-impl Arena {
+impl SubjectContext {
     fn is_on_kafka(&self) -> bool {
         self.job.transport.starts_with("kafka://")
     }
@@ -93,39 +93,39 @@ impl Arena {
 }
 
 /// Does what the job says, until the input ends.
-pub(crate) async fn compete(job: &str) -> Result<(), Failure> {
+pub(crate) async fn run(job: &str) -> Result<(), Failure> {
     let job: Job = serde_json::from_str(job)?;
-    if job.contestant == Contestant::ParallelConsumer {
+    if job.subject == Subject::ParallelConsumer {
         return Err(parallel::become_it(&job));
     }
     let meter = Arc::new(Meter::new(job.schedule));
     round_trips::install(&meter)?;
-    let reporting = tokio::spawn(meter::tell(Arc::clone(&meter)));
-    let arena = Arena {
+    let reporting = tokio::spawn(meter::report_progress(Arc::clone(&meter)));
+    let context = SubjectContext {
         work: Work::new(job.handler, Arc::clone(&meter)),
         meter: Arc::clone(&meter),
         stop: end_of_input(),
         job,
     };
-    match arena.job.contestant {
-        Contestant::Floor if arena.is_on_kafka() => kafka::floor(&arena).await?,
-        Contestant::ByHand if arena.is_on_kafka() => kafka::by_hand(&arena).await?,
-        Contestant::Floor => bare::floor(&arena).await?,
-        Contestant::PerMessage => bare::per_message(&arena).await?,
-        Contestant::ByHand => by_hand::run(&arena).await?,
-        Contestant::Ordered
-        | Contestant::OrderedBatch
-        | Contestant::OrderedWindow
-        | Contestant::OrderedArrival
-        | Contestant::OrderedMonotonic
-        | Contestant::OrderedCausal
-        | Contestant::OrderedLamport => ordered::run(&arena).await?,
-        Contestant::Troubled => ordered::run_in_trouble(&arena).await?,
-        Contestant::Script => script::run(&arena).await?,
-        Contestant::ParallelConsumer => unreachable!("it is another process by now"),
+    match context.job.subject {
+        Subject::Floor if context.is_on_kafka() => kafka::floor(&context).await?,
+        Subject::ByHand if context.is_on_kafka() => kafka::by_hand(&context).await?,
+        Subject::Floor => bare::floor(&context).await?,
+        Subject::PerMessage => bare::per_message(&context).await?,
+        Subject::ByHand => by_hand::run(&context).await?,
+        Subject::Ordered
+        | Subject::OrderedBatch
+        | Subject::OrderedWindow
+        | Subject::OrderedArrival
+        | Subject::OrderedMonotonic
+        | Subject::OrderedCausal
+        | Subject::OrderedLamport => ordered::run(&context).await?,
+        Subject::OrderedBackingOff => ordered::run_backing_off(&context).await?,
+        Subject::Script => script::run(&context).await?,
+        Subject::ParallelConsumer => unreachable!("it is another process by now"),
     }
     reporting.abort();
-    meter::print(&Progress::Over(meter.report()));
+    meter::print(&Progress::Finished(meter.report()));
     Ok(())
 }
 

@@ -7,23 +7,23 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Message};
 
-use super::{Arena, by_hand};
+use super::{SubjectContext, by_hand};
 use crate::Failure;
 use crate::event::{OrderEvent, index};
 
 /// As often as the framework does.
 const COMMIT: Duration = Duration::from_millis(200);
 
-fn consumer(arena: &Arena) -> Result<StreamConsumer, Failure> {
-    let servers = arena.job.transport.trim_start_matches("kafka://");
+fn consumer(context: &SubjectContext) -> Result<StreamConsumer, Failure> {
+    let servers = context.job.transport.trim_start_matches("kafka://");
     let consumer: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", servers)
-        .set("group.id", &arena.job.group)
+        .set("group.id", &context.job.group)
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .create()?;
-    consumer.subscribe(&[&arena.job.queue])?;
+    consumer.subscribe(&[&context.job.queue])?;
     Ok(consumer)
 }
 
@@ -44,38 +44,38 @@ impl Commits<'_> {
 }
 
 /// The least that a consumer can do: it reads each event, and commits the prefix.
-pub(super) async fn floor(arena: &Arena) -> Result<(), Failure> {
-    let consumer = consumer(arena)?;
+pub(super) async fn floor(context: &SubjectContext) -> Result<(), Failure> {
+    let consumer = consumer(context)?;
     let mut commits = Commits {
         consumer: &consumer,
         last: Instant::now(),
     };
     let mut chunks = consumer
         .stream()
-        .ready_chunks(usize::from(arena.job.prefetch) / 2);
+        .ready_chunks(usize::from(context.job.prefetch) / 2);
     loop {
         let chunk = tokio::select! {
             chunk = chunks.next() => chunk.ok_or("the client ended the consumer")?,
-            () = arena.stopped() => return Ok(()),
+            () = context.stopped() => return Ok(()),
         };
         let count = chunk.len() as u64;
-        arena.meter.received(count);
+        context.meter.received(count);
         for message in chunk {
             let message = message?;
             let event: OrderEvent = serde_json::from_slice(body(&message))?;
-            arena.meter.arrived(index(&event.event_id));
+            context.meter.arrived(index(&event.event_id));
             std::hint::black_box(event);
         }
         commits.now_and_then()?;
-        arena.meter.done(count);
+        context.meter.done(count);
     }
 }
 
 /// The recipe, 64 events at a time.
-pub(super) async fn by_hand(arena: &Arena) -> Result<(), Failure> {
-    let client = redis::Client::open(arena.job.redis.as_str())?;
+pub(super) async fn by_hand(context: &SubjectContext) -> Result<(), Failure> {
+    let client = redis::Client::open(context.job.redis.as_str())?;
     let mut redis = client.get_multiplexed_async_connection().await?;
-    let consumer = consumer(arena)?;
+    let consumer = consumer(context)?;
     let mut commits = Commits {
         consumer: &consumer,
         last: Instant::now(),
@@ -84,14 +84,14 @@ pub(super) async fn by_hand(arena: &Arena) -> Result<(), Failure> {
     loop {
         let chunk = tokio::select! {
             chunk = chunks.next() => chunk.ok_or("the client ended the consumer")?,
-            () = arena.stopped() => return Ok(()),
+            () = context.stopped() => return Ok(()),
         };
         let chunk: Vec<BorrowedMessage<'_>> = chunk.into_iter().collect::<Result<_, _>>()?;
-        arena.meter.received(chunk.len() as u64);
+        context.meter.received(chunk.len() as u64);
         let bodies: Vec<&[u8]> = chunk.iter().map(body).collect();
-        by_hand::batch(arena, &mut redis, &bodies).await?;
+        by_hand::batch(context, &mut redis, &bodies).await?;
         commits.now_and_then()?;
-        arena.meter.done(chunk.len() as u64);
+        context.meter.done(chunk.len() as u64);
     }
 }
 

@@ -10,36 +10,36 @@ use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use redis::aio::MultiplexedConnection;
 
-use super::Arena;
+use super::SubjectContext;
 use crate::Failure;
 use crate::event::{OrderEvent, index};
 
 pub(super) const AT_A_TIME: usize = 64;
 const REMEMBER_SECONDS: u64 = 24 * 60 * 60;
 
-pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
-    let client = redis::Client::open(arena.job.redis.as_str())?;
+pub(super) async fn run(context: &SubjectContext) -> Result<(), Failure> {
+    let client = redis::Client::open(context.job.redis.as_str())?;
     let mut redis = client.get_multiplexed_async_connection().await?;
-    let (_connection, consumer) = arena.consume().await?;
+    let (_connection, consumer) = context.consume().await?;
     let mut chunks = consumer.ready_chunks(AT_A_TIME);
     loop {
         let chunk = tokio::select! {
             chunk = chunks.next() => chunk.ok_or("the broker ended the consumer")?,
-            () = arena.stopped() => return Ok(()),
+            () = context.stopped() => return Ok(()),
         };
         let chunk: Vec<Delivery> = chunk.into_iter().collect::<Result<_, _>>()?;
-        arena.meter.received(chunk.len() as u64);
+        context.meter.received(chunk.len() as u64);
         let bodies: Vec<&[u8]> = chunk.iter().map(|delivery| &delivery.data[..]).collect();
-        batch(arena, &mut redis, &bodies).await?;
+        batch(context, &mut redis, &bodies).await?;
         if let Some(last) = chunk.last() {
             last.ack(BasicAckOptions { multiple: true }).await?;
         }
-        arena.meter.done(chunk.len() as u64);
+        context.meter.done(chunk.len() as u64);
     }
 }
 
 pub(super) async fn batch(
-    arena: &Arena,
+    context: &SubjectContext,
     redis: &mut MultiplexedConnection,
     bodies: &[&[u8]],
 ) -> Result<(), Failure> {
@@ -47,7 +47,7 @@ pub(super) async fn batch(
         .iter()
         .map(|body| serde_json::from_slice(body))
         .collect::<Result<_, _>>()?;
-    let group = &arena.job.group;
+    let group = &context.job.group;
     let last_seq = |event: &OrderEvent| format!("{group}:last:{}", event.order_id);
     let mut looks = redis::pipe();
     for event in &events {
@@ -60,7 +60,7 @@ pub(super) async fn batch(
             .arg(REMEMBER_SECONDS);
         looks.cmd("GET").arg(last_seq(event));
     }
-    arena.meter.round_trip();
+    context.meter.round_trip();
     let seen = pairs(looks.query_async(redis).await?)?;
     let mut lasts: HashMap<&str, u64> = HashMap::new();
     let mut runs = Vec::new();
@@ -76,7 +76,7 @@ pub(super) async fn batch(
             return Err(format!("event {} of {} is early", event.seq, event.order_id).into());
         }
         *last = event.seq;
-        runs.push(arena.work.run());
+        runs.push(context.work.run());
         writes
             .cmd("SET")
             .arg(last_seq(event))
@@ -84,12 +84,12 @@ pub(super) async fn batch(
             .ignore();
     }
     join_all(runs).await;
-    arena.meter.round_trip();
+    context.meter.round_trip();
     let () = writes.query_async(redis).await?;
-    if arena.meter.has_schedule() {
+    if context.meter.has_schedule() {
         events
             .iter()
-            .for_each(|event| arena.meter.arrived(index(&event.event_id)));
+            .for_each(|event| context.meter.arrived(index(&event.event_id)));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::meter::Meter;
 
-/// What the handler of every contestant does.
+/// What the handler of every subject does.
 #[derive(Debug, Clone)]
 pub(super) struct Work {
     wait: Duration,

@@ -9,10 +9,10 @@ use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::redis_side::{field, wipe};
+use super::redis_cost::{field, wipe};
 use super::servers::Servers;
 use crate::Failure;
-use crate::load::Place;
+use crate::load::RedisTarget;
 
 const MILLION: u32 = 1_000_000;
 const BATCH: u32 = 1_000;
@@ -29,8 +29,8 @@ pub(crate) struct RedisMemory {
 
 pub(super) async fn measure(servers: &Servers, quick: bool) -> Result<RedisMemory, Failure> {
     let count = if quick { 20_000 } else { MILLION };
-    let store = RedisStore::connect(servers.redis_url(Place::Everysec)).await?;
-    let mut redis = servers.redis(Place::Everysec).await?;
+    let store = RedisStore::connect(servers.redis_url(RedisTarget::Everysec)).await?;
+    let mut redis = servers.redis(RedisTarget::Everysec).await?;
     let memory = RedisMemory {
         count,
         idle_key: idle(&store, &mut redis, count).await?,

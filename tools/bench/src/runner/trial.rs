@@ -8,30 +8,30 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::STALL_TIMEOUT;
 use super::feed::Queue;
-use super::redis_side::{Cost, state_bytes, wipe};
+use super::redis_cost::{Cost, state_bytes, wipe};
 use super::servers::Servers;
 use crate::cli::{Options, whole};
-use crate::contestant::{Job, Progress, Quantiles, Report, Schedule};
-use crate::load::{Broker, Contestant, Entrant, Load, Pace, plan, troubles};
+use crate::load::{Broker, Load, Pace, Subject, Variant, failing_events, plan};
+use crate::subject::{Job, Progress, Quantiles, Report, Schedule};
 use crate::{Failure, clock};
 
-/// How long the contestants have to get ready before the first event of a schedule.
+/// How long the subjects have to get ready before the first event of a schedule.
 const GET_READY: u64 = 1_500_000_000;
 
-/// One contestant's turn in one round of a load.
+/// One subject's trial in one round of a load.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Turn {
+pub(crate) struct Trial {
     pub(crate) load: String,
-    pub(crate) entrant: String,
+    pub(crate) variant: String,
     pub(crate) round: usize,
     /// Deliveries, duplicates included.
     pub(crate) messages: u64,
     pub(crate) seconds: f64,
     /// Deliveries a second.
     pub(crate) rate: f64,
-    /// Microseconds of the contestant's processor time for each delivery.
+    /// Microseconds of the subject's processor time for each delivery.
     pub(crate) processor: f64,
     pub(crate) round_trips_per_1000: f64,
     pub(crate) allocations: Option<f64>,
@@ -41,38 +41,38 @@ pub(crate) struct Turn {
     pub(crate) redis: Cost,
     /// Microseconds that a run of the handler took, on average.
     pub(crate) handler: f64,
-    /// Resident memory in each quarter of the turn, of the process that had the most in the end.
+    /// Resident memory in each quarter of the trial, of the process that had the most in the end.
     pub(crate) resident_bytes: [u64; 4],
     pub(crate) latency: Option<Quantiles>,
     /// Bytes of the state of a key, on average, where orders are compared.
     pub(crate) state_bytes: Option<f64>,
 }
 
-/// Where turns are taken.
-pub(super) struct Turns<'a> {
+/// What runs the trials.
+pub(super) struct Trials<'a> {
     servers: &'a Servers,
     options: &'a Options,
     program: std::path::PathBuf,
 }
 
-/// A contestant's process.
+/// A subject's process.
 struct Process {
     _child: Child,
     /// It stops when this is dropped.
     input: Option<ChildStdin>,
 }
 
-/// What was told by which process.
-type Told = (usize, Progress);
+/// How far which process is.
+type ProcessProgress = (usize, Progress);
 
-impl Turn {
+impl Trial {
     /// Microseconds of processor time for each delivery, of all that take part.
     pub(crate) fn processor_in_all(&self) -> f64 {
         self.processor + self.broker_processor + self.redis.processor
     }
 }
 
-impl<'a> Turns<'a> {
+impl<'a> Trials<'a> {
     pub(super) fn new(servers: &'a Servers, options: &'a Options) -> Result<Self, Failure> {
         Ok(Self {
             servers,
@@ -81,38 +81,38 @@ impl<'a> Turns<'a> {
         })
     }
 
-    pub(super) async fn take(
+    pub(super) async fn run(
         &mut self,
         load: &Load,
-        entrant: &Entrant,
+        variant: &Variant,
         round: usize,
         rate: f64,
-    ) -> Result<Turn, Failure> {
-        let events = self.options.events(rate * load.length * processes(entrant));
+    ) -> Result<Trial, Failure> {
+        let events = self.options.events(rate * load.length * processes(variant));
         let planned = plan(load, events, self.options.seed + round as u64);
         let messages = planned.len();
         let queue = match load.broker {
             Broker::Rabbit => {
                 Queue::declare(
-                    self.rabbit_url(entrant),
+                    self.rabbit_url(variant),
                     unique("bench"),
-                    entrant.partitions,
+                    variant.partitions,
                 )
                 .await?
             }
             Broker::Kafka => Queue::create(self.servers.kafka().await?, unique("bench")).await?,
         };
-        let mut redis = self.servers.redis(entrant.redis).await?;
+        let mut redis = self.servers.redis(variant.redis).await?;
         wipe(&mut redis).await?;
         let backlog = matches!(load.pace, Pace::Backlog(_));
-        let troubles = match entrant.contestant {
-            Contestant::Troubled => troubles(),
+        let failing_events = match variant.subject {
+            Subject::OrderedBackingOff => failing_events(),
             _ => Vec::new(),
         };
-        if !troubles.is_empty() {
-            queue.fill(&troubles, load).await?;
+        if !failing_events.is_empty() {
+            queue.fill(&failing_events, load).await?;
         }
-        if backlog && entrant.contestant != Contestant::Script {
+        if backlog && variant.subject != Subject::Script {
             queue.fill(&planned, load).await?;
         }
         let schedule = (!backlog).then(|| Schedule {
@@ -122,10 +122,10 @@ impl<'a> Turns<'a> {
         let before = Cost::sofar(&mut redis).await?;
         let broker_before = self.servers.broker_processor(load.broker)?;
         let job = self
-            .job(load, entrant, &queue.name, events, schedule)
+            .job(load, variant, &queue.name, events, schedule)
             .await?;
-        let expected = (messages as u64, expected(entrant, events, messages));
-        let running = self.run(&job, entrant, expected);
+        let expected = (messages as u64, expected(variant, events, messages));
+        let running = self.run_processes(&job, variant, expected);
         let reports = match schedule {
             None => running.await?,
             Some(schedule) => {
@@ -136,7 +136,7 @@ impl<'a> Turns<'a> {
         let after = Cost::sofar(&mut redis).await?;
         let broker = self.servers.broker_processor(load.broker)? - broker_before;
         let state_bytes = match load.compares_orders {
-            true => Some(state_bytes(&self.servers.redis_url(entrant.redis), &queue.name).await?),
+            true => Some(state_bytes(&self.servers.redis_url(variant.redis), &queue.name).await?),
             false => None,
         };
         // What was measured stands. RabbitMQ takes its time for a queue that ten million messages went through, and may
@@ -147,16 +147,16 @@ impl<'a> Turns<'a> {
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 events")]
         let each = messages as f64;
         let cost = after.for_each(before, each);
-        let mut turn = turn(load, entrant, round, messages as u64, &reports, cost);
-        turn.broker_processor = broker / each;
-        turn.state_bytes = state_bytes;
-        Ok(turn)
+        let mut trial = trial(load, variant, round, messages as u64, &reports, cost);
+        trial.broker_processor = broker / each;
+        trial.state_bytes = state_bytes;
+        Ok(trial)
     }
 
-    /// With the partitions that the entrant has.
-    fn rabbit_url(&self, entrant: &Entrant) -> String {
+    /// With the partitions that the variant has.
+    fn rabbit_url(&self, variant: &Variant) -> String {
         let url = self.servers.rabbit.url();
-        match entrant.partitions {
+        match variant.partitions {
             0 => url,
             count => format!("{url}?partitions={count}&key=order_id"),
         }
@@ -165,18 +165,18 @@ impl<'a> Turns<'a> {
     async fn job(
         &self,
         load: &Load,
-        entrant: &Entrant,
+        variant: &Variant,
         queue: &str,
         events: usize,
         schedule: Option<Schedule>,
     ) -> Result<String, Failure> {
         Ok(serde_json::to_string(&Job {
-            contestant: entrant.contestant,
+            subject: variant.subject,
             transport: match load.broker {
-                Broker::Rabbit => self.rabbit_url(entrant),
+                Broker::Rabbit => self.rabbit_url(variant),
                 Broker::Kafka => self.servers.kafka().await?.url(),
             },
-            redis: self.servers.redis_url(entrant.redis),
+            redis: self.servers.redis_url(variant.redis),
             queue: queue.to_owned(),
             group: queue.to_owned(),
             events: events as u64,
@@ -190,24 +190,24 @@ impl<'a> Turns<'a> {
     }
 
     /// Starts the processes, waits until they have received and done what is expected, and stops them.
-    async fn run(
+    async fn run_processes(
         &self,
         job: &str,
-        entrant: &Entrant,
+        variant: &Variant,
         expected: (u64, u64),
     ) -> Result<Vec<Report>, Failure> {
-        let (tell, mut told) = mpsc::unbounded_channel();
-        let count = entrant.processes;
-        let earlier = self.options.earlier.as_ref().filter(|_| entrant.earlier);
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let count = variant.processes;
+        let earlier = self.options.earlier.as_ref().filter(|_| variant.earlier);
         let program = earlier.unwrap_or(&self.program);
         let mut processes = (0..count)
-            .map(|place| start(program, job, place, tell.clone()))
+            .map(|place| start(program, job, place, sender.clone()))
             .collect::<Result<Vec<_>, _>>()?;
-        drop(tell);
+        drop(sender);
         let mut sofar = vec![(0, 0); count];
         let mut reports = Vec::new();
         while reports.len() < count {
-            let Ok(next) = timeout(PATIENCE, told.recv()).await else {
+            let Ok(next) = timeout(STALL_TIMEOUT, receiver.recv()).await else {
                 return Err(format!("stuck at {sofar:?} of {expected:?} received and done").into());
             };
             match next {
@@ -221,8 +221,8 @@ impl<'a> Turns<'a> {
                         }
                     }
                 }
-                Some((_, Progress::Over(report))) => reports.push(report),
-                None => return Err("a contestant has ended without a report".into()),
+                Some((_, Progress::Finished(report))) => reports.push(report),
+                None => return Err("a subject has ended without a report".into()),
             }
         }
         Ok(reports)
@@ -233,16 +233,16 @@ fn start(
     program: &Path,
     job: &str,
     place: usize,
-    tell: mpsc::UnboundedSender<Told>,
+    sender: mpsc::UnboundedSender<ProcessProgress>,
 ) -> Result<Process, Failure> {
     let mut child = Command::new(program)
-        .args(["contestant", job])
+        .args(["subject", job])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
     if let Some(output) = child.stdout.take() {
-        tokio::spawn(listen(BufReader::new(output).lines(), place, tell));
+        tokio::spawn(listen(BufReader::new(output).lines(), place, sender));
     }
     Ok(Process {
         input: child.stdin.take(),
@@ -253,38 +253,38 @@ fn start(
 async fn listen(
     mut lines: Lines<BufReader<ChildStdout>>,
     place: usize,
-    tell: mpsc::UnboundedSender<Told>,
+    sender: mpsc::UnboundedSender<ProcessProgress>,
 ) {
     while let Ok(Some(line)) = lines.next_line().await {
         // What is no progress is for people.
         match serde_json::from_str(&line) {
-            Ok(progress) => drop(tell.send((place, progress))),
+            Ok(progress) => drop(sender.send((place, progress))),
             Err(_) => eprintln!("{line}"),
         }
     }
 }
 
-fn processes(entrant: &Entrant) -> f64 {
-    f64::from(u32::try_from(entrant.processes).unwrap_or(1))
+fn processes(variant: &Variant) -> f64 {
+    f64::from(u32::try_from(variant.processes).unwrap_or(1))
 }
 
-/// How often a contestant will say "done": those without a memory also for duplicates.
-fn expected(entrant: &Entrant, events: usize, messages: usize) -> u64 {
-    match entrant.contestant {
-        Contestant::Ordered | Contestant::Troubled => events as u64,
+/// How often a subject will say "done": those without a memory also for duplicates.
+fn expected(variant: &Variant, events: usize, messages: usize) -> u64 {
+    match variant.subject {
+        Subject::Ordered | Subject::OrderedBackingOff => events as u64,
         _ => messages as u64,
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 of each")]
-fn turn(
+fn trial(
     load: &Load,
-    entrant: &Entrant,
+    variant: &Variant,
     round: usize,
     messages: u64,
     reports: &[Report],
     redis: Cost,
-) -> Turn {
+) -> Trial {
     // One that came too late for any event has no times.
     let worked = || reports.iter().filter(|report| report.received > 0);
     let first = worked().map(|report| report.first).min();
@@ -296,9 +296,9 @@ fn turn(
         .iter()
         .map(|report| report.allocations)
         .sum::<Option<u64>>();
-    Turn {
+    Trial {
         load: load.name.to_owned(),
-        entrant: entrant.label.to_owned(),
+        variant: variant.label.to_owned(),
         round,
         messages,
         seconds,

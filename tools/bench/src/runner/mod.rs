@@ -1,23 +1,23 @@
-//! Starts the servers, lets the contestants take turns, and writes down what it saw.
+//! Starts the servers, lets the subjects run in turn, and writes down what it saw.
 
 mod feed;
 mod memory;
 mod proxy;
-mod redis_side;
+mod redis_cost;
 mod servers;
-mod turn;
+mod trial;
 
 use std::time::Duration;
 
 use self::servers::Servers;
-use self::turn::Turns;
+use self::trial::Trials;
 use crate::Failure;
 use crate::cli::Options;
 use crate::load::{self, Load, Pace};
 use crate::report::{self, Results};
 
 pub(crate) use memory::RedisMemory;
-pub(crate) use turn::Turn;
+pub(crate) use trial::Trial;
 
 /// The name of the load that fills Redis with keys and ids.
 pub(crate) const REDIS_MEMORY: &str = "redis-memory";
@@ -39,17 +39,17 @@ pub(crate) async fn hold(options: Options) -> Result<(), Failure> {
     eprintln!("starting RabbitMQ and Redis");
     let servers = Servers::start().await?;
     let mut results = Results::new(&options, servers.versions().await?);
-    let mut turns = Turns::new(&servers, &options)?;
+    let mut trials = Trials::new(&servers, &options)?;
     for load in &loads {
         eprintln!("{}: {}", load.name, load.about);
-        let Some(rate) = rate_of(load, options.rate, &mut turns, &results).await? else {
+        let Some(rate) = rate_of(load, options.rate, &mut trials, &results).await? else {
             continue;
         };
         for round in 0..options.rounds() {
-            for entrant in &load.entrants {
-                let turn = turns.take(load, entrant, round, rate).await?;
-                report::progress(&turn);
-                results.turns.push(turn);
+            for variant in &load.variants {
+                let trial = trials.run(load, variant, round, rate).await?;
+                report::progress(&trial);
+                results.trials.push(trial);
             }
         }
     }
@@ -67,7 +67,7 @@ fn is_known(name: &str) -> bool {
 
 fn list(loads: &[Load], memory: bool) {
     for load in loads {
-        let labels: Vec<_> = load.entrants.iter().map(|entrant| entrant.label).collect();
+        let labels: Vec<_> = load.variants.iter().map(|variant| variant.label).collect();
         println!("{:<16} {} [{}]", load.name, load.about, labels.join(", "));
     }
     if memory {
@@ -75,12 +75,12 @@ fn list(loads: &[Load], memory: bool) {
     }
 }
 
-/// How many events a second a turn is planned with. Where it is a share of what the framework can take, that is
+/// How many events a second a trial is planned with. Where it is a share of what the framework can take, that is
 /// measured in this very run, if it was not yet.
 async fn rate_of(
     load: &Load,
     asked: Option<f64>,
-    turns: &mut Turns<'_>,
+    trials: &mut Trials<'_>,
     results: &Results,
 ) -> Result<Option<f64>, Failure> {
     let Pace::Share(share) = load.pace else {
@@ -89,23 +89,23 @@ async fn rate_of(
     if asked.is_some() {
         return Ok(asked);
     }
-    let known = results.spread("in-order", "ordered", |turn| Some(turn.rate));
+    let known = results.spread("in-order", "ordered", |trial| Some(trial.rate));
     let full = match known {
         Some(spread) => spread.median,
         None => {
-            let (Some(base), Some(entrant)) = (
+            let (Some(base), Some(variant)) = (
                 load::all().into_iter().next(),
-                load.entrants
+                load.variants
                     .iter()
-                    .find(|entrant| entrant.label == "ordered"),
+                    .find(|variant| variant.label == "ordered"),
             ) else {
                 return Ok(None);
             };
-            turns.take(&base, entrant, 0, base.rate()).await?.rate
+            trials.run(&base, variant, 0, base.rate()).await?.rate
         }
     };
     Ok(Some(full * share))
 }
 
 /// How long nothing may happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::Schedule;
 use crate::clock;
 
-const TELL: Duration = Duration::from_millis(10);
+const REPORT_INTERVAL: Duration = Duration::from_millis(10);
 /// How many times it tells for each look at its memory.
 const MEMORY_TICKS: u64 = 50;
 
-/// Counts what a contestant does, and when it began and was done.
+/// Counts what a subject does, and when it began and was done.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     received: AtomicU64,
@@ -32,14 +32,14 @@ pub(crate) struct Meter {
     resident_bytes: Mutex<Vec<u64>>,
 }
 
-/// What a contestant tells the referee, a line of JSON each.
+/// What a subject tells the runner, a line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Progress {
     Sofar { received: u64, done: u64 },
-    Over(Report),
+    Finished(Report),
 }
 
-/// What a contestant has seen of itself. Times in nanoseconds of the machine's monotonic clock.
+/// What a subject has seen of itself. Times in nanoseconds of the machine's monotonic clock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) received: u64,
@@ -165,11 +165,11 @@ impl Quantiles {
     }
 }
 
-/// Tells the referee every now and then how far it is.
-pub(super) async fn tell(meter: Arc<Meter>) {
-    let mut told = (0, 0);
+/// Tells the runner every now and then how far it is.
+pub(super) async fn report_progress(meter: Arc<Meter>) {
+    let mut reported = (0, 0);
     for tick in 0_u64.. {
-        tokio::time::sleep(TELL).await;
+        tokio::time::sleep(REPORT_INTERVAL).await;
         if tick % MEMORY_TICKS == 0 {
             meter.note_memory();
         }
@@ -177,17 +177,17 @@ pub(super) async fn tell(meter: Arc<Meter>) {
             meter.received.load(Ordering::Relaxed),
             meter.done.load(Ordering::Relaxed),
         );
-        if sofar != told {
+        if sofar != reported {
             let (received, done) = sofar;
             print(&Progress::Sofar { received, done });
-            told = sofar;
+            reported = sofar;
         }
     }
 }
 
 pub(super) fn print(progress: &Progress) {
     let line = serde_json::to_string(progress).unwrap_or_default();
-    // A referee that is gone needs to be told nothing.
+    // A runner that is gone needs to be told nothing.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 

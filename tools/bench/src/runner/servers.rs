@@ -3,17 +3,17 @@ use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::OnceCell;
 
-use super::PATIENCE;
+use super::STALL_TIMEOUT;
 use super::proxy::DelayingProxy;
 use crate::Failure;
-use crate::load::{Broker, Place};
+use crate::load::{Broker, RedisTarget};
 
 /// All servers of a run; they end with this.
 pub(super) struct Servers {
     pub(super) rabbit: RabbitServer,
     everysec: RedisServer,
     always: RedisServer,
-    away: DelayingProxy,
+    remote: DelayingProxy,
     /// The process of RabbitMQ.
     broker: String,
     kafka: OnceCell<KafkaServer>,
@@ -32,7 +32,7 @@ impl Servers {
         };
         let (rabbit, everysec, always) =
             tokio::try_join!(rabbit.start(), redis("everysec"), redis("always"))?;
-        let away = DelayingProxy::start(everysec.port())?;
+        let remote = DelayingProxy::start(everysec.port())?;
         let broker = rabbit
             .ctl(&["eval", "list_to_integer(os:getpid())."])
             .await?;
@@ -40,7 +40,7 @@ impl Servers {
             rabbit,
             everysec,
             always,
-            away,
+            remote,
             broker: broker.trim().to_owned(),
             kafka: OnceCell::new(),
         })
@@ -69,24 +69,24 @@ impl Servers {
         Ok(ticks * 1e6 / f64::from(second))
     }
 
-    /// Where a contestant finds its Redis.
-    pub(super) fn redis_url(&self, place: Place) -> String {
+    /// Where a subject finds its Redis.
+    pub(super) fn redis_url(&self, place: RedisTarget) -> String {
         match place {
-            Place::Everysec => self.everysec.url(),
-            Place::Always => self.always.url(),
-            Place::Away => format!("redis://127.0.0.1:{}", self.away.port()),
+            RedisTarget::Everysec => self.everysec.url(),
+            RedisTarget::Always => self.always.url(),
+            RedisTarget::Remote => format!("redis://127.0.0.1:{}", self.remote.port()),
         }
     }
 
-    /// A connection beside the contestants', never delayed.
-    pub(super) async fn redis(&self, place: Place) -> Result<MultiplexedConnection, Failure> {
+    /// A connection beside the subjects', never delayed.
+    pub(super) async fn redis(&self, place: RedisTarget) -> Result<MultiplexedConnection, Failure> {
         let server = match place {
-            Place::Everysec | Place::Away => &self.everysec,
-            Place::Always => &self.always,
+            RedisTarget::Everysec | RedisTarget::Remote => &self.everysec,
+            RedisTarget::Always => &self.always,
         };
         let client = redis::Client::open(server.url())?;
         // Dropping a million records at once takes Redis longer than the client waits unless told otherwise.
-        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(STALL_TIMEOUT));
         let connection = client.get_multiplexed_async_connection_with_config(&patient);
         Ok(connection.await?)
     }
@@ -94,7 +94,7 @@ impl Servers {
     /// `RabbitMQ x, Redis y`.
     pub(super) async fn versions(&self) -> Result<String, Failure> {
         let rabbit = self.rabbit.ctl(&["version"]).await?;
-        let mut redis = self.redis(Place::Everysec).await?;
+        let mut redis = self.redis(RedisTarget::Everysec).await?;
         let info: String = redis::cmd("INFO")
             .arg("server")
             .query_async(&mut redis)

@@ -1,4 +1,4 @@
-//! What a turn costs Redis, from its own counters.
+//! What a trial costs Redis, from its own counters.
 
 use std::time::Duration;
 

@@ -8,10 +8,10 @@ use ordered_events::{
 use uuid::Uuid;
 
 use super::work::Work;
-use super::{Arena, orders};
+use super::{SubjectContext, orders};
 use crate::Failure;
 use crate::event::{OrderEvent, index};
-use crate::load::{Contestant, TROUBLED};
+use crate::load::{FAILING_KEYS, Subject};
 
 #[ordered_handler(key = "order_id", seq = "seq", id = "event_id")]
 async fn handle(event: OrderEvent, State(work): State<Work>) -> Result<(), HandlerError> {
@@ -30,7 +30,7 @@ async fn handle_batch(
     Ok(())
 }
 
-/// How many events may be ahead of their commits, for the contestant that runs ahead.
+/// How many events may be ahead of their commits, for the subject that runs ahead.
 const WINDOW: u32 = 100;
 
 /// One key is all there is, so that it may have all that the broker hands over.
@@ -49,57 +49,61 @@ fn deep(worker: WorkerBuilder, prefetch: u16) -> WorkerBuilder {
 )]
 async fn handle_some(event: OrderEvent, State(work): State<Work>) -> Result<(), HandlerError> {
     work.run().await;
-    if is_troubles(index(&event.event_id)) {
+    if is_failing_index(index(&event.event_id)) {
         return Err("no luck".into());
     }
     std::hint::black_box(event);
     Ok(())
 }
 
-fn is_troubles(index: u64) -> bool {
-    index > u64::MAX - u64::from(TROUBLED)
+fn is_failing_index(index: u64) -> bool {
+    index > u64::MAX - u64::from(FAILING_KEYS)
 }
 
-fn is_trouble(id: &str) -> bool {
-    Uuid::try_parse(id).is_ok_and(|id| is_troubles(index(&id)))
+fn is_failing_event(id: &str) -> bool {
+    Uuid::try_parse(id).is_ok_and(|id| is_failing_index(index(&id)))
 }
 
-pub(super) async fn run(arena: &Arena) -> Result<(), Failure> {
-    let prefetch = arena.job.prefetch;
+pub(super) async fn run(context: &SubjectContext) -> Result<(), Failure> {
+    let prefetch = context.job.prefetch;
     let worker = Worker::builder();
-    let worker = match arena.job.contestant {
-        Contestant::OrderedBatch => deep(worker.handler(handle_batch), prefetch),
-        Contestant::OrderedWindow => deep(worker.handler(handle).commit_window(WINDOW), prefetch),
-        Contestant::OrderedArrival => worker.handler(orders::in_arrival),
-        Contestant::OrderedMonotonic => worker.handler(orders::in_monotonic),
-        Contestant::OrderedCausal => worker.handler(orders::in_causal),
-        Contestant::OrderedLamport => worker.handler(orders::in_lamport),
+    let worker = match context.job.subject {
+        Subject::OrderedBatch => deep(worker.handler(handle_batch), prefetch),
+        Subject::OrderedWindow => deep(worker.handler(handle).commit_window(WINDOW), prefetch),
+        Subject::OrderedArrival => worker.handler(orders::in_arrival),
+        Subject::OrderedMonotonic => worker.handler(orders::in_monotonic),
+        Subject::OrderedCausal => worker.handler(orders::in_causal),
+        Subject::OrderedLamport => worker.handler(orders::in_lamport),
         _ => worker.handler(handle),
     };
-    work(arena, worker, false).await
+    work(context, worker, false).await
 }
 
-pub(super) async fn run_in_trouble(arena: &Arena) -> Result<(), Failure> {
-    work(arena, Worker::builder().handler(handle_some), true).await
+pub(super) async fn run_backing_off(context: &SubjectContext) -> Result<(), Failure> {
+    work(context, Worker::builder().handler(handle_some), true).await
 }
 
-/// With troubles, their deliveries are not counted: the time runs from the first of the others.
-async fn work(arena: &Arena, worker: WorkerBuilder, has_troubles: bool) -> Result<(), Failure> {
-    let job = &arena.job;
-    let meter = Arc::clone(&arena.meter);
+/// With failing_events, their deliveries are not counted: the time runs from the first of the others.
+async fn work(
+    context: &SubjectContext,
+    worker: WorkerBuilder,
+    has_failing_keys: bool,
+) -> Result<(), Failure> {
+    let job = &context.job;
+    let meter = Arc::clone(&context.meter);
     let store = RedisStore::builder(&job.redis).buckets(job.buckets);
     let store = store.connect().await?;
     worker
         .store(store)
         .shared_transport(ordered_events::transport(&job.transport, &job.queue).await?)
-        .state(arena.work.clone())
+        .state(context.work.clone())
         .group(&job.group)
         .concurrency(job.concurrency)
         .read_ahead(job.prefetch.into())
         .dedup_ttl(job.dedup_ttl)
         .observe(move |occurrence| match occurrence {
             WorkerEvent::Received { event, .. }
-                if has_troubles && is_trouble(event.id.as_str()) => {}
+                if has_failing_keys && is_failing_event(event.id.as_str()) => {}
             WorkerEvent::Received { .. } => meter.received(1),
             // Of versions an older one is done as well.
             WorkerEvent::Superseded { .. } => meter.done(1),
@@ -113,7 +117,7 @@ async fn work(arena: &Arena, worker: WorkerBuilder, has_troubles: bool) -> Resul
             }
             _ => {}
         })
-        .run_until(arena.stopped())
+        .run_until(context.stopped())
         .await?;
     Ok(())
 }
