@@ -1,6 +1,6 @@
 //! Worlds in which somebody says more than events: an operator, or a producer.
 
-use super::orderly::{ALONE, CALM, ONE, PLAIN, THREE, TWO};
+use super::deliveries::{ALONE, CALM, ONE, PLAIN, THREE, TWO};
 use crate::bounds::{Bounds, Faults, OnGap, Operator, Order, Published, Said, event, event_of};
 
 const FAILING: Faults = Faults {

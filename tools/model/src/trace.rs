@@ -18,8 +18,8 @@ use crate::world::World;
 impl Model {
     /// One line for each step. The path is in the normal form, in which workers change places; here each keeps its
     /// name.
-    pub(crate) fn tell(&self, path: &[World]) -> String {
-        let mut story = String::new();
+    pub(crate) fn trace(&self, path: &[World]) -> String {
+        let mut trace = String::new();
         let mut world = World::new(&self.bounds);
         for (place, normal) in path.iter().skip(1).enumerate() {
             let mut acts = Vec::new();
@@ -31,15 +31,15 @@ impl Model {
                 (same == *normal).then_some((act, after))
             });
             let Some((act, after)) = step else {
-                story.push_str("  (and so on)\n");
+                trace.push_str("  (and so on)\n");
                 break;
             };
             let line = self.line(&world, act, &after);
             let started = self.started(&world, &after);
-            let _ = writeln!(story, "  {:>2}. {line}{started}", place + 1);
+            let _ = writeln!(trace, "  {:>2}. {line}{started}", place + 1);
             world = after;
         }
-        story
+        trace
     }
 
     fn line(&self, before: &World, act: Act, after: &World) -> String {

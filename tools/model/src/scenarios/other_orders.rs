@@ -2,7 +2,7 @@
 
 use ordered_core::protocol::Order as Sequencing;
 
-use super::orderly::{ALONE, CALM, PLAIN, THREE, TWO};
+use super::deliveries::{ALONE, CALM, PLAIN, THREE, TWO};
 use crate::bounds::{Bounds, Faults, OnGap, Published, Said, event, event_from, event_timed};
 
 /// Versions with gaps.

@@ -1,6 +1,6 @@
 //! Worlds in which something goes wrong.
 
-use super::orderly::{ALONE, CALM, COLLISION, ONE, PLAIN, REPEAT, THREE, TWO_KEYS};
+use super::deliveries::{ALONE, CALM, COLLISION, ONE, PLAIN, REPEAT, THREE, TWO_KEYS};
 use crate::bounds::{Bounds, Faults};
 
 pub(super) const FAILING_ALONE: Bounds = Bounds {
