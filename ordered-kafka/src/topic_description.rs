@@ -10,7 +10,7 @@ use rdkafka::metadata::MetadataBroker;
 use tokio::task::spawn_blocking;
 
 use crate::context::Context;
-use crate::link::{Asker, Link};
+use crate::link::{Link, MetadataClient};
 use crate::{config, failure};
 
 /// How long to wait for what passes.
@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_millis(100);
 
 /// What a topic and its brokers are set to promise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct TopicDescription {
     pub(crate) partitions: usize,
     /// Copies of the partition that has fewest.
     pub(crate) replicas: usize,
@@ -53,12 +53,12 @@ impl Settings {
     }
 }
 
-impl Facts {
+impl TopicDescription {
     /// Asks the brokers, each that leads a partition, so that one that cannot be reached from here is noticed now.
-    pub(crate) async fn ask(link: &Arc<Link>) -> Result<Self, TransportError> {
+    pub(crate) async fn fetch(link: &Arc<Link>) -> Result<Self, TransportError> {
         let blocking = Arc::clone(link);
-        let asked = spawn_blocking(move || ask_brokers(&blocking)).await;
-        let mut facts = asked.map_err(|error| {
+        let asked = spawn_blocking(move || fetch_from_brokers(&blocking)).await;
+        let mut description = asked.map_err(|error| {
             TransportError::fatal(format!("Kafka: asking about the topic failed: {error}"))
         })??;
         let admin: AdminClient<_> = config::client(&link.address)
@@ -66,10 +66,10 @@ impl Facts {
             .map_err(|error| failure::misconfigured(&error))?;
         let options = AdminOptions::new().request_timeout(Some(link.options.answer_within));
         let topic = ResourceSpecifier::Topic(&link.topic);
-        facts.topic = describe(&admin, &topic, &options).await;
-        let broker = ResourceSpecifier::Broker(facts.leader);
-        facts.broker = describe(&admin, &broker, &options).await;
-        Ok(facts)
+        description.topic = describe(&admin, &topic, &options).await;
+        let broker = ResourceSpecifier::Broker(description.leader);
+        description.broker = describe(&admin, &broker, &options).await;
+        Ok(description)
     }
 }
 
@@ -83,12 +83,12 @@ async fn describe(
     described.first()?.as_ref().ok().map(Settings::of)
 }
 
-fn ask_brokers(link: &Link) -> Result<Facts, TransportError> {
-    let asker = link.asker()?;
+fn fetch_from_brokers(link: &Link) -> Result<TopicDescription, TransportError> {
+    let metadata_client = link.metadata_client()?;
     let topic = &link.topic;
-    let metadata = asker
+    let metadata = metadata_client
         .metadata(topic)
-        .map_err(|error| asker.explain(&link.address, &error))?;
+        .map_err(|error| metadata_client.explain(&link.address, &error))?;
     let described = metadata.topics().iter().find(|found| found.name() == topic);
     let error = described.and_then(|found| found.error()).map(Code::from);
     if let Some(code) = error {
@@ -98,7 +98,7 @@ fn ask_brokers(link: &Link) -> Result<Facts, TransportError> {
     let Some(first) = partitions.first() else {
         return Err(link.refused(topic, Code::UnknownTopicOrPartition));
     };
-    let mut facts = Facts {
+    let mut description = TopicDescription {
         partitions: partitions.len(),
         replicas: partitions
             .iter()
@@ -107,7 +107,7 @@ fn ask_brokers(link: &Link) -> Result<Facts, TransportError> {
             .unwrap_or(0),
         brokers: metadata.brokers().len(),
         leader: first.leader(),
-        ..Facts::default()
+        ..TopicDescription::default()
     };
     let deadline = Instant::now() + link.options.answer_within;
     for partition in partitions {
@@ -116,9 +116,9 @@ fn ask_brokers(link: &Link) -> Result<Facts, TransportError> {
             continue;
         }
         loop {
-            let error = match asker.watermarks(topic, partition.id()) {
+            let error = match metadata_client.watermarks(topic, partition.id()) {
                 Ok((low, high)) => {
-                    facts.records += u64::try_from(high - low).unwrap_or(0);
+                    description.records += u64::try_from(high - low).unwrap_or(0);
                     break;
                 }
                 Err(error) => error,
@@ -135,24 +135,30 @@ fn ask_brokers(link: &Link) -> Result<Facts, TransportError> {
                 _ => {
                     let leads = |broker: &&MetadataBroker| broker.id() == partition.leader();
                     let broker = metadata.brokers().iter().find(leads);
-                    return Err(unreachable(link, &asker, partition.id(), broker, &error));
+                    return Err(unreachable(
+                        link,
+                        &metadata_client,
+                        partition.id(),
+                        broker,
+                        &error,
+                    ));
                 }
             }
         }
     }
-    Ok(facts)
+    Ok(description)
 }
 
 fn unreachable(
     link: &Link,
-    asker: &Asker,
+    metadata_client: &MetadataClient,
     partition: i32,
     broker: Option<&MetadataBroker>,
     error: &KafkaError,
 ) -> TransportError {
     let place = broker.map_or_else(String::new, |b| format!("{}:{}", b.host(), b.port()));
-    let said = asker
-        .last_words()
+    let said = metadata_client
+        .last_error()
         .map_or_else(|| error.to_string(), |words| words.text);
     TransportError::fatal(format!(
         "Kafka at {} answers, and says that the broker of partition {partition} of `{}` is at {place}, where it cannot \

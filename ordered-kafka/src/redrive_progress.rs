@@ -12,7 +12,7 @@ const MAX_OFFSETS: u64 = 1_000_000;
 ///
 /// Where the text would be too long, the records behind are forgotten first, so that they are taken for not done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct RedriveProgress {
     /// Everything before it is done; `None` until a record was seen or done.
     first: Option<i64>,
     /// Seen here, and not done.
@@ -24,7 +24,7 @@ pub(crate) struct Progress {
     is_changed: bool,
 }
 
-impl Progress {
+impl RedriveProgress {
     /// From what the broker has. A text of somebody else's says nothing.
     pub(crate) fn read(committed: Option<i64>, text: &str) -> Self {
         let done = parse(text).unwrap_or_default();
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    fn seen(progress: &mut Progress, offsets: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    fn seen(progress: &mut RedriveProgress, offsets: impl IntoIterator<Item = i64>) -> Vec<i64> {
         offsets
             .into_iter()
             .filter(|offset| progress.seen(*offset))
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_is_done_out_of_order_is_remembered() {
-        let mut progress = Progress::read(None, "");
+        let mut progress = RedriveProgress::read(None, "");
         assert_eq!(progress.left(3, 9), 6);
         assert_eq!(seen(&mut progress, 3..9), [3, 4, 5, 6, 7, 8]);
         assert_eq!(progress.take_due(), None);
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(progress.take_due(), Some((3, "5-6,8".into())));
         assert_eq!(progress.take_due(), None, "the broker has it");
 
-        let mut next = Progress::read(Some(3), "5-6,8");
+        let mut next = RedriveProgress::read(Some(3), "5-6,8");
         assert_eq!(next.left(3, 9), 3);
         assert_eq!(seen(&mut next, 3..9), [3, 4, 7]);
         for offset in [3, 4] {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_too_long_forgets_what_is_last() {
-        let mut progress = Progress::read(None, "");
+        let mut progress = RedriveProgress::read(None, "");
         seen(&mut progress, 0..4_000);
         (1..4_000)
             .step_by(2)
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn any_text_is_read() {
         check(300, (any::<Option<i32>>(), text()), |(committed, text)| {
-            Progress::read(committed.map(i64::from), &text);
+            RedriveProgress::read(committed.map(i64::from), &text);
         });
         for text in ["9-1", "1-99999999999", "a", "1-2-3", "-5"] {
             assert_eq!(parse(text), None, "{text}");
@@ -182,7 +182,7 @@ mod tests {
     fn the_next_reader_is_shown_the_rest() {
         let inputs = (vec(any::<bool>(), 1..60), any::<u64>());
         check(300, inputs, |(done, order)| {
-            let mut progress = Progress::read(None, "");
+            let mut progress = RedriveProgress::read(None, "");
             let all = || 0..i64::try_from(done.len()).unwrap();
             seen(&mut progress, all());
             let mut wanted: Vec<i64> = all()
@@ -201,7 +201,7 @@ mod tests {
                 assert!(wanted.is_empty());
                 return;
             };
-            let mut next = Progress::read(Some(first), &text);
+            let mut next = RedriveProgress::read(Some(first), &text);
             assert_eq!(next.left(0, all().end), left.len() as u64);
             assert_eq!(seen(&mut next, first..all().end), left);
         });

@@ -2,28 +2,28 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::facts::{Facts, Settings};
+use crate::topic_description::{Settings, TopicDescription};
 
 /// Below this, what a worker that is down for a weekend has not read is deleted.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What is said at the start about a topic: what its settings and its brokers' mean for the group that reads it.
-pub(crate) struct Report<'a> {
+pub(crate) struct TopicCheck<'a> {
     pub(crate) topic: &'a str,
     pub(crate) group: &'a str,
     pub(crate) dead_letters: &'a str,
-    pub(crate) facts: &'a Facts,
+    pub(crate) description: &'a TopicDescription,
 }
 
-impl Report<'_> {
+impl TopicCheck<'_> {
     pub(crate) fn log(&self) {
-        let Facts {
+        let TopicDescription {
             partitions,
             replicas,
             brokers,
             records,
             ..
-        } = *self.facts;
+        } = *self.description;
         info!(
             topic = self.topic,
             group = self.group,
@@ -44,7 +44,7 @@ impl Report<'_> {
 
     fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        match &self.facts.topic {
+        match &self.description.topic {
             Some(settings) => {
                 findings.push(self.durability(settings));
                 findings.extend(compaction(settings));
@@ -56,12 +56,12 @@ impl Report<'_> {
                  promise".into(),
             )),
         }
-        findings.extend(self.facts.broker.as_ref().and_then(offsets));
+        findings.extend(self.description.broker.as_ref().and_then(offsets));
         findings
     }
 
     fn durability(&self, settings: &Settings) -> Finding {
-        let replicas = self.facts.replicas;
+        let replicas = self.description.replicas;
         let in_sync = settings.number("min.insync.replicas").unwrap_or(1);
         if replicas < 2 {
             return Finding::Risk(
@@ -162,17 +162,17 @@ mod tests {
     }
 
     fn findings(replicas: usize, topic: &[(&str, &str)], broker: &[(&str, &str)]) -> Vec<Finding> {
-        let facts = Facts {
+        let description = TopicDescription {
             replicas,
             topic: Some(settings(topic)),
             broker: Some(settings(broker)),
-            ..Facts::default()
+            ..TopicDescription::default()
         };
-        let report = Report {
+        let report = TopicCheck {
             topic: "orders",
             group: "g",
             dead_letters: "orders.dead",
-            facts: &facts,
+            description: &description,
         };
         report.findings()
     }

@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 
 /// Handles events with `seq` in the body, of the key that is the record's.
 #[derive(Clone, Default)]
-pub(crate) struct Scribe(Arc<Mutex<BTreeMap<String, Vec<u64>>>>);
+pub(crate) struct RecordingHandler(Arc<Mutex<BTreeMap<String, Vec<u64>>>>);
 
-impl Handler for Scribe {
+impl Handler for RecordingHandler {
     type Event = ();
 
     fn options(&self) -> HandlerOptions {
@@ -45,7 +45,7 @@ impl Handler for Scribe {
     }
 }
 
-impl Scribe {
+impl RecordingHandler {
     /// What was handled of this key.
     pub(crate) fn handled(&self, key: &str) -> Vec<u64> {
         self.0.lock().unwrap().get(key).cloned().unwrap_or_default()

@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tracing::{debug, info, warn};
 
-use crate::ledger::{Ledger, Offsets};
 use crate::link::Link;
+use crate::unsettled::{Offsets, UnsettledRecords};
 use crate::{config, failure};
 
 /// How often the marks of all partitions are written although they are unchanged: brokers forget the offsets of a group
@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_millis(50);
 ///
 /// The committed offset of the group cannot say it, for it is what is set back on purpose. So the marks are the offsets
 /// of another group of Kafka, which nobody is a member of.
-pub(crate) struct Settled {
+pub(crate) struct SettledOffsets {
     consumer: BaseConsumer<Quiet>,
     topic: String,
     group: String,
@@ -37,7 +37,7 @@ pub(crate) struct Settled {
     is_refused: AtomicBool,
 }
 
-impl Settled {
+impl SettledOffsets {
     /// `None` where no marks are kept. Nothing is connected yet.
     pub(crate) fn new(link: &Link) -> Result<Option<Arc<Self>>, TransportError> {
         let Some(group) = link.settled_group() else {
@@ -60,13 +60,13 @@ impl Settled {
         if partitions.is_empty() || self.is_refused.load(Ordering::Relaxed) {
             return Offsets::new();
         }
-        self.ask(partitions).unwrap_or_else(|error| {
+        self.fetch(partitions).unwrap_or_else(|error| {
             self.failed(&error);
             Offsets::new()
         })
     }
 
-    fn ask(&self, partitions: &[i32]) -> KafkaResult<Offsets> {
+    fn fetch(&self, partitions: &[i32]) -> KafkaResult<Offsets> {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
             list.add_partition(&self.topic, *partition);
@@ -78,7 +78,7 @@ impl Settled {
                 Err(error) => error,
             };
             // A refusal is told beside the call, which goes on asking.
-            self.hear()?;
+            self.check_client_errors()?;
             if !passes(&error) || Instant::now() > deadline {
                 return Err(error);
             }
@@ -117,9 +117,9 @@ impl Settled {
     }
 
     /// What the client says beside its answers lies in its queue. Of that a refusal counts.
-    fn hear(&self) -> KafkaResult<()> {
-        while let Some(said) = self.consumer.poll(Duration::ZERO) {
-            match said {
+    fn check_client_errors(&self) -> KafkaResult<()> {
+        while let Some(event) = self.consumer.poll(Duration::ZERO) {
+            match event {
                 Err(error) if is_refusal(&error) => return Err(error),
                 _ => {}
             }
@@ -129,7 +129,7 @@ impl Settled {
 
     /// Writes marks. Blocks until the broker has answered.
     fn write(&self, marks: &Offsets) -> KafkaResult<()> {
-        self.hear()?;
+        self.check_client_errors()?;
         let mut list = TopicPartitionList::with_capacity(marks.len());
         for (partition, offset) in marks {
             list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))?;
@@ -137,15 +137,15 @@ impl Settled {
         self.consumer.commit(&list, CommitMode::Sync)
     }
 
-    fn keep(&self, ledger: &Ledger, all: bool) {
-        let marks = ledger.marks(all);
+    fn write_due(&self, unsettled: &UnsettledRecords, all: bool) {
+        let marks = unsettled.marks(all);
         if marks.is_empty() || self.is_refused.load(Ordering::Relaxed) {
             return;
         }
         match self.write(&marks) {
-            Ok(()) => ledger.kept(&marks),
+            Ok(()) => unsettled.marks_written(&marks),
             Err(error) if is_refusal(&error) => self.failed(&error),
-            // The next turn says it again.
+            // The next round writes them again.
             Err(error) => {
                 debug!(topic = self.topic, %error, "could not write how far the group is")
             }
@@ -171,13 +171,17 @@ fn is_refusal(error: &KafkaError) -> bool {
 }
 
 /// The thread that writes the marks. It is one of its own: nobody else waits for the broker that keeps them.
-pub(crate) struct Keeper {
+pub(crate) struct SettledOffsetsWriter {
     stop: mpsc::Sender<()>,
     ended: mpsc::Receiver<()>,
 }
 
-impl Keeper {
-    pub(crate) fn start(settled: Arc<Settled>, ledger: Arc<Ledger>, interval: Duration) -> Self {
+impl SettledOffsetsWriter {
+    pub(crate) fn start(
+        settled: Arc<SettledOffsets>,
+        unsettled: Arc<UnsettledRecords>,
+        interval: Duration,
+    ) -> Self {
         let (stop, stopped) = mpsc::channel::<()>();
         let (end, ended) = mpsc::channel::<()>();
         thread::spawn(move || {
@@ -190,9 +194,9 @@ impl Keeper {
                 if is_time {
                     refreshed = Instant::now();
                 }
-                settled.keep(&ledger, is_time);
+                settled.write_due(&unsettled, is_time);
             }
-            settled.keep(&ledger, false);
+            settled.write_due(&unsettled, false);
         });
         Self { stop, ended }
     }

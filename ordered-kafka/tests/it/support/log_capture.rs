@@ -7,17 +7,17 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What all threads log that listen to nothing of their own.
-static EVERYWHERE: LazyLock<Logs> = LazyLock::new(|| {
-    let logs = Logs::default();
+static EVERYWHERE: LazyLock<LogCapture> = LazyLock::new(|| {
+    let logs = LogCapture::default();
     tracing::subscriber::set_global_default(logs.subscriber()).expect("nobody else has set one");
     logs
 });
 
 /// The lines that were logged.
 #[derive(Clone, Default)]
-pub(crate) struct Logs(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct LogCapture(Arc<Mutex<Vec<u8>>>);
 
-impl Logs {
+impl LogCapture {
     /// Listens to what this thread logs from now on, as long as the guard lives.
     pub(crate) fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
         let logs = Self::default();
@@ -50,7 +50,7 @@ impl Logs {
     }
 }
 
-impl Write for Logs {
+impl Write for LogCapture {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -61,7 +61,7 @@ impl Write for Logs {
     }
 }
 
-impl<'a> MakeWriter<'a> for Logs {
+impl<'a> MakeWriter<'a> for LogCapture {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// Offsets grow, with holes: compaction and transactions leave some out. What may be committed is everything before the
 /// first delivery that is not settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct OffsetWindow {
     unsettled: BTreeSet<i64>,
     /// One past the last offset that was delivered.
     end: Option<i64>,
@@ -13,7 +13,7 @@ pub(crate) struct Window {
     committed: Option<i64>,
 }
 
-impl Window {
+impl OffsetWindow {
     /// Notes a delivery. One that was delivered before, as after a seek, is refused.
     pub(crate) fn deliver(&mut self, offset: i64) -> bool {
         if self.end.is_some_and(|end| offset < end) {
@@ -60,8 +60,8 @@ mod tests {
 
     use super::*;
 
-    fn window(offsets: impl IntoIterator<Item = i64>) -> Window {
-        let mut window = Window::default();
+    fn window(offsets: impl IntoIterator<Item = i64>) -> OffsetWindow {
+        let mut window = OffsetWindow::default();
         for offset in offsets {
             assert!(window.deliver(offset));
         }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn nothing_is_committed_before_anything_is_settled() {
-        assert_eq!(Window::default().to_commit(), None);
+        assert_eq!(OffsetWindow::default().to_commit(), None);
         assert_eq!(window(5..9).to_commit(), None);
     }
 
@@ -149,7 +149,7 @@ mod tests {
     fn commits_all_of_the_settled_prefix_and_nothing_more() {
         let inputs = (0..1_000_i64, vec(step(), 0..200));
         check(500, inputs, |(first, steps)| {
-            let (mut window, mut next) = (Window::default(), first);
+            let (mut window, mut next) = (OffsetWindow::default(), first);
             let mut delivered: BTreeMap<i64, bool> = BTreeMap::new();
             let mut last = first;
             for step in steps {

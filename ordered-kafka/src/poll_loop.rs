@@ -13,10 +13,10 @@ use tracing::{debug, error, info, warn};
 
 use crate::failure::{self, Reading};
 use crate::group::Group;
-use crate::ledger::{Ledger, Rewind};
 use crate::link::Link;
 use crate::record::Record;
-use crate::settled::Keeper;
+use crate::settled_offsets::SettledOffsetsWriter;
+use crate::unsettled::{Rewind, UnsettledRecords};
 
 /// How long a poll waits for a record.
 const POLL: Duration = Duration::from_millis(50);
@@ -28,30 +28,30 @@ const GRACE: Duration = Duration::from_millis(50);
 /// less.
 const PAUSED: Duration = Duration::from_millis(50);
 
-/// How the driver ended: `None` while it runs.
+/// How the poll_loop ended: `None` while it runs.
 pub(crate) type Ended = Option<Result<(), String>>;
 
 /// The thread that reads. It alone polls, pauses and takes part in rebalances, so that none of these meet.
-pub(crate) struct Driver {
+pub(crate) struct PollLoop {
     link: Arc<Link>,
     consumer: Arc<BaseConsumer<Group>>,
-    ledger: Arc<Ledger>,
+    unsettled: Arc<UnsettledRecords>,
     /// How many partitions the topic had at the start.
     partitions: usize,
     /// There was no room for a while: nothing is read.
     is_full: bool,
-    /// What the client was told not to read. It stays paused in the client when it is given up, and when it is assigned
-    /// again.
+    /// What the client was applied not to read. It stays paused in the client when it is given up, and when it is
+    /// assigned again.
     paused: BTreeSet<i32>,
 }
 
-impl Driver {
+impl PollLoop {
     pub(crate) fn new(link: Arc<Link>, consumer: BaseConsumer<Group>, partitions: usize) -> Self {
-        let ledger = Arc::clone(&consumer.context().ledger);
+        let unsettled = Arc::clone(&consumer.context().unsettled);
         Self {
             link,
             consumer: Arc::new(consumer),
-            ledger,
+            unsettled,
             partitions,
             is_full: false,
             paused: BTreeSet::new(),
@@ -60,18 +60,18 @@ impl Driver {
 
     /// Starts the thread; the receiver hears of its end.
     pub(crate) fn start(self) -> std::io::Result<watch::Receiver<Ended>> {
-        let (tell, ended) = watch::channel(None);
+        let (report_end, ended) = watch::channel(None);
         let builder = thread::Builder::new().name("ordered-kafka".into());
         builder.spawn(move || {
-            let ledger = Arc::clone(&self.ledger);
+            let unsettled = Arc::clone(&self.unsettled);
             let ran = catch_unwind(AssertUnwindSafe(|| self.run()));
             let outcome =
                 ran.unwrap_or_else(|_| Err("the thread of the consumer panicked".to_owned()));
             if let Err(why) = &outcome {
                 // Nobody waits for records that will not come.
-                ledger.fail(format!("Kafka: the consumer has ended: {why}"));
+                unsettled.fail(format!("Kafka: the consumer has ended: {why}"));
             }
-            tell.send_replace(Some(outcome));
+            report_end.send_replace(Some(outcome));
         })?;
         Ok(ended)
     }
@@ -92,18 +92,19 @@ impl Driver {
         };
         let interval = self.link.options.commit_interval;
         let settled = self.consumer.context().settled.clone();
-        let keeper =
-            settled.map(|settled| Keeper::start(settled, Arc::clone(&self.ledger), interval));
-        while !self.ledger.is_closing() && self.ledger.fatal().is_none() {
-            self.turn();
+        let writer = settled.map(|settled| {
+            SettledOffsetsWriter::start(settled, Arc::clone(&self.unsettled), interval)
+        });
+        while !self.unsettled.is_closing() && self.unsettled.fatal().is_none() {
+            self.poll_once();
         }
         drop(stop);
         let committed = committer.join();
-        let all = self.ledger.assigned();
+        let all = self.unsettled.assigned();
         let given_up = self.consumer.context().give_up(&self.consumer, &all);
-        if let Some(keeper) = keeper {
+        if let Some(writer) = writer {
             // Whoever closes waits no longer than for an answer, for all of it.
-            keeper.stop(self.link.options.answer_within / 2);
+            writer.stop(self.link.options.answer_within / 2);
         }
         // Leaves the group, with the last reference.
         drop(self.consumer);
@@ -111,14 +112,14 @@ impl Driver {
         given_up.map_err(|error| error.to_string())
     }
 
-    fn turn(&mut self) {
-        let mut room = self.ledger.room();
-        let half = (self.ledger.limits().unsettled / 2).max(1);
+    fn poll_once(&mut self) {
+        let mut room = self.unsettled.room();
+        let half = (self.unsettled.limits().unsettled / 2).max(1);
         if self.is_full {
-            room = self.ledger.wait_for_room(half, PAUSED);
+            room = self.unsettled.wait_for_room(half, PAUSED);
             self.is_full = room == 0;
         } else if room == 0 {
-            room = self.ledger.wait_for_room(1, GRACE);
+            room = self.unsettled.wait_for_room(1, GRACE);
             self.is_full = room == 0;
         }
         self.pause_and_resume();
@@ -137,7 +138,7 @@ impl Driver {
             match self.consumer.poll(patience) {
                 // A poll takes part in rebalances too: which assignment this is of can be said only afterwards.
                 Some(Ok(message)) => {
-                    records.push((self.ledger.last_assignment(), Record::read(&message)));
+                    records.push((self.unsettled.last_assignment(), Record::read(&message)));
                 }
                 Some(Err(error)) => self.on_error(&error),
                 None => break,
@@ -148,10 +149,10 @@ impl Driver {
             return;
         }
         self.consumer.context().context.answered();
-        for rewind in self.ledger.rewinds(&records) {
+        for rewind in self.unsettled.rewinds(&records) {
             self.on_rewind(rewind);
         }
-        for partition in self.ledger.arrive(records) {
+        for partition in self.unsettled.arrive(records) {
             error!(
                 topic = self.link.topic,
                 partition,
@@ -200,29 +201,29 @@ impl Driver {
                  read of it is taken for new"
             ),
         }
-        self.ledger.disown_mark(partition);
+        self.unsettled.discard_mark(partition);
     }
 
     /// Tells the client what not to read, as far as it does not know yet. What was given up while it was paused is
     /// resumed, so that it is read when it is assigned again.
     fn pause_and_resume(&mut self) {
         let wanted = if self.is_full {
-            self.ledger.assigned()
+            self.unsettled.assigned()
         } else {
-            self.ledger.overdue()
+            self.unsettled.overdue()
         };
         let wanted: BTreeSet<i32> = wanted.into_iter().collect();
         let pause: Vec<i32> = wanted.difference(&self.paused).copied().collect();
         let resume: Vec<i32> = self.paused.difference(&wanted).copied().collect();
-        if !pause.is_empty() && self.tell(&pause, |consumer, list| consumer.pause(list)) {
+        if !pause.is_empty() && self.apply(&pause, |consumer, list| consumer.pause(list)) {
             self.paused.extend(pause);
         }
-        if !resume.is_empty() && self.tell(&resume, |consumer, list| consumer.resume(list)) {
+        if !resume.is_empty() && self.apply(&resume, |consumer, list| consumer.resume(list)) {
             self.paused.retain(|partition| !resume.contains(partition));
         }
     }
 
-    fn tell(
+    fn apply(
         &self,
         partitions: &[i32],
         what: impl FnOnce(&BaseConsumer<Group>, &TopicPartitionList) -> Result<(), KafkaError>,
@@ -231,18 +232,18 @@ impl Driver {
         for partition in partitions {
             list.add_partition(&self.link.topic, *partition);
         }
-        let told = what(&self.consumer, &list);
-        if let Err(error) = &told {
-            // The next turn tries again.
+        let applied = what(&self.consumer, &list);
+        if let Err(error) = &applied {
+            // The next poll tries again.
             debug!(topic = self.link.topic, ?partitions, %error, "could not pause or resume");
         }
-        told.is_ok()
+        applied.is_ok()
     }
 
     fn on_error(&self, error: &KafkaError) {
         let Link { topic, group, .. } = &*self.link;
         match failure::while_reading(topic, group, error) {
-            Reading::Fatal(why) => self.ledger.fail(why),
+            Reading::Fatal(why) => self.unsettled.fail(why),
             Reading::LooksGone => self.look_again(error),
             Reading::Passes if error.rdkafka_error_code() == Some(Code::PollExceeded) => warn!(
                 topic,
@@ -263,11 +264,11 @@ impl Driver {
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let partitions = found.map_or(0, |found| found.partitions().len());
         if partitions == 0 {
-            self.ledger.fail(format!(
+            self.unsettled.fail(format!(
                 "Kafka: the topic `{topic}` is gone: create it again ({error})"
             ));
         } else if partitions < self.partitions {
-            self.ledger.fail(format!(
+            self.unsettled.fail(format!(
                 "Kafka: the topic `{topic}` had {} partitions and has {partitions}: it was deleted and made anew, so \
                  that its offsets are those of another topic; start the workers again once that is what is wanted \
                  ({error})",
