@@ -19,7 +19,7 @@ const MOST_DIFFERENCES: usize = 32;
 
 /// How a queue is declared.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct QueueFacts {
+pub(crate) struct DeclaredQueue {
     is_durable: bool,
     is_auto_delete: bool,
     arguments: FieldTable,
@@ -37,29 +37,29 @@ impl fmt::Display for BrokenPromise {
 
 /// How the queue, which is there, is declared: probably with these arguments. Nothing where the user may not ask like
 /// this, or the broker says it otherwise.
-pub(crate) async fn ask(
+pub(crate) async fn inspect(
     connection: &Connection,
     queue: &str,
     arguments: FieldTable,
-) -> Option<QueueFacts> {
-    let mut facts = QueueFacts {
+) -> Option<DeclaredQueue> {
+    let mut candidate = DeclaredQueue {
         is_durable: true,
         is_auto_delete: false,
         arguments,
     };
     for _ in 0..MOST_DIFFERENCES {
         let options = QueueDeclareOptions {
-            durable: facts.is_durable,
-            auto_delete: facts.is_auto_delete,
+            durable: candidate.is_durable,
+            auto_delete: candidate.is_auto_delete,
             ..QueueDeclareOptions::default()
         };
-        let declared = declare(connection, queue, options, facts.arguments.clone()).await;
+        let declared = declare(connection, queue, options, candidate.arguments.clone()).await;
         let error = match declared {
-            Ok(()) => return Some(facts),
+            Ok(()) => return Some(candidate),
             Err(error) => error,
         };
         let difference = difference(&error);
-        if difference.is_none_or(|difference| !facts.learn(difference)) {
+        if difference.is_none_or(|difference| !candidate.learn(difference)) {
             tracing::debug!(%error, queue, "cannot see how the queue is declared");
             return None;
         }
@@ -117,7 +117,7 @@ fn typed(value: &str, kind: Option<&str>) -> Option<AMQPValue> {
     }
 }
 
-impl QueueFacts {
+impl DeclaredQueue {
     /// Takes over what differs; whether that is anything new.
     fn learn(&mut self, Difference { name, current }: Difference) -> bool {
         let flag = match &current {
@@ -161,30 +161,30 @@ impl QueueFacts {
     /// What cannot be promised on this queue, or on this partition of one.
     pub(crate) fn broken_promises(&self, is_partition: bool) -> Vec<BrokenPromise> {
         let mut broken = Vec::new();
-        let mut tell = |text: String| broken.push(BrokenPromise(text));
+        let mut report = |text: String| broken.push(BrokenPromise(text));
         if self.is("x-queue-type", "stream") {
-            tell(
+            report(
                 "it is a stream: what is acknowledged stays in it, and every worker gets every event again. Consume a \
                  quorum queue that is bound beside it"
                     .into(),
             );
         }
         if !self.is_durable {
-            tell("it is not durable: a restart of the broker drops it with its events. Declare it durable".into());
+            report("it is not durable: a restart of the broker drops it with its events. Declare it durable".into());
         }
         if self.is_auto_delete {
-            tell(
+            report(
                 "it is deleted with its events when the last worker stops (auto-delete). Declare it without"
                     .into(),
             );
         }
         if let Some(millis) = self.text("x-expires") {
-            tell(format!(
+            report(format!(
                 "it is deleted with its events when no worker consumes for {millis} ms (x-expires). Declare it without"
             ));
         }
         if let Some(millis) = self.text("x-message-ttl") {
-            tell(format!(
+            report(format!(
                 "an event that waits in it for {millis} ms is dropped or moved (x-message-ttl), and its key waits for \
                  it. Declare it without"
             ));
@@ -192,7 +192,7 @@ impl QueueFacts {
         let keeps_all = self.is("x-overflow", "reject-publish");
         for name in ["x-max-length", "x-max-length-bytes"] {
             if let Some(most) = self.text(name).filter(|_| !keeps_all) {
-                tell(format!(
+                report(format!(
                     "when it is full the oldest events are dropped or moved ({name} {most}), and their keys wait for \
                      them. Declare it with x-overflow reject-publish, so that producers wait instead"
                 ));
@@ -201,12 +201,12 @@ impl QueueFacts {
         if let Some(most) = self.text("x-delivery-limit")
             && self.text("x-dead-letter-exchange").is_none()
         {
-            tell(format!(
+            report(format!(
                 "an event that was delivered {most} times is dropped (x-delivery-limit). Declare a dead-letter exchange"
             ));
         }
         if is_partition && !self.has_one_consumer() {
-            tell(
+            report(
                 "several workers get events of one key at a time, as without partitions. Declare it with \
                  x-single-active-consumer, or delete it, and it is declared anew"
                     .into(),
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_is_said_twice_is_nothing_new() {
-        let mut facts = QueueFacts {
+        let mut declared = DeclaredQueue {
             is_durable: true,
             is_auto_delete: false,
             arguments: FieldTable::default(),
@@ -265,35 +265,35 @@ mod tests {
                 name: name.into(),
                 current: value,
             };
-            assert!(facts.learn(difference.clone()));
-            assert!(!facts.learn(difference));
+            assert!(declared.learn(difference.clone()));
+            assert!(!declared.learn(difference));
         }
         let absent = Difference {
             name: "x-expires".into(),
             current: None,
         };
-        assert!(!facts.learn(absent));
-        let broken = facts.broken_promises(false);
+        assert!(!declared.learn(absent));
+        let broken = declared.broken_promises(false);
         assert_eq!(broken.len(), 2, "{broken:?}");
     }
 
     #[test]
     fn a_queue_may_have_one_consumer_at_a_time_and_a_partition_has_to() {
-        let facts = |arguments: &[(&'static str, AMQPValue)]| {
+        let declared = |arguments: &[(&'static str, AMQPValue)]| {
             let mut table = FieldTable::default();
             for (name, value) in arguments {
                 table.insert((*name).into(), value.clone());
             }
-            QueueFacts {
+            DeclaredQueue {
                 is_durable: true,
                 is_auto_delete: false,
                 arguments: table,
             }
         };
-        let one = facts(&[("x-single-active-consumer", AMQPValue::Boolean(true))]);
+        let one = declared(&[("x-single-active-consumer", AMQPValue::Boolean(true))]);
         assert_eq!(one.broken_promises(false), []);
         assert_eq!(one.broken_promises(true), []);
-        let several = facts(&[]);
+        let several = declared(&[]);
         assert_eq!(several.broken_promises(false), []);
         let broken = several.broken_promises(true);
         assert!(

@@ -17,7 +17,7 @@ use lapin::types::FieldTable;
 use tokio::time::{Instant, sleep};
 
 use crate::broker::{ANSWER, within};
-use crate::lane::{Lane, let_through};
+use crate::queue_consumer::{QueueConsumer, let_through};
 use crate::session::{Census, Session};
 use crate::shared::Shared;
 
@@ -25,36 +25,43 @@ use crate::shared::Shared;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Hands over what is too much, for as long as the session lasts.
-pub(crate) async fn spread(session: &Session, shared: &Shared) -> Infallible {
+pub(crate) async fn rebalance(session: &Session, shared: &Shared) -> Infallible {
     let interval = shared.consuming.rebalance_interval;
     let census = match session.census() {
-        Some(census) if session.lanes().len() > 1 && interval < Duration::MAX => census,
+        Some(census) if session.queue_consumers().len() > 1 && interval < Duration::MAX => census,
         _ => return std::future::pending().await,
     };
     loop {
         // Not all at the same time: two that hand over at once may hand over to one another.
         let more = (interval / 2).mul_f64(fastrand::f64());
         sleep((interval / 4 * 3).saturating_add(more)).await;
-        if let Err(error) = round(session, shared, census, interval).await {
+        if let Err(error) = rebalance_once(session, shared, census, interval).await {
             tracing::debug!(%error, "partitions were not handed over");
         }
     }
 }
 
-async fn round(
+async fn rebalance_once(
     session: &Session,
     shared: &Shared,
     census: &Census,
-    patience: Duration,
+    limit: Duration,
 ) -> lapin::Result<()> {
-    let lanes = session.lanes();
-    let active: Vec<&Lane> = lanes.iter().filter(|lane| lane.is_active()).collect();
+    let queue_consumers = session.queue_consumers();
+    let active: Vec<&QueueConsumer> = queue_consumers
+        .iter()
+        .filter(|queue_consumer| queue_consumer.is_active())
+        .collect();
     if active.len() < 2 {
         return Ok(());
     }
-    let share = share(lanes.len(), workers(session.connection(), census).await?);
+    let share = share(
+        queue_consumers.len(),
+        workers(session.connection(), census).await?,
+    );
     let surplus = surplus(&active, share).into_iter();
-    try_join_all(surplus.map(|lane| hand_over(session, shared, lane, patience))).await?;
+    try_join_all(surplus.map(|queue_consumer| hand_over(session, shared, queue_consumer, limit)))
+        .await?;
     Ok(())
 }
 
@@ -64,7 +71,7 @@ fn share(partitions: usize, workers: usize) -> usize {
 }
 
 /// Those that are too many: the last ones.
-fn surplus<'a>(active: &[&'a Lane], share: usize) -> Vec<&'a Lane> {
+fn surplus<'a>(active: &[&'a QueueConsumer], share: usize) -> Vec<&'a QueueConsumer> {
     active.iter().skip(share).copied().collect()
 }
 
@@ -81,29 +88,29 @@ async fn workers(connection: &Connection, census: &Census) -> lapin::Result<usiz
     .await
 }
 
-/// Gives a partition to whoever is next in line, once all that is here of it is settled, or the patience is over.
+/// Gives a partition to whoever is next in line, once all that is here of it is settled, or the time is over.
 async fn hand_over(
     session: &Session,
     shared: &Shared,
-    lane: &Lane,
-    patience: Duration,
+    queue_consumer: &QueueConsumer,
+    limit: Duration,
 ) -> lapin::Result<()> {
-    let queue = lane.queue();
+    let queue = queue_consumer.queue();
     let (connection, tag) = (session.connection(), shared.consuming.tag.as_str());
     // Before the place at the head of the line is given up, so that the line is never empty.
     let next = shared
         .subscription
-        .open(connection, queue.as_str(), tag, lane.prefetch());
+        .open(connection, queue.as_str(), tag, queue_consumer.prefetch());
     let next = within(ANSWER, next).await?;
     // Kept until its channel is closed: to drop a consumer cancels it, and the next one would get what comes after
     // those that are still here.
-    let _paused = lane.pause();
-    let until = Instant::now() + patience;
-    while lane.unsettled() > 0 && Instant::now() < until {
+    let _paused = queue_consumer.pause();
+    let until = Instant::now() + limit;
+    while queue_consumer.unsettled() > 0 && Instant::now() < until {
         sleep(LOOK).await;
     }
-    let (frames, unsettled) = (lane.flush(), lane.unsettled());
-    let channel = lane.resume(next);
+    let (frames, unsettled) = (queue_consumer.flush(), queue_consumer.unsettled());
+    let channel = queue_consumer.resume(next);
     session.has_changed();
     // What is not settled by now the next consumer gets from the broker.
     let closed = within(ANSWER, async {

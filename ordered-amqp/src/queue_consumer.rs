@@ -17,7 +17,7 @@ const ON_THEIR_WAY: usize = 32;
 
 /// The consumer of one queue: a channel of its own, because delivery tags count on a channel, and one acknowledgement
 /// covers all before it.
-pub(crate) struct Lane {
+pub(crate) struct QueueConsumer {
     queue: ShortString,
     tokens: Tokens,
     // A std mutex: it is held while the stream is polled, and never over an await.
@@ -29,40 +29,41 @@ pub(crate) struct Lane {
     defer_prefix: String,
 }
 
-/// How the deliveries of one of several lanes are numbered, so that no two have one token: n lanes take each nth
-/// number.
+/// How the deliveries of one of several queue consumers are numbered, so that no two have one token: n queue consumers
+/// take each nth number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tokens {
     /// The last token of the session before.
     pub(crate) base: u64,
-    /// How many lanes there are.
-    pub(crate) lanes: u64,
+    /// How many queue consumers there are.
+    pub(crate) queue_consumers: u64,
     /// Which of them it is.
     pub(crate) place: u64,
 }
 
 impl Tokens {
-    /// Of the `number`th delivery of the lane; the first is 1.
+    /// Of the `number`th delivery of the queue consumer; the first is 1.
     fn token(self, number: u64) -> Token {
-        Token(self.base + (number - 1) * self.lanes + self.place + 1)
+        Token(self.base + (number - 1) * self.queue_consumers + self.place + 1)
     }
 
-    /// Which lane's delivery a token is, and which of that lane's, if it is one of these lanes'.
-    pub(crate) fn place(base: u64, lanes: u64, token: Token) -> Option<(u64, u64)> {
+    /// Which queue consumer's delivery a token is, and which of that queue consumer's, if it is one of these queue
+    /// consumers'.
+    pub(crate) fn place(base: u64, queue_consumers: u64, token: Token) -> Option<(u64, u64)> {
         let number = token.0.checked_sub(base)?.checked_sub(1)?;
-        Some((number % lanes, number / lanes + 1))
+        Some((number % queue_consumers, number / queue_consumers + 1))
     }
 
-    /// No token of the lane is above this, when its last delivery has this number.
+    /// No token of the queue consumer is above this, when its last delivery has this number.
     fn last(self, number: u64) -> u64 {
-        self.base + number * self.lanes
+        self.base + number * self.queue_consumers
     }
 }
 
 struct Window {
     channel: Channel,
     acks: AckWindow,
-    /// How many deliveries the lane had on the channels before: the delivery tags of a channel begin with 1.
+    /// How many deliveries the queue consumer had on the channels before: the delivery tags of a channel begin with 1.
     before: u64,
     /// Nothing is entered any more, because the next session counts on from here.
     retired: bool,
@@ -84,7 +85,7 @@ pub(crate) struct Kept {
     pub(crate) any: bool,
 }
 
-impl Lane {
+impl QueueConsumer {
     pub(crate) fn new(
         queue: ShortString,
         tokens: Tokens,
@@ -168,8 +169,8 @@ impl Lane {
         lock(&self.window).acks.unsettled()
     }
 
-    /// Whether the broker has given deliveries since the lane has subscribed: of a queue that is given to one consumer
-    /// at a time, it is that consumer.
+    /// Whether the broker has given deliveries since the queue consumer has subscribed: of a queue that is given to one
+    /// consumer at a time, it is that consumer.
     pub(crate) fn is_active(&self) -> bool {
         lock(&self.window).acks.last() > 0
     }
@@ -320,28 +321,35 @@ mod tests {
 
     #[test]
     fn no_two_deliveries_of_a_session_have_one_token() {
-        let (base, lanes) = (17, 3);
+        let (base, queue_consumers) = (17, 3);
         let mut all = BTreeSet::new();
-        for place in 0..lanes {
-            let tokens = Tokens { base, lanes, place };
+        for place in 0..queue_consumers {
+            let tokens = Tokens {
+                base,
+                queue_consumers,
+                place,
+            };
             for number in 1..=5 {
                 let token = tokens.token(number);
                 assert!(token.0 > base && token.0 <= tokens.last(number));
                 assert!(all.insert(token), "{token:?} twice");
-                assert_eq!(Tokens::place(base, lanes, token), Some((place, number)));
+                assert_eq!(
+                    Tokens::place(base, queue_consumers, token),
+                    Some((place, number))
+                );
             }
         }
         assert_eq!(all.len(), 15);
-        assert_eq!(Tokens::place(base, lanes, Token(base)), None);
-        assert_eq!(Tokens::place(base, lanes, Token(3)), None);
+        assert_eq!(Tokens::place(base, queue_consumers, Token(base)), None);
+        assert_eq!(Tokens::place(base, queue_consumers, Token(3)), None);
     }
 
     #[test]
     fn the_only_lane_counts_like_the_broker() {
-        let (lanes, place) = (1, 0);
+        let (queue_consumers, place) = (1, 0);
         let tokens = Tokens {
             base: 4,
-            lanes,
+            queue_consumers,
             place,
         };
         assert_eq!((tokens.token(1), tokens.last(1)), (Token(5), 5));

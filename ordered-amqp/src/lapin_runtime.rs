@@ -19,17 +19,17 @@ thread_local! {
 }
 
 /// The runtime of tokio that is current, without the log of what runs on it.
-pub(crate) fn runtime() -> Runtime<RuntimeParts<Quiet, Tokio>> {
-    RuntimeParts::new(Quiet::current(), Tokio::current()).into()
+pub(crate) fn runtime() -> Runtime<RuntimeParts<SilentRuntime, Tokio>> {
+    RuntimeParts::new(SilentRuntime::current(), Tokio::current()).into()
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Quiet {
+pub(crate) struct SilentRuntime {
     tokio: Tokio,
     is_silent: bool,
 }
 
-impl Quiet {
+impl SilentRuntime {
     fn current() -> Self {
         Self {
             tokio: Tokio::current(),
@@ -38,7 +38,7 @@ impl Quiet {
     }
 }
 
-impl Executor for Quiet {
+impl Executor for SilentRuntime {
     type Task<T: Send + 'static> = <Tokio as Executor>::Task<T>;
 
     /// lapin calls it first thing on the thread that reads and writes.
