@@ -12,16 +12,16 @@ use ordered_sqs::names;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::queue::Queue;
+use crate::support::queue::Queue;
 
 /// Handles `key seq id`, or takes the key from the message group where there is none in the body.
 #[derive(Clone, Default)]
-pub(crate) struct Scribe {
+pub(crate) struct RecordingHandler {
     pub(crate) log: Arc<Mutex<Vec<(String, u64)>>>,
     pub(crate) work: Duration,
 }
 
-impl Handler for Scribe {
+impl Handler for RecordingHandler {
     type Event = ();
 
     fn options(&self) -> HandlerOptions {
@@ -61,7 +61,7 @@ impl Handler for Scribe {
     }
 }
 
-impl Scribe {
+impl RecordingHandler {
     pub(crate) fn handled(&self) -> usize {
         self.log.lock().unwrap().len()
     }

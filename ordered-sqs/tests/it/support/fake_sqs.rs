@@ -2,7 +2,6 @@
 //! waiting costs nothing and comes out the same every time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +13,6 @@ use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, Tra
 use ordered_sqs::{Sqs, SqsBuilder};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::subscriber::DefaultGuard;
 
 /// A request: what was asked, when, counted from the start, and the body.
 #[derive(Debug, Clone)]
@@ -45,9 +43,9 @@ impl Call {
 
 type Answer = dyn Fn(&Call) -> Option<(u16, Value)> + Send + Sync;
 
-/// A queue of canned answers.
+/// A queue of a fake.
 #[derive(Clone)]
-pub(crate) struct Canned {
+pub(crate) struct FakeSqs {
     calls: Arc<Mutex<Vec<Call>>>,
     messages: Arc<Mutex<VecDeque<Value>>>,
     attributes: Arc<BTreeMap<String, String>>,
@@ -55,7 +53,7 @@ pub(crate) struct Canned {
     begun: Instant,
 }
 
-impl Canned {
+impl FakeSqs {
     /// With messages to be received, and answers to the calls for which `answer` has one; the others succeed.
     pub(crate) fn new(
         messages: &[&str],
@@ -79,8 +77,8 @@ impl Canned {
     }
 
     pub(crate) fn connect(&self, queue: &str) -> SqsBuilder {
-        let canned = self.clone();
-        let http = infallible_client_fn(move |request| canned.respond(&request));
+        let sqs = self.clone();
+        let http = infallible_client_fn(move |request| sqs.respond(&request));
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
@@ -192,45 +190,4 @@ pub(crate) async fn settle(
         fate: fate.clone(),
     });
     consumer.settle(settlements.collect()).await
-}
-
-/// What is logged on this thread while it lives.
-pub(crate) struct Log {
-    text: Arc<Mutex<Vec<u8>>>,
-    _guard: DefaultGuard,
-}
-
-impl Log {
-    pub(crate) fn new() -> Self {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let writer = Writer(Arc::clone(&text));
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(move || writer.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        Self {
-            text,
-            _guard: guard,
-        }
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.text.lock().unwrap().clone()).unwrap()
-    }
-}
-
-#[derive(Clone)]
-struct Writer(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -11,9 +11,9 @@ use crate::visibility::Visibility;
 
 /// Everything that the broker has given us and that is not settled yet.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct UnsettledMessages {
     // A std mutex: it is held for the time of a few map accesses, and never over an await.
-    pages: Mutex<Pages>,
+    state: Mutex<State>,
     max_unsettled: usize,
     /// Something came, or it is over.
     pub(crate) arrived: Notify,
@@ -22,7 +22,7 @@ pub(crate) struct Ledger {
 }
 
 #[derive(Debug, Default)]
-struct Pages {
+struct State {
     last_token: u64,
     /// Unsettled: waiting to be taken, or with the worker.
     entries: HashMap<Token, Entry>,
@@ -42,7 +42,7 @@ struct Pages {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) message: Incoming,
-    pub(crate) hold: Visibility,
+    pub(crate) visibility: Visibility,
     /// When it came: its whole time with us may be twelve hours at the most.
     pub(crate) received: Instant,
 }
@@ -60,20 +60,20 @@ pub(crate) enum Room {
 
 /// While it lives, a receive waits.
 #[derive(Debug)]
-pub(crate) struct Waiting<'a>(&'a Ledger);
+pub(crate) struct Waiting<'a>(&'a UnsettledMessages);
 
-impl Ledger {
+impl UnsettledMessages {
     pub(crate) fn new(max_unsettled: usize) -> Self {
         Self {
-            pages: Mutex::default(),
+            state: Mutex::default(),
             max_unsettled: max_unsettled.max(1),
             arrived: Notify::new(),
             changed: Notify::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a receive waits, so that there is something to ask the broker for.
@@ -85,10 +85,10 @@ impl Ledger {
 
     /// How many messages a poll may ask for, `batch` at most.
     pub(crate) fn room(&self, batch: usize) -> Room {
-        let pages = self.lock();
-        let out = pages.entries.len() + pages.settling + pages.asked;
+        let state = self.lock();
+        let out = state.entries.len() + state.settling + state.asked;
         let free = self.max_unsettled.saturating_sub(out);
-        if free == 0 || pages.receivers == 0 || pages.closing {
+        if free == 0 || state.receivers == 0 || state.closing {
             Room::None
         } else if free >= batch || out == 0 {
             Room::Batch(free.min(batch))
@@ -97,42 +97,42 @@ impl Ledger {
         }
     }
 
-    /// Notes that so many are asked for; [`Ledger::arrive`] takes the note back.
+    /// Notes that so many are asked for; [`UnsettledMessages::arrive`] takes the note back.
     pub(crate) fn ask(&self, count: usize) {
         self.lock().asked += count;
     }
 
     /// Takes in what a poll for `asked` messages brought.
     pub(crate) fn arrive(&self, asked: usize, entries: Vec<Entry>) {
-        let mut pages = self.lock();
-        pages.asked -= asked;
+        let mut state = self.lock();
+        state.asked -= asked;
         for entry in entries {
-            pages.last_token += 1;
-            let token = Token(pages.last_token);
-            pages.entries.insert(token, entry);
-            pages.waiting.push_back(token);
+            state.last_token += 1;
+            let token = Token(state.last_token);
+            state.entries.insert(token, entry);
+            state.waiting.push_back(token);
         }
-        drop(pages);
+        drop(state);
         self.arrived.notify_waiters();
     }
 
     /// What waits to be taken, `max` at most; what was lost while it waited is left out.
     pub(crate) fn take(&self, max: usize) -> Vec<Delivery> {
         let now = Instant::now();
-        let mut pages = self.lock();
+        let mut state = self.lock();
         let mut deliveries = Vec::new();
         while deliveries.len() < max {
-            let Some(token) = pages.waiting.pop_front() else {
+            let Some(token) = state.waiting.pop_front() else {
                 break;
             };
-            match pages.entries.get(&token) {
-                Some(entry) if !entry.hold.is_lost(now) => deliveries.push(Delivery {
+            match state.entries.get(&token) {
+                Some(entry) if !entry.visibility.is_lost(now) => deliveries.push(Delivery {
                     token,
                     envelope: entry.message.envelope.clone(),
                     redelivered: entry.message.redelivered,
                 }),
                 _ => {
-                    pages.entries.remove(&token);
+                    state.entries.remove(&token);
                 }
             }
         }
@@ -140,11 +140,11 @@ impl Ledger {
     }
 
     /// Takes out a message to settle it; `None` when the token means nothing, or no longer. Until
-    /// [`Ledger::settled`] it counts as unsettled.
+    /// [`UnsettledMessages::settled`] it counts as unsettled.
     pub(crate) fn settle(&self, token: Token) -> Option<Entry> {
-        let mut pages = self.lock();
-        let entry = pages.entries.remove(&token)?;
-        pages.settling += 1;
+        let mut state = self.lock();
+        let entry = state.entries.remove(&token)?;
+        state.settling += 1;
         Some(entry)
     }
 
@@ -156,18 +156,18 @@ impl Ledger {
 
     /// What needs more time by then, as token and receipt.
     pub(crate) fn due(&self, by: Instant, visibility: Duration) -> Vec<(Token, String)> {
-        let pages = self.lock();
-        let entries = pages.entries.iter();
+        let state = self.lock();
+        let entries = state.entries.iter();
         entries
-            .filter(|(_, entry)| entry.hold.renew_at(visibility) <= by)
+            .filter(|(_, entry)| entry.visibility.renew_at(visibility) <= by)
             .map(|(token, entry)| (*token, entry.message.receipt.clone()))
             .collect()
     }
 
     /// Notes that a message is ours for longer.
-    pub(crate) fn renewed(&self, token: Token, hold: Visibility) {
+    pub(crate) fn renewed(&self, token: Token, visibility: Visibility) {
         if let Some(entry) = self.lock().entries.get_mut(&token) {
-            entry.hold = hold;
+            entry.visibility = visibility;
         }
     }
 
@@ -181,21 +181,23 @@ impl Ledger {
     /// Forgets what is no longer ours by the clock, and says how many that was.
     pub(crate) fn forget_lost(&self) -> usize {
         let now = Instant::now();
-        let mut pages = self.lock();
-        let before = pages.entries.len();
-        pages.entries.retain(|_, entry| !entry.hold.is_lost(now));
-        let lost = before - pages.entries.len();
-        drop(pages);
+        let mut state = self.lock();
+        let before = state.entries.len();
+        state
+            .entries
+            .retain(|_, entry| !entry.visibility.is_lost(now));
+        let lost = before - state.entries.len();
+        drop(state);
         self.changed.notify_one();
         lost
     }
 
     /// Takes out what waits of these message groups: it must not overtake what comes again before it.
     pub(crate) fn withdraw(&self, is_withdrawn: impl Fn(&str) -> bool) -> Vec<Entry> {
-        let mut pages = self.lock();
-        let Pages {
+        let mut state = self.lock();
+        let State {
             entries, waiting, ..
-        } = &mut *pages;
+        } = &mut *state;
         let mut withdrawn = Vec::new();
         waiting.retain(|token| {
             let group = entries.get(token).and_then(|entry| entry.message.group());
@@ -205,7 +207,7 @@ impl Ledger {
             }
             keep
         });
-        drop(pages);
+        drop(state);
         self.changed.notify_one();
         withdrawn
     }
@@ -223,9 +225,9 @@ impl Ledger {
 
     /// Takes out everything.
     pub(crate) fn drain(&self) -> Vec<Entry> {
-        let mut pages = self.lock();
-        pages.waiting.clear();
-        pages.entries.drain().map(|(_, entry)| entry).collect()
+        let mut state = self.lock();
+        state.waiting.clear();
+        state.entries.drain().map(|(_, entry)| entry).collect()
     }
 
     /// Notes that it cannot go on, and why.

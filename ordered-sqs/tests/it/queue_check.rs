@@ -4,21 +4,22 @@ use std::time::Duration;
 
 use ordered_core::transport::{Intake, Transport, WorkerFacts};
 
-use crate::canned::{Canned, Log};
+use crate::support::fake_sqs::FakeSqs;
+use crate::support::log_capture::LogCapture;
 
 #[tokio::test(start_paused = true)]
 async fn the_attributes_are_explained() {
     let policy =
         r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:target.fifo","maxReceiveCount":3}"#;
-    let canned = Canned::new(&[], |_| None).attributes([
+    let sqs = FakeSqs::new(&[], |_| None).attributes([
         ("VisibilityTimeout", "45"),
         ("RedrivePolicy", policy),
         ("MessageRetentionPeriod", "3600"),
         ("ApproximateNumberOfMessages", "17"),
         ("FifoQueue", "true"),
     ]);
-    let log = Log::new();
-    let consumer = canned.connect("orders.fifo").await.unwrap();
+    let log = LogCapture::new();
+    let consumer = sqs.connect("orders.fifo").await.unwrap();
     consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
     let text = log.text();
     for part in [
@@ -43,10 +44,10 @@ async fn said(handler_timeout: u64, max_crashes: u32, max_receives: u32) -> Stri
     let policy = format!(
         r#"{{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:target","maxReceiveCount":{max_receives}}}"#
     );
-    let canned = Canned::new(&[], |_| None)
+    let sqs = FakeSqs::new(&[], |_| None)
         .attributes([("VisibilityTimeout", "45"), ("RedrivePolicy", &policy)]);
-    let log = Log::new();
-    let consumer = canned.connect("orders").await.unwrap();
+    let log = LogCapture::new();
+    let consumer = sqs.connect("orders").await.unwrap();
     let handler_timeout = Duration::from_secs(handler_timeout);
     consumer.introduce(WorkerFacts::new(handler_timeout, max_crashes));
     consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
@@ -97,15 +98,15 @@ async fn promises<const N: usize>(
     attributes: [(&str, &str); N],
     worker: WorkerFacts,
 ) -> Vec<String> {
-    let canned = Canned::new(&[], |_| None).attributes(attributes);
+    let sqs = FakeSqs::new(&[], |_| None).attributes(attributes);
     let queue = "orders.fifo";
     let refused = {
-        let strict = canned.connect(queue).strict(true).await.unwrap();
+        let strict = sqs.connect(queue).strict(true).await.unwrap();
         strict.introduce(worker);
         strict.start(Intake { max_unsettled: 5 }).await
     };
-    let log = Log::new();
-    let consumer = canned.connect(queue).await.unwrap();
+    let log = LogCapture::new();
+    let consumer = sqs.connect(queue).await.unwrap();
     consumer.introduce(worker);
     consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
     let text = log.text();

@@ -14,21 +14,21 @@ const MANY_RECEIVES: u64 = 100;
 const SHORT_VISIBILITY: Duration = Duration::from_secs(10);
 
 /// What is said at the start about a queue: what its attributes mean for the worker that consumes it.
-pub(crate) struct Report<'a> {
+pub(crate) struct QueueCheck<'a> {
     pub(crate) queue: &'a str,
     pub(crate) region: &'a str,
     pub(crate) dead_letters: &'a str,
-    pub(crate) facts: &'a QueueAttributes,
+    pub(crate) attributes: &'a QueueAttributes,
     /// `None` where the transport is used without a worker.
     pub(crate) worker: Option<WorkerFacts>,
 }
 
-impl Report<'_> {
+impl QueueCheck<'_> {
     pub(crate) fn log(&self) {
         self.kind();
         self.visibility();
         self.delay();
-        match &self.facts.redrive {
+        match &self.attributes.redrive {
             None => info!(
                 queue = self.queue,
                 "no redrive policy: only the worker dead-letters events"
@@ -38,7 +38,7 @@ impl Report<'_> {
     }
 
     fn kind(&self) {
-        let (kind, meaning) = if self.facts.is_fifo {
+        let (kind, meaning) = if self.attributes.is_fifo {
             (
                 "FIFO",
                 "a group waits while one of its messages is out or deferred",
@@ -53,7 +53,7 @@ impl Report<'_> {
             queue = self.queue,
             region = self.region,
             kind,
-            backlog = self.facts.backlog,
+            backlog = self.attributes.backlog,
             dead_letters = self.dead_letters,
             "SQS queue: {meaning}"
         );
@@ -64,7 +64,7 @@ impl Report<'_> {
             visibility,
             is_visibility_ours,
             ..
-        } = *self.facts;
+        } = *self.attributes;
         info!(
             queue = self.queue,
             ?visibility,
@@ -111,7 +111,7 @@ impl Report<'_> {
     }
 
     fn delay(&self) {
-        let delay = self.facts.delay;
+        let delay = self.attributes.delay;
         if !delay.is_zero() {
             info!(
                 queue = self.queue,
@@ -150,7 +150,7 @@ impl Report<'_> {
     }
 
     fn forgets(&self) -> Option<String> {
-        let seconds = self.facts.retention_seconds;
+        let seconds = self.attributes.retention_seconds;
         (seconds < DAY).then(|| {
             format!(
                 "it forgets what waits for longer than {} (MessageRetentionPeriod): what there is no room to hold, and \
@@ -161,7 +161,7 @@ impl Report<'_> {
     }
 
     fn is_out_of_sight_too_briefly(&self) -> Option<String> {
-        let visibility = self.facts.visibility;
+        let visibility = self.attributes.visibility;
         (visibility < SHORT_VISIBILITY).then(|| {
             format!(
                 "its events are out of sight for {} only (VisibilityTimeout, or `visibility` of the transport): \
@@ -177,7 +177,7 @@ impl Report<'_> {
             queue: target,
             max_receives,
             ..
-        } = self.facts.redrive.as_ref()?;
+        } = self.attributes.redrive.as_ref()?;
         if *max_receives >= MANY_RECEIVES {
             return None;
         }
@@ -208,7 +208,7 @@ impl Report<'_> {
     }
 
     fn comes_too_late(&self) -> Option<String> {
-        let (delay, timeout) = (self.facts.delay, self.worker?.gap_timeout?);
+        let (delay, timeout) = (self.attributes.delay, self.worker?.gap_timeout?);
         (!delay.is_zero() && delay >= timeout).then(|| {
             format!(
                 "it delays every event by {} (DelaySeconds), and something is done about a gap after {} \
@@ -222,7 +222,7 @@ impl Report<'_> {
 
     fn drops_equal_bodies(&self) -> Option<String> {
         let reads_headers = self.worker.is_some_and(|worker| worker.reads_headers);
-        (self.facts.drops_equal_bodies && reads_headers).then(|| {
+        (self.attributes.drops_equal_bodies && reads_headers).then(|| {
             "it drops an event whose body another one had within five minutes, whatever its attributes say \
              (ContentBasedDeduplication), and the handler reads key, seq or id from the attributes: two events with \
              equal bodies are one, and a gap. Turn it off, and give each event a deduplication id of its own"
