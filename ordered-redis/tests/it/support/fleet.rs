@@ -50,13 +50,13 @@ pub(crate) struct Record {
 }
 
 #[derive(Clone)]
-struct Players {
+struct FleetHandler {
     options: HandlerOptions,
     record: Arc<Mutex<Record>>,
     blocked: watch::Sender<HashSet<Name>>,
 }
 
-impl Handler for Players {
+impl Handler for FleetHandler {
     type Event = ();
 
     fn options(&self) -> HandlerOptions {
@@ -140,7 +140,7 @@ impl Fleet {
             .id(&me)
             .store(store)
             .transport(self.broker.consumer())
-            .handler(Players {
+            .handler(FleetHandler {
                 options: self.options.clone(),
                 record: Arc::clone(&self.record),
                 blocked: self.blocked.clone(),

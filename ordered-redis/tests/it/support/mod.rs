@@ -1,4 +1,9 @@
-//! Shorthands of the tests of the store of the second edition.
+//! What the tests of this crate share.
+
+pub(crate) mod fleet;
+pub(crate) mod list_broker;
+pub(crate) mod log_capture;
+pub(crate) mod recording_worker;
 
 use std::time::Duration;
 

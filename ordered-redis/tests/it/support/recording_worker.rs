@@ -17,12 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Handles the events of one key; an event is its seq.
 #[derive(Clone)]
-struct Scribe {
+struct RecordingHandler {
     group: String,
     handled: Arc<Mutex<Vec<u64>>>,
 }
 
-impl Handler for Scribe {
+impl Handler for RecordingHandler {
     type Event = ();
 
     fn options(&self) -> HandlerOptions {
@@ -48,21 +48,21 @@ impl Handler for Scribe {
 }
 
 /// A worker that runs, and what is sent to it.
-pub(crate) struct Crew {
+pub(crate) struct RecordingWorker {
     broker: MemoryBroker,
     handled: Arc<Mutex<Vec<u64>>>,
     stop: oneshot::Sender<()>,
     worker: JoinHandle<Result<(), WorkerError>>,
 }
 
-impl Crew {
+impl RecordingWorker {
     pub(crate) fn start(store: RedisStore) -> Self {
         let (broker, handled) = (MemoryBroker::new(), Arc::default());
-        let group = unique("crew");
+        let group = unique("worker");
         let worker = Worker::builder()
             .store(store)
             .transport(broker.consumer())
-            .handler(Scribe {
+            .handler(RecordingHandler {
                 group,
                 handled: Arc::clone(&handled),
             })

@@ -15,14 +15,14 @@ const LIST: &str = "published";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub(super) struct List {
+pub(crate) struct ListBroker {
     connection: MultiplexedConnection,
     /// How long it takes from when it has an event until it says so.
     confirm: Duration,
 }
 
-impl List {
-    pub(super) async fn on(url: &str) -> Self {
+impl ListBroker {
+    pub(crate) async fn on(url: &str) -> Self {
         let client = redis::Client::open(url).unwrap();
         Self {
             connection: client.get_multiplexed_async_connection().await.unwrap(),
@@ -30,19 +30,19 @@ impl List {
         }
     }
 
-    pub(super) fn confirms_after(mut self, time: Duration) -> Self {
+    pub(crate) fn confirms_after(mut self, time: Duration) -> Self {
         self.confirm = time;
         self
     }
 
-    pub(super) async fn len(&self) -> usize {
+    pub(crate) async fn len(&self) -> usize {
         let mut connection = self.connection.clone();
         let mut len = redis::cmd("LLEN");
         len.arg(LIST).query_async(&mut connection).await.unwrap()
     }
 
     /// Key, seq and id of all that was published, in order.
-    pub(super) async fn events(&self) -> Vec<(String, u64, String)> {
+    pub(crate) async fn events(&self) -> Vec<(String, u64, String)> {
         let mut connection = self.connection.clone();
         let mut range = redis::cmd("LRANGE");
         range.arg(LIST).arg(0).arg(-1);
@@ -58,7 +58,7 @@ impl List {
         lines.iter().map(parse).collect()
     }
 
-    pub(super) async fn has(&self, events: usize) {
+    pub(crate) async fn has(&self, events: usize) {
         eventually_within(PATIENCE, "so many are published", async || {
             self.len().await >= events
         })
@@ -67,7 +67,7 @@ impl List {
 
     /// Each key is published 1, 2, 3, … without a gap, and each number once; answers with the last of each key, and how
     /// many events came twice.
-    pub(super) async fn is_without_gaps(&self) -> (BTreeMap<String, u64>, usize) {
+    pub(crate) async fn is_without_gaps(&self) -> (BTreeMap<String, u64>, usize) {
         let (mut last, mut ids, mut repeats) = (BTreeMap::new(), BTreeMap::new(), 0);
         let mut all = BTreeSet::new();
         for (key, seq, id) in self.events().await {
@@ -87,7 +87,7 @@ impl List {
 }
 
 #[async_trait]
-impl Publish for List {
+impl Publish for ListBroker {
     async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
         let mut push = redis::cmd("RPUSH");
         push.arg(LIST);
@@ -111,13 +111,13 @@ impl Publish for List {
     }
 }
 
-pub(super) fn event(key: &str, id: &str) -> NewEvent {
+pub(crate) fn event(key: &str, id: &str) -> NewEvent {
     let event = NewEvent::json("order", key, "placed", &id).unwrap();
     event.id(crate::support::id(id))
 }
 
 /// Quick to take over, and to look.
-pub(super) async fn builder(url: &str, transport: impl Publish) -> SequencerBuilder {
+pub(crate) async fn builder(url: &str, transport: impl Publish) -> SequencerBuilder {
     let store = RedisStore::connect(url).await.unwrap();
     Sequencer::builder(&store, "orders", transport)
         .lease(Duration::from_millis(500))

@@ -9,11 +9,11 @@ use ordered_core::store::Group;
 /// What stands in braces is the hash tag: on a cluster, all structures of one bucket live on one node, so that one
 /// script can work on them (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>).
 #[derive(Debug, Clone)]
-pub(crate) struct Names {
+pub(crate) struct Keyspace {
     prefix: String,
 }
 
-impl Names {
+impl Keyspace {
     pub(crate) fn new(prefix: &str) -> Self {
         Self {
             prefix: escape(prefix),
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn tag(prefix: &str, group: &str) -> String {
-        Names::new(prefix).bucket(&Group::new(group, Policy::default()), 3)
+        Keyspace::new(prefix).bucket(&Group::new(group, Policy::default()), 3)
     }
 
     #[test]

@@ -10,12 +10,14 @@ use tracing::warn;
 use crate::error::passes_soon;
 
 /// Longer than a fail-over takes once it has begun, and short enough for somebody who waits for the message.
-const PATIENCE: Duration = Duration::from_secs(15);
+const STARTUP_LIMIT: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Repeats what fails because of the state of the server, for 15 seconds. A wrong address, a wrong password or a
 /// setting of the server is told at once.
-pub(crate) async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+pub(crate) async fn retry_while_starting<T, F>(
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -23,7 +25,7 @@ where
     let mut is_told = false;
     loop {
         match attempt().await {
-            Err(error) if passes_soon(&error) && began.elapsed() < PATIENCE => {
+            Err(error) if passes_soon(&error) && began.elapsed() < STARTUP_LIMIT => {
                 if !is_told {
                     warn!(%error, "the store is not ready: waiting for it");
                     is_told = true;

@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What lies in Redis, and how it is called.
-pub(super) struct Shelf {
+pub(super) struct Storage {
     redis: RedisStore,
     /// What the names of its structures begin with.
     tag: String,
@@ -43,42 +43,42 @@ pub(super) struct Taken {
     pub(super) events: Vec<Option<Outgoing>>,
 }
 
-impl Shelf {
+impl Storage {
     /// Sees to it that this version may write there, and says in the log what a crash of Redis loses.
     pub(super) async fn open(
         redis: &RedisStore,
         settings: Settings,
     ) -> Result<Self, SequencerError> {
-        let shelf = Self {
+        let storage = Self {
             redis: redis.clone(),
-            tag: format!("{}:", redis.names().sequencer(&settings.name)),
+            tag: format!("{}:", redis.keyspace().sequencer(&settings.name)),
             worker: format!("{}-{:016x}", std::process::id(), fastrand::u64(..)),
             settings,
             wake: Notify::new(),
         };
         let sent = redis.link().send(settings::questions()).await;
-        let answers = sent.map_err(|error| shelf.error(error))?;
+        let answers = sent.map_err(|error| storage.error(error))?;
         let report = settings::report(redis.address(), redis.is_strict(), &answers)?;
         if report.durability < Durability::Durable {
             tracing::warn!(
-                sequencer = shelf.settings.name,
+                sequencer = storage.settings.name,
                 "numbers that Redis loses are given a second time: {}",
                 report.reason
             );
         }
         let mut create = cmd("HSETNX");
-        create.arg(shelf.name("meta")).arg("layout").arg(LAYOUT);
+        create.arg(storage.name("meta")).arg("layout").arg(LAYOUT);
         let mut read = cmd("HGET");
-        read.arg(shelf.name("meta")).arg("layout");
-        shelf.ask(create).await?;
-        let layout = maybe_bytes(shelf.ask(read).await?)?;
+        read.arg(storage.name("meta")).arg("layout");
+        storage.ask(create).await?;
+        let layout = maybe_bytes(storage.ask(read).await?)?;
         if layout.as_deref() != Some(LAYOUT.as_bytes()) {
             return Err(SequencerError::refused(format!(
                 "the sequencer `{}` was written to Redis by another version: run one version in all processes",
-                shelf.settings.name
+                storage.settings.name
             )));
         }
-        Ok(shelf)
+        Ok(storage)
     }
 
     fn name(&self, structure: &str) -> String {
@@ -147,7 +147,7 @@ impl Shelf {
         for event in events {
             call.arg(event.key.as_str()).arg(&event.data[..]);
         }
-        let (code, mut reply) = self.patiently(call).await?;
+        let (code, mut reply) = self.run_with_retry(call).await?;
         if code == 2 {
             return Err(SequencerError::full(format!(
                 "the sequencer `{}` keeps {} events or {} bytes already (`max_events`, `max_bytes`) that the broker \
@@ -167,13 +167,13 @@ impl Shelf {
         }
     }
 
-    async fn patiently(&self, call: Cmd) -> Result<(u64, Reply), SequencerError> {
+    async fn run_with_retry(&self, call: Cmd) -> Result<(u64, Reply), SequencerError> {
         let (begun, mut wait) = (Instant::now(), FIRST_WAIT);
         loop {
             match self.run(call.clone()).await {
                 Err(error)
                     if error.kind() == super::SequencerErrorKind::Unavailable
-                        && begun.elapsed() + wait < self.settings.patience =>
+                        && begun.elapsed() + wait < self.settings.stage_timeout =>
                 {
                     sleep(wait).await;
                     wait = (wait * 2).min(LONGEST_WAIT);

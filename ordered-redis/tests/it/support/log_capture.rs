@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use tracing::subscriber::DefaultGuard;
 
 /// Keeps what is logged on this thread while it lives. A test whose runtime has one thread sees all of its workers.
-pub(crate) struct Log {
+pub(crate) struct LogCapture {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
 }
 
-impl Log {
+impl LogCapture {
     pub(crate) fn new() -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let writer = Writer(Arc::clone(&text));
