@@ -20,7 +20,7 @@ pub(crate) const LEASE: u64 = 1_000;
 pub(crate) const START: u64 = 4_102_444_800_000;
 
 /// A store with a clock, a group of its own, and shorthands to talk to it.
-pub struct Stage<S> {
+pub struct StoreFixture<S> {
     pub(crate) store: S,
     pub(crate) clock: Clock,
     pub(crate) group: Group,
@@ -96,7 +96,7 @@ pub(crate) fn saved(answer: Answer) -> Saved {
     }
 }
 
-impl Stage<()> {
+impl StoreFixture<()> {
     /// The clock of a test.
     #[must_use]
     pub fn clock() -> Clock {
@@ -104,7 +104,7 @@ impl Stage<()> {
     }
 }
 
-impl<S: Inspect> Stage<S> {
+impl<S: Inspect> StoreFixture<S> {
     /// A group that is opened, with two workers alive.
     ///
     /// # Panics
@@ -114,19 +114,19 @@ impl<S: Inspect> Stage<S> {
     }
 
     async fn open(store: S, clock: Clock, policy: Policy) -> Self {
-        let group = Group::new(unique("stage"), policy);
+        let group = Group::new(unique("fixture"), policy);
         let a = session(&store, &group, A).await;
         let b = session(&store, &group, B).await;
-        let stage = Self {
+        let fixture = Self {
             store,
             clock,
             group,
             key: key("order-1"),
             sessions: [a, b],
         };
-        stage.beat(A).await;
-        stage.beat(B).await;
-        stage
+        fixture.beat(A).await;
+        fixture.beat(B).await;
+        fixture
     }
 
     /// The same with other rules.
