@@ -1,11 +1,11 @@
 use std::io::{self, IsTerminal, Write};
 
-use crate::args::Acting;
+use crate::args::VerbArgs;
 use crate::failure::Failure;
 
 /// Asks before something is destroyed. What it asks goes to the standard error, so that the output stays what it is.
-pub(crate) fn confirm(acting: &Acting, plan: &str) -> Result<(), Failure> {
-    if acting.yes {
+pub(crate) fn confirm(verb_args: &VerbArgs, plan: &str) -> Result<(), Failure> {
+    if verb_args.yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {

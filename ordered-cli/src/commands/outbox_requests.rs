@@ -13,7 +13,7 @@ const REQUESTS: u32 = 100;
 
 /// The outbox as far as it could be asked.
 #[derive(Serialize)]
-pub(super) struct AtOutbox {
+pub(super) struct OutboxRequests {
     /// The group's latest request about the key.
     request: Option<Request>,
     /// Why the outbox could not be asked.
@@ -37,28 +37,28 @@ struct Request {
 }
 
 /// Asks the outbox, where it is named. That it cannot be reached is told beside the rest.
-pub(super) async fn find(command: &Explain, group: &str) -> Option<AtOutbox> {
+pub(super) async fn find(command: &Explain, group: &str) -> Option<OutboxRequests> {
     let url = command.outbox.as_deref()?;
     let asked = async {
         let client = connect(url).await?;
         repair::requests(&client, &command.key, REQUESTS).await
     };
     Some(match asked.await {
-        Ok(requests) => AtOutbox {
+        Ok(requests) => OutboxRequests {
             request: requests
                 .iter()
                 .find(|status| status.request.group == group)
                 .map(Request::from),
             error: None,
         },
-        Err(error) => AtOutbox {
+        Err(error) => OutboxRequests {
             request: None,
             error: Some(error.to_string()),
         },
     })
 }
 
-impl AtOutbox {
+impl OutboxRequests {
     pub(super) fn text(&self, key: &str) -> String {
         match (&self.error, &self.request) {
             (Some(error), _) => format!("The outbox could not be asked: {}.", printable(error)),

@@ -9,7 +9,7 @@ use super::parse::age;
 /// Which keys.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Which keys")]
-pub(crate) struct Selecting {
+pub(crate) struct SelectionArgs {
     /// All that it can be done to
     #[arg(long)]
     pub(crate) all: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Selecting {
     pub(crate) limit: Option<usize>,
 }
 
-impl Selecting {
+impl SelectionArgs {
     /// Whether it says more than names of keys do.
     pub(crate) fn is_filter(&self) -> bool {
         let has_text = self.error.is_some() || self.key.is_some();

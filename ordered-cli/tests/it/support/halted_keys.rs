@@ -8,53 +8,56 @@ use ordered_core::store::{
     Acquire, AcquireMode, Answer, Listing, Owned, PutMode, Request, Save, Session, Store,
 };
 
-use crate::world::World;
+use crate::support::Fixture;
 
 /// How many keys are made at a time.
 const AT_A_TIME: usize = 500;
 /// For how long a worker that stays is alive.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// A world with so many keys that are halted: `k00000`, `k00001`, …
-pub(crate) async fn halted_world(url: String, count: usize) -> World {
-    let world = World::at(url, |_, _| crate::world::Act::Succeed).await;
-    let session = join(&world, "w0").await;
+/// A fixture with so many keys that are halted: `k00000`, `k00001`, …
+pub(crate) async fn halted_fixture(url: String, count: usize) -> Fixture {
+    let fixture = Fixture::at(url, |_, _| crate::support::HandlerAction::Succeed).await;
+    let session = join(&fixture, "w0").await;
     let names: Vec<String> = (0..count).map(|number| format!("k{number:05}")).collect();
     for names in names.chunks(AT_A_TIME) {
-        halt_all(&world, &session, names, true).await;
+        halt_all(&fixture, &session, names, true).await;
     }
-    world.store.leave(&world.group, &session).await.unwrap();
-    world
+    fixture.store.leave(&fixture.group, &session).await.unwrap();
+    fixture
 }
 
 /// One more, whose worker keeps it, or gives it up.
-pub(crate) async fn halt(world: &World, name: &str, release: bool) -> Session {
-    let session = join(world, &format!("w-{name}")).await;
-    halt_all(world, &session, &[name.to_owned()], release).await;
+pub(crate) async fn halt(fixture: &Fixture, name: &str, release: bool) -> Session {
+    let session = join(fixture, &format!("w-{name}")).await;
+    halt_all(fixture, &session, &[name.to_owned()], release).await;
     session
 }
 
-async fn join(world: &World, name: &str) -> Session {
-    let (store, group) = (&world.store, &world.group);
+async fn join(fixture: &Fixture, name: &str) -> Session {
+    let (store, group) = (&fixture.store, &fixture.group);
     let worker = WorkerId::new(name);
     let session = store.open(group, &worker).await.unwrap().session;
     store.heartbeat(group, &session, LEASE).await.unwrap();
     session
 }
 
-async fn halt_all(world: &World, session: &Session, names: &[String], release: bool) {
+async fn halt_all(fixture: &Fixture, session: &Session, names: &[String], release: bool) {
     let acquires: Vec<Request> = names.iter().map(|name| acquire(name)).collect();
-    let exchange = world.store.exchange(&world.group, session, &acquires);
+    let exchange = fixture.store.exchange(&fixture.group, session, &acquires);
     let exchange = exchange.await.unwrap();
     let saves: Vec<Request> = names
         .iter()
         .zip(exchange.answers)
         .map(|(name, answer)| match answer {
-            Answer::Owned(owned) => save(world, name, &owned, exchange.now, release),
+            Answer::Owned(owned) => save(fixture, name, &owned, exchange.now, release),
             other => panic!("{other:?}"),
         })
         .collect();
-    let saved = world.store.exchange(&world.group, session, &saves).await;
+    let saved = fixture
+        .store
+        .exchange(&fixture.group, session, &saves)
+        .await;
     for answer in saved.unwrap().answers {
         assert!(matches!(answer, Answer::Saved(_)), "{answer:?}");
     }
@@ -70,9 +73,9 @@ fn acquire(name: &str) -> Request {
 }
 
 /// Halts it at 1, with 2 behind it.
-fn save(world: &World, name: &str, owned: &Owned, now: u64, release: bool) -> Request {
+fn save(fixture: &Fixture, name: &str, owned: &Owned, now: u64, release: bool) -> Request {
     let mut state = KeyState::new(1);
-    let policy = world.group.policy();
+    let policy = fixture.group.policy();
     let mut transition = Transition::new(&mut state, policy, now);
     let (since, checked) = (now, None);
     let envelope = |seq| Envelope::new(format!("{name} {seq} {name}-{seq} as-sent"));

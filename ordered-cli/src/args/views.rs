@@ -8,7 +8,7 @@ use super::parse::{key, seconds, seq};
 
 /// How to show something.
 #[derive(Debug, Args)]
-pub(crate) struct Viewing {
+pub(crate) struct ViewArgs {
     /// One JSON document on one line; with --watch one line each time
     #[arg(long)]
     pub(crate) json: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "N", default_value = "1000")]
     pub(crate) limit: usize,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }
 
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(crate) struct OfKey {
     #[arg(value_parser = key)]
     pub(crate) key: Key,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }
 
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }
 
 #[derive(Debug, Args)]
@@ -70,7 +70,7 @@ pub(crate) struct Errors {
     #[arg(long, value_name = "N", default_value = "20")]
     pub(crate) limit: usize,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }
 
 #[derive(Debug, Args)]
@@ -95,5 +95,5 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "N", default_value = "20")]
     pub(crate) limit: usize,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }

@@ -5,11 +5,11 @@ use clap::Args;
 use ordered_core::event::{Key, Seq};
 
 use super::parse::{LastSeq, duration, key, last_seq, seq};
-use super::selecting::Selecting;
+use super::selection::SelectionArgs;
 
 /// How to do something.
 #[derive(Debug, Args)]
-pub(crate) struct Acting {
+pub(crate) struct VerbArgs {
     /// Say what it would do, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -49,9 +49,9 @@ pub(crate) struct Retry {
     #[arg(value_parser = key)]
     pub(crate) keys: Vec<Key>,
     #[command(flatten)]
-    pub(crate) selecting: Selecting,
+    pub(crate) selection_args: SelectionArgs,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]
@@ -63,9 +63,9 @@ pub(crate) struct Skip {
     #[arg(long, value_name = "SEQ", value_parser = seq)]
     pub(crate) to: Option<Seq>,
     #[command(flatten)]
-    pub(crate) selecting: Selecting,
+    pub(crate) selection_args: SelectionArgs,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]
@@ -82,9 +82,9 @@ pub(crate) struct Discard {
     #[arg(long)]
     pub(crate) dead: bool,
     #[command(flatten)]
-    pub(crate) selecting: Selecting,
+    pub(crate) selection_args: SelectionArgs,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]
@@ -102,7 +102,7 @@ pub(crate) struct Edit {
     #[arg(long, conflicts_with = "payload")]
     pub(crate) editor: bool,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]
@@ -114,7 +114,7 @@ pub(crate) struct SetLast {
     #[arg(value_parser = last_seq)]
     pub(crate) last: LastSeq,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]
@@ -126,7 +126,7 @@ pub(crate) struct Pause {
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "key")]
     pub(crate) length: Option<Duration>,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]
@@ -135,9 +135,9 @@ pub(crate) struct Resume {
     #[arg(value_parser = key)]
     pub(crate) keys: Vec<Key>,
     #[command(flatten)]
-    pub(crate) selecting: Selecting,
+    pub(crate) selection_args: SelectionArgs,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +149,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "SEQ", value_parser = seq, requires = "keys")]
     pub(crate) seq: Option<Seq>,
     #[command(flatten)]
-    pub(crate) selecting: Selecting,
+    pub(crate) selection_args: SelectionArgs,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }

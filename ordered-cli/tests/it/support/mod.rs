@@ -1,4 +1,6 @@
-//! A little world for a test: a store in Redis under names of its own, a broker, workers, and the command line.
+//! What a test runs against: a store in Redis under names of its own, a broker, workers, and the command line.
+
+pub(crate) mod halted_keys;
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -25,7 +27,7 @@ use tokio::task::JoinHandle;
 pub(crate) const GROUP: &str = "orders";
 
 /// What the handler does with an event.
-pub(crate) enum Act {
+pub(crate) enum HandlerAction {
     Succeed,
     Fail,
     FailPermanently,
@@ -37,16 +39,16 @@ pub(crate) enum Act {
     Wait(Arc<Notify>),
 }
 
-type Script = Arc<dyn Fn(&Context, &str) -> Act + Send + Sync>;
+type Script = Arc<dyn Fn(&Context, &str) -> HandlerAction + Send + Sync>;
 
 /// Handles `key seq id and more`, and writes down what it did, with what came behind the id.
 #[derive(Clone)]
-struct Scribe {
+struct ScriptedHandler {
     log: Arc<Mutex<Vec<(String, u64, String)>>>,
     script: Script,
 }
 
-impl Handler for Scribe {
+impl Handler for ScriptedHandler {
     type Event = String;
 
     fn options(&self) -> HandlerOptions {
@@ -77,13 +79,13 @@ impl Handler for Scribe {
 
     async fn call(&self, event: String, context: Context) -> Result<(), HandlerError> {
         match (self.script)(&context, &event) {
-            Act::Succeed => {}
-            Act::Fail => return Err(HandlerError::transient("no luck")),
-            Act::FailPermanently => return Err(HandlerError::permanent("never")),
-            Act::FailWith(error) => return Err(HandlerError::permanent(error)),
-            Act::Pause(time) => tokio::time::sleep(time).await,
-            Act::Hang => std::future::pending().await,
-            Act::Wait(let_go) => let_go.notified().await,
+            HandlerAction::Succeed => {}
+            HandlerAction::Fail => return Err(HandlerError::transient("no luck")),
+            HandlerAction::FailPermanently => return Err(HandlerError::permanent("never")),
+            HandlerAction::FailWith(error) => return Err(HandlerError::permanent(error)),
+            HandlerAction::Pause(time) => tokio::time::sleep(time).await,
+            HandlerAction::Hang => std::future::pending().await,
+            HandlerAction::Wait(let_go) => let_go.notified().await,
         }
         let done = (context.key().to_string(), context.seq().get(), event);
         self.log.lock().unwrap().push(done);
@@ -91,25 +93,25 @@ impl Handler for Scribe {
     }
 }
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) broker: MemoryBroker,
     pub(crate) store: RedisStore,
     pub(crate) admin: Admin,
     pub(crate) group: Group,
     url: String,
     prefix: String,
-    scribe: Scribe,
+    handler: ScriptedHandler,
 }
 
-/// What the command line said.
+/// The output of the command line.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
+impl CommandOutput {
     pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         Self {
@@ -140,9 +142,9 @@ impl Said {
     }
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn new(
-        script: impl Fn(&Context, &str) -> Act + Send + Sync + 'static,
+        script: impl Fn(&Context, &str) -> HandlerAction + Send + Sync + 'static,
     ) -> Self {
         Self::at(RedisServer::shared().await.unwrap().url(), script).await
     }
@@ -150,7 +152,7 @@ impl World {
     /// The same on a server of its own.
     pub(crate) async fn at(
         url: String,
-        script: impl Fn(&Context, &str) -> Act + Send + Sync + 'static,
+        script: impl Fn(&Context, &str) -> HandlerAction + Send + Sync + 'static,
     ) -> Self {
         let prefix = unique("cli");
         let store = RedisStore::builder(&url).prefix(&prefix);
@@ -162,7 +164,7 @@ impl World {
             group: Group::new(GROUP, Policy::default()),
             url,
             prefix,
-            scribe: Scribe {
+            handler: ScriptedHandler {
                 log: Arc::default(),
                 script: Arc::new(script),
             },
@@ -171,7 +173,7 @@ impl World {
 
     /// One in which all goes well.
     pub(crate) async fn calm() -> Self {
-        Self::new(|_, _| Act::Succeed).await
+        Self::new(|_, _| HandlerAction::Succeed).await
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -189,12 +191,12 @@ impl World {
     }
 
     /// Runs `ordered` with these words.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
-        Said::of(self.command(arguments).output().await.unwrap())
+    pub(crate) async fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(self.command(arguments).output().await.unwrap())
     }
 
     /// The same, with the line split at its spaces.
-    pub(crate) async fn ordered(&self, line: &str) -> Said {
+    pub(crate) async fn ordered(&self, line: &str) -> CommandOutput {
         self.run(&line.split(' ').collect::<Vec<_>>()).await
     }
 
@@ -206,7 +208,7 @@ impl World {
         let worker = Worker::builder()
             .store(self.store.clone())
             .transport(self.broker.consumer())
-            .handler(self.scribe.clone())
+            .handler(self.handler.clone())
             .id(name)
             .lease(Duration::from_secs(3))
             .sweep_interval(Duration::from_millis(50));
@@ -259,14 +261,14 @@ impl World {
 
     /// The seqs of a key that the handler got done with, in order.
     pub(crate) fn handled(&self, key: &str) -> Vec<u64> {
-        let log = self.scribe.log.lock().unwrap();
+        let log = self.handler.log.lock().unwrap();
         let of_key = log.iter().filter(|(done, ..)| done == key);
         of_key.map(|(_, seq, _)| *seq).collect()
     }
 
     /// What came with an event behind its id, when it was handled.
     pub(crate) fn handled_as(&self, key: &str, seq: u64) -> Option<String> {
-        let log = self.scribe.log.lock().unwrap();
+        let log = self.handler.log.lock().unwrap();
         let found = log.iter().find(|(of, at, _)| of == key && *at == seq);
         found.map(|(.., text)| text.clone())
     }
@@ -290,9 +292,9 @@ impl Running {
 }
 
 /// A file for one test, gone with it.
-pub(crate) struct Scratch(pub(crate) PathBuf);
+pub(crate) struct TempFile(pub(crate) PathBuf);
 
-impl Scratch {
+impl TempFile {
     pub(crate) fn new(content: &str) -> Self {
         let path = std::env::temp_dir().join(unique("ordered"));
         std::fs::write(&path, content).unwrap();
@@ -304,7 +306,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TempFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
