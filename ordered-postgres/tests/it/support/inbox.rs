@@ -24,16 +24,16 @@ use tokio_postgres::{Client, NoTls};
 use crate::support::{connect, database};
 
 /// Long enough for a machine that is busy, short enough for a test that waits for it.
-pub(super) const LEASE: Duration = Duration::from_millis(600);
+pub(crate) const LEASE: Duration = Duration::from_millis(600);
 
 /// What a handler of these tests takes.
 #[derive(serde::Deserialize)]
-pub(super) struct Step {
-    pub(super) key: String,
-    pub(super) seq: i64,
+pub(crate) struct Step {
+    pub(crate) key: String,
+    pub(crate) seq: i64,
 }
 
-pub(super) fn event(key: &str, seq: u64) -> Envelope {
+pub(crate) fn event(key: &str, seq: u64) -> Envelope {
     let id = format!("{key}-{seq}");
     Envelope::new(format!(
         r#"{{"key": "{key}", "seq": {seq}, "event_id": "{id}"}}"#
@@ -49,19 +49,19 @@ pub(crate) fn pool(url: &str, connections: usize) -> Pool {
         .unwrap()
 }
 
-pub(super) struct World {
-    pub(super) url: String,
-    pub(super) group: String,
-    pub(super) broker: MemoryBroker,
-    pub(super) store: MemoryStore,
-    pub(super) inbox: Inbox<TokioPostgres>,
+pub(crate) struct Fixture {
+    pub(crate) url: String,
+    pub(crate) group: String,
+    pub(crate) broker: MemoryBroker,
+    pub(crate) store: MemoryStore,
+    pub(crate) inbox: Inbox<TokioPostgres>,
     /// Looks on.
-    pub(super) client: Client,
+    pub(crate) client: Client,
 }
 
-impl World {
+impl Fixture {
     /// With the tables of `ordered`, and one in which handlers write down what they do, as often as they do it.
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let url = database().await;
         let client = connect(&url).await;
         let effects = "create table effects (key text, seq bigint)";
@@ -76,12 +76,12 @@ impl World {
         }
     }
 
-    pub(super) async fn publish(&self, keys: u64, seqs: std::ops::RangeInclusive<u64>) {
+    pub(crate) async fn publish(&self, keys: u64, seqs: std::ops::RangeInclusive<u64>) {
         let all = seqs.flat_map(|seq| (0..keys).map(move |key| event(&format!("k{key}"), seq)));
         self.broker.publish(all.collect()).await.unwrap();
     }
 
-    pub(super) fn worker(&self, name: &str, handler: impl Handler) -> WorkerBuilder {
+    pub(crate) fn worker(&self, name: &str, handler: impl Handler) -> WorkerBuilder {
         Worker::builder()
             .store(self.store.clone())
             .transport(self.broker.consumer())
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// How often each effect is there, by key and seq.
-    pub(super) async fn effects(&self) -> BTreeMap<(String, i64), i64> {
+    pub(crate) async fn effects(&self) -> BTreeMap<(String, i64), i64> {
         let sql = "select key, seq, count(*) from effects group by key, seq";
         let rows = self.client.query(sql, &[]).await.unwrap();
         rows.iter()
@@ -109,25 +109,25 @@ impl World {
     }
 
     /// The last seq of a key in `ordered_progress`, 0 where it has no row.
-    pub(super) async fn recorded(&self, key: &str) -> i64 {
+    pub(crate) async fn recorded(&self, key: &str) -> i64 {
         let sql = "select last_seq from ordered_progress where group_name = $1 and key = $2";
         let row = self.client.query_opt(sql, &[&self.group, &key]).await;
         row.unwrap().map_or(0, |row| row.get(0))
     }
 
-    pub(super) async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         eventually("everything is settled", async || self.broker.backlog() == 0).await;
     }
 
     /// Every effect of these is there, once.
-    pub(super) async fn assert_once(&self, keys: u64, events: i64) {
+    pub(crate) async fn assert_once(&self, keys: u64, events: i64) {
         let all =
             (0..keys).flat_map(|key| (1..=events).map(move |seq| ((format!("k{key}"), seq), 1)));
         assert_eq!(self.effects().await, all.collect());
     }
 
     /// The context of a run without a worker.
-    pub(super) fn context(&self, key: &str, seq: u64, fence: u64) -> Context {
+    pub(crate) fn context(&self, key: &str, seq: u64, fence: u64) -> Context {
         let mut states = States::default();
         states.insert(self.inbox.clone());
         Context::new(ContextParts {
@@ -146,13 +146,13 @@ impl World {
     }
 }
 
-pub(super) struct Running {
+pub(crate) struct Running {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), WorkerError>>,
 }
 
 impl Running {
-    pub(super) fn start(worker: WorkerBuilder) -> Self {
+    pub(crate) fn start(worker: WorkerBuilder) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let worker = worker.build().unwrap();
         let task = tokio::spawn(worker.run_until(async move {
@@ -161,13 +161,13 @@ impl Running {
         Self { stop, task }
     }
 
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         self.task.await.unwrap().unwrap();
     }
 
     /// As a crash would.
-    pub(super) async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
     }
@@ -175,16 +175,16 @@ impl Running {
 
 /// A store whose wires can be cut.
 #[derive(Clone)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     store: MemoryStore,
-    pub(super) beats: Arc<AtomicBool>,
+    pub(crate) beats: Arc<AtomicBool>,
     /// The saves that say that something was handled do not arrive.
-    pub(super) saves: Arc<AtomicBool>,
-    pub(super) cut_saves: Arc<Mutex<u64>>,
+    pub(crate) saves: Arc<AtomicBool>,
+    pub(crate) cut_saves: Arc<Mutex<u64>>,
 }
 
 impl Wire {
-    pub(super) fn new(store: &MemoryStore) -> Self {
+    pub(crate) fn new(store: &MemoryStore) -> Self {
         Self {
             store: store.clone(),
             beats: Arc::new(AtomicBool::new(true)),

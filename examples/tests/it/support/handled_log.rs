@@ -6,9 +6,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::load::Load;
+use crate::support::load::Load;
 
-pub(crate) struct Log {
+pub(crate) struct HandledLog {
     path: PathBuf,
     // What was read is kept: tests look again every few milliseconds, at logs of many thousand lines.
     pages: Mutex<Pages>,
@@ -31,7 +31,7 @@ pub(crate) struct Handled {
     pub(crate) worker: String,
 }
 
-impl Log {
+impl HandledLog {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             path,

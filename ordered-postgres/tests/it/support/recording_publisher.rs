@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 /// A broker that remembers what it confirmed, and fails when it is told to.
 #[derive(Default)]
-pub(crate) struct Recorder {
+pub(crate) struct RecordingPublisher {
     taken: Mutex<Vec<Envelope>>,
     calls: Mutex<Vec<usize>>,
     failing: Mutex<Option<Failing>>,
@@ -22,7 +22,7 @@ pub(crate) struct Recorder {
 /// Whether an event is refused, and how.
 type Failing = Box<dyn Fn(&str, u64) -> Option<TransportError> + Send>;
 
-impl Recorder {
+impl RecordingPublisher {
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
@@ -111,7 +111,7 @@ fn identity(envelope: &Envelope) -> Option<(String, u64)> {
 }
 
 #[async_trait]
-impl Publish for Recorder {
+impl Publish for RecordingPublisher {
     /// Of a key of which an event is refused it takes nothing more in the same call.
     async fn send(&self, events: &[Outgoing]) -> Vec<Result<(), TransportError>> {
         self.calls.lock().unwrap().push(events.len());

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use ordered_testkit::server::{RabbitServer, RedisServer};
 use ordered_testkit::{eventually_within, unique};
 
-use crate::handled::Log;
-use crate::load::Load;
+use crate::support::handled_log::HandledLog;
+use crate::support::load::Load;
 
 /// How long a run may take on a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
@@ -25,7 +25,7 @@ pub(crate) struct Setting {
     pub(crate) store: String,
     pub(crate) queue: String,
     pub(crate) group: String,
-    pub(crate) log: Arc<Log>,
+    pub(crate) log: Arc<HandledLog>,
     /// The example that its workers and producers run.
     program: PathBuf,
     folder: PathBuf,
@@ -71,7 +71,7 @@ impl Setting {
             transport,
             store,
             group: queue.clone(),
-            log: Arc::new(Log::new(folder.join("handled"))),
+            log: Arc::new(HandledLog::new(folder.join("handled"))),
             queue,
             program: program_named(example),
             folder,
@@ -105,7 +105,7 @@ impl Setting {
             .args(["--id", name, "--log"])
             .arg(self.log.path())
             .args(more)
-            .stderr(File::create(self.said_by(id)).unwrap())
+            .stderr(File::create(self.output_file(id)).unwrap())
             .spawn()
             .unwrap();
         Worker {
@@ -116,8 +116,8 @@ impl Setting {
 
     /// Whether the worker has said that it starts.
     pub(crate) fn is_up(&self, worker: &Worker) -> bool {
-        let said = fs::read_to_string(self.said_by(&worker.id)).unwrap();
-        said.contains("the worker starts")
+        let output = fs::read_to_string(self.output_file(&worker.id)).unwrap();
+        output.contains("the worker starts")
     }
 
     /// Runs the producer to its end.
@@ -165,15 +165,15 @@ impl Setting {
     }
 
     fn producer(&self, command: &mut Command, arguments: &[String]) -> Producer {
-        let said = File::create(self.said_by(&unique("producer"))).unwrap();
-        let stdout = said.try_clone().unwrap();
-        command.args(arguments).stdout(stdout).stderr(said);
+        let output = File::create(self.output_file(&unique("producer"))).unwrap();
+        let stdout = output.try_clone().unwrap();
+        command.args(arguments).stdout(stdout).stderr(output);
         Producer(command.spawn().unwrap())
     }
 
     /// What a worker wrote to its log of messages so far.
-    pub(crate) fn said(&self, id: &str) -> String {
-        fs::read_to_string(self.said_by(id)).unwrap()
+    pub(crate) fn output(&self, id: &str) -> String {
+        fs::read_to_string(self.output_file(id)).unwrap()
     }
 
     /// The program with what all of them are told.
@@ -184,7 +184,7 @@ impl Setting {
             .stdin(Stdio::null())
     }
 
-    fn said_by(&self, id: &str) -> PathBuf {
+    fn output_file(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.err"))
     }
 
@@ -229,8 +229,8 @@ impl Drop for Setting {
                     .extension()
                     .is_some_and(|extension| extension == "err")
                 {
-                    let said = fs::read_to_string(entry.path()).unwrap_or_default();
-                    let tail: Vec<&str> = said.lines().rev().take(30).collect();
+                    let output = fs::read_to_string(entry.path()).unwrap_or_default();
+                    let tail: Vec<&str> = output.lines().rev().take(30).collect();
                     eprintln!("{}:", entry.path().display());
                     tail.into_iter()
                         .rev()

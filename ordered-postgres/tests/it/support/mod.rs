@@ -1,3 +1,8 @@
+//! What the tests of this crate share.
+
+pub(crate) mod inbox;
+pub(crate) mod recording_publisher;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
-use crate::recorder::Recorder;
+use crate::support::recording_publisher::RecordingPublisher;
 
 /// The URL of a database of the test's own, without tables.
 pub(crate) async fn empty_database() -> String {
@@ -47,8 +52,8 @@ pub(crate) async fn stage(client: &mut Client, keys: &[&str]) {
 }
 
 /// A relay that does everything quickly.
-pub(crate) fn relay(url: &str, recorder: &Arc<Recorder>) -> RelayBuilder {
-    Relay::builder(url, Arc::clone(recorder) as _)
+pub(crate) fn relay(url: &str, publisher: &Arc<RecordingPublisher>) -> RelayBuilder {
+    Relay::builder(url, Arc::clone(publisher) as _)
         .poll_interval(Duration::from_millis(5))
         .repair_interval(Duration::from_millis(5))
         .lease(Duration::from_millis(500))

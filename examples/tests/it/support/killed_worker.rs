@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use ordered_testkit::{eventually, eventually_within};
 
-use crate::load::Load;
-use crate::orders::{PATIENCE, Setting, Worker};
+use crate::support::load::Load;
+use crate::support::processes::{PATIENCE, Setting, Worker};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 pub(crate) const SWEEP: Duration = Duration::from_millis(250);
