@@ -138,8 +138,8 @@ pub(crate) fn explain(
         ),
         (Operation::Exchange(exchange) | Operation::Partitions(exchange), Some(ACCESS_REFUSED)) => {
             format!(
-                "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` to \
-             declare it; a name that begins with `amq.` is RabbitMQ's own"
+                "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` \
+                 to declare it; a name that begins with `amq.` is RabbitMQ's own"
             )
         }
         (Operation::Exchange(exchange) | Operation::Partitions(exchange), _) => {
@@ -157,8 +157,8 @@ pub(crate) fn explain(
         ),
         (Operation::Queue(queue) | Operation::Consuming(queue), Some(PRECONDITION_FAILED)) => {
             format!(
-                "the queue {queue:?} at {address} exists with other arguments: leave out `kind` and `argument` to use it \
-             as it is, or delete it"
+                "the queue {queue:?} at {address} exists with other arguments: leave out `kind` and `argument` to use \
+                 it as it is, or delete it"
             )
         }
         (Operation::Queue(queue) | Operation::Consuming(queue), Some(RESOURCE_LOCKED)) => {

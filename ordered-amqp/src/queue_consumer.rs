@@ -47,8 +47,7 @@ impl Tokens {
         Token(self.base + (number - 1) * self.queue_consumers + self.place + 1)
     }
 
-    /// Which queue consumer's delivery a token is, and which of that queue consumer's, if it is one of these queue
-    /// consumers'.
+    /// Which consumer's delivery a token is, and the number of the delivery, if it is one of these consumers'.
     pub(crate) fn place(base: u64, queue_consumers: u64, token: Token) -> Option<(u64, u64)> {
         let number = token.0.checked_sub(base)?.checked_sub(1)?;
         Some((number % queue_consumers, number / queue_consumers + 1))

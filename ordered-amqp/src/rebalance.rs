@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::broker::{ANSWER, within};
 use crate::queue_consumer::{QueueConsumer, let_through};
-use crate::session::{Census, Session};
+use crate::session::{Session, WorkersQueue};
 use crate::shared::Shared;
 
 /// How often it is looked whether all is settled of a partition that is handed over.
@@ -27,15 +27,17 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Hands over what is too much, for as long as the session lasts.
 pub(crate) async fn rebalance(session: &Session, shared: &Shared) -> Infallible {
     let interval = shared.consuming.rebalance_interval;
-    let census = match session.census() {
-        Some(census) if session.queue_consumers().len() > 1 && interval < Duration::MAX => census,
+    let workers_queue = match session.workers_queue() {
+        Some(workers_queue) if session.queue_consumers().len() > 1 && interval < Duration::MAX => {
+            workers_queue
+        }
         _ => return std::future::pending().await,
     };
     loop {
         // Not all at the same time: two that hand over at once may hand over to one another.
         let more = (interval / 2).mul_f64(fastrand::f64());
         sleep((interval / 4 * 3).saturating_add(more)).await;
-        if let Err(error) = rebalance_once(session, shared, census, interval).await {
+        if let Err(error) = rebalance_once(session, shared, workers_queue, interval).await {
             tracing::debug!(%error, "partitions were not handed over");
         }
     }
@@ -44,7 +46,7 @@ pub(crate) async fn rebalance(session: &Session, shared: &Shared) -> Infallible 
 async fn rebalance_once(
     session: &Session,
     shared: &Shared,
-    census: &Census,
+    workers_queue: &WorkersQueue,
     limit: Duration,
 ) -> lapin::Result<()> {
     let queue_consumers = session.queue_consumers();
@@ -57,7 +59,7 @@ async fn rebalance_once(
     }
     let share = share(
         queue_consumers.len(),
-        workers(session.connection(), census).await?,
+        workers(session.connection(), workers_queue).await?,
     );
     let surplus = surplus(&active, share).into_iter();
     try_join_all(surplus.map(|queue_consumer| hand_over(session, shared, queue_consumer, limit)))
@@ -76,11 +78,15 @@ fn surplus<'a>(active: &[&'a QueueConsumer], share: usize) -> Vec<&'a QueueConsu
 }
 
 /// How many workers there are.
-async fn workers(connection: &Connection, census: &Census) -> lapin::Result<usize> {
+async fn workers(connection: &Connection, workers_queue: &WorkersQueue) -> lapin::Result<usize> {
     within(ANSWER, async {
         let channel = connection.create_channel().await?;
         let passive = QueueDeclareOptions::durable().passive();
-        let asked = channel.queue_declare(census.queue().clone(), passive, FieldTable::default());
+        let asked = channel.queue_declare(
+            workers_queue.queue().clone(),
+            passive,
+            FieldTable::default(),
+        );
         let count = asked.await?.consumer_count();
         channel.close(200, "counted".into()).await?;
         Ok(usize::try_from(count).unwrap_or(usize::MAX))

@@ -33,12 +33,12 @@ pub(crate) struct Session {
     max_unsettled: usize,
     /// The broker gives each queue to one consumer at a time.
     is_exclusive: bool,
-    /// What makes this worker one that is counted.
-    census: Option<Census>,
+    /// Counts this worker among those that share the partitions.
+    workers_queue: Option<WorkersQueue>,
     /// Which queue consumer is looked at first: the next one each time.
     turn: AtomicUsize,
     died: watch::Sender<bool>,
-    /// There is room again, or a queue consumer has another consumer, which nobody has looked at yet.
+    /// There is room again, or a queue is consumed anew, which nobody has looked at yet.
     changed: watch::Sender<()>,
     /// Acknowledgements could go, and somebody has to send them in a moment.
     ready: Notify,
@@ -46,14 +46,14 @@ pub(crate) struct Session {
     kept: Notify,
 }
 
-/// A queue of which the consumers are the workers that share the others.
-pub(crate) struct Census {
+/// The queue that every worker consumes which shares the partitions, so that they can be counted.
+pub(crate) struct WorkersQueue {
     queue: ShortString,
     /// Kept: to drop it is to leave.
     _consumer: (Channel, Consumer),
 }
 
-impl Census {
+impl WorkersQueue {
     /// Takes part. Without it nobody is counted, and the partitions stay where they are.
     async fn join(
         connection: &Connection,
@@ -87,7 +87,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) address: &'a Address,
     pub(crate) queues: Vec<ShortString>,
     /// The queue by which the workers are counted.
-    pub(crate) census: Option<ShortString>,
+    pub(crate) workers_queue: Option<ShortString>,
     pub(crate) consumer_tag: &'a str,
     pub(crate) defer_prefix: &'a str,
     pub(crate) is_exclusive: bool,
@@ -106,7 +106,7 @@ impl Session {
             subscription,
             address,
             queues,
-            census,
+            workers_queue,
             consumer_tag,
             defer_prefix,
             is_exclusive,
@@ -139,8 +139,8 @@ impl Session {
             ));
         }
         // Last: who is counted is handed partitions, and has to be in line for them.
-        let census = match census {
-            Some(queue) => Census::join(&connection, subscription, queue, consumer_tag).await,
+        let workers_queue = match workers_queue {
+            Some(queue) => WorkersQueue::join(&connection, subscription, queue, consumer_tag).await,
             None => None,
         };
         Ok(Self {
@@ -149,7 +149,7 @@ impl Session {
             base,
             max_unsettled,
             is_exclusive,
-            census,
+            workers_queue,
             turn: AtomicUsize::new(0),
             died: watch::Sender::new(false),
             changed: watch::Sender::new(()),
@@ -162,8 +162,8 @@ impl Session {
         &self.connection
     }
 
-    pub(crate) fn census(&self) -> Option<&Census> {
-        self.census.as_ref()
+    pub(crate) fn workers_queue(&self) -> Option<&WorkersQueue> {
+        self.workers_queue.as_ref()
     }
 
     pub(crate) fn queue_consumers(&self) -> &[QueueConsumer] {
@@ -301,7 +301,7 @@ impl Session {
         }
     }
 
-    /// A queue consumer has another consumer.
+    /// A queue is consumed anew.
     pub(crate) fn has_changed(&self) {
         self.changed.send_replace(());
     }

@@ -91,7 +91,7 @@ impl Shared {
             subscription: &self.subscription,
             address,
             queues: self.topology.queues(),
-            census: self
+            workers_queue: self
                 .topology
                 .partitions
                 .as_ref()

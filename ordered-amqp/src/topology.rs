@@ -243,7 +243,8 @@ impl Topology {
         if !is_there(connection, queue).await {
             return Ok(false);
         }
-        let Some(declared) = declared_queue::inspect(connection, queue, self.arguments()).await else {
+        let Some(declared) = declared_queue::inspect(connection, queue, self.arguments()).await
+        else {
             return Ok(false);
         };
         let is_partition = self.partitions.is_some();

@@ -43,7 +43,10 @@ mod tests {
         let asked = Instant::now();
         let answered = asked + Duration::from_secs(20);
         let visibility = Visibility::new(asked, answered, timeout);
-        assert_eq!(visibility.renew_at(timeout), asked + Duration::from_secs(10));
+        assert_eq!(
+            visibility.renew_at(timeout),
+            asked + Duration::from_secs(10)
+        );
         assert_eq!(visibility.sure_until, asked + timeout);
         assert!(!visibility.is_lost(visibility.sure_until));
         assert!(visibility.is_lost(answered + timeout));

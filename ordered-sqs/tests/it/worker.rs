@@ -103,8 +103,8 @@ async fn a_handler_slower_than_the_visibility_timeout_handles_once() {
     let counter = Arc::clone(&received);
     let worker = handler
         .start(&queue, &MemoryStore::new(), |worker| {
-            worker.id("w1").observe(move |occurrence| {
-                if matches!(occurrence, WorkerEvent::Received { .. }) {
+            worker.id("w1").observe(move |worker_event| {
+                if matches!(worker_event, WorkerEvent::Received { .. }) {
                     counter.fetch_add(1, Ordering::Relaxed);
                 }
             })
