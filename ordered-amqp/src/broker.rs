@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::backoff::Backoff;
-use crate::failure::{Stage, explain};
-use crate::quiet;
+use crate::failure::{Operation, explain};
+use crate::lapin_runtime;
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl Broker {
     /// Like [`connect`](Self::connect), with an error that says what to do.
     pub(crate) async fn open(&self, purpose: &str) -> Result<Connection, TransportError> {
         let connected = self.connect(purpose).await;
-        connected.map_err(|error| explain(&self.address, Stage::Connecting, error))
+        connected.map_err(|error| explain(&self.address, Operation::Connecting, error))
     }
 
     /// The address with the credentials of now.
@@ -65,7 +65,7 @@ impl Broker {
             identity: None,
             cert_chain: self.certificates.clone(),
         };
-        let runtime = quiet::runtime();
+        let runtime = lapin_runtime::runtime();
         let uri = self.uri().await?;
         let connect = Connection::connect_uri_with_config(uri, properties, certificates, runtime);
         within(self.address.timeout(), connect).await

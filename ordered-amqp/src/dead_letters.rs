@@ -11,7 +11,7 @@ use ordered_core::transport::{BrokerDeadLetter, DeadLetters, Token, TransportErr
 
 use crate::broker::{ANSWER, Broker, within};
 use crate::envelope;
-use crate::failure::{Stage, away, explain};
+use crate::failure::{Operation, explain, unavailable};
 use crate::headers;
 use crate::outgoing::{Outgoing, Places};
 use crate::publisher_connection::{NotSent, PublisherConnection};
@@ -36,9 +36,9 @@ pub struct AmqpDeadLetters {
 impl AmqpDeadLetters {
     pub(crate) async fn open(broker: Broker, places: Places) -> Result<Self, TransportError> {
         let connection = broker.open("dead letters").await?;
-        let stage = Stage::Queue(places.dead_letters.as_str());
+        let operation = Operation::Queue(places.dead_letters.as_str());
         let channel = within(ANSWER, connection.create_channel()).await;
-        let channel = channel.map_err(|error| explain(&broker.address, stage, error))?;
+        let channel = channel.map_err(|error| explain(&broker.address, operation, error))?;
         let letters = Self {
             publisher: PublisherConnection::new(broker.clone(), None, "redrive"),
             broker,
@@ -64,17 +64,17 @@ impl AmqpDeadLetters {
             Ok(count)
         };
         let count = within(ANSWER, asked).await;
-        let stage = Stage::Queue(queue.as_str());
+        let operation = Operation::Queue(queue.as_str());
         count
             .map(u64::from)
-            .map_err(|error| explain(&self.broker.address, stage, error))
+            .map_err(|error| explain(&self.broker.address, operation, error))
     }
 
     async fn get(&self) -> Result<Option<(u64, ReceivedMessage)>, TransportError> {
         let queue = self.places.dead_letters.clone();
         let got = self.channel.basic_get(queue, BasicGetOptions::default());
         let got = within(ANSWER, got).await;
-        let got = got.map_err(|error| away(&self.broker.address, error))?;
+        let got = got.map_err(|error| unavailable(&self.broker.address, error))?;
         Ok(got.map(|message| {
             let message = message.delivery;
             let original = ReceivedMessage {
@@ -91,7 +91,7 @@ impl AmqpDeadLetters {
         let acked = self.channel.basic_ack(tag, BasicAckOptions::default());
         acked
             .await
-            .map_err(|error| away(&self.broker.address, error))
+            .map_err(|error| unavailable(&self.broker.address, error))
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, ReceivedMessage>> {
@@ -104,7 +104,7 @@ impl AmqpDeadLetters {
             exchange => exchange,
         };
         match reason {
-            NotSent::Lost(error) => away(&self.broker.address, error),
+            NotSent::Lost(error) => unavailable(&self.broker.address, error),
             NotSent::Unroutable => TransportError::fatal(format!(
                 "there is no queue {queue:?} any more: declare it, or start a worker that does"
             )),
@@ -186,12 +186,12 @@ impl DeadLetters for AmqpDeadLetters {
                 ..BasicNackOptions::default()
             };
             let given_back = self.channel.basic_nack(tag, options).await;
-            given_back.map_err(|error| away(&self.broker.address, error))?;
+            given_back.map_err(|error| unavailable(&self.broker.address, error))?;
         }
         // Only a closed channel is sure to have said all of it.
         let closed = within(ANSWER, self.connection.close(200, "done".into())).await;
         self.publisher.close().await;
-        closed.map_err(|error| away(&self.broker.address, error))
+        closed.map_err(|error| unavailable(&self.broker.address, error))
     }
 }
 

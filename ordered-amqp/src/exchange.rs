@@ -5,7 +5,7 @@ use ordered_core::transport::TransportError;
 
 use crate::address::Address;
 use crate::broker::{ANSWER, within};
-use crate::failure::{self, Stage, explain};
+use crate::failure::{self, Operation, explain};
 
 /// How an exchange routes: <https://www.rabbitmq.com/docs/exchanges>.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -117,7 +117,7 @@ impl Exchange {
         declare: bool,
     ) -> Result<(), TransportError> {
         let name = self.name.as_str();
-        let failed = |error| explain(address, Stage::Exchange(name), error);
+        let failed = |error| explain(address, Operation::Exchange(name), error);
         if self.kind.is_none() || !declare {
             let passive = ExchangeDeclareOptions {
                 passive: true,
@@ -182,11 +182,13 @@ impl Binding {
                 .queue_bind(to, exchange, routing_key, options, FieldTable::default())
                 .await
         });
-        let stage = Stage::Binding {
+        let operation = Operation::Binding {
             exchange: self.exchange.as_str(),
             queue: queue.as_str(),
         };
-        bound.await.map_err(|error| explain(address, stage, error))
+        bound
+            .await
+            .map_err(|error| explain(address, operation, error))
     }
 
     /// The same for an exchange in place of a queue.
@@ -207,11 +209,13 @@ impl Binding {
                 .exchange_bind(to, exchange, routing_key, options, FieldTable::default())
                 .await
         });
-        let stage = Stage::Binding {
+        let operation = Operation::Binding {
             exchange: self.exchange.as_str(),
             queue: destination.as_str(),
         };
-        bound.await.map_err(|error| explain(address, stage, error))
+        bound
+            .await
+            .map_err(|error| explain(address, operation, error))
     }
 }
 

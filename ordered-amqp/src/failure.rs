@@ -8,7 +8,7 @@ use crate::address::Address;
 
 /// What was being done when it failed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Stage<'a> {
+pub(crate) enum Operation<'a> {
     Connecting,
     /// Declaring this exchange.
     Exchange(&'a str),
@@ -93,9 +93,13 @@ pub(crate) fn has_no_leader(error: &TransportError) -> bool {
 }
 
 /// Says what is wrong and what to do about it.
-pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) -> TransportError {
+pub(crate) fn explain(
+    address: &Address,
+    operation: Operation<'_>,
+    error: lapin::Error,
+) -> TransportError {
     let user = address.user();
-    if let Stage::Consuming(queue) = stage
+    if let Operation::Consuming(queue) = operation
         && is_silence(&error)
     {
         return TransportError::fatal(format!(
@@ -104,76 +108,80 @@ pub(crate) fn explain(address: &Address, stage: Stage<'_>, error: lapin::Error) 
         ))
         .with_source(NoLeader(error));
     }
-    let advice = match (stage, reply_code(&error)) {
-        (Stage::Connecting, Some(ACCESS_REFUSED)) => format!(
+    let advice = match (operation, reply_code(&error)) {
+        (Operation::Connecting, Some(ACCESS_REFUSED)) => format!(
             "RabbitMQ at {address} refuses the user {user:?}: check the name and the password in the address \
              (`guest` is let in from localhost only)"
         ),
-        (Stage::Connecting, Some(NOT_ALLOWED)) => format!(
+        (Operation::Connecting, Some(NOT_ALLOWED)) => format!(
             "RabbitMQ at {address} has no vhost {:?} for the user {user:?}: create it with `rabbitmqctl add_vhost` \
              and `set_permissions`, or correct the address (the vhost `/` is written %2f or left out)",
             address.vhost()
         ),
-        (Stage::Connecting, None) => format!(
+        (Operation::Connecting, None) => format!(
             "RabbitMQ cannot be reached at {address}: check that it runs and that the address is right"
         ),
-        (Stage::Exchange(exchange), Some(NOT_FOUND)) => format!(
+        (Operation::Exchange(exchange), Some(NOT_FOUND)) => format!(
             "there is no exchange {exchange:?} at {address}: create it, or let it be declared with `declare(true)`"
         ),
-        (Stage::Exchange(exchange), Some(PRECONDITION_FAILED)) => format!(
+        (Operation::Exchange(exchange), Some(PRECONDITION_FAILED)) => format!(
             "the exchange {exchange:?} at {address} is there, and of another kind or not durable: name its kind in \
              `exchange`, leave it out to use the exchange as it is, or delete it"
         ),
-        (Stage::Exchange(exchange), Some(COMMAND_INVALID)) => format!(
+        (Operation::Exchange(exchange), Some(COMMAND_INVALID)) => format!(
             "RabbitMQ at {address} does not know the kind of the exchange {exchange:?}: enable the plugin that has it \
              (`rabbitmq-plugins enable …`)"
         ),
-        (Stage::Partitions(exchange), Some(PRECONDITION_FAILED)) => format!(
+        (Operation::Partitions(exchange), Some(PRECONDITION_FAILED)) => format!(
             "the exchange {exchange:?} at {address} is there, and puts no events into partitions: it is of a kind that \
              does not hash the routing key, or it is not durable. Delete it, and it is declared anew"
         ),
-        (Stage::Exchange(exchange) | Stage::Partitions(exchange), Some(ACCESS_REFUSED)) => format!(
-            "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` to \
-             declare it; a name that begins with `amq.` is RabbitMQ's own"
-        ),
-        (Stage::Exchange(exchange) | Stage::Partitions(exchange), _) => {
+        (Operation::Exchange(exchange) | Operation::Partitions(exchange), Some(ACCESS_REFUSED)) => {
+            format!(
+                "the user {user:?} lacks permissions for the exchange {exchange:?} at {address}: it needs `configure` \
+                 to declare it; a name that begins with `amq.` is RabbitMQ's own"
+            )
+        }
+        (Operation::Exchange(exchange) | Operation::Partitions(exchange), _) => {
             format!("the exchange {exchange:?} at {address} cannot be declared")
         }
-        (Stage::Binding { exchange, queue }, Some(ACCESS_REFUSED)) => format!(
+        (Operation::Binding { exchange, queue }, Some(ACCESS_REFUSED)) => format!(
             "the user {user:?} may not bind the queue {queue:?} to the exchange {exchange:?} at {address}: it needs \
              `write` for the queue and `read` for the exchange"
         ),
-        (Stage::Binding { exchange, queue }, _) => {
+        (Operation::Binding { exchange, queue }, _) => {
             format!("the queue {queue:?} cannot be bound to the exchange {exchange:?} at {address}")
         }
-        (Stage::Queue(queue) | Stage::Consuming(queue), Some(NOT_FOUND)) => format!(
+        (Operation::Queue(queue) | Operation::Consuming(queue), Some(NOT_FOUND)) => format!(
             "there is no queue {queue:?} at {address}: create it, or let it be declared with `declare(true)`"
         ),
-        (Stage::Queue(queue) | Stage::Consuming(queue), Some(PRECONDITION_FAILED)) => format!(
-            "the queue {queue:?} at {address} exists with other arguments: leave out `kind` and `argument` to use it \
-             as it is, or delete it"
-        ),
-        (Stage::Queue(queue) | Stage::Consuming(queue), Some(RESOURCE_LOCKED)) => {
+        (Operation::Queue(queue) | Operation::Consuming(queue), Some(PRECONDITION_FAILED)) => {
+            format!(
+                "the queue {queue:?} at {address} exists with other arguments: leave out `kind` and `argument` to use \
+                 it as it is, or delete it"
+            )
+        }
+        (Operation::Queue(queue) | Operation::Consuming(queue), Some(RESOURCE_LOCKED)) => {
             format!("the queue {queue:?} at {address} is exclusive to another connection")
         }
-        (Stage::Queue(queue) | Stage::Consuming(queue), Some(ACCESS_REFUSED)) => format!(
+        (Operation::Queue(queue) | Operation::Consuming(queue), Some(ACCESS_REFUSED)) => format!(
             "the user {user:?} lacks permissions for the queue {queue:?} at {address}: it needs `configure` to \
              declare it, `read` to consume it, and `write` for its dead letters"
         ),
-        (Stage::Queue(queue) | Stage::Consuming(queue), _) => {
+        (Operation::Queue(queue) | Operation::Consuming(queue), _) => {
             format!("the queue {queue:?} at {address} cannot be used")
         }
-        (Stage::Connecting, Some(_)) => format!("RabbitMQ at {address} refuses the connection"),
+        (Operation::Connecting, Some(_)) => format!("RabbitMQ at {address} refuses the connection"),
     };
     let explained = TransportError::fatal(format!("{advice}; it said: {error}"));
-    match (stage, reply_code(&error)) {
-        (Stage::Connecting, Some(ACCESS_REFUSED)) => explained.with_source(LoginRefused(error)),
+    match (operation, reply_code(&error)) {
+        (Operation::Connecting, Some(ACCESS_REFUSED)) => explained.with_source(LoginRefused(error)),
         _ => explained.with_source(error),
     }
 }
 
 /// The broker is unavailable for now.
-pub(crate) fn away(address: &Address, error: lapin::Error) -> TransportError {
+pub(crate) fn unavailable(address: &Address, error: lapin::Error) -> TransportError {
     TransportError::unavailable(format!("RabbitMQ at {address} is unavailable: {error}"))
         .with_source(error)
 }

@@ -48,7 +48,7 @@ mod tests {
     use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError};
 
     use super::*;
-    use crate::failure::{Stage, explain};
+    use crate::failure::{Operation, explain};
 
     fn address() -> Address {
         Address::parse("amqp://me:s3cret@broker/orders").unwrap()
@@ -64,7 +64,7 @@ mod tests {
     }
 
     fn when_consuming(error: lapin::Error) -> TransportError {
-        explain(&address(), Stage::Consuming("order-events"), error)
+        explain(&address(), Operation::Consuming("order-events"), error)
     }
 
     #[test]
@@ -89,13 +89,13 @@ mod tests {
     #[test]
     fn a_broker_that_does_not_answer_is_no_queue_without_a_leader() {
         let mut leaderless = Leaderless::default();
-        for stage in [Stage::Connecting, Stage::Queue("order-events")] {
+        for operation in [Operation::Connecting, Operation::Queue("order-events")] {
             for _ in 0..6 {
-                assert!(!leaderless.is_to_be_told(&explain(&address(), stage, silence())));
+                assert!(!leaderless.is_to_be_told(&explain(&address(), operation, silence())));
             }
         }
         // The count begins again after another failure.
-        let elsewhere = explain(&address(), Stage::Connecting, silence());
+        let elsewhere = explain(&address(), Operation::Connecting, silence());
         for _ in 0..6 {
             assert!(!leaderless.is_to_be_told(&when_consuming(silence())));
             assert!(!leaderless.is_to_be_told(&elsewhere));

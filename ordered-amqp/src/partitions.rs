@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::broker::Broker;
 use crate::exchange::{Exchange, ExchangeKind};
-use crate::failure::{self, Stage, explain};
+use crate::failure::{self, Operation, explain};
 use crate::names;
 
 /// Each is a quorum queue with a log and, on each node, a process of its own.
@@ -23,7 +23,7 @@ const HASHES: [&str; 2] = ["x-consistent-hash", "x-modulus-hash"];
 /// The routing key of a binding to such an exchange: how many shares of the hashes the queue gets.
 pub(crate) const SHARE: &str = "1";
 
-/// How the events of a queue are spread over several.
+/// How the events of a queue are rebalance over several.
 #[derive(Debug, Clone)]
 pub(crate) struct Partitions {
     pub(crate) count: u16,
@@ -84,8 +84,8 @@ impl Partitions {
                         continue;
                     }
                     _ => {
-                        let stage = Stage::Partitions(self.exchange.as_str());
-                        return Err(explain(address, stage, error));
+                        let operation = Operation::Partitions(self.exchange.as_str());
+                        return Err(explain(address, operation, error));
                     }
                 },
             };

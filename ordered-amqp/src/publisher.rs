@@ -7,7 +7,7 @@ use ordered_core::transport::{Flow, Publish, TransportError};
 
 use crate::broker::Broker;
 use crate::envelope;
-use crate::failure::{PRECONDITION_FAILED, away, reply_code};
+use crate::failure::{PRECONDITION_FAILED, reply_code, unavailable};
 use crate::frame::TooLarge;
 use crate::outgoing::Outgoing;
 use crate::partitions::Partitions;
@@ -161,7 +161,7 @@ impl AmqpPublisher {
                      {error}"
                 ))
             }
-            NotSent::Lost(error) => away(&self.broker.address, error),
+            NotSent::Lost(error) => unavailable(&self.broker.address, error),
             NotSent::Unconfirmed => TransportError::unavailable(format!(
                 "RabbitMQ at {} has not confirmed what was published: publish it again; if that goes on, see whether \
                  the queue has a leader (`rabbitmq-queues quorum_status`)",

@@ -4,7 +4,7 @@ use lapin::{Connection, Queue};
 use ordered_core::transport::TransportError;
 
 use crate::broker::{ANSWER, Broker, within};
-use crate::failure::{self, NOT_FOUND, Stage, away, explain};
+use crate::failure::{self, NOT_FOUND, Operation, explain, unavailable};
 use crate::topology::Topology;
 use crate::{names, partitions};
 
@@ -46,7 +46,7 @@ pub(crate) async fn list(
     let listed = of_connection(&connection, broker, topology).await;
     let closed = connection.close(200, "listed".into()).await;
     let queues = listed?;
-    closed.map_err(|error| away(&broker.address, error))?;
+    closed.map_err(|error| unavailable(&broker.address, error))?;
     Ok(queues)
 }
 
@@ -66,8 +66,8 @@ async fn of_connection(
         })),
         Err(error) if failure::reply_code(&error) == Some(NOT_FOUND) => Ok(None),
         Err(error) => {
-            let stage = Stage::Queue(name.as_str());
-            Err(explain(&broker.address, stage, error))
+            let operation = Operation::Queue(name.as_str());
+            Err(explain(&broker.address, operation, error))
         }
     };
     let mut queues: Vec<AmqpQueue> = Vec::new();

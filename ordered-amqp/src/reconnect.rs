@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::broker::Broker;
 use crate::failure::is_login_refusal;
 use crate::leader::{self, Leaderless};
+use crate::rebalance::rebalance;
 use crate::session::Session;
 use crate::shared::Shared;
-use crate::spread::spread;
 
 /// How long acknowledgements behind a hole are kept back, at least; at most twice as long.
 const KEEP: Duration = Duration::from_millis(250);
@@ -123,7 +123,7 @@ async fn watch(session: &Session, shared: &Shared) -> String {
         }
         never = send_ready(session) => match never {},
         never = send_kept(session) => match never {},
-        never = spread(session, shared) => match never {},
+        never = rebalance(session, shared) => match never {},
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use crate::ack_window::AckWindow;
 use crate::address::Address;
 use crate::broker::{ANSWER, within};
-use crate::failure::{Stage, explain};
-use crate::lane::{Lane, Polled, Tokens};
+use crate::failure::{Operation, explain};
+use crate::queue_consumer::{Polled, QueueConsumer, Tokens};
 use crate::subscribe::Subscription;
 
 /// How long a broker may take to say goodbye: until then it may have acknowledgements to pass on.
@@ -26,19 +26,19 @@ const ROOM: usize = 64;
 pub(crate) struct Session {
     connection: Connection,
     /// One for each queue.
-    lanes: Vec<Lane>,
+    queue_consumers: Vec<QueueConsumer>,
     /// Tokens of this session are above this: it is the last token of the session before.
     base: u64,
-    /// How many deliveries may be unsettled, over all lanes; of a single one the broker sees to it.
+    /// How many deliveries may be unsettled, over all queue consumers; of a single one the broker sees to it.
     max_unsettled: usize,
     /// The broker gives each queue to one consumer at a time.
     is_exclusive: bool,
-    /// What makes this worker one that is counted.
-    census: Option<Census>,
-    /// Which lane is looked at first: the next one each time.
+    /// Counts this worker among those that share the partitions.
+    workers_queue: Option<WorkersQueue>,
+    /// Which queue consumer is looked at first: the next one each time.
     turn: AtomicUsize,
     died: watch::Sender<bool>,
-    /// There is room again, or a lane has another consumer, which nobody has looked at yet.
+    /// There is room again, or a queue is consumed anew, which nobody has looked at yet.
     changed: watch::Sender<()>,
     /// Acknowledgements could go, and somebody has to send them in a moment.
     ready: Notify,
@@ -46,14 +46,14 @@ pub(crate) struct Session {
     kept: Notify,
 }
 
-/// A queue of which the consumers are the workers that share the others.
-pub(crate) struct Census {
+/// The queue that every worker consumes which shares the partitions, so that they can be counted.
+pub(crate) struct WorkersQueue {
     queue: ShortString,
     /// Kept: to drop it is to leave.
     _consumer: (Channel, Consumer),
 }
 
-impl Census {
+impl WorkersQueue {
     /// Takes part. Without it nobody is counted, and the partitions stay where they are.
     async fn join(
         connection: &Connection,
@@ -87,7 +87,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) address: &'a Address,
     pub(crate) queues: Vec<ShortString>,
     /// The queue by which the workers are counted.
-    pub(crate) census: Option<ShortString>,
+    pub(crate) workers_queue: Option<ShortString>,
     pub(crate) consumer_tag: &'a str,
     pub(crate) defer_prefix: &'a str,
     pub(crate) is_exclusive: bool,
@@ -106,7 +106,7 @@ impl Session {
             subscription,
             address,
             queues,
-            census,
+            workers_queue,
             consumer_tag,
             defer_prefix,
             is_exclusive,
@@ -117,20 +117,20 @@ impl Session {
         let max_unsettled = intake.max_unsettled.max(1);
         let prefetch = prefetch(max_unsettled, count);
         let first = fastrand::usize(..count.max(1));
-        let mut lanes: Vec<Option<Lane>> = (0..count).map(|_| None).collect();
+        let mut queue_consumers: Vec<Option<QueueConsumer>> = (0..count).map(|_| None).collect();
         for place in (first..count).chain(0..first) {
             let queue = &queues[place];
             let opened = subscription.open(&connection, queue.as_str(), consumer_tag, prefetch);
             let opened = within(ANSWER, opened)
                 .await
-                .map_err(|error| explain(address, Stage::Consuming(queue.as_str()), error))?;
+                .map_err(|error| explain(address, Operation::Consuming(queue.as_str()), error))?;
             let tokens = Tokens {
                 base,
-                lanes: count as u64,
+                queue_consumers: count as u64,
                 place: place as u64,
             };
             let defer_prefix = defer_prefix.to_owned();
-            lanes[place] = Some(Lane::new(
+            queue_consumers[place] = Some(QueueConsumer::new(
                 queue.clone(),
                 tokens,
                 opened,
@@ -139,17 +139,17 @@ impl Session {
             ));
         }
         // Last: who is counted is handed partitions, and has to be in line for them.
-        let census = match census {
-            Some(queue) => Census::join(&connection, subscription, queue, consumer_tag).await,
+        let workers_queue = match workers_queue {
+            Some(queue) => WorkersQueue::join(&connection, subscription, queue, consumer_tag).await,
             None => None,
         };
         Ok(Self {
             connection,
-            lanes: lanes.into_iter().flatten().collect(),
+            queue_consumers: queue_consumers.into_iter().flatten().collect(),
             base,
             max_unsettled,
             is_exclusive,
-            census,
+            workers_queue,
             turn: AtomicUsize::new(0),
             died: watch::Sender::new(false),
             changed: watch::Sender::new(()),
@@ -162,12 +162,12 @@ impl Session {
         &self.connection
     }
 
-    pub(crate) fn census(&self) -> Option<&Census> {
-        self.census.as_ref()
+    pub(crate) fn workers_queue(&self) -> Option<&WorkersQueue> {
+        self.workers_queue.as_ref()
     }
 
-    pub(crate) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    pub(crate) fn queue_consumers(&self) -> &[QueueConsumer] {
+        &self.queue_consumers
     }
 
     /// Waits for a delivery and takes those that are there; `None` when there will be no more.
@@ -194,10 +194,13 @@ impl Session {
             return Poll::Pending;
         }
         let mut deliveries = Vec::with_capacity(max.min(ROOM));
-        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
-        let (before, from) = self.lanes.split_at(first);
-        for lane in from.iter().chain(before) {
-            if matches!(lane.poll(max, &mut deliveries, context), Polled::Ended) {
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.queue_consumers.len();
+        let (before, from) = self.queue_consumers.split_at(first);
+        for queue_consumer in from.iter().chain(before) {
+            if matches!(
+                queue_consumer.poll(max, &mut deliveries, context),
+                Polled::Ended
+            ) {
                 self.die();
                 if deliveries.is_empty() {
                     return Poll::Ready(None);
@@ -216,25 +219,26 @@ impl Session {
 
     /// How many deliveries may be given out.
     fn room(&self) -> usize {
-        match &self.lanes[..] {
+        match &self.queue_consumers[..] {
             [_] => usize::MAX,
-            lanes => {
-                let unsettled: usize = lanes.iter().map(Lane::unsettled).sum();
+            queue_consumers => {
+                let unsettled: usize = queue_consumers.iter().map(QueueConsumer::unsettled).sum();
                 self.max_unsettled.saturating_sub(unsettled)
             }
         }
     }
 
-    /// Settles those that are this session's, each under the lock of its lane, then sends what can be acknowledged.
-    /// `settle` is given the lane, its window and the delivery tag, and may give something back.
+    /// Settles those that are this session's, each under the lock of its queue consumer, then sends what can be
+    /// acknowledged. `settle` is given the queue consumer, its window and the delivery tag, and may give something
+    /// back.
     pub(crate) fn settle<T, R>(
         &self,
         settlements: impl IntoIterator<Item = (Token, T)>,
-        mut settle: impl FnMut(&Lane, &mut AckWindow, u64, (Token, T)) -> Option<R>,
+        mut settle: impl FnMut(&QueueConsumer, &mut AckWindow, u64, (Token, T)) -> Option<R>,
     ) -> Vec<R> {
-        let lanes = self.lanes.len() as u64;
+        let queue_consumers = self.queue_consumers.len() as u64;
         let place = |(token, what): (Token, T)| {
-            let (place, number) = Tokens::place(self.base, lanes, token)?;
+            let (place, number) = Tokens::place(self.base, queue_consumers, token)?;
             Some((place, number, (token, what)))
         };
         let mut ours: Vec<_> = settlements.into_iter().filter_map(place).collect();
@@ -243,17 +247,17 @@ impl Session {
         let mut results = Vec::new();
         while let Some((place, ..)) = ours.peek() {
             let place = *place;
-            let Some(lane) = usize::try_from(place)
+            let Some(queue_consumer) = usize::try_from(place)
                 .ok()
-                .and_then(|it| self.lanes.get(it))
+                .and_then(|it| self.queue_consumers.get(it))
             else {
                 break;
             };
-            let kept = lane.settle(|before, acks| {
+            let kept = queue_consumer.settle(|before, acks| {
                 while let Some((_, number, one)) = ours.next_if(|next| next.0 == place) {
                     // What came over a channel of before is no longer ours.
                     if let Some(tag) = number.checked_sub(before).filter(|tag| *tag > 0) {
-                        results.extend(settle(lane, acks, tag, one));
+                        results.extend(settle(queue_consumer, acks, tag, one));
                     }
                 }
             });
@@ -264,7 +268,7 @@ impl Session {
                 self.kept.notify_one();
             }
         }
-        if lanes > 1 {
+        if queue_consumers > 1 {
             self.changed.send_replace(());
         }
         results
@@ -272,15 +276,19 @@ impl Session {
 
     /// Sends the acknowledgements that can go as one.
     pub(crate) fn send_ready(&self) {
-        self.lanes.iter().for_each(Lane::send_ready);
+        self.queue_consumers
+            .iter()
+            .for_each(QueueConsumer::send_ready);
     }
 
     /// Sends the acknowledgements that are kept back for long.
     pub(crate) fn send_overdue(&self) {
         let others = self
-            .lanes
+            .queue_consumers
             .iter()
-            .fold(false, |others, lane| lane.send_overdue() | others);
+            .fold(false, |others, queue_consumer| {
+                queue_consumer.send_overdue() | others
+            });
         if others {
             self.kept.notify_one();
         }
@@ -288,12 +296,12 @@ impl Session {
 
     /// Sends every acknowledgement that is kept back.
     pub(crate) fn flush(&self) {
-        for lane in &self.lanes {
-            lane.flush();
+        for queue_consumer in &self.queue_consumers {
+            queue_consumer.flush();
         }
     }
 
-    /// A lane has another consumer.
+    /// A queue is consumed anew.
     pub(crate) fn has_changed(&self) {
         self.changed.send_replace(());
     }
@@ -327,7 +335,7 @@ impl Session {
     /// Gives out no more tokens, and says what the last one was, or one above it.
     pub(crate) fn retire(&self) -> u64 {
         self.die();
-        let last = self.lanes.iter().map(Lane::retire).max();
+        let last = self.queue_consumers.iter().map(QueueConsumer::retire).max();
         last.unwrap_or(self.base)
     }
 
@@ -335,8 +343,8 @@ impl Session {
     pub(crate) async fn close(&self) -> lapin::Result<()> {
         self.retire();
         let close = async {
-            for lane in &self.lanes {
-                lane.close(self.is_exclusive).await?;
+            for queue_consumer in &self.queue_consumers {
+                queue_consumer.close(self.is_exclusive).await?;
             }
             self.connection.close(200, "bye".into()).await
         };
@@ -349,11 +357,11 @@ impl Session {
 /// How many deliveries may be unsettled on each of so many channels. Of several most are idle where there are other
 /// workers, so each gets twice its part, and few are not divided; how many are given out in all is bounded where they
 /// are received. A prefetch of 0 would mean no limit.
-fn prefetch(max_unsettled: usize, lanes: usize) -> u16 {
-    let each = match lanes {
+fn prefetch(max_unsettled: usize, queue_consumers: usize) -> u16 {
+    let each = match queue_consumers {
         0 | 1 => max_unsettled,
-        lanes => {
-            let part = 2 * max_unsettled.div_ceil(lanes);
+        queue_consumers => {
+            let part = 2 * max_unsettled.div_ceil(queue_consumers);
             max_unsettled.min(part.max(UNDIVIDED))
         }
     };

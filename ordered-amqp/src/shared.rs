@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
 use crate::builder::Consuming;
-use crate::failure::away;
+use crate::failure::unavailable;
 use crate::publisher_connection::PublisherConnection;
 use crate::session::{Opening, Session};
 use crate::subscribe::Subscription;
@@ -70,7 +70,7 @@ impl Shared {
         let connection = self.broker.open("check").await?;
         self.topology.ensure(&connection, address).await?;
         let closed = connection.close(200, "checked".into()).await;
-        closed.map_err(|error| away(address, error))
+        closed.map_err(|error| unavailable(address, error))
     }
 
     /// Connects, says what of the queue breaks a promise, and leaves.
@@ -79,7 +79,7 @@ impl Shared {
         let connection = self.broker.open("look").await?;
         self.topology.look(&connection, address).await?;
         let closed = connection.close(200, "looked".into()).await;
-        closed.map_err(|error| away(address, error))
+        closed.map_err(|error| unavailable(address, error))
     }
 
     /// Connects and consumes, once.
@@ -91,7 +91,7 @@ impl Shared {
             subscription: &self.subscription,
             address,
             queues: self.topology.queues(),
-            census: self
+            workers_queue: self
                 .topology
                 .partitions
                 .as_ref()

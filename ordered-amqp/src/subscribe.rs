@@ -9,8 +9,8 @@ use crate::failure::{self, PRECONDITION_FAILED};
 /// The wish to consume from a queue, and to be told when that queue is gone.
 ///
 /// Before RabbitMQ 4.0 a queue that is deleted and declared again at once is consumed by the server itself in the name
-/// of the old consumer, unless that has asked for its end. What a quorum queue then delivers is thrown away by the
-/// server, which has forgotten in between that it consumes (`handle_consuming_queue_down_or_eol` in its
+/// of the old consumer, unless that has asked for its end. What a quorum queue then delivers is thrown unavailable by
+/// the server, which has forgotten in between that it consumes (`handle_consuming_queue_down_or_eol` in its
 /// `rabbit_channel.erl`): the queue counts it as delivered, and nobody ever gets it.
 #[derive(Debug, Default)]
 pub(crate) struct Subscription {

@@ -8,12 +8,12 @@ use ordered_core::transport::TransportError;
 
 use crate::address::Address;
 use crate::broker::{ANSWER, Broker, within};
+use crate::declared_queue;
 use crate::exchange::{Argument, Binding, Exchange};
-use crate::failure::{self, Stage, explain};
+use crate::failure::{self, Operation, explain};
 use crate::names;
 use crate::outgoing::Places;
 use crate::partitions::{self, Partitions};
-use crate::queue_facts;
 
 /// The kind of a queue that is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -243,11 +243,12 @@ impl Topology {
         if !is_there(connection, queue).await {
             return Ok(false);
         }
-        let Some(facts) = queue_facts::ask(connection, queue, self.arguments()).await else {
+        let Some(declared) = declared_queue::inspect(connection, queue, self.arguments()).await
+        else {
             return Ok(false);
         };
         let is_partition = self.partitions.is_some();
-        let broken = facts.broken_promises(is_partition);
+        let broken = declared.broken_promises(is_partition);
         if self.strict && !broken.is_empty() {
             let words: Vec<&str> = broken.iter().map(|promise| promise.0.as_str()).collect();
             return Err(TransportError::fatal(format!(
@@ -258,15 +259,15 @@ impl Topology {
         for promise in broken {
             tracing::warn!(queue, "the queue breaks a promise: {promise}");
         }
-        if facts.has_one_consumer() && !is_partition {
+        if declared.has_one_consumer() && !is_partition {
             tracing::info!(
                 queue,
                 "the broker gives all events of the queue to one worker at a time (x-single-active-consumer), and the \
-                 others wait until it is gone: the order `arrival` needs that; to spread the keys over the workers, \
+                 others wait until it is gone: the order `arrival` needs that; to rebalance the keys over the workers, \
                  use `partitions`"
             );
         }
-        Ok(facts.has_one_consumer())
+        Ok(declared.has_one_consumer())
     }
 
     /// Says which queues that look like this one's are not consumed here.
@@ -303,12 +304,12 @@ impl Topology {
             match declare(connection, queue, passive, FieldTable::default()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if self.declare && is_missing(&error) => {}
-                Err(error) => return Err(explain(address, Stage::Queue(queue), error)),
+                Err(error) => return Err(explain(address, Operation::Queue(queue), error)),
             }
         }
         declare(connection, queue, QueueDeclareOptions::durable(), arguments)
             .await
-            .map_err(|error| explain(address, Stage::Queue(queue), error))?;
+            .map_err(|error| explain(address, Operation::Queue(queue), error))?;
         tracing::debug!(queue, "declared");
         Ok(())
     }

@@ -141,7 +141,7 @@ impl Transport for Amqp {
         };
         let places = &self.shared.topology.places;
         let settlements = settlements.into_iter().map(|one| (one.token, one.fate));
-        let copies = session.settle(settlements, |lane, acks, tag, (token, fate)| {
+        let copies = session.settle(settlements, |queue_consumer, acks, tag, (token, fate)| {
             let copy = match fate {
                 Fate::Ack => {
                     acks.ack(tag);
@@ -149,7 +149,7 @@ impl Transport for Amqp {
                 }
                 Fate::Defer(time) => acks.take(tag).map(|it| places.deferred(&it, time)),
                 Fate::DeadLetter(reason) => {
-                    let queue = lane.queue().as_str();
+                    let queue = queue_consumer.queue().as_str();
                     acks.take(tag)
                         .map(|it| places.dead_letter(&it, &reason, queue))
                 }
@@ -185,7 +185,7 @@ impl Transport for Amqp {
         let address = &self.shared.broker.address;
         let closed = session.close().await;
         tracing::info!(%address, "consuming has ended");
-        closed.map_err(|error| crate::failure::away(address, error))
+        closed.map_err(|error| crate::failure::unavailable(address, error))
     }
 }
 

@@ -1,24 +1,24 @@
 //! The command line.
 
 mod broker;
-mod doing;
 mod files;
-mod looking;
 #[cfg(feature = "postgres")]
 pub(crate) mod outbox;
 mod parse;
-mod selecting;
+mod selection;
+mod verbs;
+mod views;
 
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use broker::{BrokerArgs, Dead, LetterFilter, Queues, Redrive, Status};
-pub(crate) use doing::{Acting, Discard, Edit, Pause, Replay, Resume, Retry, SetLast, Skip};
 pub(crate) use files::{Completions, Export, Import, Verify};
-pub(crate) use looking::{Audit, Errors, Explain, Keys, OfKey, Show, Viewing};
 pub(crate) use parse::{LastSeq, key, seq};
-pub(crate) use selecting::Selecting;
+pub(crate) use selection::SelectionArgs;
+pub(crate) use verbs::{Discard, Edit, Pause, Replay, Resume, Retry, SetLast, Skip, VerbArgs};
+pub(crate) use views::{Audit, Errors, Explain, Keys, OfKey, Show, ViewArgs};
 
 use parse::seconds;
 
@@ -115,7 +115,7 @@ pub(crate) enum Command {
     Show(Show),
     /// The workers, their leases and versions
     #[command(after_help = "Example:\n  ordered workers --watch")]
-    Workers(Viewing),
+    Workers(ViewArgs),
     /// What operators did, newest first
     #[command(after_help = "Example:\n  ordered audit --limit 100")]
     Audit(Audit),

@@ -1,9 +1,9 @@
 //! `ordered`: what the keys of a group do and why, and what an operator can do about it.
 
 mod args;
-mod ask;
 mod broker;
 mod commands;
+mod confirm;
 mod editor;
 mod failure;
 mod interrupt;

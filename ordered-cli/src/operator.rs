@@ -2,13 +2,13 @@ use std::env;
 
 use ordered_core::store::Operator;
 
-use crate::args::Acting;
+use crate::args::VerbArgs;
 
 /// Who does it, and why.
-pub(crate) fn operator(acting: &Acting) -> Operator {
+pub(crate) fn operator(verb_args: &VerbArgs) -> Operator {
     Operator {
-        who: acting.who.clone().unwrap_or_else(user_at_host),
-        why: acting.why.clone(),
+        who: verb_args.who.clone().unwrap_or_else(user_at_host),
+        why: verb_args.why.clone(),
     }
 }
 

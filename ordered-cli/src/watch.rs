@@ -1,6 +1,6 @@
 use std::io::{self, IsTerminal};
 
-use crate::args::Viewing;
+use crate::args::ViewArgs;
 use crate::failure::Failure;
 use crate::output::{Report, print};
 
@@ -9,23 +9,23 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 
 /// Shows the report once, or again and again. A store that is unavailable meanwhile is waited for.
 pub(crate) async fn show(
-    viewing: &Viewing,
+    view_args: &ViewArgs,
     report: impl AsyncFn() -> Result<Report, Failure>,
 ) -> Result<(), Failure> {
-    let Some(pace) = viewing.watch else {
-        return print(&report().await?, viewing.json);
+    let Some(pace) = view_args.watch else {
+        return print(&report().await?, view_args.json);
     };
-    let clears = !viewing.json && io::stdout().is_terminal();
+    let clears = !view_args.json && io::stdout().is_terminal();
     let mut has_shown = false;
     loop {
         match report().await {
             Ok(report) => {
                 if clears {
                     print!("{CLEAR}");
-                } else if has_shown && !viewing.json {
+                } else if has_shown && !view_args.json {
                     println!();
                 }
-                print(&report, viewing.json)?;
+                print(&report, view_args.json)?;
                 has_shown = true;
             }
             Err(failure) if has_shown && failure.is_passing() => {

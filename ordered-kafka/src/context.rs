@@ -13,12 +13,12 @@ pub(crate) struct Context {
     topic: String,
     is_down: AtomicBool,
     // A std mutex: it is held to set or read a string.
-    last: Mutex<Option<Words>>,
+    last: Mutex<Option<ReportedError>>,
 }
 
 /// What the client said last of an error that is not the answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Words {
+pub(crate) struct ReportedError {
     pub(crate) code: Option<RDKafkaErrorCode>,
     pub(crate) text: String,
 }
@@ -32,7 +32,7 @@ impl Context {
     }
 
     /// The last error that tells the most: that nobody answers does not hide why.
-    pub(crate) fn last_words(&self) -> Option<Words> {
+    pub(crate) fn last_error(&self) -> Option<ReportedError> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone()
     }
@@ -78,12 +78,12 @@ impl ClientContext for Context {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             if last.is_none() || !is_summary {
                 let text = reason.to_owned();
-                *last = Some(Words { code, text });
+                *last = Some(ReportedError { code, text });
             }
         }
         let is_refusal = code == Some(RDKafkaErrorCode::Authentication);
         if (is_summary || is_refusal) && !self.is_down.swap(true, Ordering::Relaxed) {
-            let reason = self.last_words().map_or(String::new(), |words| words.text);
+            let reason = self.last_error().map_or(String::new(), |words| words.text);
             warn!(
                 topic = self.topic,
                 reason, "Kafka cannot be reached; trying again"
@@ -103,12 +103,12 @@ mod tests {
     #[test]
     fn that_nobody_answers_does_not_hide_why() {
         let context = Context::new("orders");
-        assert_eq!(context.last_words(), None);
+        assert_eq!(context.last_error(), None);
         let all_down = || KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
         context.error(all_down(), "1/1 brokers are down");
         let refused = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
         context.error(refused, "Connection refused");
         context.error(all_down(), "1/1 brokers are down");
-        assert_eq!(context.last_words().unwrap().text, "Connection refused");
+        assert_eq!(context.last_error().unwrap().text, "Connection refused");
     }
 }

@@ -70,8 +70,8 @@ impl DeadLetters {
 }
 
 fn exists(link: &Link, topic: &str) -> Result<bool, TransportError> {
-    let asker = link.asker()?;
-    let metadata = asker.metadata(topic).map_err(|error| {
+    let metadata_client = link.metadata_client()?;
+    let metadata = metadata_client.metadata(topic).map_err(|error| {
         TransportError::unavailable(format!(
             "Kafka: cannot ask about the topic `{topic}` ({error})"
         ))

@@ -2,13 +2,13 @@ use ordered_core::transport::TransportError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::address::Address;
-use crate::context::Words;
+use crate::context::ReportedError;
 
 /// Says why nothing worked at the start, and what to do about it.
 pub(crate) fn at_start(
     address: &Address,
     error: &KafkaError,
-    words: Option<Words>,
+    words: Option<ReportedError>,
 ) -> TransportError {
     let said = words
         .as_ref()

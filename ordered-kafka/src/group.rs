@@ -8,50 +8,53 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, info, warn};
 
 use crate::context::Context;
-use crate::ledger::{Ledger, Offsets};
-use crate::settled::Settled;
+use crate::settled_offsets::SettledOffsets;
+use crate::unsettled::{Offsets, UnsettledRecords};
 
 /// The membership of a worker in its group: which partitions are its, and what is committed of them.
 pub(crate) struct Group {
     pub(crate) context: Context,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) unsettled: Arc<UnsettledRecords>,
     pub(crate) topic: String,
     /// Where it is kept how far the group was.
-    pub(crate) settled: Option<Arc<Settled>>,
+    pub(crate) settled: Option<Arc<SettledOffsets>>,
     /// Held over a commit, which waits for the answer of the broker. So there is one at a time: one that is repeated
     /// inside of the client cannot overtake a later one and set an offset back, and none is under way when a partition
     /// is given up. Threads wait for it, none of them one of the runtime's.
-    turn: Mutex<()>,
+    committing: Mutex<()>,
 }
 
 impl Group {
     pub(crate) fn new(
         context: Context,
-        ledger: Arc<Ledger>,
+        unsettled: Arc<UnsettledRecords>,
         topic: &str,
-        settled: Option<Arc<Settled>>,
+        settled: Option<Arc<SettledOffsets>>,
     ) -> Self {
         Self {
             context,
-            ledger,
+            unsettled,
             topic: topic.to_owned(),
             settled,
-            turn: Mutex::default(),
+            committing: Mutex::default(),
         }
     }
 
     /// Commits what can be. Blocks until the broker has answered.
     pub(crate) fn commit(&self, consumer: &BaseConsumer<Self>) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Read with the turn: what was revoked before is not among it.
-        let due = self.ledger.to_commit();
+        let _commit = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock: what was revoked before is not among it.
+        let due = self.unsettled.to_commit();
         if due.is_empty() {
             return;
         }
         match self.send(consumer, &due) {
             Ok(()) => {
                 self.context.answered();
-                self.ledger.committed(&due);
+                self.unsettled.committed(&due);
             }
             Err(error) => {
                 debug!(topic = self.topic, %error, "a commit failed; the next one says it again")
@@ -65,9 +68,12 @@ impl Group {
         consumer: &BaseConsumer<Self>,
         partitions: &[i32],
     ) -> KafkaResult<()> {
-        let due = self.ledger.revoke(partitions);
+        let due = self.unsettled.revoke(partitions);
         // The commit that is under way ends first.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _commit = self
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if consumer.assignment_lost() {
             warn!(
                 topic = self.topic,
@@ -81,7 +87,7 @@ impl Group {
             return Ok(());
         }
         self.send(consumer, &due)?;
-        self.ledger.committed(&due);
+        self.unsettled.committed(&due);
         Ok(())
     }
 
@@ -115,8 +121,8 @@ impl ConsumerContext for Group {
                 }
                 let settled = self.settled.as_ref();
                 let marks = settled.map(|settled| settled.read(&partitions));
-                self.ledger.assign(partitions);
-                self.ledger.recall(&marks.unwrap_or_default());
+                self.unsettled.assign(partitions);
+                self.unsettled.set_marks(&marks.unwrap_or_default());
             }
             Rebalance::Revoke(list) => {
                 let partitions = numbers(list);

@@ -14,14 +14,14 @@ use tracing::error;
 
 use crate::builder::KafkaBuilder;
 use crate::dead_letters::DeadLetters;
-use crate::driver::{Driver, Ended};
-use crate::facts::Facts;
 use crate::group::Group;
-use crate::ledger::{Ledger, Limits};
 use crate::link::Link;
+use crate::poll_loop::{Ended, PollLoop};
 use crate::publisher::KafkaPublisher;
-use crate::report::Report;
-use crate::settled::Settled;
+use crate::settled_offsets::SettledOffsets;
+use crate::topic_check::TopicCheck;
+use crate::topic_description::TopicDescription;
+use crate::unsettled::{Limits, UnsettledRecords};
 use crate::{config, failure};
 
 /// How soon an event comes again that could not be dead-lettered.
@@ -36,7 +36,7 @@ pub struct Kafka {
 }
 
 struct Running {
-    ledger: Arc<Ledger>,
+    unsettled: Arc<UnsettledRecords>,
     ended: watch::Receiver<Ended>,
     /// Connected by the first dead letter.
     dead_letters: OnceCell<DeadLetters>,
@@ -72,7 +72,7 @@ impl Kafka {
     }
 
     /// Writes the dead letters, and settles the offsets of those that are safe. The others come again.
-    async fn bury(
+    async fn dead_letter(
         &self,
         running: &Running,
         dead: Vec<(Token, Reason)>,
@@ -82,36 +82,36 @@ impl Kafka {
             .dead_letters
             .get_or_try_init(|| DeadLetters::open(link, running.replicas))
             .await;
-        let ledger = &running.ledger;
+        let unsettled = &running.unsettled;
         let letters = match letters {
             Ok(letters) => letters,
             Err(error) => {
                 for (token, _) in dead {
-                    ledger.defer(token, TRY_AGAIN);
+                    unsettled.defer(token, TRY_AGAIN);
                 }
                 return Err(error);
             }
         };
         let entries = dead.into_iter().filter_map(|(token, reason)| {
-            let entry = ledger.condemn(token)?;
+            let entry = unsettled.begin_dead_letter(token)?;
             // It is given back also when this future is dropped.
             Some((
-                Condemned {
-                    ledger,
+                PendingDeadLetter {
+                    unsettled,
                     entry: Some(entry),
                 },
                 reason,
             ))
         });
-        let burials = entries.map(async |(condemned, reason)| {
-            let Some(entry) = &condemned.entry else {
+        let writes = entries.map(async |(letter, reason)| {
+            let Some(entry) = &letter.entry else {
                 return Ok(());
             };
             letters.write(&entry.record, &reason).await?;
-            condemned.bury();
+            letter.complete();
             Ok(())
         });
-        let outcomes: Vec<Result<(), TransportError>> = join_all(burials).await;
+        let outcomes: Vec<Result<(), TransportError>> = join_all(writes).await;
         let failure = outcomes.into_iter().find_map(Result::err);
         failure.map_or(Ok(()), |failure| {
             error!(topic = link.topic, error = %failure, "could not dead-letter an event; it comes again");
@@ -121,23 +121,23 @@ impl Kafka {
 }
 
 /// An event on its way to the dead letters. Dropped before it is safe, it comes again.
-struct Condemned<'a> {
-    ledger: &'a Ledger,
-    entry: Option<crate::ledger::Entry>,
+struct PendingDeadLetter<'a> {
+    unsettled: &'a UnsettledRecords,
+    entry: Option<crate::unsettled::Entry>,
 }
 
-impl Condemned<'_> {
-    fn bury(mut self) {
+impl PendingDeadLetter<'_> {
+    fn complete(mut self) {
         if let Some(entry) = self.entry.take() {
-            self.ledger.buried(&entry);
+            self.unsettled.dead_lettered(&entry);
         }
     }
 }
 
-impl Drop for Condemned<'_> {
+impl Drop for PendingDeadLetter<'_> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.ledger.spared(entry, TRY_AGAIN);
+            self.unsettled.dead_letter_failed(entry, TRY_AGAIN);
         }
     }
 }
@@ -151,22 +151,22 @@ impl Transport for Kafka {
     /// Asks about the topic, says in the log what its settings mean, and joins the group.
     async fn start(&self, intake: Intake) -> Result<(), TransportError> {
         let link = &self.link;
-        let facts = Facts::ask(link).await?;
+        let description = TopicDescription::fetch(link).await?;
         let dead_letters = link.dead_letter_topic();
-        let report = Report {
+        let report = TopicCheck {
             topic: &link.topic,
             group: &link.group,
             dead_letters: &dead_letters,
-            facts: &facts,
+            description: &description,
         };
         report.log();
-        let ledger = Arc::new(Ledger::new(Limits {
+        let unsettled = Arc::new(UnsettledRecords::new(Limits {
             unsettled: intake.max_unsettled,
             deferred: link.options.max_deferred,
             uncommitted: link.options.max_uncommitted,
         }));
-        let (context, settled) = (link.context(), Settled::new(link)?);
-        let group = Group::new(context, Arc::clone(&ledger), &link.topic, settled);
+        let (context, settled) = (link.context(), SettledOffsets::new(link)?);
+        let group = Group::new(context, Arc::clone(&unsettled), &link.topic, settled);
         let config = config::consumer(&link.address, &link.group);
         let consumer: BaseConsumer<Group> = config
             .create_with_context(group)
@@ -177,15 +177,15 @@ impl Transport for Kafka {
                 link.topic
             ))
         })?;
-        let driver = Driver::new(Arc::clone(link), consumer, facts.partitions);
-        let ended = driver.start().map_err(|error| {
+        let poll_loop = PollLoop::new(Arc::clone(link), consumer, description.partitions);
+        let ended = poll_loop.start().map_err(|error| {
             TransportError::fatal(format!("Kafka: no thread for the consumer: {error}"))
         })?;
         let running = Running {
-            ledger,
+            unsettled,
             ended,
             dead_letters: OnceCell::new(),
-            replicas: facts.replicas,
+            replicas: description.replicas,
         };
         let started = self.running.set(running);
         started.map_err(|_| TransportError::fatal("Kafka: the consumer has been started before"))
@@ -194,12 +194,12 @@ impl Transport for Kafka {
     /// # Cancel safety
     /// A dropped future loses no delivery: what comes is kept for the next call.
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
-        let ledger = &self.running()?.ledger;
+        let unsettled = &self.running()?.unsettled;
         loop {
-            let arrived = ledger.arrived.notified();
+            let arrived = unsettled.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            let taken = ledger.take(max);
+            let taken = unsettled.take(max);
             if !taken.is_empty() || max == 0 {
                 let deliveries = taken.into_iter().map(|(token, record)| Delivery {
                     token,
@@ -209,10 +209,10 @@ impl Transport for Kafka {
                 });
                 return Ok(deliveries.collect());
             }
-            if let Some(why) = ledger.fatal() {
+            if let Some(why) = unsettled.fatal() {
                 return Err(TransportError::fatal(why));
             }
-            match ledger.next_due() {
+            match unsettled.next_due() {
                 Some(due) => tokio::select! {
                     () = arrived => {}
                     () = sleep_until(due) => {}
@@ -231,15 +231,15 @@ impl Transport for Kafka {
         for Settlement { token, fate } in settlements {
             match fate {
                 Fate::Ack => acknowledged.push(token),
-                Fate::Defer(delay) => running.ledger.defer(token, delay),
+                Fate::Defer(delay) => running.unsettled.defer(token, delay),
                 Fate::DeadLetter(reason) => dead.push((token, reason)),
             }
         }
-        running.ledger.acknowledge(acknowledged);
+        running.unsettled.acknowledge(acknowledged);
         if dead.is_empty() {
             return Ok(());
         }
-        self.bury(running, dead).await
+        self.dead_letter(running, dead).await
     }
 
     /// Commits what is settled, and leaves the group.
@@ -247,7 +247,7 @@ impl Transport for Kafka {
         let Some(running) = self.running.get() else {
             return Ok(());
         };
-        running.ledger.close();
+        running.unsettled.close();
         let mut ended = running.ended.clone();
         let patience = self.link.options.answer_within;
         let has_ended = timeout(patience, ended.wait_for(Option::is_some)).await;
@@ -267,7 +267,7 @@ impl Transport for Kafka {
 /// The thread ends by itself: it commits what is settled, and leaves the group.
 impl Drop for Running {
     fn drop(&mut self) {
-        self.ledger.close();
+        self.unsettled.close();
     }
 }
 

@@ -10,12 +10,12 @@ use rdkafka::metadata::Metadata;
 use tokio::task::spawn_blocking;
 
 use crate::address::Address;
-use crate::context::{Context, Words};
+use crate::context::{Context, ReportedError};
 use crate::options::Options;
 use crate::{config, failure, names};
 
 /// How long the words about a failure may come after it.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const ERROR_DELAY: Duration = Duration::from_millis(200);
 
 /// A topic, and how it is to be used. Nothing is connected yet.
 pub(crate) struct Link {
@@ -57,7 +57,8 @@ impl Link {
     /// Whether there is such a topic.
     pub(crate) async fn find(self: &Arc<Self>) -> Result<(), TransportError> {
         let link = Arc::clone(self);
-        let found = spawn_blocking(move || link.asker()?.partitions(&link, &link.topic)).await;
+        let found =
+            spawn_blocking(move || link.metadata_client()?.partitions(&link, &link.topic)).await;
         let found = found.map_err(|error| TransportError::fatal(format!("Kafka: {error}")))?;
         found.map(drop)
     }
@@ -82,11 +83,11 @@ impl Link {
     }
 
     /// A client that asks.
-    pub(crate) fn asker(&self) -> Result<Asker, TransportError> {
+    pub(crate) fn metadata_client(&self) -> Result<MetadataClient, TransportError> {
         let config = config::client(&self.address);
         let client = self.create(&config)?;
         let patience = self.options.answer_within;
-        Ok(Asker { client, patience })
+        Ok(MetadataClient { client, patience })
     }
 
     fn create(&self, config: &ClientConfig) -> Result<BaseConsumer<Context>, TransportError> {
@@ -96,12 +97,12 @@ impl Link {
 }
 
 /// A client that asks about topics. Its calls block.
-pub(crate) struct Asker {
+pub(crate) struct MetadataClient {
     client: BaseConsumer<Context>,
     patience: Duration,
 }
 
-impl Asker {
+impl MetadataClient {
     /// About one topic; it is not created by this.
     pub(crate) fn metadata(&self, topic: &str) -> KafkaResult<Metadata> {
         self.client.fetch_metadata(Some(topic), self.patience)
@@ -130,15 +131,15 @@ impl Asker {
     }
 
     /// What the client said about it, beside the error itself.
-    pub(crate) fn last_words(&self) -> Option<Words> {
+    pub(crate) fn last_error(&self) -> Option<ReportedError> {
         // What it says lies in its queue.
-        while self.client.poll(LAST_WORDS).is_some() {}
-        self.client.context().last_words()
+        while self.client.poll(ERROR_DELAY).is_some() {}
+        self.client.context().last_error()
     }
 
     /// Why nothing worked at the start.
     pub(crate) fn explain(&self, address: &Address, error: &KafkaError) -> TransportError {
-        failure::at_start(address, error, self.last_words())
+        failure::at_start(address, error, self.last_error())
     }
 }
 

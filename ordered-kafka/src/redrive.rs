@@ -15,8 +15,8 @@ use tokio::task::spawn_blocking;
 
 use crate::context::Context;
 use crate::link::Link;
-use crate::progress::Progress;
 use crate::record::Record;
+use crate::redrive_progress::RedriveProgress;
 use crate::{config, failure, names};
 
 const POLL: Duration = Duration::from_millis(50);
@@ -40,7 +40,7 @@ struct Shared {
 struct State {
     last_token: u64,
     taken: BTreeMap<u64, Record>,
-    partitions: BTreeMap<i32, Progress>,
+    partitions: BTreeMap<i32, RedriveProgress>,
     /// The partitions of which all was read.
     ended: BTreeSet<i32>,
 }
@@ -80,7 +80,7 @@ impl Shared {
     fn open(link: Arc<Link>) -> Result<Self, TransportError> {
         let topic = link.dead_letter_topic();
         let patience = link.options.answer_within;
-        let numbers = link.asker()?.partitions(&link, &topic)?;
+        let numbers = link.metadata_client()?.partitions(&link, &topic)?;
         let config = config::reader(&link.address, &topic);
         let consumer: BaseConsumer<Context> = config
             .create_with_context(Context::new(&topic))
@@ -98,7 +98,7 @@ impl Shared {
         for element in list.elements() {
             let (number, committed) = (element.partition(), element.offset().to_raw());
             let committed = committed.filter(|offset| *offset >= 0);
-            let progress = Progress::read(committed, element.metadata());
+            let progress = RedriveProgress::read(committed, element.metadata());
             let start = committed.map_or(Offset::Beginning, Offset::Offset);
             starts
                 .add_partition_offset(&topic, number, start)
@@ -167,7 +167,7 @@ impl Shared {
                 }
                 None if all_ended => break,
                 None if Instant::now() > deadline => {
-                    let words = self.consumer.context().last_words();
+                    let words = self.consumer.context().last_error();
                     let words = words.map_or_else(String::new, |words| words.text);
                     return Err(TransportError::unavailable(format!(
                         "Kafka: the topic `{}` cannot be read to its end ({words})",

@@ -7,9 +7,9 @@ use redis::ErrorKind;
 use crate::address::Address;
 use crate::dial::Login;
 use crate::error::store_error;
+use crate::keyspace::Keyspace;
 use crate::link::Link;
-use crate::names::Names;
-use crate::patience::patiently;
+use crate::startup_retry::retry_while_starting;
 use crate::store::RedisStore;
 
 /// Settings of a [`RedisStore`].
@@ -148,7 +148,7 @@ impl RedisStoreBuilder {
         Ok(RedisStore::new(
             link,
             address,
-            Names::new(&self.prefix),
+            Keyspace::new(&self.prefix),
             buckets,
             self.strict,
         ))
@@ -195,7 +195,7 @@ impl RedisStoreBuilder {
                  give one, or say `.cluster(true)` (feature `cluster`), or redis+sentinel:// if they are Sentinels",
             ));
         }
-        let link = patiently(|| self.link(&address)).await?;
+        let link = retry_while_starting(|| self.link(&address)).await?;
         Ok((link, address.shown, buckets))
     }
 

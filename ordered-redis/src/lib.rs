@@ -45,14 +45,14 @@ mod address;
 mod builder;
 mod dial;
 mod error;
+mod keyspace;
 mod link;
-mod names;
-mod patience;
 mod script;
 mod sentinel;
 pub mod sequencer;
 mod server;
 mod settings;
+mod startup_retry;
 mod store;
 #[cfg(feature = "tls")]
 mod tls;

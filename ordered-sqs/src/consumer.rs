@@ -9,19 +9,19 @@ use tracing::warn;
 use crate::calls::{self, Change};
 use crate::dead_letters::DeadLetters;
 use crate::failure::Failure;
-use crate::ledger::{Entry, Ledger};
 use crate::link::Link;
 use crate::message::Incoming;
 use crate::queue_attributes::QueueAttributes;
-use crate::report::Report;
+use crate::queue_check::QueueCheck;
+use crate::unsettled::{Entry, UnsettledMessages};
 
 /// A consumer at work, shared by its tasks and the worker's calls.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) link: Arc<Link>,
-    pub(crate) facts: QueueAttributes,
+    pub(crate) attributes: QueueAttributes,
     pub(crate) dead_letters: DeadLetters,
-    pub(crate) ledger: Ledger,
+    pub(crate) unsettled: UnsettledMessages,
     /// Held over a round of extensions, which takes calls: what sets a message's time in another way waits for the
     /// end of the round, so that the extension does not overtake it.
     pub(crate) extending: Mutex<()>,
@@ -37,22 +37,22 @@ impl Consumer {
         intake: Intake,
         worker: Option<WorkerFacts>,
     ) -> Result<Self, TransportError> {
-        let facts = QueueAttributes::ask(&link).await?;
-        let dead_letters = DeadLetters::open(&link, &facts).await?;
-        let report = Report {
+        let attributes = QueueAttributes::ask(&link).await?;
+        let dead_letters = DeadLetters::open(&link, &attributes).await?;
+        let report = QueueCheck {
             queue: &link.queue,
             region: link.region(),
             dead_letters: &dead_letters.queue,
-            facts: &facts,
+            attributes: &attributes,
             worker,
         };
         report.log();
         report.promises(link.options.strict)?;
         Ok(Self {
             link,
-            facts,
+            attributes,
             dead_letters,
-            ledger: Ledger::new(intake.max_unsettled),
+            unsettled: UnsettledMessages::new(intake.max_unsettled),
             extending: Mutex::new(()),
             outage: std::sync::Mutex::default(),
         })
@@ -85,7 +85,7 @@ impl Consumer {
     }
 
     pub(crate) fn visibility(&self) -> Duration {
-        self.facts.visibility
+        self.attributes.visibility
     }
 
     pub(crate) fn queue(&self) -> &str {
@@ -94,7 +94,7 @@ impl Consumer {
 
     /// The message group, where the queue keeps the order of groups.
     pub(crate) fn group(&self, message: &Incoming) -> Option<String> {
-        let group = message.group().filter(|_| self.facts.is_fifo);
+        let group = message.group().filter(|_| self.attributes.is_fifo);
         group.map(str::to_owned)
     }
 
@@ -120,7 +120,7 @@ impl Consumer {
             return Vec::new();
         }
         let is_withdrawn = |group: &str| groups.iter().any(|withdrawn| withdrawn == group);
-        self.ledger.withdraw(is_withdrawn)
+        self.unsettled.withdraw(is_withdrawn)
     }
 
     /// Gives back what was withdrawn, once what it must not overtake is where it should be.

@@ -29,15 +29,19 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     /// Finds the queue, or makes it.
-    pub(crate) async fn open(link: &Link, facts: &QueueAttributes) -> Result<Self, TransportError> {
-        let (queue, account, may_create) = match (&link.options.dead_letter_queue, &facts.redrive) {
-            (Some(queue), _) => (queue.clone(), None, link.options.create_dead_letter_queue),
-            (None, Some(redrive)) => (redrive.queue.clone(), redrive.account.as_deref(), false),
-            (None, None) => {
-                let queue = names::dead_letter_queue(&link.queue);
-                (queue, None, link.options.create_dead_letter_queue)
-            }
-        };
+    pub(crate) async fn open(
+        link: &Link,
+        attributes: &QueueAttributes,
+    ) -> Result<Self, TransportError> {
+        let (queue, account, may_create) =
+            match (&link.options.dead_letter_queue, &attributes.redrive) {
+                (Some(queue), _) => (queue.clone(), None, link.options.create_dead_letter_queue),
+                (None, Some(redrive)) => (redrive.queue.clone(), redrive.account.as_deref(), false),
+                (None, None) => {
+                    let queue = names::dead_letter_queue(&link.queue);
+                    (queue, None, link.options.create_dead_letter_queue)
+                }
+            };
         let url = match link.url_of(&queue, account).await {
             Err(failure) if failure.kind == FailureKind::NoQueue && may_create => {
                 create(link, &queue).await?

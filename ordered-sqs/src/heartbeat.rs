@@ -21,7 +21,7 @@ pub(crate) async fn extend(consumer: &Consumer) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let lost = consumer.ledger.forget_lost();
+        let lost = consumer.unsettled.forget_lost();
         if lost > 0 {
             let queue = consumer.queue();
             warn!(
@@ -31,7 +31,7 @@ pub(crate) async fn extend(consumer: &Consumer) {
             );
         }
         let _round = consumer.extending.lock().await;
-        let due = consumer.ledger.due(Instant::now() + period, visibility);
+        let due = consumer.unsettled.due(Instant::now() + period, visibility);
         if !due.is_empty() {
             round(consumer, due, visibility).await;
         }
@@ -55,7 +55,7 @@ async fn round(consumer: &Consumer, due: Vec<(Token, String)>, visibility: Durat
     let mut groups = Vec::new();
     for (token, result) in tokens.into_iter().zip(results) {
         match result {
-            Ok(()) => consumer.ledger.renewed(token, hold),
+            Ok(()) => consumer.unsettled.renewed(token, hold),
             Err(failure) if failure.is_gone() => {
                 groups.extend(forget(consumer, token, &failure));
             }
@@ -74,7 +74,7 @@ async fn round(consumer: &Consumer, due: Vec<(Token, String)>, visibility: Durat
 
 /// Forgets what is not ours, and says which group waits for it now.
 fn forget(consumer: &Consumer, token: Token, failure: &Failure) -> Option<String> {
-    let message = consumer.ledger.forget(token)?.message;
+    let message = consumer.unsettled.forget(token)?.message;
     let (queue, id) = (consumer.queue(), &message.message_id);
     let reason = &failure.words;
     warn!(

@@ -85,7 +85,6 @@ mod failure;
 mod heartbeat;
 #[cfg(test)]
 mod hostile;
-mod ledger;
 mod link;
 mod message;
 pub mod names;
@@ -94,10 +93,11 @@ mod polling;
 mod publish;
 mod publisher;
 mod queue_attributes;
+mod queue_check;
 mod redrive;
-mod report;
 mod settling;
 mod sqs;
+mod unsettled;
 mod visibility;
 
 pub use builder::SqsBuilder;

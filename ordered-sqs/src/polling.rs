@@ -11,9 +11,9 @@ use crate::calls::BATCH;
 use crate::client;
 use crate::consumer::Consumer;
 use crate::failure::{Failure, FailureKind};
-use crate::ledger::{Entry, Room};
 use crate::message::decode;
 use crate::options::seconds;
+use crate::unsettled::{Entry, Room};
 use crate::visibility::Visibility;
 
 /// How long to wait for room to become a whole batch, so that a full worker does not ask for messages one by one.
@@ -23,10 +23,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 const BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
-/// Asks for messages while somebody waits for them and there is room; ends after [`Ledger::close`], or when the queue
-/// is gone.
+/// Asks for messages while somebody waits for them and there is room; ends after [`UnsettledMessages::close`], or when
+/// the queue is gone.
 ///
-/// [`Ledger::close`]: crate::ledger::Ledger::close
+/// [`UnsettledMessages::close`]: crate::unsettled::UnsettledMessages::close
 pub(crate) async fn receive(consumer: &Consumer) {
     let mut polls = FuturesUnordered::new();
     let mut pace = Pace::new(consumer.link.options.receivers);
@@ -34,7 +34,7 @@ pub(crate) async fn receive(consumer: &Consumer) {
         let now = Instant::now();
         let mut wake = pace.not_before;
         while polls.len() < pace.receivers && pace.not_before.is_none_or(|until| until <= now) {
-            let count = match consumer.ledger.room(BATCH) {
+            let count = match consumer.unsettled.room(BATCH) {
                 Room::None => {
                     pace.lingers_until = None;
                     break;
@@ -50,10 +50,10 @@ pub(crate) async fn receive(consumer: &Consumer) {
                 }
             };
             pace.lingers_until = None;
-            consumer.ledger.ask(count);
+            consumer.unsettled.ask(count);
             polls.push(poll(consumer, count));
         }
-        if consumer.ledger.is_closing() && polls.is_empty() {
+        if consumer.unsettled.is_closing() && polls.is_empty() {
             return;
         }
         let waking = async {
@@ -68,18 +68,18 @@ pub(crate) async fn receive(consumer: &Consumer) {
                 Err(failure) if failure.kind == FailureKind::NoQueue => {
                     let queue = consumer.queue();
                     let words = failure.words;
-                    consumer.ledger.fail(format!("SQS: the queue `{queue}` is gone: create it again ({words})"));
+                    consumer.unsettled.fail(format!("SQS: the queue `{queue}` is gone: create it again ({words})"));
                     return;
                 }
                 Err(failure) => pace.on_failure(consumer, &failure),
             },
-            () = consumer.ledger.changed.notified() => {}
+            () = consumer.unsettled.changed.notified() => {}
             () = waking => {}
         }
     }
 }
 
-/// One call for messages; they are in the ledger when it is done.
+/// One call for messages; they are among the unsettled ones when it is done.
 async fn poll(consumer: &Consumer, count: usize) -> Result<usize, Failure> {
     let wait = consumer.link.options.wait;
     let visibility = consumer.visibility();
@@ -93,11 +93,11 @@ async fn poll(consumer: &Consumer, count: usize) -> Result<usize, Failure> {
         .wait_time_seconds(seconds(wait))
         .message_system_attribute_names(MessageSystemAttributeName::All)
         .message_attribute_names("All");
-    let own = consumer.facts.is_visibility_ours;
+    let own = consumer.attributes.is_visibility_ours;
     let call = call.set_visibility_timeout(own.then(|| seconds(visibility)));
     // A second attempt of this call then gets what a first one got, should its answer be lost.
     let attempt = format!("{:032x}", fastrand::u128(..));
-    let call = call.set_receive_request_attempt_id(consumer.facts.is_fifo.then_some(attempt));
+    let call = call.set_receive_request_attempt_id(consumer.attributes.is_fifo.then_some(attempt));
     let asked = Instant::now();
     let answer = call
         .customize()
@@ -108,7 +108,7 @@ async fn poll(consumer: &Consumer, count: usize) -> Result<usize, Failure> {
     let messages = answer
         .map(|answer| answer.messages.unwrap_or_default())
         .map_err(|error| Failure::of(&error));
-    let hold = Visibility::new(asked, answered, visibility);
+    let visibility = Visibility::new(asked, answered, visibility);
     let entries: Vec<_> = messages
         .iter()
         .flatten()
@@ -116,12 +116,12 @@ async fn poll(consumer: &Consumer, count: usize) -> Result<usize, Failure> {
         .filter_map(decode)
         .map(|message| Entry {
             message,
-            hold,
+            visibility,
             received: answered,
         })
         .collect();
     let came = entries.len();
-    consumer.ledger.arrive(count, entries);
+    consumer.unsettled.arrive(count, entries);
     messages?;
     if came == 0 && answered - asked < BACKOFF {
         // The call did not wait as it was asked to; without this the next ones would follow at once.

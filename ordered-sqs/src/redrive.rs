@@ -43,8 +43,8 @@ struct Taken {
 
 impl SqsDeadLetters {
     pub(crate) async fn open(link: Arc<Link>) -> Result<Self, TransportError> {
-        let facts = QueueAttributes::ask(&link).await?;
-        let letters = dead_letters::DeadLetters::open(&link, &facts).await?;
+        let attributes = QueueAttributes::ask(&link).await?;
+        let letters = dead_letters::DeadLetters::open(&link, &attributes).await?;
         Ok(Self {
             link,
             letters,

@@ -8,9 +8,9 @@ use tracing::{debug, error};
 use crate::calls::{AT_ONCE, Change};
 use crate::consumer::Consumer;
 use crate::failure::{Failure, FailureKind};
-use crate::ledger::Entry;
 use crate::message::Incoming;
 use crate::options::{MAX_VISIBILITY, seconds};
+use crate::unsettled::Entry;
 
 /// What to do with messages, sorted by kind.
 #[derive(Default)]
@@ -29,7 +29,7 @@ struct Settling<'a>(&'a Consumer, usize);
 
 impl Drop for Settling<'_> {
     fn drop(&mut self) {
-        self.0.ledger.settled(self.1);
+        self.0.unsettled.settled(self.1);
     }
 }
 
@@ -81,12 +81,12 @@ impl Plan {
         let now = Instant::now();
         let mut plan = Self::default();
         for Settlement { token, fate } in settlements {
-            let Some(entry) = consumer.ledger.settle(token) else {
+            let Some(entry) = consumer.unsettled.settle(token) else {
                 continue;
             };
             plan.taken += 1;
             // Its receipt has expired: another worker may have the message by now.
-            if entry.hold.is_lost(now) {
+            if entry.visibility.is_lost(now) {
                 plan.lost += 1;
                 continue;
             }

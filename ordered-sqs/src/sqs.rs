@@ -78,7 +78,7 @@ impl Sqs {
             return;
         }
         polling.abort();
-        // The last entries that it has made are in the ledger once it has ended.
+        // The last entries that it has made are among the unsettled ones once it has ended.
         let _ = polling.await;
         let queue = &self.link.queue;
         if options.close_within.is_none() {
@@ -142,17 +142,17 @@ impl Transport for Sqs {
     /// # Cancel safety
     /// A dropped future loses no delivery: what comes is kept for the next call.
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
-        let ledger = &self.running()?.consumer.ledger;
-        let _waiting = ledger.wait();
+        let unsettled = &self.running()?.consumer.unsettled;
+        let _waiting = unsettled.wait();
         loop {
-            let arrived = ledger.arrived.notified();
+            let arrived = unsettled.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            let deliveries = ledger.take(max);
+            let deliveries = unsettled.take(max);
             if !deliveries.is_empty() || max == 0 {
                 return Ok(deliveries);
             }
-            if let Some(why) = ledger.fatal() {
+            if let Some(why) = unsettled.fatal() {
                 return Err(TransportError::fatal(why));
             }
             arrived.await;
@@ -172,16 +172,16 @@ impl Transport for Sqs {
             return Ok(());
         };
         let consumer = &running.consumer;
-        consumer.ledger.close();
+        consumer.unsettled.close();
         // Between two rounds, so that no extension comes after this.
         let no_round = consumer.extending.lock().await;
         running.heartbeat.abort();
         drop(no_round);
-        let shown = consumer.give_back(consumer.ledger.drain()).await;
+        let shown = consumer.give_back(consumer.unsettled.drain()).await;
         if let Some(polling) = running.take_polling() {
             self.last_answer(polling).await;
         }
-        let shown_last = consumer.give_back(consumer.ledger.drain()).await;
+        let shown_last = consumer.give_back(consumer.unsettled.drain()).await;
         shown.and(shown_last).map_err(|failure| {
             TransportError::unavailable(format!(
                 "SQS: could not give back what is unsettled; it comes again after {:?}: {}",

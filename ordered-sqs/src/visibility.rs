@@ -39,13 +39,16 @@ mod tests {
 
     #[test]
     fn time_is_counted_from_the_asking_and_lost_from_the_answer() {
-        let visibility = Duration::from_secs(30);
+        let timeout = Duration::from_secs(30);
         let asked = Instant::now();
         let answered = asked + Duration::from_secs(20);
-        let hold = Visibility::new(asked, answered, visibility);
-        assert_eq!(hold.renew_at(visibility), asked + Duration::from_secs(10));
-        assert_eq!(hold.sure_until, asked + visibility);
-        assert!(!hold.is_lost(hold.sure_until));
-        assert!(hold.is_lost(answered + visibility));
+        let visibility = Visibility::new(asked, answered, timeout);
+        assert_eq!(
+            visibility.renew_at(timeout),
+            asked + Duration::from_secs(10)
+        );
+        assert_eq!(visibility.sure_until, asked + timeout);
+        assert!(!visibility.is_lost(visibility.sure_until));
+        assert!(visibility.is_lost(answered + timeout));
     }
 }

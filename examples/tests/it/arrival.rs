@@ -3,8 +3,8 @@
 use ordered_testkit::eventually;
 use ordered_testkit::server::RabbitServer;
 
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 const LOAD: Load = Load {
     keys: 12,
@@ -44,12 +44,12 @@ async fn two_of_three_are_killed(setting: Setting, hand_over: &str) {
     for id in ["w1", "w2", "w3"] {
         let worker = setting.work(id, &OPTIONS);
         // The first that consumes has the queue.
-        let consumes = async || setting.said(id).contains("consuming");
+        let consumes = async || setting.output(id).contains("consuming");
         eventually("it consumes", consumes).await;
         workers.push(worker);
     }
-    let said = setting.said("w1");
-    assert!(said.contains(hand_over), "{said}");
+    let output = setting.output("w1");
+    assert!(output.contains(hand_over), "{output}");
     let arguments = LOAD.keys_and_events();
     setting.begin_to_produce_with(&arguments).finished().await;
     let marks = [LOAD.total() / 4, LOAD.total() / 2];

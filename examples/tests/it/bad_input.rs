@@ -7,8 +7,8 @@ use ordered_testkit::eventually;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 use tokio::time::timeout;
 
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 /// What is wrong, the bytes, and what the reason must say.
 fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {

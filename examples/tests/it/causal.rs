@@ -1,7 +1,7 @@
 //! Comments and their replies, over two queues.
 
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 const LOAD: Load = Load {
     keys: 12,

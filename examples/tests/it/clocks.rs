@@ -11,8 +11,8 @@ use ordered_events::{Admin, Key, Order, RedisStore};
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
-use crate::load::Load;
-use crate::orders::{PATIENCE, Setting};
+use crate::support::load::Load;
+use crate::support::processes::{PATIENCE, Setting};
 
 const LOAD: Load = Load {
     keys: 12,

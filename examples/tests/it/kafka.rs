@@ -5,9 +5,9 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::{KafkaServer, RabbitServer, RedisServer, SqsServer};
 
 use crate::bad_input;
-use crate::killed::{self, Killing, LEASE, SWEEP};
-use crate::load::Load;
-use crate::orders::{PATIENCE, Setting, Worker};
+use crate::support::killed_worker::{self, Killing, LEASE, SWEEP};
+use crate::support::load::Load;
+use crate::support::processes::{PATIENCE, Setting, Worker};
 
 fn load() -> Load {
     Load::full(5)
@@ -87,7 +87,7 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
         within: SESSION.max(LEASE + 2 * SWEEP) + MARGIN,
     };
     let setting = shared("kafka-killed", true).await;
-    killed::one_of_three_workers_may_be_killed(&setting, &killing).await;
+    killed_worker::one_of_three_workers_may_be_killed(&setting, &killing).await;
 }
 
 /// Kills, joins and leaves, one after the other, and the broker killed and started again in between: in order, and once

@@ -3,8 +3,8 @@
 use ordered_testkit::server::{RabbitServer, RedisServer};
 use ordered_testkit::{eventually, unique};
 
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 /// The queues are missing, and are declared; the server is older than what the transport would like to ask of it.
 #[tokio::test(flavor = "multi_thread")]
@@ -13,13 +13,16 @@ async fn a_start_over_rabbitmq_and_redis_logs_no_error() {
     for id in ["w1", "w2"] {
         let worker = setting.work(id, &[]);
         eventually("it consumes", async || {
-            setting.said(id).contains("consuming")
+            setting.output(id).contains("consuming")
         })
         .await;
         worker.stop().await;
-        let said = setting.said(id);
-        assert!(said.contains("the worker starts"), "{said}");
-        let errors: Vec<&str> = said.lines().filter(|line| line.contains("ERROR")).collect();
+        let output = setting.output(id);
+        assert!(output.contains("the worker starts"), "{output}");
+        let errors: Vec<&str> = output
+            .lines()
+            .filter(|line| line.contains("ERROR"))
+            .collect();
         assert!(errors.is_empty(), "{errors:#?}");
     }
 }
@@ -34,9 +37,9 @@ async fn setting(name: &str) -> Setting {
 
 /// Waits until a worker says this, and returns the line.
 async fn line(setting: &Setting, id: &str, words: &str) -> String {
-    eventually(words, async || setting.said(id).contains(words)).await;
-    let said = setting.said(id);
-    let mut lines = said.lines().filter(|line| line.contains(words));
+    eventually(words, async || setting.output(id).contains(words)).await;
+    let output = setting.output(id);
+    let mut lines = output.lines().filter(|line| line.contains(words));
     let line = lines.next().expect("it was said").to_owned();
     assert_eq!(lines.next(), None, "told once");
     line

@@ -5,15 +5,11 @@ mod arrival;
 mod bad_input;
 mod causal;
 mod clocks;
-mod handled;
 #[cfg(feature = "kafka")]
 mod kafka;
-mod killed;
-mod load;
 mod log;
 #[cfg(feature = "prometheus")]
 mod metrics;
-mod orders;
 mod outages;
 mod oversized;
 mod partitions;
@@ -29,4 +25,5 @@ mod steady;
 #[cfg(feature = "prometheus")]
 mod stopping;
 mod strategies;
+mod support;
 mod workers;

@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use ordered_testkit::eventually;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 /// What a page says at an address `127.0.0.1:9464`.
 pub(crate) fn ask(address: &str, path: &str) -> String {
@@ -50,8 +50,8 @@ async fn a_worker_serves_what_it_did() {
     let producer = setting.begin_to_produce_with(&arguments);
     producer.finished().await;
     setting.finished(&load).await;
-    let said = setting.said("w1");
-    let address = address(&said).unwrap_or_else(|| panic!("no address in {said}"));
+    let output = setting.output("w1");
+    let address = address(&output).unwrap_or_else(|| panic!("no address in {output}"));
     let group = &setting.group;
     let line = |step: &str, count: u64| {
         format!("ordered_events_total{{group=\"{group}\",step=\"{step}\"}} {count}\n")

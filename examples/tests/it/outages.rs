@@ -3,8 +3,8 @@ use std::time::Duration;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
-use crate::load::Load;
-use crate::orders::{PATIENCE, Setting, Worker};
+use crate::support::load::Load;
+use crate::support::processes::{PATIENCE, Setting, Worker};
 
 /// How long each server is unavailable: the subject of the test, not a way to wait for something.
 const AWAY: Duration = Duration::from_secs(5);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
-use crate::load::Load;
-use crate::orders::{PATIENCE, Setting};
+use crate::support::load::Load;
+use crate::support::processes::{PATIENCE, Setting};
 
 const LOAD: Load = Load {
     keys: 100,

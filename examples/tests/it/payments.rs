@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::orders::program_named;
+use crate::support::processes::program_named;
 
 #[tokio::test]
 async fn the_demonstration_ends_with_equal_sums() {

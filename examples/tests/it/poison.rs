@@ -9,8 +9,8 @@ use ordered_events::{Admin, Key, OperateOptions, RedisStore};
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
-use crate::load::Load;
-use crate::orders::{PATIENCE, Setting, Worker};
+use crate::support::load::Load;
+use crate::support::processes::{PATIENCE, Setting, Worker};
 
 const LOAD: Load = Load {
     keys: 40,
@@ -121,10 +121,10 @@ async fn an_event_that_kills_its_workers_halts_its_key_and_no_other() {
     assert_eq!((halted.last_seq, halted.attempts), (SEQ - 1, deaths));
     let held: Vec<u64> = halted.held.iter().map(|held| held.seq).collect();
     assert_eq!(held, (SEQ..=LOAD.events).collect::<Vec<_>>());
-    let (trouble, last) = (halted.last_error.unwrap(), fleet.died.last().unwrap());
-    assert_eq!(trouble.worker.as_str(), last);
+    let (last_error, last) = (halted.last_error.unwrap(), fleet.died.last().unwrap());
+    assert_eq!(last_error.worker.as_str(), last);
     assert_eq!(
-        trouble.error,
+        last_error.error,
         format!("worker {last} died while it ran this event alone")
     );
     assert!(fleet.alive.iter_mut().all(Worker::is_running));

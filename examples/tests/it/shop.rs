@@ -10,7 +10,7 @@ use ordered_testkit::server::{RabbitServer, RedisServer};
 use ordered_testkit::{eventually, unique};
 use serde::Deserialize;
 
-use crate::orders::program_named;
+use crate::support::processes::program_named;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_handles_orders_and_payments_in_order() {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio_postgres::NoTls;
 
-use crate::orders::PATIENCE;
+use crate::support::processes::PATIENCE;
 
 const KEYS: usize = 2_000;
 /// The database is unavailable for so many of these, the subject of the test and no way to wait for something: three

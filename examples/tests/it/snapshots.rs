@@ -1,7 +1,7 @@
 //! Snapshots, of which the newest wins.
 
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 const LOAD: Load = Load {
     keys: 20,

@@ -3,9 +3,9 @@ use std::time::Duration;
 use ordered_testkit::server::{RabbitServer, RedisServer, SqsServer};
 
 use crate::bad_input;
-use crate::killed::{self, Killing, LEASE, SWEEP};
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::killed_worker::{self, Killing, LEASE, SWEEP};
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 fn full_load() -> Load {
     Load::full(3)
@@ -82,7 +82,7 @@ async fn a_killed_worker(fifo: bool) {
     };
     let sqs = SqsServer::start().await.unwrap();
     let setting = setting(&sqs, "sqs-killed", fifo).await;
-    killed::one_of_three_workers_may_be_killed(&setting, &killing).await;
+    killed_worker::one_of_three_workers_may_be_killed(&setting, &killing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use ordered_testkit::eventually;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
 use crate::metrics::{address, ask};
-use crate::orders::{Setting, Worker};
+use crate::support::processes::{Setting, Worker};
 
 /// Longer than any test waits.
 const WORK_MS: &str = "600000";
@@ -19,7 +19,9 @@ async fn busy(setting: &Setting) -> (Worker, String) {
     setting.begin_to_produce_with(&arguments).finished().await;
     let mut place = String::new();
     eventually("the pages are served", async || {
-        place = address(&setting.said("w1")).unwrap_or_default().to_owned();
+        place = address(&setting.output("w1"))
+            .unwrap_or_default()
+            .to_owned();
         !place.is_empty()
     })
     .await;
@@ -32,8 +34,8 @@ async fn busy(setting: &Setting) -> (Worker, String) {
     (worker, place)
 }
 
-async fn said(setting: &Setting, words: &str) {
-    eventually(words, async || setting.said("w1").contains(words)).await;
+async fn until_logged(setting: &Setting, words: &str) {
+    eventually(words, async || setting.output("w1").contains(words)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +50,7 @@ async fn a_second_request_to_stop_ends_the_drain() {
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
     assert!(ready.contains("consuming"), "{ready}");
     worker.signal("TERM");
-    said(&setting, "the worker drains").await;
+    until_logged(&setting, "the worker drains").await;
     let ready = ask(&place, "/ready");
     assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
     assert!(ready.contains("it drains"), "{ready}");
@@ -56,8 +58,8 @@ async fn a_second_request_to_stop_ends_the_drain() {
     assert!(live.starts_with("HTTP/1.1 200"), "{live}");
     worker.signal("TERM");
     assert_eq!(worker.code().await, Some(0));
-    said(&setting, "the process was asked again to stop").await;
-    assert!(!setting.said("w1").contains("the drain timeout is over"));
+    until_logged(&setting, "the process was asked again to stop").await;
+    assert!(!setting.output("w1").contains("the drain timeout is over"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,9 +71,9 @@ async fn a_third_request_ends_the_process() {
     // So that no drain comes to its end by itself.
     redis.pause();
     worker.signal("TERM");
-    said(&setting, "the worker drains").await;
+    until_logged(&setting, "the worker drains").await;
     worker.signal("TERM");
-    said(&setting, "asked a second time to stop").await;
+    until_logged(&setting, "asked a second time to stop").await;
     worker.signal("TERM");
     assert_eq!(worker.code().await, Some(130));
     redis.resume();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::orders::program_named;
+use crate::support::processes::program_named;
 
 /// Runs the example to its end, and looks for these words in what it tells.
 async fn tells(example: &'static str, words: &[&str]) {

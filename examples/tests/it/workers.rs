@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
-use crate::killed::{self, Killing, LEASE, SWEEP};
-use crate::load::Load;
-use crate::orders::Setting;
+use crate::support::killed_worker::{self, Killing, LEASE, SWEEP};
+use crate::support::load::Load;
+use crate::support::processes::Setting;
 
 fn load() -> Load {
     Load::full(1)
@@ -60,5 +60,5 @@ async fn the_keys_of_a_killed_worker_go_on_elsewhere() {
     let setting = setting("killed").await;
     // So that all three get their share from the first event on, and none waits for a queue to be made.
     setting.declare().await;
-    killed::one_of_three_workers_may_be_killed(&setting, &killing).await;
+    killed_worker::one_of_three_workers_may_be_killed(&setting, &killing).await;
 }

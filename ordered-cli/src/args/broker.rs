@@ -1,8 +1,8 @@
 use clap::Args;
 use ordered_core::event::Key;
 
-use super::looking::Viewing;
 use super::parse::key;
+use super::views::ViewArgs;
 
 /// Where the broker is.
 #[derive(Debug, Clone, Args)]
@@ -84,7 +84,7 @@ pub(crate) struct Dead {
     #[arg(long, value_name = "N", default_value = "1000")]
     pub(crate) limit: usize,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }
 
 #[derive(Debug, Args)]
@@ -118,7 +118,7 @@ pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }
 
 #[derive(Debug, Args)]
@@ -126,5 +126,5 @@ pub(crate) struct Queues {
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }

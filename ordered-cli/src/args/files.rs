@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::Args;
 use ordered_core::event::{Key, Seq};
 
-use super::doing::Acting;
 use super::parse::key;
+use super::verbs::VerbArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
@@ -43,7 +43,7 @@ pub(crate) struct Import {
     )]
     pub(crate) first_seq: u64,
     #[command(flatten)]
-    pub(crate) acting: Acting,
+    pub(crate) verb_args: VerbArgs,
 }
 
 #[derive(Debug, Args)]

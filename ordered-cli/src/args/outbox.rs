@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use ordered_core::event::{Key, Seq};
 
-use super::Viewing;
+use super::ViewArgs;
 use super::parse::{duration, key, seq};
 
 #[derive(Debug, Subcommand)]
@@ -54,7 +54,7 @@ pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
-    pub(crate) viewing: Viewing,
+    pub(crate) view_args: ViewArgs,
 }
 
 #[derive(Debug, Args)]

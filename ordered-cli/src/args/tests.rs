@@ -70,7 +70,7 @@ fn where_to_look_can_stand_before_or_behind_the_command() {
 #[test]
 fn watching_has_a_pace() {
     let pace = |line| match command(line) {
-        Command::Status(status) => status.viewing.watch.map(|watch| watch.as_millis()),
+        Command::Status(status) => status.view_args.watch.map(|watch| watch.as_millis()),
         other => panic!("{other:?}"),
     };
     assert_eq!(pace("ordered status"), None);
@@ -87,17 +87,20 @@ fn verbs_take_their_arguments() {
         panic!("not a skip");
     };
     assert_eq!((skip.keys[0].as_str(), skip.to.unwrap().get()), ("k", 44));
-    assert!(skip.acting.yes && !skip.acting.dry_run && !skip.acting.json);
+    assert!(skip.verb_args.yes && !skip.verb_args.dry_run && !skip.verb_args.json);
     assert_eq!(
-        (skip.acting.who.as_deref(), skip.acting.why.as_str()),
+        (skip.verb_args.who.as_deref(), skip.verb_args.why.as_str()),
         (Some("ada"), "because")
     );
-    assert_eq!((skip.acting.force, skip.acting.wait.as_secs()), (false, 30));
+    assert_eq!(
+        (skip.verb_args.force, skip.verb_args.wait.as_secs()),
+        (false, 30)
+    );
     let Command::Retry(retry) = command("ordered retry k --force --wait 1500ms") else {
         panic!("not a retry");
     };
     assert_eq!(
-        (retry.acting.force, retry.acting.wait.as_millis()),
+        (retry.verb_args.force, retry.verb_args.wait.as_millis()),
         (true, 1_500)
     );
     let Command::SetLast(set) = command("ordered set-last -- -k 0") else {

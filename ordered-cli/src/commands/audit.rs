@@ -16,7 +16,7 @@ struct Document<'a> {
 }
 
 pub(crate) async fn run(session: &Session, command: &Audit) -> Result<(), Failure> {
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let group = session.group().await?;
         let entries = session.admin.audit(&group, command.limit).await?;
         let document = Document {

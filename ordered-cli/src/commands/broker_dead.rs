@@ -58,7 +58,7 @@ pub(crate) async fn run(command: &Dead) -> Result<(), Failure> {
         }
         return Ok(out.flush()?);
     }
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let found = find(&command.broker, &command.letters, command.limit).await?;
         let document = Document {
             queue: &found.queue,
@@ -134,7 +134,7 @@ async fn one(command: &Dead, number: u64) -> Result<(), Failure> {
     let line = Line::whole(number, letter);
     print(
         &Report::new(&line, whole(number, letter))?,
-        command.viewing.json,
+        command.view_args.json,
     )
 }
 

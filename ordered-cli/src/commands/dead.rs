@@ -25,7 +25,7 @@ pub(crate) async fn run(session: &Session, command: &Dead) -> Result<(), Failure
                 .into(),
         ));
     }
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let group = session.group().await?;
         let views = match &command.key {
             Some(key) => vec![session.known(&group, key).await?],

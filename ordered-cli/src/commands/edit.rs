@@ -17,7 +17,7 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         Some(path) => Some(read(path, command)?),
         None => None,
     };
-    let plan = Plan::new(session, &command.key, &command.acting).await?;
+    let plan = Plan::new(session, &command.key, &command.verb_args).await?;
     let stored = session
         .admin
         .event(&plan.group, &command.key, command.seq)
@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         seq: command.seq,
         body: body.clone().into(),
     };
-    let deed = plan.look(&verb, Removal::DeadLetter).await?;
+    let effect = plan.look(&verb, Removal::DeadLetter).await?;
     let before = before.unwrap_or_default();
     let note = format!(
         "give seq {} a body of {} for one of {}{}",
@@ -40,7 +40,7 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         size(before.len() as u64),
         doubt(&before, &body)
     );
-    plan.ask_and_carry_out(&verb, deed.with_note(note)).await
+    plan.ask_and_carry_out(&verb, effect.with_note(note)).await
 }
 
 fn read(path: &Path, command: &Edit) -> Result<Vec<u8>, Failure> {
@@ -48,7 +48,7 @@ fn read(path: &Path, command: &Edit) -> Result<Vec<u8>, Failure> {
         return fs::read(path)
             .map_err(|error| Failure::File(format!("{} cannot be read: {error}", path.display())));
     }
-    if !command.acting.yes && !command.acting.dry_run {
+    if !command.verb_args.yes && !command.verb_args.dry_run {
         return Err(Failure::Usage(
             "with `--payload -` the standard input is the new body, and cannot answer: add --yes, or --dry-run".into(),
         ));

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// What a verb did to a key, or would do.
 #[derive(Debug, Serialize)]
-pub(crate) struct Deed {
+pub(crate) struct VerbEffect {
     group: String,
     key: String,
     verb: String,
@@ -58,7 +58,7 @@ pub(crate) enum Removal {
     Delete,
 }
 
-impl Deed {
+impl VerbEffect {
     pub(crate) fn new(
         group: &str,
         key: &str,
@@ -253,7 +253,7 @@ fn every(seqs: &[u64]) -> String {
 mod tests {
     use super::*;
 
-    fn deed(removal: Removal, last_seq: u64, released: &[u64], removed: &[u64]) -> Deed {
+    fn effect(removal: Removal, last_seq: u64, released: &[u64], removed: &[u64]) -> VerbEffect {
         let effect = Effect {
             last_seq_before: 41,
             last_seq,
@@ -261,12 +261,12 @@ mod tests {
             removed: removed.into(),
             marked: Vec::new(),
         };
-        Deed::new("g", "k", &Verb::Skip { to: None }, removal, effect)
+        VerbEffect::new("g", "k", &Verb::Skip { to: None }, removal, effect)
     }
 
     #[test]
     fn it_says_exactly_what_is_released_and_removed() {
-        let mut skip = deed(Removal::DeadLetter, 44, &[45, 46, 48], &[43]);
+        let mut skip = effect(Removal::DeadLetter, 44, &[45, 46, 48], &[43]);
         assert_eq!(
             skip.text(),
             "k: skip would: dead-letter 1 event (43); pass over 42, 44; move the last seq from 41 to 44; release 3 \
@@ -283,7 +283,7 @@ mod tests {
             skip.text(),
             "k: skip: pass over 42–44; move the last seq from 41 to 44; release nothing"
         );
-        let deleted = deed(Removal::Delete, 41, &[17, 42], &[20]);
+        let deleted = effect(Removal::Delete, 41, &[17, 42], &[20]);
         assert_eq!(
             deleted.text(),
             "k: skip would: delete permanently 1 event (20); run again 1 event (17); release 1 event (42)"
@@ -300,7 +300,7 @@ mod tests {
             marked: marked.into(),
         };
         let replay = Verb::Replay { seq: None };
-        let said = |effect| Deed::new("g", "k", &replay, Removal::DeadLetter, effect).text();
+        let said = |effect| VerbEffect::new("g", "k", &replay, Removal::DeadLetter, effect).text();
         assert_eq!(
             said(effect(4, &[1, 2], &[])),
             "k: replay would: run again 2 events (1–2) once the key goes on"
@@ -309,7 +309,7 @@ mod tests {
             said(effect(4, &[1, 6], &[1])),
             "k: replay would: run 6 again once the key has come to it; run again 1 event (1)"
         );
-        let retry = Deed::new(
+        let retry = VerbEffect::new(
             "g",
             "k",
             &Verb::Retry,
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_long_way_costs_nothing() {
-        let far = deed(Removal::DeadLetter, (1 << 53) - 1, &[], &[]);
+        let far = effect(Removal::DeadLetter, (1 << 53) - 1, &[], &[]);
         assert!(far.text().contains("pass over 42–9007199254740991"));
     }
 }

@@ -22,7 +22,7 @@ struct Document<'a> {
 }
 
 pub(crate) async fn run(session: &Session, command: &Errors) -> Result<(), Failure> {
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let group = session.group().await?;
         let selection = Selection {
             pattern: command.key.clone(),

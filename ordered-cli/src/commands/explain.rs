@@ -9,10 +9,10 @@ use ordered_core::store::Group;
 use serde::Serialize;
 use tokio::time::sleep;
 
-#[cfg(feature = "postgres")]
-use super::at_outbox::{self, AtOutbox};
 use super::broker_dead::{Found, find};
 use super::broker_letters::{Line, reason};
+#[cfg(feature = "postgres")]
+use super::outbox_requests::{self, OutboxRequests};
 use crate::args::{Explain, LetterFilter};
 use crate::failure::Failure;
 use crate::output::Report;
@@ -40,7 +40,7 @@ struct Document<'a> {
     /// What the outbox was asked for of the key, if it was named.
     #[cfg(feature = "postgres")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    outbox: Option<&'a AtOutbox>,
+    outbox: Option<&'a OutboxRequests>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ struct AtBroker<'a> {
 }
 
 pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Failure> {
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let group = session.group().await?;
         let workers = session.admin.workers(&group).await?.workers;
         let view = session.admin.inspect(&group, &command.key).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Fail
             letters: found.lines(),
         });
         #[cfg(feature = "postgres")]
-        let outbox = at_outbox::find(command, group.name()).await;
+        let outbox = outbox_requests::find(command, group.name()).await;
         let document = Document {
             explanation: &explanation,
             key: view.as_ref(),

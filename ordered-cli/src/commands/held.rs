@@ -23,7 +23,7 @@ struct Document<'a> {
 }
 
 pub(crate) async fn run(session: &Session, command: &OfKey) -> Result<(), Failure> {
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let group = session.group().await?;
         let view = session.known(&group, &command.key).await?;
         let document = Document {

@@ -17,7 +17,7 @@ use super::many::{Results, advance, options};
 use super::many_report::code;
 use super::positions::{self, BadLine};
 use crate::args::Import;
-use crate::ask::confirm;
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::operator::operator;
 use crate::output::{Report, print};
@@ -53,8 +53,8 @@ struct FailedKey {
 
 pub(crate) async fn run(session: &Session, command: &Import) -> Result<(), Failure> {
     let is_piped = command.file.as_deref() == Some(Path::new("-"));
-    let acting = &command.acting;
-    if is_piped && !acting.yes && !acting.dry_run {
+    let verb_args = &command.verb_args;
+    if is_piped && !verb_args.yes && !verb_args.dry_run {
         return Err(Failure::Usage(
             "with `-` the standard input is the file, and cannot answer: add --yes, or --dry-run"
                 .into(),
@@ -70,25 +70,25 @@ pub(crate) async fn run(session: &Session, command: &Import) -> Result<(), Failu
         positions: positions.len() as u64,
         ..ImportReport::default()
     };
-    if acting.dry_run || !acting.yes {
+    if verb_args.dry_run || !verb_args.yes {
         report.dry_run = true;
         report.foresee(session, &group, &positions).await?;
-        if acting.dry_run {
-            return print(&Report::new(&report, report.text())?, acting.json);
+        if verb_args.dry_run {
+            return print(&Report::new(&report, report.text())?, verb_args.json);
         }
-        confirm(acting, &report.text())?;
+        confirm(verb_args, &report.text())?;
         report = ImportReport {
             group: report.group,
             positions: report.positions,
             ..ImportReport::default()
         };
     }
-    let (operator, options) = (operator(acting), options(acting));
+    let (operator, options) = (operator(verb_args), options(verb_args));
     let bulk = session
         .admin
         .import_positions(&group, positions, &operator, options);
-    let stopped = advance(bulk.await?, acting, &mut report).await;
-    print(&Report::new(&report, report.text())?, acting.json)?;
+    let stopped = advance(bulk.await?, verb_args, &mut report).await;
+    print(&Report::new(&report, report.text())?, verb_args.json)?;
     stopped.verdict(report.reached(), report.positions)?;
     match report.code {
         0 => Ok(()),
@@ -114,8 +114,8 @@ async fn group(session: &Session, command: &Import) -> Result<Group, Failure> {
     let mut policy = Policy::default();
     policy.first_seq = command.first_seq;
     let group = Group::new(name, policy);
-    if !command.acting.dry_run {
-        let who = WorkerId::operator(&operator(&command.acting).who, 0);
+    if !command.verb_args.dry_run {
+        let who = WorkerId::operator(&operator(&command.verb_args).who, 0);
         session.store.open(&group, &who).await?;
     }
     Ok(group)

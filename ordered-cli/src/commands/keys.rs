@@ -35,7 +35,7 @@ struct KeyDocument<'a> {
 }
 
 pub(crate) async fn run(session: &Session, command: &Keys) -> Result<(), Failure> {
-    show(&command.viewing, async || report(session, command).await).await
+    show(&command.view_args, async || report(session, command).await).await
 }
 
 async fn report(session: &Session, command: &Keys) -> Result<Report, Failure> {

@@ -9,8 +9,8 @@ use ordered_core::store::{Group, StoreError, StoreErrorKind};
 
 use super::effect::Removal;
 use super::many_report::ManyReport;
-use crate::args::Acting;
-use crate::ask::confirm;
+use crate::args::VerbArgs;
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::operator::operator;
@@ -25,7 +25,7 @@ pub(super) async fn run(
     session: &Session,
     verb: ManyVerb,
     selection: &Selection,
-    acting: &Acting,
+    verb_args: &VerbArgs,
 ) -> Result<(), Failure> {
     let group = session.group().await?;
     if verb == ManyVerb::Resume && selection.older_than.is_some() {
@@ -42,16 +42,16 @@ pub(super) async fn run(
     if plan.tasks.is_empty() {
         return Err(nothing(&group, verb, &report));
     }
-    if acting.dry_run {
-        return print(&report.document(true)?, acting.json);
+    if verb_args.dry_run {
+        return print(&report.document(true)?, verb_args.json);
     }
     let asks = plan.tasks.len() > 1 || matches!(verb, ManyVerb::Skip | ManyVerb::Discard);
     if asks {
-        confirm(acting, &report.plan())?;
+        confirm(verb_args, &report.plan())?;
     }
     let tasks = plan.tasks.into_iter().map(|planned| planned.task).collect();
-    let stopped = carry_out(session, &group, tasks, acting, &mut report).await;
-    print(&report.document(false)?, acting.json)?;
+    let stopped = carry_out(session, &group, tasks, verb_args, &mut report).await;
+    print(&report.document(false)?, verb_args.json)?;
     report.verdict(stopped)
 }
 
@@ -123,29 +123,29 @@ async fn carry_out(
     session: &Session,
     group: &Group,
     tasks: Vec<KeyTask>,
-    acting: &Acting,
+    verb_args: &VerbArgs,
     report: &mut ManyReport,
 ) -> Stopped {
-    let operator = operator(acting);
-    let options = options(acting);
+    let operator = operator(verb_args);
+    let options = options(verb_args);
     match session.admin.bulk(group, tasks, &operator, options).await {
-        Ok(bulk) => advance(bulk, acting, report).await,
+        Ok(bulk) => advance(bulk, verb_args, report).await,
         Err(error) => Stopped::Store(error),
     }
 }
 
-pub(super) fn options(acting: &Acting) -> OperateOptions {
+pub(super) fn options(verb_args: &VerbArgs) -> OperateOptions {
     OperateOptions {
         dry_run: false,
-        force: acting.force,
-        wait: acting.wait,
+        force: verb_args.force,
+        wait: verb_args.wait,
     }
 }
 
 /// Does what is to be done, and shows how far it is.
 pub(super) async fn advance(
     mut bulk: Bulk<'_>,
-    acting: &Acting,
+    verb_args: &VerbArgs,
     report: &mut impl Results,
 ) -> Stopped {
     let (interrupt, progress) = (Interrupt::listen(), Progress::new());
@@ -159,10 +159,10 @@ pub(super) async fn advance(
         match bulk.advance().await {
             Ok(Some(results)) if results.is_empty() => {
                 let since = *waits_since.get_or_insert_with(Instant::now);
-                if !has_said && since.elapsed() > PATIENCE.min(acting.wait / 2) {
+                if !has_said && since.elapsed() > PATIENCE.min(verb_args.wait / 2) {
                     has_said = true;
                     progress.show("");
-                    eprintln!("ordered: {}", waiting(&bulk, acting));
+                    eprintln!("ordered: {}", waiting(&bulk, verb_args));
                 }
             }
             Ok(Some(results)) => {
@@ -177,7 +177,7 @@ pub(super) async fn advance(
     stopped
 }
 
-fn waiting(bulk: &Bulk<'_>, acting: &Acting) -> String {
+fn waiting(bulk: &Bulk<'_>, verb_args: &VerbArgs) -> String {
     let owners = bulk.owners();
     let named: Vec<String> = owners
         .iter()
@@ -191,7 +191,7 @@ fn waiting(bulk: &Bulk<'_>, acting: &Acting) -> String {
     };
     format!(
         "waiting up to {:?} for {}{more} to hand over {} of the keys",
-        acting.wait,
+        verb_args.wait,
         named.join(", "),
         grouped(bulk.left() as u64),
     )

@@ -25,8 +25,6 @@ pub(crate) mod verbs;
 pub(crate) mod verify;
 pub(crate) mod workers;
 
-#[cfg(feature = "postgres")]
-mod at_outbox;
 mod broker_letters;
 mod effect;
 #[cfg(feature = "postgres")]
@@ -34,4 +32,6 @@ mod import_postgres;
 mod many;
 mod many_report;
 mod operate;
+#[cfg(feature = "postgres")]
+mod outbox_requests;
 mod positions;

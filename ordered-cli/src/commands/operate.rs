@@ -8,9 +8,9 @@ use ordered_core::readable::printable;
 use ordered_core::store::Group;
 use tokio::time::timeout;
 
-use super::effect::{Deed, Removal};
-use crate::args::Acting;
-use crate::ask::confirm;
+use super::effect::{Removal, VerbEffect};
+use crate::args::VerbArgs;
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::operator::operator;
 use crate::output::{Report, print};
@@ -24,27 +24,27 @@ pub(super) struct Plan<'a> {
     pub(super) session: &'a Session,
     pub(super) group: Group,
     pub(super) key: &'a Key,
-    pub(super) acting: &'a Acting,
+    pub(super) verb_args: &'a VerbArgs,
 }
 
 impl<'a> Plan<'a> {
     pub(super) async fn new(
         session: &'a Session,
         key: &'a Key,
-        acting: &'a Acting,
+        verb_args: &'a VerbArgs,
     ) -> Result<Self, Failure> {
         Ok(Self {
             session,
             group: session.group().await?,
             key,
-            acting,
+            verb_args,
         })
     }
 
     /// What the verb would do.
-    pub(super) async fn look(&self, verb: &Verb, removal: Removal) -> Result<Deed, Failure> {
+    pub(super) async fn look(&self, verb: &Verb, removal: Removal) -> Result<VerbEffect, Failure> {
         let effect = self.say(verb, true).await?;
-        Ok(Deed::new(
+        Ok(VerbEffect::new(
             self.group.name(),
             self.key.as_str(),
             verb,
@@ -56,10 +56,10 @@ impl<'a> Plan<'a> {
     pub(super) async fn say(&self, verb: &Verb, dry_run: bool) -> Result<Effect, Failure> {
         let options = OperateOptions {
             dry_run,
-            force: self.acting.force,
-            wait: self.acting.wait,
+            force: self.verb_args.force,
+            wait: self.verb_args.wait,
         };
-        let operator = operator(self.acting);
+        let operator = operator(self.verb_args);
         let admin = &self.session.admin;
         let verdict = admin.operate(&self.group, self.key, verb, &operator, options);
         match self.announced(verdict).await {
@@ -72,7 +72,7 @@ impl<'a> Plan<'a> {
     /// Waits for what comes of a verb. Where that takes a while, says which worker has the key.
     async fn announced<T>(&self, verdict: impl Future<Output = T>) -> T {
         let mut verdict = pin!(verdict);
-        let patience = PATIENCE.min(self.acting.wait / 2);
+        let patience = PATIENCE.min(self.verb_args.wait / 2);
         loop {
             if let Ok(verdict) = timeout(patience, &mut verdict).await {
                 return verdict;
@@ -85,7 +85,7 @@ impl<'a> Plan<'a> {
             if let Some(owner) = owner {
                 eprintln!(
                     "ordered: waiting up to {:?} for {owner} to hand over {}",
-                    self.acting.wait,
+                    self.verb_args.wait,
                     printable(self.key.as_str()),
                 );
                 return verdict.await;
@@ -127,18 +127,26 @@ impl<'a> Plan<'a> {
     }
 
     /// Does it, unless it was only to be looked at, and says so.
-    pub(super) async fn carry_out(&self, verb: &Verb, mut deed: Deed) -> Result<(), Failure> {
-        if !self.acting.dry_run {
-            deed.done(self.say(verb, false).await?);
+    pub(super) async fn carry_out(
+        &self,
+        verb: &Verb,
+        mut effect: VerbEffect,
+    ) -> Result<(), Failure> {
+        if !self.verb_args.dry_run {
+            effect.done(self.say(verb, false).await?);
         }
-        print(&Report::new(&deed, deed.text())?, self.acting.json)
+        print(&Report::new(&effect, effect.text())?, self.verb_args.json)
     }
 
     /// The same, but asks first.
-    pub(super) async fn ask_and_carry_out(&self, verb: &Verb, deed: Deed) -> Result<(), Failure> {
-        if !self.acting.dry_run {
-            confirm(self.acting, &deed.text())?;
+    pub(super) async fn ask_and_carry_out(
+        &self,
+        verb: &Verb,
+        effect: VerbEffect,
+    ) -> Result<(), Failure> {
+        if !self.verb_args.dry_run {
+            confirm(self.verb_args, &effect.text())?;
         }
-        self.carry_out(verb, deed).await
+        self.carry_out(verb, effect).await
     }
 }

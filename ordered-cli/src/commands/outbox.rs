@@ -84,7 +84,7 @@ struct LaggingDocument<'a> {
 }
 
 async fn run_status(command: &Status) -> Result<(), Failure> {
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let client = connect(&command.database.url).await?;
         let status = status::status(&client).await?;
         Report::new(&document(&status), text(&status))

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::effect::Removal;
 use super::operate::Plan;
 use super::verbs::{only, to_many};
-use crate::args::{Acting, Pause, Resume};
+use crate::args::{Pause, Resume, VerbArgs};
 use crate::failure::Failure;
 use crate::operator::operator;
 use crate::output::{Report, print};
@@ -24,7 +24,7 @@ struct Document<'a> {
 
 pub(crate) async fn pause(session: &Session, command: &Pause) -> Result<(), Failure> {
     let Some(key) = &command.key else {
-        return whole_group(session, &command.acting, true).await;
+        return whole_group(session, &command.verb_args, true).await;
     };
     let (verb, until) = match command.length {
         None => (Verb::Pause, "until it is resumed".to_owned()),
@@ -37,33 +37,40 @@ pub(crate) async fn pause(session: &Session, command: &Pause) -> Result<(), Fail
             (Verb::PauseFor { length }, until)
         }
     };
-    let plan = Plan::new(session, key, &command.acting).await?;
-    let deed = plan.look(&verb, Removal::DeadLetter).await?;
-    let deed = deed.with_note(format!(
+    let plan = Plan::new(session, key, &command.verb_args).await?;
+    let effect = plan.look(&verb, Removal::DeadLetter).await?;
+    let effect = effect.with_note(format!(
         "grant nothing more of it {until}; what runs is finished"
     ));
-    plan.carry_out(&verb, deed).await
+    plan.carry_out(&verb, effect).await
 }
 
 pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Failure> {
-    let (keys, selecting) = (&command.keys, &command.selecting);
-    if keys.is_empty() && !selecting.is_filter() {
-        return whole_group(session, &command.acting, false).await;
+    let (keys, selection_args) = (&command.keys, &command.selection_args);
+    if keys.is_empty() && !selection_args.is_filter() {
+        return whole_group(session, &command.verb_args, false).await;
     }
-    let Some(key) = only(keys, selecting) else {
-        return to_many(session, ManyVerb::Resume, keys, selecting, &command.acting).await;
+    let Some(key) = only(keys, selection_args) else {
+        return to_many(
+            session,
+            ManyVerb::Resume,
+            keys,
+            selection_args,
+            &command.verb_args,
+        )
+        .await;
     };
-    let plan = Plan::new(session, key, &command.acting).await?;
-    let deed = plan.look(&Verb::Resume, Removal::DeadLetter).await?;
-    plan.carry_out(&Verb::Resume, deed).await
+    let plan = Plan::new(session, key, &command.verb_args).await?;
+    let effect = plan.look(&Verb::Resume, Removal::DeadLetter).await?;
+    plan.carry_out(&Verb::Resume, effect).await
 }
 
-async fn whole_group(session: &Session, acting: &Acting, paused: bool) -> Result<(), Failure> {
+async fn whole_group(session: &Session, verb_args: &VerbArgs, paused: bool) -> Result<(), Failure> {
     let group = session.group().await?;
-    let changes = if acting.dry_run {
+    let changes = if verb_args.dry_run {
         session.admin.overview(&group).await?.paused != paused
     } else {
-        let operator = operator(acting);
+        let operator = operator(verb_args);
         session.admin.pause_group(&group, paused, &operator).await?
     };
     let name = printable(group.name());
@@ -78,14 +85,14 @@ async fn whole_group(session: &Session, acting: &Acting, paused: bool) -> Result
         group: group.name(),
         key: None,
         verb,
-        dry_run: acting.dry_run,
+        dry_run: verb_args.dry_run,
     };
-    let would = if acting.dry_run { " would" } else { "" };
+    let would = if verb_args.dry_run { " would" } else { "" };
     let what = if paused {
         "grant nothing more of any key until it is resumed; what runs is finished"
     } else {
         "let all its keys go on, but for those that are paused themselves"
     };
     let text = format!("group {name}: {verb}{would}: {what}");
-    print(&Report::new(&document, text)?, acting.json)
+    print(&Report::new(&document, text)?, verb_args.json)
 }

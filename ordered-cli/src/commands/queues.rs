@@ -13,7 +13,7 @@ struct Document<'a> {
 }
 
 pub(crate) async fn run(command: &Queues) -> Result<(), Failure> {
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let queues = queues(&command.broker.or_environment()).await?;
         Report::new(&Document { queues: &queues }, text(&queues))
     })

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::broker_letters::{is_meant, reason};
 use super::many::AGAIN;
-use crate::args::{Acting, Redrive};
-use crate::ask::confirm;
+use crate::args::{Redrive, VerbArgs};
 use crate::broker::dead_letters;
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output::{Report, print};
@@ -56,7 +56,7 @@ pub(crate) async fn run(command: &Redrive) -> Result<(), Failure> {
         if command.dry_run {
             return print(&Report::new(&seen, seen.text())?, command.json);
         }
-        confirm(&command.acting(), &seen.text())?;
+        confirm(&command.verb_args(), &seen.text())?;
     }
     let report = in_session(command, false).await?;
     if report.matched == 0 && !report.interrupted {
@@ -215,8 +215,8 @@ impl RedriveReport {
 }
 
 impl Redrive {
-    fn acting(&self) -> Acting {
-        Acting {
+    fn verb_args(&self) -> VerbArgs {
+        VerbArgs {
             dry_run: self.dry_run,
             yes: self.yes,
             force: false,

@@ -3,10 +3,10 @@ use ordered_core::event::Key;
 use ordered_core::protocol::{Effect, Verb};
 use serde::Serialize;
 
-use super::effect::{Deed, Removal};
+use super::effect::{Removal, VerbEffect};
 use super::operate::Plan;
 use super::verbs::{only, to_many};
-use crate::args::{Replay, Selecting};
+use crate::args::{Replay, SelectionArgs};
 use crate::failure::Failure;
 use crate::output::{Report, print};
 use crate::session::Session;
@@ -15,31 +15,31 @@ use crate::session::Session;
 struct Document<'a> {
     group: &'a str,
     dry_run: bool,
-    keys: [Deed; 1],
+    keys: [VerbEffect; 1],
 }
 
 pub(crate) async fn run(session: &Session, command: &Replay) -> Result<(), Failure> {
-    let (keys, acting) = (&command.keys, &command.acting);
-    if let Some(key) = only(keys, &command.selecting) {
+    let (keys, verb_args) = (&command.keys, &command.verb_args);
+    if let Some(key) = only(keys, &command.selection_args) {
         return of_one(session, key, command).await;
     }
     if command.seq.is_some() {
         return Err(Failure::Usage("--seq is of one key".into()));
     }
     // Where nothing is said, all are meant.
-    let selecting = Selecting {
+    let selection_args = SelectionArgs {
         all: keys.is_empty(),
-        ..command.selecting.clone()
+        ..command.selection_args.clone()
     };
-    to_many(session, ManyVerb::Replay, keys, &selecting, acting).await
+    to_many(session, ManyVerb::Replay, keys, &selection_args, verb_args).await
 }
 
 async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Failure> {
-    let plan = Plan::new(session, key, &command.acting).await?;
+    let plan = Plan::new(session, key, &command.verb_args).await?;
     let view = session.known(&plan.group, key).await?;
     let verb = Verb::Replay { seq: command.seq };
-    let mut deed = plan.look(&verb, Removal::DeadLetter).await?;
-    if !command.acting.dry_run {
+    let mut verb_effect = plan.look(&verb, Removal::DeadLetter).await?;
+    if !command.verb_args.dry_run {
         let mut effect = plan.say(&verb, false).await?;
         // A verb marks a bounded number of events at a time.
         let rounds = match command.seq {
@@ -49,13 +49,13 @@ async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Fa
         for _ in 1..rounds {
             effect = plan.say(&verb, false).await?;
         }
-        deed.done(effect);
+        verb_effect.done(effect);
     }
-    let text = deed.text();
+    let text = verb_effect.text();
     let document = Document {
         group: plan.group.name(),
-        dry_run: command.acting.dry_run,
-        keys: [deed],
+        dry_run: command.verb_args.dry_run,
+        keys: [verb_effect],
     };
-    print(&Report::new(&document, text)?, command.acting.json)
+    print(&Report::new(&document, text)?, command.verb_args.json)
 }

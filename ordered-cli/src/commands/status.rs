@@ -47,7 +47,7 @@ struct OldestGap<'a> {
 }
 
 pub(crate) async fn run(session: &Session, command: &Status) -> Result<(), Failure> {
-    show(&command.viewing, async || {
+    show(&command.view_args, async || {
         let views = views(session).await?;
         let groups = views.iter().map(document).collect();
         let broker = broker(&command.broker.or_environment()).await;

@@ -7,14 +7,14 @@ use ordered_core::protocol::Verb;
 use super::effect::Removal;
 use super::many;
 use super::operate::Plan;
-use crate::args::{Acting, Discard, LastSeq, Retry, Selecting, SetLast, Skip, key, seq};
+use crate::args::{Discard, LastSeq, Retry, SelectionArgs, SetLast, Skip, VerbArgs, key, seq};
 use crate::failure::Failure;
 use crate::session::Session;
 
 /// The one key that is named, if that is all that is said.
-pub(super) fn only<'a>(keys: &'a [Key], selecting: &Selecting) -> Option<&'a Key> {
+pub(super) fn only<'a>(keys: &'a [Key], selection_args: &SelectionArgs) -> Option<&'a Key> {
     match keys {
-        [key] if !selecting.is_filter() => Some(key),
+        [key] if !selection_args.is_filter() => Some(key),
         _ => None,
     }
 }
@@ -24,10 +24,10 @@ pub(super) async fn to_many(
     session: &Session,
     verb: ManyVerb,
     keys: &[Key],
-    selecting: &Selecting,
-    acting: &Acting,
+    selection_args: &SelectionArgs,
+    verb_args: &VerbArgs,
 ) -> Result<(), Failure> {
-    let has_filter = selecting.is_filter();
+    let has_filter = selection_args.is_filter();
     if keys.is_empty() && !has_filter {
         let verb = verb.as_str();
         return Err(Failure::Usage(format!(
@@ -35,38 +35,52 @@ pub(super) async fn to_many(
              --older-than AGE, --halted or --gap"
         )));
     }
-    if selecting.all && !keys.is_empty() {
+    if selection_args.all && !keys.is_empty() {
         return Err(Failure::Usage("either --all, or the keys by name".into()));
     }
-    many::run(session, verb, &selecting.of(keys), acting).await
+    many::run(session, verb, &selection_args.of(keys), verb_args).await
 }
 
 pub(crate) async fn retry(session: &Session, command: &Retry) -> Result<(), Failure> {
-    let Some(key) = only(&command.keys, &command.selecting) else {
-        let (keys, selecting) = (&command.keys, &command.selecting);
-        return to_many(session, ManyVerb::Retry, keys, selecting, &command.acting).await;
+    let Some(key) = only(&command.keys, &command.selection_args) else {
+        let (keys, selection_args) = (&command.keys, &command.selection_args);
+        return to_many(
+            session,
+            ManyVerb::Retry,
+            keys,
+            selection_args,
+            &command.verb_args,
+        )
+        .await;
     };
-    let plan = Plan::new(session, key, &command.acting).await?;
-    let deed = plan.look(&Verb::Retry, Removal::DeadLetter).await?;
-    plan.carry_out(&Verb::Retry, deed).await
+    let plan = Plan::new(session, key, &command.verb_args).await?;
+    let effect = plan.look(&Verb::Retry, Removal::DeadLetter).await?;
+    plan.carry_out(&Verb::Retry, effect).await
 }
 
 pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failure> {
-    let Some(key) = only(&command.keys, &command.selecting) else {
+    let Some(key) = only(&command.keys, &command.selection_args) else {
         if command.to.is_some() {
             return Err(Failure::Usage("--to is of one key".into()));
         }
-        let (keys, selecting) = (&command.keys, &command.selecting);
-        return to_many(session, ManyVerb::Skip, keys, selecting, &command.acting).await;
+        let (keys, selection_args) = (&command.keys, &command.selection_args);
+        return to_many(
+            session,
+            ManyVerb::Skip,
+            keys,
+            selection_args,
+            &command.verb_args,
+        )
+        .await;
     };
-    let plan = Plan::new(session, key, &command.acting).await?;
+    let plan = Plan::new(session, key, &command.verb_args).await?;
     let verb = Verb::Skip { to: command.to };
-    let deed = plan.look(&verb, Removal::DeadLetter).await?;
+    let effect = plan.look(&verb, Removal::DeadLetter).await?;
     // The key may go on while the operator thinks: nothing is skipped that was not in the plan.
     let pinned = Verb::Skip {
-        to: command.to.or_else(|| Seq::new(deed.last_seq()).ok()),
+        to: command.to.or_else(|| Seq::new(effect.last_seq()).ok()),
     };
-    plan.ask_and_carry_out(&pinned, deed).await
+    plan.ask_and_carry_out(&pinned, effect).await
 }
 
 pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), Failure> {
@@ -74,13 +88,13 @@ pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), 
     let key_of = |word: &String| key(word).map_err(Failure::Usage);
     if command.dead || command.words.is_empty() {
         let keys: Result<Vec<Key>, Failure> = command.words.iter().map(key_of).collect();
-        let (keys, selecting) = (keys?, &command.selecting);
+        let (keys, selection_args) = (keys?, &command.selection_args);
         return to_many(
             session,
             ManyVerb::Discard,
             &keys,
-            selecting,
-            &command.acting,
+            selection_args,
+            &command.verb_args,
         )
         .await;
     }
@@ -90,21 +104,21 @@ pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), 
              deleted",
         );
     };
-    if command.selecting.is_filter() {
+    if command.selection_args.is_filter() {
         return usage("a filter is for the dead letters of keys: add --dead");
     }
     let of = key_of(of)?;
     let at = seq(at).map_err(|error| Failure::Usage(format!("'{at}': {error}")))?;
-    discard_one(session, &of, at, &command.acting).await
+    discard_one(session, &of, at, &command.verb_args).await
 }
 
 async fn discard_one(
     session: &Session,
     key: &Key,
     at: Seq,
-    acting: &Acting,
+    verb_args: &VerbArgs,
 ) -> Result<(), Failure> {
-    let plan = Plan::new(session, key, acting).await?;
+    let plan = Plan::new(session, key, verb_args).await?;
     let verb = Verb::Discard { seq: at };
     let view = session.admin.inspect(&plan.group, key).await?;
     let is_aside = view.is_some_and(|view| {
@@ -116,22 +130,22 @@ async fn discard_one(
     } else {
         Removal::DeadLetter
     };
-    let deed = plan.look(&verb, removal).await?;
-    plan.ask_and_carry_out(&verb, deed).await
+    let effect = plan.look(&verb, removal).await?;
+    plan.ask_and_carry_out(&verb, effect).await
 }
 
 pub(crate) async fn set_last(session: &Session, command: &SetLast) -> Result<(), Failure> {
-    let plan = Plan::new(session, &command.key, &command.acting).await?;
+    let plan = Plan::new(session, &command.key, &command.verb_args).await?;
     let to = match command.last {
         LastSeq::Seq(last) => last.get(),
         LastSeq::None => plan.group.policy().first_seq.wrapping_sub(1),
     };
     let verb = Verb::SetLast { to };
-    let deed = plan.look(&verb, Removal::DeadLetter).await?;
-    if let Some(back) = deed.goes_back() {
-        return plan.ask_and_carry_out(&verb, deed.with_note(back)).await;
+    let effect = plan.look(&verb, Removal::DeadLetter).await?;
+    if let Some(back) = effect.goes_back() {
+        return plan.ask_and_carry_out(&verb, effect.with_note(back)).await;
     }
     // Upwards it is a skip, which is refused where the key is past it by then; to set the last seq would go back.
     let to = Seq::new(to).ok();
-    plan.ask_and_carry_out(&Verb::Skip { to }, deed).await
+    plan.ask_and_carry_out(&Verb::Skip { to }, effect).await
 }

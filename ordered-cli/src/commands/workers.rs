@@ -3,7 +3,7 @@ use ordered_core::readable::printable;
 use serde::Serialize;
 
 use super::status::lease;
-use crate::args::Viewing;
+use crate::args::ViewArgs;
 use crate::failure::Failure;
 use crate::output::{Report, table};
 use crate::session::Session;
@@ -16,8 +16,8 @@ struct Document<'a> {
     now: u64,
 }
 
-pub(crate) async fn run(session: &Session, viewing: &Viewing) -> Result<(), Failure> {
-    show(viewing, async || {
+pub(crate) async fn run(session: &Session, view_args: &ViewArgs) -> Result<(), Failure> {
+    show(view_args, async || {
         let group = session.group().await?;
         let WorkersView { workers, now, .. } = session.admin.workers(&group).await?;
         let document = Document {

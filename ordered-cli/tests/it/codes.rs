@@ -3,17 +3,17 @@
 use ordered_core::protocol::{Policy, WorkerId};
 use ordered_core::store::{Group, Store};
 
-use crate::world::{Said, Scratch, World};
+use crate::support::{CommandOutput, Fixture, TempFile};
 
-async fn with_store(world: &World, url: &str) -> Said {
-    let mut command = world.command(&["status"]);
-    Said::of(command.env("ORDERED_STORE", url).output().await.unwrap())
+async fn with_store(fixture: &Fixture, url: &str) -> CommandOutput {
+    let mut command = fixture.command(&["status"]);
+    CommandOutput::of(command.env("ORDERED_STORE", url).output().await.unwrap())
 }
 
 #[tokio::test]
 async fn a_store_that_cannot_be_reached_is_3() {
-    let world = World::calm().await;
-    let message = with_store(&world, "redis://127.0.0.1:1").await.fails(3);
+    let fixture = Fixture::calm().await;
+    let message = with_store(&fixture, "redis://127.0.0.1:1").await.fails(3);
     assert!(
         message.starts_with("ordered: Redis at 127.0.0.1:1 cannot be reached: is it running, and is this its address?"),
         "{message}"
@@ -27,9 +27,9 @@ async fn a_store_that_refuses_is_4_and_no_password_is_shown() {
         .start()
         .await
         .unwrap();
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let url = format!("redis://:wrong-word@127.0.0.1:{}", server.port());
-    let message = with_store(&world, &url).await.fails(4);
+    let message = with_store(&fixture, &url).await.fails(4);
     assert!(!message.contains("wrong-word"), "{message}");
     assert!(message.contains("refuses the user"), "{message}");
 }
@@ -40,15 +40,15 @@ async fn a_store_behind_tls_is_looked_at_where_its_certificate_is_trusted() {
     use ordered_testkit::server::{AUTHORITY_FILE, RedisServer};
 
     let server = RedisServer::builder().tls().start().await.unwrap();
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let url = server.tls_url().unwrap();
-    let message = with_store(&world, &url).await.fails(4);
+    let message = with_store(&fixture, &url).await.fails(4);
     assert!(message.contains("SSL_CERT_FILE"), "{message}");
-    let mut trusting = world.command(&["status"]);
+    let mut trusting = fixture.command(&["status"]);
     trusting
         .env("ORDERED_STORE", &url)
         .env("SSL_CERT_FILE", AUTHORITY_FILE);
-    let message = Said::of(trusting.output().await.unwrap()).fails(1);
+    let message = CommandOutput::of(trusting.output().await.unwrap()).fails(1);
     assert!(
         message.contains("no worker has ever opened a group"),
         "{message}"
@@ -57,34 +57,34 @@ async fn a_store_behind_tls_is_looked_at_where_its_certificate_is_trusted() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_2() {
-    let world = World::calm().await;
-    let message = with_store(&world, "memory://here").await.fails(2);
+    let fixture = Fixture::calm().await;
+    let message = with_store(&fixture, "memory://here").await.fails(2);
     assert!(
         message.contains("a memory:// store lives in the process of its workers"),
         "{message}"
     );
-    let message = with_store(&world, "postgres://h").await.fails(2);
+    let message = with_store(&fixture, "postgres://h").await.fails(2);
     assert!(
         message.contains("there is no store for `postgres://`; there are: redis://"),
         "{message}"
     );
-    let message = with_store(&world, "my-password").await.fails(2);
+    let message = with_store(&fixture, "my-password").await.fails(2);
     assert_eq!(
         message,
         "ordered: the store is a URL, such as redis://host:6379"
     );
-    let mut command = world.command(&["status"]);
-    let said = Said::of(command.env_remove("ORDERED_STORE").output().await.unwrap());
+    let mut command = fixture.command(&["status"]);
+    let output = CommandOutput::of(command.env_remove("ORDERED_STORE").output().await.unwrap());
     assert_eq!(
-        said.fails(2),
+        output.fails(2),
         "ordered: which store? Give it with --store redis://host:6379, or set ORDERED_STORE"
     );
 }
 
 #[tokio::test]
 async fn the_group_is_the_only_one_or_has_to_be_named() {
-    let world = World::calm().await;
-    let message = world.ordered("status").await.fails(1);
+    let fixture = Fixture::calm().await;
+    let message = fixture.ordered("status").await.fails(1);
     assert!(
         message.starts_with(
             "ordered: no worker has ever opened a group in this store under the prefix `cli-"
@@ -93,18 +93,22 @@ async fn the_group_is_the_only_one_or_has_to_be_named() {
     );
     let open = async |name: &str| {
         let group = Group::new(name, Policy::default());
-        world.store.open(&group, &WorkerId::new("w")).await.unwrap();
+        fixture
+            .store
+            .open(&group, &WorkerId::new("w"))
+            .await
+            .unwrap();
     };
     open("orders").await;
-    assert_eq!(world.ordered("keys").await.ok(), "no key was ever seen");
+    assert_eq!(fixture.ordered("keys").await.ok(), "no key was ever seen");
     open("bills").await;
     assert_eq!(
-        world.ordered("keys").await.fails(2),
+        fixture.ordered("keys").await.fails(2),
         "ordered: which group? There are: bills, orders. Give one with --group, or set ORDERED_GROUP"
     );
-    world.ordered("keys --group bills").await.ok();
-    let mut command = world.command(&["keys"]);
-    Said::of(
+    fixture.ordered("keys --group bills").await.ok();
+    let mut command = fixture.command(&["keys"]);
+    CommandOutput::of(
         command
             .env("ORDERED_GROUP", "bills")
             .output()
@@ -113,23 +117,23 @@ async fn the_group_is_the_only_one_or_has_to_be_named() {
     )
     .ok();
     assert_eq!(
-        world.ordered("keys --group bill").await.fails(1),
+        fixture.ordered("keys --group bill").await.fails(1),
         "ordered: there is no group `bill` in this store; there are: bills, orders"
     );
-    let status = world.ordered("status --json").await.json();
+    let status = fixture.ordered("status --json").await.json();
     assert_eq!(status["groups"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn what_is_not_there_or_cannot_be_done_is_1() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [1]).await;
-    world.until_done("k", 1).await;
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [1]).await;
+    fixture.until_done("k", 1).await;
     let unknown =
         "ordered: x is not known to the group `orders`: `ordered keys` lists those that are";
     for line in ["held x", "dead x", "export x", "replay x"] {
-        assert_eq!(world.ordered(line).await.fails(1), unknown, "{line}");
+        assert_eq!(fixture.ordered(line).await.fails(1), unknown, "{line}");
     }
     let refused = [
         (
@@ -155,7 +159,7 @@ async fn what_is_not_there_or_cannot_be_done_is_1() {
     ];
     for (line, message) in refused {
         assert_eq!(
-            world.ordered(line).await.fails(1),
+            fixture.ordered(line).await.fails(1),
             format!("ordered: {message}"),
             "{line}"
         );
@@ -165,14 +169,14 @@ async fn what_is_not_there_or_cannot_be_done_is_1() {
 
 #[tokio::test]
 async fn a_command_line_that_cannot_be_used_is_2_and_a_file_that_cannot_be_read_5() {
-    let world = World::calm().await;
-    let message = world.ordered("discard k nine").await.fails(2);
+    let fixture = Fixture::calm().await;
+    let message = fixture.ordered("discard k nine").await.fails(2);
     assert!(message.contains("a seq is a whole number"), "{message}");
-    let message = world.ordered("edit k 3 --payload -").await.fails(2);
+    let message = fixture.ordered("edit k 3 --payload -").await.fails(2);
     assert!(message.contains("add --yes, or --dry-run"), "{message}");
-    let gone = Scratch::new("");
+    let gone = TempFile::new("");
     std::fs::remove_file(&gone.0).unwrap();
-    let message = world
+    let message = fixture
         .run(&["edit", "k", "3", "--yes", "--payload", gone.path()])
         .await
         .fails(5);
@@ -184,30 +188,30 @@ async fn a_command_line_that_cannot_be_used_is_2_and_a_file_that_cannot_be_read_
 
 #[tokio::test]
 async fn a_history_is_held_against_the_promises() {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let event = |line, seq| {
         format!(
             r#"{{"line": "{line}", "key": "k", "seq": {seq}, "id": "e-{seq}", "worker": "w1"}}"#
         )
     };
     let whole = ["published", "handled", "committed"].map(|line| event(line, 1));
-    let good = Scratch::new(&whole.join("\n"));
+    let good = TempFile::new(&whole.join("\n"));
     assert_eq!(
-        world.run(&["verify", good.path()]).await.ok(),
+        fixture.run(&["verify", good.path()]).await.ok(),
         "3 lines, and no promise was broken"
     );
-    let bad = Scratch::new(&[event("published", 1), event("committed", 1)].join("\n"));
-    let said = world.run(&["verify", bad.path()]).await;
+    let bad = TempFile::new(&[event("published", 1), event("committed", 1)].join("\n"));
+    let output = fixture.run(&["verify", bad.path()]).await;
     assert_eq!(
-        (said.code, said.out.as_str(), said.err.as_str()),
+        (output.code, output.out.as_str(), output.err.as_str()),
         (
             1,
             "line 2: once: k 1 committed, and its handler had not got done",
             "ordered: a promise was broken"
         )
     );
-    let nonsense = Scratch::new("{");
-    let message = world.run(&["verify", nonsense.path()]).await.fails(5);
+    let nonsense = TempFile::new("{");
+    let message = fixture.run(&["verify", nonsense.path()]).await.fails(5);
     assert!(
         message.contains("line 1 is not one of a history"),
         "{message}"
@@ -216,14 +220,14 @@ async fn a_history_is_held_against_the_promises() {
 
 #[tokio::test]
 async fn without_a_terminal_nothing_is_destroyed_unless_it_is_said() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [3]).await;
-    world
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [3]).await;
+    fixture
         .until("k", "in a gap", |view| view.held_events == 1)
         .await;
     for line in ["skip k", "discard k 3", "set-last k 7"] {
-        let message = world.ordered(line).await.fails(2);
+        let message = fixture.ordered(line).await.fails(2);
         assert!(message.contains(" would: "), "the plan: {message}");
         assert!(
             message.ends_with("nothing was changed, because there is no terminal to ask at: look with --dry-run, and \
@@ -231,6 +235,6 @@ async fn without_a_terminal_nothing_is_destroyed_unless_it_is_said() {
             "{message}"
         );
     }
-    assert_eq!(world.view("k").await.unwrap().held_events, 1);
+    assert_eq!(fixture.view("k").await.unwrap().held_events, 1);
     worker.stop().await;
 }

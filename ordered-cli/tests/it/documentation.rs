@@ -5,24 +5,24 @@ use std::path::Path;
 
 use ordered_core::explain::{KeyStatus, explain};
 
-use crate::world::{Act, Running, World, masked};
+use crate::support::{Fixture, HandlerAction, Running, masked};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command-line.md");
 
 /// A group in which something is wrong with a few orders.
-async fn trouble() -> (World, Running) {
-    let world = World::new(|context, text| {
+async fn failing_keys() -> (Fixture, Running) {
+    let fixture = Fixture::new(|context, text| {
         let seq = context.seq().get();
         match context.key().as_str() {
             "order-18" if seq == 2 && text == "as-sent" => {
-                Act::FailWith("no price for the article 4711")
+                HandlerAction::FailWith("no price for the article 4711")
             }
-            "order-20" if seq == 1 => Act::FailWith("the customer is unknown"),
-            _ => Act::Succeed,
+            "order-20" if seq == 1 => HandlerAction::FailWith("the customer is unknown"),
+            _ => HandlerAction::Succeed,
         }
     })
     .await;
-    let worker = world.start("w3", |worker| worker);
+    let worker = fixture.start("w3", |worker| worker);
     // One after the other, so that fences and ids are the same every time.
     for (key, seqs, held) in [
         ("order-17", vec![1, 4, 5, 6], 3),
@@ -33,8 +33,8 @@ async fn trouble() -> (World, Running) {
         ("order-20", vec![2], 2),
     ] {
         for seq in seqs {
-            world.publish(key, [seq]).await;
-            world
+            fixture.publish(key, [seq]).await;
+            fixture
                 .until(key, "settled", |view| {
                     let seen = view
                         .last_seq
@@ -43,22 +43,22 @@ async fn trouble() -> (World, Running) {
                 })
                 .await;
         }
-        world
+        fixture
             .until(key, "as the documentation has it", |view| {
                 view.held_events == held
             })
             .await;
     }
-    (world, worker)
+    (fixture, worker)
 }
 
 /// Waits until no key is on its way, so that what a command says does not depend on how fast the worker is.
-async fn at_rest(world: &World) {
+async fn at_rest(fixture: &Fixture) {
     for key in ["order-17", "order-18", "order-19", "order-20"] {
         let moving = [KeyStatus::Running, KeyStatus::Abandoned, KeyStatus::Ready];
-        world
+        fixture
             .until(key, "at rest", |view| {
-                let status = explain(key, Some(view), &world.group, None).status;
+                let status = explain(key, Some(view), &fixture.group, None).status;
                 !moving.contains(&status)
             })
             .await;
@@ -104,20 +104,20 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-async fn said(world: &World, line: &str) -> String {
+async fn said(fixture: &Fixture, line: &str) -> String {
     let words = words(line);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let said = world.run(&words).await;
-    let mut text = [said.out, said.err].concat();
-    if said.code != 0 {
-        text += &format!("\n(exit code {})", said.code);
+    let output = fixture.run(&words).await;
+    let mut text = [output.out, output.err].concat();
+    if output.code != 0 {
+        text += &format!("\n(exit code {})", output.code);
     }
     text
 }
 
 #[tokio::test]
 async fn the_documentation_shows_what_the_commands_say() {
-    let (world, worker) = trouble().await;
+    let (fixture, worker) = failing_keys().await;
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let fixed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixed.json");
     std::fs::write(&fixed, "order-18 2 order-18-2 fixed").unwrap();
@@ -132,8 +132,8 @@ async fn the_documentation_shows_what_the_commands_say() {
         let command = line.strip_prefix("$ ordered ").expect("a command");
         let command = command.replace("fixed.json", fixed.to_str().unwrap());
         let command = command.replace("positions.tsv", positions.to_str().unwrap());
-        at_rest(&world).await;
-        let real = said(&world, &command).await;
+        at_rest(&fixture).await;
+        let real = said(&fixture, &command).await;
         written += &format!("{before}```console\n{line}\n{real}\n```");
         if std::env::var("ORDERED_DOCS").as_deref() != Ok("write") {
             assert_eq!(comparable(&shown), comparable(&real), "{line}");

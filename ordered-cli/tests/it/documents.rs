@@ -7,7 +7,7 @@ use ordered_core::handler::OnExhausted;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::world::{Act, Running, World, masked};
+use crate::support::{Fixture, HandlerAction, Running, masked};
 
 fn fields(value: &Value) -> BTreeSet<&str> {
     value
@@ -24,30 +24,30 @@ fn assert_fields(value: &Value, names: &str) {
 }
 
 /// One key with an event aside and one in a gap.
-async fn busy() -> (World, Running) {
-    let world = World::new(
+async fn busy() -> (Fixture, Running) {
+    let fixture = Fixture::new(
         |context, _| match (context.key().as_str(), context.seq().get()) {
-            ("aside", 1) => Act::FailPermanently,
-            _ => Act::Succeed,
+            ("aside", 1) => HandlerAction::FailPermanently,
+            _ => HandlerAction::Succeed,
         },
     )
     .await;
-    let worker = world.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
-    world.publish("aside", 1..=2).await;
-    world.publish("gap", [1, 3]).await;
-    world.until_done("aside", 2).await;
-    world
+    let worker = fixture.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
+    fixture.publish("aside", 1..=2).await;
+    fixture.publish("gap", [1, 3]).await;
+    fixture.until_done("aside", 2).await;
+    fixture
         .until("gap", "in a gap", |view| {
             view.held_events == 1 && view.gap_since.is_some()
         })
         .await;
-    (world, worker)
+    (fixture, worker)
 }
 
 #[tokio::test]
 async fn every_document_has_its_fields() {
-    let (world, worker) = busy().await;
-    let status = world.ordered("status --json").await.json();
+    let (fixture, worker) = busy().await;
+    let status = fixture.ordered("status --json").await.json();
     assert_fields(&status, "groups broker");
     let group = &status["groups"][0];
     assert_fields(
@@ -65,7 +65,7 @@ async fn every_document_has_its_fields() {
         (&2.into(), &1.into())
     );
 
-    let keys = world.ordered("keys --json").await.json();
+    let keys = fixture.ordered("keys --json").await.json();
     assert_fields(&keys, "group keys more");
     assert_fields(
         &keys["keys"][1],
@@ -75,27 +75,27 @@ async fn every_document_has_its_fields() {
         (&keys["keys"][1]["key"], &keys["keys"][1]["status"]),
         (&"gap".into(), &"gap".into())
     );
-    let one = world.ordered("keys --json --limit 1").await.json();
+    let one = fixture.ordered("keys --json --limit 1").await.json();
     assert_eq!(
         (one["keys"].as_array().unwrap().len(), &one["more"]),
         (1, &true.into())
     );
 
-    let held = world.ordered("held gap --json").await.json();
+    let held = fixture.ordered("held gap --json").await.json();
     assert_fields(&held, "group key last_seq held_events held_bytes events");
     assert_fields(&held["events"][0], "seq id since bytes");
 
-    let dead = world.ordered("dead --json").await.json();
+    let dead = fixture.ordered("dead --json").await.json();
     assert_fields(&dead, "group dead_events events");
     assert_fields(
         &dead["events"][0],
         "key epoch seq id cause error attempts at replay replay_attempts",
     );
 
-    let workers = world.ordered("workers --json").await.json();
+    let workers = fixture.ordered("workers --json").await.json();
     assert_fields(&workers, "group workers now");
 
-    let explained = world.ordered("explain gap --json").await.json();
+    let explained = fixture.ordered("explain gap --json").await.json();
     assert_fields(&explained, "explanation key");
     assert_fields(
         &explained["explanation"],
@@ -106,20 +106,20 @@ async fn every_document_has_its_fields() {
         &explained["explanation"]["suggested_actions"][0],
         "command effect",
     );
-    let unknown = world.ordered("explain x --json").await.json();
+    let unknown = fixture.ordered("explain x --json").await.json();
     assert_eq!(
         (&unknown["key"], &unknown["explanation"]["status"]),
         (&Value::Null, &"never_seen".into())
     );
 
-    let skip = world.ordered("skip gap --yes --json").await.json();
+    let skip = fixture.ordered("skip gap --yes --json").await.json();
     assert_fields(
         &skip,
         "group key verb dry_run last_seq_before last_seq released removed marked removal",
     );
-    let pause = world.ordered("pause --json").await.json();
+    let pause = fixture.ordered("pause --json").await.json();
     assert_fields(&pause, "group key verb dry_run");
-    let replay = world.ordered("replay --dry-run --json").await.json();
+    let replay = fixture.ordered("replay --dry-run --json").await.json();
     assert_fields(
         &replay,
         "group verb dry_run keys done refused failed left more",
@@ -128,23 +128,26 @@ async fn every_document_has_its_fields() {
         &replay["keys"][0],
         "key state last_seq_before last_seq released removed marked removal",
     );
-    let replay = world.ordered("replay aside --dry-run --json").await.json();
+    let replay = fixture
+        .ordered("replay aside --dry-run --json")
+        .await
+        .json();
     assert_fields(&replay, "group dry_run keys");
-    let errors = world.ordered("errors --json").await.json();
+    let errors = fixture.ordered("errors --json").await.json();
     assert_fields(&errors, "group causes more now");
     assert_fields(
         &errors["causes"][0],
         "cause events halted backing_off dead first_at last_at example",
     );
-    let audit = world.ordered("audit --json").await.json();
+    let audit = fixture.ordered("audit --json").await.json();
     assert_fields(&audit["entries"][0], "at who why key verb outcome");
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn tables_are_for_people() {
-    let (world, worker) = busy().await;
-    let keys = masked(&world.ordered("keys").await.ok());
+    let (fixture, worker) = busy().await;
+    let keys = masked(&fixture.ordered("keys").await.ok());
     let lines: Vec<Vec<&str>> = keys
         .lines()
         .map(|line| line.split_whitespace().collect())
@@ -155,10 +158,10 @@ async fn tables_are_for_people() {
     );
     assert_eq!(lines[1], ["aside", "idle", "2", "3", "-", "0", "1"]);
     assert_eq!(lines[2], ["gap", "gap", "1", "2", "T", "(D)", "1", "0"]);
-    let stuck = world.ordered("keys --stuck").await.ok();
+    let stuck = fixture.ordered("keys --stuck").await.ok();
     assert_eq!(stuck.lines().count(), 3);
-    let status = masked(&world.ordered("status").await.ok());
-    for said in [
+    let status = masked(&fixture.ordered("status").await.ok());
+    for output in [
         "group orders\n",
         "keys          2: 0 active, 1 with held events, 1 in a gap, 0 backing off, 0 suspect, 0 halted, 0 paused\n",
         "oldest gap    gap since T (D)\n",
@@ -167,17 +170,17 @@ async fn tables_are_for_people() {
         "workers       1 alive\n",
         "w1: lease until T (in D), version ",
     ] {
-        assert!(status.contains(said), "{said}\n{status}");
+        assert!(status.contains(output), "{output}\n{status}");
     }
-    let held = world.ordered("held aside").await.ok();
+    let held = fixture.ordered("held aside").await.ok();
     assert_eq!(held, "nothing of aside is held");
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn watch_shows_what_changes_one_document_a_line() {
-    let (world, worker) = busy().await;
-    let mut command = world.command(&["keys", "--stuck", "--json", "--watch", "0.05"]);
+    let (fixture, worker) = busy().await;
+    let mut command = fixture.command(&["keys", "--stuck", "--json", "--watch", "0.05"]);
     let mut child = command
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -190,7 +193,7 @@ async fn watch_shows_what_changes_one_document_a_line() {
         document["keys"].as_array().unwrap().len()
     };
     assert_eq!(next().await, 2);
-    world.ordered("skip gap --yes").await.ok();
+    fixture.ordered("skip gap --yes").await.ok();
     while next().await != 1 {}
     child.kill().await.unwrap();
     worker.stop().await;

@@ -12,7 +12,7 @@ use ordered_core::transport::Publish;
 use ordered_core::worker::Worker;
 use serde_json::json;
 
-use crate::world::{GROUP, Scratch, World};
+use crate::support::{Fixture, GROUP, TempFile};
 
 /// Fails permanently at events that say so.
 struct Stock(Arc<Mutex<Vec<(String, u64)>>>);
@@ -54,11 +54,11 @@ impl Handler for Stock {
 /// not own.
 #[tokio::test]
 async fn an_edit_to_another_key_seq_or_id_is_refused_at_once() {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let log = Arc::default();
     let worker = Worker::builder()
-        .store(world.store.clone())
-        .transport(world.broker.consumer())
+        .store(fixture.store.clone())
+        .transport(fixture.broker.consumer())
         .handler(Stock(Arc::clone(&log)))
         .lease(Duration::from_secs(3))
         .sweep_interval(Duration::from_millis(50));
@@ -68,8 +68,8 @@ async fn an_edit_to_another_key_seq_or_id_is_refused_at_once() {
     };
     let events = [event(1, ""), event(2, r#","fails":1"#), event(3, "")];
     let events = events.map(Envelope::new).to_vec();
-    world.broker.publish(events).await.unwrap();
-    world
+    fixture.broker.publish(events).await.unwrap();
+    fixture
         .until("sku-18", "halted", |view| {
             view.phase == "halted" && view.held_events == 2
         })
@@ -90,23 +90,23 @@ async fn an_edit_to_another_key_seq_or_id_is_refused_at_once() {
         ),
         (json!("sku-18"), "the key"),
     ] {
-        let file = Scratch::new(&body.to_string());
+        let file = TempFile::new(&body.to_string());
         for how in ["--dry-run", "--yes"] {
             let edit = ["edit", "sku-18", "2", how, "--payload", file.path()];
-            let said = world.run(&edit).await.fails(1);
+            let output = fixture.run(&edit).await.fails(1);
             let words = format!("ordered: sku-18: the new body does not have {why} of the event");
-            assert!(said.starts_with(&words), "{said}");
+            assert!(output.starts_with(&words), "{output}");
         }
     }
-    let garbage = Scratch::new("no JSON");
+    let garbage = TempFile::new("no JSON");
     let edit = ["edit", "sku-18", "2", "--yes", "--payload", garbage.path()];
-    let said = world.run(&edit).await.fails(1);
-    assert!(said.contains("the new body cannot be read"), "{said}");
-    let good = Scratch::new(&event(2, r#","price":5"#));
+    let output = fixture.run(&edit).await.fails(1);
+    assert!(output.contains("the new body cannot be read"), "{output}");
+    let good = TempFile::new(&event(2, r#","price":5"#));
     let edit = ["edit", "sku-18", "2", "--yes", "--payload", good.path()];
-    world.run(&edit).await.ok();
-    world.ordered("retry sku-18").await.ok();
-    world.until_done("sku-18", 3).await;
+    fixture.run(&edit).await.ok();
+    fixture.ordered("retry sku-18").await.ok();
+    fixture.until_done("sku-18", 3).await;
     let done: Vec<u64> = log
         .lock()
         .unwrap()

@@ -8,28 +8,28 @@ use ordered_core::handler::OnExhausted;
 use ordered_core::transport::Publish;
 use serde_json::json;
 
-use crate::world::{Act, Scratch, World, masked};
+use crate::support::{Fixture, HandlerAction, TempFile, masked};
 
 #[tokio::test]
 async fn errors_are_grouped_by_cause() {
-    let world = World::new(|context, _| match context.key().as_str() {
-        "order-1" => Act::FailWith("order-1: no price for the article 4711"),
-        "order-2" => Act::FailWith("order-2: no price for the article 12"),
-        "order-3" => Act::FailWith("the customer is unknown"),
-        _ => Act::Succeed,
+    let fixture = Fixture::new(|context, _| match context.key().as_str() {
+        "order-1" => HandlerAction::FailWith("order-1: no price for the article 4711"),
+        "order-2" => HandlerAction::FailWith("order-2: no price for the article 12"),
+        "order-3" => HandlerAction::FailWith("the customer is unknown"),
+        _ => HandlerAction::Succeed,
     })
     .await;
-    let worker = world.start("w1", |worker| worker);
+    let worker = fixture.start("w1", |worker| worker);
     for key in ["order-1", "order-2", "order-3", "order-4"] {
-        world.publish(key, [1]).await;
+        fixture.publish(key, [1]).await;
     }
     for key in ["order-1", "order-2", "order-3"] {
-        world
+        fixture
             .until_at_rest(key, "halted", |view| view.phase == "halted")
             .await;
     }
-    world.ordered("skip order-2 --yes").await.ok();
-    let table = masked(&world.ordered("errors").await.ok());
+    fixture.ordered("skip order-2 --yes").await.ok();
+    let table = masked(&fixture.ordered("errors").await.ok());
     let lines: Vec<Vec<&str>> = table
         .lines()
         .map(|line| line.split_whitespace().collect())
@@ -57,7 +57,7 @@ async fn errors_are_grouped_by_cause() {
             .ends_with("the customer is unknown"),
         "{table}"
     );
-    let document = world.ordered("errors --json --limit 1").await.json();
+    let document = fixture.ordered("errors --json --limit 1").await.json();
     assert_eq!(document["more"], true);
     let cause = &document["causes"][0];
     assert_eq!(
@@ -69,13 +69,13 @@ async fn errors_are_grouped_by_cause() {
         ),
         (&json!(2), &json!(1), &json!(0), &json!(1))
     );
-    let one = world.ordered("errors --json --key order-3").await.json();
+    let one = fixture.ordered("errors --json --key order-3").await.json();
     assert_eq!(
         one["causes"][0]["example"],
         json!({"key": "order-3", "seq": 1, "error": "the customer is unknown"})
     );
     // What it shows can be given to a verb.
-    let said = world
+    let output = fixture
         .run(&[
             "retry",
             "--error",
@@ -84,47 +84,50 @@ async fn errors_are_grouped_by_cause() {
         ])
         .await
         .ok();
-    assert!(said.starts_with("order-1: retry would: release"), "{said}");
+    assert!(
+        output.starts_with("order-1: retry would: release"),
+        "{output}"
+    );
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn without_failures_it_says_so() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [1]).await;
-    world.until_done("k", 1).await;
-    let said = world.ordered("errors").await.ok();
-    assert!(said.starts_with("no event failed"), "{said}");
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [1]).await;
+    fixture.until_done("k", 1).await;
+    let output = fixture.ordered("errors").await.ok();
+    assert!(output.starts_with("no event failed"), "{output}");
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn show_tells_one_event_whole() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
     let mut envelope = Envelope::new(Bytes::from_static(b"k 3 e-3 {}"));
     envelope.headers.insert("traceparent".into(), "00-1".into());
     envelope.published_at = Some(1_000);
-    world.broker.publish(vec![envelope]).await.unwrap();
-    world
+    fixture.broker.publish(vec![envelope]).await.unwrap();
+    fixture
         .until_at_rest("k", "in a gap", |view| view.held_events == 1)
         .await;
-    let json = Scratch::new(r#"{"price":1e400,"lines":[{"sku":"a b"}]}"#);
-    world
+    let json = TempFile::new(r#"{"price":1e400,"lines":[{"sku":"a b"}]}"#);
+    fixture
         .run(&["edit", "k", "3", "--yes", "--payload", json.path()])
         .await
         .ok();
-    let text = masked(&world.ordered("show k 3").await.ok());
+    let text = masked(&fixture.ordered("show k 3").await.ok());
     assert_eq!(
         text,
         "k seq 3\n  held, since T\n  id         e-3\n  published  T\n  header     traceparent: 00-1\n  body       39 \
          B\n\n\
          {\n  \"price\": 1e400,\n  \"lines\": [\n    {\n      \"sku\": \"a b\"\n    }\n  ]\n}"
     );
-    let body = world.ordered("show k 3 --body").await.ok();
+    let body = fixture.ordered("show k 3 --body").await.ok();
     assert_eq!(body, r#"{"price":1e400,"lines":[{"sku":"a b"}]}"#);
-    let document = world.ordered("show k 3 --json").await.json();
+    let document = fixture.ordered("show k 3 --json").await.json();
     assert_eq!(
         (
             &document["kind"],
@@ -137,11 +140,11 @@ async fn show_tells_one_event_whole() {
             &json!({"traceparent": "00-1"})
         )
     );
-    world.ordered("discard k 3 --yes").await.ok();
-    let text = world.ordered("show k 3").await.ok();
+    fixture.ordered("discard k 3 --yes").await.ok();
+    let text = fixture.ordered("show k 3").await.ok();
     assert!(text.contains("dead letter, since"), "{text}");
     assert!(text.contains("cause      discarded"), "{text}");
-    let message = world.ordered("show k 4").await.fails(1);
+    let message = fixture.ordered("show k 4").await.fails(1);
     assert_eq!(
         message,
         "ordered: k: no such event is held or dead-lettered"
@@ -150,8 +153,8 @@ async fn show_tells_one_event_whole() {
 }
 
 /// An editor that does to its file what a script says.
-fn editor(script: &str) -> Scratch {
-    let editor = Scratch::new(&format!("#!/bin/sh\n{script}\n"));
+fn editor(script: &str) -> TempFile {
+    let editor = TempFile::new(&format!("#!/bin/sh\n{script}\n"));
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&editor.0, mode).unwrap();
     editor
@@ -159,17 +162,17 @@ fn editor(script: &str) -> Scratch {
 
 #[tokio::test]
 async fn an_event_is_edited_in_an_editor() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [2]).await;
-    world
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [2]).await;
+    fixture
         .until_at_rest("k", "in a gap", |view| view.held_events == 1)
         .await;
-    let run = async |editor: &Scratch| {
+    let run = async |editor: &TempFile| {
         let words = ["edit", "k", "2", "--editor", "--yes"];
-        let mut command = world.command(&words);
+        let mut command = fixture.command(&words);
         command.env_remove("VISUAL").env("EDITOR", editor.path());
-        crate::world::Said::of(command.output().await.unwrap())
+        crate::support::CommandOutput::of(command.output().await.unwrap())
     };
     let message = run(&editor("true")).await.fails(1);
     assert!(message.contains("the body is as it was"), "{message}");
@@ -180,26 +183,26 @@ async fn an_event_is_edited_in_an_editor() {
         changed,
         "k: edit: give seq 2 a body of 14 B for one of 15 B"
     );
-    world.publish("k", [1]).await;
-    world.until_done("k", 2).await;
-    assert_eq!(world.handled_as("k", 2).as_deref(), Some("edited"));
-    let mut command = world.command(&["edit", "k", "2", "--editor"]);
+    fixture.publish("k", [1]).await;
+    fixture.until_done("k", 2).await;
+    assert_eq!(fixture.handled_as("k", 2).as_deref(), Some("edited"));
+    let mut command = fixture.command(&["edit", "k", "2", "--editor"]);
     command.env_remove("VISUAL").env_remove("EDITOR");
-    let said = crate::world::Said::of(command.output().await.unwrap());
-    assert!(said.fails(1).contains("no such event"));
+    let output = crate::support::CommandOutput::of(command.output().await.unwrap());
+    assert!(output.fails(1).contains("no such event"));
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn shells_are_told_the_commands() {
-    let world = World::calm().await;
-    for (shell, said) in [
+    let fixture = Fixture::calm().await;
+    for (shell, output) in [
         ("bash", "complete -F"),
         ("zsh", "#compdef ordered"),
         ("fish", "complete -c ordered"),
     ] {
-        let script = world.run(&["completions", shell]).await.ok();
-        assert!(script.contains(said), "{shell}");
+        let script = fixture.run(&["completions", shell]).await.ok();
+        assert!(script.contains(output), "{shell}");
         assert!(script.contains("older-than"), "{shell}");
     }
 }

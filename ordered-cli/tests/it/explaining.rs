@@ -5,22 +5,22 @@ use std::time::Duration;
 use ordered_core::handler::{Backoff, OnExhausted};
 use ordered_core::protocol::GapPolicy;
 
-use crate::world::{Act, World, masked};
+use crate::support::{Fixture, HandlerAction, masked};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-async fn explained(world: &World, key: &str) -> String {
-    masked(&world.run(&["explain", key]).await.ok())
+async fn explained(fixture: &Fixture, key: &str) -> String {
+    masked(&fixture.run(&["explain", key]).await.ok())
 }
 
 #[tokio::test]
 async fn never_seen() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("other", 1..=1).await;
-    world.until_done("other", 1).await;
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("other", 1..=1).await;
+    fixture.until_done("other", 1).await;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         "order-17 is not known to the group `orders`: no event of it has come, and nothing of it is kept. It begins \
          when its seq 1 comes. You can: `ordered keys` to look at how the keys are spelled."
     );
@@ -29,12 +29,12 @@ async fn never_seen() {
 
 #[tokio::test]
 async fn idle() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("order-17", 1..=3).await;
-    world.until_done("order-17", 3).await;
-    let text = explained(&world, "order-17").await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("order-17", 1..=3).await;
+    fixture.until_done("order-17", 3).await;
+    let text = explained(&fixture, "order-17").await;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
         text,
         format!(
@@ -47,21 +47,21 @@ async fn idle() {
 
 #[tokio::test]
 async fn running() {
-    let world = World::new(|context, _| match context.seq().get() {
-        3 => Act::Hang,
-        _ => Act::Succeed,
+    let fixture = Fixture::new(|context, _| match context.seq().get() {
+        3 => HandlerAction::Hang,
+        _ => HandlerAction::Succeed,
     })
     .await;
-    let worker = world.start("w3", |worker| worker);
-    world.publish("order-17", 1..=3).await;
-    world
+    let worker = fixture.start("w3", |worker| worker);
+    fixture.publish("order-17", 1..=3).await;
+    fixture
         .until("order-17", "at 3", |view| {
             view.last_seq == 2 && view.claim.is_some()
         })
         .await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is running: worker w3 has it since T (D). It is done up to seq 2 (fence {fence}). It goes on \
              when the handler is done; if w3 dies, another worker takes the key over after T, the end of its lease. \
@@ -75,22 +75,22 @@ async fn running() {
 
 #[tokio::test]
 async fn behind_a_dead_worker() {
-    let world = World::new(|_, _| Act::Hang).await;
-    let worker = world.start("w3", |worker| worker.lease(Duration::from_millis(300)));
-    world.publish("order-17", 1..=1).await;
-    world
+    let fixture = Fixture::new(|_, _| HandlerAction::Hang).await;
+    let worker = fixture.start("w3", |worker| worker.lease(Duration::from_millis(300)));
+    fixture.publish("order-17", 1..=1).await;
+    fixture
         .until("order-17", "at 1", |view| view.claim.is_some())
         .await;
     worker.kill().await;
-    world
+    fixture
         .until("order-17", "abandoned", |view| {
             let lease = view.claim.as_ref().and_then(|claim| claim.lease_until);
             lease.is_some_and(|until| until <= view.now)
         })
         .await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is behind a dead worker: worker w3 has it since T (D), whose lease ended at T (D ago). Nothing \
              of it is done yet (fence {fence}). Another worker takes it over within two sweeps, which are a second \
@@ -116,17 +116,17 @@ async fn a_gap_under_each_policy() {
         ),
     ];
     for (policy, next_step) in policies {
-        let world = World::calm().await;
-        let worker = world.start("w1", |worker| worker.on_gap(policy));
-        world.publish("order-17", [1, 4, 5]).await;
-        world
+        let fixture = Fixture::calm().await;
+        let worker = fixture.start("w1", |worker| worker.on_gap(policy));
+        fixture.publish("order-17", [1, 4, 5]).await;
+        fixture
             .until_at_rest("order-17", "in a gap", |view| {
                 view.held_events == 2 && view.gap_since.is_some()
             })
             .await;
-        let fence = world.view("order-17").await.unwrap().fence;
+        let fence = fixture.view("order-17").await.unwrap().fence;
         assert_eq!(
-            explained(&world, "order-17").await,
+            explained(&fixture, "order-17").await,
             format!(
                 "order-17 waits for seq 2–3 since T (D). It is done up to seq 1 (fence {fence}). 2 events are held: \
                  4–5 (100 B), the oldest with id order-17-4 since T. {next_step} You can: `ordered dead --transport \
@@ -141,21 +141,21 @@ async fn a_gap_under_each_policy() {
 
 #[tokio::test]
 async fn backing_off() {
-    let world = World::new(|_, _| Act::Fail).await;
+    let fixture = Fixture::new(|_, _| HandlerAction::Fail).await;
     let backoff = Backoff {
         base: HOUR,
         cap: HOUR,
     };
-    let worker = world.start("w3", |worker| worker.backoff(backoff).seed(7));
-    world.publish("order-17", 1..=2).await;
-    world
+    let worker = fixture.start("w3", |worker| worker.backoff(backoff).seed(7));
+    fixture.publish("order-17", 1..=2).await;
+    fixture
         .until_at_rest("order-17", "backing off", |view| {
             view.due.is_some_and(|due| due > view.now) && view.held_events == 2
         })
         .await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 backs off: seq 1 failed and will be tried again. Attempt 1 failed at T (D ago) on worker w3: no \
              luck. Nothing of it is done yet (fence {fence}). 2 events are held: 1–2 (99 B), the oldest with id \
@@ -170,20 +170,20 @@ async fn backing_off() {
 
 #[tokio::test]
 async fn halted() {
-    let world = World::new(|context, _| match context.seq().get() {
-        2 => Act::FailPermanently,
-        _ => Act::Succeed,
+    let fixture = Fixture::new(|context, _| match context.seq().get() {
+        2 => HandlerAction::FailPermanently,
+        _ => HandlerAction::Succeed,
     })
     .await;
-    let worker = world.start("w3", |worker| worker);
-    world.publish("order-17", 1..=4).await;
-    world
+    let worker = fixture.start("w3", |worker| worker);
+    fixture.publish("order-17", 1..=4).await;
+    fixture
         .until_at_rest("order-17", "halted", |view| {
             view.phase == "halted" && view.held_events == 3
         })
         .await;
-    let fence = world.view("order-17").await.unwrap().fence;
-    let text = explained(&world, "order-17").await;
+    let fence = fixture.view("order-17").await.unwrap().fence;
+    let text = explained(&fixture, "order-17").await;
     let (before, rest) = text.split_once("the oldest with id ").unwrap();
     assert_eq!(
         before,
@@ -204,21 +204,21 @@ async fn halted() {
 
 #[tokio::test]
 async fn halted_at_a_gap() {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let after = Duration::from_millis(20);
-    let worker = world.start("w3", |worker| worker.on_gap(GapPolicy::Halt { after }));
-    world.publish("order-17", [3]).await;
-    world
+    let worker = fixture.start("w3", |worker| worker.on_gap(GapPolicy::Halt { after }));
+    fixture.publish("order-17", [3]).await;
+    fixture
         .until_at_rest("order-17", "halted", |view| view.phase == "halted")
         .await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     let fence = if fence == 0 {
         String::new()
     } else {
         format!(" (fence {fence})")
     };
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is halted before seq 1, which has not come in time. It was halted at T (D ago) on worker w3: seq \
              1 has not come for 20ms. Nothing of it is done yet{fence}. 1 event is held: 3 (50 B), id order-17-3 since \
@@ -231,32 +231,32 @@ async fn halted_at_a_gap() {
 
 #[tokio::test]
 async fn paused_by_key_and_by_group() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("order-17", 1..=1).await;
-    world.until_done("order-17", 1).await;
-    world.ordered("pause order-17").await.ok();
-    world.publish("order-17", 2..=2).await;
-    world
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("order-17", 1..=1).await;
+    fixture.until_done("order-17", 1).await;
+    fixture.ordered("pause order-17").await.ok();
+    fixture.publish("order-17", 2..=2).await;
+    fixture
         .until_at_rest("order-17", "with one held", |view| view.held_events == 1)
         .await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is paused. Else seq 2 could run. It is done up to seq 1 (fence {fence}). 1 event is held: 2 (50 \
              B), id order-17-2 since T. Nothing will happen by itself: nothing of it runs until it is resumed. You \
              can: `ordered resume order-17` to let the key go on."
         )
     );
-    world.ordered("pause").await.ok();
-    world.ordered("resume order-17").await.ok();
-    world
+    fixture.ordered("pause").await.ok();
+    fixture.ordered("resume order-17").await.ok();
+    fixture
         .until_at_rest("order-17", "given back", |view| view.held_events == 1)
         .await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is paused with its whole group `orders`. Else seq 2 could run. It is done up to seq 1 (fence \
              {fence}). 1 event is held: 2 (50 B), id order-17-2 since T. Nothing will happen by itself: nothing of it \
@@ -264,11 +264,11 @@ async fn paused_by_key_and_by_group() {
         )
     );
     worker.stop().await;
-    world.ordered("resume").await.ok();
+    fixture.ordered("resume").await.ok();
     // And, with its workers gone, one that could go on.
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is about to run seq 2: it is held, and no worker has the key. It is done up to seq 1 (fence \
              {fence}). 1 event is held: 2 (50 B), id order-17-2 since T. A worker takes it at the next sweep of a \
@@ -280,18 +280,18 @@ async fn paused_by_key_and_by_group() {
 
 #[tokio::test]
 async fn with_events_aside_and_a_replay_pending() {
-    let world = World::new(|context, _| match context.seq().get() {
-        2 => Act::FailPermanently,
-        _ => Act::Succeed,
+    let fixture = Fixture::new(|context, _| match context.seq().get() {
+        2 => HandlerAction::FailPermanently,
+        _ => HandlerAction::Succeed,
     })
     .await;
-    let worker = world.start("w3", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
-    world.publish("order-17", 1..=3).await;
-    world.until_done("order-17", 3).await;
+    let worker = fixture.start("w3", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
+    fixture.publish("order-17", 1..=3).await;
+    fixture.until_done("order-17", 3).await;
     worker.stop().await;
-    let fence = world.view("order-17").await.unwrap().fence;
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is idle: nothing of it waits. It is done up to seq 3 (fence {fence}). 1 event was dead-lettered: \
              seq 2 (failed at T, 1 attempt: never). It goes on when seq 4 comes. But no worker of the group is alive. \
@@ -299,10 +299,10 @@ async fn with_events_aside_and_a_replay_pending() {
              one of them permanently."
         )
     );
-    world.ordered("replay order-17").await.ok();
-    let fence = world.view("order-17").await.unwrap().fence;
+    fixture.ordered("replay order-17").await.ok();
+    let fence = fixture.view("order-17").await.unwrap().fence;
     assert_eq!(
-        explained(&world, "order-17").await,
+        explained(&fixture, "order-17").await,
         format!(
             "order-17 is about to run seq 2 again, which an operator replays. It is done up to seq 3 (fence {fence}). \
              1 event was dead-lettered: seq 2 (failed at T, 1 attempt: never, to be run again). A worker takes it at \
@@ -314,13 +314,13 @@ async fn with_events_aside_and_a_replay_pending() {
 
 #[tokio::test]
 async fn what_stands_before_an_event_is_counted() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [1, 4, 5, 9]).await;
-    world
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [1, 4, 5, 9]).await;
+    fixture
         .until_at_rest("k", "in a gap", |view| view.held_events == 3)
         .await;
-    let text = world.ordered("explain k --seq 9").await.ok();
+    let text = fixture.ordered("explain k --seq 9").await.ok();
     let (first, rest) = text.split_once("\n\n").unwrap();
     let (first, rest) = (masked(first), masked(rest));
     assert!(
@@ -335,24 +335,27 @@ async fn what_stands_before_an_event_is_counted() {
             || rest.starts_with("k waits for seq 2–3"),
         "{rest}"
     );
-    let before = world.ordered("explain k --seq 1 --json").await.json()["before"].take();
+    let before = fixture.ordered("explain k --seq 1 --json").await.json()["before"].take();
     assert_eq!(
         (&before["place"], &before["events"]),
         (&"behind".into(), &0.into())
     );
-    let said = world.ordered("explain x --seq 1 --json").await.json();
-    assert!(said.get("before").is_none(), "{said}");
+    let output = fixture.ordered("explain x --seq 1 --json").await.json();
+    assert!(output.get("before").is_none(), "{output}");
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn the_pace_of_a_key_that_goes_is_measured() {
-    let world = World::new(|_, _| Act::Pause(std::time::Duration::from_millis(20))).await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", 1..=400).await;
-    world.until("k", "at work", |view| view.last_seq >= 3).await;
-    let said = world.ordered("explain k --seq 500 --json").await.json();
-    let pace = &said["before"]["pace"];
+    let fixture =
+        Fixture::new(|_, _| HandlerAction::Pause(std::time::Duration::from_millis(20))).await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", 1..=400).await;
+    fixture
+        .until("k", "at work", |view| view.last_seq >= 3)
+        .await;
+    let output = fixture.ordered("explain k --seq 500 --json").await.json();
+    let pace = &output["before"]["pace"];
     let (events, millis) = (
         pace["events"].as_u64().unwrap(),
         pace["millis"].as_u64().unwrap(),

@@ -6,7 +6,6 @@ mod documents;
 mod editing;
 mod errors;
 mod explaining;
-mod halted;
 #[cfg(feature = "postgres")]
 mod import_postgres;
 mod many;
@@ -18,6 +17,6 @@ mod prompts;
 mod queues;
 mod racing;
 mod redrive;
+mod support;
 mod verbs;
 mod waiting;
-mod world;

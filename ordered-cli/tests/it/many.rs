@@ -10,35 +10,37 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::halted::{halt, halted_world};
 use crate::prompts::{answered, terminal};
-use crate::world::{Act, Running, Said, World};
+use crate::support::halted_keys::{halt, halted_fixture};
+use crate::support::{CommandOutput, Fixture, HandlerAction, Running};
 
 /// Keys `a` and `b` are halted at 1 for one cause, `c` for another, `d` waits in a gap, and `e` goes well.
-async fn trouble() -> (World, Running) {
-    let world = World::new(|context, _| match context.key().as_str() {
-        "a" | "b" if context.seq().get() == 1 => Act::FailWith("no price for the article 4711"),
-        "c" => Act::FailWith("the customer is unknown"),
-        _ => Act::Succeed,
+async fn failing_keys() -> (Fixture, Running) {
+    let fixture = Fixture::new(|context, _| match context.key().as_str() {
+        "a" | "b" if context.seq().get() == 1 => {
+            HandlerAction::FailWith("no price for the article 4711")
+        }
+        "c" => HandlerAction::FailWith("the customer is unknown"),
+        _ => HandlerAction::Succeed,
     })
     .await;
-    let worker = world.start("w1", |worker| worker);
+    let worker = fixture.start("w1", |worker| worker);
     for key in ["a", "b", "c", "e"] {
-        world.publish(key, [1, 2]).await;
+        fixture.publish(key, [1, 2]).await;
     }
-    world.publish("d", [3]).await;
+    fixture.publish("d", [3]).await;
     for key in ["a", "b", "c"] {
-        world
+        fixture
             .until_at_rest(key, "halted", |view| {
                 view.phase == "halted" && view.held_events == 2
             })
             .await;
     }
-    world
+    fixture
         .until_at_rest("d", "in a gap", |view| view.gap_since.is_some())
         .await;
-    world.until_done("e", 2).await;
-    (world, worker)
+    fixture.until_done("e", 2).await;
+    (fixture, worker)
 }
 
 fn states(document: &Value) -> BTreeMap<&str, &str> {
@@ -49,9 +51,9 @@ fn states(document: &Value) -> BTreeMap<&str, &str> {
 
 #[tokio::test]
 async fn a_dry_run_says_to_which_keys_it_would_be_done() {
-    let (world, worker) = trouble().await;
+    let (fixture, worker) = failing_keys().await;
     assert_eq!(
-        world
+        fixture
             .run(&["skip", "--error", "no price", "--dry-run"])
             .await
             .ok(),
@@ -69,19 +71,19 @@ async fn a_dry_run_says_to_which_keys_it_would_be_done() {
         ("skip --all --older-than 1h --dry-run --json", ""),
         ("skip a d --dry-run --json", "a d"),
     ] {
-        let said = world.ordered(line).await;
+        let output = fixture.ordered(line).await;
         if expected.is_empty() {
-            assert!(said.fails(1).contains("is meant by that"), "{line}");
+            assert!(output.fails(1).contains("is meant by that"), "{line}");
             continue;
         }
-        let document = said.json();
+        let document = output.json();
         let planned: Vec<&str> = states(&document).into_keys().collect();
         assert_eq!(planned.join(" "), expected, "{line}");
         assert_eq!(document["more"], json!(line.contains("--limit")), "{line}");
         assert_eq!(document["left"], json!(planned.len()));
     }
     assert_eq!(
-        world.ordered("audit").await.ok(),
+        fixture.ordered("audit").await.ok(),
         "no operator did anything yet"
     );
     worker.stop().await;
@@ -89,42 +91,42 @@ async fn a_dry_run_says_to_which_keys_it_would_be_done() {
 
 #[tokio::test]
 async fn it_asks_with_the_number_of_keys_and_does_nothing_without_an_answer() {
-    let (world, worker) = trouble().await;
-    let message = world.ordered("retry --all").await.fails(2);
+    let (fixture, worker) = failing_keys().await;
+    let message = fixture.ordered("retry --all").await.fails(2);
     assert!(
         message.contains("retry would: 3 keys: release 6 events"),
         "{message}"
     );
     assert!(message.contains("nothing was changed"), "{message}");
-    let refused = answered(&world, "skip --all", "n").await;
+    let refused = answered(&fixture, "skip --all", "n").await;
     assert!(refused.fails(1).ends_with("nothing was changed"));
-    let said = answered(&world, "skip d a", "y").await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = answered(&fixture, "skip d a", "y").await;
+    assert_eq!(output.code, 0, "{output:?}");
     assert_eq!(
-        said.out,
+        output.out,
         "skip: 2 keys: dead-letter 1 event, release 2 events\n  \
          a: dead-letter 1 event (1); move the last seq from 0 to 1; release 1 event (2)\n  \
          d: pass over 1–2; move the last seq from 0 to 2; release 1 event (3)"
     );
-    world.until_done("a", 2).await;
-    world.until_done("d", 3).await;
+    fixture.until_done("a", 2).await;
+    fixture.until_done("d", 3).await;
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn keys_that_cannot_be_done_are_named_and_the_others_are_done() {
-    let (world, worker) = trouble().await;
-    let said = world.ordered("retry a e nobody --yes").await;
-    assert_eq!(said.code, 1);
+    let (fixture, worker) = failing_keys().await;
+    let output = fixture.ordered("retry a e nobody --yes").await;
+    assert_eq!(output.code, 1);
     assert_eq!(
-        said.out,
+        output.out,
         "retry: 1 key: release 2 events; 2 refused\n  \
          e: the key is neither halted nor backing off, so there is nothing to retry\n  \
          nobody: the key is not known: `ordered keys` lists those that are\n  \
          a: release 2 events (1–2)"
     );
-    assert_eq!(said.err, "ordered: 2 of the keys were refused");
-    let log = world.ordered("audit --json").await.json();
+    assert_eq!(output.err, "ordered: 2 of the keys were refused");
+    let log = fixture.ordered("audit --json").await.json();
     let entries = log["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!(
@@ -136,11 +138,11 @@ async fn keys_that_cannot_be_done_are_named_and_the_others_are_done() {
 
 #[tokio::test]
 async fn a_command_line_that_may_mean_all_keys_says_so() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [1]).await;
-    world.until_done("k", 1).await;
-    for (line, said) in [
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [1]).await;
+    fixture.until_done("k", 1).await;
+    for (line, output) in [
         ("retry", "which keys?"),
         ("skip --yes", "which keys?"),
         ("retry k --all", "either --all, or the keys by name"),
@@ -151,69 +153,70 @@ async fn a_command_line_that_may_mean_all_keys_says_so() {
         ("resume --older-than 1h", "is not kept"),
         ("replay a b --seq 3", "--seq is of one key"),
     ] {
-        let message = world.ordered(line).await.fails(2);
-        assert!(message.contains(said), "{line}: {message}");
+        let message = fixture.ordered(line).await.fails(2);
+        assert!(message.contains(output), "{line}: {message}");
     }
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn paused_keys_are_resumed_together() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
     for key in ["k1", "k2", "other"] {
-        world.publish(key, [1]).await;
-        world.until_done(key, 1).await;
-        world.ordered(&format!("pause {key}")).await.ok();
+        fixture.publish(key, [1]).await;
+        fixture.until_done(key, 1).await;
+        fixture.ordered(&format!("pause {key}")).await.ok();
     }
     assert_eq!(
-        world.run(&["resume", "--key", "k*", "--yes"]).await.ok(),
+        fixture.run(&["resume", "--key", "k*", "--yes"]).await.ok(),
         "resume: 2 keys\n  k1: end the pause; release nothing\n  k2: end the pause; release nothing"
     );
-    assert!(!world.view("k1").await.unwrap().paused);
-    assert!(world.view("other").await.unwrap().paused);
+    assert!(!fixture.view("k1").await.unwrap().paused);
+    assert!(fixture.view("other").await.unwrap().paused);
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn dead_letters_are_replayed_and_deleted_by_their_error() {
-    let world = World::new(
-        |context, text| match (context.key().as_str(), context.seq().get()) {
-            ("a" | "b", 1) if text == "as-sent" => Act::FailWith("no price for 7"),
-            ("b", 2) => Act::FailWith("no stock"),
-            _ => Act::Succeed,
-        },
-    )
-    .await;
-    let worker = world.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
+    let fixture =
+        Fixture::new(
+            |context, text| match (context.key().as_str(), context.seq().get()) {
+                ("a" | "b", 1) if text == "as-sent" => HandlerAction::FailWith("no price for 7"),
+                ("b", 2) => HandlerAction::FailWith("no stock"),
+                _ => HandlerAction::Succeed,
+            },
+        )
+        .await;
+    let worker = fixture.start("w1", |worker| worker.on_exhausted(OnExhausted::DeadLetter));
     for key in ["a", "b"] {
-        world.publish(key, 1..=3).await;
-        world.until_done(key, 3).await;
+        fixture.publish(key, 1..=3).await;
+        fixture.until_done(key, 3).await;
     }
-    let said = world
+    let output = fixture
         .run(&["discard", "--error", "no stock", "--yes"])
         .await
         .ok();
     assert_eq!(
-        said,
+        output,
         "b: discard: delete permanently 1 event (2); release nothing"
     );
     assert_eq!(
-        world
+        fixture
             .run(&["replay", "--error", "no price for …", "--dry-run"])
             .await
             .ok(),
         "replay would: 2 keys: run again 2 events\n  a: run again 1 event (1)\n  b: run again 1 event (1)"
     );
-    let message = world.ordered("replay").await.fails(2);
+    let message = fixture.ordered("replay").await.fails(2);
     assert!(message.contains("replay would: 2 keys"), "{message}");
-    let said = world.ordered("discard --dead a b --yes").await.ok();
+    let output = fixture.ordered("discard --dead a b --yes").await.ok();
     assert!(
-        said.starts_with("discard: 2 keys: delete permanently 2 events"),
-        "{said}"
+        output.starts_with("discard: 2 keys: delete permanently 2 events"),
+        "{output}"
     );
     assert_eq!(
-        world.ordered("dead").await.ok(),
+        fixture.ordered("dead").await.ok(),
         "there are no dead letters in the store"
     );
     worker.stop().await;
@@ -221,27 +224,27 @@ async fn dead_letters_are_replayed_and_deleted_by_their_error() {
 
 #[tokio::test]
 async fn what_replay_prints_of_a_halted_key_is_what_it_did() {
-    let world = World::new(|context, _| match context.seq().get() {
-        1 | 3 => Act::FailPermanently,
-        _ => Act::Succeed,
+    let fixture = Fixture::new(|context, _| match context.seq().get() {
+        1 | 3 => HandlerAction::FailPermanently,
+        _ => HandlerAction::Succeed,
     })
     .await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", 1..=3).await;
-    world
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", 1..=3).await;
+    fixture
         .until_at_rest("k", "halted", |view| view.phase == "halted")
         .await;
-    world.ordered("skip k --yes").await.ok();
-    world
+    fixture.ordered("skip k --yes").await.ok();
+    fixture
         .until_at_rest("k", "halted at 3", |view| {
             view.phase == "halted" && view.last_seq == 2
         })
         .await;
     assert_eq!(
-        world.ordered("replay k").await.ok(),
+        fixture.ordered("replay k").await.ok(),
         "k: replay: run again 1 event (1) once the key goes on"
     );
-    assert!(world.view("k").await.unwrap().dead[0].replay);
+    assert!(fixture.view("k").await.unwrap().dead[0].replay);
     worker.stop().await;
 }
 
@@ -267,12 +270,12 @@ async fn script_calls(server: &RedisServer) -> u64 {
 async fn two_thousand_keys_are_done_in_a_few_exchanges() {
     let server = RedisServer::start().await.unwrap();
     for verbs in [&["retry"][..], &["skip", "replay", "discard"]] {
-        let world = halted_world(server.url(), 2_000).await;
+        let fixture = halted_fixture(server.url(), 2_000).await;
         for verb in verbs {
             let before = script_calls(&server).await;
             let began = Instant::now();
             let line = format!("{verb} --all --yes --json");
-            let document = world.ordered(&line).await.json();
+            let document = fixture.ordered(&line).await.json();
             let took = began.elapsed();
             assert_eq!(document["done"], 2_000, "{verb}");
             // Two for each batch of 250 keys, and a few to open the group and for the lease.
@@ -281,7 +284,7 @@ async fn two_thousand_keys_are_done_in_a_few_exchanges() {
             eprintln!("{verb} of 2,000 keys took {took:?}, with {calls} calls of scripts");
             // Two seconds are aimed at; a machine that is busy with other tests takes longer.
             assert!(took < Duration::from_secs(20), "{verb}: {took:?}");
-            let again = world.ordered(&line).await.fails(1);
+            let again = fixture.ordered(&line).await.fails(1);
             assert!(again.contains("is meant by that"), "{again}");
         }
     }
@@ -289,9 +292,9 @@ async fn two_thousand_keys_are_done_in_a_few_exchanges() {
 
 #[tokio::test]
 async fn on_a_terminal_a_line_says_how_far_it_is() {
-    let world = halted_world(RedisServer::shared().await.unwrap().url(), 600).await;
+    let fixture = halted_fixture(RedisServer::shared().await.unwrap().url(), 600).await;
     let (mut screen, error) = terminal();
-    let mut command = world.command(&["skip", "--all", "--yes"]);
+    let mut command = fixture.command(&["skip", "--all", "--yes"]);
     let child = command
         .stdout(Stdio::piped())
         .stderr(error)
@@ -305,11 +308,12 @@ async fn on_a_terminal_a_line_says_how_far_it_is() {
         let _ = std::io::Read::read_to_end(&mut screen, &mut shown);
         String::from_utf8(shown).unwrap()
     });
-    let said = Said::of(child.wait_with_output().await.unwrap());
+    let output = CommandOutput::of(child.wait_with_output().await.unwrap());
     assert!(
-        said.out
+        output
+            .out
             .starts_with("skip: 600 keys: dead-letter 600 events"),
-        "{said:?}"
+        "{output:?}"
     );
     let shown = shown.await.unwrap();
     for line in [
@@ -327,35 +331,39 @@ async fn on_a_terminal_a_line_says_how_far_it_is() {
 
 #[tokio::test]
 async fn what_is_interrupted_says_how_far_it_came_and_is_repeated() {
-    let world = halted_world(RedisServer::shared().await.unwrap().url(), 600).await;
+    let fixture = halted_fixture(RedisServer::shared().await.unwrap().url(), 600).await;
     // A worker that is alive has one of the keys: without the interruption it would be waited for.
-    let owner = halt(&world, "k00600", false).await;
+    let owner = halt(&fixture, "k00600", false).await;
     let command = "retry --all --wait 1h --yes";
-    let mut child = world
+    let mut child = fixture
         .command(&command.split(' ').collect::<Vec<_>>())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = [0; 64];
+    let mut output = [0; 64];
     let stderr = child.stderr.as_mut().unwrap();
-    stderr.read_exact(&mut said).await.unwrap();
-    assert!(String::from_utf8_lossy(&said).contains("waiting up to"));
+    stderr.read_exact(&mut output).await.unwrap();
+    assert!(String::from_utf8_lossy(&output).contains("waiting up to"));
     interrupt(child.id().unwrap());
-    let said = child.wait_with_output().await.unwrap();
-    let said = Said::of(said);
-    assert_eq!(said.code, 130, "{said:?}");
+    let output = child.wait_with_output().await.unwrap();
+    let output = CommandOutput::of(output);
+    assert_eq!(output.code, 130, "{output:?}");
     assert!(
-        said.err
+        output
+            .err
             .contains("interrupted after 600 of 601 keys: what was done stays done"),
-        "{said:?}"
+        "{output:?}"
     );
-    assert!(said.out.starts_with("retry: 600 keys: release"), "{said:?}");
-    drop(owner);
-    let said = world.ordered("retry --all --force --yes").await.ok();
     assert!(
-        said.starts_with("k00600: retry: release 2 events"),
-        "{said}"
+        output.out.starts_with("retry: 600 keys: release"),
+        "{output:?}"
+    );
+    drop(owner);
+    let output = fixture.ordered("retry --all --force --yes").await.ok();
+    assert!(
+        output.starts_with("k00600: retry: release 2 events"),
+        "{output}"
     );
 }
 
@@ -366,15 +374,18 @@ fn interrupt(process: u32) {
 
 #[tokio::test]
 async fn a_worker_that_keeps_its_key_is_named_and_the_others_are_done() {
-    let world = halted_world(RedisServer::shared().await.unwrap().url(), 3).await;
-    let owner = halt(&world, "k00003", false).await;
-    let said = world.ordered("retry --all --wait 300ms --yes").await;
-    assert_eq!(said.code, 6, "{said:?}");
-    assert!(said.out.starts_with("retry: 3 keys: release"), "{said:?}");
+    let fixture = halted_fixture(RedisServer::shared().await.unwrap().url(), 3).await;
+    let owner = halt(&fixture, "k00003", false).await;
+    let output = fixture.ordered("retry --all --wait 300ms --yes").await;
+    assert_eq!(output.code, 6, "{output:?}");
     assert!(
-        said.out.contains("k00003: worker w-k00003 has the key"),
-        "{said:?}"
+        output.out.starts_with("retry: 3 keys: release"),
+        "{output:?}"
     );
-    assert!(said.err.contains("1 of the keys failed"), "{said:?}");
+    assert!(
+        output.out.contains("k00003: worker w-k00003 has the key"),
+        "{output:?}"
+    );
+    assert!(output.err.contains("1 of the keys failed"), "{output:?}");
     drop(owner);
 }

@@ -8,7 +8,7 @@ use ordered_testkit::server::{PostgresServer, RabbitServer};
 use ordered_testkit::{eventually, unique};
 use tokio::process::{Child, Command};
 
-use crate::world::{Said, World};
+use crate::support::{CommandOutput, Fixture};
 
 struct Outbox {
     server: &'static PostgresServer,
@@ -40,13 +40,13 @@ impl Outbox {
         command
     }
 
-    async fn ordered(&self, line: &str) -> Said {
-        Said::of(self.command(line).output().await.unwrap())
+    async fn ordered(&self, line: &str) -> CommandOutput {
+        CommandOutput::of(self.command(line).output().await.unwrap())
     }
 
     async fn sql(&self, sql: &str) -> String {
-        let said = self.server.sql(&self.database, sql).await.unwrap();
-        said.trim().to_owned()
+        let output = self.server.sql(&self.database, sql).await.unwrap();
+        output.trim().to_owned()
     }
 
     /// Stages so many events of each of ten keys, one after the other in turns.
@@ -217,7 +217,7 @@ async fn the_printed_migrations_are_those_that_are_applied() {
     outbox.sql(&printed).await;
     let mut twice = outbox.command("outbox migrate");
     assert!(
-        Said::of(twice.output().await.unwrap())
+        CommandOutput::of(twice.output().await.unwrap())
             .ok()
             .starts_with("applied")
     );
@@ -248,18 +248,18 @@ async fn a_transaction_that_holds_events_back_is_named() {
 
 #[tokio::test]
 async fn explain_says_what_the_outbox_was_asked_for_and_what_the_relay_answered() {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let outbox = Outbox::empty().await;
     outbox.ordered("outbox migrate").await.ok();
-    let worker = world.start("w1", |worker| worker);
-    world.publish("key-1", 1..=1).await;
-    world.until_done("key-1", 1).await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("key-1", 1..=1).await;
+    fixture.until_done("key-1", 1).await;
     worker.stop().await;
     let explain = format!("explain key-1 --outbox {}", outbox.url);
-    let said = world.ordered(&explain).await.ok();
+    let output = fixture.ordered(&explain).await.ok();
     assert!(
-        said.contains("No worker of the group has asked the outbox for events of key-1."),
-        "{said}"
+        output.contains("No worker of the group has asked the outbox for events of key-1."),
+        "{output}"
     );
 
     let asked = "insert into ordered_repairs
@@ -268,31 +268,31 @@ async fn explain_says_what_the_outbox_was_asked_for_and_what_the_relay_answered(
     let rows = "('', 'key-1', ordered_shard('key-1'), 1, 1, 'ada', false, 1, now(), 1, 0),
         ('orders', 'key-1', ordered_shard('key-1'), 2, 3, 'w1', true, 2, null, 0, 0)";
     outbox.sql(&format!("{asked} {rows}")).await;
-    let said = world.ordered(&explain).await.ok();
+    let output = fixture.ordered(&explain).await.ok();
     assert!(
-        said.contains("Worker w1 asked the outbox for seq 2 to 3 "),
-        "{said}"
+        output.contains("Worker w1 asked the outbox for seq 2 to 3 "),
+        "{output}"
     );
-    assert!(said.contains("no relay has answered yet"), "{said}");
+    assert!(output.contains("no relay has answered yet"), "{output}");
 
     let answered = "update ordered_repairs set answered_at = clock_timestamp(), removed = 1, resent = 1 where fill";
     outbox.sql(answered).await;
-    let said = world.ordered(&explain).await.ok();
+    let output = fixture.ordered(&explain).await.ok();
     let words = "1 published again; 1 removed after the retention, and cannot be published again.";
     assert!(
-        said.contains("The relay answered ") && said.contains(words),
-        "{said}"
+        output.contains("The relay answered ") && output.contains(words),
+        "{output}"
     );
-    let json = world.ordered(&format!("{explain} --json")).await.ok();
+    let json = fixture.ordered(&format!("{explain} --json")).await.ok();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["outbox"]["request"]["removed"], 1);
 
     // That Postgres is not there hides nothing of the rest.
     let nowhere = "explain key-1 --outbox postgres://127.0.0.1:1/x";
-    let said = world.ordered(nowhere).await.ok();
-    assert!(said.contains("key-1 is idle"), "{said}");
+    let output = fixture.ordered(nowhere).await.ok();
+    assert!(output.contains("key-1 is idle"), "{output}");
     assert!(
-        said.contains("The outbox could not be asked: Postgres at 127.0.0.1:1"),
-        "{said}"
+        output.contains("The outbox could not be asked: Postgres at 127.0.0.1:1"),
+        "{output}"
     );
 }

@@ -6,146 +6,146 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ordered_core::handler::OnExhausted;
 use ordered_core::worker::WorkerBuilder;
 
-use crate::world::{Act, Running, Scratch, World, masked};
+use crate::support::{Fixture, HandlerAction, Running, TempFile, masked};
 
 /// A worker whose handler never gets done with seq 2 of `order-17`, until it is fixed, or the event is.
 async fn poisoned(
     change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
-) -> (World, Running, Arc<AtomicBool>) {
+) -> (Fixture, Running, Arc<AtomicBool>) {
     let fixed = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&fixed);
-    let world = World::new(move |context, text| {
+    let fixture = Fixture::new(move |context, text| {
         let poison = context.key().as_str() == "order-17" && context.seq().get() == 2;
         if poison && text == "as-sent" && !seen.load(Ordering::SeqCst) {
-            Act::Fail
+            HandlerAction::Fail
         } else {
-            Act::Succeed
+            HandlerAction::Succeed
         }
     })
     .await;
-    let worker = world.start("w3", change);
-    world.publish("order-17", 1..=52).await;
-    world.publish("other", 1..=5).await;
-    (world, worker, fixed)
+    let worker = fixture.start("w3", change);
+    fixture.publish("order-17", 1..=52).await;
+    fixture.publish("other", 1..=5).await;
+    (fixture, worker, fixed)
 }
 
 /// The same, halted with its followers behind it.
-async fn halted() -> (World, Running, Arc<AtomicBool>) {
-    let (world, worker, fixed) = poisoned(|worker| worker.max_attempts(3)).await;
-    world
+async fn halted() -> (Fixture, Running, Arc<AtomicBool>) {
+    let (fixture, worker, fixed) = poisoned(|worker| worker.max_attempts(3)).await;
+    fixture
         .until("order-17", "halted before 51", |view| {
             view.phase == "halted" && view.held_events == 51
         })
         .await;
-    world.until_done("other", 5).await;
-    assert_eq!(world.handled("order-17"), [1]);
-    (world, worker, fixed)
+    fixture.until_done("other", 5).await;
+    assert_eq!(fixture.handled("order-17"), [1]);
+    (fixture, worker, fixed)
 }
 
 #[tokio::test]
 async fn explain_says_why_and_retry_releases_all_in_order_after_the_fix() {
-    let (world, worker, fixed) = halted().await;
-    let text = masked(&world.ordered("explain order-17").await.ok());
+    let (fixture, worker, fixed) = halted().await;
+    let text = masked(&fixture.ordered("explain order-17").await.ok());
     assert!(!text.contains('\n'), "one paragraph");
-    for said in [
+    for output in [
         "order-17 is halted at seq 2, which failed permanently. Attempt 3 of 3 failed at T (D ago) on worker w3: no \
          luck.",
         "51 events are held: 2–52",
         "Nothing will happen by itself",
         "`ordered retry order-17` once its cause is fixed, to run it again and go on with 3",
     ] {
-        assert!(text.contains(said), "{said}\n{text}");
+        assert!(text.contains(output), "{output}\n{text}");
     }
 
-    let before = world.view("order-17").await.unwrap();
+    let before = fixture.view("order-17").await.unwrap();
     assert_eq!(
-        world.ordered("retry order-17 --dry-run").await.ok(),
+        fixture.ordered("retry order-17 --dry-run").await.ok(),
         "order-17: retry would: release 51 events (2–52)"
     );
-    let after = world.view("order-17").await.unwrap();
+    let after = fixture.view("order-17").await.unwrap();
     assert_eq!((before.phase, before.fence), (after.phase, after.fence));
 
     fixed.store(true, Ordering::SeqCst);
     assert_eq!(
-        world.ordered("retry order-17").await.ok(),
+        fixture.ordered("retry order-17").await.ok(),
         "order-17: retry: release 51 events (2–52)"
     );
-    world.until_done("order-17", 52).await;
-    assert_eq!(world.handled("order-17"), (1..=52).collect::<Vec<_>>());
+    fixture.until_done("order-17", 52).await;
+    assert_eq!(fixture.handled("order-17"), (1..=52).collect::<Vec<_>>());
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn skip_goes_on_without_it_and_replay_brings_it_back() {
-    let (world, worker, fixed) = halted().await;
-    let would = world.ordered("skip order-17 --dry-run").await.ok();
+    let (fixture, worker, fixed) = halted().await;
+    let would = fixture.ordered("skip order-17 --dry-run").await.ok();
     assert_eq!(
         would,
         "order-17: skip would: dead-letter 1 event (2); move the last seq from 1 to 2; release 50 events (3–52)"
     );
-    assert_eq!(world.view("order-17").await.unwrap().last_seq, 1);
-    world.ordered("skip order-17 --yes").await.ok();
-    world.until_done("order-17", 52).await;
+    assert_eq!(fixture.view("order-17").await.unwrap().last_seq, 1);
+    fixture.ordered("skip order-17 --yes").await.ok();
+    fixture.until_done("order-17", 52).await;
     let all_others: Vec<u64> = [1].into_iter().chain(3..=52).collect();
-    assert_eq!(world.handled("order-17"), all_others);
+    assert_eq!(fixture.handled("order-17"), all_others);
 
     fixed.store(true, Ordering::SeqCst);
     assert_eq!(
-        world.ordered("replay order-17 --seq 2").await.ok(),
+        fixture.ordered("replay order-17 --seq 2").await.ok(),
         "order-17: replay: run again 1 event (2)"
     );
-    world
+    fixture
         .until("order-17", "without a dead letter", |view| {
             view.dead_events == 0
         })
         .await;
-    assert_eq!(world.handled("order-17").last(), Some(&2));
+    assert_eq!(fixture.handled("order-17").last(), Some(&2));
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn discard_takes_it_out() {
-    let (world, worker, _) = halted().await;
+    let (fixture, worker, _) = halted().await;
     assert_eq!(
-        world.ordered("discard order-17 2 --yes").await.ok(),
+        fixture.ordered("discard order-17 2 --yes").await.ok(),
         "order-17: discard: dead-letter 1 event (2); move the last seq from 1 to 2; release 50 events (3–52)"
     );
-    world.until_done("order-17", 52).await;
-    assert_eq!(world.handled("order-17").len(), 51);
+    fixture.until_done("order-17", 52).await;
+    assert_eq!(fixture.handled("order-17").len(), 51);
     // Once more deletes it permanently.
     assert_eq!(
-        world.ordered("discard order-17 2 --yes").await.ok(),
+        fixture.ordered("discard order-17 2 --yes").await.ok(),
         "order-17: discard: delete permanently 1 event (2); release nothing"
     );
-    assert_eq!(world.view("order-17").await.unwrap().dead_events, 0);
+    assert_eq!(fixture.view("order-17").await.unwrap().dead_events, 0);
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn edit_fixes_the_event_itself() {
-    let (world, worker, _) = halted().await;
-    let body = Scratch::new("order-17 2 order-17-2 fixed");
+    let (fixture, worker, _) = halted().await;
+    let body = TempFile::new("order-17 2 order-17-2 fixed");
     assert_eq!(
-        world
+        fixture
             .run(&["edit", "order-17", "2", "--payload", body.path(), "--yes"])
             .await
             .ok(),
         "order-17: edit: give seq 2 a body of 27 B for one of 29 B"
     );
-    world.ordered("retry order-17").await.ok();
-    world.until_done("order-17", 52).await;
-    assert_eq!(world.handled("order-17"), (1..=52).collect::<Vec<_>>());
-    assert_eq!(world.handled_as("order-17", 2).as_deref(), Some("fixed"));
+    fixture.ordered("retry order-17").await.ok();
+    fixture.until_done("order-17", 52).await;
+    assert_eq!(fixture.handled("order-17"), (1..=52).collect::<Vec<_>>());
+    assert_eq!(fixture.handled_as("order-17", 2).as_deref(), Some("fixed"));
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn with_dead_letter_the_key_goes_on_and_replay_of_all_brings_it_back() {
-    let (world, worker, fixed) =
+    let (fixture, worker, fixed) =
         poisoned(|worker| worker.max_attempts(2).on_exhausted(OnExhausted::DeadLetter)).await;
-    world.until_done("order-17", 52).await;
-    assert_eq!(world.handled("order-17").len(), 51);
-    let dead = masked(&world.ordered("dead").await.ok());
+    fixture.until_done("order-17", 52).await;
+    assert_eq!(fixture.handled("order-17").len(), 51);
+    let dead = masked(&fixture.ordered("dead").await.ok());
     let row: Vec<&str> = dead.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(
         row,
@@ -160,18 +160,18 @@ async fn with_dead_letter_the_key_goes_on_and_replay_of_all_brings_it_back() {
             "luck"
         ]
     );
-    let would = world.ordered("replay --dry-run").await.ok();
+    let would = fixture.ordered("replay --dry-run").await.ok();
     assert_eq!(would, "order-17: replay would: run again 1 event (2)");
-    assert!(!world.view("order-17").await.unwrap().dead[0].replay);
+    assert!(!fixture.view("order-17").await.unwrap().dead[0].replay);
     fixed.store(true, Ordering::SeqCst);
-    world.ordered("replay").await.ok();
-    world
+    fixture.ordered("replay").await.ok();
+    fixture
         .until("order-17", "without a dead letter", |view| {
             view.dead_events == 0
         })
         .await;
-    assert_eq!(world.handled("order-17").last(), Some(&2));
-    let message = world.ordered("replay").await.fails(1);
+    assert_eq!(fixture.handled("order-17").last(), Some(&2));
+    let message = fixture.ordered("replay").await.fails(1);
     assert_eq!(
         message,
         "ordered: there are no dead letters in the group `orders` that can be replayed, or none is meant by that"

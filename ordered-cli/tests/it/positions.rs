@@ -5,10 +5,10 @@ use std::process::Stdio;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use crate::world::{Said, Scratch, World};
+use crate::support::{CommandOutput, Fixture, TempFile};
 
-async fn piped(world: &World, line: &str, input: &str) -> Said {
-    let mut command = world.command(&line.split(' ').collect::<Vec<_>>());
+async fn piped(fixture: &Fixture, line: &str, input: &str) -> CommandOutput {
+    let mut command = fixture.command(&line.split(' ').collect::<Vec<_>>());
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -17,41 +17,45 @@ async fn piped(world: &World, line: &str, input: &str) -> Said {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
-    Said::of(child.wait_with_output().await.unwrap())
+    CommandOutput::of(child.wait_with_output().await.unwrap())
 }
 
 #[tokio::test]
 async fn a_group_begins_in_the_middle_of_its_streams() {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let lines: String = (1..=600)
         .map(|number| format!("order-{number:03}\t{number}\n"))
         .collect();
     let import = "import - --group orders --create";
-    let said = piped(&world, &format!("{import} --dry-run"), &lines)
+    let output = piped(&fixture, &format!("{import} --dry-run"), &lines)
         .await
         .ok();
-    assert_eq!(said, "import would: set 600 of 600 positions");
+    assert_eq!(output, "import would: set 600 of 600 positions");
     assert!(
-        world
+        fixture
             .ordered("status")
             .await
             .fails(1)
             .contains("no worker has ever opened a group")
     );
-    let said = piped(&world, &format!("{import} --yes"), &lines).await.ok();
-    assert_eq!(said, "import: set 600 of 600 positions");
+    let output = piped(&fixture, &format!("{import} --yes"), &lines)
+        .await
+        .ok();
+    assert_eq!(output, "import: set 600 of 600 positions");
     // A second time is harmless.
-    let said = piped(&world, &format!("{import} --yes"), &lines).await.ok();
-    assert_eq!(said, "import: set 0 of 600 positions; 600 set already");
+    let output = piped(&fixture, &format!("{import} --yes"), &lines)
+        .await
+        .ok();
+    assert_eq!(output, "import: set 0 of 600 positions; 600 set already");
 
-    let worker = world.start("w1", |worker| worker);
-    world.publish("order-057", [59, 58]).await;
-    world.until_done("order-057", 59).await;
-    assert_eq!(world.handled("order-057"), [58, 59]);
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("order-057", [59, 58]).await;
+    fixture.until_done("order-057", 59).await;
+    assert_eq!(fixture.handled("order-057"), [58, 59]);
     worker.stop().await;
 
     let document = piped(
-        &world,
+        &fixture,
         &format!("{import} --yes --json"),
         "order-057\t3\nnew\t7\n",
     )
@@ -63,7 +67,7 @@ async fn a_group_begins_in_the_middle_of_its_streams() {
             "failures": [],
         })
     );
-    let audit = world.ordered("audit --json").await.json();
+    let audit = fixture.ordered("audit --json").await.json();
     assert_eq!(
         (
             &audit["entries"][0]["verb"],
@@ -75,25 +79,25 @@ async fn a_group_begins_in_the_middle_of_its_streams() {
 
 #[tokio::test]
 async fn positions_go_out_and_come_in_again() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
     for (key, last) in [("a", 3), ("b", 1), ("ü", 2)] {
-        world.publish(key, 1..=last).await;
-        world.until_done(key, last).await;
+        fixture.publish(key, 1..=last).await;
+        fixture.until_done(key, last).await;
     }
     // Nothing is done of it, and so it has no position.
-    world.publish("gap", [7]).await;
-    world
+    fixture.publish("gap", [7]).await;
+    fixture
         .until_at_rest("gap", "in a gap", |view| view.held_events == 1)
         .await;
     worker.stop().await;
-    let out = world.ordered("export --positions").await.ok();
+    let out = fixture.ordered("export --positions").await.ok();
     assert_eq!(out, "a\t3\nb\t1\nü\t2");
-    let ndjson = world.ordered("export --positions --json").await.ok();
+    let ndjson = fixture.ordered("export --positions --json").await.ok();
     assert_eq!(ndjson.lines().next(), Some(r#"{"key":"a","last_seq":3}"#));
-    assert_eq!(world.ordered("export b --positions").await.ok(), "b\t1");
+    assert_eq!(fixture.ordered("export b --positions").await.ok(), "b\t1");
     for lines in [out, ndjson] {
-        let other = World::calm().await;
+        let other = Fixture::calm().await;
         let line = "import - --group orders --create --yes";
         piped(&other, line, &lines).await.ok();
         let back = other.ordered("export --positions").await.ok();
@@ -103,30 +107,33 @@ async fn positions_go_out_and_come_in_again() {
 
 #[tokio::test]
 async fn bad_lines_are_named_and_nothing_is_imported() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [1]).await;
-    world.until_done("k", 1).await;
-    let file = Scratch::new("k\t7\nno tab\nk\t8\nx\tmany\n");
-    let message = world.run(&["import", file.path(), "--yes"]).await.fails(5);
-    for said in [
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [1]).await;
+    fixture.until_done("k", 1).await;
+    let file = TempFile::new("k\t7\nno tab\nk\t8\nx\tmany\n");
+    let message = fixture
+        .run(&["import", file.path(), "--yes"])
+        .await
+        .fails(5);
+    for output in [
         "3 lines cannot be used, and nothing was imported",
         "\n  line 2: there is no tab between a key and a seq",
         "\n  line 3: the key is on line 1 already",
         "\n  line 4: what follows the tab is not a whole number",
     ] {
-        assert!(message.contains(said), "{said}\n{message}");
+        assert!(message.contains(output), "{output}\n{message}");
     }
-    assert_eq!(world.view("k").await.unwrap().last_seq, 1);
-    let message = world.ordered("import /no/such/file --yes").await.fails(5);
+    assert_eq!(fixture.view("k").await.unwrap().last_seq, 1);
+    let message = fixture.ordered("import /no/such/file --yes").await.fails(5);
     assert!(
         message.contains("/no/such/file cannot be read"),
         "{message}"
     );
-    let message = world.ordered("import -").await.fails(2);
+    let message = fixture.ordered("import -").await.fails(2);
     assert!(message.contains("add --yes, or --dry-run"), "{message}");
-    let good = Scratch::new("k\t7\n");
-    let message = world.run(&["import", good.path()]).await.fails(2);
+    let good = TempFile::new("k\t7\n");
+    let message = fixture.run(&["import", good.path()]).await.fails(2);
     assert!(
         message.contains("import would: set 1 of 1 positions"),
         "{message}"

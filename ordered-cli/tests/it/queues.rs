@@ -7,7 +7,7 @@ use ordered_testkit::server::RabbitServer;
 use ordered_testkit::unique;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::support::Fixture;
 
 #[tokio::test]
 async fn partitions_are_shown_with_their_consumers_and_what_waits() {
@@ -15,9 +15,9 @@ async fn partitions_are_shown_with_their_consumers_and_what_waits() {
         RabbitServer::shared().await.unwrap().url(),
         unique("events"),
     );
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let asked = ["queues", "--transport", &url, "--queue", &name];
-    let error = world.run(&asked).await.fails(4);
+    let error = fixture.run(&asked).await.fails(4);
     assert!(error.contains("no partition of one"), "{error}");
 
     let builder = || Amqp::connect(&url).queue(&name).partitions(2);
@@ -25,7 +25,7 @@ async fn partitions_are_shown_with_their_consumers_and_what_waits() {
     let events = (0..20).map(|number| Envelope::new(number.to_string()));
     publisher.publish(events.collect()).await.unwrap();
     publisher.close().await;
-    let text = world.run(&asked).await.ok();
+    let text = fixture.run(&asked).await.ok();
     assert!(
         text.contains("has events and nobody who consumes it"),
         "{text}"
@@ -33,14 +33,14 @@ async fn partitions_are_shown_with_their_consumers_and_what_waits() {
 
     let transport = builder().await.unwrap();
     transport.start(Intake { max_unsettled: 1 }).await.unwrap();
-    let text = world.run(&asked).await.ok();
+    let text = fixture.run(&asked).await.ok();
     let titles: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(titles, ["QUEUE", "HOLDS", "WAITING", "CONSUMERS"]);
     assert!(text.contains("workers: 1 on 2 partitions"), "{text}");
     assert!(!text.contains("nobody who consumes"), "{text}");
     let mut with_json = asked.to_vec();
     with_json.push("--json");
-    let document = world.run(&with_json).await.json();
+    let document = fixture.run(&with_json).await.json();
     let queues = document["queues"].as_array().unwrap();
     let told: Vec<(&Value, &Value)> = queues
         .iter()
@@ -69,10 +69,10 @@ async fn partitions_are_shown_with_their_consumers_and_what_waits() {
 
 #[tokio::test]
 async fn other_brokers_are_refused_with_what_shows_theirs() {
-    let world = World::calm().await;
-    let said = world
+    let fixture = Fixture::calm().await;
+    let output = fixture
         .ordered("queues --transport kafka://localhost --queue q")
         .await;
-    let error = said.fails(2);
+    let error = output.fails(2);
     assert!(error.contains("kafka-consumer-groups.sh"), "{error}");
 }

@@ -9,7 +9,7 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
 use serde_json::Value;
 
-use crate::world::{Act, Running, Scratch, World};
+use crate::support::{Fixture, HandlerAction, Running, TempFile};
 
 const KEYS: u64 = 8;
 const VERBS: u64 = 100;
@@ -28,7 +28,7 @@ struct Seen {
 }
 
 struct Race {
-    world: World,
+    fixture: Fixture,
     random: fastrand::Rng,
     seen: Arc<Mutex<Seen>>,
     /// When each run of a handler got done, by event and fence.
@@ -67,19 +67,19 @@ impl Race {
             let (key, seq) = (context.key().to_string(), context.seq().get());
             let luck = fastrand::Rng::with_seed(seed ^ (seq << 32) ^ number(&key)).u32(..20);
             if !is_calm.load(Ordering::SeqCst) && text != "edited" && luck == 0 {
-                return Act::FailPermanently;
+                return HandlerAction::FailPermanently;
             }
             if luck < 3 && context.attempt() == 1 {
-                return Act::Fail;
+                return HandlerAction::Fail;
             }
             log.lock().unwrap().push(((key, seq), context.fence().0));
-            Act::Succeed
+            HandlerAction::Succeed
         };
         // It is order that is at stake here, not what outlives the server; and the disk would set the pace.
         let server = RedisServer::builder().no_persistence().start();
         let server = server.await.unwrap();
         Self {
-            world: World::at(server.url(), script).await,
+            fixture: Fixture::at(server.url(), script).await,
             resume: None,
             _server: server,
             random: fastrand::Rng::with_seed(seed),
@@ -93,7 +93,7 @@ impl Race {
         let seen = Arc::clone(&self.seen);
         // The last run of an event on this worker is the one that it commits.
         let started = Mutex::new(BTreeMap::<Which, u64>::new());
-        self.world.start(name, |worker| {
+        self.fixture.start(name, |worker| {
             worker.concurrency(4).observe(move |occurrence| {
                 let mut started = started.lock().unwrap();
                 match occurrence {
@@ -123,16 +123,20 @@ impl Race {
             } else {
                 [earlier, later]
             };
-            self.world.publish(&key(number), pair).await;
+            self.fixture.publish(&key(number), pair).await;
         }
     }
 
     /// A verb near where its key is.
-    async fn verb(&mut self) -> (String, Vec<String>, Scratch) {
+    async fn verb(&mut self) -> (String, Vec<String>, TempFile) {
         let key = key(self.random.u64(..KEYS));
-        let last = self.world.view(&key).await.map_or(0, |view| view.last_seq);
+        let last = self
+            .fixture
+            .view(&key)
+            .await
+            .map_or(0, |view| view.last_seq);
         let near = (last + self.random.u64(..4)).max(1).to_string();
-        let body = Scratch::new(&format!("{key} {near} {key}-{near} edited"));
+        let body = TempFile::new(&format!("{key} {near} {key}-{near} edited"));
         if let Some(words) = self.resume.take() {
             return (key, words, body);
         }
@@ -159,12 +163,12 @@ impl Race {
         let (key, mut words, _body) = self.verb().await;
         words.push("--json".into());
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = self.world.run(&words).await;
-        assert!([0, 1].contains(&said.code), "{words:?}: {said:?}");
+        let output = self.fixture.run(&words).await;
+        assert!([0, 1].contains(&output.code), "{words:?}: {output:?}");
         let mut seen = self.seen.lock().unwrap();
-        *seen.codes.entry(said.code).or_default() += 1;
-        if said.code == 0 {
-            let document: Value = serde_json::from_str(&said.out).unwrap();
+        *seen.codes.entry(output.code).or_default() += 1;
+        if output.code == 0 {
+            let document: Value = serde_json::from_str(&output.out).unwrap();
             let removed = document["removed"].as_array().into_iter().flatten();
             seen.removed
                 .extend(removed.map(|seq| (key.clone(), seq.as_u64().unwrap())));
@@ -174,20 +178,20 @@ impl Race {
     /// Lets everything go on, and waits until all is at rest.
     async fn settle(&self) {
         self.calmed.store(true, Ordering::SeqCst);
-        self.world.ordered("resume").await;
+        self.fixture.ordered("resume").await;
         for number in 0..KEYS {
-            self.world.run(&["resume", &key(number)]).await;
+            self.fixture.run(&["resume", &key(number)]).await;
         }
         let patience = std::time::Duration::from_secs(60);
         eventually_within(patience, "all keys at rest", async || {
-            let mut at_rest = self.world.broker.backlog() == 0;
+            let mut at_rest = self.fixture.broker.backlog() == 0;
             for number in 0..KEYS {
                 let key = key(number);
-                let Some(view) = self.world.view(&key).await else {
+                let Some(view) = self.fixture.view(&key).await else {
                     continue;
                 };
                 if view.phase == "halted" {
-                    self.world.run(&["retry", &key]).await;
+                    self.fixture.run(&["retry", &key]).await;
                 }
                 let replays = view
                     .dead
@@ -211,7 +215,7 @@ impl Race {
         self.check_order(&committed, &seen.removed);
         let mut accounted: BTreeSet<Which> = committed.into_keys().collect();
         accounted.extend(seen.removed.iter().cloned());
-        for (envelope, _) in self.world.broker.dead_letters() {
+        for (envelope, _) in self.fixture.broker.dead_letters() {
             let text = String::from_utf8(envelope.body.to_vec()).unwrap();
             let mut words = text.split(' ');
             let key = words.next().unwrap().to_owned();

@@ -13,7 +13,7 @@ use ordered_testkit::server::{RabbitServer, SqsServer};
 use ordered_testkit::unique;
 use serde_json::{Value, json};
 
-use crate::world::{Said, World};
+use crate::support::{CommandOutput, Fixture};
 
 /// A queue at a broker, with dead letters.
 struct Queue {
@@ -137,11 +137,11 @@ impl Queue {
         .await;
     }
 
-    async fn ordered(&self, world: &World, line: &str) -> Said {
+    async fn ordered(&self, fixture: &Fixture, line: &str) -> CommandOutput {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         let mut words = vec![verb, "--transport", &self.url, "--queue", &self.name];
         words.extend(rest.split(' ').filter(|word| !word.is_empty()));
-        world.run(&words).await
+        fixture.run(&words).await
     }
 }
 
@@ -168,17 +168,17 @@ async fn dead_letters_are_listed_shown_and_exported_and_stay_on_kafka() {
 }
 
 async fn lists(queue: Queue) {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     queue.three().await;
-    let said = queue.ordered(&world, "dead").await.ok();
-    let mut lines = said.lines();
+    let output = queue.ordered(&fixture, "dead").await.ok();
+    let mut lines = output.lines();
     let titles: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
     assert_eq!(titles, ["#", "REASON", "SIZE", "BODY", "ERROR"]);
-    assert_eq!(lines.count(), 3, "{said}");
-    assert!(said.contains("no field `seq`"), "{said}");
+    assert_eq!(lines.count(), 3, "{output}");
+    assert!(output.contains("no field `seq`"), "{output}");
 
     let document = queue
-        .ordered(&world, "dead --json --reason late")
+        .ordered(&fixture, "dead --json --reason late")
         .await
         .json();
     assert_eq!(
@@ -194,12 +194,15 @@ async fn lists(queue: Queue) {
     assert_eq!(letters[0]["error"], "seq 2 was passed over");
     assert_eq!(letters[0]["queue"], json!(queue.name));
 
-    let document = queue.ordered(&world, "dead --json --limit 2").await.json();
+    let document = queue
+        .ordered(&fixture, "dead --json --limit 2")
+        .await
+        .json();
     assert_eq!(document["letters"].as_array().unwrap().len(), 2);
     assert_eq!(document["more"], true);
 
     let exported = queue
-        .ordered(&world, "dead --export --key order-17")
+        .ordered(&fixture, "dead --export --key order-17")
         .await
         .ok();
     let mut bodies: Vec<String> = ndjson(&exported)
@@ -216,20 +219,20 @@ async fn lists(queue: Queue) {
     );
     assert_eq!(ndjson(&exported)[0]["headers"]["tenant"], "acme");
 
-    let shown = queue.ordered(&world, "dead --show 1").await.ok();
-    for said in [
+    let shown = queue.ordered(&fixture, "dead --show 1").await.ok();
+    for output in [
         "dead letter 1\n  reason     ",
         "header     tenant: acme",
         "  \"order_id\": \"order-1",
     ] {
-        assert!(shown.contains(said), "{said}\n{shown}");
+        assert!(shown.contains(output), "{output}\n{shown}");
     }
-    let message = queue.ordered(&world, "dead --show 9").await.fails(1);
+    let message = queue.ordered(&fixture, "dead --show 9").await.fails(1);
     assert!(
         message.contains("there is no dead letter number 9"),
         "{message}"
     );
-    let none = queue.ordered(&world, "dead --key nobody").await.ok();
+    let none = queue.ordered(&fixture, "dead --key nobody").await.ok();
     assert!(none.contains("none of the 3 dead letters"), "{none}");
 }
 
@@ -250,10 +253,10 @@ async fn dead_letters_are_put_back_by_key_and_by_reason_on_kafka() {
 }
 
 async fn puts_back(queue: Queue) {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     queue.three().await;
     let would = queue
-        .ordered(&world, "redrive --key order-17 --dry-run")
+        .ordered(&fixture, "redrive --key order-17 --dry-run")
         .await
         .ok();
     assert_eq!(
@@ -265,7 +268,7 @@ async fn puts_back(queue: Queue) {
     );
     // Nobody can be asked, and so nothing is done.
     let message = queue
-        .ordered(&world, "redrive --reason late")
+        .ordered(&fixture, "redrive --reason late")
         .await
         .fails(2);
     assert!(
@@ -273,7 +276,7 @@ async fn puts_back(queue: Queue) {
         "{message}"
     );
     let document = queue
-        .ordered(&world, "redrive --key order-18 --yes --json")
+        .ordered(&fixture, "redrive --key order-18 --yes --json")
         .await
         .json();
     assert_eq!(
@@ -293,25 +296,25 @@ async fn puts_back(queue: Queue) {
         fate: Fate::Ack,
     };
     queue.transport.settle(vec![settlement]).await.unwrap();
-    let said = queue
-        .ordered(&world, "redrive --all --limit 1 --yes")
+    let output = queue
+        .ordered(&fixture, "redrive --all --limit 1 --yes")
         .await
         .ok();
-    assert!(said.starts_with("redrive: put back 1 of 2"), "{said}");
+    assert!(output.starts_with("redrive: put back 1 of 2"), "{output}");
     let message = queue
-        .ordered(&world, "redrive --error nothing --yes")
+        .ordered(&fixture, "redrive --error nothing --yes")
         .await
         .fails(1);
     assert!(message.contains("none of the 1 dead letters"), "{message}");
-    let message = queue.ordered(&world, "redrive --yes").await.fails(2);
+    let message = queue.ordered(&fixture, "redrive --yes").await.fails(2);
     assert!(message.contains("which dead letters?"), "{message}");
-    let left = queue.ordered(&world, "dead --json").await.json();
+    let left = queue.ordered(&fixture, "dead --json").await.json();
     assert_eq!(left["dead_events"], 1);
 }
 
 #[tokio::test]
 async fn dead_letters_are_put_back_no_faster_than_the_rate() {
-    let world = World::calm().await;
+    let fixture = Fixture::calm().await;
     let queue = Queue::rabbit().await;
     let bodies: Vec<String> = (0..11).map(|number| format!("body {number}")).collect();
     let letters: Vec<(&str, ReasonKind, &str)> = bodies
@@ -320,35 +323,35 @@ async fn dead_letters_are_put_back_no_faster_than_the_rate() {
         .collect();
     queue.bury(&letters).await;
     let began = Instant::now();
-    let said = queue
-        .ordered(&world, "redrive --all --rate 10 --yes")
+    let output = queue
+        .ordered(&fixture, "redrive --all --rate 10 --yes")
         .await
         .ok();
-    assert!(said.starts_with("redrive: put back 11 of 11"), "{said}");
+    assert!(output.starts_with("redrive: put back 11 of 11"), "{output}");
     let took = began.elapsed();
     assert!(took >= std::time::Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test]
 async fn status_counts_the_dead_letters_of_the_broker_where_it_is_given() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [1]).await;
-    world.until_done("k", 1).await;
-    let said = world.ordered("status").await.ok();
-    assert!(said.contains("dead letters  0 in the store"), "{said}");
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [1]).await;
+    fixture.until_done("k", 1).await;
+    let output = fixture.ordered("status").await.ok();
+    assert!(output.contains("dead letters  0 in the store"), "{output}");
     assert!(
-        said.ends_with("name it with --transport and --queue"),
-        "{said}"
+        output.ends_with("name it with --transport and --queue"),
+        "{output}"
     );
-    let document = world.ordered("status --json").await.json();
+    let document = fixture.ordered("status --json").await.json();
     assert_eq!(document["broker"], Value::Null);
     for queue in [Queue::rabbit().await, Queue::sqs().await] {
         queue.three().await;
-        let said = queue.ordered(&world, "status").await.ok();
+        let output = queue.ordered(&fixture, "status").await.ok();
         let line = format!("broker\n  dead letters  3 in `{}`", queue.dead);
-        assert!(said.ends_with(&line), "{said}");
-        let document = queue.ordered(&world, "status --json").await.json();
+        assert!(output.ends_with(&line), "{output}");
+        let document = queue.ordered(&fixture, "status --json").await.json();
         assert_eq!(
             document["broker"],
             json!({"queue": queue.dead, "dead_events": 3, "error": null})
@@ -362,28 +365,28 @@ async fn status_counts_the_dead_letters_of_the_broker_where_it_is_given() {
         "--queue",
         "q",
     ];
-    let said = world.run(&words).await.ok();
+    let output = fixture.run(&words).await.ok();
     assert!(
-        said.contains("dead letters  not counted: RabbitMQ cannot be reached"),
-        "{said}"
+        output.contains("dead letters  not counted: RabbitMQ cannot be reached"),
+        "{output}"
     );
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_gap_whose_event_is_a_dead_letter_of_the_broker_is_explained() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
     for key in ["order-17", "order-99"] {
-        world.publish(key, [1, 3]).await;
-        world
+        fixture.publish(key, [1, 3]).await;
+        fixture
             .until_at_rest(key, "in a gap", |view| view.held_events == 1)
             .await;
     }
     let queue = Queue::rabbit().await;
     queue.three().await;
-    let said = queue.ordered(&world, "explain order-17").await.ok();
-    let (first, last) = said.split_once("\n\n").unwrap();
+    let output = queue.ordered(&fixture, "explain order-17").await.ok();
+    let (first, last) = output.split_once("\n\n").unwrap();
     assert!(
         first.starts_with("order-17 waits for seq 2 since"),
         "{first}"
@@ -405,14 +408,14 @@ async fn a_gap_whose_event_is_a_dead_letter_of_the_broker_is_explained() {
         ),
         "{last}"
     );
-    let none = queue.ordered(&world, "explain order-99").await.ok();
+    let none = queue.ordered(&fixture, "explain order-99").await.ok();
     let none_has = format!(
         "None of the broker's dead letters in `{}` has order-99 in it.",
         queue.dead
     );
     assert!(none.ends_with(&none_has), "{none}");
     let document = queue
-        .ordered(&world, "explain order-17 --json")
+        .ordered(&fixture, "explain order-17 --json")
         .await
         .json();
     assert_eq!(document["broker"]["letters"].as_array().unwrap().len(), 2);
@@ -421,8 +424,8 @@ async fn a_gap_whose_event_is_a_dead_letter_of_the_broker_is_explained() {
 
 #[tokio::test]
 async fn a_broker_that_cannot_be_meant_is_refused() {
-    let world = World::calm().await;
-    for (line, said) in [
+    let fixture = Fixture::calm().await;
+    for (line, output) in [
         ("dead --transport amqp://localhost", "which queue?"),
         (
             "dead --transport memory://x --queue q",
@@ -440,13 +443,13 @@ async fn a_broker_that_cannot_be_meant_is_refused() {
             "cannot be used with",
         ),
     ] {
-        let message = world.ordered(line).await.fails(2);
-        assert!(message.contains(said), "{line}: {message}");
+        let message = fixture.ordered(line).await.fails(2);
+        assert!(message.contains(output), "{line}: {message}");
         assert!(!message.contains("s3cret"), "{message}");
     }
     let server = RabbitServer::shared().await.unwrap();
     let words = ["dead", "--transport", &server.url(), "--queue", "no-such"];
-    let message = world.run(&words).await.fails(4);
+    let message = fixture.run(&words).await.fails(4);
     assert!(
         message.contains("there is no queue \"no-such.dead\""),
         "{message}"

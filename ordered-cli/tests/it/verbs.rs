@@ -7,33 +7,33 @@ use ordered_core::event::Envelope;
 use ordered_core::transport::Publish;
 use serde_json::{Value, json};
 
-use crate::world::{World, masked};
+use crate::support::{Fixture, masked};
 
 /// A key that waits for 1, with 3 and 4 held.
-async fn gap() -> (World, crate::world::Running) {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [3, 4]).await;
-    world
+async fn gap() -> (Fixture, crate::support::Running) {
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [3, 4]).await;
+    fixture
         .until("k", "in a gap", |view| view.held_events == 2)
         .await;
-    (world, worker)
+    (fixture, worker)
 }
 
 #[tokio::test]
 async fn skip_goes_over_a_gap_and_no_further_than_it_said() {
-    let (world, worker) = gap().await;
+    let (fixture, worker) = gap().await;
     assert_eq!(
-        world.ordered("skip k --dry-run").await.ok(),
+        fixture.ordered("skip k --dry-run").await.ok(),
         "k: skip would: pass over 1–2; move the last seq from 0 to 2; release 2 events (3–4)"
     );
-    world
+    fixture
         .ordered("skip k --to 3 --yes --why too_late")
         .await
         .ok();
-    world.until_done("k", 4).await;
-    assert_eq!(world.handled("k"), [4]);
-    let log = world.ordered("audit --json").await.json();
+    fixture.until_done("k", 4).await;
+    assert_eq!(fixture.handled("k"), [4]);
+    let log = fixture.ordered("audit --json").await.json();
     let entry = &log["entries"][0];
     assert_eq!(
         (&entry["verb"], &entry["key"], &entry["why"]),
@@ -48,79 +48,79 @@ async fn skip_goes_over_a_gap_and_no_further_than_it_said() {
 
 #[tokio::test]
 async fn what_is_skipped_is_written_down_as_it_was_shown() {
-    let (world, worker) = gap().await;
-    world.ordered("skip k --yes").await.ok();
-    let log = world.ordered("audit --json").await.json();
+    let (fixture, worker) = gap().await;
+    fixture.ordered("skip k --yes").await.ok();
+    let log = fixture.ordered("audit --json").await.json();
     assert_eq!(log["entries"][0]["verb"], "skip --to 2");
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn set_last_moves_a_key_both_ways() {
-    let (world, worker) = gap().await;
+    let (fixture, worker) = gap().await;
     assert_eq!(
-        world.ordered("set-last k 3 --yes").await.ok(),
+        fixture.ordered("set-last k 3 --yes").await.ok(),
         "k: set-last: dead-letter 1 event (3); pass over 1–2; move the last seq from 0 to 3; release 1 event (4)"
     );
-    world.until_done("k", 4).await;
+    fixture.until_done("k", 4).await;
     assert_eq!(
-        world.ordered("set-last k 0 --dry-run").await.ok(),
+        fixture.ordered("set-last k 0 --dry-run").await.ok(),
         "k: set-last would: begin the numbering again, so that 1 to 4 are handled again if they come again; move the \
          last seq from 4 to 0"
     );
-    world.ordered("set-last k 0 --yes").await.ok();
-    let view = world.view("k").await.unwrap();
+    fixture.ordered("set-last k 0 --yes").await.ok();
+    let view = fixture.view("k").await.unwrap();
     assert_eq!((view.last_seq, view.epoch), (0, 1));
     // A key that was never seen is moved too: so it is taken over from another system.
-    world.ordered("set-last new 1200 --yes").await.ok();
-    world.publish("new", [1201]).await;
-    world.until_done("new", 1201).await;
+    fixture.ordered("set-last new 1200 --yes").await.ok();
+    fixture.publish("new", [1201]).await;
+    fixture.until_done("new", 1201).await;
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn pause_and_resume_stop_a_key_and_a_group() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("k", [1]).await;
-    world.until_done("k", 1).await;
-    world.ordered("pause k --dry-run").await.ok();
-    assert!(!world.view("k").await.unwrap().paused);
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("k", [1]).await;
+    fixture.until_done("k", 1).await;
+    fixture.ordered("pause k --dry-run").await.ok();
+    assert!(!fixture.view("k").await.unwrap().paused);
     assert_eq!(
-        world.ordered("pause k").await.ok(),
+        fixture.ordered("pause k").await.ok(),
         "k: pause: grant nothing more of it until it is resumed; what runs is finished"
     );
     assert_eq!(
-        world.ordered("pause k").await.fails(1),
+        fixture.ordered("pause k").await.fails(1),
         "ordered: k: it is so already"
     );
-    world.publish("k", [2]).await;
-    world
+    fixture.publish("k", [2]).await;
+    fixture
         .until("k", "holding", |view| view.held_events == 1)
         .await;
     assert_eq!(
-        world.ordered("resume k").await.ok(),
+        fixture.ordered("resume k").await.ok(),
         "k: resume: release 1 event (2)"
     );
-    world.until_done("k", 2).await;
+    fixture.until_done("k", 2).await;
 
     assert_eq!(
-        world.ordered("pause --dry-run").await.ok(),
+        fixture.ordered("pause --dry-run").await.ok(),
         "group orders: pause would: grant nothing more of any key until it is resumed; what runs is finished"
     );
-    assert!(!world.view("k").await.unwrap().group_paused);
-    world.ordered("pause --group orders").await.ok();
-    world.publish("k", [3]).await;
-    world
+    assert!(!fixture.view("k").await.unwrap().group_paused);
+    fixture.ordered("pause --group orders").await.ok();
+    fixture.publish("k", [3]).await;
+    fixture
         .until("k", "holding", |view| view.held_events == 1)
         .await;
     assert_eq!(
-        world.ordered("pause").await.fails(1),
+        fixture.ordered("pause").await.fails(1),
         "ordered: group orders: it is so already"
     );
-    world.ordered("resume").await.ok();
-    world.until_done("k", 3).await;
-    let log = masked(&world.ordered("audit --limit 2").await.ok());
+    fixture.ordered("resume").await.ok();
+    fixture.until_done("k", 3).await;
+    let log = masked(&fixture.ordered("audit --limit 2").await.ok());
     let verbs: Vec<&str> = log
         .lines()
         .skip(1)
@@ -132,51 +132,51 @@ async fn pause_and_resume_stop_a_key_and_a_group() {
 
 #[tokio::test]
 async fn a_pause_for_a_time_ends_by_itself_although_the_workers_were_restarted() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
-    world.publish("another", [1]).await;
-    world.until_done("another", 1).await;
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
+    fixture.publish("another", [1]).await;
+    fixture.until_done("another", 1).await;
     assert_eq!(
-        world.ordered("pause k --for 3s").await.ok(),
+        fixture.ordered("pause k --for 3s").await.ok(),
         "k: pause: grant nothing more of it for 3 s, or until it is resumed; what runs is finished"
     );
     let paused = std::time::Instant::now();
-    world.publish("k", [1, 2]).await;
-    world
+    fixture.publish("k", [1, 2]).await;
+    fixture
         .until("k", "holding", |view| view.held_events == 2)
         .await;
-    let said = masked(&world.ordered("explain k").await.ok());
+    let output = masked(&fixture.ordered("explain k").await.ok());
     assert!(
-        said.starts_with("k is paused until T. Else seq 1 could run."),
-        "{said}"
+        output.starts_with("k is paused until T. Else seq 1 could run."),
+        "{output}"
     );
     assert!(
-        said.contains("The pause ends at T (in D), and the key goes on."),
-        "{said}"
+        output.contains("The pause ends at T (in D), and the key goes on."),
+        "{output}"
     );
     worker.stop().await;
-    let view = world.view("k").await.unwrap();
+    let view = fixture.view("k").await.unwrap();
     assert!(view.paused && view.paused_until.is_some_and(|until| until > view.now));
-    let worker = world.start("w2", |worker| worker);
-    world.until_done("k", 2).await;
+    let worker = fixture.start("w2", |worker| worker);
+    fixture.until_done("k", 2).await;
     assert!(paused.elapsed() >= std::time::Duration::from_millis(2_900));
-    let view = world.view("k").await.unwrap();
+    let view = fixture.view("k").await.unwrap();
     assert!(!view.paused && view.paused_until.is_none());
-    let log = world.ordered("audit --json").await.json();
+    let log = fixture.ordered("audit --json").await.json();
     assert_eq!(log["entries"][0]["verb"], "pause --for 3s");
     // One without events ends, too.
-    world.ordered("pause k --for 1ms").await.ok();
-    world.until("k", "going on", |view| !view.paused).await;
-    world.ordered("pause k --for 1h").await.ok();
-    world.ordered("resume k").await.ok();
-    assert!(!world.view("k").await.unwrap().paused);
+    fixture.ordered("pause k --for 1ms").await.ok();
+    fixture.until("k", "going on", |view| !view.paused).await;
+    fixture.ordered("pause k --for 1h").await.ok();
+    fixture.ordered("resume k").await.ok();
+    assert!(!fixture.view("k").await.unwrap().paused);
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_dry_run_changes_nothing_and_writes_nothing_down() {
-    let (world, worker) = gap().await;
-    let before = world.view("k").await.unwrap();
+    let (fixture, worker) = gap().await;
+    let before = fixture.view("k").await.unwrap();
     for line in [
         "skip k --dry-run",
         "discard k 3 --dry-run",
@@ -184,16 +184,16 @@ async fn a_dry_run_changes_nothing_and_writes_nothing_down() {
         "pause k --dry-run",
         "pause --dry-run",
     ] {
-        let said = world.ordered(line).await.ok();
-        assert!(said.contains(" would: "), "{said}");
-        let document = world.ordered(&format!("{line} --json")).await.json();
+        let output = fixture.ordered(line).await.ok();
+        assert!(output.contains(" would: "), "{output}");
+        let document = fixture.ordered(&format!("{line} --json")).await.json();
         assert_eq!(document["dry_run"], true, "{document}");
     }
-    let mut after = world.view("k").await.unwrap();
+    let mut after = fixture.view("k").await.unwrap();
     after.now = before.now;
     assert_eq!(after, before);
     assert_eq!(
-        world.ordered("audit").await.ok(),
+        fixture.ordered("audit").await.ok(),
         "no operator did anything yet"
     );
     worker.stop().await;
@@ -201,20 +201,20 @@ async fn a_dry_run_changes_nothing_and_writes_nothing_down() {
 
 #[tokio::test]
 async fn export_writes_every_event_whole() {
-    let world = World::calm().await;
-    let worker = world.start("w1", |worker| worker);
+    let fixture = Fixture::calm().await;
+    let worker = fixture.start("w1", |worker| worker);
     let mut envelope = Envelope::new(Bytes::from_static(b"k 3 e-3 \"two\" words"));
     envelope.headers = BTreeMap::from([("traceparent".into(), "00-1".into())]);
     envelope.published_at = Some(1_000);
-    world.broker.publish(vec![envelope]).await.unwrap();
-    world.publish("k", [4, 5]).await;
-    world.publish("done", [1]).await;
-    world
+    fixture.broker.publish(vec![envelope]).await.unwrap();
+    fixture.publish("k", [4, 5]).await;
+    fixture.publish("done", [1]).await;
+    fixture
         .until("k", "holding three", |view| view.held_events == 3)
         .await;
-    world.until_done("done", 1).await;
-    world.ordered("discard k 4 --yes").await.ok();
-    let out = world.ordered("export").await.ok();
+    fixture.until_done("done", 1).await;
+    fixture.ordered("discard k 4 --yes").await.ok();
+    let out = fixture.ordered("export").await.ok();
     let lines: Vec<Value> = out
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -240,13 +240,13 @@ async fn export_writes_every_event_whole() {
     );
     assert_eq!(lines[0]["cause"], "discarded");
     // What is not text is written so that it can be.
-    let blob = crate::world::Scratch::new("");
+    let blob = crate::support::TempFile::new("");
     std::fs::write(&blob.0, [0xff, 0x00]).unwrap();
-    world
+    fixture
         .run(&["edit", "k", "5", "--yes", "--payload", blob.path()])
         .await
         .ok();
-    let out = world.ordered("export k").await.ok();
+    let out = fixture.ordered("export k").await.ok();
     let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
     assert_eq!(
         (&last["payload_base64"], &last["payload"]),

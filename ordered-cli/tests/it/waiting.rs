@@ -6,21 +6,21 @@ use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::Notify;
 
-use crate::world::{Act, Running, World};
+use crate::support::{Fixture, HandlerAction, Running};
 
-/// A world in which a worker is at work on seq 1 of `k`.
-async fn at_work(act: impl Fn() -> Act + Send + Sync + 'static) -> (World, Running) {
-    let world = World::new(move |context, _| match context.seq().get() {
+/// A fixture in which a worker is at work on seq 1 of `k`.
+async fn at_work(act: impl Fn() -> HandlerAction + Send + Sync + 'static) -> (Fixture, Running) {
+    let fixture = Fixture::new(move |context, _| match context.seq().get() {
         1 => act(),
-        _ => Act::Succeed,
+        _ => HandlerAction::Succeed,
     })
     .await;
-    let worker = world.start("w3", |worker| worker);
-    world.publish("k", [1]).await;
-    world
+    let worker = fixture.start("w3", |worker| worker);
+    fixture.publish("k", [1]).await;
+    fixture
         .until("k", "at work", |view| view.claim.is_some())
         .await;
-    (world, worker)
+    (fixture, worker)
 }
 
 const WAITING: &str = "ordered: waiting up to 30s for worker w3 to hand over k";
@@ -29,15 +29,15 @@ const WAITING: &str = "ordered: waiting up to 30s for worker w3 to hand over k";
 async fn a_verb_waits_for_the_end_of_the_event_at_work() {
     let let_go = Arc::new(Notify::new());
     let notify = Arc::clone(&let_go);
-    let (world, worker) = at_work(move || Act::Wait(Arc::clone(&notify))).await;
-    let mut command = world.command(&["pause", "k"]);
+    let (fixture, worker) = at_work(move || HandlerAction::Wait(Arc::clone(&notify))).await;
+    let mut command = fixture.command(&["pause", "k"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
     assert_eq!(errors.next_line().await.unwrap().as_deref(), Some(WAITING));
-    let view = world.view("k").await.unwrap();
+    let view = fixture.view("k").await.unwrap();
     assert!(view.claim.unwrap().hand_over && !view.paused);
-    let text = world.ordered("explain k").await.ok();
+    let text = fixture.ordered("explain k").await.ok();
     assert!(
         text.contains("Another worker or an operator waits for it."),
         "{text}"
@@ -46,16 +46,16 @@ async fn a_verb_waits_for_the_end_of_the_event_at_work() {
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(errors.next_line().await.unwrap(), None);
-    let view = world.view("k").await.unwrap();
+    let view = fixture.view("k").await.unwrap();
     assert_eq!((view.last_seq, view.paused), (1, true));
-    assert_eq!(world.handled("k"), [1]);
+    assert_eq!(fixture.handled("k"), [1]);
     worker.stop().await;
 }
 
 #[tokio::test]
 async fn it_gives_up_with_6_and_changes_nothing() {
-    let (world, worker) = at_work(|| Act::Hang).await;
-    let message = world.ordered("pause k --wait 100ms").await.fails(6);
+    let (fixture, worker) = at_work(|| HandlerAction::Hang).await;
+    let message = fixture.ordered("pause k --wait 100ms").await.fails(6);
     assert!(
         message.contains("ordered: waiting up to 100ms for worker w3 to hand over k\n"),
         "{message}"
@@ -65,23 +65,23 @@ async fn it_gives_up_with_6_and_changes_nothing() {
         "{message}"
     );
     assert!(message.contains("--force"), "{message}");
-    assert!(!world.view("k").await.unwrap().paused);
+    assert!(!fixture.view("k").await.unwrap().paused);
     // To look at what it would do needs no key.
-    world.ordered("pause k --dry-run --wait 0s").await.ok();
+    fixture.ordered("pause k --dry-run --wait 0s").await.ok();
     worker.kill().await;
 }
 
 #[tokio::test]
 async fn force_takes_the_key_away() {
-    let (world, worker) = at_work(|| Act::Hang).await;
-    let said = world.ordered("skip k --to 1 --yes --force").await.ok();
+    let (fixture, worker) = at_work(|| HandlerAction::Hang).await;
+    let output = fixture.ordered("skip k --to 1 --yes --force").await.ok();
     assert_eq!(
-        said,
+        output,
         "k: skip: pass over 1; move the last seq from 0 to 1; release nothing"
     );
-    let log = world.ordered("audit --json").await.json();
+    let log = fixture.ordered("audit --json").await.json();
     assert_eq!(log["entries"][0]["verb"], "skip --to 1 --force");
-    assert_eq!(world.view("k").await.unwrap().last_seq, 1);
-    assert!(world.handled("k").is_empty());
+    assert_eq!(fixture.view("k").await.unwrap().last_seq, 1);
+    assert!(fixture.handled("k").is_empty());
     worker.kill().await;
 }

@@ -10,8 +10,8 @@ use ordered_core::transport::REWOUND;
 use ordered_core::worker::{WorkerBuilder, WorkerEvent};
 use ordered_testkit::eventually_within;
 
-use crate::support::logs::Logs;
-use crate::support::scribe::{Running, Scribe};
+use crate::support::log_capture::LogCapture;
+use crate::support::recording_handler::{RecordingHandler, Running};
 use crate::support::{Consumer, Topic, topic::keyed};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ fn event(key: &str, seq: u64) -> Envelope {
 struct Forgetful {
     topic: Topic,
     store: MemoryStore,
-    scribe: Scribe,
+    handler: RecordingHandler,
     rewound: Arc<AtomicUsize>,
     stale: Arc<AtomicUsize>,
 }
@@ -34,7 +34,7 @@ impl Forgetful {
         Self {
             topic: Topic::shared(partitions).await,
             store: MemoryStore::new(),
-            scribe: Scribe::default(),
+            handler: RecordingHandler::default(),
             rewound: Arc::default(),
             stale: Arc::default(),
         }
@@ -54,7 +54,7 @@ impl Forgetful {
             })
         };
         let connect = self.topic.connect();
-        self.scribe.start(connect, &self.store, change).await
+        self.handler.start(connect, &self.store, change).await
     }
 
     /// Runs a worker until so much is committed.
@@ -81,7 +81,7 @@ impl Forgetful {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rewind_is_quiet_and_a_producer_that_numbers_anew_is_loud() {
-    let logs = Logs::everywhere();
+    let logs = LogCapture::everywhere();
     let group = Forgetful::with(2).await;
     let topic = &group.topic;
     let keys = ["a", "b", "c", "d", "e"];
@@ -117,16 +117,16 @@ async fn a_rewind_is_quiet_and_a_producer_that_numbers_anew_is_loud() {
     topic.publish([event("a", 21)]).await;
     group.run("w3", 102).await;
     assert_eq!((group.counts(), told()), ((100, 1), told_then));
-    assert!(group.scribe.handled("a").into_iter().eq(1..=21));
+    assert!(group.handler.handled("a").into_iter().eq(1..=21));
     for key in &keys[1..] {
-        assert!(group.scribe.handled(key).into_iter().eq(1..=20), "{key}");
+        assert!(group.handler.handled(key).into_iter().eq(1..=20), "{key}");
     }
 }
 
 /// The broker has lost what the group had settled: others may have these offsets now.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_that_ends_before_what_was_settled_of_it_is_not_taken_for_a_rewind() {
-    let logs = Logs::everywhere();
+    let logs = LogCapture::everywhere();
     let group = Forgetful::with(1).await;
     let topic = &group.topic;
     topic.publish((1..=10).map(|seq| event("a", seq))).await;

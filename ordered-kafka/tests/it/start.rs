@@ -9,7 +9,7 @@ use ordered_testkit::server::{KafkaOperation, KafkaResource, KafkaServer};
 use ordered_testkit::{eventually_within, unique};
 use tokio::time::timeout;
 
-use crate::support::logs::Logs;
+use crate::support::log_capture::LogCapture;
 use crate::support::{Consumer, Topic};
 
 const INTAKE: Intake = Intake { max_unsettled: 10 };
@@ -134,7 +134,7 @@ async fn who_may_not_is_told_what_to_allow() {
     let publisher = connect("admin:a-secret").topic(&topic).publisher();
     let publisher = publisher.await.unwrap();
     publisher.publish(vec![Envelope::new("one")]).await.unwrap();
-    let logs = Logs::everywhere();
+    let logs = LogCapture::everywhere();
     eventually_within(LONG, "the reader reads", async || {
         let consumer = Consumer::start(reader(), 10).await;
         let read = timeout(SOON, consumer.0.receive(1)).await;
@@ -164,7 +164,7 @@ async fn what_a_topic_does_not_promise_is_said() {
         &[("cleanup.policy", "compact"), ("retention.ms", "3600000")],
     )
     .await;
-    let (logs, _guard) = Logs::listen();
+    let (logs, _guard) = LogCapture::listen();
     let kafka = topic.connect().await.unwrap();
     kafka.start(INTAKE).await.unwrap();
     kafka.close().await.unwrap();

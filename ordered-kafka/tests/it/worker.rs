@@ -6,7 +6,7 @@ use ordered_core::event::Envelope;
 use ordered_core::store::MemoryStore;
 use ordered_testkit::eventually_within;
 
-use crate::support::{Topic, scribe::Scribe, topic::keyed};
+use crate::support::{Topic, recording_handler::RecordingHandler, topic::keyed};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -20,8 +20,8 @@ fn event(key: &str, seq: u64) -> Envelope {
 async fn a_partition_is_not_held_up_by_a_key_that_waits_for_a_gap() {
     const HELD: u64 = 10_000;
     let topic = Topic::shared(1).await;
-    let (store, scribe) = (MemoryStore::new(), Scribe::default());
-    let first = scribe
+    let (store, handler) = (MemoryStore::new(), RecordingHandler::default());
+    let first = handler
         .start(topic.connect(), &store, |worker| worker.id("w1"))
         .await;
     topic
@@ -32,16 +32,16 @@ async fn a_partition_is_not_held_up_by_a_key_that_waits_for_a_gap() {
         .await;
     let all = i64::try_from(HELD).unwrap() + 500;
     eventually_within(LONG, "the other key is handled", async || {
-        scribe.handled("flows").len() == 500
+        handler.handled("flows").len() == 500
     })
     .await;
     eventually_within(LONG, "nothing lags", async || {
         topic.committed_in_all(&topic.name) == all
     })
     .await;
-    assert_eq!(scribe.handled("waits"), [0; 0]);
+    assert_eq!(handler.handled("waits"), [0; 0]);
     // A rebalance meanwhile.
-    let second = scribe
+    let second = handler
         .start(topic.connect(), &store, |worker| worker.id("w2"))
         .await;
     first.stop().await;
@@ -54,24 +54,24 @@ async fn a_partition_is_not_held_up_by_a_key_that_waits_for_a_gap() {
     .await;
     topic.publish([event("waits", 1)]).await;
     eventually_within(LONG, "the key goes on", async || {
-        scribe.total() == usize::try_from(all).unwrap() + 101
+        handler.total() == usize::try_from(all).unwrap() + 101
     })
     .await;
     second.stop().await;
-    assert!(scribe.handled("waits").into_iter().eq(1..=HELD + 1));
-    assert!(scribe.handled("flows").into_iter().eq(1..=600));
+    assert!(handler.handled("waits").into_iter().eq(1..=HELD + 1));
+    assert!(handler.handled("flows").into_iter().eq(1..=600));
 }
 
 /// Its group of Kafka is set back on purpose: all of it comes again, and nothing is handled again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_read_again_is_not_handled_again() {
     let topic = Topic::shared(2).await;
-    let (store, scribe) = (MemoryStore::new(), Scribe::default());
+    let (store, handler) = (MemoryStore::new(), RecordingHandler::default());
     topic
         .publish((1..=50).flat_map(|seq| ["a", "b", "c"].map(|key| event(key, seq))))
         .await;
     for group in ["one", "other"] {
-        let worker = scribe
+        let worker = handler
             .start(topic.connect().group(group), &store, |worker| {
                 worker.id(group)
             })
@@ -83,15 +83,17 @@ async fn what_is_read_again_is_not_handled_again() {
         worker.stop().await;
     }
     for key in ["a", "b", "c"] {
-        assert!(scribe.handled(key).into_iter().eq(1..=50), "{key}");
+        assert!(handler.handled(key).into_iter().eq(1..=50), "{key}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_without_a_record_key_is_dead_lettered_where_the_key_is_asked_for() {
     let topic = Topic::shared(1).await;
-    let (store, scribe) = (MemoryStore::new(), Scribe::default());
-    let worker = scribe.start(topic.connect(), &store, |worker| worker).await;
+    let (store, handler) = (MemoryStore::new(), RecordingHandler::default());
+    let worker = handler
+        .start(topic.connect(), &store, |worker| worker)
+        .await;
     topic.publish([Envelope::new("1"), event("a", 1)]).await;
     eventually_within(LONG, "both are settled", async || {
         topic.committed_in_all(&topic.name) == 2
@@ -105,5 +107,5 @@ async fn an_event_without_a_record_key_is_dead_lettered_where_the_key_is_asked_f
         "{}",
         letters[0].text
     );
-    assert_eq!(scribe.handled("a"), [1]);
+    assert_eq!(handler.handled("a"), [1]);
 }

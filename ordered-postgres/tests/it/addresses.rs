@@ -8,8 +8,8 @@ use ordered_postgres::{
 use ordered_testkit::eventually;
 use ordered_testkit::server::PostgresServer;
 
-use crate::inbox::pool;
-use crate::recorder::Recorder;
+use crate::support::inbox::pool;
+use crate::support::recording_publisher::RecordingPublisher;
 use crate::support::{event, stage};
 
 #[track_caller]
@@ -32,7 +32,9 @@ async fn who_reaches_nobody_is_told_the_address_and_what_to_look_at() {
     let error = connect(url).await.err().unwrap();
     says(&error, Kind::Unavailable, &words);
     assert!(!error.to_string().contains("secret"));
-    let relay = Relay::builder(url, Recorder::new() as _).build().unwrap();
+    let relay = Relay::builder(url, RecordingPublisher::new() as _)
+        .build()
+        .unwrap();
     let error = relay.run(std::future::pending()).await.unwrap_err();
     says(&error, Kind::Unavailable, &words);
     let error = inbox::positions(url, "orders").await.err().unwrap();
@@ -62,7 +64,9 @@ async fn a_hot_standby_takes_no_writes_and_says_so_and_tells_positions() {
     let primary_words = ["replica", "primary"];
     let error = Inbox::open(pool(&url, 1)).await.unwrap_err();
     says(&error, Kind::ReadOnly, &primary_words);
-    let relay = Relay::builder(&url, Recorder::new() as _).build().unwrap();
+    let relay = Relay::builder(&url, RecordingPublisher::new() as _)
+        .build()
+        .unwrap();
     let error = relay.run(std::future::pending()).await.unwrap_err();
     says(&error, Kind::ReadOnly, &primary_words);
     let mut tx = there.transaction().await.unwrap();

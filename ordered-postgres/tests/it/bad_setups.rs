@@ -5,7 +5,7 @@ use ordered_postgres::{Outbox, OutboxEvent, PostgresError, PostgresErrorKind};
 use ordered_testkit::{eventually, unique};
 use tokio_postgres::NoTls;
 
-use crate::recorder::Recorder;
+use crate::support::recording_publisher::RecordingPublisher;
 use crate::support::{
     Running, ask, connect, database, empty_database, event, relay, request, stage,
 };
@@ -82,10 +82,10 @@ async fn a_service_and_a_relay_need_no_more_rights_than_the_guide_says() {
     let mut tx = service.transaction().await.unwrap();
     Outbox::stage(&mut tx, &event("a", "1")).await.unwrap();
     tx.commit().await.unwrap();
-    let recorder = Recorder::new();
+    let publisher = RecordingPublisher::new();
     let brief = Some(std::time::Duration::from_millis(1));
-    let relay = Running::start(relay(&of(&relay_role), &recorder).retention(brief));
-    recorder.has(3).await;
+    let relay = Running::start(relay(&of(&relay_role), &publisher).retention(brief));
+    publisher.has(3).await;
     assert_eq!(ask(&client, &request("a", 9, 9)).await.missing, 1);
     eventually("old events are removed", async || {
         let left = "select 1 from ordered_outbox";

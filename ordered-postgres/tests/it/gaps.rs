@@ -41,7 +41,7 @@ async fn apply(_event: Value, context: Context, State(handled): State<Handled>) 
     handled.lock().unwrap().push(context.seq().get());
 }
 
-struct World {
+struct Fixture {
     database: String,
     rabbit: String,
     queue: String,
@@ -49,7 +49,7 @@ struct World {
     handled: Handled,
 }
 
-impl World {
+impl Fixture {
     async fn new() -> Self {
         Self {
             database: database().await,
@@ -162,16 +162,16 @@ fn seq_of(message: &BasicGetMessage) -> u64 {
 
 #[tokio::test]
 async fn an_event_that_was_removed_from_rabbitmq_comes_again_and_explain_had_said_so() {
-    let world = World::new().await;
-    let relay = world.relay().await;
-    world.stage(4).await;
-    world.remove(2, 4).await;
+    let fixture = Fixture::new().await;
+    let relay = fixture.relay().await;
+    fixture.stage(4).await;
+    fixture.remove(2, 4).await;
     relay.stop().await.unwrap();
-    let (stop, worker) = world.worker();
+    let (stop, worker) = fixture.worker();
     // Nobody answers yet: the key waits, and has asked.
     let text = Mutex::new(String::new());
     eventually("it was asked for", async || {
-        let view = world.view().await;
+        let view = fixture.view().await;
         let asked = view.as_ref().is_some_and(|view| view.repair.is_some());
         *text.lock().unwrap() = explain("k", view.as_ref(), &group(), None).text;
         asked
@@ -181,10 +181,10 @@ async fn an_event_that_was_removed_from_rabbitmq_comes_again_and_explain_had_sai
     assert!(text.starts_with("k waits for seq 2 since "), "{text}");
     assert!(text.contains(" It was asked for "), "{text}");
     assert!(text.contains("By itself it is asked for again "), "{text}");
-    assert_eq!(*world.handled.lock().unwrap(), [1]);
-    let _relay = world.relay().await;
-    world.until_handled(&[1, 2, 3, 4]).await;
-    let client = connect(&world.database).await;
+    assert_eq!(*fixture.handled.lock().unwrap(), [1]);
+    let _relay = fixture.relay().await;
+    fixture.until_handled(&[1, 2, 3, 4]).await;
+    let client = connect(&fixture.database).await;
     let key = Key::new("k").unwrap();
     let requests = repair::requests(&client, &key, 10).await.unwrap();
     let request = requests.last().unwrap();
@@ -196,11 +196,11 @@ async fn an_event_that_was_removed_from_rabbitmq_comes_again_and_explain_had_sai
 
 #[tokio::test]
 async fn an_event_that_was_never_staged_is_filled() {
-    let world = World::new().await;
-    let _relay = world.relay().await;
-    world.stage(1).await;
-    let (stop, worker) = world.worker();
-    world.until_handled(&[1]).await;
+    let fixture = Fixture::new().await;
+    let _relay = fixture.relay().await;
+    fixture.stage(1).await;
+    let (stop, worker) = fixture.worker();
+    fixture.until_handled(&[1]).await;
     // Somebody who numbers by himself left some out.
     let mut stranger = Envelope::new("{}");
     for (name, value) in [
@@ -210,10 +210,10 @@ async fn an_event_that_was_never_staged_is_filled() {
     ] {
         stranger.headers.insert(name.to_owned(), value.to_owned());
     }
-    let publisher = world.transport().publisher().await.unwrap();
+    let publisher = fixture.transport().publisher().await.unwrap();
     publisher.publish(vec![stranger]).await.unwrap();
-    world.until_handled(&[1, 4]).await;
-    let client = connect(&world.database).await;
+    fixture.until_handled(&[1, 4]).await;
+    let client = connect(&fixture.database).await;
     let key = Key::new("k").unwrap();
     let requests = repair::requests(&client, &key, 10).await.unwrap();
     assert!(requests.iter().any(|request| request.missing == 2));
@@ -223,17 +223,17 @@ async fn an_event_that_was_never_staged_is_filled() {
 
 #[tokio::test]
 async fn a_key_halts_where_the_retention_has_removed_the_event_and_explain_says_so() {
-    let world = World::new().await;
-    let relay = world.relay().await;
-    world.stage(4).await;
-    world.remove(2, 4).await;
-    let client = connect(&world.database).await;
+    let fixture = Fixture::new().await;
+    let relay = fixture.relay().await;
+    fixture.stage(4).await;
+    fixture.remove(2, 4).await;
+    let client = connect(&fixture.database).await;
     let retention = "delete from ordered_outbox where seq = 2";
     client.batch_execute(retention).await.unwrap();
-    let (stop, worker) = world.worker();
+    let (stop, worker) = fixture.worker();
     let view = Mutex::new(None);
     eventually("the key is halted", async || {
-        let found = world.view().await;
+        let found = fixture.view().await;
         let halted = found
             .as_ref()
             .is_some_and(|view| view.phase == "halted" && view.claim.is_none());
@@ -249,7 +249,7 @@ async fn a_key_halts_where_the_retention_has_removed_the_event_and_explain_says_
         text.contains(why) && text.contains("ordered skip k"),
         "{text}"
     );
-    assert_eq!(*world.handled.lock().unwrap(), [1]);
+    assert_eq!(*fixture.handled.lock().unwrap(), [1]);
     // Nobody asks any more. Who gives the event up lets the key go on.
     eventually("the request is answered", async || {
         let open = "select 1 from ordered_repairs where answered_at is null";
@@ -260,10 +260,10 @@ async fn a_key_halts_where_the_retention_has_removed_the_event_and_explain_says_
         from: Seq::new(2).unwrap(),
         to: Seq::new(2).unwrap(),
     };
-    let publisher = world.transport().publisher().await.unwrap();
+    let publisher = fixture.transport().publisher().await.unwrap();
     let fill = control.envelope(&Key::new("k").unwrap());
     publisher.publish(vec![fill]).await.unwrap();
-    world.until_handled(&[1, 3, 4]).await;
+    fixture.until_handled(&[1, 3, 4]).await;
     relay.stop().await.unwrap();
     stop.send(()).unwrap();
     worker.await.unwrap();

@@ -2,17 +2,17 @@
 
 use ordered_postgres::{Outbox, status};
 
-use crate::recorder::Recorder;
+use crate::support::recording_publisher::RecordingPublisher;
 use crate::support::{Running, connect, database, event, everything_was_looked_at, relay, stage};
 
 #[tokio::test]
 async fn an_event_whose_transaction_began_first_and_commits_last_is_never_skipped() {
     let url = database().await;
-    let recorder = Recorder::new();
-    let _relay = Running::start(relay(&url, &recorder));
+    let publisher = RecordingPublisher::new();
+    let _relay = Running::start(relay(&url, &publisher));
     let (mut slow, mut fast) = (connect(&url).await, connect(&url).await);
     stage(&mut fast, &["before"]).await;
-    recorder.has(1).await;
+    publisher.has(1).await;
     let mut open = slow.transaction().await.unwrap();
     Outbox::stage(&mut open, &event("slow", "1")).await.unwrap();
     for _ in 0..5 {
@@ -28,9 +28,9 @@ async fn an_event_whose_transaction_began_first_and_commits_last_is_never_skippe
     assert_eq!(holds.pid, pid.unwrap().get::<_, i32>(0));
 
     open.commit().await.unwrap();
-    recorder.has(7).await;
-    assert_eq!(recorder.seqs("slow"), [1]);
-    assert_eq!(recorder.seqs("fast"), [1, 2, 3, 4, 5]);
+    publisher.has(7).await;
+    assert_eq!(publisher.seqs("slow"), [1]);
+    assert_eq!(publisher.seqs("fast"), [1, 2, 3, 4, 5]);
 }
 
 /// The transaction that wrote first minted last, and a batch ends between the two.
@@ -52,11 +52,11 @@ async fn seqs_stay_in_order_where_transactions_are_not() {
     stage(&mut other, &["k"]).await;
 
     for batch in 1..=4 {
-        let recorder = Recorder::new();
-        let relay = Running::start(relay(&url, &recorder).batch(batch));
-        recorder.has(8).await;
-        assert_eq!(recorder.seqs("k"), [1, 2, 3, 4, 5, 6], "batch {batch}");
-        assert_eq!(recorder.seqs("other"), [1, 2], "batch {batch}");
+        let publisher = RecordingPublisher::new();
+        let relay = Running::start(relay(&url, &publisher).batch(batch));
+        publisher.has(8).await;
+        assert_eq!(publisher.seqs("k"), [1, 2, 3, 4, 5, 6], "batch {batch}");
+        assert_eq!(publisher.seqs("other"), [1, 2], "batch {batch}");
         relay.stop().await.unwrap();
         let again = "update ordered_relay_shards set xid = '0', position = 0";
         other.batch_execute(again).await.unwrap();
@@ -67,8 +67,8 @@ async fn seqs_stay_in_order_where_transactions_are_not() {
 #[tokio::test]
 async fn an_event_does_not_overtake_one_of_its_key_that_is_held_back() {
     let url = database().await;
-    let recorder = Recorder::new();
-    let _relay = Running::start(relay(&url, &recorder));
+    let publisher = RecordingPublisher::new();
+    let _relay = Running::start(relay(&url, &publisher));
     let (mut one, mut two) = (connect(&url).await, connect(&url).await);
     let mut other = connect(&url).await;
     let write = "select pg_current_xact_id()";
@@ -79,10 +79,10 @@ async fn an_event_does_not_overtake_one_of_its_key_that_is_held_back() {
     stage(&mut other, &["k"]).await;
     Outbox::stage(&mut early, &event("k", "2")).await.unwrap();
     early.commit().await.unwrap();
-    recorder.has(2).await;
+    publisher.has(2).await;
     stage(&mut other, &["k"]).await;
     open.commit().await.unwrap();
-    recorder.has(3).await;
+    publisher.has(3).await;
     everything_was_looked_at(&other).await;
-    assert_eq!(recorder.seqs("k"), [1, 2, 3]);
+    assert_eq!(publisher.seqs("k"), [1, 2, 3]);
 }

@@ -9,7 +9,6 @@ mod inbox;
 mod late_rows;
 mod migrating;
 mod numbering;
-mod recorder;
 mod relaying;
 mod repairing;
 mod staging;

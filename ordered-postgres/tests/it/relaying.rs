@@ -7,7 +7,7 @@ use ordered_postgres::{Outbox, OutboxEvent, Payload, PostgresErrorKind, Relay, m
 use ordered_testkit::eventually;
 use ordered_testkit::server::PostgresServer;
 
-use crate::recorder::Recorder;
+use crate::support::recording_publisher::RecordingPublisher;
 use crate::support::{
     Running, connect, database, empty_database, event, everything_was_looked_at, relay, stage,
 };
@@ -33,10 +33,10 @@ async fn a_message_has_the_body_the_headers_and_the_place_of_the_event() {
     let staged = Outbox::stage_all(&mut tx, &[text, bytes]).await.unwrap();
     tx.commit().await.unwrap();
 
-    let recorder = Recorder::new();
-    let _relay = Running::start(relay(&url, &recorder));
-    recorder.has(2).await;
-    let [first, second] = &recorder.envelopes()[..] else {
+    let publisher = RecordingPublisher::new();
+    let _relay = Running::start(relay(&url, &publisher));
+    publisher.has(2).await;
+    let [first, second] = &publisher.envelopes()[..] else {
         panic!("there are two");
     };
     assert_eq!(&first.body[..], br#"{"total":5}"#);
@@ -62,19 +62,19 @@ async fn a_message_has_the_body_the_headers_and_the_place_of_the_event() {
 async fn a_relay_that_stops_in_order_leaves_nothing_to_be_published_again() {
     let url = database().await;
     let mut client = connect(&url).await;
-    let recorder = Recorder::new();
+    let publisher = RecordingPublisher::new();
     let long = |builder: ordered_postgres::RelayBuilder| builder.lease(Duration::from_secs(600));
     for round in 1..=3 {
         // With this lease nobody would wait for the end of the one before.
-        let relay = Running::start(long(relay(&url, &recorder)));
+        let relay = Running::start(long(relay(&url, &publisher)));
         for _ in 0..10 {
             stage(&mut client, &["a", "b", "c", "d"]).await;
         }
-        recorder.has(40 * round).await;
+        publisher.has(40 * round).await;
         relay.stop().await.unwrap();
-        assert_eq!(recorder.events().len(), 40 * round);
+        assert_eq!(publisher.events().len(), 40 * round);
     }
-    recorder.in_order();
+    publisher.in_order();
     let left = status::status(&client).await.unwrap();
     assert_eq!(left.pending.events, 0);
     assert_eq!(left.relays.len(), 1);
@@ -93,22 +93,22 @@ async fn a_batch_ends_by_its_events_and_by_its_bytes() {
     for _ in 0..10 {
         stage(&mut client, &["small"; 10]).await;
     }
-    let recorder = Recorder::new();
-    let _relay = Running::start(relay(&url, &recorder).batch(30).batch_bytes(50_000));
-    recorder.has(120).await;
-    let calls = recorder.calls();
+    let publisher = RecordingPublisher::new();
+    let _relay = Running::start(relay(&url, &publisher).batch(30).batch_bytes(50_000));
+    publisher.has(120).await;
+    let calls = publisher.calls();
     assert_eq!(calls[0], 5, "{calls:?}");
     assert!(calls.iter().all(|events| *events <= 30), "{calls:?}");
     assert!(calls.contains(&30), "{calls:?}");
-    recorder.in_order();
+    publisher.in_order();
 }
 
 #[tokio::test]
 async fn who_listens_publishes_without_waiting_for_the_next_poll() {
     let url = database().await;
     let mut client = connect(&url).await;
-    let recorder = Recorder::new();
-    let slow = relay(&url, &recorder)
+    let publisher = RecordingPublisher::new();
+    let slow = relay(&url, &publisher)
         .poll_interval(Duration::from_secs(300))
         .lease(Duration::from_secs(1_000))
         .listen(true);
@@ -124,7 +124,7 @@ async fn who_listens_publishes_without_waiting_for_the_next_poll() {
         Outbox::stage(&mut tx, &event("k", "1")).await.unwrap();
         Outbox::notify(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
-        recorder.has(round).await;
+        publisher.has(round).await;
     }
 }
 
@@ -132,13 +132,13 @@ async fn who_listens_publishes_without_waiting_for_the_next_poll() {
 async fn what_is_published_is_removed_after_the_retention_and_what_is_not_stays() {
     let url = database().await;
     let mut client = connect(&url).await;
-    let recorder = Recorder::new();
-    recorder.fail(|key, seq| {
+    let publisher = RecordingPublisher::new();
+    publisher.fail(|key, seq| {
         let fails = key == "poison" && seq > 1;
         fails.then(|| ordered_core::transport::TransportError::fatal("no"))
     });
     stage(&mut client, &["a", "poison", "b", "poison", "a"]).await;
-    let brief = relay(&url, &recorder).retention(Some(Duration::from_millis(1)));
+    let brief = relay(&url, &publisher).retention(Some(Duration::from_millis(1)));
     let _relay = Running::start(brief);
     eventually("only what is not published is left", async || {
         let left = "select aggregate_id, seq from ordered_outbox";
@@ -147,12 +147,12 @@ async fn what_is_published_is_removed_after_the_retention_and_what_is_not_stays(
         left == [("poison".to_owned(), 2)]
     })
     .await;
-    recorder.recover();
-    recorder.has(5).await;
+    publisher.recover();
+    publisher.has(5).await;
     // Numbers go on although the rows are gone.
     stage(&mut client, &["a", "poison"]).await;
-    recorder.has(7).await;
-    assert_eq!(recorder.in_order()["a"].len(), 3);
+    publisher.has(7).await;
+    assert_eq!(publisher.in_order()["a"].len(), 3);
     eventually("nothing is left", async || {
         let left = "select 1 from ordered_outbox";
         client.query(left, &[]).await.unwrap().is_empty()
@@ -166,15 +166,15 @@ async fn a_relay_goes_on_after_a_restart_of_postgres() {
     let url = server.database().await.unwrap();
     let mut client = connect(&url).await;
     migrate(&mut client).await.unwrap();
-    let recorder = Recorder::new();
-    let relay = Running::start(relay(&url, &recorder));
+    let publisher = RecordingPublisher::new();
+    let relay = Running::start(relay(&url, &publisher));
     stage(&mut client, &["a", "b"]).await;
-    recorder.has(2).await;
+    publisher.has(2).await;
     server.restart().await.unwrap();
     let mut client = connect(&url).await;
     stage(&mut client, &["a", "b"]).await;
-    recorder.has(4).await;
-    recorder.in_order();
+    publisher.has(4).await;
+    publisher.in_order();
     relay.stop().await.unwrap();
 }
 
@@ -186,11 +186,11 @@ async fn a_relay_publishes_what_is_staged_after_a_crash_took_transactions_back()
     let url = server.database().await.unwrap();
     let mut client = connect(&url).await;
     migrate(&mut client).await.unwrap();
-    let recorder = Recorder::new();
+    let publisher = RecordingPublisher::new();
     // Nothing but what this test stages is written to the disk at once.
-    let relay = Running::start(relay(&url, &recorder).lease(Duration::from_secs(600)));
+    let relay = Running::start(relay(&url, &publisher).lease(Duration::from_secs(600)));
     stage(&mut client, &["a"]).await;
-    recorder.has(1).await;
+    publisher.has(1).await;
     for round in 1..=5 {
         let mut last = 0;
         // Few enough for one page of the log: a full one is written to the disk.
@@ -211,9 +211,9 @@ async fn a_relay_publishes_what_is_staged_after_a_crash_took_transactions_back()
         let next: i64 = client.query_one(next, &[]).await.unwrap().get(0);
         println!("round {round}: transaction {last} was the last, {next} is the next");
         stage(&mut client, &["a"]).await;
-        recorder.has(1 + round).await;
+        publisher.has(1 + round).await;
         if next <= last {
-            recorder.in_order();
+            publisher.in_order();
             return relay.stop().await.unwrap();
         }
     }
@@ -222,9 +222,9 @@ async fn a_relay_publishes_what_is_staged_after_a_crash_took_transactions_back()
 
 #[tokio::test]
 async fn a_relay_does_not_start_on_what_it_cannot_work_with_and_says_why() {
-    let recorder = Recorder::new();
+    let publisher = RecordingPublisher::new();
     let error = |url: String| {
-        let relay = relay(&url, &recorder).build();
+        let relay = relay(&url, &publisher).build();
         async {
             match relay {
                 Ok(relay) => relay.run(std::future::pending()).await.unwrap_err(),
@@ -266,7 +266,7 @@ async fn a_relay_does_not_start_on_what_it_cannot_work_with_and_says_why() {
 
 #[test]
 fn each_setting_that_makes_no_sense_is_refused_by_its_name() {
-    let builder = || Relay::builder("postgres://x@h/d", Recorder::new() as Arc<_>);
+    let builder = || Relay::builder("postgres://x@h/d", RecordingPublisher::new() as Arc<_>);
     let zero = Duration::ZERO;
     let wrong = [
         ("batch", builder().batch(0)),
@@ -297,13 +297,13 @@ async fn few_known_keys_cost_questions_and_no_order() {
     let mut client = connect(&url).await;
     let keys: Vec<String> = (0..50).map(|number| format!("key-{number}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let recorder = Recorder::new();
-    let _relay = Running::start(relay(&url, &recorder).known_keys(1).batch(7));
+    let publisher = RecordingPublisher::new();
+    let _relay = Running::start(relay(&url, &publisher).known_keys(1).batch(7));
     for _ in 0..5 {
         stage(&mut client, &keys).await;
     }
-    recorder.has(250).await;
+    publisher.has(250).await;
     everything_was_looked_at(&client).await;
-    recorder.in_order();
-    assert_eq!(recorder.events().len(), 250);
+    publisher.in_order();
+    assert_eq!(publisher.events().len(), 250);
 }

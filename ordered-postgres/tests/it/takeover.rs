@@ -5,7 +5,7 @@ use ordered_postgres::{Outbox, OutboxEvent, status};
 use ordered_testkit::eventually;
 use tokio::task::JoinSet;
 
-use crate::recorder::Recorder;
+use crate::support::recording_publisher::RecordingPublisher;
 use crate::support::{Running, connect, database, event, everything_was_looked_at, relay, stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -13,8 +13,8 @@ async fn relays_that_are_killed_and_replaced_repeat_events_and_neither_lose_nor_
     const WRITERS: usize = 4;
     const TRANSACTIONS: usize = 150;
     let url = database().await;
-    let recorder = Recorder::new();
-    let start = || Running::start(relay(&url, &recorder).batch(20));
+    let publisher = RecordingPublisher::new();
+    let start = || Running::start(relay(&url, &publisher).batch(20));
     let mut relays = vec![start(), start()];
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -24,10 +24,10 @@ async fn relays_that_are_killed_and_replaced_repeat_events_and_neither_lose_nor_
     let staged = std::sync::atomic::AtomicUsize::new(0);
     for round in 0..6 {
         // While events are on their way, and each time another one.
-        let seen = recorder.events().len();
+        let seen = publisher.events().len();
         let all_staged = writers.is_empty();
         eventually("events are on their way", async || {
-            all_staged || recorder.events().len() > seen + 50
+            all_staged || publisher.events().len() > seen + 50
         })
         .await;
         relays.remove(round % 2).kill().await;
@@ -38,11 +38,11 @@ async fn relays_that_are_killed_and_replaced_repeat_events_and_neither_lose_nor_
     }
     let rest: usize = writers.join_all().await.into_iter().sum();
     let staged = rest + staged.into_inner();
-    recorder.has(staged).await;
-    let times = recorder.in_order();
+    publisher.has(staged).await;
+    let times = publisher.in_order();
     let different: usize = times.values().map(Vec::len).sum();
     assert_eq!(different, staged);
-    println!("{staged} staged, {} published", recorder.events().len());
+    println!("{staged} staged, {} published", publisher.events().len());
 
     // Both of the last two have their part.
     let client = connect(&url).await;
@@ -88,32 +88,32 @@ async fn write(url: &str, writer: usize, transactions: usize) -> usize {
 async fn a_relay_that_dies_between_confirm_and_mark_is_followed_by_duplicates_and_no_gap() {
     let url = database().await;
     let mut client = connect(&url).await;
-    let recorder = Recorder::new();
-    let relay_of = |recorder: &Arc<Recorder>| Running::start(relay(&url, recorder));
-    let first = relay_of(&recorder);
+    let publisher = RecordingPublisher::new();
+    let relay_of = |publisher: &Arc<RecordingPublisher>| Running::start(relay(&url, publisher));
+    let first = relay_of(&publisher);
     stage(&mut client, &["a", "b"]).await;
-    recorder.has(2).await;
+    publisher.has(2).await;
     everything_was_looked_at(&client).await;
-    recorder.hold_confirms();
+    publisher.hold_confirms();
     stage(&mut client, &["a", "b", "a"]).await;
-    recorder.has(5).await;
+    publisher.has(5).await;
     first.kill().await;
-    recorder.confirm_again();
-    let _second = relay_of(&recorder);
-    eventually("all is repeated", async || recorder.events().len() == 8).await;
-    let times = recorder.in_order();
+    publisher.confirm_again();
+    let _second = relay_of(&publisher);
+    eventually("all is repeated", async || publisher.events().len() == 8).await;
+    let times = publisher.in_order();
     assert_eq!(times["a"], [1, 2, 2]);
     assert_eq!(times["b"], [1, 2]);
     stage(&mut client, &["a"]).await;
-    recorder.has(6).await;
-    assert_eq!(recorder.events().len(), 9);
+    publisher.has(6).await;
+    assert_eq!(publisher.events().len(), 9);
 }
 
 #[tokio::test]
 async fn a_relay_that_was_taken_for_dead_writes_nothing_more_about_what_others_have() {
     let url = database().await;
     let mut client = connect(&url).await;
-    let (slow, fast) = (Recorder::new(), Recorder::new());
+    let (slow, fast) = (RecordingPublisher::new(), RecordingPublisher::new());
     let long = Duration::from_secs(600);
     let _paused = Running::start(relay(&url, &slow).name("paused").lease(long));
     stage(&mut client, &["k"]).await;
@@ -154,15 +154,15 @@ async fn a_relay_that_was_taken_for_dead_writes_nothing_more_about_what_others_h
 async fn a_relay_that_is_to_end_does_not_wait_for_a_broker_forever() {
     let url = database().await;
     let mut client = connect(&url).await;
-    let recorder = Recorder::new();
+    let publisher = RecordingPublisher::new();
     let short = Duration::from_millis(50);
-    let first = Running::start(relay(&url, &recorder).drain_timeout(short));
-    recorder.hold_confirms();
+    let first = Running::start(relay(&url, &publisher).drain_timeout(short));
+    publisher.hold_confirms();
     stage(&mut client, &["a", "b"]).await;
-    recorder.has(2).await;
+    publisher.has(2).await;
     first.stop().await.unwrap();
-    recorder.confirm_again();
-    let _second = Running::start(relay(&url, &recorder));
-    eventually("all is repeated", async || recorder.events().len() == 4).await;
-    recorder.in_order();
+    publisher.confirm_again();
+    let _second = Running::start(relay(&url, &publisher));
+    eventually("all is repeated", async || publisher.events().len() == 4).await;
+    publisher.in_order();
 }

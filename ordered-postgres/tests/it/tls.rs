@@ -7,7 +7,7 @@ use ordered_testkit::eventually;
 use ordered_testkit::server::{AUTHORITY_FILE, PostgresServer};
 
 use crate::addresses::says;
-use crate::recorder::Recorder;
+use crate::support::recording_publisher::RecordingPublisher;
 use crate::support::{Running, database, event, relay};
 
 #[tokio::test]
@@ -21,9 +21,9 @@ async fn an_address_with_sslmode_is_encrypted_and_the_server_is_checked() {
     migrate(&mut client).await.unwrap();
 
     // The relay with its notifications, and what workers ask with.
-    let recorder = Recorder::new();
+    let publisher = RecordingPublisher::new();
     let long = Duration::from_secs(60);
-    let builder = relay(&trusted, &recorder).poll_interval(long).listen(true);
+    let builder = relay(&trusted, &publisher).poll_interval(long).listen(true);
     let running = Running::start(builder);
     let encrypted = "select 1 from pg_stat_ssl ssl join pg_stat_activity activity using (pid)
         where application_name = 'ordered relay' and ssl and query like 'listen%'";
@@ -35,7 +35,7 @@ async fn an_address_with_sslmode_is_encrypted_and_the_server_is_checked() {
     Outbox::stage(&mut tx, &event("k", "1")).await.unwrap();
     Outbox::notify(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
-    recorder.has(1).await;
+    publisher.has(1).await;
     running.stop().await.unwrap();
     let open = "select application_name from pg_stat_activity join pg_stat_ssl ssl using (pid)
         where not ssl and application_name like 'ordered%'";

@@ -6,7 +6,7 @@ use ordered_core::publish::{AfterReport, Publisher};
 use ordered_core::transport::Publish;
 
 use super::pump::Pump;
-use super::shelf::Shelf;
+use super::storage::Storage;
 use super::{Sequencer, SequencerError, metrics};
 use crate::RedisStore;
 
@@ -25,7 +25,7 @@ pub(super) struct Settings {
     pub(super) poll_interval: Duration,
     pub(super) retry_after: Duration,
     pub(super) give_up_after: Duration,
-    pub(super) patience: Duration,
+    pub(super) stage_timeout: Duration,
     pub(super) remember: Duration,
     pub(super) drain_timeout: Duration,
     pub(super) max_events: u64,
@@ -46,7 +46,7 @@ impl SequencerBuilder {
                 poll_interval: Duration::from_millis(500),
                 retry_after: Duration::from_secs(5),
                 give_up_after: Duration::from_secs(30),
-                patience: Duration::from_secs(10),
+                stage_timeout: Duration::from_secs(10),
                 remember: Duration::from_secs(300),
                 drain_timeout: Duration::from_secs(10),
                 max_events: 100_000,
@@ -84,14 +84,14 @@ impl SequencerBuilder {
     }
 
     /// For how long [`stage`](Sequencer::stage) tries again while Redis is not there. Default 10 seconds.
-    pub fn patience(mut self, time: Duration) -> Self {
-        self.settings.patience = time;
+    pub fn stage_timeout(mut self, time: Duration) -> Self {
+        self.settings.stage_timeout = time;
         self
     }
 
     /// For how long the id of a staged event is remembered: one that is staged again within that time gets the seq that
-    /// it has. Default 5 minutes; more than [`patience`](Self::patience). It takes about 150 bytes of Redis for each
-    /// event.
+    /// it has. Default 5 minutes; more than [`stage_timeout`](Self::stage_timeout). It takes about 150 bytes of Redis
+    /// for each event.
     pub fn remember(mut self, time: Duration) -> Self {
         self.settings.remember = time;
         self
@@ -147,10 +147,10 @@ impl SequencerBuilder {
             .after_report(AfterReport::FailTheKey)
             .build()
             .map_err(|error| SequencerError::invalid(error.to_string()))?;
-        let shelf = Shelf::open(&self.redis, settings).await?;
+        let storage = Storage::open(&self.redis, settings).await?;
         metrics::describe();
-        Ok(Sequencer::start(shelf, |shelf, stop| {
-            tokio::spawn(Pump::new(shelf, publisher, stop).run())
+        Ok(Sequencer::start(storage, |storage, stop| {
+            tokio::spawn(Pump::new(storage, publisher, stop).run())
         }))
     }
 }
@@ -182,8 +182,8 @@ fn check(settings: &Settings) -> Result<(), SequencerError> {
             return wrong(format!("`{name}` must be at least 1"));
         }
     }
-    if settings.remember <= settings.patience {
-        return wrong("`remember` must be more than `patience`, or an event that is staged again could be numbered \
+    if settings.remember <= settings.stage_timeout {
+        return wrong("`remember` must be more than `stage_timeout`, or an event that is staged again could be numbered \
                       twice".into());
     }
     if settings.name.is_empty() {

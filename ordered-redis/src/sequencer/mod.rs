@@ -49,7 +49,7 @@ mod error;
 mod metrics;
 mod pump;
 mod script;
-mod shelf;
+mod storage;
 
 use std::fmt;
 use std::hash::Hasher;
@@ -65,7 +65,7 @@ use tokio::time::timeout;
 
 pub use builder::SequencerBuilder;
 pub use error::{SequencerError, SequencerErrorKind};
-use shelf::Shelf;
+use storage::Storage;
 
 use crate::RedisStore;
 use ordered_core::transport::Publish;
@@ -76,7 +76,7 @@ pub const MAX_BATCH: usize = 1_000;
 /// Numbers events and publishes them. Clones are the same one; see the [module](self).
 #[derive(Clone)]
 pub struct Sequencer {
-    shelf: Arc<Shelf>,
+    storage: Arc<Storage>,
     publishing: Arc<Publishing>,
 }
 
@@ -111,26 +111,26 @@ impl Sequencer {
     }
 
     fn start(
-        shelf: Shelf,
-        pump: impl FnOnce(Arc<Shelf>, watch::Receiver<bool>) -> JoinHandle<()>,
+        storage: Storage,
+        pump: impl FnOnce(Arc<Storage>, watch::Receiver<bool>) -> JoinHandle<()>,
     ) -> Self {
-        let shelf = Arc::new(shelf);
+        let storage = Arc::new(storage);
         let (stop, stopped) = watch::channel(false);
-        let task = pump(Arc::clone(&shelf), stopped);
+        let task = pump(Arc::clone(&storage), stopped);
         let publishing = Publishing {
             stop,
             task: Mutex::new(Some(task)),
         };
         Self {
-            shelf,
+            storage,
             publishing: Arc::new(publishing),
         }
     }
 
     /// Numbers an event and keeps it, in one step. It is published when this has returned, and in most cases soon.
     ///
-    /// While Redis is not there it is tried again for [`patience`](SequencerBuilder::patience), with the same id, so
-    /// that no event is numbered twice.
+    /// While Redis is not there it is tried again for [`stage_timeout`](SequencerBuilder::stage_timeout), with the same
+    /// id, so that no event is numbered twice.
     ///
     /// # Errors
     /// When the event is none, when [too much](SequencerErrorKind::Full) is kept already, and as every call to Redis.
@@ -188,9 +188,9 @@ impl Sequencer {
         if outgoing.is_empty() {
             return Ok(Vec::new());
         }
-        let seqs = self.shelf.stage(&outgoing).await?;
+        let seqs = self.storage.stage(&outgoing).await?;
         metrics::staged(seqs.len());
-        self.shelf.wake.notify_one();
+        self.storage.wake.notify_one();
         let staged = outgoing.into_iter().zip(seqs);
         Ok(staged
             .map(|(kept, seq)| Staged {
@@ -208,7 +208,7 @@ impl Sequencer {
     /// # Errors
     /// When events of the key are kept, and as every call to Redis.
     pub async fn raise(&self, key: &Key, seq: Seq) -> Result<(), SequencerError> {
-        self.shelf.raise(key, seq).await
+        self.storage.raise(key, seq).await
     }
 
     /// How much is kept.
@@ -216,7 +216,7 @@ impl Sequencer {
     /// # Errors
     /// As every call to Redis.
     pub async fn status(&self) -> Result<SequencerStatus, SequencerError> {
-        self.shelf.status().await
+        self.storage.status().await
     }
 
     /// Ends publishing: what is on its way to the broker is waited for, for
@@ -225,9 +225,9 @@ impl Sequencer {
     pub async fn close(&self) {
         self.publishing.stop.send_replace(true);
         let task = self.publishing.task.lock().await.take();
-        let patience = self.shelf.settings.drain_timeout * 2;
+        let limit = self.storage.settings.drain_timeout * 2;
         if let Some(mut task) = task
-            && timeout(patience, &mut task).await.is_err()
+            && timeout(limit, &mut task).await.is_err()
         {
             task.abort();
         }
@@ -237,7 +237,7 @@ impl Sequencer {
 impl fmt::Debug for Sequencer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sequencer")
-            .field("name", &self.shelf.settings.name)
+            .field("name", &self.storage.settings.name)
             .finish_non_exhaustive()
     }
 }

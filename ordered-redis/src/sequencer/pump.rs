@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::SequencerError;
 use super::claimed::{Answer, Claimed, Request};
 use super::metrics::{self, Failed};
-use super::shelf::{Shelf, passes};
+use super::storage::{Storage, passes};
 
 /// How often it is measured how much is kept.
 const MEASURE: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ type Ended = (Key, u64, u64, Result<(), NotPublished>);
 
 /// The task that publishes what is kept.
 pub(super) struct Pump {
-    shelf: Arc<Shelf>,
+    storage: Arc<Storage>,
     publisher: Publisher,
     stop: watch::Receiver<bool>,
     claimed: Claimed,
@@ -38,12 +38,12 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) fn new(
-        shelf: Arc<Shelf>,
+        storage: Arc<Storage>,
         publisher: Publisher,
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            shelf,
+            storage,
             publisher,
             stop,
             claimed: Claimed::default(),
@@ -58,9 +58,9 @@ impl Pump {
         while !self.is_to_stop() {
             let begun = Instant::now();
             let worked = self.work().await;
-            self.tell(&worked);
+            self.log_failure(&worked);
             if worked.is_err() {
-                self.look_at = begun + self.shelf.settings.poll_interval;
+                self.look_at = begun + self.storage.settings.poll_interval;
             }
             self.wait().await;
         }
@@ -74,7 +74,7 @@ impl Pump {
 
     /// Says what is to be said to Redis, and takes what there is room for.
     async fn work(&mut self) -> Result<(), SequencerError> {
-        let settings = &self.shelf.settings;
+        let settings = &self.storage.settings;
         let (renew_after, rest, batch) = (settings.lease / 3, settings.retry_after, settings.batch);
         let requests = self
             .claimed
@@ -84,19 +84,19 @@ impl Pump {
         }
         if self.measure_at <= Instant::now() {
             self.measure_at = Instant::now() + MEASURE;
-            metrics::kept(self.shelf.status().await?);
+            metrics::kept(self.storage.status().await?);
         }
         let room = self
-            .shelf
+            .storage
             .settings
             .max_in_flight
             .saturating_sub(self.claimed.flying());
         if room > 0 && self.look_at <= Instant::now() {
-            let taken = self.shelf.take(room).await?;
+            let taken = self.storage.take(room).await?;
             // There may be more.
             if taken.is_empty() {
                 let jitter = 0.75 + fastrand::f64() / 2.0;
-                self.look_at = Instant::now() + self.shelf.settings.poll_interval.mul_f64(jitter);
+                self.look_at = Instant::now() + self.storage.settings.poll_interval.mul_f64(jitter);
             }
             for taken in taken {
                 self.send(&taken.key, taken.first, taken.events).await;
@@ -107,7 +107,7 @@ impl Pump {
 
     async fn settle(&mut self, requests: &[Request]) -> Result<(), SequencerError> {
         let asked = Instant::now();
-        let answers = self.shelf.settle(requests).await?;
+        let answers = self.storage.settle(requests).await?;
         for (request, answer) in requests.iter().zip(answers) {
             match answer {
                 Answer::Done | Answer::Free => self.claimed.forget(&request.key),
@@ -164,7 +164,7 @@ impl Pump {
             // Those before it are told of.
         } else if let Err(error) = &outcome {
             metrics::failed(Failed::Key);
-            let rest = self.shelf.settings.retry_after;
+            let rest = self.storage.settings.retry_after;
             tracing::warn!(%error, key = key.as_str(), seq, "an event is not published; its key is tried again in \
                                                              {rest:?}");
         } else {
@@ -175,12 +175,12 @@ impl Pump {
 
     /// Until there may be something to do.
     async fn wait(&mut self) {
-        let shelf = Arc::clone(&self.shelf);
-        let renewal = Instant::now() + shelf.settings.lease / 6;
+        let storage = Arc::clone(&self.storage);
+        let renewal = Instant::now() + storage.settings.lease / 6;
         let until = self.look_at.min(renewal);
         tokio::select! {
             Some(ended) = self.under_way.next(), if !self.under_way.is_empty() => self.ended(ended),
-            () = shelf.wake.notified() => self.look_at = Instant::now(),
+            () = storage.wake.notified() => self.look_at = Instant::now(),
             () = sleep_until(until) => {}
             _ = self.stop.changed() => {}
         }
@@ -191,7 +191,7 @@ impl Pump {
 
     /// Waits for what is on its way, and gives up the keys.
     async fn drain(&mut self) {
-        let deadline = Instant::now() + self.shelf.settings.drain_timeout;
+        let deadline = Instant::now() + self.storage.settings.drain_timeout;
         while let Ok(Some(ended)) = timeout_at(deadline, self.under_way.next()).await {
             self.ended(ended);
         }
@@ -199,14 +199,14 @@ impl Pump {
             return;
         }
         for requests in self.claimed.farewell().chunks(KEYS_A_STEP) {
-            let settled = timeout_at(deadline + MEASURE, self.shelf.settle(requests)).await;
+            let settled = timeout_at(deadline + MEASURE, self.storage.settle(requests)).await;
             if let Ok(Err(error)) = settled {
                 tracing::warn!(%error, "what was published is not written down, and may be published again");
             }
         }
     }
 
-    fn tell(&mut self, worked: &Result<(), SequencerError>) {
+    fn log_failure(&mut self, worked: &Result<(), SequencerError>) {
         match worked {
             Ok(()) => self.is_failing = false,
             Err(error) => {

@@ -23,7 +23,7 @@ const LOG: usize = 10_000;
 #[async_trait]
 impl Inspect for RedisStore {
     async fn groups(&self) -> Result<Vec<String>, StoreError> {
-        let members = command("SMEMBERS", &[&self.shared.names.groups()]);
+        let members = command("SMEMBERS", &[&self.shared.keyspace.groups()]);
         let mut members = self.one(members).await?;
         let mut groups = Vec::with_capacity(members.len());
         while members.len() > 0 {
@@ -34,7 +34,7 @@ impl Inspect for RedisStore {
     }
 
     async fn group(&self, name: &str) -> Result<Option<Group>, StoreError> {
-        let meta = self.shared.names.meta(name);
+        let meta = self.shared.keyspace.meta(name);
         let read = command("HMGET", &[&meta, "policy", "places"]);
         let mut fields = self.one(read).await?;
         let (policy, places) = (fields.maybe_text()?, fields.maybe_text()?);
@@ -106,7 +106,7 @@ impl Inspect for RedisStore {
         let now = self.time().await?;
         let buckets = 0..self.buckets_of(group).await?;
         let leases = buckets.map(|bucket| format!("{}:W", self.tag(group, bucket)));
-        let all = leases.chain([self.shared.names.workers(group.name())]);
+        let all = leases.chain([self.shared.keyspace.workers(group.name())]);
         let commands = all.map(|name| command("HGETALL", &[&name])).collect();
         let mut answers = self.ask(commands).await?;
         let mut pairs = Reply::new(answers.pop().ok_or_else(|| misshaped("pipeline"))?)?;

@@ -39,9 +39,9 @@ use self::reply::{Reply, misshaped};
 use self::session::{GroupState, Sessions};
 use crate::builder::RedisStoreBuilder;
 use crate::error::{is_no_script, store_error};
+use crate::keyspace::Keyspace;
 use crate::link::Link;
-use crate::names::Names;
-use crate::patience::patiently;
+use crate::startup_retry::retry_while_starting;
 
 /// A store in Redis or Valkey, on one server or on a cluster.
 ///
@@ -58,7 +58,7 @@ struct Shared {
     link: Link,
     /// Host and port, without what must not be shown.
     address: String,
-    names: Names,
+    keyspace: Keyspace,
     buckets: u32,
     strict: bool,
     /// The number of the last call. Only the number counts: nothing else is published with it.
@@ -88,7 +88,7 @@ impl RedisStore {
     pub(crate) fn new(
         link: Link,
         address: String,
-        names: Names,
+        keyspace: Keyspace,
         buckets: u32,
         strict: bool,
     ) -> Self {
@@ -96,7 +96,7 @@ impl RedisStore {
             shared: Arc::new(Shared {
                 link,
                 address,
-                names,
+                keyspace,
                 buckets,
                 strict,
                 calls: AtomicU64::new(0),
@@ -118,8 +118,8 @@ impl RedisStore {
         self.shared.strict
     }
 
-    pub(crate) fn names(&self) -> &Names {
-        &self.shared.names
+    pub(crate) fn keyspace(&self) -> &Keyspace {
+        &self.shared.keyspace
     }
 
     /// The same store on another clock than the server's, for tests that step the time. It has to run ahead of the
@@ -222,7 +222,7 @@ impl Store for RedisStore {
     }
 
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
-        patiently(|| self.open_group(group, worker)).await
+        retry_while_starting(|| self.open_group(group, worker)).await
     }
 
     async fn exchange(

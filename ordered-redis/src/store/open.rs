@@ -93,11 +93,12 @@ impl RedisStore {
     }
 
     fn meta(&self, group: &Group) -> String {
-        self.shared.names.meta(group.name())
+        self.shared.keyspace.meta(group.name())
     }
 
     fn bucket_names(&self, group: &Group, structure: &str) -> Vec<String> {
-        let tags = (0..self.shared.buckets).map(|bucket| self.shared.names.bucket(group, bucket));
+        let tags =
+            (0..self.shared.buckets).map(|bucket| self.shared.keyspace.bucket(group, bucket));
         tags.map(|tag| format!("{tag}:{structure}")).collect()
     }
 
@@ -276,7 +277,7 @@ impl RedisStore {
         for (bucket, value) in (0..self.shared.buckets).zip(self.ask(reads.collect()).await?) {
             let text = maybe_bytes(value)?.ok_or_else(|| state_lost(group))?;
             let text = String::from_utf8(text).map_err(|_| misshaped("text"))?;
-            let tag = self.shared.names.bucket(group, bucket);
+            let tag = self.shared.keyspace.bucket(group, bucket);
             buckets.push(BucketState::new(&tag, Generations::parse(&text)?));
         }
         Ok(Arc::new(GroupState {
@@ -293,7 +294,7 @@ impl RedisStore {
         worker: &WorkerId,
         now: Millis,
     ) -> Result<(), StoreError> {
-        let names = &self.shared.names;
+        let keyspace = &self.shared.keyspace;
         let policy = serde_json::to_string(group.policy()).map_err(|error| {
             StoreError::refused("the rules of the group cannot be written").with_source(error)
         })?;
@@ -308,12 +309,12 @@ impl RedisStore {
         };
         let version = format!("{now} {}", env!("CARGO_PKG_VERSION"));
         let mut known = cmd("SADD");
-        known.arg(names.groups()).arg(group.name());
+        known.arg(keyspace.groups()).arg(group.name());
         let mut commands = vec![
             known,
-            set(&names.meta(group.name()), "policy", &policy),
-            set(&names.meta(group.name()), "places", &places),
-            set(&names.workers(group.name()), worker.as_str(), &version),
+            set(&keyspace.meta(group.name()), "policy", &policy),
+            set(&keyspace.meta(group.name()), "places", &places),
+            set(&keyspace.workers(group.name()), worker.as_str(), &version),
         ];
         for structure in ["K", "O"] {
             let tables = self.bucket_names(group, structure);
@@ -338,10 +339,10 @@ impl RedisStore {
 
     /// The removal of the versions of workers that are long gone.
     async fn forgotten(&self, group: &Group, now: Millis) -> Result<Vec<Cmd>, StoreError> {
-        let names = &self.shared.names;
+        let keyspace = &self.shared.keyspace;
         let (mut versions, mut leases) = (cmd("HGETALL"), cmd("HKEYS"));
-        versions.arg(names.workers(group.name()));
-        leases.arg(format!("{}:W", names.bucket(group, 0)));
+        versions.arg(keyspace.workers(group.name()));
+        leases.arg(format!("{}:W", keyspace.bucket(group, 0)));
         let mut answers = self.ask(vec![versions, leases]).await?;
         let mut leases = Reply::new(answers.remove(1))?;
         let mut alive = Vec::with_capacity(leases.len());
@@ -359,7 +360,7 @@ impl RedisStore {
             let since: Millis = since.unwrap_or(0);
             if since.saturating_add(FORGET_AFTER) < now && !alive.contains(&worker) {
                 let mut removal = cmd("HDEL");
-                removal.arg(names.workers(group.name())).arg(worker);
+                removal.arg(keyspace.workers(group.name())).arg(worker);
                 removals.push(removal);
             }
         }

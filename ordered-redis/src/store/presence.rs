@@ -17,8 +17,8 @@ const MOST_GROUPS: usize = 8;
 impl Presence for RedisStore {
     async fn note(&self, group: &Group, me: &Present) -> Result<Others, StoreError> {
         let now = self.time().await?;
-        let names = &self.shared.names;
-        let (processes, sources) = (names.processes(group.name()), names.sources());
+        let keyspace = &self.shared.keyspace;
+        let (processes, sources) = (keyspace.processes(group.name()), keyspace.sources());
         let mut commands = vec![get(&processes, me.worker.as_str())];
         commands.push(set(
             &processes,

@@ -25,7 +25,7 @@ pub(super) fn command(name: &str, arguments: &[&str]) -> Cmd {
 
 impl RedisStore {
     pub(super) fn tag(&self, group: &Group, bucket: u32) -> String {
-        self.shared.names.bucket(group, bucket)
+        self.shared.keyspace.bucket(group, bucket)
     }
 
     /// The hash tag of the bucket of a key.
@@ -36,7 +36,7 @@ impl RedisStore {
 
     /// How many buckets the group has in Redis: who only reads is not asked for it.
     pub(super) async fn buckets_of(&self, group: &Group) -> Result<u32, StoreError> {
-        let meta = self.shared.names.meta(group.name());
+        let meta = self.shared.keyspace.meta(group.name());
         let answer = self.ask(vec![command("HGET", &[&meta, "buckets"])]).await?;
         Ok(Reply::of(answer)?
             .maybe_text()?

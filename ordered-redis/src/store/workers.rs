@@ -57,7 +57,7 @@ impl RedisStore {
             }
         }
         let mut forget = cmd("HDEL");
-        let workers = self.shared.names.workers(group.name());
+        let workers = self.shared.keyspace.workers(group.name());
         forget.arg(workers).arg(session.worker.as_str());
         self.ask(vec![forget]).await.map(drop)
     }

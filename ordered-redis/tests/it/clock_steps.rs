@@ -20,7 +20,7 @@ use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
 
-use crate::fleet::{Fleet, HEARTBEAT, LEASE, Member, PATIENCE, Record};
+use crate::support::fleet::{Fleet, HEARTBEAT, LEASE, Member, PATIENCE, Record};
 
 /// A step that no lease, wait or deadline of these tests comes near to.
 const STEP: u64 = 90_000;

@@ -8,7 +8,7 @@ use ordered_core::protocol::KeyView;
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
 
-use crate::fleet::{Fleet, Member, PATIENCE, Record, name};
+use crate::support::fleet::{Fleet, Member, PATIENCE, Record, name};
 use crate::support::{alone, key};
 
 const KEYS: usize = 21;

@@ -12,7 +12,7 @@ use ordered_testkit::server::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::crew::Crew;
+use crate::support::recording_worker::RecordingWorker;
 
 /// A master, its replica, and an address that leads to the master.
 struct Pair {
@@ -50,51 +50,54 @@ impl Pair {
 async fn a_fail_over_behind_an_unchanged_address_is_followed_although_the_old_master_keeps_the_connection()
  {
     let mut pair = Pair::start().await;
-    let crew = Crew::start(RedisStore::connect(pair.url()).await.unwrap());
-    crew.publish(&[1]).await;
-    crew.handles(&[1], "a first event").await;
+    let worker = RecordingWorker::start(RedisStore::connect(pair.url()).await.unwrap());
+    worker.publish(&[1]).await;
+    worker.handles(&[1], "a first event").await;
     pair.are_in_step().await;
     pair.address.lead_to(pair.replica.port());
     pair.replica.promote().await.unwrap();
     pair.master.follow(&pair.replica).await.unwrap();
-    crew.publish(&[2, 3]).await;
-    crew.handles(&[1, 2, 3], "a fail-over behind an unchanged address")
+    worker.publish(&[2, 3]).await;
+    worker
+        .handles(&[1, 2, 3], "a fail-over behind an unchanged address")
         .await;
-    crew.stop().await;
+    worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_master_that_hangs_is_left_for_the_one_that_took_its_address() {
     let mut pair = Pair::start().await;
     let builder = RedisStore::builder(pair.url()).timeout(Duration::from_secs(1));
-    let crew = Crew::start(builder.connect().await.unwrap());
-    crew.publish(&[1]).await;
-    crew.handles(&[1], "a first event").await;
+    let worker = RecordingWorker::start(builder.connect().await.unwrap());
+    worker.publish(&[1]).await;
+    worker.handles(&[1], "a first event").await;
     pair.are_in_step().await;
     pair.master.pause();
     pair.address.lead_to(pair.replica.port());
     pair.replica.promote().await.unwrap();
-    crew.publish(&[2, 3]).await;
-    crew.handles(&[1, 2, 3], "a fail-over from a master that hangs")
+    worker.publish(&[2, 3]).await;
+    worker
+        .handles(&[1, 2, 3], "a fail-over from a master that hangs")
         .await;
-    crew.stop().await;
+    worker.stop().await;
 }
 
 #[tokio::test]
 async fn a_worker_that_starts_in_the_middle_of_a_fail_over_waits_for_its_end() {
     let mut pair = Pair::start().await;
     pair.address.lead_to(pair.replica.port());
-    let crew = Crew::start(RedisStore::connect(pair.url()).await.unwrap());
-    crew.publish(&[1, 2]).await;
+    let worker = RecordingWorker::start(RedisStore::connect(pair.url()).await.unwrap());
+    worker.publish(&[1, 2]).await;
     eventually("the replica has refused a write", async || {
         let errors = pair.replica.info("errorstats").await.unwrap();
         errors.contains("errorstat_READONLY")
     })
     .await;
     pair.replica.promote().await.unwrap();
-    crew.handles(&[1, 2], "a start in the middle of a fail-over")
+    worker
+        .handles(&[1, 2], "a start in the middle of a fail-over")
         .await;
-    crew.stop().await;
+    worker.stop().await;
 }
 
 /// Answers every command with an error of its own, as a proxy does that has lost its servers.
@@ -142,19 +145,20 @@ async fn an_error_that_only_the_proxy_knows_is_waited_out_and_ends_no_worker() {
     );
     let url = format!("redis://127.0.0.1:{}", address.port());
     let builder = RedisStore::builder(url).timeout(Duration::from_secs(1));
-    let crew = Crew::start(builder.connect().await.unwrap());
-    crew.publish(&[1]).await;
-    crew.handles(&[1], "a first event").await;
+    let worker = RecordingWorker::start(builder.connect().await.unwrap());
+    worker.publish(&[1]).await;
+    worker.handles(&[1], "a first event").await;
     address.lead_to(lost.port);
     address.cut();
-    crew.publish(&[2, 3]).await;
+    worker.publish(&[2, 3]).await;
     eventually("the worker is told an error again and again", async || {
         lost.answered.load(Ordering::Relaxed) >= 3
     })
     .await;
     // The connection to the proxy stays.
     address.lead_to(server.port());
-    crew.handles(&[1, 2, 3], "a proxy that had lost its servers")
+    worker
+        .handles(&[1, 2, 3], "a proxy that had lost its servers")
         .await;
-    crew.stop().await;
+    worker.stop().await;
 }

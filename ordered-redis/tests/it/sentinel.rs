@@ -7,7 +7,7 @@ use ordered_redis::RedisStore;
 use ordered_testkit::eventually;
 use ordered_testkit::server::{RedisSentinels, RedisServer};
 
-use crate::crew::Crew;
+use crate::support::recording_worker::RecordingWorker;
 use crate::support::{group, open};
 
 const MASTER: usize = 0;
@@ -38,9 +38,9 @@ async fn the_worker_follows(end: End, what: &str) {
     let mut sentinels = RedisSentinels::start(&master).await.unwrap();
     let mut servers = [master, replica];
     let builder = RedisStore::builder(sentinels.url()).timeout(Duration::from_secs(2));
-    let crew = Crew::start(builder.connect().await.unwrap());
-    crew.publish(&[1]).await;
-    crew.handles(&[1], "a first event").await;
+    let worker = RecordingWorker::start(builder.connect().await.unwrap());
+    worker.publish(&[1]).await;
+    worker.handles(&[1], "a first event").await;
     roles(&mut servers, &sentinels).await;
     match end {
         End::Killed => {
@@ -50,9 +50,9 @@ async fn the_worker_follows(end: End, what: &str) {
         }
         End::Hangs => servers[MASTER].pause(),
     }
-    crew.publish(&[2, 3]).await;
-    crew.handles(&[1, 2, 3], what).await;
-    crew.stop().await;
+    worker.publish(&[2, 3]).await;
+    worker.handles(&[1, 2, 3], what).await;
+    worker.stop().await;
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
 
-use crate::fleet::{Fleet, Member, PATIENCE, name};
-use crate::log::Log;
+use crate::support::fleet::{Fleet, Member, PATIENCE, name};
+use crate::support::log_capture::LogCapture;
 use crate::support::{alone, ask, key, raw};
 
 async fn flush(server: &RedisServer) {
@@ -46,7 +46,7 @@ async fn last_seq(store: &RedisStore, fleet: &Fleet, name: &str) -> u64 {
 
 #[tokio::test]
 async fn after_flushall_every_worker_stops_and_says_how_far_its_keys_were() {
-    let (log, fleet) = (Log::new(), Fleet::new("flushed"));
+    let (log, fleet) = (LogCapture::new(), Fleet::new("flushed"));
     let (server, store) = alone(1).await;
     let workers = ["w1", "w2"].map(|name| fleet.start(name, store.clone(), |worker| worker));
     three_keys(&fleet).await;
@@ -89,7 +89,7 @@ async fn after_flushall_every_worker_stops_and_says_how_far_its_keys_were() {
 
 #[tokio::test]
 async fn after_flushall_a_worker_that_adopts_goes_on_with_every_key_and_commits_what_was_at_work() {
-    let (log, fleet) = (Log::new(), Fleet::new("adopted"));
+    let (log, fleet) = (LogCapture::new(), Fleet::new("adopted"));
     let (server, store) = alone(1).await;
     let adopts = OnStateLoss::Adopt;
     let worker = fleet.start("w", store.clone(), |worker| worker.on_state_loss(adopts));
@@ -208,7 +208,7 @@ async fn crash(server: &mut RedisServer, store: &RedisStore, fleet: &Fleet) {
 
 #[tokio::test]
 async fn a_crash_that_loses_the_last_moments_is_told_at_once_and_the_key_is_set_right() {
-    let (log, fleet) = (Log::new(), Fleet::new("moments"));
+    let (log, fleet) = (LogCapture::new(), Fleet::new("moments"));
     let (mut server, store) = forgetful().await;
     let worker = fleet.start("w", store.clone(), |worker| worker);
     lose_the_last_moments(&mut server, &store, &fleet).await;
@@ -226,7 +226,7 @@ async fn a_crash_that_loses_the_last_moments_is_told_at_once_and_the_key_is_set_
 
 #[tokio::test]
 async fn an_event_at_work_when_the_last_moments_are_lost_is_committed() {
-    let (log, fleet) = (Log::new(), Fleet::new("at-work"));
+    let (log, fleet) = (LogCapture::new(), Fleet::new("at-work"));
     fleet.block("k", 21);
     let (mut server, store) = forgetful().await;
     let worker = fleet.start("w", store.clone(), |worker| worker);
@@ -248,7 +248,7 @@ async fn an_event_at_work_when_the_last_moments_are_lost_is_committed() {
 
 #[tokio::test]
 async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_event() {
-    let (log, fleet) = (Log::new(), Fleet::new("bystander"));
+    let (log, fleet) = (LogCapture::new(), Fleet::new("bystander"));
     // It takes nothing from the broker any more once it has what the test blocks.
     fleet.block("busy", 1);
     let (mut server, store) = forgetful().await;
@@ -273,7 +273,7 @@ async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_
 /// key waits for 11, and says so, until an operator skips to what is there.
 #[tokio::test]
 async fn a_worker_that_started_after_the_loss_reports_a_gap() {
-    let (log, mut fleet) = (Log::new(), Fleet::new("newcomer"));
+    let (log, mut fleet) = (LogCapture::new(), Fleet::new("newcomer"));
     fleet.options.policy.stuck_after = Duration::from_millis(200);
     let (mut server, store) = forgetful().await;
     let old = fleet.start("old", store.clone(), |worker| worker);

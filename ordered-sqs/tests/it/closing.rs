@@ -7,8 +7,8 @@ use ordered_core::transport::{Intake, Transport};
 use ordered_sqs::{Sqs, SqsBuilder};
 use tokio::time::{Instant, timeout};
 
-use crate::canned::take;
-use crate::queue::Queue;
+use crate::support::fake_sqs::take;
+use crate::support::queue::Queue;
 
 const WAIT: Duration = Duration::from_secs(20);
 

@@ -5,15 +5,15 @@ use ordered_core::store::MemoryStore;
 use ordered_core::transport::{Intake, Transport, TransportErrorKind};
 use ordered_testkit::{eventually_within, unique};
 
-use crate::queue::Queue;
-use crate::scribe::Scribe;
+use crate::support::queue::Queue;
+use crate::support::recording_handler::RecordingHandler;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One event that cannot be read and one that can.
 async fn what_cannot_be_read_is_a_dead_letter(queue: &Queue) {
-    let scribe = Scribe::default();
-    let worker = scribe
+    let handler = RecordingHandler::default();
+    let worker = handler
         .start(queue, &MemoryStore::new(), |worker| worker.id("w1"))
         .await;
     let mut broken = Envelope::new("no event");
@@ -27,7 +27,7 @@ async fn what_cannot_be_read_is_a_dead_letter(queue: &Queue) {
     }
     queue.publish(vec![broken, good]).await;
     eventually_within(PATIENCE, "all is settled", async || {
-        scribe.handled() == 1 && queue.backlog().await == 0
+        handler.handled() == 1 && queue.backlog().await == 0
     })
     .await;
     worker.stop().await;

@@ -7,7 +7,7 @@ use ordered_core::transport::{
 use ordered_sqs::{Sqs, names};
 use tokio::time::timeout;
 
-use crate::queue::Queue;
+use crate::support::queue::Queue;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -5,17 +5,18 @@ use std::time::Duration;
 use ordered_core::transport::{Fate, Intake, Transport};
 use tokio::time::sleep;
 
-use crate::canned::{Canned, Log, error, partly, settle, take};
+use crate::support::fake_sqs::{FakeSqs, error, partly, settle, take};
+use crate::support::log_capture::LogCapture;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_with_the_worker_is_extended_when_a_third_has_passed() {
-    let canned = Canned::new(&["a"], |_| None);
-    let consumer = canned.start().await;
+    let sqs = FakeSqs::new(&["a"], |_| None);
+    let consumer = sqs.start().await;
     let deliveries = take(&consumer, 1).await;
-    let received = canned.calls("ReceiveMessage")[0].at;
+    let received = sqs.calls("ReceiveMessage")[0].at;
     sleep(Duration::from_secs(100)).await;
     settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
-    let extensions = canned.calls("ChangeMessageVisibilityBatch");
+    let extensions = sqs.calls("ChangeMessageVisibilityBatch");
     let mut last = received;
     for extension in &extensions {
         let passed = extension.at - last;
@@ -26,10 +27,10 @@ async fn what_is_with_the_worker_is_extended_when_a_third_has_passed() {
         last = extension.at;
     }
     assert!(extensions.len() >= 9, "{}", extensions.len());
-    assert_eq!(canned.calls("DeleteMessageBatch").len(), 1);
+    assert_eq!(sqs.calls("DeleteMessageBatch").len(), 1);
     sleep(Duration::from_secs(100)).await;
     assert_eq!(
-        canned.calls("ChangeMessageVisibilityBatch").len(),
+        sqs.calls("ChangeMessageVisibilityBatch").len(),
         extensions.len()
     );
 }
@@ -37,11 +38,11 @@ async fn what_is_with_the_worker_is_extended_when_a_third_has_passed() {
 /// What nobody has taken yet is held as well: its time runs from the call that received it.
 #[tokio::test(start_paused = true)]
 async fn what_waits_to_be_taken_is_extended_too() {
-    let canned = Canned::new(&["a", "b"], |_| None);
-    let consumer = canned.start().await;
+    let sqs = FakeSqs::new(&["a", "b"], |_| None);
+    let consumer = sqs.start().await;
     take(&consumer, 1).await;
     sleep(Duration::from_secs(60)).await;
-    let extensions = canned.calls("ChangeMessageVisibilityBatch");
+    let extensions = sqs.calls("ChangeMessageVisibilityBatch");
     assert!(
         extensions
             .iter()
@@ -54,16 +55,16 @@ async fn what_waits_to_be_taken_is_extended_too() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_broker_says_is_not_ours_is_not_settled() {
-    let canned = Canned::new(&["a", "b"], |call| {
+    let sqs = FakeSqs::new(&["a", "b"], |call| {
         let extension = call.action == "ChangeMessageVisibilityBatch";
         extension.then(|| partly(call, "r-a", "ReceiptHandleIsInvalid", true))
     });
-    let log = Log::new();
-    let consumer = canned.start().await;
+    let log = LogCapture::new();
+    let consumer = sqs.start().await;
     let deliveries = take(&consumer, 2).await;
     sleep(Duration::from_secs(60)).await;
     settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
-    let deleted = canned.calls("DeleteMessageBatch");
+    let deleted = sqs.calls("DeleteMessageBatch");
     assert_eq!(deleted.len(), 1);
     assert_eq!(deleted[0].entries(), ["r-b"]);
     let text = log.text();
@@ -78,17 +79,17 @@ async fn what_the_broker_says_is_not_ours_is_not_settled() {
 async fn what_could_not_be_extended_in_time_is_not_settled() {
     let away = Arc::new(AtomicBool::new(true));
     let is_away = Arc::clone(&away);
-    let canned = Canned::new(&["a", "b"], move |call| {
+    let sqs = FakeSqs::new(&["a", "b"], move |call| {
         let fails = is_away.load(Ordering::Relaxed) && call.action.starts_with("Change");
         fails.then(|| error(500, "InternalError"))
     });
-    let log = Log::new();
-    let consumer = canned.start().await;
+    let log = LogCapture::new();
+    let consumer = sqs.start().await;
     let deliveries = take(&consumer, 1).await;
     sleep(Duration::from_secs(40)).await;
     away.store(false, Ordering::Relaxed);
     settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
-    assert!(canned.calls("DeleteMessageBatch").is_empty());
+    assert!(sqs.calls("DeleteMessageBatch").is_empty());
     assert!(
         log.text().contains("passed before it could be extended"),
         "{}",
@@ -102,17 +103,17 @@ async fn what_could_not_be_extended_in_time_is_not_settled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_chosen_visibility_goes_with_every_receive() {
-    let canned = Canned::new(&["a"], |_| None);
-    let builder = canned.connect("q").visibility(Duration::from_secs(90));
+    let sqs = FakeSqs::new(&["a"], |_| None);
+    let builder = sqs.connect("q").visibility(Duration::from_secs(90));
     let consumer = builder.await.unwrap();
     consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
     take(&consumer, 1).await;
-    let received = &canned.calls("ReceiveMessage")[0].body;
+    let received = &sqs.calls("ReceiveMessage")[0].body;
     assert_eq!(received["VisibilityTimeout"], 90);
     assert_eq!(received["MaxNumberOfMessages"], 5);
     assert_eq!(received["WaitTimeSeconds"], 5);
     sleep(Duration::from_secs(60)).await;
-    let extension = &canned.calls("ChangeMessageVisibilityBatch")[0];
+    let extension = &sqs.calls("ChangeMessageVisibilityBatch")[0];
     assert_eq!(extension.body["Entries"][0]["VisibilityTimeout"], 90);
 }
 
@@ -121,17 +122,17 @@ async fn a_chosen_visibility_goes_with_every_receive() {
 async fn throttling_is_waited_out() {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
-    let canned = Canned::new(&["a"], move |call| {
+    let sqs = FakeSqs::new(&["a"], move |call| {
         let fails = call.action == "ReceiveMessage" && counter.fetch_add(1, Ordering::Relaxed) < 40;
         fails.then(|| error(400, "RequestThrottled"))
     });
-    let log = Log::new();
-    let consumer = canned.start().await;
+    let log = LogCapture::new();
+    let consumer = sqs.start().await;
     assert_eq!(take(&consumer, 1).await[0].envelope.body, "a");
     let text = log.text();
     assert_eq!(text.matches("cannot receive from SQS").count(), 1, "{text}");
     assert_eq!(text.matches("SQS answers again").count(), 1, "{text}");
-    let calls = canned.calls("ReceiveMessage");
+    let calls = sqs.calls("ReceiveMessage");
     assert!(
         calls[calls.len() - 1].at > Duration::from_secs(10),
         "it backs off"
@@ -153,10 +154,10 @@ async fn refusals_at_the_start_say_what_to_do() {
             "sqs:GetQueueAttributes",
         ),
     ] {
-        let canned = Canned::new(&[], move |call| {
+        let sqs = FakeSqs::new(&[], move |call| {
             (call.action == action).then(|| error(400, code))
         });
-        let failed = match canned.connect("q").await {
+        let failed = match sqs.connect("q").await {
             Ok(consumer) => consumer
                 .start(Intake { max_unsettled: 5 })
                 .await
@@ -165,14 +166,14 @@ async fn refusals_at_the_start_say_what_to_do() {
         };
         assert!(failed.to_string().contains(word), "{failed}");
     }
-    let canned = Canned::new(&[], |call| match call.action.as_str() {
+    let sqs = FakeSqs::new(&[], |call| match call.action.as_str() {
         "GetQueueUrl" if call.body["QueueName"] == "q-dead" => {
             Some(error(400, "QueueDoesNotExist"))
         }
         "CreateQueue" => Some(error(403, "AccessDenied")),
         _ => None,
     });
-    let consumer = canned.connect("q").await.unwrap();
+    let consumer = sqs.connect("q").await.unwrap();
     let failed = consumer
         .start(Intake { max_unsettled: 5 })
         .await

@@ -1,6 +1,5 @@
-//! SQS, against an emulator and against canned answers.
+//! SQS, against an emulator and against a fake.
 
-mod canned;
 mod closing;
 mod dead_letters;
 mod fifo;
@@ -8,11 +7,10 @@ mod holding;
 mod outage;
 mod publisher_suite;
 mod publishing;
-mod queue;
+mod queue_check;
 mod redrive;
-mod report;
-mod scribe;
 mod settling;
 mod start;
 mod suite;
+mod support;
 mod worker;

@@ -9,7 +9,7 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::SqsServer;
 use tokio::sync::oneshot;
 
-use crate::scribe::Scribe;
+use crate::support::recording_handler::RecordingHandler;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -30,12 +30,12 @@ async fn a_worker_goes_on_when_the_endpoint_is_back() {
     let mut server = SqsServer::start().await.unwrap();
     let attributes = [("VisibilityTimeout", "3")];
     server.create_queue("orders", &attributes).await.unwrap();
-    let scribe = Scribe::default();
+    let handler = RecordingHandler::default();
     let worker = Worker::builder()
         .id("w1")
         .store(MemoryStore::new())
         .transport(connect(&server).await)
-        .handler(scribe.clone())
+        .handler(handler.clone())
         .build()
         .unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -43,7 +43,7 @@ async fn a_worker_goes_on_when_the_endpoint_is_back() {
         let _ = stopped.await;
     }));
     let handled = async |what: &str, count: usize| {
-        eventually_within(PATIENCE, what, async || scribe.handled() >= count).await;
+        eventually_within(PATIENCE, what, async || handler.handled() >= count).await;
     };
     let producer = connect(&server).await.publisher();
     producer.publish(events(1, 4)).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_worker_goes_on_when_the_endpoint_is_back() {
     handled("after a pause", 60).await;
     let _ = stop.send(());
     task.await.unwrap().unwrap();
-    scribe.assert_in_order_once(5, 12);
+    handler.assert_in_order_once(5, 12);
 }
 
 /// It does not come back by itself, so waiting would hide it.

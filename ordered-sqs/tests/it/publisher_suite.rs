@@ -13,7 +13,7 @@ use ordered_testkit::server::SqsServer;
 use ordered_testkit::unique;
 use tokio::sync::Mutex;
 
-use crate::queue::Queue;
+use crate::support::queue::Queue;
 
 const VISIBILITY: &str = "60";
 /// The emulator gets slow with more.

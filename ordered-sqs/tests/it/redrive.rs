@@ -6,7 +6,7 @@ use ordered_core::transport::{
 };
 use ordered_sqs::names;
 
-use crate::queue::Queue;
+use crate::support::queue::Queue;
 
 /// So many events that became dead letters, with a header; each of a message group of its own.
 async fn dead(queue: &Queue, count: usize) {

@@ -6,7 +6,7 @@ use ordered_sqs::Sqs;
 use ordered_testkit::server::SqsServer;
 use ordered_testkit::unique;
 
-use crate::queue::Queue;
+use crate::support::queue::Queue;
 
 async fn start(url: &str) -> TransportError {
     let connected = Sqs::connect(url).await;

@@ -7,7 +7,7 @@ use ordered_sqs::{SqsPublisher, names};
 use ordered_testkit::transport_suite::{DeadLetter, TransportFixture};
 use ordered_testkit::unique;
 
-use crate::queue::Queue;
+use crate::support::queue::Queue;
 
 /// Long enough for a busy machine, short enough to wait for where a consumer vanishes.
 const VISIBILITY: &str = "6";

@@ -8,14 +8,14 @@ use ordered_core::worker::WorkerEvent;
 use ordered_sqs::names;
 use ordered_testkit::eventually_within;
 
-use crate::queue::Queue;
-use crate::scribe::Scribe;
+use crate::support::queue::Queue;
+use crate::support::recording_handler::RecordingHandler;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-async fn done(queue: &Queue, scribe: &Scribe, events: usize) {
+async fn done(queue: &Queue, handler: &RecordingHandler, events: usize) {
     eventually_within(PATIENCE, "all is handled and settled", async || {
-        scribe.handled() >= events && queue.backlog().await == 0
+        handler.handled() >= events && queue.backlog().await == 0
     })
     .await;
 }
@@ -37,21 +37,21 @@ fn shuffled(keys: usize, events: u64, envelope: impl Fn(&str, u64) -> Envelope) 
 }
 
 async fn three_workers(queue: &Queue, all: Vec<Envelope>, keys: usize, events: u64) {
-    let (store, scribe) = (MemoryStore::new(), Scribe::default());
+    let (store, handler) = (MemoryStore::new(), RecordingHandler::default());
     let (before, after) = all.split_at(all.len() / 2);
     queue.publish(before.to_vec()).await;
     let start = |id: &'static str| {
-        scribe.start(queue, &store, move |worker| {
+        handler.start(queue, &store, move |worker| {
             worker.id(id).concurrency(8).read_ahead(30)
         })
     };
     let workers = [start("w1").await, start("w2").await, start("w3").await];
     queue.publish(after.to_vec()).await;
-    done(queue, &scribe, keys * usize::try_from(events).unwrap()).await;
+    done(queue, &handler, keys * usize::try_from(events).unwrap()).await;
     for worker in workers {
         worker.stop().await;
     }
-    scribe.assert_in_order_once(keys, events);
+    handler.assert_in_order_once(keys, events);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,16 +95,16 @@ async fn three_workers_handle_duplicates_on_a_fifo_queue_once() {
 #[tokio::test]
 async fn a_handler_slower_than_the_visibility_timeout_handles_once() {
     let queue = Queue::standard("2").await;
-    let scribe = Scribe {
+    let handler = RecordingHandler {
         work: Duration::from_secs(6),
-        ..Scribe::default()
+        ..RecordingHandler::default()
     };
     let received = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&received);
-    let worker = scribe
+    let worker = handler
         .start(&queue, &MemoryStore::new(), |worker| {
-            worker.id("w1").observe(move |occurrence| {
-                if matches!(occurrence, WorkerEvent::Received { .. }) {
+            worker.id("w1").observe(move |worker_event| {
+                if matches!(worker_event, WorkerEvent::Received { .. }) {
                     counter.fetch_add(1, Ordering::Relaxed);
                 }
             })
@@ -112,9 +112,9 @@ async fn a_handler_slower_than_the_visibility_timeout_handles_once() {
         .await;
     let all = (0..15).map(|key| Envelope::new(format!("k{key} 1 k{key}-1")));
     queue.publish(all.collect()).await;
-    done(&queue, &scribe, 15).await;
+    done(&queue, &handler, 15).await;
     worker.stop().await;
-    scribe.assert_in_order_once(15, 1);
+    handler.assert_in_order_once(15, 1);
     // On a machine that stalls for seconds some may come twice, but not a second time for every timeout.
     let received = received.load(Ordering::Relaxed);
     assert!((15..30).contains(&received), "{received} deliveries");

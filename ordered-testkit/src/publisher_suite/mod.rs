@@ -7,12 +7,12 @@
 //!
 //! The environment variable `ORDERED_PUBLISH_EVENTS` says how many events each check publishes; the default is 2,000.
 
+mod disruption;
 mod held_up;
 mod in_order;
 mod load;
 mod queue;
 mod refused;
-mod trouble;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -74,8 +74,8 @@ pub trait Refuses: PublisherFixture {
 
 /// The checks.
 pub mod checks {
+    pub use super::disruption::*;
     pub use super::held_up::*;
     pub use super::in_order::*;
     pub use super::refused::*;
-    pub use super::trouble::*;
 }

@@ -1,6 +1,6 @@
+mod command;
 mod replication;
 mod sentinels;
-mod talk;
 
 use std::io;
 use std::process::Command;
@@ -185,7 +185,7 @@ impl RedisBuilder {
 
 /// Whether it answers, and a replica has its master's data.
 async fn is_ready(port: u16) -> io::Result<()> {
-    let answers = talk::ask(port, &["PING", "INFO replication"]).await?;
+    let answers = command::ask(port, &["PING", "INFO replication"]).await?;
     // With a password set the server refuses to talk, and is ready all the same.
     if answers.starts_with("-NOAUTH") {
         return Ok(());
@@ -193,7 +193,7 @@ async fn is_ready(port: u16) -> io::Result<()> {
     if !answers.starts_with("+PONG") {
         return Err(io::Error::other(format!("it answered {answers:?}")));
     }
-    match talk::field(&answers, "master_link_status") {
+    match command::field(&answers, "master_link_status") {
         None | Some("up") => Ok(()),
         Some(status) => Err(io::Error::other(format!(
             "the connection to its master is {status}"

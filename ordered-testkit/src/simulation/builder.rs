@@ -110,14 +110,14 @@ impl Simulation {
         for seed in first..first.saturating_add(runs) {
             let Outcome {
                 history,
-                troubles,
+                problems,
                 took,
             } = self.one(seed);
-            if !troubles.is_empty() {
+            if !problems.is_empty() {
                 return Err(Failure {
                     seed,
                     after: seed - first,
-                    troubles,
+                    problems,
                     history,
                 });
             }

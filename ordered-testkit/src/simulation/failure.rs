@@ -5,7 +5,7 @@ use crate::history::{History, Line, Violation};
 
 /// What went wrong in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Problem {
     /// A promise of the framework was broken.
     Broken(Violation),
     /// Long after the last fault, not everything had come to its end.
@@ -21,12 +21,12 @@ pub struct Failure {
     /// How many runs before it went well.
     pub after: u64,
     /// What went wrong.
-    pub troubles: Vec<Trouble>,
+    pub problems: Vec<Problem>,
     /// What happened.
     pub history: History,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(violation) => violation.fmt(f),
@@ -46,12 +46,12 @@ impl fmt::Display for Failure {
             f,
             "seed {seed} went wrong, after {after} runs that went well"
         )?;
-        for trouble in self.troubles.iter().take(10) {
-            writeln!(f, "  {trouble}")?;
+        for problem in self.problems.iter().take(10) {
+            writeln!(f, "  {problem}")?;
         }
         writeln!(f, "to repeat it: {SEED}={seed} cargo test <the test>")?;
-        let last = self.troubles.iter().find_map(|trouble| match trouble {
-            Trouble::Broken(violation) => Some(violation.line),
+        let last = self.problems.iter().find_map(|problem| match problem {
+            Problem::Broken(violation) => Some(violation.line),
             _ => None,
         });
         let last = last.unwrap_or(usize::MAX).min(self.history.lines.len());

@@ -54,5 +54,5 @@ mod watched;
 
 pub use app::App;
 pub use builder::{RUNS, SEED, Simulation, Summary};
-pub use failure::{Failure, Trouble};
+pub use failure::{Failure, Problem};
 pub use faults::Faults;

@@ -14,7 +14,7 @@ use super::app::App;
 use super::faults::Faults;
 use super::fleet::{Fleet, Process};
 use super::recorder::Recorder;
-use super::{Trouble, fault_schedule};
+use super::{Problem, fault_schedule};
 use crate::history::{Event, History, Rules, What};
 
 /// How long, after the faults, everything may take to come to its end: several leases, sweeps and backoffs.
@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
 /// How a run went.
 pub(super) struct Outcome {
     pub(super) history: History,
-    pub(super) troubles: Vec<Trouble>,
+    pub(super) problems: Vec<Problem>,
     /// How much simulated time it took.
     pub(super) took: Duration,
 }
@@ -64,7 +64,7 @@ impl Run<'_> {
         while let Some(left) = leaving.join_next().await {
             left.expect("no worker panics");
         }
-        let mut troubles: Vec<_> = wait_for_the_end(&fleet, &expected)
+        let mut problems: Vec<_> = wait_for_the_end(&fleet, &expected)
             .await
             .into_iter()
             .collect();
@@ -79,12 +79,12 @@ impl Run<'_> {
         }
         let history = recorder.take();
         let violations = history.violations_by(fleet.rules);
-        troubles.extend(violations.into_iter().map(Trouble::Broken));
+        problems.extend(violations.into_iter().map(Problem::Broken));
         let checks = fleet.app.checks.iter().map(|check| check(&history));
-        troubles.extend(checks.filter_map(Result::err).map(Trouble::Application));
+        problems.extend(checks.filter_map(Result::err).map(Problem::Application));
         Outcome {
             history,
-            troubles,
+            problems,
             took: begun.elapsed(),
         }
     }
@@ -110,7 +110,7 @@ async fn publish(fleet: &Fleet, events: &[Envelope]) -> BTreeMap<Key, u64> {
 }
 
 /// Until the broker has nothing left, and every key is at its last seq.
-async fn wait_for_the_end(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Option<Trouble> {
+async fn wait_for_the_end(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Option<Problem> {
     let end = Instant::now() + PATIENCE;
     loop {
         let behind = behind(fleet, expected).await;
@@ -120,7 +120,7 @@ async fn wait_for_the_end(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Optio
         if Instant::now() > end {
             let backlog = fleet.broker.backlog();
             let keys = behind.join("; ");
-            return Some(Trouble::Stalled(format!("{backlog} at the broker; {keys}")));
+            return Some(Problem::Stalled(format!("{backlog} at the broker; {keys}")));
         }
         sleep(Duration::from_millis(100)).await;
     }

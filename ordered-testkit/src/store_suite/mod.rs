@@ -18,11 +18,11 @@
 //! ```
 
 pub mod cases;
+mod fixture;
 mod model;
-mod stage;
 
+pub use fixture::StoreFixture;
 pub use model::{equals_memory, sequences};
-pub use stage::Stage;
 
 /// Makes a test of every promise of a store.
 ///
@@ -121,10 +121,10 @@ macro_rules! store_suite {
         $(
             #[tokio::test]
             async fn $case() {
-                let clock = $crate::store_suite::Stage::<()>::clock();
+                let clock = $crate::store_suite::StoreFixture::<()>::clock();
                 let store = $store(clock.clone()).await;
-                let stage = $crate::store_suite::Stage::new(store, clock).await;
-                $crate::store_suite::cases::$module::$case(stage).await;
+                let fixture = $crate::store_suite::StoreFixture::new(store, clock).await;
+                $crate::store_suite::cases::$module::$case(fixture).await;
             }
         )*
     };

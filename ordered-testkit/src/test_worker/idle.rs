@@ -81,7 +81,7 @@ fn why_busy(view: &KeyView, on_gap: GapPolicy) -> Option<String> {
         let error = view
             .last_error
             .as_ref()
-            .map_or("", |trouble| &trouble.error);
+            .map_or("", |last_error| &last_error.error);
         return Some(format!("the key `{key}` is to be tried again: {error}"));
     }
     // Who is asked for what is missing may never send it.

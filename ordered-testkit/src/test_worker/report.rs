@@ -75,8 +75,8 @@ impl TestReport {
     #[must_use]
     pub fn halted(&self, key: &str) -> Option<&str> {
         let view = self.view(key).filter(|view| view.phase == "halted")?;
-        let trouble = view.last_error.as_ref();
-        Some(trouble.map_or("", |trouble| trouble.error.as_str()))
+        let last_error = view.last_error.as_ref();
+        Some(last_error.map_or("", |last_error| last_error.error.as_str()))
     }
 
     /// The dead letters: of the store, by key and seq, then those of the broker.

@@ -17,13 +17,13 @@ pub(crate) struct Options {
     /// Only these loads, by name; all that is listed otherwise
     #[arg(long, num_args = 1.., value_name = "LOAD")]
     pub(crate) only: Vec<String>,
-    /// How often each contestant takes its turn
+    /// How often each subject runs
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
-    /// About how long one turn is
+    /// About how long one trial is
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,
-    /// How many events one turn has, in place of --seconds
+    /// How many events one trial has, in place of --seconds
     #[arg(long)]
     pub(crate) events: Option<usize>,
     /// How many events a second the paced loads send, in place of half of what the framework took
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Where the charts go
     #[arg(long, default_value = "target/bench", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// An earlier build of this program: its framework takes turns in the same run, under the name `earlier`
+    /// An earlier build of this program: its framework takes part in the same run, under the name `earlier`
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) earlier: Option<PathBuf>,
     /// Shows the loads, and measures nothing
@@ -54,9 +54,9 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
-    /// One contestant, as the referee starts it
+    /// One subject, as the runner starts it
     #[command(hide = true)]
-    Contestant {
+    Subject {
         /// What to do, as JSON
         job: String,
     },
@@ -68,10 +68,10 @@ pub(crate) enum Role {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InboxOptions {
-    /// How often each takes its turn
+    /// How often each runs
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
-    /// How many events one turn has
+    /// How many events one trial has
     #[arg(long, default_value_t = 10_000)]
     pub(crate) events: usize,
     /// How many keys the events have
@@ -87,10 +87,10 @@ pub(crate) struct InboxOptions {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutboxOptions {
-    /// How often each takes its turn
+    /// How often each runs
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
-    /// How many events one turn has; fewer where each is a transaction of its own
+    /// How many events one trial has; fewer where each is a transaction of its own
     #[arg(long, default_value_t = 100_000)]
     pub(crate) events: usize,
     /// How many relayed events lie in the table already
@@ -109,7 +109,7 @@ impl Options {
         if self.quick { 1 } else { self.rounds.max(1) }
     }
 
-    /// How many events a turn has at this many a second.
+    /// How many events a trial has at this many a second.
     pub(crate) fn events(&self, rate: f64) -> usize {
         if let Some(events) = self.events {
             return events.max(1);

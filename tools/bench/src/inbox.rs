@@ -55,7 +55,7 @@ async fn with_a_tx(booking: Booking, mut tx: Tx) -> Result<(), HandlerError> {
     Ok(())
 }
 
-/// Measures and prints; both take turns.
+/// Measures and prints; both run in turn.
 pub(crate) async fn measure(options: &InboxOptions) -> Result<(), Failure> {
     let (rounds, events) = if options.quick {
         (1, 1_000)
@@ -82,22 +82,22 @@ pub(crate) async fn measure(options: &InboxOptions) -> Result<(), Failure> {
     let mut pair = Pair::new("handler with a Tx", "its own transaction", 0.8);
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        let turn = Turn {
+        let trial = Trial {
             options,
             events,
             pool: &pool,
             inbox: &inbox,
             round,
         };
-        let own = turn.of(with_its_own).await?;
-        let ours = turn.of(with_a_tx).await?;
+        let own = trial.of(with_its_own).await?;
+        let ours = trial.of(with_a_tx).await?;
         pair.rates.push((ours, own));
     }
     println!("{}", pair.line());
     Ok(())
 }
 
-struct Turn<'a> {
+struct Trial<'a> {
     options: &'a InboxOptions,
     events: usize,
     pool: &'a Pool,
@@ -105,7 +105,7 @@ struct Turn<'a> {
     round: usize,
 }
 
-impl Turn<'_> {
+impl Trial<'_> {
     /// Events a second.
     async fn of(&self, handler: impl Handler) -> Result<f64, Failure> {
         let broker = MemoryBroker::new();
@@ -118,7 +118,7 @@ impl Turn<'_> {
         broker
             .publish((0..self.events).map(event).collect())
             .await?;
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (committed, mut commits) = mpsc::unbounded_channel();
         let worker = Worker::builder()
             .store(MemoryStore::new())
             .transport(broker.consumer())
@@ -130,14 +130,14 @@ impl Turn<'_> {
             .concurrency(self.options.concurrency)
             .observe(move |occurrence| {
                 if let WorkerEvent::Committed { .. } = occurrence {
-                    let _ = tell.send(());
+                    let _ = committed.send(());
                 }
             });
         let began = Instant::now();
         worker
             .run_until(async {
                 for _ in 0..self.events {
-                    told.recv().await;
+                    commits.recv().await;
                 }
             })
             .await?;

@@ -1,17 +1,17 @@
 //! What order and once cost, beside a bare consumer and the recipe that people write by hand.
 //!
-//! One process is the referee: it starts the servers, fills the queue, and lets the contestants take turns, each in a
+//! One process is the runner: it starts the servers, fills the queue, and lets the subjects run in turn, each in a
 //! process of its own, so that its processor time is its own. See the crate's README.
 
 mod cli;
 mod clock;
-mod contestant;
 mod event;
 mod inbox;
 mod load;
 mod outbox;
-mod referee;
 mod report;
+mod runner;
+mod subject;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -31,10 +31,10 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
-        Some(Role::Contestant { job }) => contestant::compete(&job).await,
+        Some(Role::Subject { job }) => subject::run(&job).await,
         Some(Role::Outbox(options)) => outbox::measure(&options).await,
         Some(Role::Inbox(options)) => inbox::measure(&options).await,
-        None => referee::hold(arguments.options).await,
+        None => runner::hold(arguments.options).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

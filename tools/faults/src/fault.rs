@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::orders::Sequencing;
 use crate::worker::{
-    AMQP_HEARTBEAT, ANSWER, KAFKA_RECONNECT, KAFKA_SESSION, LEASE, REBALANCE, RECONNECT, SWEEP,
-    TIMEOUT, Temper,
+    AMQP_HEARTBEAT, ANSWER, HandlerFaults, KAFKA_RECONNECT, KAFKA_SESSION, LEASE, REBALANCE,
+    RECONNECT, SWEEP, TIMEOUT,
 };
 
 /// One kind of fault, or a mixture.
@@ -16,20 +16,20 @@ pub struct Fault {
     pub name: &'static str,
     /// What is done, in a few words.
     pub what: &'static str,
-    /// What is struck with, again and again while events flow; the seed decides which, when and for how long.
-    pub blows: &'static [Blow],
-    /// How many blows fall at a time.
-    pub hands: usize,
-    /// How the handler behaves.
-    pub temper: Temper,
+    /// What is injected, again and again while events flow; the seed decides which, when and for how long.
+    pub injections: &'static [Injection],
+    /// How many injections run at a time.
+    pub injectors: usize,
+    /// How often the handler goes wrong.
+    pub handler_faults: HandlerFaults,
     /// The workers' wall clocks are hours apart.
     pub clocks: bool,
     /// Redis has a small disk of its own.
     pub small_disk: bool,
-    /// Money is moved, through the outbox and the inbox in Postgres: a run of its own, with its own blows.
+    /// Money is moved, through the outbox and the inbox in Postgres: a run of its own, with its own injections.
     pub money: bool,
     /// What a stall is made of.
-    pub stall: &'static [Part],
+    pub stall: &'static [StallCause],
     /// Over which broker the events come.
     pub broker: Broker,
     /// How many partitions the queue has; 0 where it has none. Only of RabbitMQ.
@@ -52,7 +52,7 @@ pub enum Broker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 #[non_exhaustive]
-pub enum Blow {
+pub enum Injection {
     KillWorker,
     PauseWorker,
     RestartWorker,
@@ -88,12 +88,12 @@ pub enum Blow {
     PauseKafka,
 }
 
-/// A part of the explanation of a stall.
+/// One of the causes that explain a stall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum Part {
-    /// What was struck was unavailable, blocked or slow for so long.
-    Blow,
+pub enum StallCause {
+    /// What was disturbed was unavailable, blocked or slow for so long.
+    Injection,
     /// A worker's lease and two sweeps: one that doubts the worker, and one that finds it dead.
     Lease,
     /// The longest pause before RabbitMQ is tried again, and the handshake.
@@ -116,10 +116,10 @@ pub enum Part {
     Rebalance,
 }
 
-impl Part {
+impl StallCause {
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Blow => "blow",
+            Self::Injection => "injection",
             Self::Lease => "lease + two sweeps",
             Self::Reconnect | Self::KafkaReconnect => "reconnect",
             Self::Confirm => "given-up confirm",
@@ -131,9 +131,9 @@ impl Part {
         }
     }
 
-    pub(crate) fn at_most(self, blow: Duration) -> Duration {
+    pub(crate) fn at_most(self, injection: Duration) -> Duration {
         match self {
-            Self::Blow => blow,
+            Self::Injection => injection,
             Self::Lease => LEASE + SWEEP.mul_f64(2.5),
             Self::Reconnect => RECONNECT * 2,
             Self::Confirm => Duration::from_secs(10),
@@ -147,9 +147,9 @@ impl Part {
     }
 }
 
-impl Blow {
+impl Injection {
     /// Whether it needs a proxy between the workers and their servers.
-    pub(crate) fn is_of_the_network(self) -> bool {
+    pub(crate) fn needs_proxy(self) -> bool {
         matches!(
             self,
             Self::CutRedis

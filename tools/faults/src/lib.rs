@@ -3,10 +3,11 @@
 //!
 //! `cargo run --release -p faults -- all` is the command; see `docs/internals/faults.md`.
 
-mod blows;
 mod catalog;
-mod ending;
+mod environment;
 mod fault;
+mod final_state;
+mod injections;
 mod journal;
 pub mod money;
 mod order;
@@ -14,14 +15,13 @@ mod orders;
 pub mod report;
 mod run;
 mod schedule;
-mod stage;
 pub mod worker;
 
 pub use catalog::faults;
-pub use fault::{Blow, Broker, Fault};
+pub use environment::Servers;
+pub use fault::{Broker, Fault, Injection};
 pub use orders::Sequencing;
 pub use run::{Plan, run};
-pub use stage::Servers;
 
 /// What may go wrong with the suite itself.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

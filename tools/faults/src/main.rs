@@ -37,13 +37,13 @@ enum Command {
     #[command(hide = true)]
     Work {
         /// What it is told, in JSON.
-        orders: String,
+        config: String,
     },
     /// A process that moves money; the suite starts them.
     #[command(hide = true)]
-    Part {
+    Participate {
         /// What it is told, in JSON.
-        orders: String,
+        config: String,
     },
 }
 
@@ -60,16 +60,16 @@ struct Options {
     keys: usize,
     /// How often each fault is injected.
     #[arg(long)]
-    blows: Option<usize>,
+    injections: Option<usize>,
     /// How many events of a key a worker takes before the first of them is committed: one, or up to ten.
     #[arg(long, value_enum, default_value_t)]
     pace: Pace,
     /// A few thousand events, and two injections.
     #[arg(long)]
     short: bool,
-    /// Redis keeps nothing over its end, which breaks the promises: to see that the suite says so.
+    /// Redis keeps nothing on disk, which breaks the promises: to see that the suite reports it.
     #[arg(long)]
-    careless: bool,
+    volatile_redis: bool,
     /// A file for the results in JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -84,7 +84,7 @@ async fn main() -> ExitCode {
     let level = level.and_then(|level| level.parse().ok());
     let arguments = Arguments::parse();
     let default = match arguments.command {
-        Command::Work { .. } | Command::Part { .. } => LevelFilter::INFO,
+        Command::Work { .. } | Command::Participate { .. } => LevelFilter::INFO,
         // What connections say of faults is no news here.
         _ => LevelFilter::OFF,
     };
@@ -93,7 +93,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
-    match obey(arguments.command).await {
+    match execute(arguments.command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -104,7 +104,7 @@ async fn main() -> ExitCode {
 }
 
 /// Whether all is well.
-async fn obey(command: Command) -> Result<bool, Error> {
+async fn execute(command: Command) -> Result<bool, Error> {
     match command {
         Command::List => {
             for fault in faults() {
@@ -112,12 +112,12 @@ async fn obey(command: Command) -> Result<bool, Error> {
             }
             Ok(true)
         }
-        Command::Work { orders } => {
-            worker::work(serde_json::from_str(&orders)?).await?;
+        Command::Work { config } => {
+            worker::work(serde_json::from_str(&config)?).await?;
             Ok(true)
         }
-        Command::Part { orders } => {
-            money::take_part(serde_json::from_str(&orders)?).await?;
+        Command::Participate { config } => {
+            money::participate(serde_json::from_str(&config)?).await?;
             Ok(true)
         }
         Command::All(options) => run_all(faults().collect(), &options).await,
@@ -144,16 +144,16 @@ async fn run_all(faults: Vec<&Fault>, options: &Options) -> Result<bool, Error> 
     };
     let program = std::env::current_exe()?;
     let plan_of = |fault: &Fault| {
-        let (events, blows) = amount(fault);
+        let (events, injections) = amount(fault);
         Plan {
             program: program.clone(),
             seed,
             events: options.events.unwrap_or(events),
             keys: options.keys,
-            blows: options.blows.unwrap_or(blows),
-            patience: Duration::from_secs(90),
+            injections: options.injections.unwrap_or(injections),
+            stall_timeout: Duration::from_secs(90),
             pace: options.pace,
-            careless: options.careless,
+            volatile_redis: options.volatile_redis,
         }
     };
     println!("seed {seed}");

@@ -55,14 +55,14 @@ pub(crate) fn seq_of(id: &str) -> u64 {
 
 /// What happens to events on their way to the broker, besides that some come twice.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Way {
+pub(crate) struct Disorder {
     /// How far an event is moved from its place, at the most.
     pub(crate) shuffle: usize,
     /// For some seqs a second event claims the place.
     pub(crate) impostors: bool,
 }
 
-impl Way {
+impl Disorder {
     pub(crate) const CARELESS: Self = Self {
         shuffle: 500,
         impostors: true,
@@ -80,7 +80,7 @@ const IMPOSTORS: usize = 2_000;
 /// them.
 pub(crate) fn all(
     (events, keys): (usize, usize),
-    way: Way,
+    disorder: Disorder,
     random: &mut fastrand::Rng,
     mut finish: impl FnMut(&mut OrderEvent, &mut fastrand::Rng),
 ) -> Vec<OrderEvent> {
@@ -101,7 +101,7 @@ pub(crate) fn all(
         if random.usize(0..LATE_DUPLICATES) == 0 {
             placed.push((place + random.usize(..LATE), event.clone()));
         }
-        if way.impostors && random.usize(0..IMPOSTORS) == 0 {
+        if disorder.impostors && random.usize(0..IMPOSTORS) == 0 {
             let event_id = format!("{}-impostor-{:016x}", event.seq, random.u64(..));
             let event = event.clone();
             placed.push((place, OrderEvent { event_id, ..event }));
@@ -110,6 +110,6 @@ pub(crate) fn all(
     }
     placed.sort_by_key(|(place, _)| *place);
     let mut all = placed.into_iter().map(|(_, event)| event).collect();
-    shuffle_within(&mut all, way.shuffle, random);
+    shuffle_within(&mut all, disorder.shuffle, random);
     all
 }

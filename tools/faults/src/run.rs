@@ -7,13 +7,13 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::Error;
-use crate::ending::Ending;
+use crate::environment::{Disk, Environment, Fleet, Names, Producer, Queue, Servers, Tail};
 use crate::fault::{Broker, Fault};
+use crate::final_state::FinalState;
 use crate::journal::Journal;
 use crate::money;
-use crate::report::{Facts, Report};
+use crate::report::{Observations, Report};
 use crate::schedule;
-use crate::stage::{Disk, Feed, Fleet, Names, Queue, Servers, Stage, Tail};
 use crate::worker::Pace;
 
 /// How much is done.
@@ -27,14 +27,14 @@ pub struct Plan {
     pub events: usize,
     /// Over how many keys.
     pub keys: usize,
-    /// How many blows.
-    pub blows: usize,
+    /// How many injections.
+    pub injections: usize,
     /// Without any progress for so long, the run has failed.
-    pub patience: Duration,
+    pub stall_timeout: Duration,
     /// How the workers take the events of a key.
     pub pace: Pace,
-    /// Redis keeps nothing over its end, which breaks the promises: to see that the suite says so.
-    pub careless: bool,
+    /// Redis keeps nothing on disk, which breaks the promises: to see that the suite reports it.
+    pub volatile_redis: bool,
 }
 
 /// Runs one fault, and reports.
@@ -47,7 +47,9 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     }
     let disk = fault.small_disk.then(Disk::mount).transpose();
     let disk = disk.map_err(|error| format!("no small disk can be mounted: {error}"))?;
-    servers.renew_redis(disk.as_ref(), plan.careless).await?;
+    servers
+        .reset_redis(disk.as_ref(), plan.volatile_redis)
+        .await?;
     let names = Names::new(fault.name)?;
     let journal = Journal::open(&names.history())?;
     let mut random = fastrand::Rng::with_seed(plan.seed);
@@ -63,9 +65,9 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
         &journal,
     )
     .await?;
-    let stage = Stage {
+    let environment = Environment {
         tail: Tail::open(&names.history())?,
-        feed: Feed::new(
+        producer: Producer::new(
             events,
             (plan.events as u64 / 5).clamp(500, 8_000),
             fault.sequencing.batch(plan.keys),
@@ -77,68 +79,79 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
         queue: Queue::new(fault.broker, &names.queue, fault.partitions),
         names,
     };
-    let mut facts = Facts::new(plan);
+    let mut observations = Observations::new(plan);
     let begun = Instant::now();
-    let outcome = unfold(&stage, fault, plan, random, &mut facts).await;
+    let outcome = run_events(&environment, fault, plan, random, &mut observations).await;
     if let Err(error) = &outcome {
-        facts.problems.push(error.to_string());
-        // A blow that was broken off has left something lying.
-        stage.servers.revive().await?;
+        observations.problems.push(error.to_string());
+        // An injection that was broken off has left something lying.
+        environment.servers.restart_all().await?;
     }
-    facts.problems.extend(leave(&stage).await?);
-    facts.took = begun.elapsed();
+    observations.problems.extend(leave(&environment).await?);
+    observations.took = begun.elapsed();
     if fault.clocks {
-        facts.hours_apart = Some(stage.fleet.hours_apart().await);
+        observations.hours_apart = Some(environment.fleet.hours_apart().await);
     }
-    let ending = Ending::open(&stage, fault.sequencing);
-    let settled = async { ending.await?.settle_accounts(&mut facts).await };
+    let final_state = FinalState::open(&environment, fault.sequencing);
+    let settled = async { final_state.await?.record(&mut observations).await };
     if let Err(error) = settled.await {
-        facts
+        observations
             .problems
             .push(format!("the end could not be looked at: {error}"));
     }
     let rules = plan.pace.rules(fault.sequencing.order());
-    let report = Report::new(fault, facts, &stage.tail, rules);
+    let report = Report::new(fault, observations, &environment.tail, rules);
     if report.is_good() {
-        std::fs::remove_dir_all(&stage.names.folder)?;
+        std::fs::remove_dir_all(&environment.names.folder)?;
     } else {
-        eprintln!("what happened is kept in {}", stage.names.folder.display());
+        eprintln!(
+            "what happened is kept in {}",
+            environment.names.folder.display()
+        );
     }
-    stage.queue.delete(stage.servers).await?;
+    environment.queue.delete(environment.servers).await?;
     Ok(report)
 }
 
 /// From the first event to the last.
-async fn unfold(
-    stage: &Stage<'_>,
+async fn run_events(
+    environment: &Environment<'_>,
     fault: &Fault,
     plan: &Plan,
     random: fastrand::Rng,
-    facts: &mut Facts,
+    observations: &mut Observations,
 ) -> Result<(), Error> {
-    stage.fleet.start().await?;
-    // Before the first event: thousands of them are done with in the second that it takes, and a blow that had to wait
-    // for it would fall on nothing.
-    if stage.queue.broker == Broker::Rabbit {
-        let queues = stage.queue.names(fault.partitions);
-        drop(stage.servers.queues_can_be_struck(&queues).await?);
+    environment.fleet.start().await?;
+    // Before the first event: thousands of them are done with in the second that it takes, and an
+    // injection that had to wait
+    // for it would disturb nothing.
+    if environment.queue.broker == Broker::Rabbit {
+        let queues = environment.queue.names(fault.partitions);
+        drop(
+            environment
+                .servers
+                .rabbit_with_queues_on_disk(&queues)
+                .await?,
+        );
     }
-    let feeding = stage.feed.run(stage);
+    let feeding = environment.producer.run(environment);
     let acting = async {
-        let fallen = schedule::all(fault, stage, plan.blows, random).await?;
-        // The end is waited for only after the last blow: until then no queue is the last word.
-        let ending = Ending::open(stage, fault.sequencing).await?;
-        ending.wait_for().await?;
-        Ok::<_, Error>(fallen)
+        let injected = schedule::all(fault, environment, plan.injections, random).await?;
+        // The end is waited for only after the last injection: until then no queue is the last word.
+        let final_state = FinalState::open(environment, fault.sequencing).await?;
+        final_state.wait_for().await?;
+        Ok::<_, Error>(injected)
     };
-    let fallen = tokio::select! {
-        fallen = acting => fallen?,
+    let injected = tokio::select! {
+        injected = acting => injected?,
         failed = feeding => return Err(ended("the producer", failed)),
-        failed = stage.tail.follow() => return Err(ended("the reading of the history", failed)),
-        failed = stage.fleet.supervise(&stage.tail) => return Err(ended("the supervision", failed)),
-        () = stalled(stage, plan.patience) => return Err(format!("no progress for {:?}", plan.patience).into()),
+        failed = environment.tail.follow() => return Err(ended("the reading of the history", failed)),
+        failed = environment.fleet.supervise(&environment.tail) => return Err(ended("the supervision", failed)),
+        () = stalled(environment, plan.stall_timeout) => {
+            return Err(format!("no progress for {:?}", plan.stall_timeout).into());
+        }
     };
-    facts.fallen = fallen;
+    observations.injected = injected;
     Ok(())
 }
 
@@ -149,24 +162,24 @@ fn ended(what: &str, how: Result<(), Error>) -> Error {
     }
 }
 
-async fn stalled(stage: &Stage<'_>, patience: Duration) {
-    while stage.tail.since_progress() < patience {
+async fn stalled(environment: &Environment<'_>, stall_timeout: Duration) {
+    while environment.tail.since_progress() < stall_timeout {
         sleep(Duration::from_millis(200)).await;
     }
 }
 
 /// Stops the workers. What they had not settled then goes back to the queue: they get it once more, and once more.
-async fn leave(stage: &Stage<'_>) -> Result<Vec<String>, Error> {
-    let mut problems = stage.fleet.stop(&stage.tail).await?;
+async fn leave(environment: &Environment<'_>) -> Result<Vec<String>, Error> {
+    let mut problems = environment.fleet.stop(&environment.tail).await?;
     for _ in 0..2 {
-        if stage.queue.ready(stage.servers).await? == 0 {
+        if environment.queue.ready(environment.servers).await? == 0 {
             return Ok(problems);
         }
-        stage.fleet.start().await?;
+        environment.fleet.start().await?;
         sleep(Duration::from_secs(5)).await;
-        problems.extend(stage.fleet.stop(&stage.tail).await?);
+        problems.extend(environment.fleet.stop(&environment.tail).await?);
     }
-    let left = stage.queue.ready(stage.servers).await?;
+    let left = environment.queue.ready(environment.servers).await?;
     if left > 0 {
         problems.push(format!("{left} deliveries are not settled in the end"));
     }

@@ -1,23 +1,23 @@
-//! When which blow falls: by how far the events have come, so that it falls while they flow, however fast the machine
-//! is.
+//! When which fault is injected: by how far the events have come, so that it happens while they flow, however fast the
+//! machine is.
 
 use std::time::Duration;
 
 use futures_util::future::{try_join, try_join_all};
 
 use crate::Error;
-use crate::blows::strike;
-use crate::fault::{Blow, Fault};
-use crate::stage::Stage;
+use crate::environment::Environment;
+use crate::fault::{Fault, Injection};
+use crate::injections::inject;
 
-/// The blows that fell.
+/// The injections that were made.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Fallen {
+pub(crate) struct Injected {
     pub(crate) count: usize,
     pub(crate) longest: Duration,
 }
 
-impl Fallen {
+impl Injected {
     pub(crate) fn add(&mut self, took: Duration) {
         self.count += 1;
         self.longest = self.longest.max(took);
@@ -31,52 +31,55 @@ impl Fallen {
     }
 }
 
-/// All hands, which strike `blows` times together, and what happens once besides.
+/// All injectors, which inject `injections` faults together, and what happens once besides.
 pub(crate) async fn all(
     fault: &Fault,
-    stage: &Stage<'_>,
-    blows: usize,
+    environment: &Environment<'_>,
+    injections: usize,
     mut random: fastrand::Rng,
-) -> Result<Fallen, Error> {
-    let hands: Vec<_> = (0..fault.hands).map(|_| random.fork()).collect();
-    let (each, end) = (blows.div_ceil(fault.hands), stage.feed.end());
-    let hands = hands
+) -> Result<Injected, Error> {
+    let injectors: Vec<_> = (0..fault.injectors).map(|_| random.fork()).collect();
+    let (each, end) = (
+        injections.div_ceil(fault.injectors),
+        environment.producer.end(),
+    );
+    let injectors = injectors
         .into_iter()
-        .map(|random| hand(fault, stage, each, end, random));
-    let growth = growth(fault, stage, end, random);
-    let (hands, grown) = try_join(try_join_all(hands), growth).await?;
-    Ok(hands.into_iter().fold(grown, Fallen::and))
+        .map(|random| injector(fault, environment, each, end, random));
+    let growth = growth(fault, environment, end, random);
+    let (injectors, grown) = try_join(try_join_all(injectors), growth).await?;
+    Ok(injectors.into_iter().fold(grown, Injected::and))
 }
 
 /// Where the partitions become more, they do before half of the events are done.
 async fn growth(
     fault: &Fault,
-    stage: &Stage<'_>,
+    environment: &Environment<'_>,
     end: u64,
     mut random: fastrand::Rng,
-) -> Result<Fallen, Error> {
-    let mut fallen = Fallen::default();
+) -> Result<Injected, Error> {
+    let mut injected = Injected::default();
     if fault.grows {
-        stage.tail.at_least(end * 2 / 5).await;
-        fallen.add(strike(Blow::MorePartitions, stage, &mut random).await?);
+        environment.tail.at_least(end * 2 / 5).await;
+        injected.add(inject(Injection::MorePartitions, environment, &mut random).await?);
     }
-    Ok(fallen)
+    Ok(injected)
 }
 
-/// One hand: strikes `blows` times, evenly over all the events but for a little chance.
-async fn hand(
+/// One injector: it injects `injections` faults, evenly over all the events but for a little chance.
+async fn injector(
     fault: &Fault,
-    stage: &Stage<'_>,
-    blows: usize,
+    environment: &Environment<'_>,
+    injections: usize,
     events: u64,
     mut random: fastrand::Rng,
-) -> Result<Fallen, Error> {
-    let mut fallen = Fallen::default();
-    if fault.blows.is_empty() {
-        return Ok(fallen);
+) -> Result<Injected, Error> {
+    let mut injected = Injected::default();
+    if fault.injections.is_empty() {
+        return Ok(injected);
     }
-    for number in 0..blows {
-        let share = (number as f64 + 0.3 + 0.6 * random.f64()) / (blows as f64 + 1.0);
+    for number in 0..injections {
+        let share = (number as f64 + 0.3 + 0.6 * random.f64()) / (injections as f64 + 1.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -84,14 +87,17 @@ async fn hand(
             reason = "a share of a number of events"
         )]
         let due = (events as f64 * share) as u64;
-        stage.tail.at_least(due).await;
-        let blow = random.choice(fault.blows).copied().ok_or("no blow")?;
-        tracing::info!(?blow, at = stage.tail.progress(), "strikes");
-        let took = strike(blow, stage, &mut random)
+        environment.tail.at_least(due).await;
+        let injection = random
+            .choice(fault.injections)
+            .copied()
+            .ok_or("no injection")?;
+        tracing::info!(?injection, at = environment.tail.progress(), "injects");
+        let took = inject(injection, environment, &mut random)
             .await
-            .map_err(|error| format!("{blow:?}: {error}"))?;
-        tracing::info!(?blow, ?took, "is over");
-        fallen.add(took);
+            .map_err(|error| format!("{injection:?}: {error}"))?;
+        tracing::info!(?injection, ?took, "is over");
+        injected.add(took);
     }
-    Ok(fallen)
+    Ok(injected)
 }

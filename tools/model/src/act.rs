@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// One step of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each says itself in `story.rs`")]
+#[expect(missing_docs, reason = "each says itself in `trace.rs`")]
 pub enum Act {
     // The broker.
     Deliver(Slot, Which),

@@ -29,7 +29,7 @@ pub struct Finding {
     /// Among which bounds it was found.
     pub bounds: &'static str,
     /// One line for each step.
-    pub story: String,
+    pub trace: String,
 }
 
 /// The property that is checked on the graph as a whole.
@@ -91,7 +91,7 @@ impl Model {
         Finding {
             property,
             bounds: self.bounds.name,
-            story: self.tell(path),
+            trace: self.trace(path),
         }
     }
 }
@@ -103,6 +103,6 @@ impl fmt::Display for Finding {
             "“{}” is broken in the world “{}”:",
             self.property, self.bounds
         )?;
-        f.write_str(&self.story)
+        f.write_str(&self.trace)
     }
 }

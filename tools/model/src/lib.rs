@@ -5,18 +5,18 @@
 
 mod act;
 mod bounds;
+mod canonical;
 mod checking;
 mod event;
-mod fate;
+mod faults;
 mod graph;
-mod judging;
 mod mutation;
-mod normal;
 mod operate;
 mod properties;
 mod scenarios;
+mod step_checks;
 mod store;
-mod story;
+mod trace;
 mod worker;
 mod world;
 

@@ -8,7 +8,7 @@ use ordered_core::store::{
 use crate::Model;
 use crate::bounds::Order;
 use crate::event::{KeyNumber, key};
-use crate::store::{Asker, Manner, NOW, Who};
+use crate::store::{Caller, Manner, NOW, Who};
 use crate::world::World;
 
 /// Operators are about the first key.
@@ -80,7 +80,7 @@ impl Model {
         let before = world.store.records[KEY].clone();
         let answer = world
             .store
-            .acquire(KEY, Asker::Operator, &acquire, self.mutation);
+            .acquire(KEY, Caller::Operator, &acquire, self.mutation);
         let who = Who::Operator(false);
         self.judge(world, who, &Request::Acquire(acquire), &answer, &before);
         match answer {

@@ -1,7 +1,5 @@
 //! No password, and no part of one, in a log line, an error, or what a type shows of itself.
 
-mod ear;
-
 use std::error::Error;
 use std::fmt::Debug;
 use std::net::TcpListener;
@@ -16,6 +14,8 @@ use ordered_testkit::{eventually, unique};
 use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+
+use crate::support::log_capture;
 
 /// What must be seen nowhere. Around it there are characters that URLs write in another way.
 const SECRET: &str = "S3CR3T";
@@ -65,7 +65,7 @@ async fn refused(transport: &str, store: &str) -> ConnectError {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_is_in_a_log_an_error_or_what_is_shown_of_a_type() {
-    ear::listen();
+    log_capture::start();
     let rabbit = RabbitServer::shared().await.unwrap();
     let mut redis = RedisServer::builder()
         .setting("requirepass", PASSWORD)
@@ -109,9 +109,9 @@ async fn no_password_is_in_a_log_an_error_or_what_is_shown_of_a_type() {
         refusals.spawn(async move { refused("memory://", &store).await });
     }
     refusals.join_all().await;
-    let heard = ear::heard();
-    assert!(heard.contains("ordered_amqp") && heard.contains("TRACE ordered_core"));
-    for line in heard.lines() {
+    let captured = log_capture::captured();
+    assert!(captured.contains("ordered_amqp") && captured.contains("TRACE ordered_core"));
+    for line in captured.lines() {
         assert!(!line.contains(SECRET), "{line}");
     }
 }
@@ -142,7 +142,7 @@ async fn works_and_outlives_its_store(amqp: &str, store: &str, redis: &mut Redis
     done.notified().await;
     redis.kill();
     eventually("the worker notices", async || {
-        ear::heard().contains("the store did not get the heartbeat")
+        log_capture::captured().contains("the store did not get the heartbeat")
     })
     .await;
     stop.notify_one();
@@ -159,7 +159,7 @@ async fn no_secret_key_of_sqs_is_in_a_log_an_error_or_what_is_shown_of_a_type() 
     use ordered_events::core::transport::Intake;
     use ordered_testkit::server::SqsServer;
 
-    ear::listen();
+    log_capture::start();
     let server = SqsServer::shared().await.unwrap();
     let queue = unique("secrets");
     server.create_queue(&queue, &[]).await.unwrap();
@@ -175,7 +175,7 @@ async fn no_secret_key_of_sqs_is_in_a_log_an_error_or_what_is_shown_of_a_type() 
     // There is no such queue, and there is nobody.
     refused(&url(&server.endpoint()), "memory://").await;
     refused(&url("http://127.0.0.1:1"), "memory://").await;
-    for line in ear::heard().lines() {
+    for line in log_capture::captured().lines() {
         assert!(!line.contains(SECRET), "{line}");
     }
 }

@@ -13,10 +13,10 @@ use ordered_testkit::eventually;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::load::{DYING, Load, event, event_with_id, never};
-use super::page::{Page, prometheus};
 use super::server::ask;
-use super::witness::{NUMBER, Settled, Tally, Watched};
+use super::support::event_tally::{NUMBER, Settled, Tally, Watched};
+use super::support::load::{DYING, Load, event, event_with_id, never};
+use super::support::page::{Page, prometheus};
 
 /// How many events the keys have that nothing is wrong with, and how many such keys there are.
 const EVENTS: u64 = 30;

@@ -2,7 +2,5 @@
 
 mod adds_up;
 mod documents;
-mod load;
-mod page;
 mod server;
-mod witness;
+mod support;

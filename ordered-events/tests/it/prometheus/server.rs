@@ -13,8 +13,8 @@ use ordered_testkit::server::Port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::load::Load;
-use super::page::prometheus;
+use super::support::load::Load;
+use super::support::page::prometheus;
 
 /// Asks, and gives back the whole answer.
 pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str) -> std::io::Result<String> {

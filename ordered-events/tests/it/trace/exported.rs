@@ -9,7 +9,7 @@ use ordered_events::core::event::TraceParent;
 use ordered_events::{MemoryBroker, Publisher, Transport};
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::stage::{SPAN, TRACE, event, handle};
+use super::support::{SPAN, TRACE, event, handle};
 
 #[derive(Debug, Clone, Default)]
 struct Exported(Arc<Mutex<Vec<SpanData>>>);

@@ -2,4 +2,4 @@
 
 mod exported;
 mod fields;
-mod stage;
+mod support;

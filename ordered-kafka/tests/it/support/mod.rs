@@ -1,6 +1,6 @@
 pub(crate) mod consumer;
-pub(crate) mod logs;
-pub(crate) mod scribe;
+pub(crate) mod log_capture;
+pub(crate) mod recording_handler;
 pub(crate) mod topic;
 
 pub(crate) use consumer::Consumer;

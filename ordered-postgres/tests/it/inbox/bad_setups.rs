@@ -8,7 +8,7 @@ use ordered_testkit::server::PostgresServer;
 use ordered_testkit::unique;
 
 use super::handlers::by_hand;
-use super::support::{Step, World, pool};
+use crate::support::inbox::{Fixture, Step, pool};
 use crate::support::{connect, database, empty_database};
 
 async fn open(url: &str) -> Result<Inbox<TokioPostgres>, PostgresError> {
@@ -33,12 +33,12 @@ async fn apply(step: Step, mut tx: Tx) -> Result<(), HandlerError> {
 async fn missing_tables_are_told_at_the_start_and_later() {
     let error = open(&empty_database().await).await.unwrap_err();
     says(&error, Kind::NotMigrated, "ordered outbox migrate");
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let drop_table = "drop table ordered_progress";
-    world.client.batch_execute(drop_table).await.unwrap();
-    let error = by_hand(&world, apply).await.unwrap_err().to_string();
+    fixture.client.batch_execute(drop_table).await.unwrap();
+    let error = by_hand(&fixture, apply).await.unwrap_err().to_string();
     assert!(error.contains("ordered outbox migrate"), "{error}");
-    assert_eq!(world.effects().await.len(), 0);
+    assert_eq!(fixture.effects().await.len(), 0);
 }
 
 #[tokio::test]
@@ -101,47 +101,47 @@ async fn a_replica_is_refused() {
 
 #[tokio::test]
 async fn a_pool_that_is_exhausted_is_told_in_time() {
-    let mut world = World::new().await;
-    let pool = pool(&world.url, 1);
+    let mut fixture = Fixture::new().await;
+    let pool = pool(&fixture.url, 1);
     // Connected beforehand: what is waited for is a connection that is free, and not the server.
     drop(pool.get().await.unwrap());
-    world.inbox = Inbox::builder(pool.clone())
+    fixture.inbox = Inbox::builder(pool.clone())
         .acquire_timeout(Duration::from_millis(500))
         .open()
         .await
         .unwrap();
     let taken = pool.get().await.unwrap();
-    let error = by_hand(&world, apply).await.unwrap_err();
+    let error = by_hand(&fixture, apply).await.unwrap_err();
     assert!(!error.is_permanent());
     assert!(
         error.to_string().contains("make the pool larger"),
         "{error}"
     );
     drop(taken);
-    by_hand(&world, apply).await.unwrap();
-    world.assert_once(1, 1).await;
+    by_hand(&fixture, apply).await.unwrap();
+    fixture.assert_once(1, 1).await;
 }
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_is_told_and_leaves_nothing() {
-    let mut world = World::new().await;
-    let name = world.url.rsplit('/').next().unwrap();
+    let mut fixture = Fixture::new().await;
+    let name = fixture.url.rsplit('/').next().unwrap();
     let set = format!("alter database {name} set statement_timeout = '1s'");
-    world.client.batch_execute(&set).await.unwrap();
-    world.inbox = open(&world.url).await.unwrap();
+    fixture.client.batch_execute(&set).await.unwrap();
+    fixture.inbox = open(&fixture.url).await.unwrap();
     // Another transaction keeps the row of the key.
-    let mut other = connect(&world.url).await;
+    let mut other = connect(&fixture.url).await;
     let other = other.transaction().await.unwrap();
     let insert = "insert into ordered_progress (group_name, key, last_seq, event_id, fence) values ($1, 'k0', 7, 'x', \
                   0)";
-    other.execute(insert, &[&world.group]).await.unwrap();
-    let error = by_hand(&world, apply).await.unwrap_err();
+    other.execute(insert, &[&fixture.group]).await.unwrap();
+    let error = by_hand(&fixture, apply).await.unwrap_err();
     assert!(!error.is_permanent());
     assert!(error.to_string().contains("statement_timeout"), "{error}");
     drop(other);
-    assert_eq!(world.effects().await.len(), 0);
-    by_hand(&world, apply).await.unwrap();
-    world.assert_once(1, 1).await;
+    assert_eq!(fixture.effects().await.len(), 0);
+    by_hand(&fixture, apply).await.unwrap();
+    fixture.assert_once(1, 1).await;
 }
 
 #[tokio::test]
@@ -167,12 +167,12 @@ async fn a_setting_out_of_its_range_is_refused() {
 
 #[tokio::test]
 async fn a_row_that_conflicts_with_serializable_transactions_is_tried_again() {
-    let mut world = World::new().await;
-    let name = world.url.rsplit('/').next().unwrap();
+    let mut fixture = Fixture::new().await;
+    let name = fixture.url.rsplit('/').next().unwrap();
     let set = format!("alter database {name} set default_transaction_isolation = 'serializable'");
-    world.client.batch_execute(&set).await.unwrap();
-    world.inbox = open(&world.url).await.unwrap();
-    by_hand(&world, apply).await.unwrap();
-    by_hand(&world, apply).await.unwrap();
-    world.assert_once(1, 1).await;
+    fixture.client.batch_execute(&set).await.unwrap();
+    fixture.inbox = open(&fixture.url).await.unwrap();
+    by_hand(&fixture, apply).await.unwrap();
+    by_hand(&fixture, apply).await.unwrap();
+    fixture.assert_once(1, 1).await;
 }

@@ -6,7 +6,7 @@ use ordered_events::{Context, State, ordered_handler};
 use ordered_postgres::inbox::Tx;
 use ordered_testkit::eventually;
 
-use super::support::{Running, Step, Wire, World};
+use crate::support::inbox::{Fixture, Running, Step, Wire};
 
 type Lengths = Arc<Mutex<Vec<usize>>>;
 
@@ -34,27 +34,27 @@ async fn apply_all(
 
 #[tokio::test]
 async fn a_run_of_several_events_has_one_transaction() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let lengths = Lengths::default();
-    world.publish(1, 1..=20).await;
-    let worker = world.worker("w1", apply_all).state(Arc::clone(&lengths));
+    fixture.publish(1, 1..=20).await;
+    let worker = fixture.worker("w1", apply_all).state(Arc::clone(&lengths));
     let worker = Running::start(worker);
-    world.settled().await;
+    fixture.settled().await;
     worker.stop().await;
-    world.assert_once(1, 20).await;
-    assert_eq!(world.recorded("k0").await, 20);
+    fixture.assert_once(1, 20).await;
+    assert_eq!(fixture.recorded("k0").await, 20);
     let lengths = lengths.lock().unwrap().clone();
     assert!(lengths.iter().any(|length| *length > 1), "{lengths:?}");
 }
 
 #[tokio::test]
 async fn a_run_that_was_applied_before_a_crash_is_applied_once_and_what_follows_too() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let lengths = Lengths::default();
-    world.publish(1, 1..=6).await;
-    let wire = Wire::new(&world.store);
+    fixture.publish(1, 1..=6).await;
+    let wire = Wire::new(&fixture.store);
     wire.saves.store(false, Ordering::Relaxed);
-    let dies = world
+    let dies = fixture
         .worker("dies", apply_all)
         .store(wire.clone())
         .state(Arc::clone(&lengths));
@@ -64,12 +64,15 @@ async fn a_run_that_was_applied_before_a_crash_is_applied_once_and_what_follows_
     })
     .await;
     dies.kill().await;
-    world.publish(1, 7..=12).await;
-    let worker = Running::start(world.worker("lives", apply_all).state(lengths));
-    eventually("all is applied", async || world.recorded("k0").await == 12).await;
-    world.settled().await;
+    fixture.publish(1, 7..=12).await;
+    let worker = Running::start(fixture.worker("lives", apply_all).state(lengths));
+    eventually("all is applied", async || {
+        fixture.recorded("k0").await == 12
+    })
+    .await;
+    fixture.settled().await;
     worker.stop().await;
-    world.assert_once(1, 12).await;
+    fixture.assert_once(1, 12).await;
 }
 
 #[ordered_handler(key = "key", seq = "seq")]
@@ -86,15 +89,15 @@ async fn apply_one(step: Step, mut tx: Tx) -> Result<(), HandlerError> {
 
 #[tokio::test]
 async fn a_handler_of_one_event_that_runs_over_several_does_not_wait_for_itself() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let totals = "create table totals (key text primary key, total int not null)";
-    world.client.batch_execute(totals).await.unwrap();
-    world.publish(1, 1..=20).await;
-    let worker = Running::start(world.worker("w1", apply_one).batch(10));
-    world.settled().await;
+    fixture.client.batch_execute(totals).await.unwrap();
+    fixture.publish(1, 1..=20).await;
+    let worker = Running::start(fixture.worker("w1", apply_one).batch(10));
+    fixture.settled().await;
     worker.stop().await;
-    world.assert_once(1, 20).await;
-    let total = world
+    fixture.assert_once(1, 20).await;
+    let total = fixture
         .client
         .query_one("select total from totals", &[])
         .await;

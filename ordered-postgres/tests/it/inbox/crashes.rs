@@ -8,7 +8,7 @@ use ordered_events::{State, ordered_handler};
 use ordered_postgres::inbox::Tx;
 use ordered_testkit::eventually;
 
-use super::support::{Running, Step, Wire, World, event};
+use crate::support::inbox::{Fixture, Running, Step, Wire, event};
 
 type Runs = Arc<AtomicU64>;
 
@@ -23,14 +23,14 @@ async fn apply(step: Step, mut tx: Tx, State(runs): State<Runs>) -> Result<(), H
 
 #[tokio::test]
 async fn a_crash_between_the_commit_in_postgres_and_that_in_the_store_repeats_no_effect() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let runs = Runs::default();
-    world.publish(4, 1..=3).await;
+    fixture.publish(4, 1..=3).await;
     // Several workers, one after the other, apply events and die before the store hears of them.
     for round in 0..3 {
-        let wire = Wire::new(&world.store);
+        let wire = Wire::new(&fixture.store);
         wire.saves.store(false, Ordering::Relaxed);
-        let worker = world
+        let worker = fixture
             .worker(&format!("dies{round}"), apply)
             .store(wire.clone())
             .state(Arc::clone(&runs));
@@ -41,57 +41,60 @@ async fn a_crash_between_the_commit_in_postgres_and_that_in_the_store_repeats_no
         .await;
         worker.kill().await;
     }
-    let applied = world.effects().await.len();
+    let applied = fixture.effects().await.len();
     assert!(applied > 0, "nothing was applied before the crashes");
-    let worker = world.worker("lives", apply).state(Arc::clone(&runs));
+    let worker = fixture.worker("lives", apply).state(Arc::clone(&runs));
     let worker = Running::start(worker);
-    world.settled().await;
-    eventually("all is applied", async || world.effects().await.len() == 12).await;
+    fixture.settled().await;
+    eventually("all is applied", async || {
+        fixture.effects().await.len() == 12
+    })
+    .await;
     worker.stop().await;
-    world.assert_once(4, 3).await;
+    fixture.assert_once(4, 3).await;
     let runs = runs.load(Ordering::Relaxed);
     assert!(runs > 12, "no event ran twice: {runs} runs");
 }
 
 #[tokio::test]
 async fn a_store_that_lost_its_state_begins_with_the_positions_of_the_inbox() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let runs = Runs::default();
     let worker = |name: &str| {
-        world
+        fixture
             .worker(name, apply)
-            .store(world.inbox.restoring(world.store.clone()))
+            .store(fixture.inbox.restoring(fixture.store.clone()))
             .on_state_loss(OnStateLoss::Adopt)
             .state(Arc::clone(&runs))
     };
-    world.publish(3, 1..=3).await;
+    fixture.publish(3, 1..=3).await;
     let first = Running::start(worker("first"));
-    world.settled().await;
+    fixture.settled().await;
     first.stop().await;
     // Nobody remembers anything; what was acknowledged does not come again.
-    world.store.forget_everything();
-    world.publish(2, 3..=5).await;
+    fixture.store.forget_everything();
+    fixture.publish(2, 3..=5).await;
     let second = Running::start(worker("second"));
-    world.settled().await;
+    fixture.settled().await;
     assert_eq!(runs.load(Ordering::Relaxed), 9 + 4);
     // It is lost again, under a worker that knows two of the three keys.
-    world.store.forget_everything();
+    fixture.store.forget_everything();
     eventually("the worker notices", async || {
-        let admin = Admin::new(Arc::new(world.store.clone()));
-        let group = admin.group(&world.group).await.unwrap();
+        let admin = Admin::new(Arc::new(fixture.store.clone()));
+        let group = admin.group(&fixture.group).await.unwrap();
         let Some(group) = group else { return false };
         let (positions, _) = admin.positions(&group, None).await.unwrap();
         positions.len() == 3
     })
     .await;
-    world
+    fixture
         .broker
         .publish(vec![event("k2", 4), event("k2", 5)])
         .await
         .unwrap();
-    world.settled().await;
+    fixture.settled().await;
     second.stop().await;
-    world.assert_once(3, 5).await;
+    fixture.assert_once(3, 5).await;
     assert_eq!(runs.load(Ordering::Relaxed), 9 + 6);
 }
 
@@ -118,14 +121,14 @@ async fn create(
 #[tokio::test]
 async fn an_event_that_fails_because_it_was_applied_before_counts_as_done() {
     for panics in [false, true] {
-        let world = World::new().await;
+        let fixture = Fixture::new().await;
         let things = "create table things (name text primary key)";
-        world.client.batch_execute(things).await.unwrap();
+        fixture.client.batch_execute(things).await.unwrap();
         let breaks = Arc::new(AtomicBool::new(panics));
-        world.publish(1, 1..=1).await;
-        let wire = Wire::new(&world.store);
+        fixture.publish(1, 1..=1).await;
+        let wire = Wire::new(&fixture.store);
         wire.saves.store(false, Ordering::Relaxed);
-        let worker = world
+        let worker = fixture
             .worker("dies", create)
             .store(wire.clone())
             .state(Arc::clone(&breaks));
@@ -135,37 +138,37 @@ async fn an_event_that_fails_because_it_was_applied_before_counts_as_done() {
         })
         .await;
         worker.kill().await;
-        world.publish(1, 2..=2).await;
-        let worker = Running::start(world.worker("lives", create).state(breaks));
+        fixture.publish(1, 2..=2).await;
+        let worker = Running::start(fixture.worker("lives", create).state(breaks));
         eventually("the next is applied", async || {
-            world.recorded("k0").await == 2
+            fixture.recorded("k0").await == 2
         })
         .await;
-        world.settled().await;
+        fixture.settled().await;
         worker.stop().await;
     }
 }
 
 #[tokio::test]
 async fn a_store_that_lost_its_state_repeats_no_effect() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let runs = Runs::default();
-    world.publish(2, 1..=3).await;
-    let worker = world.worker("w1", apply).state(Arc::clone(&runs));
+    fixture.publish(2, 1..=3).await;
+    let worker = fixture.worker("w1", apply).state(Arc::clone(&runs));
     let worker = Running::start(worker);
-    world.settled().await;
+    fixture.settled().await;
     worker.stop().await;
-    world.store.forget_everything();
+    fixture.store.forget_everything();
     // A producer publishes everything again, and more.
     let again = (1..=5).flat_map(|seq| ["k0", "k1"].map(|key| event(key, seq)));
-    world.broker.publish(again.collect()).await.unwrap();
-    let worker = world
+    fixture.broker.publish(again.collect()).await.unwrap();
+    let worker = fixture
         .worker("w2", apply)
         .on_state_loss(OnStateLoss::Adopt)
         .state(Arc::clone(&runs));
     let worker = Running::start(worker);
-    world.settled().await;
+    fixture.settled().await;
     worker.stop().await;
     assert_eq!(runs.load(Ordering::Relaxed), 16);
-    world.assert_once(2, 5).await;
+    fixture.assert_once(2, 5).await;
 }

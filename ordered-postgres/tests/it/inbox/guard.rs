@@ -8,7 +8,7 @@ use ordered_core::protocol::{Fence, WorkerId};
 use ordered_postgres::inbox::{Gaps, Guard, Inbox, Outcome};
 use tokio_postgres::Client;
 
-use super::support::World;
+use crate::support::inbox::Fixture;
 
 /// A run by hand.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,7 @@ fn done(last_seq: u64) -> Outcome {
 
 #[tokio::test]
 async fn keys_that_begin_with_zero_are_recorded_from_there() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     assert_eq!(record(&mut client, "k", run(0, 0)).await, Outcome::Recorded);
     assert_eq!(record(&mut client, "k", run(0, 0)).await, done(0));
     assert_eq!(record(&mut client, "k", run(1, 1)).await, Outcome::Recorded);
@@ -88,7 +88,7 @@ async fn keys_that_begin_with_zero_are_recorded_from_there() {
 
 #[tokio::test]
 async fn an_event_is_recorded_once() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     assert_eq!(record(&mut client, "k", run(1, 1)).await, Outcome::Recorded);
     assert_eq!(record(&mut client, "k", run(1, 1)).await, done(1));
     assert_eq!(record(&mut client, "k", run(2, 2)).await, Outcome::Recorded);
@@ -98,7 +98,7 @@ async fn an_event_is_recorded_once() {
 
 #[tokio::test]
 async fn an_older_fence_is_refused_and_the_same_or_a_newer_one_is_not() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     let with = |seq, fence| Run {
         fence,
         ..run(seq, seq)
@@ -124,7 +124,7 @@ async fn an_older_fence_is_refused_and_the_same_or_a_newer_one_is_not() {
 
 #[tokio::test]
 async fn a_gap_is_noted_as_skipped_and_filled_once() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     for seq in [2, 3, 6] {
         assert_eq!(
             record(&mut client, "k", run(seq, seq)).await,
@@ -147,7 +147,7 @@ async fn a_gap_is_noted_as_skipped_and_filled_once() {
 
 #[tokio::test]
 async fn a_gap_is_refused_where_none_may_be() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     let strict = async |client: &mut Client, seq| {
         let run = run(seq, seq);
         record_as(client, context("k", run, id(run)), Gaps::Refuse).await
@@ -171,7 +171,7 @@ async fn a_gap_is_refused_where_none_may_be() {
 
 #[tokio::test]
 async fn a_run_of_which_a_part_is_done_is_refused_whole() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     assert_eq!(record(&mut client, "k", run(1, 3)).await, Outcome::Recorded);
     assert_eq!(record(&mut client, "k", run(2, 3)).await, done(3));
     let refused = record(&mut client, "k", run(2, 5)).await;
@@ -185,7 +185,7 @@ async fn a_run_of_which_a_part_is_done_is_refused_whole() {
 
 #[tokio::test]
 async fn a_new_numbering_begins_anew_and_the_old_one_is_refused() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     let with = |epoch, seq| Run {
         epoch,
         ..run(seq, seq)
@@ -215,7 +215,7 @@ async fn a_new_numbering_begins_anew_and_the_old_one_is_refused() {
 
 #[tokio::test]
 async fn another_event_under_the_last_seq_is_a_conflict() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     assert_eq!(record(&mut client, "k", run(1, 1)).await, Outcome::Recorded);
     let other = context("k", run(1, 1), |_| "another".into());
     let refused = record_as(&mut client, other, Gaps::Allow).await;
@@ -247,14 +247,14 @@ async fn what_postgres_cannot_store_is_refused_before_it_is_asked() {
 
 #[tokio::test]
 async fn the_guard_stands_beside_the_application_s_own_statements() {
-    let world = World::new().await;
-    let pool = super::support::pool(&world.url, 2);
+    let fixture = Fixture::new().await;
+    let pool = crate::support::inbox::pool(&fixture.url, 2);
     let mut connection = pool.get().await.unwrap();
     for _ in 0..2 {
         let mut transaction = connection.transaction().await.unwrap();
         let insert = "insert into effects (key, seq) values ('k', 1)";
         transaction.batch_execute(insert).await.unwrap();
-        let context = world.context("k", 1, 1);
+        let context = fixture.context("k", 1, 1);
         match Inbox::guard(&mut transaction, &context).await.unwrap() {
             Outcome::Recorded => transaction.commit().await.unwrap(),
             other => {
@@ -263,7 +263,7 @@ async fn the_guard_stands_beside_the_application_s_own_statements() {
             }
         }
     }
-    assert_eq!(world.effects().await, [(("k".into(), 1), 1)].into());
+    assert_eq!(fixture.effects().await, [(("k".into(), 1), 1)].into());
 }
 
 /// What the row says, by the model.
@@ -301,7 +301,7 @@ impl Model {
 
 #[tokio::test]
 async fn the_row_is_the_set_of_what_was_applied() {
-    let mut client = World::new().await.client;
+    let mut client = Fixture::new().await.client;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);

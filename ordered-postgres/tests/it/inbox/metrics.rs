@@ -6,7 +6,7 @@ use ordered_events::ordered_handler;
 use ordered_postgres::inbox::Tx;
 
 use super::handlers::by_hand;
-use super::support::{Step, World};
+use crate::support::inbox::{Fixture, Step};
 
 #[ordered_handler(key = "key", seq = "seq")]
 async fn apply(step: Step, mut tx: Tx) -> Result<(), HandlerError> {
@@ -24,24 +24,24 @@ async fn refuse(_step: Step, mut tx: Tx) -> Result<(), HandlerError> {
 
 #[test]
 fn each_run_is_counted_by_how_its_transaction_ended() {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let page = recorder.handle();
+    let publisher = PrometheusBuilder::new().build_recorder();
+    let page = publisher.handle();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    // One thread, so that everything is counted by the recorder of this test.
-    metrics::with_local_recorder(&recorder, || {
+    // One thread, so that everything is counted by the publisher of this test.
+    metrics::with_local_recorder(&publisher, || {
         runtime.block_on(async {
-            let world = World::new().await;
-            by_hand(&world, refuse).await.unwrap_err();
-            by_hand(&world, apply).await.unwrap();
-            by_hand(&world, apply).await.unwrap();
+            let fixture = Fixture::new().await;
+            by_hand(&fixture, refuse).await.unwrap_err();
+            by_hand(&fixture, apply).await.unwrap();
+            by_hand(&fixture, apply).await.unwrap();
             // One that was paused since long ago.
             let fence = "update ordered_progress set fence = fence + 1, last_seq = 1";
-            world.client.batch_execute(fence).await.unwrap();
-            by_hand(&world, apply).await.unwrap_err();
-            world.assert_once(1, 1).await;
+            fixture.client.batch_execute(fence).await.unwrap();
+            by_hand(&fixture, apply).await.unwrap_err();
+            fixture.assert_once(1, 1).await;
         });
     });
     let page = page.render();

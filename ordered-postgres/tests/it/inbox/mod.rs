@@ -10,7 +10,4 @@ mod money;
 mod positions;
 #[cfg(feature = "sqlx")]
 mod sqlx;
-mod support;
 mod zombies;
-
-pub(crate) use support::pool;

@@ -28,8 +28,8 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::support::{LEASE, pool};
 use crate::support::connect;
+use crate::support::inbox::{LEASE, pool};
 
 const GROUP: &str = "credits";
 const ACCOUNTS: u64 = 200;

@@ -11,7 +11,7 @@ use ordered_testkit::eventually;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres, Row};
 
-use super::support::{Running, Step, World};
+use crate::support::inbox::{Fixture, Running, Step};
 
 async fn pool(url: &str, connections: u32) -> PgPool {
     let options = PgPoolOptions::new().max_connections(connections);
@@ -47,29 +47,32 @@ async fn apply(step: Step, mut tx: Tx<Postgres>, context: Context) -> Result<(),
 
 #[tokio::test]
 async fn a_handler_on_sqlx_has_exactly_once_effects_too() {
-    let world = World::new().await;
-    let pool = pool(&world.url, 4).await;
-    world.publish(2, 1..=5).await;
-    let worker = world
+    let fixture = Fixture::new().await;
+    let pool = pool(&fixture.url, 4).await;
+    fixture.publish(2, 1..=5).await;
+    let worker = fixture
         .worker("w1", apply)
         .timeout(Duration::from_secs(1))
         .state(Inbox::open(pool.clone()).await.unwrap());
     let worker = Running::start(worker);
-    eventually("all is applied", async || world.effects().await.len() == 10).await;
-    world.settled().await;
+    eventually("all is applied", async || {
+        fixture.effects().await.len() == 10
+    })
+    .await;
+    fixture.settled().await;
     worker.stop().await;
-    world.assert_once(2, 5).await;
-    assert_eq!(world.recorded("k1").await, 5);
+    fixture.assert_once(2, 5).await;
+    assert_eq!(fixture.recorded("k1").await, 5);
     let inbox = Inbox::open(pool).await.unwrap();
-    let positions: Vec<Position> = inbox.positions(&world.group).try_collect().await.unwrap();
+    let positions: Vec<Position> = inbox.positions(&fixture.group).try_collect().await.unwrap();
     let last: Vec<u64> = positions.iter().map(Position::last_seq).collect();
     assert_eq!(last, [5, 5]);
 }
 
 #[tokio::test]
 async fn the_guard_stands_in_a_transaction_of_sqlx() {
-    let world = World::new().await;
-    let pool = pool(&world.url, 2).await;
+    let fixture = Fixture::new().await;
+    let pool = pool(&fixture.url, 2).await;
     let outcome = async |seq, fence| {
         let mut transaction = pool.begin().await.unwrap();
         let insert = "insert into effects (key, seq) values ('k0', 1)";
@@ -77,7 +80,7 @@ async fn the_guard_stands_in_a_transaction_of_sqlx() {
             .execute(&mut *transaction)
             .await
             .unwrap();
-        let context = world.context("k0", seq, fence);
+        let context = fixture.context("k0", seq, fence);
         let outcome = Inbox::guard(&mut transaction, &context).await.unwrap();
         if outcome.is_recorded() {
             transaction.commit().await.unwrap();
@@ -89,13 +92,13 @@ async fn the_guard_stands_in_a_transaction_of_sqlx() {
     assert_eq!(outcome(1, 5).await, Outcome::Recorded);
     assert_eq!(outcome(1, 5).await, Outcome::DoneAlready { last_seq: 1 });
     assert!(matches!(outcome(2, 4).await, Outcome::Fenced { .. }));
-    world.assert_once(1, 1).await;
+    fixture.assert_once(1, 1).await;
 }
 
 #[tokio::test]
 async fn a_pool_of_sqlx_that_is_exhausted_is_told_in_time() {
-    let world = World::new().await;
-    let pool = pool(&world.url, 1).await;
+    let fixture = Fixture::new().await;
+    let pool = pool(&fixture.url, 1).await;
     let inbox = Inbox::builder(pool.clone()).acquire_timeout(Duration::from_millis(500));
     let inbox = inbox.open().await.unwrap();
     let _taken = pool.acquire().await.unwrap();

@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::support::{LEASE, Running, Step, Wire, World, event, pool};
+use crate::support::inbox::{Fixture, LEASE, Running, Step, Wire, event, pool};
 
 /// The one that is stopped in the handler until it is let go; the others are not.
 #[derive(Clone)]
@@ -58,14 +58,14 @@ async fn apply(
 
 #[tokio::test]
 async fn a_worker_that_lost_its_lease_in_its_handler_commits_nothing() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let gate = Gate::new("zombie");
     let broker = MemoryBroker::new();
     Publish::publish(&broker, vec![event("k0", 1)])
         .await
         .unwrap();
-    let wire = Wire::new(&world.store);
-    let zombie = world
+    let wire = Wire::new(&fixture.store);
+    let zombie = fixture
         .worker("zombie", apply)
         .transport(broker.consumer())
         .store(wire.clone())
@@ -75,27 +75,27 @@ async fn a_worker_that_lost_its_lease_in_its_handler_commits_nothing() {
     wire.beats.store(false, Ordering::Relaxed);
 
     // The broker delivers the event again, to another worker.
-    world.publish(1, 1..=2).await;
-    let heir = Running::start(world.worker("heir", apply).state(gate.clone()));
+    fixture.publish(1, 1..=2).await;
+    let heir = Running::start(fixture.worker("heir", apply).state(gate.clone()));
     eventually("the heir applies both", async || {
-        world.recorded("k0").await == 2
+        fixture.recorded("k0").await == 2
     })
     .await;
     // It may commit as far as it knows: only the row knows better.
     wire.beats.store(true, Ordering::Relaxed);
     gate.go.notify_one();
-    world.settled().await;
+    fixture.settled().await;
     zombie.stop().await;
     heir.stop().await;
-    world.assert_once(1, 2).await;
+    fixture.assert_once(1, 2).await;
 }
 
 #[tokio::test]
 async fn a_transaction_under_an_older_fence_is_rolled_back_without_the_lease_too() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let gate = Gate::new("by hand");
     let run = async |seq, fence| {
-        let context = world.context("k0", seq, fence);
+        let context = fixture.context("k0", seq, fence);
         let event = apply.decode(&event("k0", seq)).unwrap().event;
         let tx_of_run = ordered_core::handler::FromContext::from_context(&context).unwrap();
         gate.go.notify_one();
@@ -108,26 +108,26 @@ async fn a_transaction_under_an_older_fence_is_rolled_back_without_the_lease_too
     new.finish(new_outcome).await.unwrap();
     let refused = old.finish(old_outcome).await.unwrap_err().to_string();
     assert!(refused.contains("another worker has the key"), "{refused}");
-    world.assert_once(1, 1).await;
+    fixture.assert_once(1, 1).await;
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_left_open_is_ended_by_the_server() {
-    let mut world = World::new().await;
-    world.inbox = Inbox::builder(pool(&world.url, 2))
+    let mut fixture = Fixture::new().await;
+    fixture.inbox = Inbox::builder(pool(&fixture.url, 2))
         .idle_timeout(Duration::from_millis(100))
         .open()
         .await
         .unwrap();
     let gate = Gate::new("by hand");
-    let context = world.context("k0", 1, 1);
+    let context = fixture.context("k0", 1, 1);
     let step = apply.decode(&event("k0", 1)).unwrap().event;
     let tx = ordered_core::handler::FromContext::from_context(&context).unwrap();
     let handled = tokio::spawn(apply(step, tx, context.clone(), State(gate.clone())));
     gate.reached.notified().await;
     let open = "select count(*) from pg_locks where relation = 'effects'::regclass and mode = 'RowExclusiveLock'";
     eventually("the server ends it", async || {
-        let row = world.client.query_one(open, &[]).await.unwrap();
+        let row = fixture.client.query_one(open, &[]).await.unwrap();
         row.get::<_, i64>(0) == 0
     })
     .await;
@@ -135,7 +135,7 @@ async fn a_transaction_that_is_left_open_is_ended_by_the_server() {
     let outcome = handled.await.unwrap();
     let error = context.finish(outcome).await.unwrap_err().to_string();
     assert!(error.contains("idle_timeout"), "{error}");
-    assert_eq!(world.effects().await.len(), 0);
+    assert_eq!(fixture.effects().await.len(), 0);
 }
 
 /// How long the process may take for each of its steps.
@@ -189,7 +189,7 @@ async fn process_of_the_zombie() {
 
 #[tokio::test]
 async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let redis = RedisServer::shared().await.unwrap();
     let group = unique("zombie");
     let mut child: Child = Command::new(std::env::current_exe().unwrap())
@@ -198,7 +198,7 @@ async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
             "inbox::zombies::process_of_the_zombie",
             "--nocapture",
         ])
-        .env(TOLD, format!("{} {} {group}", redis.url(), world.url))
+        .env(TOLD, format!("{} {} {group}", redis.url(), fixture.url))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -226,14 +226,14 @@ async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
     let broker = MemoryBroker::new();
     let again = vec![event("k0", 1), event("k0", 2)];
     Publish::publish(&broker, again).await.unwrap();
-    let heir = world
+    let heir = fixture
         .worker("heir", say_and_wait)
         .store(RedisStore::connect(&redis.url()).await.unwrap())
         .transport(broker.consumer())
         .group(&group);
     let heir = Running::start(heir);
     eventually("the heir applies both", async || {
-        world.effects().await.len() == 2
+        fixture.effects().await.len() == 2
     })
     .await;
     eventually("and settles them", async || broker.backlog() == 0).await;
@@ -245,5 +245,5 @@ async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
     let ended = timeout(PATIENCE, child.wait()).await;
     assert!(ended.expect("it drains and ends").unwrap().success());
     heir.stop().await;
-    world.assert_once(1, 2).await;
+    fixture.assert_once(1, 2).await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
 
-use super::list::{List, builder, event};
+use crate::support::list_broker::{ListBroker, builder, event};
 use crate::support::{ask, raw};
 
 /// Where a process that is to be killed finds Redis.
@@ -22,7 +22,7 @@ async fn a_process_to_be_killed() {
         // It is a part of the test below.
         return;
     };
-    let list = List::on(&url)
+    let list = ListBroker::on(&url)
         .await
         .confirms_after(Duration::from_millis(3));
     let sequencer = builder(&url, list).await.connect().await.unwrap();
@@ -40,7 +40,7 @@ async fn a_process_to_be_killed() {
 }
 
 /// How many events are published, those that came twice counted once.
-async fn published(list: &List) -> u64 {
+async fn published(list: &ListBroker) -> u64 {
     list.is_without_gaps().await.0.values().sum()
 }
 
@@ -61,7 +61,7 @@ async fn kills_between_number_and_confirm_leave_no_gap_and_no_double_number() {
         .await
         .unwrap();
     let (url, mut redis) = (server.url(), raw(&server).await);
-    let list = List::on(&url).await;
+    let list = ListBroker::on(&url).await;
     let mut left_behind = 0;
     for kill in 1..=KILLS {
         let before = published(&list).await;

@@ -6,7 +6,7 @@ use ordered_core::transport::{MemoryBroker, Publish, TransportError};
 use ordered_redis::sequencer::{MAX_BATCH, SequencerErrorKind};
 use ordered_testkit::server::RedisServer;
 
-use super::list::{builder, event};
+use crate::support::list_broker::{builder, event};
 use crate::support::{ask, raw};
 
 /// A broker that is not there.

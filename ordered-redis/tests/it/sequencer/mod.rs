@@ -2,6 +2,5 @@
 
 mod kills;
 mod limits;
-mod list;
 mod numbering;
 mod publishing;

@@ -5,13 +5,13 @@ use ordered_core::publish::NewEvent;
 use ordered_redis::sequencer::SequencerErrorKind;
 use ordered_testkit::server::RedisServer;
 
-use super::list::{List, builder, event};
+use crate::support::list_broker::{ListBroker, builder, event};
 use crate::support::{ask, key, raw};
 
 #[tokio::test]
 async fn each_key_is_numbered_by_itself_and_published_in_order() {
     let server = RedisServer::start().await.unwrap();
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     let sequencer = builder(&server.url(), list.clone())
         .await
         .connect()
@@ -36,7 +36,7 @@ async fn each_key_is_numbered_by_itself_and_published_in_order() {
 #[tokio::test]
 async fn an_event_that_is_staged_again_has_the_number_that_it_has() {
     let server = RedisServer::start().await.unwrap();
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     let sequencer = builder(&server.url(), list.clone())
         .await
         .connect()
@@ -74,7 +74,7 @@ async fn several_processes_number_the_same_keys() {
         .start()
         .await
         .unwrap();
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     let mut tasks = Vec::new();
     for process in 0..4 {
         let sequencer = builder(&server.url(), list.clone())
@@ -114,7 +114,7 @@ async fn several_processes_number_the_same_keys() {
 #[tokio::test]
 async fn a_counter_is_raised_and_never_lowered() {
     let server = RedisServer::start().await.unwrap();
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     let sequencer = builder(&server.url(), list.clone())
         .await
         .connect()
@@ -143,7 +143,7 @@ async fn a_counter_is_raised_and_never_lowered() {
 #[tokio::test]
 async fn counters_that_are_gone_are_no_reason_to_begin_again() {
     let server = RedisServer::start().await.unwrap();
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     let sequencer = builder(&server.url(), list.clone())
         .await
         .connect()

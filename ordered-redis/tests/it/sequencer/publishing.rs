@@ -8,12 +8,12 @@ use ordered_core::transport::{Publish, TransportError};
 use ordered_testkit::eventually;
 use ordered_testkit::server::RedisServer;
 
-use super::list::{List, builder, event};
+use crate::support::list_broker::{ListBroker, builder, event};
 
 /// Does not take the event `poison`, for as long as it does not.
 #[derive(Clone)]
 struct Choosy {
-    list: List,
+    list: ListBroker,
     refuses: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
 }
@@ -38,7 +38,7 @@ impl Publish for Choosy {
 #[tokio::test]
 async fn a_key_whose_event_is_refused_waits_alone_and_goes_on_in_order() {
     let server = RedisServer::start().await.unwrap();
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     let choosy = Choosy {
         list: list.clone(),
         refuses: Arc::new(AtomicBool::new(true)),
@@ -69,10 +69,10 @@ async fn a_key_whose_event_is_refused_waits_alone_and_goes_on_in_order() {
 #[tokio::test]
 async fn what_is_staged_while_redis_restarts_is_numbered_once() {
     let mut server = RedisServer::start().await.unwrap();
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     let sequencer = builder(&server.url(), list)
         .await
-        .patience(Duration::from_secs(60));
+        .stage_timeout(Duration::from_secs(60));
     let sequencer = sequencer
         .remember(Duration::from_secs(120))
         .connect()
@@ -97,7 +97,7 @@ async fn what_is_staged_while_redis_restarts_is_numbered_once() {
     }
     staging.await.unwrap();
     // The connection of the other list has died with the server.
-    let list = List::on(&server.url()).await;
+    let list = ListBroker::on(&server.url()).await;
     sequencer.close().await;
     let again = builder(&server.url(), list.clone())
         .await

@@ -1,6 +1,6 @@
 use std::io;
 
-use super::talk::{ask, field};
+use super::command::{ask, field};
 use super::{RedisBuilder, RedisServer};
 use crate::server::ServerError;
 

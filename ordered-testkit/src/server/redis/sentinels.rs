@@ -2,7 +2,7 @@ use std::fs;
 use std::io;
 use std::process::Command;
 
-use super::talk::{ask, field};
+use super::command::{ask, field};
 use super::{INSTALL, PATIENCE, RedisServer};
 use crate::server::ServerError;
 use crate::server::certificates::{AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE};

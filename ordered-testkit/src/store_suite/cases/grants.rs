@@ -3,160 +3,169 @@ use std::time::Duration;
 use ordered_core::protocol::{Fence, WorkerId};
 use ordered_core::store::{Acquire, AcquireMode, Answer, Group, Inspect, Previous, Request, Save};
 
-use crate::store_suite::stage::{A, B, START, Stage, ask, busy, key, owned, saved, session};
+use crate::store_suite::fixture::{
+    A, B, START, StoreFixture, ask, busy, key, owned, saved, session,
+};
 use crate::unique;
 
-pub async fn a_free_key_is_granted(stage: Stage<impl Inspect>) {
-    let owned = stage.own(A).await;
+pub async fn a_free_key_is_granted(fixture: StoreFixture<impl Inspect>) {
+    let owned = fixture.own(A).await;
     assert_eq!(owned.previous, Previous::Nobody);
     assert_eq!((owned.body, owned.body_fence), (None, Fence(0)));
     assert!(owned.mail.is_empty() && owned.seen.is_empty());
-    let record = stage.read().await.expect("the key is known");
+    let record = fixture.read().await.expect("the key is known");
     let owner = record.owner.expect("the key is owned");
     assert_eq!(owner.worker, WorkerId::new(A));
     assert_eq!((owner.since, record.fence), (START, owned.fence));
 }
 
-pub async fn a_key_has_one_owner_at_a_time(stage: Stage<impl Inspect>) {
-    let fence = stage.own(A).await.fence;
-    let busy = busy(stage.ask(B).await);
+pub async fn a_key_has_one_owner_at_a_time(fixture: StoreFixture<impl Inspect>) {
+    let fence = fixture.own(A).await.fence;
+    let busy = busy(fixture.ask(B).await);
     assert_eq!(busy.owner, WorkerId::new(A));
     assert!(busy.posted.is_empty());
-    let save = stage.blank(fence);
-    assert!(stage.release(A, save).await.released);
-    assert_eq!(stage.own(B).await.previous, Previous::Nobody);
+    let save = fixture.blank(fence);
+    assert!(fixture.release(A, save).await.released);
+    assert_eq!(fixture.own(B).await.previous, Previous::Nobody);
 }
 
-pub async fn an_owner_that_asks_again_gets_a_new_fence(stage: Stage<impl Inspect>) {
-    let first = stage.own(A).await;
-    let second = stage.own(A).await;
+pub async fn an_owner_that_asks_again_gets_a_new_fence(fixture: StoreFixture<impl Inspect>) {
+    let first = fixture.own(A).await;
+    let second = fixture.own(A).await;
     assert_eq!(second.previous, Previous::Myself);
     assert!(second.fence > first.fence);
-    assert_eq!(stage.save(A, stage.blank(first.fence)).await, Answer::Lost);
-    saved(stage.save(A, stage.blank(second.fence)).await);
+    assert_eq!(
+        fixture.save(A, fixture.blank(first.fence)).await,
+        Answer::Lost
+    );
+    saved(fixture.save(A, fixture.blank(second.fence)).await);
 }
 
-pub async fn fences_grow_with_every_grant_whatever_the_clock_does(stage: Stage<impl Inspect>) {
+pub async fn fences_grow_with_every_grant_whatever_the_clock_does(
+    fixture: StoreFixture<impl Inspect>,
+) {
     let mut last = Fence(0);
     for round in 0..20 {
         let worker = if round % 2 == 0 { A } else { B };
-        stage.beat(worker).await;
-        let fence = stage.own(worker).await.fence;
+        fixture.beat(worker).await;
+        let fence = fixture.own(worker).await.fence;
         assert!(fence > last, "{fence} follows {last}");
         last = fence;
         let body = Some("body".into());
         let save = Save {
             body,
-            ..stage.blank(fence)
+            ..fixture.blank(fence)
         };
-        assert!(stage.release(worker, save).await.released);
+        assert!(fixture.release(worker, save).await.released);
         match round % 4 {
-            0 => stage.clock.advance(7),
-            1 => stage.clock.step_back(90_000),
+            0 => fixture.clock.advance(7),
+            1 => fixture.clock.step_back(90_000),
             _ => {}
         }
     }
 }
 
 /// So that a fence is larger than those of a state that was lost.
-pub async fn a_fence_is_at_least_the_time_in_microseconds(stage: Stage<impl Inspect>) {
-    let fence = stage.own(A).await.fence;
+pub async fn a_fence_is_at_least_the_time_in_microseconds(fixture: StoreFixture<impl Inspect>) {
+    let fence = fixture.own(A).await.fence;
     assert!(fence >= Fence(START * 1_000));
 }
 
 pub async fn a_new_owner_gets_the_body_with_the_fence_it_was_saved_under(
-    stage: Stage<impl Inspect>,
+    fixture: StoreFixture<impl Inspect>,
 ) {
-    let fence = stage.own(A).await.fence;
+    let fence = fixture.own(A).await.fence;
     let save = Save {
         body: Some("\0body\n".into()),
-        ..stage.blank(fence)
+        ..fixture.blank(fence)
     };
-    stage.release(A, save).await;
+    fixture.release(A, save).await;
     for worker in [B, A] {
-        let owned = stage.own(worker).await;
+        let owned = fixture.own(worker).await;
         assert_eq!(owned.body, Some("\0body\n".into()));
         assert_eq!(
             owned.body_fence, fence,
             "only a body that is saved has a new fence"
         );
-        stage.release(worker, stage.blank(owned.fence)).await;
+        fixture.release(worker, fixture.blank(owned.fence)).await;
     }
 }
 
-pub async fn a_key_without_a_body_is_unknown_once_it_is_given_up(stage: Stage<impl Inspect>) {
-    assert_eq!(stage.read().await, None);
-    let fence = stage.own(A).await.fence;
-    assert!(stage.read().await.is_some());
-    stage.release(A, stage.blank(fence)).await;
-    assert_eq!(stage.read().await, None);
-    let totals = stage.store.totals(&stage.group).await;
+pub async fn a_key_without_a_body_is_unknown_once_it_is_given_up(
+    fixture: StoreFixture<impl Inspect>,
+) {
+    assert_eq!(fixture.read().await, None);
+    let fence = fixture.own(A).await.fence;
+    assert!(fixture.read().await.is_some());
+    fixture.release(A, fixture.blank(fence)).await;
+    assert_eq!(fixture.read().await, None);
+    let totals = fixture.store.totals(&fixture.group).await;
     assert_eq!(totals.expect("the store is there").keys, 0);
 }
 
-pub async fn a_request_to_hand_over_is_told_with_every_save(stage: Stage<impl Inspect>) {
-    let fence = stage.own(A).await.fence;
-    assert!(!saved(stage.save(A, stage.blank(fence)).await).hand_over);
+pub async fn a_request_to_hand_over_is_told_with_every_save(fixture: StoreFixture<impl Inspect>) {
+    let fence = fixture.own(A).await.fence;
+    assert!(!saved(fixture.save(A, fixture.blank(fence)).await).hand_over);
     let hand_over = Acquire {
         mode: AcquireMode::HandOver,
-        ..ask(&stage.key)
+        ..ask(&fixture.key)
     };
-    let refused = busy(stage.acquire(B, hand_over).await);
+    let refused = busy(fixture.acquire(B, hand_over).await);
     assert_eq!(refused.owner, WorkerId::new(A));
-    let record = stage.read().await.expect("the key is known");
+    let record = fixture.read().await.expect("the key is known");
     assert!(record.owner.expect("it is owned").hand_over);
     for _ in 0..2 {
-        assert!(saved(stage.save(A, stage.blank(fence)).await).hand_over);
+        assert!(saved(fixture.save(A, fixture.blank(fence)).await).hand_over);
     }
-    let given_up = stage.release(A, stage.blank(fence)).await;
+    let given_up = fixture.release(A, fixture.blank(fence)).await;
     assert!(given_up.released && given_up.hand_over);
-    let fence = stage.own(B).await.fence;
-    let fulfilled = saved(stage.save(B, stage.blank(fence)).await);
+    let fence = fixture.own(B).await.fence;
+    let fulfilled = saved(fixture.save(B, fixture.blank(fence)).await);
     assert!(!fulfilled.hand_over, "the mark goes with the owner");
 }
 
-pub async fn a_key_can_be_stolen_from_a_living_owner(stage: Stage<impl Inspect>) {
-    let before = stage.own(A).await.fence;
+pub async fn a_key_can_be_stolen_from_a_living_owner(fixture: StoreFixture<impl Inspect>) {
+    let before = fixture.own(A).await.fence;
     let steal = Acquire {
         mode: AcquireMode::Steal,
-        ..ask(&stage.key)
+        ..ask(&fixture.key)
     };
-    let stolen = owned(stage.acquire(B, steal).await);
+    let stolen = owned(fixture.acquire(B, steal).await);
     assert_eq!(stolen.previous, Previous::Other(WorkerId::new(A)));
     assert!(stolen.fence > before);
-    assert_eq!(stage.save(A, stage.blank(before)).await, Answer::Lost);
-    assert!(matches!(stage.ask(A).await, Answer::Busy(_)));
+    assert_eq!(fixture.save(A, fixture.blank(before)).await, Answer::Lost);
+    assert!(matches!(fixture.ask(A).await, Answer::Busy(_)));
 }
 
-pub async fn a_batch_is_answered_in_its_order(stage: Stage<impl Inspect>) {
+pub async fn a_batch_is_answered_in_its_order(fixture: StoreFixture<impl Inspect>) {
     let keys: Vec<_> = (0..300).map(|number| key(&format!("k{number}"))).collect();
     let requests = |of: fn(usize) -> bool| -> Vec<Request> {
         let some = keys.iter().enumerate().filter(|(place, _)| of(*place));
         some.map(|(_, key)| Request::Acquire(ask(key))).collect()
     };
-    stage.batch(A, &requests(|place| place % 3 == 0)).await;
-    let answers = stage.batch(B, &requests(|_| true)).await;
+    fixture.batch(A, &requests(|place| place % 3 == 0)).await;
+    let answers = fixture.batch(B, &requests(|_| true)).await;
     for (place, answer) in answers.iter().enumerate() {
         let is_busy = matches!(answer, Answer::Busy(_));
         assert_eq!(is_busy, place % 3 == 0, "{place}: {answer:?}");
     }
 }
 
-pub async fn keys_and_groups_do_not_touch_each_other(stage: Stage<impl Inspect>) {
-    let fence = stage.own(A).await.fence;
+pub async fn keys_and_groups_do_not_touch_each_other(fixture: StoreFixture<impl Inspect>) {
+    let fence = fixture.own(A).await.fence;
     let other = key("order-2");
-    assert_eq!(stage.own_key(B, &other).await.previous, Previous::Nobody);
+    assert_eq!(fixture.own_key(B, &other).await.previous, Previous::Nobody);
     let elsewhere = Save::new(other, fence);
-    assert_eq!(stage.save(A, elsewhere).await, Answer::Lost);
+    assert_eq!(fixture.save(A, elsewhere).await, Answer::Lost);
 
-    let group = Group::new(unique("other"), stage.group.policy().clone());
-    let session = session(&stage.store, &group, B).await;
+    let group = Group::new(unique("other"), fixture.group.policy().clone());
+    let session = session(&fixture.store, &group, B).await;
     let lease = Duration::from_secs(1);
-    let beat = stage.store.heartbeat(&group, &session, lease).await;
+    let beat = fixture.store.heartbeat(&group, &session, lease).await;
     beat.expect("the store is there");
-    let requests = [Request::Acquire(ask(&stage.key))];
-    let exchange = stage.store.exchange(&group, &session, &requests).await;
+    let requests = [Request::Acquire(ask(&fixture.key))];
+    let exchange = fixture.store.exchange(&group, &session, &requests).await;
     let answers = exchange.expect("the store is there").answers;
     assert!(matches!(answers[..], [Answer::Owned(_)]));
-    saved(stage.save(A, stage.blank(fence)).await);
+    saved(fixture.save(A, fixture.blank(fence)).await);
 }

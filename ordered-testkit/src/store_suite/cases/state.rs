@@ -3,17 +3,17 @@ use std::time::Duration;
 use ordered_core::protocol::{Order, WorkerId};
 use ordered_core::store::{Group, Incarnation, Inspect, Request, Session, StoreErrorKind};
 
-use crate::store_suite::stage::{A, Stage, ask, broad};
+use crate::store_suite::fixture::{A, StoreFixture, ask, broad};
 use crate::unique;
 
 /// Every call of the session is refused.
-async fn is_lost(stage: &Stage<impl Inspect>, group: &Group, session: &Session) {
-    let requests = [Request::Acquire(ask(&stage.key))];
-    let exchange = stage.store.exchange(group, session, &requests).await;
+async fn is_lost(fixture: &StoreFixture<impl Inspect>, group: &Group, session: &Session) {
+    let requests = [Request::Acquire(ask(&fixture.key))];
+    let exchange = fixture.store.exchange(group, session, &requests).await;
     let lease = Duration::from_secs(1);
-    let beat = stage.store.heartbeat(group, session, lease).await;
-    let swept = stage.store.sweep(group, session, &broad()).await;
-    let left = stage.store.leave(group, session).await;
+    let beat = fixture.store.heartbeat(group, session, lease).await;
+    let swept = fixture.store.sweep(group, session, &broad()).await;
+    let left = fixture.store.leave(group, session).await;
     let errors = [exchange.err(), beat.err(), swept.err(), left.err()];
     for (call, error) in ["exchange", "heartbeat", "sweep", "leave"]
         .iter()
@@ -24,30 +24,32 @@ async fn is_lost(stage: &Stage<impl Inspect>, group: &Group, session: &Session) 
     }
 }
 
-pub async fn a_session_of_another_life_of_the_state_is_lost(stage: Stage<impl Inspect>) {
-    let good = stage.session(A).clone();
+pub async fn a_session_of_another_life_of_the_state_is_lost(fixture: StoreFixture<impl Inspect>) {
+    let good = fixture.session(A).clone();
     let Incarnation(number) = good.incarnation;
     let other = Session {
         incarnation: Incarnation(number ^ 1),
         ..good
     };
-    is_lost(&stage, &stage.group, &other).await;
-    stage.own(A).await;
-    let record = stage.read().await.expect("the key is known");
+    is_lost(&fixture, &fixture.group, &other).await;
+    fixture.own(A).await;
+    let record = fixture.read().await.expect("the key is known");
     let owner = record.owner.expect("it is owned");
     assert!(owner.lease_until.is_some(), "the lease was not ended");
 }
 
-pub async fn a_session_of_a_group_that_was_never_opened_is_lost(stage: Stage<impl Inspect>) {
-    let group = Group::new(unique("never"), stage.group.policy().clone());
-    is_lost(&stage, &group, &stage.session(A).clone()).await;
-    let found = stage.store.group(group.name()).await;
+pub async fn a_session_of_a_group_that_was_never_opened_is_lost(
+    fixture: StoreFixture<impl Inspect>,
+) {
+    let group = Group::new(unique("never"), fixture.group.policy().clone());
+    is_lost(&fixture, &group, &fixture.session(A).clone()).await;
+    let found = fixture.store.group(group.name()).await;
     assert_eq!(found.expect("the store is there"), None);
 }
 
-pub async fn a_group_keeps_its_order(stage: Stage<impl Inspect>) {
+pub async fn a_group_keeps_its_order(fixture: StoreFixture<impl Inspect>) {
     let with = |order| {
-        let mut policy = stage.group.policy().clone();
+        let mut policy = fixture.group.policy().clone();
         policy.order = order;
         policy
     };
@@ -56,10 +58,10 @@ pub async fn a_group_keeps_its_order(stage: Stage<impl Inspect>) {
     for order in [Order::Sequence, Order::Arrival, monotonic(false)] {
         let name = unique("order");
         let group = |order| Group::new(&name, with(order));
-        let opened = stage.store.open(&group(order), &worker).await;
+        let opened = fixture.store.open(&group(order), &worker).await;
         assert!(opened.expect("it is new").created);
         for other in [Order::Sequence, Order::Arrival, monotonic(true)] {
-            let opened = stage.store.open(&group(other), &worker).await;
+            let opened = fixture.store.open(&group(other), &worker).await;
             if order.is_compatible(other) {
                 assert!(!opened.expect("it means the same").created);
                 continue;
@@ -70,18 +72,22 @@ pub async fn a_group_keeps_its_order(stage: Stage<impl Inspect>) {
             assert!(text.contains(order.as_str()), "{text}");
             assert!(text.contains(&way_out), "{text}");
         }
-        let kept = stage.store.group(&name).await.expect("the store is there");
+        let kept = fixture
+            .store
+            .group(&name)
+            .await
+            .expect("the store is there");
         let kept = kept.expect("it was opened").policy().order;
         assert!(kept.is_compatible(order), "{kept} is kept");
     }
 }
 
-pub async fn a_group_is_created_once(stage: Stage<impl Inspect>) {
-    let group = Group::new(unique("new"), stage.group.policy().clone());
+pub async fn a_group_is_created_once(fixture: StoreFixture<impl Inspect>) {
+    let group = Group::new(unique("new"), fixture.group.policy().clone());
     let mut sessions = Vec::new();
     for created in [true, false, false] {
         let worker = WorkerId::new(A);
-        let opened = stage.store.open(&group, &worker).await;
+        let opened = fixture.store.open(&group, &worker).await;
         let opened = opened.expect("the group opens");
         assert_eq!(opened.created, created);
         assert!(!opened.report.reason.is_empty());
@@ -92,17 +98,17 @@ pub async fn a_group_is_created_once(stage: Stage<impl Inspect>) {
     assert_eq!(sessions[0], sessions[2]);
 }
 
-pub async fn an_opening_changes_no_key(stage: Stage<impl Inspect>) {
-    stage.own(A).await;
-    let before = stage.read().await;
-    let opened = stage.store.open(&stage.group, &WorkerId::new(A)).await;
+pub async fn an_opening_changes_no_key(fixture: StoreFixture<impl Inspect>) {
+    fixture.own(A).await;
+    let before = fixture.read().await;
+    let opened = fixture.store.open(&fixture.group, &WorkerId::new(A)).await;
     assert!(!opened.expect("the group opens").created);
-    assert_eq!(stage.read().await, before);
+    assert_eq!(fixture.read().await, before);
 }
 
-pub async fn a_group_keeps_the_seq_that_its_keys_begin_with(stage: Stage<impl Inspect>) {
+pub async fn a_group_keeps_the_seq_that_its_keys_begin_with(fixture: StoreFixture<impl Inspect>) {
     let group = |name: &str, first_seq: u64| {
-        let mut policy = stage.group.policy().clone();
+        let mut policy = fixture.group.policy().clone();
         policy.first_seq = first_seq;
         Group::new(name, policy)
     };
@@ -110,7 +116,7 @@ pub async fn a_group_keeps_the_seq_that_its_keys_begin_with(stage: Stage<impl In
         let name = unique("first");
         let open = async |first_seq: u64| {
             let group = group(&name, first_seq);
-            stage.store.open(&group, &WorkerId::new(A)).await
+            fixture.store.open(&group, &WorkerId::new(A)).await
         };
         open(first).await.expect("the group opens");
         let error = open(other).await.expect_err("its keys begin elsewhere");
@@ -122,7 +128,11 @@ pub async fn a_group_keeps_the_seq_that_its_keys_begin_with(stage: Stage<impl In
             "{text}"
         );
         assert!(!open(first).await.expect("it is as it was").created);
-        let found = stage.store.group(&name).await.expect("the store is there");
+        let found = fixture
+            .store
+            .group(&name)
+            .await
+            .expect("the store is there");
         assert_eq!(found, Some(group(&name, first)));
     }
 }

@@ -10,7 +10,7 @@ use ordered_core::store::{
 
 use super::run::{Groups, WORKERS};
 use super::step::{Ask, Claim, Step, Who};
-use crate::store_suite::stage::{START, id, key};
+use crate::store_suite::fixture::{START, id, key};
 use crate::texts::TEXTS;
 
 /// Times are multiples of this, so that they often meet exactly.

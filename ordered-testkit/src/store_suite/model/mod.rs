@@ -14,7 +14,7 @@ use ordered_core::store::{Inspect, MemoryStore};
 use self::generate::Generator;
 use self::run::{Difference, Groups, Run};
 use self::step::Step;
-use super::stage::START;
+use super::fixture::START;
 
 /// How long a sequence is.
 const STEPS: usize = 40;

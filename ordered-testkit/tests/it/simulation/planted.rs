@@ -224,32 +224,32 @@ fn mistaken_in(app: fn() -> App, faults: Faults, mistake: Mistake) -> String {
     };
     let failure = hunt(app, faults);
     println!("{mistake:?}: {failure}");
-    failure.troubles[0].to_string()
+    failure.problems[0].to_string()
 }
 
 #[test]
 fn a_store_without_fences_is_found() {
-    let trouble = mistaken(Mistake::NoFence);
+    let problem = mistaken(Mistake::NoFence);
     // The first thing that goes wrong is that a worker goes on where another is.
-    assert!(!trouble.contains("stalled"), "{trouble}");
+    assert!(!problem.contains("stalled"), "{problem}");
 }
 
 #[test]
 fn a_store_that_holds_nothing_is_found() {
-    let trouble = mistaken(Mistake::HoldsNothing);
-    assert!(trouble.contains("stalled"), "{trouble}");
+    let problem = mistaken(Mistake::HoldsNothing);
+    assert!(problem.contains("stalled"), "{problem}");
 }
 
 #[test]
 fn a_store_without_leases_is_found() {
-    let trouble = mistaken(Mistake::NoLease);
-    assert!(trouble.contains("no overlap"), "{trouble}");
+    let problem = mistaken(Mistake::NoLease);
+    assert!(problem.contains("no overlap"), "{problem}");
 }
 
 #[test]
 fn a_store_that_finds_nothing_in_a_sweep_is_found() {
-    let trouble = mistaken(Mistake::NoSweep);
-    assert!(trouble.contains("stalled"), "{trouble}");
+    let problem = mistaken(Mistake::NoSweep);
+    assert!(problem.contains("stalled"), "{problem}");
 }
 
 #[test]
@@ -258,30 +258,30 @@ fn an_acknowledgement_before_the_commit_is_found() {
         || keeper().wrap_transport(|inner| Arc::new(Hasty(inner))),
         Faults::all(),
     );
-    let trouble = failure.troubles[0].to_string();
-    assert!(trouble.contains("stalled"), "{trouble}");
+    let problem = failure.problems[0].to_string();
+    assert!(problem.contains("stalled"), "{problem}");
 }
 
 #[test]
 fn a_store_that_keeps_no_dead_letters_is_found() {
-    let trouble = mistaken_in(impatient, failing(), Mistake::KeepsNothingDead);
-    assert!(!trouble.contains("stalled"), "{trouble}");
+    let problem = mistaken_in(impatient, failing(), Mistake::KeepsNothingDead);
+    assert!(!problem.contains("stalled"), "{problem}");
 }
 
 #[test]
 fn a_store_that_forgets_dead_letters_is_found() {
-    let trouble = mistaken_in(impatient, failing(), Mistake::ForgetsDeadLetters);
-    assert!(!trouble.contains("stalled"), "{trouble}");
+    let problem = mistaken_in(impatient, failing(), Mistake::ForgetsDeadLetters);
+    assert!(!problem.contains("stalled"), "{problem}");
 }
 
 #[test]
 fn a_store_that_forgets_what_was_skipped_is_found() {
-    let trouble = mistaken_in(hasty, Faults::all(), Mistake::ForgetsSkipped);
-    assert!(!trouble.contains("stalled"), "{trouble}");
+    let problem = mistaken_in(hasty, Faults::all(), Mistake::ForgetsSkipped);
+    assert!(!problem.contains("stalled"), "{problem}");
 }
 
 #[test]
 fn a_store_that_forgets_ids_is_found() {
-    let trouble = mistaken(Mistake::ForgetsIds);
-    assert!(!trouble.contains("stalled"), "{trouble}");
+    let problem = mistaken(Mistake::ForgetsIds);
+    assert!(!problem.contains("stalled"), "{problem}");
 }

@@ -1,36 +1,36 @@
 use std::time::Duration;
 
-use super::{Broker, Contestant, Entrant, Keys, Load, Pace, Place};
-use crate::contestant::has_parallel_consumer;
+use super::{Broker, Keys, Load, Pace, RedisTarget, Subject, Variant};
+use crate::subject::has_parallel_consumer;
 
-const FLOOR: Entrant = entrant("floor", Contestant::Floor);
-const PER_MESSAGE: Entrant = entrant("ack each", Contestant::PerMessage);
-const BY_HAND: Entrant = entrant("by hand", Contestant::ByHand);
-const ORDERED: Entrant = entrant("ordered", Contestant::Ordered);
-const BATCH: Entrant = entrant("batch 100", Contestant::OrderedBatch);
-const WINDOW: Entrant = entrant("commit window", Contestant::OrderedWindow);
-const TROUBLED: Entrant = entrant("1,000 back off", Contestant::Troubled);
-const SEQUENCE: Entrant = entrant("sequence", Contestant::Ordered);
-const ARRIVAL: Entrant = entrant("arrival", Contestant::OrderedArrival);
-const MONOTONIC: Entrant = entrant("monotonic", Contestant::OrderedMonotonic);
-const CAUSAL: Entrant = entrant("causal", Contestant::OrderedCausal);
-const LAMPORT: Entrant = entrant("lamport", Contestant::OrderedLamport);
-const SCRIPT: Entrant = entrant("script", Contestant::Script);
-const PARALLEL_CONSUMER: Entrant = entrant("parallel consumer", Contestant::ParallelConsumer);
+const FLOOR: Variant = variant("floor", Subject::Floor);
+const PER_MESSAGE: Variant = variant("ack each", Subject::PerMessage);
+const BY_HAND: Variant = variant("by hand", Subject::ByHand);
+const ORDERED: Variant = variant("ordered", Subject::Ordered);
+const BATCH: Variant = variant("batch 100", Subject::OrderedBatch);
+const WINDOW: Variant = variant("commit window", Subject::OrderedWindow);
+const BACKING_OFF: Variant = variant("1,000 back off", Subject::OrderedBackingOff);
+const SEQUENCE: Variant = variant("sequence", Subject::Ordered);
+const ARRIVAL: Variant = variant("arrival", Subject::OrderedArrival);
+const MONOTONIC: Variant = variant("monotonic", Subject::OrderedMonotonic);
+const CAUSAL: Variant = variant("causal", Subject::OrderedCausal);
+const LAMPORT: Variant = variant("lamport", Subject::OrderedLamport);
+const SCRIPT: Variant = variant("script", Subject::Script);
+const PARALLEL_CONSUMER: Variant = variant("parallel consumer", Subject::ParallelConsumer);
 
-const fn entrant(label: &'static str, contestant: Contestant) -> Entrant {
-    Entrant {
+const fn variant(label: &'static str, subject: Subject) -> Variant {
+    Variant {
         label,
-        contestant,
+        subject,
         processes: 1,
-        redis: Place::Everysec,
+        redis: RedisTarget::Everysec,
         partitions: 0,
         earlier: false,
     }
 }
 
-fn at(redis: Place, entrant: Entrant) -> Entrant {
-    Entrant { redis, ..entrant }
+fn at(redis: RedisTarget, variant: Variant) -> Variant {
+    Variant { redis, ..variant }
 }
 
 /// In order, 1,000 keys, short events, a handler that does nothing; the other loads change some of it.
@@ -49,7 +49,7 @@ fn base() -> Load {
         asks_latency: false,
         length: 1.0,
         dedup_ttl: Duration::from_secs(24 * 60 * 60),
-        entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
+        variants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
         broker: Broker::Rabbit,
         compares_orders: false,
     }
@@ -75,14 +75,14 @@ pub(crate) fn chosen(names: &[String]) -> Vec<Load> {
     loads
 }
 
-/// The orders of the framework on the same events. Another order is another entrant.
+/// The orders of the framework on the same events. Another order is another variant.
 fn orders() -> Load {
     Load {
         name: "orders",
         about: "in order, 1,000 keys, 250 B, in each order; each key has 3 producers, which count for causal and \
                 lamport",
         payload_bytes: 250,
-        entrants: vec![SEQUENCE, ARRIVAL, MONOTONIC, CAUSAL, LAMPORT],
+        variants: vec![SEQUENCE, ARRIVAL, MONOTONIC, CAUSAL, LAMPORT],
         compares_orders: true,
         ..base()
     }
@@ -93,10 +93,10 @@ fn keys() -> Vec<Load> {
         Load {
             name: "in-order-always",
             about: "the same, AOF always",
-            entrants: vec![
+            variants: vec![
                 FLOOR,
-                at(Place::Always, BY_HAND),
-                at(Place::Always, ORDERED),
+                at(RedisTarget::Always, BY_HAND),
+                at(RedisTarget::Always, ORDERED),
             ],
             ..base()
         },
@@ -106,14 +106,14 @@ fn keys() -> Vec<Load> {
             shuffle: 1_000,
             duplicates: 0.05,
             // By hand there is no good answer to an event that is early.
-            entrants: vec![FLOOR, PER_MESSAGE, ORDERED],
+            variants: vec![FLOOR, PER_MESSAGE, ORDERED],
             ..base()
         },
         Load {
             name: "zipf",
             about: "Zipf(1.0) over 10,000 keys",
             keys: Keys::Zipf(10_000),
-            entrants: vec![FLOOR, BY_HAND, ORDERED],
+            variants: vec![FLOOR, BY_HAND, ORDERED],
             ..base()
         },
         Load {
@@ -121,21 +121,21 @@ fn keys() -> Vec<Load> {
             about: "one key, strictly one after the other",
             keys: Keys::Uniform(1),
             pace: Pace::Backlog(8_000.0),
-            entrants: vec![FLOOR, SCRIPT, BY_HAND, ORDERED],
+            variants: vec![FLOOR, SCRIPT, BY_HAND, ORDERED],
             ..base()
         },
         Load {
             name: "one-key-ahead",
             about: "one key, in batches of 100 events, and with a commit window of 100",
             keys: Keys::Uniform(1),
-            entrants: vec![FLOOR, WINDOW, BATCH],
+            variants: vec![FLOOR, WINDOW, BATCH],
             ..base()
         },
         Load {
             name: "many-keys",
             about: "in order, 100,000 keys",
             keys: Keys::Uniform(100_000),
-            entrants: vec![FLOOR, BY_HAND, ORDERED],
+            variants: vec![FLOOR, BY_HAND, ORDERED],
             ..base()
         },
     ]
@@ -148,7 +148,7 @@ fn payloads() -> Vec<Load> {
             about: "in order, 1 kB",
             payload_bytes: 1_000,
             pace: Pace::Backlog(20_000.0),
-            entrants: vec![FLOOR, BY_HAND, ORDERED],
+            variants: vec![FLOOR, BY_HAND, ORDERED],
             ..base()
         },
         Load {
@@ -157,14 +157,14 @@ fn payloads() -> Vec<Load> {
             payload_bytes: 16_000,
             prefetch: 512,
             pace: Pace::Backlog(4_000.0),
-            entrants: vec![FLOOR, BY_HAND, ORDERED],
+            variants: vec![FLOOR, BY_HAND, ORDERED],
             ..base()
         },
     ]
 }
 
 fn handlers() -> Vec<Load> {
-    let times = |processes, label| Entrant {
+    let times = |processes, label| Variant {
         label,
         processes,
         ..ORDERED
@@ -177,7 +177,7 @@ fn handlers() -> Vec<Load> {
             concurrency: 16,
             prefetch: 512,
             pace: Pace::Backlog(8_000.0),
-            entrants: vec![FLOOR, ORDERED],
+            variants: vec![FLOOR, ORDERED],
             ..base()
         },
         Load {
@@ -187,13 +187,13 @@ fn handlers() -> Vec<Load> {
             concurrency: 64,
             prefetch: 1_024,
             pace: Pace::Backlog(6_000.0),
-            entrants: vec![FLOOR, ORDERED],
+            variants: vec![FLOOR, ORDERED],
             ..base()
         },
         Load {
             name: "backing-off",
             about: "in order, while the events of 1,000 other keys fail again and again",
-            entrants: vec![ORDERED, TROUBLED],
+            variants: vec![ORDERED, BACKING_OFF],
             ..base()
         },
         Load {
@@ -203,7 +203,7 @@ fn handlers() -> Vec<Load> {
             concurrency: 16,
             prefetch: 128,
             pace: Pace::Backlog(3_000.0),
-            entrants: vec![
+            variants: vec![
                 times(1, "ordered"),
                 times(2, "ordered ×2"),
                 times(4, "ordered ×4"),
@@ -216,13 +216,13 @@ fn handlers() -> Vec<Load> {
 fn distances() -> Vec<Load> {
     vec![
         Load {
-            name: "redis-away",
+            name: "redis-remote",
             about: "in order, Redis next door and 0.5 ms away",
-            entrants: vec![
+            variants: vec![
                 ORDERED,
-                Entrant {
-                    label: "ordered, away",
-                    ..at(Place::Away, ORDERED)
+                Variant {
+                    label: "ordered, remote",
+                    ..at(RedisTarget::Remote, ORDERED)
                 },
             ],
             ..base()
@@ -232,7 +232,7 @@ fn distances() -> Vec<Load> {
             about: "at half of what the framework can take, from the intended send time",
             pace: Pace::Share(0.5),
             asks_latency: true,
-            entrants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
+            variants: vec![FLOOR, PER_MESSAGE, BY_HAND, ORDERED],
             ..base()
         },
         Load {
@@ -242,7 +242,7 @@ fn distances() -> Vec<Load> {
             length: 10.0,
             // Else the memory of Redis would be what ends it.
             dedup_ttl: Duration::from_secs(10),
-            entrants: vec![ORDERED],
+            variants: vec![ORDERED],
             ..base()
         },
     ]
@@ -250,7 +250,7 @@ fn distances() -> Vec<Load> {
 
 /// Several processes on one queue, and on partitions of it.
 fn partitions() -> Load {
-    let several = |processes, partitions, label| Entrant {
+    let several = |processes, partitions, label| Variant {
         label,
         processes,
         partitions,
@@ -260,7 +260,7 @@ fn partitions() -> Load {
         name: "partitions",
         about: "2 and 4 processes that share a queue, or 8 partitions of it, 1,000 keys, 150 B, no-op handler",
         pace: Pace::Backlog(12_000.0),
-        entrants: vec![
+        variants: vec![
             several(2, 0, "shared ×2"),
             several(2, 8, "partitions ×2"),
             several(4, 0, "shared ×4"),
@@ -271,14 +271,14 @@ fn partitions() -> Load {
 }
 
 fn over_kafka() -> Vec<Load> {
-    let mut entrants = vec![FLOOR, BY_HAND, ORDERED];
+    let mut variants = vec![FLOOR, BY_HAND, ORDERED];
     if has_parallel_consumer() {
-        entrants.push(PARALLEL_CONSUMER);
+        variants.push(PARALLEL_CONSUMER);
     }
     let base = || Load {
         broker: Broker::Kafka,
         pace: Pace::Backlog(60_000.0),
-        entrants: entrants.clone(),
+        variants: variants.clone(),
         ..base()
     };
     vec![
@@ -292,7 +292,7 @@ fn over_kafka() -> Vec<Load> {
             about: "the same, shuffled by 1,000, 5 % duplicates",
             shuffle: 1_000,
             duplicates: 0.05,
-            entrants: vec![FLOOR, ORDERED],
+            variants: vec![FLOOR, ORDERED],
             ..base()
         },
     ]

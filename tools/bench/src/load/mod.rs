@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use list::{all, chosen};
-pub(crate) use plan::{Placed, plan, troubles};
+pub(crate) use plan::{Placed, failing_events, plan};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
@@ -27,13 +27,13 @@ pub(crate) struct Load {
     /// How many deliveries may be unsettled, in each process.
     pub(crate) prefetch: usize,
     pub(crate) pace: Pace,
-    /// Whether contestants note how late each event is done; a list that grows with the events.
+    /// Whether subjects note how late each event is done; a list that grows with the events.
     pub(crate) asks_latency: bool,
-    /// How many times as long as others a turn is.
+    /// How many times as long as others a trial is.
     pub(crate) length: f64,
     /// How long a committed event is remembered.
     pub(crate) dedup_ttl: Duration,
-    pub(crate) entrants: Vec<Entrant>,
+    pub(crate) variants: Vec<Variant>,
     pub(crate) broker: Broker,
     /// The events have a stamp of three producers, and how large the states of their keys are is looked up.
     pub(crate) compares_orders: bool,
@@ -58,19 +58,19 @@ pub(crate) enum Keys {
 /// When the events come.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// All are in the queue at the start. About how many a second the fastest takes, for the length of a turn.
+    /// All are in the queue at the start. About how many a second the fastest takes, for the length of a trial.
     Backlog(f64),
     /// As many a second as this share of what the framework can take.
     Share(f64),
 }
 
-/// One that takes its turns in a load.
+/// One that is measured in a load.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entrant {
+pub(crate) struct Variant {
     pub(crate) label: &'static str,
-    pub(crate) contestant: Contestant,
+    pub(crate) subject: Subject,
     pub(crate) processes: usize,
-    pub(crate) redis: Place,
+    pub(crate) redis: RedisTarget,
     /// Over how many queues of RabbitMQ the keys are spread; 0 is one queue that all processes share.
     pub(crate) partitions: u16,
     /// It is the framework as an earlier build of this program has it.
@@ -78,7 +78,7 @@ pub(crate) struct Entrant {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Contestant {
+pub(crate) enum Subject {
     Floor,
     PerMessage,
     ByHand,
@@ -95,8 +95,8 @@ pub(crate) enum Contestant {
     OrderedCausal,
     /// With `order = "lamport"`.
     OrderedLamport,
-    /// The same, while the first events of [`TROUBLED`] other keys fail again and again.
-    Troubled,
+    /// The same, while the first events of [`FAILING_KEYS`] other keys fail again and again.
+    OrderedBackingOff,
     /// No broker: one script call after the other.
     Script,
     /// Over Kafka, in Java.
@@ -104,38 +104,37 @@ pub(crate) enum Contestant {
 }
 
 /// How many keys back off behind what is measured, and from which number on keys are these.
-pub(crate) const TROUBLED: u32 = 1_000;
-pub(crate) const FIRST_TROUBLED: u32 = 900_000;
+pub(crate) const FAILING_KEYS: u32 = 1_000;
+pub(crate) const FIRST_FAILING_KEY: u32 = 900_000;
 
 /// Which Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Place {
+pub(crate) enum RedisTarget {
     Everysec,
     Always,
     /// As `Everysec`, half a millisecond away, there and back together.
-    Away,
+    Remote,
 }
 
 impl Load {
-    /// Lets an earlier build of this program take its turns, too, wherever the framework takes its own on the defaults.
+    /// Lets an earlier build of this program take part, too, wherever the framework runs on the defaults.
     pub(crate) fn with_earlier(mut self) -> Self {
-        let is_framework = |entrant: &&Entrant| {
-            entrant.contestant == Contestant::Ordered && entrant.processes == 1
-        };
+        let is_framework =
+            |variant: &&Variant| variant.subject == Subject::Ordered && variant.processes == 1;
         let earlier = self
-            .entrants
+            .variants
             .iter()
             .find(is_framework)
-            .map(|entrant| Entrant {
+            .map(|variant| Variant {
                 label: "earlier",
                 earlier: true,
-                ..entrant.clone()
+                ..variant.clone()
             });
-        self.entrants.extend(earlier);
+        self.variants.extend(earlier);
         self
     }
 
-    /// How many events a second a turn is planned with.
+    /// How many events a second a trial is planned with.
     pub(crate) fn rate(&self) -> f64 {
         match self.pace {
             Pace::Backlog(rate) => rate,

@@ -1,6 +1,6 @@
 use ordered_events::core::transport::shuffle_within;
 
-use super::{FIRST_TROUBLED, Keys, Load, TROUBLED};
+use super::{FAILING_KEYS, FIRST_FAILING_KEY, Keys, Load};
 
 /// One event: its key, its place in the key, and its place among all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(crate) struct Placed {
     pub(crate) index: u64,
 }
 
-/// The events of a turn in the order in which the queue gets them. The same seed gives the same.
+/// The events of a trial in the order in which the queue gets them. The same seed gives the same.
 pub(crate) fn plan(load: &Load, events: usize, seed: u64) -> Vec<Placed> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut keys = Chooser::new(load.keys);
@@ -32,14 +32,14 @@ pub(crate) fn plan(load: &Load, events: usize, seed: u64) -> Vec<Placed> {
 }
 
 /// The events that fail, which the queue gets first.
-pub(crate) fn troubles() -> Vec<Placed> {
-    let trouble = |number| Placed {
-        key: FIRST_TROUBLED + number,
+pub(crate) fn failing_events() -> Vec<Placed> {
+    let failing = |number| Placed {
+        key: FIRST_FAILING_KEY + number,
         seq: 1,
         // Beyond all others.
         index: u64::MAX - u64::from(number),
     };
-    (0..TROUBLED).map(trouble).collect()
+    (0..FAILING_KEYS).map(failing).collect()
 }
 
 struct Chooser {

@@ -58,7 +58,7 @@ impl Pair {
     }
 }
 
-/// Measures and prints; both of a pair take turns.
+/// Measures and prints; both of a pair run in turn.
 pub(crate) async fn measure(options: &OutboxOptions) -> Result<(), Failure> {
     let (rounds, events) = if options.quick {
         (1, 2_000)
@@ -101,7 +101,7 @@ pub(crate) async fn measure(options: &OutboxOptions) -> Result<(), Failure> {
         let bare = stage::bare(&mut pooled, options.keys, events, 100).await?;
         let ours = stage::ours(&mut pooled, options.keys, events, 100).await?;
         pairs[1].rates.push((ours, bare));
-        // What the turns before staged is what is relayed, twice.
+        // What the trials before staged is what is relayed, twice.
         let waiting = events + single;
         let copied = relay::copied(&client, waiting).await?;
         let ours = relay::to_nobody(&url, &client, waiting).await?;

@@ -15,49 +15,49 @@ const GAP: f64 = 12.0;
 /// One bar, with its label and its colour.
 struct Bar {
     label: String,
-    entrant: &'static str,
+    variant: &'static str,
     value: Spread,
     text: String,
 }
 
 /// The rates of one load.
 pub(super) fn of_load(load: &Load, results: &Results) -> Option<String> {
-    let bar = |entrant: &crate::load::Entrant| {
-        let value = results.spread(load.name, entrant.label, |turn| Some(turn.rate))?;
+    let bar = |variant: &crate::load::Variant| {
+        let value = results.spread(load.name, variant.label, |trial| Some(trial.rate))?;
         Some(Bar {
-            label: entrant.label.to_owned(),
-            entrant: entrant.label,
+            label: variant.label.to_owned(),
+            variant: variant.label,
             text: format!("{:.0}/s", value.median),
             value,
         })
     };
-    let bars: Vec<Bar> = load.entrants.iter().filter_map(bar).collect();
+    let bars: Vec<Bar> = load.variants.iter().filter_map(bar).collect();
     draw(&format!("Events a second: {}", load.about), vec![bars])
 }
 
 /// Rates of all loads, as ratios to the floor of the same round.
 pub(super) fn of_all(loads: &[Load], results: &Results) -> Option<String> {
     let group = |load: &Load| -> Vec<Bar> {
-        let bar = |(place, entrant): (usize, &crate::load::Entrant)| {
-            let value = results.ratio(load.name, (entrant.label, "floor"), |turn| turn.rate)?;
+        let bar = |(place, variant): (usize, &crate::load::Variant)| {
+            let value = results.ratio(load.name, (variant.label, "floor"), |trial| trial.rate)?;
             let label = if place == 0 {
-                format!("{}: {}", load.name, entrant.label)
+                format!("{}: {}", load.name, variant.label)
             } else {
-                entrant.label.to_owned()
+                variant.label.to_owned()
             };
             Some(Bar {
                 label,
-                entrant: entrant.label,
+                variant: variant.label,
                 text: format!("{:.2}", value.median),
                 value,
             })
         };
         // The script has no broker.
-        let entrants = load
-            .entrants
+        let variants = load
+            .variants
             .iter()
-            .filter(|entrant| entrant.label != "script");
-        entrants.enumerate().filter_map(bar).collect()
+            .filter(|variant| variant.label != "script");
+        variants.enumerate().filter_map(bar).collect()
     };
     let groups = loads
         .iter()
@@ -93,7 +93,7 @@ fn draw(title: &str, groups: Vec<Vec<Bar>>) -> Option<String> {
 
 fn row(body: &mut String, y: f64, scale: f64, bar: &Bar) {
     let Spread { min, median, max } = bar.value;
-    let (label, text, colour) = (escaped(&bar.label), escaped(&bar.text), colour(bar.entrant));
+    let (label, text, colour) = (escaped(&bar.label), escaped(&bar.text), colour(bar.variant));
     let middle = y + ROW / 2.0;
     let (from, to) = (LABELS + min * scale, LABELS + max * scale);
     let _ = writeln!(
@@ -121,8 +121,8 @@ fn row(body: &mut String, y: f64, scale: f64, bar: &Bar) {
     );
 }
 
-fn colour(entrant: &str) -> &'static str {
-    match entrant {
+fn colour(variant: &str) -> &'static str {
+    match variant {
         "floor" => "#9aa5b1",
         "ack each" => "#c9ced6",
         "by hand" => "#e0a458",

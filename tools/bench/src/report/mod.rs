@@ -13,11 +13,11 @@ use serde::Serialize;
 
 use self::machine::Machine;
 pub(crate) use self::spread::Spread;
-use self::targets::Judged;
+use self::targets::TargetResult;
 use crate::Failure;
 use crate::cli::Options;
 use crate::load::Load;
-use crate::referee::{RedisMemory, Turn};
+use crate::runner::{RedisMemory, Trial};
 
 /// Everything that a run has found out.
 #[derive(Debug, Serialize)]
@@ -28,9 +28,9 @@ pub(crate) struct Results {
     seconds: f64,
     seed: u64,
     buckets: u32,
-    pub(crate) turns: Vec<Turn>,
+    pub(crate) trials: Vec<Trial>,
     pub(crate) redis_memory: Option<RedisMemory>,
-    targets: Vec<Judged>,
+    targets: Vec<TargetResult>,
 }
 
 impl Results {
@@ -42,7 +42,7 @@ impl Results {
             seconds: options.seconds,
             seed: options.seed,
             buckets: options.buckets,
-            turns: Vec::new(),
+            trials: Vec::new(),
             redis_memory: None,
             targets: Vec::new(),
         }
@@ -53,42 +53,42 @@ impl Results {
         self.targets = targets::judge(self, loads);
     }
 
-    fn of<'a>(&'a self, load: &'a str, entrant: &'a str) -> impl Iterator<Item = &'a Turn> {
-        self.turns
+    fn of<'a>(&'a self, load: &'a str, variant: &'a str) -> impl Iterator<Item = &'a Trial> {
+        self.trials
             .iter()
-            .filter(move |turn| turn.load == load && turn.entrant == entrant)
+            .filter(move |trial| trial.load == load && trial.variant == variant)
     }
 
-    /// A figure of all turns of one entrant.
+    /// A figure of all trials of one variant.
     pub(crate) fn spread(
         &self,
         load: &str,
-        entrant: &str,
-        figure: impl Fn(&Turn) -> Option<f64>,
+        variant: &str,
+        figure: impl Fn(&Trial) -> Option<f64>,
     ) -> Option<Spread> {
-        Spread::of(self.of(load, entrant).filter_map(figure).collect())
+        Spread::of(self.of(load, variant).filter_map(figure).collect())
     }
 
-    /// A figure of one entrant divided by another's of the same round.
+    /// A figure of one variant divided by another's of the same round.
     fn ratio(
         &self,
         load: &str,
         (one, other): (&str, &str),
-        figure: impl Fn(&Turn) -> f64,
+        figure: impl Fn(&Trial) -> f64,
     ) -> Option<Spread> {
-        let paired = self.of(load, one).filter_map(|turn| {
+        let paired = self.of(load, one).filter_map(|trial| {
             let other = self
                 .of(load, other)
-                .find(|other| other.round == turn.round)?;
-            Some(figure(turn) / figure(other))
+                .find(|other| other.round == trial.round)?;
+            Some(figure(trial) / figure(other))
         });
         Spread::of(paired.collect())
     }
 }
 
 /// One line while the run goes on.
-pub(crate) fn progress(turn: &Turn) {
-    let latency = turn.latency.map_or_else(String::new, |latency| {
+pub(crate) fn progress(trial: &Trial) {
+    let latency = trial.latency.map_or_else(String::new, |latency| {
         format!(
             ", median {}, p99 {}",
             table::millis(latency.median),
@@ -97,13 +97,13 @@ pub(crate) fn progress(turn: &Turn) {
     });
     eprintln!(
         "  round {} {:<14} {:>8.0}/s in {:.2} s, {:.1} + {:.1} + {:.1} µs of CPU{latency}",
-        turn.round + 1,
-        turn.entrant,
-        turn.rate,
-        turn.seconds,
-        turn.processor,
-        turn.redis.processor,
-        turn.broker_processor
+        trial.round + 1,
+        trial.variant,
+        trial.rate,
+        trial.seconds,
+        trial.processor,
+        trial.redis.processor,
+        trial.broker_processor
     );
 }
 

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::targets::{Aim, Judged};
+use super::targets::{Aim, TargetResult};
 use super::{Results, Spread};
 use crate::load::Load;
 
@@ -49,43 +49,43 @@ fn of_load(text: &mut String, load: &Load, results: &Results) {
         "cmds/k",
         "B/event"
     );
-    for entrant in &load.entrants {
-        let Some(rate) = results.spread(load.name, entrant.label, |turn| Some(turn.rate)) else {
+    for variant in &load.variants {
+        let Some(rate) = results.spread(load.name, variant.label, |trial| Some(trial.rate)) else {
             continue;
         };
-        let median = |figure: fn(&crate::referee::Turn) -> f64| {
-            let spread = results.spread(load.name, entrant.label, |turn| Some(figure(turn)));
+        let median = |figure: fn(&crate::runner::Trial) -> f64| {
+            let spread = results.spread(load.name, variant.label, |trial| Some(figure(trial)));
             spread.map_or(0.0, |spread| spread.median)
         };
-        let floor = results.ratio(load.name, (entrant.label, "floor"), |turn| turn.rate);
-        let work = results.ratio(load.name, (entrant.label, "floor"), |turn| {
-            1.0 / turn.processor_in_all()
+        let floor = results.ratio(load.name, (variant.label, "floor"), |trial| trial.rate);
+        let work = results.ratio(load.name, (variant.label, "floor"), |trial| {
+            1.0 / trial.processor_in_all()
         });
         let _ = writeln!(
             text,
             "  {:<14} {:>24} {:>18} {:>18} {:>7.1} {:>7.1} {:>7.1} {:>8.1} {:>9.1} {:>7.0} {:>8.0}",
-            entrant.label,
+            variant.label,
             spread(rate, 0),
             floor.map_or_else(String::new, |floor| spread(floor, 2)),
             work.map_or_else(String::new, |work| spread(work, 2)),
-            median(|turn| turn.processor),
-            median(|turn| turn.redis.processor),
-            median(|turn| turn.broker_processor),
-            median(|turn| turn.round_trips_per_1000),
-            median(|turn| turn.redis.script_calls * 1e3),
-            median(|turn| turn.redis.commands * 1e3),
-            median(|turn| turn.redis.bytes_in + turn.redis.bytes_out),
+            median(|trial| trial.processor),
+            median(|trial| trial.redis.processor),
+            median(|trial| trial.broker_processor),
+            median(|trial| trial.round_trips_per_1000),
+            median(|trial| trial.redis.script_calls * 1e3),
+            median(|trial| trial.redis.commands * 1e3),
+            median(|trial| trial.redis.bytes_in + trial.redis.bytes_out),
         );
-        extras(text, load, entrant.label, results);
+        extras(text, load, variant.label, results);
     }
     let _ = writeln!(text);
 }
 
-fn extras(text: &mut String, load: &Load, entrant: &str, results: &Results) {
-    let nanos = |figure: fn(crate::contestant::Quantiles) -> u64| {
-        results.spread(load.name, entrant, |turn| {
+fn extras(text: &mut String, load: &Load, variant: &str, results: &Results) {
+    let nanos = |figure: fn(crate::subject::Quantiles) -> u64| {
+        results.spread(load.name, variant, |trial| {
             #[expect(clippy::cast_precision_loss, reason = "far less than 2^52 ns")]
-            turn.latency.map(|latency| figure(latency) as f64)
+            trial.latency.map(|latency| figure(latency) as f64)
         })
     };
     if let (Some(median), Some(p99), Some(p999)) = (
@@ -102,14 +102,14 @@ fn extras(text: &mut String, load: &Load, entrant: &str, results: &Results) {
             p999.median / 1e6
         );
     }
-    if let Some(bytes) = results.spread(load.name, entrant, |turn| turn.state_bytes) {
+    if let Some(bytes) = results.spread(load.name, variant, |trial| trial.state_bytes) {
         let _ = writeln!(
             text,
             "  {:<14} {:.1} bytes of state a key",
             "", bytes.median
         );
     }
-    if let Some(count) = results.spread(load.name, entrant, |turn| turn.allocations) {
+    if let Some(count) = results.spread(load.name, variant, |trial| trial.allocations) {
         let _ = writeln!(
             text,
             "  {:<14} {:.1} allocations an event",
@@ -118,7 +118,7 @@ fn extras(text: &mut String, load: &Load, entrant: &str, results: &Results) {
     }
 }
 
-fn line(judged: &Judged) -> String {
+fn line(judged: &TargetResult) -> String {
     let aim = match judged.aim {
         Aim::AtLeast(least) => format!("≥ {least}"),
         Aim::AtMost(most) => format!("≤ {most}"),

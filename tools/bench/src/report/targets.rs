@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::{Results, Spread};
 use crate::load::Load;
-use crate::referee::Turn;
+use crate::runner::Trial;
 
 /// A target, and what was measured for it.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Judged {
+pub(super) struct TargetResult {
     pub(super) load: &'static str,
     pub(super) what: &'static str,
     pub(super) aim: Aim,
@@ -24,7 +24,7 @@ pub(super) enum Aim {
     AtMost(f64),
 }
 
-/// Rates of two entrants of a load, round by round.
+/// Rates of two variants of a load, round by round.
 const RATIOS: [(&str, &str, &str, &str, f64); 20] = [
     ("in-order", "ordered", "floor", "× the floor", 0.40),
     (
@@ -73,8 +73,8 @@ const RATIOS: [(&str, &str, &str, &str, f64); 20] = [
         0.50,
     ),
     (
-        "redis-away",
-        "ordered, away",
+        "redis-remote",
+        "ordered, remote",
         "ordered",
         "× Redis next door",
         0.80,
@@ -100,7 +100,7 @@ const RATIOS: [(&str, &str, &str, &str, f64); 20] = [
         "4 processes, × linear",
         0.90,
     ),
-    // No dearer, but for what two turns of the same differ by.
+    // No dearer, but for what two trials of the same differ by.
     ("orders", "arrival", "sequence", "arrival, × sequence", 0.95),
     (
         "orders",
@@ -125,11 +125,11 @@ impl Aim {
 }
 
 /// Every target for which there are figures.
-pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
+pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<TargetResult> {
     let mut judged = Vec::new();
     let mut hold = |load, what, aim: Aim, measured: Option<Spread>| {
         if let Some(measured) = measured {
-            judged.push(Judged {
+            judged.push(TargetResult {
                 load,
                 what,
                 aim,
@@ -144,22 +144,22 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
             "ordered ×4" => 4.0,
             _ => 1.0,
         };
-        let rate = |turn: &Turn| turn.rate / if turn.entrant == one { linear } else { 1.0 };
+        let rate = |trial: &Trial| trial.rate / if trial.variant == one { linear } else { 1.0 };
         let measured = results.ratio(load, (one, other), rate);
         hold(load, what, Aim::AtLeast(least), measured);
     }
     for name in ["handler-1ms", "handler-10ms"] {
         if let Some(load) = loads.iter().find(|load| load.name == name) {
-            let share = |turn: &Turn| {
-                let handler = Duration::from_secs_f64(turn.handler / 1e6);
-                Some(turn.rate / load.ideal(handler, 1))
+            let share = |trial: &Trial| {
+                let handler = Duration::from_secs_f64(trial.handler / 1e6);
+                Some(trial.rate / load.ideal(handler, 1))
             };
             let measured = results.spread(name, "ordered", share);
             hold(name, "× slots ÷ handler time", Aim::AtLeast(0.90), measured);
         }
     }
-    let trips = results.spread("in-order", "ordered", |turn| {
-        Some(turn.round_trips_per_1000)
+    let trips = results.spread("in-order", "ordered", |trial| {
+        Some(trial.round_trips_per_1000)
     });
     hold(
         "in-order",
@@ -167,8 +167,8 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
         Aim::AtMost(20.0),
         trips,
     );
-    let redis = results.ratio("in-order", ("ordered", "by hand"), |turn| {
-        turn.redis.processor
+    let redis = results.ratio("in-order", ("ordered", "by hand"), |trial| {
+        trial.redis.processor
     });
     hold(
         "in-order",
@@ -176,7 +176,7 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
         Aim::AtMost(1.1),
         redis,
     );
-    let processor = results.ratio("in-order", ("ordered", "floor"), |turn| turn.processor);
+    let processor = results.ratio("in-order", ("ordered", "floor"), |trial| trial.processor);
     hold(
         "in-order",
         "CPU of the worker, × the floor's",
@@ -187,7 +187,7 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
         ("arrival", "arrival, bytes of state, × sequence's"),
         ("monotonic", "monotonic, bytes of state, × sequence's"),
     ] {
-        let bytes = |turn: &Turn| turn.state_bytes.unwrap_or_default();
+        let bytes = |trial: &Trial| trial.state_bytes.unwrap_or_default();
         let measured = results.ratio("orders", (order, "sequence"), bytes);
         hold("orders", what, Aim::AtMost(1.1), measured);
     }
@@ -195,8 +195,8 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
         clippy::cast_precision_loss,
         reason = "memory is far less than 2^52 bytes"
     )]
-    let growth = results.spread("worker-memory", "ordered", |turn| {
-        Some(turn.resident_bytes[3] as f64 / turn.resident_bytes[1] as f64)
+    let growth = results.spread("worker-memory", "ordered", |trial| {
+        Some(trial.resident_bytes[3] as f64 / trial.resident_bytes[1] as f64)
     });
     hold(
         "worker-memory",
@@ -206,7 +206,7 @@ pub(super) fn judge(results: &Results, loads: &[Load]) -> Vec<Judged> {
     );
     if let Some(memory) = results.redis_memory {
         let exactly = |bytes| Some(Spread::exactly(bytes));
-        let load = crate::referee::REDIS_MEMORY;
+        let load = crate::runner::REDIS_MEMORY;
         let (key, id) = (exactly(memory.idle_key), exactly(memory.remembered_id));
         hold(load, "bytes per idle key", Aim::AtMost(64.0), key);
         hold(load, "bytes per remembered id", Aim::AtMost(20.0), id);

@@ -1,4 +1,4 @@
-//! The whole bench on a few hundred events: that every contestant does its work, that what is counted is right, and
+//! The whole bench on a few hundred events: that every subject does its work, that what is counted is right, and
 //! that the figures and charts are there. Nothing is timed.
 
 use std::collections::BTreeMap;
@@ -52,58 +52,58 @@ fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
     let mut arguments = vec!["--only"];
     arguments.extend(loads);
     let output = bench(&folder, &arguments);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
     let results = fs::read_to_string(folder.0.join("results.json")).unwrap();
     let results: Value = serde_json::from_str(&results).unwrap();
-    let turns = results["turns"].as_array().unwrap();
-    let mut entrants = BTreeMap::<&str, Vec<&str>>::new();
-    for turn in turns {
-        let name = |field: &str| turn[field].as_str().unwrap();
-        let number = |pointer: &str| turn.pointer(pointer).unwrap().as_f64().unwrap();
-        entrants
+    let trials = results["trials"].as_array().unwrap();
+    let mut variants = BTreeMap::<&str, Vec<&str>>::new();
+    for trial in trials {
+        let name = |field: &str| trial[field].as_str().unwrap();
+        let number = |pointer: &str| trial.pointer(pointer).unwrap().as_f64().unwrap();
+        variants
             .entry(name("load"))
             .or_default()
-            .push(name("entrant"));
-        let messages = turn["messages"].as_u64().unwrap();
+            .push(name("variant"));
+        let messages = trial["messages"].as_u64().unwrap();
         match name("load") {
-            "shuffled" => assert!(messages > EVENTS, "some are there twice: {turn}"),
-            _ => assert_eq!(messages, EVENTS, "{turn}"),
+            "shuffled" => assert!(messages > EVENTS, "some are there twice: {trial}"),
+            _ => assert_eq!(messages, EVENTS, "{trial}"),
         }
         assert!(
             number("/rate") > 0.0 && number("/processor") > 0.0,
-            "{turn}"
+            "{trial}"
         );
         let commands = number("/redis/commands");
-        match name("entrant") {
+        match name("variant") {
             "floor" | "ack each" | "parallel consumer" => {
-                assert!(commands < 0.1, "no Redis: {turn}");
+                assert!(commands < 0.1, "no Redis: {trial}");
             }
             // `SET` and `GET` on arrival, `SET` when done.
-            "by hand" => assert!((3.0..3.1).contains(&commands), "{turn}"),
-            "script" => assert_eq!(number("/round_trips_per_1000"), 1_000.0, "{turn}"),
-            _ => assert!(number("/redis/script_calls") > 0.0, "{turn}"),
+            "by hand" => assert!((3.0..3.1).contains(&commands), "{trial}"),
+            "script" => assert_eq!(number("/round_trips_per_1000"), 1_000.0, "{trial}"),
+            _ => assert!(number("/redis/script_calls") > 0.0, "{trial}"),
         }
-        let state = turn["state_bytes"].as_f64();
-        assert_eq!(state.is_some(), name("load") == "orders", "{turn}");
-        assert!(state.is_none_or(|bytes| bytes > 1.0), "{turn}");
-        let latency = &turn["latency"];
-        assert_eq!(latency.is_object(), name("load") == "latency", "{turn}");
+        let state = trial["state_bytes"].as_f64();
+        assert_eq!(state.is_some(), name("load") == "orders", "{trial}");
+        assert!(state.is_none_or(|bytes| bytes > 1.0), "{trial}");
+        let latency = &trial["latency"];
+        assert_eq!(latency.is_object(), name("load") == "latency", "{trial}");
     }
     assert_eq!(
-        entrants["in-order"],
+        variants["in-order"],
         ["floor", "ack each", "by hand", "ordered"]
     );
     assert_eq!(
-        entrants["orders"],
+        variants["orders"],
         ["sequence", "arrival", "monotonic", "causal", "lamport"]
     );
     assert_eq!(
-        entrants["processes"],
+        variants["processes"],
         ["ordered", "ordered ×2", "ordered ×4"]
     );
-    assert_eq!(entrants.len(), loads.len());
-    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(variants.len(), loads.len());
+    let text = String::from_utf8_lossy(&output.stdout);
     for target in [
         "× the floor",
         "2 processes, × linear",
@@ -111,7 +111,7 @@ fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
         "monotonic, bytes of state",
         "round trips to Redis",
     ] {
-        assert!(told.contains(target), "{target} is judged in\n{told}");
+        assert!(text.contains(target), "{target} is judged in\n{text}");
     }
     for chart in ["in-order", "throughput"] {
         let chart = fs::read_to_string(folder.0.join(format!("{chart}.svg"))).unwrap();
@@ -127,19 +127,19 @@ fn every_contestant_takes_its_turn_and_what_is_counted_is_right() {
 fn a_load_that_is_not_there_is_named() {
     let output = bench(&folder(), &["--only", "in-odrer"]);
     assert!(!output.status.success());
-    let told = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stderr);
     assert!(
-        told.contains("\"in-odrer\"") && told.contains("--list"),
-        "{told}"
+        text.contains("\"in-odrer\"") && text.contains("--list"),
+        "{text}"
     );
 }
 
 #[test]
 fn a_list_says_what_there_is_and_starts_nothing() {
     let output = bench(&folder(), &["--list"]);
-    let told = String::from_utf8_lossy(&output.stdout);
-    for name in ["in-order", "zipf", "redis-away", "redis-memory"] {
-        assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for name in ["in-order", "zipf", "redis-remote", "redis-memory"] {
+        assert!(text.lines().any(|line| line.starts_with(name)), "{text}");
     }
 }
 

@@ -1,19 +1,19 @@
 //! Over Kafka.
 
 use super::fault;
-use crate::fault::Part::{self, Answer, KafkaReconnect, Lease, Rebalance, Timeout};
-use crate::fault::{Blow, Broker, Fault};
-use crate::worker::Temper;
+use crate::fault::StallCause::{self, Answer, KafkaReconnect, Lease, Rebalance, Timeout};
+use crate::fault::{Broker, Fault, Injection};
+use crate::worker::HandlerFaults;
 
 const fn kafka(
     name: &'static str,
     what: &'static str,
-    blows: &'static [Blow],
-    stall: &'static [Part],
+    injections: &'static [Injection],
+    stall: &'static [StallCause],
 ) -> Fault {
     Fault {
         broker: Broker::Kafka,
-        ..fault(name, what, blows, stall)
+        ..fault(name, what, injections, stall)
     }
 }
 
@@ -23,48 +23,48 @@ pub(super) const FAULTS: &[Fault] = &[
     kafka(
         "kafka-kill-worker",
         "kill -9 of a worker on Kafka, which is started again",
-        &[Blow::KillWorker],
+        &[Injection::KillWorker],
         &[Lease, Rebalance],
     ),
     kafka(
         "kafka-pause-worker",
         "SIGSTOP of a worker on Kafka beyond its lease and its session, then SIGCONT",
-        &[Blow::PauseWorker],
-        &[Part::Blow, Lease, Rebalance],
+        &[Injection::PauseWorker],
+        &[StallCause::Injection, Lease, Rebalance],
     ),
     kafka(
         "kafka-restart-worker",
         "SIGTERM of a worker on Kafka, which drains and is started again",
-        &[Blow::RestartWorker],
+        &[Injection::RestartWorker],
         &[Lease, Rebalance],
     ),
     kafka(
         "kafka-kill-redis",
         "kill -9 of Redis under workers on Kafka",
-        &[Blow::KillRedis],
-        &[Part::Blow, Answer, Lease],
+        &[Injection::KillRedis],
+        &[StallCause::Injection, Answer, Lease],
     ),
     kafka(
         "kill-kafka",
         "kill -9 of the Kafka broker, which comes back",
-        &[Blow::KillKafka],
-        &[Part::Blow, KafkaReconnect, Rebalance],
+        &[Injection::KillKafka],
+        &[StallCause::Injection, KafkaReconnect, Rebalance],
     ),
     kafka(
         "stop-kafka",
         "the Kafka broker stops in order and is unavailable for seconds",
-        &[Blow::StopKafka],
-        &[Part::Blow, KafkaReconnect, Rebalance],
+        &[Injection::StopKafka],
+        &[StallCause::Injection, KafkaReconnect, Rebalance],
     ),
     kafka(
         "pause-kafka",
         "SIGSTOP of the Kafka broker: connections stay, and nothing answers",
-        &[Blow::PauseKafka],
-        &[Part::Blow, KafkaReconnect, Rebalance],
+        &[Injection::PauseKafka],
+        &[StallCause::Injection, KafkaReconnect, Rebalance],
     ),
     Fault {
-        hands: 2,
-        temper: Temper {
+        injectors: 2,
+        handler_faults: HandlerFaults {
             seed: 0,
             hangs: 50,
             fails: 500,
@@ -76,19 +76,19 @@ pub(super) const FAULTS: &[Fault] = &[
             "Kafka, Redis and workers are killed, stopped and paused, two at a time, with a handler that hangs, fails, \
              panics and aborts",
             &[
-                Blow::KillWorker,
-                Blow::PauseWorker,
-                Blow::RestartWorker,
-                Blow::KillRedis,
-                Blow::StopRedis,
-                Blow::PauseRedis,
-                Blow::KillKafka,
-                Blow::StopKafka,
-                Blow::PauseKafka,
+                Injection::KillWorker,
+                Injection::PauseWorker,
+                Injection::RestartWorker,
+                Injection::KillRedis,
+                Injection::StopRedis,
+                Injection::PauseRedis,
+                Injection::KillKafka,
+                Injection::StopKafka,
+                Injection::PauseKafka,
             ],
             &[
-                Part::Blow,
-                Part::Blow,
+                StallCause::Injection,
+                StallCause::Injection,
                 Answer,
                 Lease,
                 KafkaReconnect,

@@ -6,10 +6,10 @@ mod orders;
 mod partitions;
 mod single;
 
-use crate::fault::Part::{self, Answer, Confirm, Lease, Reconnect, Timeout};
-use crate::fault::{Blow, Broker, Fault};
+use crate::fault::StallCause::{self, Answer, Confirm, Lease, Reconnect, Timeout};
+use crate::fault::{Broker, Fault, Injection};
 use crate::orders::Sequencing;
-use crate::worker::Temper;
+use crate::worker::HandlerFaults;
 
 /// Every fault, in the order in which `all` goes through them.
 pub fn faults() -> impl Iterator<Item = &'static Fault> {
@@ -24,7 +24,7 @@ pub fn faults() -> impl Iterator<Item = &'static Fault> {
     kinds.into_iter().flatten()
 }
 
-const CALM: Temper = Temper {
+const NO_HANDLER_FAULTS: HandlerFaults = HandlerFaults {
     seed: 0,
     hangs: 0,
     fails: 0,
@@ -35,15 +35,15 @@ const CALM: Temper = Temper {
 const fn fault(
     name: &'static str,
     what: &'static str,
-    blows: &'static [Blow],
-    stall: &'static [Part],
+    injections: &'static [Injection],
+    stall: &'static [StallCause],
 ) -> Fault {
     Fault {
         name,
         what,
-        blows,
-        hands: 1,
-        temper: CALM,
+        injections,
+        injectors: 1,
+        handler_faults: NO_HANDLER_FAULTS,
         clocks: false,
         small_disk: false,
         money: false,
@@ -62,6 +62,13 @@ const MONEY: &[Fault] = &[Fault {
         "money is moved through outbox and inbox; writers, relays and workers are killed, Postgres, RabbitMQ and Redis \
              restarted, and Redis is flushed once",
         &[],
-        &[Part::Blow, Answer, Lease, Reconnect, Confirm, Timeout],
+        &[
+            StallCause::Injection,
+            Answer,
+            Lease,
+            Reconnect,
+            Confirm,
+            Timeout,
+        ],
     )
 }];

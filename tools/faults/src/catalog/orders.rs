@@ -6,8 +6,8 @@
 
 use super::fault;
 use super::partitions::PARTITIONS;
-use crate::fault::Part::{self, Answer, Confirm, HandOver, Heartbeat, Lease, Reconnect};
-use crate::fault::{Blow, Fault};
+use crate::fault::StallCause::{self, Answer, Confirm, HandOver, Heartbeat, Lease, Reconnect};
+use crate::fault::{Fault, Injection};
 use crate::orders::Sequencing;
 
 const fn order(sequencing: Sequencing, name: &'static str, what: &'static str) -> Fault {
@@ -17,14 +17,14 @@ const fn order(sequencing: Sequencing, name: &'static str, what: &'static str) -
             name,
             what,
             &[
-                Blow::KillWorker,
-                Blow::PauseWorker,
-                Blow::RestartWorker,
-                Blow::KillRedis,
-                Blow::KillRabbit,
+                Injection::KillWorker,
+                Injection::PauseWorker,
+                Injection::RestartWorker,
+                Injection::KillRedis,
+                Injection::KillRabbit,
             ],
             &[
-                Part::Blow,
+                StallCause::Injection,
                 Answer,
                 Heartbeat,
                 Lease,
@@ -40,13 +40,13 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         // One queue with several workers keeps no order.
         partitions: PARTITIONS,
-        blows: &[
-            Blow::KillWorker,
-            Blow::PauseWorker,
-            Blow::RestartWorker,
-            Blow::KillRedis,
+        injections: &[
+            Injection::KillWorker,
+            Injection::PauseWorker,
+            Injection::RestartWorker,
+            Injection::KillRedis,
         ],
-        stall: &[Part::Blow, Answer, Heartbeat, Lease, HandOver],
+        stall: &[StallCause::Injection, Answer, Heartbeat, Lease, HandOver],
         ..order(
             Sequencing::Arrival,
             "arrival",

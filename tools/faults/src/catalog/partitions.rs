@@ -1,9 +1,9 @@
 //! Over RabbitMQ with partitions.
 
 use super::fault;
-use crate::fault::Part::{self, Confirm, HandOver, Heartbeat, Lease, Reconnect, Timeout};
-use crate::fault::{Blow, Fault};
-use crate::worker::Temper;
+use crate::fault::StallCause::{self, Confirm, HandOver, Heartbeat, Lease, Reconnect, Timeout};
+use crate::fault::{Fault, Injection};
+use crate::worker::HandlerFaults;
 
 /// More than there are workers, so that each has some of them.
 pub(super) const PARTITIONS: u16 = 4;
@@ -11,12 +11,12 @@ pub(super) const PARTITIONS: u16 = 4;
 const fn partitions(
     name: &'static str,
     what: &'static str,
-    blows: &'static [Blow],
-    stall: &'static [Part],
+    injections: &'static [Injection],
+    stall: &'static [StallCause],
 ) -> Fault {
     Fault {
         partitions: PARTITIONS,
-        ..fault(name, what, blows, stall)
+        ..fault(name, what, injections, stall)
     }
 }
 
@@ -30,26 +30,26 @@ pub(super) const FAULTS: &[Fault] = &[
     partitions(
         "partitions-kill-worker",
         "kill -9 of a worker with partitions, which is started again",
-        &[Blow::KillWorker],
+        &[Injection::KillWorker],
         &[Lease, HandOver],
     ),
     partitions(
         "partitions-pause-worker",
         "SIGSTOP of a worker with partitions beyond its lease, and about as long as its heartbeat, then SIGCONT",
-        &[Blow::PauseWorker],
-        &[Part::Blow, Heartbeat, Lease, HandOver],
+        &[Injection::PauseWorker],
+        &[StallCause::Injection, Heartbeat, Lease, HandOver],
     ),
     partitions(
         "partitions-kill-rabbit",
         "kill -9 of RabbitMQ with partitions, which comes back",
-        &[Blow::KillRabbit],
-        &[Part::Blow, Reconnect, Confirm, HandOver],
+        &[Injection::KillRabbit],
+        &[StallCause::Injection, Reconnect, Confirm, HandOver],
     ),
     partitions(
         "partitions-workers",
         "workers join and leave, and partitions are handed over",
-        &[Blow::WorkerJoins, Blow::WorkerLeaves],
-        &[Part::Blow, Lease, HandOver],
+        &[Injection::WorkerJoins, Injection::WorkerLeaves],
+        &[StallCause::Injection, Lease, HandOver],
     ),
     Fault {
         grows: true,
@@ -57,13 +57,13 @@ pub(super) const FAULTS: &[Fault] = &[
             "partitions-grow",
             "4 partitions become 8 while events flow: one worker after the other is started with more",
             &[],
-            &[Part::Blow, Lease, HandOver],
+            &[StallCause::Injection, Lease, HandOver],
         )
     },
     Fault {
-        hands: 2,
+        injectors: 2,
         grows: true,
-        temper: Temper {
+        handler_faults: HandlerFaults {
             seed: 0,
             hangs: 50,
             fails: 500,
@@ -75,17 +75,17 @@ pub(super) const FAULTS: &[Fault] = &[
             "4 partitions become 8, workers join, leave, are killed and paused, and RabbitMQ is killed and stopped, \
              two at a time, with a handler that hangs, fails, panics and aborts",
             &[
-                Blow::KillWorker,
-                Blow::PauseWorker,
-                Blow::RestartWorker,
-                Blow::WorkerJoins,
-                Blow::WorkerLeaves,
-                Blow::KillRabbit,
-                Blow::StopRabbit,
+                Injection::KillWorker,
+                Injection::PauseWorker,
+                Injection::RestartWorker,
+                Injection::WorkerJoins,
+                Injection::WorkerLeaves,
+                Injection::KillRabbit,
+                Injection::StopRabbit,
             ],
             &[
-                Part::Blow,
-                Part::Blow,
+                StallCause::Injection,
+                StallCause::Injection,
                 Heartbeat,
                 Lease,
                 Reconnect,

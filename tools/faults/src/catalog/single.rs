@@ -1,18 +1,18 @@
 //! One kind of fault at a time.
 
-use super::{CALM, fault};
-use crate::fault::Part::{self, Answer, Confirm, Lease, Reconnect, Timeout};
-use crate::fault::{Blow, Fault};
-use crate::worker::Temper;
+use super::{NO_HANDLER_FAULTS, fault};
+use crate::fault::StallCause::{self, Answer, Confirm, Lease, Reconnect, Timeout};
+use crate::fault::{Fault, Injection};
+use crate::worker::HandlerFaults;
 
 const fn handler(
     name: &'static str,
     what: &'static str,
-    temper: Temper,
-    stall: &'static [Part],
+    handler_faults: HandlerFaults,
+    stall: &'static [StallCause],
 ) -> Fault {
     Fault {
-        temper,
+        handler_faults,
         ..fault(name, what, &[], stall)
     }
 }
@@ -27,115 +27,115 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         "kill-worker",
         "kill -9 of a worker, which is started again",
-        &[Blow::KillWorker],
+        &[Injection::KillWorker],
         &[Lease],
     ),
     fault(
         "pause-worker",
         "SIGSTOP of a worker beyond its lease, then SIGCONT",
-        &[Blow::PauseWorker],
-        &[Part::Blow, Lease],
+        &[Injection::PauseWorker],
+        &[StallCause::Injection, Lease],
     ),
     fault(
         "restart-worker",
         "SIGTERM of a worker, which drains and is started again",
-        &[Blow::RestartWorker],
+        &[Injection::RestartWorker],
         &[Lease],
     ),
     fault(
         "kill-redis",
         "kill -9 of Redis, which comes back",
-        &[Blow::KillRedis],
-        &[Part::Blow, Answer, Lease],
+        &[Injection::KillRedis],
+        &[StallCause::Injection, Answer, Lease],
     ),
     fault(
         "stop-redis",
         "Redis stops in order and is unavailable for seconds",
-        &[Blow::StopRedis],
-        &[Part::Blow, Answer, Lease],
+        &[Injection::StopRedis],
+        &[StallCause::Injection, Answer, Lease],
     ),
     fault(
         "pause-redis",
         "SIGSTOP of Redis: it takes connections and answers nothing",
-        &[Blow::PauseRedis],
-        &[Part::Blow, Answer, Lease],
+        &[Injection::PauseRedis],
+        &[StallCause::Injection, Answer, Lease],
     ),
     fault(
         "kill-rabbit",
         "kill -9 of RabbitMQ, which comes back",
-        &[Blow::KillRabbit],
-        &[Part::Blow, Reconnect, Confirm],
+        &[Injection::KillRabbit],
+        &[StallCause::Injection, Reconnect, Confirm],
     ),
     fault(
         "stop-rabbit",
         "RabbitMQ stops in order and is unavailable for seconds",
-        &[Blow::StopRabbit],
-        &[Part::Blow, Reconnect, Confirm],
+        &[Injection::StopRabbit],
+        &[StallCause::Injection, Reconnect, Confirm],
     ),
     fault(
         "pause-rabbit",
         "SIGSTOP of RabbitMQ: connections stay, and nothing answers",
-        &[Blow::PauseRabbit],
-        &[Part::Blow, Reconnect, Confirm],
+        &[Injection::PauseRabbit],
+        &[StallCause::Injection, Reconnect, Confirm],
     ),
     fault(
         "cut-redis",
         "connections to Redis are reset in the middle",
-        &[Blow::CutRedis],
-        &[Part::Blow, Answer],
+        &[Injection::CutRedis],
+        &[StallCause::Injection, Answer],
     ),
     fault(
         "cut-rabbit",
         "connections to RabbitMQ are reset in the middle",
-        &[Blow::CutRabbit],
-        &[Part::Blow, Reconnect],
+        &[Injection::CutRabbit],
+        &[StallCause::Injection, Reconnect],
     ),
     fault(
         "deaf-redis",
         "what workers say to Redis does not arrive, or late",
-        &[Blow::DeafRedis],
-        &[Part::Blow, Answer, Lease],
+        &[Injection::DeafRedis],
+        &[StallCause::Injection, Answer, Lease],
     ),
     fault(
         "mute-redis",
         "what Redis answers does not arrive, or late",
-        &[Blow::MuteRedis],
-        &[Part::Blow, Answer, Lease],
+        &[Injection::MuteRedis],
+        &[StallCause::Injection, Answer, Lease],
     ),
     fault(
         "deaf-rabbit",
         "what workers say to RabbitMQ does not arrive, or late",
-        &[Blow::DeafRabbit],
-        &[Part::Blow, Reconnect],
+        &[Injection::DeafRabbit],
+        &[StallCause::Injection, Reconnect],
     ),
     fault(
         "mute-rabbit",
         "what RabbitMQ delivers does not arrive, or late",
-        &[Blow::MuteRabbit],
-        &[Part::Blow, Reconnect],
+        &[Injection::MuteRabbit],
+        &[StallCause::Injection, Reconnect],
     ),
     fault(
         "slow-redis",
         "latency and little bandwidth between workers and Redis",
-        &[Blow::SlowRedis],
-        &[Part::Blow, Answer, Lease],
+        &[Injection::SlowRedis],
+        &[StallCause::Injection, Answer, Lease],
     ),
     fault(
         "slow-rabbit",
         "latency and little bandwidth between workers and RabbitMQ",
-        &[Blow::SlowRabbit],
-        &[Part::Blow, Reconnect],
+        &[Injection::SlowRabbit],
+        &[StallCause::Injection, Reconnect],
     ),
     fault(
         "redis-memory",
         "Redis is out of memory (noeviction)",
-        &[Blow::RedisMemory],
-        &[Part::Blow, Answer],
+        &[Injection::RedisMemory],
+        &[StallCause::Injection, Answer],
     ),
     fault(
         "redis-scripts",
         "SCRIPT FLUSH: Redis forgets the scripts",
-        &[Blow::RedisScripts],
+        &[Injection::RedisScripts],
         &[],
     ),
     Fault {
@@ -143,65 +143,71 @@ pub(super) const FAULTS: &[Fault] = &[
         ..fault(
             "redis-disk",
             "the disk of Redis' append-only file is full, and Redis exits",
-            &[Blow::RedisDisk],
-            &[Part::Blow, Answer, Lease],
+            &[Injection::RedisDisk],
+            &[StallCause::Injection, Answer, Lease],
         )
     },
     fault(
         "rabbit-memory",
         "RabbitMQ's memory alarm: nobody can publish",
-        &[Blow::RabbitMemory],
-        &[Part::Blow],
+        &[Injection::RabbitMemory],
+        &[StallCause::Injection],
     ),
     fault(
         "rabbit-connections",
         "RabbitMQ closes all connections",
-        &[Blow::RabbitConnections],
-        &[Part::Blow, Reconnect, Confirm],
+        &[Injection::RabbitConnections],
+        &[StallCause::Injection, Reconnect, Confirm],
     ),
     fault(
         "delete-queue",
         "the queue is deleted under its consumers, and the producer publishes again what had no effect",
-        &[Blow::DeleteQueue],
-        &[Part::Blow, Reconnect, Confirm],
+        &[Injection::DeleteQueue],
+        &[StallCause::Injection, Reconnect, Confirm],
     ),
     Fault {
         clocks: true,
         ..fault(
             "clocks",
             "the workers' wall clocks are hours apart, and workers are killed",
-            &[Blow::KillWorker],
+            &[Injection::KillWorker],
             &[Lease],
         )
     },
     handler(
         "handler-hangs",
         "the handler hangs until its timeout",
-        Temper { hangs: 300, ..CALM },
+        HandlerFaults {
+            hangs: 300,
+            ..NO_HANDLER_FAULTS
+        },
         &[Timeout],
     ),
     handler(
         "handler-fails",
         "the handler fails, up to three times on one event",
-        Temper {
+        HandlerFaults {
             fails: 3_000,
-            ..CALM
+            ..NO_HANDLER_FAULTS
         },
         &[Timeout],
     ),
     handler(
         "handler-panics",
         "the handler panics, up to three times on one event",
-        Temper {
+        HandlerFaults {
             panics: 2_000,
-            ..CALM
+            ..NO_HANDLER_FAULTS
         },
         &[Timeout],
     ),
     handler(
         "handler-aborts",
         "the handler takes its process along, before or after its effect",
-        Temper { aborts: 20, ..CALM },
+        HandlerFaults {
+            aborts: 20,
+            ..NO_HANDLER_FAULTS
+        },
         &[Lease, Lease],
     ),
 ];

@@ -98,7 +98,7 @@ impl Bank {
     }
 
     /// Asks the outbox for all that is not applied, as `ordered outbox resend` does; of how many keys.
-    pub(super) async fn ask_for_the_rest(&self) -> Result<usize, Error> {
+    pub(super) async fn request_missing_events(&self) -> Result<usize, Error> {
         let client = self.pool.get().await?;
         let query = format!(
             "select counter.key, coalesce(progress.last_seq, 0) + 1, counter.last_seq {BEHIND}"

@@ -2,9 +2,9 @@
 //! in turn: writers, relays and workers by kill -9, Postgres, RabbitMQ and Redis, which also loses everything once.
 
 mod bank;
-mod parts;
+mod injections;
+mod participants;
 mod relay;
-mod strikes;
 mod worker;
 mod writer;
 
@@ -16,31 +16,31 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::Error;
+use crate::environment::{Names, Servers, Tail};
 use crate::fault::Fault;
-use crate::report::{Facts, Report};
+use crate::report::{Observations, Report};
 use crate::run::Plan;
-use crate::schedule::Fallen;
-use crate::stage::{Names, Servers, Tail};
+use crate::schedule::Injected;
 use bank::Bank;
-use parts::Parts;
-pub use parts::{Orders, take_part};
+use participants::Participants;
+pub use participants::{ParticipantConfig, participate};
 
-/// One in so many of all transfers may be staged and not applied: more are not staged meanwhile, so that blows meet
-/// what is under way, and writers too.
+/// One in so many of all transfers may be staged and not applied: more are not staged meanwhile, so that injections
+/// meet what is under way, and writers too.
 const BACKLOG: usize = 20;
 /// So many at the least.
 const LEAST_BACKLOG: usize = 50;
 
 /// Everything that takes part.
-struct World<'a> {
+struct MoneyEnvironment<'a> {
     servers: &'a Servers,
     postgres: Mutex<PostgresServer>,
     bank: Bank,
-    parts: Mutex<Parts>,
+    participants: Mutex<Participants>,
     transfers: i64,
 }
 
-/// Runs it: `plan.events` transfers between `plan.keys` accounts, and `plan.blows` kills of each kind of process.
+/// Runs it: `plan.events` transfers between `plan.keys` accounts, and `plan.injections` kills of each kind of process.
 ///
 /// # Errors
 /// When the suite itself could not do what it should; what the product did wrong is in the report.
@@ -49,80 +49,86 @@ pub(crate) async fn run(
     plan: &Plan,
     servers: &mut Servers,
 ) -> Result<Report, Error> {
-    servers.renew_redis(None, plan.careless).await?;
+    servers.reset_redis(None, plan.volatile_redis).await?;
     let names = Names::new(fault.name)?;
     let postgres = PostgresServer::start().await?;
     let url = postgres.database().await?;
     let accounts = u64::try_from(plan.keys)?;
     let bank = Bank::open(&url, &names.group, accounts).await?;
     let mut random = fastrand::Rng::with_seed(plan.seed);
-    let mut orders = Orders::new(&names, servers, &url, accounts);
-    orders.backlog = i64::try_from((plan.events / BACKLOG).max(LEAST_BACKLOG))?;
-    let parts = Parts::new(plan, orders, &mut random);
-    let world = World {
+    let mut config = ParticipantConfig::new(&names, servers, &url, accounts);
+    config.backlog = i64::try_from((plan.events / BACKLOG).max(LEAST_BACKLOG))?;
+    let participants = Participants::new(plan, config, &mut random);
+    let environment = MoneyEnvironment {
         servers,
         postgres: Mutex::new(postgres),
         bank,
-        parts: Mutex::new(parts),
+        participants: Mutex::new(participants),
         transfers: i64::try_from(plan.events)?,
     };
-    let mut facts = Facts::new(plan);
+    let mut observations = Observations::new(plan);
     let begun = Instant::now();
-    match world.unfold(plan, random).await {
-        Ok(fallen) => facts.fallen = fallen,
+    match environment.run_events(plan, random).await {
+        Ok(injected) => observations.injected = injected,
         Err(error) => {
-            facts.problems.push(error.to_string());
-            // A blow that was broken off has left something lying.
-            world.servers.revive().await?;
-            world.postgres.lock().await.start_again().await?;
-            facts
-                .problems
-                .extend(world.bank.behind(&world.servers.redis_address()).await?);
+            observations.problems.push(error.to_string());
+            // An injection that was broken off has left something lying.
+            environment.servers.restart_all().await?;
+            environment.postgres.lock().await.start_again().await?;
+            observations.problems.extend(
+                environment
+                    .bank
+                    .behind(&environment.servers.redis_address())
+                    .await?,
+            );
         }
     }
-    facts.took = begun.elapsed();
+    observations.took = begun.elapsed();
     let runs = {
-        let mut parts = world.parts.lock().await;
-        facts.problems.extend(parts.stop().await);
-        parts.runs()?
+        let mut participants = environment.participants.lock().await;
+        observations.problems.extend(participants.stop().await);
+        participants.runs()?
     };
-    facts.problems.extend(world.bank.sums().await?);
-    let redis = world.servers.redis_address();
-    let applied = world.bank.write_history(&names.history(), &redis).await?;
-    facts.delivered = applied.staged;
-    facts.run_again = runs.saturating_sub(applied.applied);
+    observations.problems.extend(environment.bank.sums().await?);
+    let redis = environment.servers.redis_address();
+    let applied = environment
+        .bank
+        .write_history(&names.history(), &redis)
+        .await?;
+    observations.delivered = applied.staged;
+    observations.run_again = runs.saturating_sub(applied.applied);
     let tail = Tail::open(&names.history())?;
     tail.catch_up()?;
-    let report = Report::new(fault, facts, &tail, Rules::default());
+    let report = Report::new(fault, observations, &tail, Rules::default());
     if report.is_good() {
         std::fs::remove_dir_all(&names.folder)?;
     } else {
         eprintln!("what happened is kept in {}", names.folder.display());
     }
-    world.servers.delete_queues(&[names.queue]).await?;
+    environment.servers.delete_queues(&[names.queue]).await?;
     Ok(report)
 }
 
-impl World<'_> {
+impl MoneyEnvironment<'_> {
     /// From the first transfer to the last credit.
-    async fn unfold(&self, plan: &Plan, random: fastrand::Rng) -> Result<Fallen, Error> {
-        self.parts.lock().await.start()?;
+    async fn run_events(&self, plan: &Plan, random: fastrand::Rng) -> Result<Injected, Error> {
+        self.participants.lock().await.start()?;
         let acting = async {
-            let fallen = strikes::all(self, plan.blows, random).await?;
+            let injected = injections::all(self, plan.injections, random).await?;
             self.wait_for_the_end().await?;
-            Ok::<_, Error>(fallen)
+            Ok::<_, Error>(injected)
         };
         tokio::select! {
-            fallen = acting => fallen,
+            injected = acting => injected,
             failed = self.supervise() => Err(failed.err().unwrap_or_else(|| "the supervision ended".into())),
-            stalled = self.stalled(plan.patience) => Err(stalled),
+            stalled = self.stalled(plan.stall_timeout) => Err(stalled),
         }
     }
 
     /// Starts again what has ended by itself, for as long as it is polled.
     async fn supervise(&self) -> Result<(), Error> {
         loop {
-            self.parts.lock().await.look_after()?;
+            self.participants.lock().await.look_after()?;
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -142,9 +148,9 @@ impl World<'_> {
     }
 
     /// Ends when nothing was applied and nothing was written for so long.
-    async fn stalled(&self, patience: Duration) -> Error {
+    async fn stalled(&self, stall_timeout: Duration) -> Error {
         let (mut last, mut since) = ((0, 0), Instant::now());
-        while since.elapsed() < patience {
+        while since.elapsed() < stall_timeout {
             let progress = self.bank.progress().await.unwrap_or_default();
             let now = (progress.applied, progress.transfers);
             if now > last {
@@ -153,6 +159,7 @@ impl World<'_> {
             sleep(Duration::from_millis(200)).await;
         }
         let (applied, transfers) = last;
-        format!("no progress for {patience:?}: {transfers} transfers, {applied} applied").into()
+        format!("no progress for {stall_timeout:?}: {transfers} transfers, {applied} applied")
+            .into()
     }
 }

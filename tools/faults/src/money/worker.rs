@@ -13,7 +13,7 @@ use ordered_events::{
 };
 use tokio_postgres::NoTls;
 
-use super::Orders;
+use super::ParticipantConfig;
 use super::writer::Credited;
 use crate::Error;
 use crate::worker::{ANSWER, BUCKETS, LEASE, RECONNECT, SWEEP};
@@ -61,30 +61,30 @@ async fn credit(
     Ok(())
 }
 
-pub(super) async fn run(orders: Orders) -> Result<(), Error> {
+pub(super) async fn run(config: ParticipantConfig) -> Result<(), Error> {
     let runs = OpenOptions::new()
         .create(true)
         .append(true)
-        .open(&orders.runs)?;
-    let manager = Manager::new(orders.postgres.parse()?, NoTls);
+        .open(&config.runs)?;
+    let manager = Manager::new(config.postgres.parse()?, NoTls);
     let pool = Pool::builder(manager).max_size(CONCURRENCY).build()?;
     let inbox = Inbox::open(pool).await?;
-    let store = RedisStore::builder(&orders.redis)
+    let store = RedisStore::builder(&config.redis)
         .buckets(BUCKETS)
         .timeout(ANSWER)
         .connect()
         .await?;
-    let transport = Amqp::connect(&orders.rabbit)
-        .queue(&orders.queue)
+    let transport = Amqp::connect(&config.rabbit)
+        .queue(&config.queue)
         .reconnect_backoff(Duration::from_millis(100), RECONNECT)
         .await?;
     Worker::builder()
-        .id(orders.id)
+        .id(config.id)
         .store(inbox.restoring(store))
         .transport(transport)
         .handler(credit)
-        .group(orders.group)
-        .repair(OutboxRepair::new(&orders.postgres)?)
+        .group(config.group)
+        .repair(OutboxRepair::new(&config.postgres)?)
         .state(inbox)
         .state(Runs(Arc::new(runs)))
         .concurrency(CONCURRENCY)

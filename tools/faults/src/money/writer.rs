@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
-use super::{Orders, bank};
+use super::{ParticipantConfig, bank};
 use crate::Error;
 
 /// The event: the struct that is staged is the one that the handler reads.
@@ -23,12 +23,12 @@ pub(super) struct Credited {
 const STRIDE: u32 = 25;
 
 pub(super) async fn run(
-    orders: &Orders,
+    config: &ParticipantConfig,
     number: i32,
     transfers: i64,
     seed: u64,
 ) -> Result<(), Error> {
-    let mut client = postgres::connect(&orders.postgres).await?;
+    let mut client = postgres::connect(&config.postgres).await?;
     let done = "select count(*) from transfers where writer = $1";
     // One that was killed may have committed what it had no time to count: the database knows.
     let mut done: i64 = client.query_one(done, &[&number]).await?.get(0);
@@ -38,11 +38,11 @@ pub(super) async fn run(
             break;
         }
         if turn.is_multiple_of(STRIDE) {
-            while bank::under_way(&client).await? > orders.backlog {
+            while bank::under_way(&client).await? > config.backlog {
                 sleep(Duration::from_millis(10)).await;
             }
         }
-        if transfer(&mut client, number, orders.accounts, &mut random).await? {
+        if transfer(&mut client, number, config.accounts, &mut random).await? {
             done += 1;
         }
     }

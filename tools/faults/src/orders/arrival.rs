@@ -4,25 +4,25 @@
 use ordered_events::{Context, HandlerError, State, ordered_handler};
 
 use crate::journal::Journal;
-use crate::order::{OrderEvent, Way, all};
-use crate::worker::{Temper, go_through};
+use crate::order::{Disorder, OrderEvent, all};
+use crate::worker::{HandlerFaults, run_handler};
 
 /// Not shuffled, and without impostors: there is no place to claim.
-const WAY: Way = Way {
+const DISORDER: Disorder = Disorder {
     shuffle: 0,
     impostors: false,
 };
 
 pub(super) fn events(amount: (usize, usize), random: &mut fastrand::Rng) -> Vec<OrderEvent> {
-    all(amount, WAY, random, |_, _| {})
+    all(amount, DISORDER, random, |_, _| {})
 }
 
 #[ordered_handler(key = "order_id", id = "event_id", order = "arrival", group = "faults")]
 pub(super) async fn apply(
     event: OrderEvent,
-    State(temper): State<Temper>,
+    State(handler_faults): State<HandlerFaults>,
     State(journal): State<Journal>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    go_through(&[event], temper, journal, &context).await
+    run_handler(&[event], handler_faults, journal, &context).await
 }

@@ -8,8 +8,8 @@ use ordered_events::{Context, HandlerError, State, ordered_handler};
 use serde::Deserialize;
 
 use crate::journal::Journal;
-use crate::order::{OrderEvent, Stamp, Way, all};
-use crate::worker::{Temper, go_through};
+use crate::order::{Disorder, OrderEvent, Stamp, all};
+use crate::worker::{HandlerFaults, run_handler};
 
 const PRODUCERS: [&str; 3] = ["ada", "bob", "eve"];
 
@@ -52,7 +52,7 @@ impl Producers {
 /// The seq is the place in which an event was sent, and the worker does not look at it.
 pub(super) fn events(amount: (usize, usize), random: &mut fastrand::Rng) -> Vec<OrderEvent> {
     let mut keys: HashMap<String, Producers> = HashMap::new();
-    all(amount, Way::CARELESS, random, |event, random| {
+    all(amount, Disorder::CARELESS, random, |event, random| {
         let producers = keys.entry(event.order_id.clone()).or_default();
         producers.send(event, random);
     })
@@ -77,7 +77,7 @@ pub(super) struct CausalEvent {
 )]
 pub(super) async fn apply(
     event: CausalEvent,
-    State(temper): State<Temper>,
+    State(handler_faults): State<HandlerFaults>,
     State(journal): State<Journal>,
     context: Context,
 ) -> Result<(), HandlerError> {
@@ -95,5 +95,5 @@ pub(super) async fn apply(
         stamp: Some(Stamp { producer, vector }),
         follows: Vec::new(),
     };
-    go_through(&[event], temper, journal, &context).await
+    run_handler(&[event], handler_faults, journal, &context).await
 }

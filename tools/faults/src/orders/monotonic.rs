@@ -4,18 +4,18 @@
 use ordered_events::{Context, HandlerError, State, ordered_handler};
 
 use crate::journal::Journal;
-use crate::order::{OrderEvent, Way, all};
-use crate::worker::{Temper, go_through};
+use crate::order::{Disorder, OrderEvent, all};
+use crate::worker::{HandlerFaults, run_handler};
 
 /// Without impostors: a second event with a version may be superseded, too.
-const WAY: Way = Way {
+const DISORDER: Disorder = Disorder {
     impostors: false,
-    ..Way::CARELESS
+    ..Disorder::CARELESS
 };
 
 /// Each fourth version is missing.
 pub(super) fn events(amount: (usize, usize), random: &mut fastrand::Rng) -> Vec<OrderEvent> {
-    all(amount, WAY, random, |event, _| {
+    all(amount, DISORDER, random, |event, _| {
         event.seq += (event.seq - 1) / 3;
     })
 }
@@ -23,9 +23,9 @@ pub(super) fn events(amount: (usize, usize), random: &mut fastrand::Rng) -> Vec<
 #[ordered_handler(key = "order_id", seq = "seq", order = "monotonic", group = "faults")]
 pub(super) async fn apply(
     event: OrderEvent,
-    State(temper): State<Temper>,
+    State(handler_faults): State<HandlerFaults>,
     State(journal): State<Journal>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    go_through(&[event], temper, journal, &context).await
+    run_handler(&[event], handler_faults, journal, &context).await
 }

@@ -3,11 +3,11 @@
 use ordered_events::{Context, HandlerError, State, WorkerBuilder, ordered_handler};
 
 use crate::journal::Journal;
-use crate::order::{OrderEvent, Way, all};
-use crate::worker::{AHEAD, Pace, Temper, go_through};
+use crate::order::{Disorder, OrderEvent, all};
+use crate::worker::{AHEAD, HandlerFaults, Pace, run_handler};
 
 pub(super) fn events(amount: (usize, usize), random: &mut fastrand::Rng) -> Vec<OrderEvent> {
-    all(amount, Way::CARELESS, random, |_, _| {})
+    all(amount, Disorder::CARELESS, random, |_, _| {})
 }
 
 pub(super) fn handled_by(worker: WorkerBuilder, pace: Pace) -> WorkerBuilder {
@@ -21,20 +21,20 @@ pub(super) fn handled_by(worker: WorkerBuilder, pace: Pace) -> WorkerBuilder {
 #[ordered_handler(key = "order_id", seq = "seq", group = "faults")]
 async fn apply(
     event: OrderEvent,
-    State(temper): State<Temper>,
+    State(handler_faults): State<HandlerFaults>,
     State(journal): State<Journal>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    go_through(&[event], temper, journal, &context).await
+    run_handler(&[event], handler_faults, journal, &context).await
 }
 
 /// The same of several together.
 #[ordered_handler(key = "order_id", seq = "seq", group = "faults", batch = 10)]
 async fn apply_some(
     events: Vec<OrderEvent>,
-    State(temper): State<Temper>,
+    State(handler_faults): State<HandlerFaults>,
     State(journal): State<Journal>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    go_through(&events, temper, journal, &context).await
+    run_handler(&events, handler_faults, journal, &context).await
 }

@@ -12,11 +12,11 @@ use serde::Serialize;
 pub use document::write_document;
 pub use table::{heading, row};
 
-use crate::fault::{Fault, Part};
+use crate::environment::Tail;
+use crate::fault::{Fault, StallCause};
 use crate::run::Plan;
-use crate::schedule::Fallen;
-use crate::stage::Tail;
-use crate::worker::Temper;
+use crate::schedule::Injected;
+use crate::worker::HandlerFaults;
 use count::Counts;
 
 /// Beyond what explains a stall: machines are busy with other things, too.
@@ -26,10 +26,10 @@ const WORDS: usize = 20;
 
 /// What the run saw beside its history.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Observations {
     pub(crate) seed: u64,
     pub(crate) events: usize,
-    pub(crate) fallen: Fallen,
+    pub(crate) injected: Injected,
     pub(crate) died: Vec<String>,
     pub(crate) delivered: usize,
     pub(crate) refused: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Facts {
     pub(crate) problems: Vec<String>,
 }
 
-impl Facts {
+impl Observations {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             seed: plan.seed,
@@ -101,30 +101,35 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(fault: &Fault, facts: Facts, tail: &Tail, rules: Rules) -> Self {
+    pub(crate) fn new(
+        fault: &Fault,
+        observations: Observations,
+        tail: &Tail,
+        rules: Rules,
+    ) -> Self {
         let (history, torn) = tail.take();
         let violations = history.violations_by(rules);
         let broken = |promise| violations.iter().filter(|it| it.promise == promise).count();
         let counts = Counts::of(&history);
-        let (explained_by, explained) = explain(fault.stall, facts.fallen.longest);
+        let (explained_by, explained) = explain(fault.stall, observations.injected.longest);
         // What the handler did wrong counts, where it is meant to.
-        let by_handler = if fault.temper == Temper::default() {
+        let by_handler = if fault.handler_faults == HandlerFaults::default() {
             0
         } else {
-            counts.failed + facts.died.len()
+            counts.failed + observations.died.len()
         };
-        let injected = facts.fallen.count + by_handler;
-        let mut problems = facts.problems;
+        let injected = observations.injected.count + by_handler;
+        let mut problems = observations.problems;
         let words = violations.iter().take(WORDS).map(ToString::to_string);
         problems.extend(words);
         problems.extend(counts.wrong_dead_letters.iter().take(WORDS).cloned());
-        if !fault.temper.may_abort() {
-            problems.extend(facts.died.iter().cloned());
+        if !fault.handler_faults.may_abort() {
+            problems.extend(observations.died.iter().cloned());
         }
-        if torn > facts.fallen.count + facts.died.len() {
+        if torn > observations.injected.count + observations.died.len() {
             problems.push(format!("{torn} lines of the history cannot be read"));
         }
-        if facts.hours_apart == Some(0) {
+        if observations.hours_apart == Some(0) {
             problems.push("the workers' clocks were not moved".into());
         }
         if counts.longest_stall > explained + SLACK {
@@ -136,25 +141,25 @@ impl Report {
         Self {
             fault: fault.name.into(),
             what: fault.what.into(),
-            seed: facts.seed,
+            seed: observations.seed,
             injected,
-            events: facts.events,
-            published: facts.delivered,
-            refused: facts.refused,
+            events: observations.events,
+            published: observations.delivered,
+            refused: observations.refused,
             lost: broken(Promise::NothingLost),
             reordered: broken(Promise::Order),
             doubled: broken(Promise::Once),
             overlapped: broken(Promise::NoOverlap),
-            run_again: counts.run_again + facts.run_again,
+            run_again: counts.run_again + observations.run_again,
             failed: counts.failed,
             dead_lettered: counts.dead_lettered,
-            died: facts.died.len(),
+            died: observations.died.len(),
             longest_stall_ms: milliseconds(counts.longest_stall),
             longest_stall_of_a_key_ms: milliseconds(counts.longest_stall_of_a_key),
             explained_by,
             explained_ms: milliseconds(explained),
-            hours_apart: facts.hours_apart,
-            took_ms: milliseconds(facts.took),
+            hours_apart: observations.hours_apart,
+            took_ms: milliseconds(observations.took),
             problems,
         }
     }
@@ -167,12 +172,12 @@ impl Report {
 }
 
 /// In words, and the sum.
-fn explain(parts: &[Part], longest_blow: Duration) -> (String, Duration) {
-    let named = |part: &Part| {
-        let most = part.at_most(longest_blow);
-        (format!("{} {:.1}", part.words(), most.as_secs_f64()), most)
+fn explain(causes: &[StallCause], longest_injection: Duration) -> (String, Duration) {
+    let named = |cause: &StallCause| {
+        let most = cause.at_most(longest_injection);
+        (format!("{} {:.1}", cause.words(), most.as_secs_f64()), most)
     };
-    let named: Vec<_> = parts.iter().map(named).collect();
+    let named: Vec<_> = causes.iter().map(named).collect();
     let sum = named.iter().map(|(_, most)| *most).sum();
     let words: Vec<_> = named.into_iter().map(|(words, _)| words).collect();
     if words.is_empty() {

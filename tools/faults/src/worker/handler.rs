@@ -1,30 +1,30 @@
 use ordered_events::{Context, HandlerError};
 use ordered_testkit::history::{Event, Outcome, What};
 
-use super::temper::{Mood, Temper};
+use super::handler_faults::{HandlerFault, HandlerFaults};
 use crate::journal::Journal;
 use crate::order::OrderEvent;
 
-/// What the handlers do: they write down that they ran, in whatever mood they are. Whatever one event does to a run, it
-/// does to all of it.
-pub(crate) async fn go_through(
+/// What the handlers do: they write down that they ran, and fail as [`HandlerFaults`] says. What one event does to a
+/// run, it does to all of it.
+pub(crate) async fn run_handler(
     events: &[OrderEvent],
-    temper: Temper,
+    handler_faults: HandlerFaults,
     journal: Journal,
     context: &Context,
 ) -> Result<(), HandlerError> {
     let mut run = Run::start(journal, events, context);
     for (event, context) in events.iter().zip(context.run()) {
-        match temper.on(&event.event_id, context.attempt()) {
-            Mood::Calm => {}
-            Mood::Hangs => std::future::pending().await,
-            Mood::Fails => {
+        match handler_faults.on(&event.event_id, context.attempt()) {
+            HandlerFault::None => {}
+            HandlerFault::Hangs => std::future::pending().await,
+            HandlerFault::Fails => {
                 run.outcome = Outcome::Failed;
                 return Err("the database is not there".into());
             }
-            Mood::Panics => panic!("a bug in the handler"),
-            Mood::Aborts => std::process::abort(),
-            Mood::AbortsAfter => {
+            HandlerFault::Panics => panic!("a bug in the handler"),
+            HandlerFault::Aborts => std::process::abort(),
+            HandlerFault::AbortsAfter => {
                 run.outcome = Outcome::Done;
                 drop(run);
                 std::process::abort();

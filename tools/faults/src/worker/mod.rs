@@ -1,9 +1,9 @@
 //! The worker process: an application like any other, which writes down what it does.
 
 mod handler;
+mod handler_faults;
 mod pace;
 mod store;
-mod temper;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -18,14 +18,14 @@ use ordered_testkit::history::{Event, What};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::environment::address;
 use crate::journal::Journal;
 use crate::order::seq_of;
 use crate::orders::Sequencing;
-use crate::stage::address;
-pub(crate) use handler::go_through;
+pub(crate) use handler::run_handler;
+pub use handler_faults::HandlerFaults;
 pub(crate) use pace::AHEAD;
 pub use pace::Pace;
-pub use temper::Temper;
 
 /// How long a worker's claims outlive it. Short, so that what a lease costs is seen often.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
@@ -52,7 +52,7 @@ pub(crate) const KAFKA_RECONNECT: Duration = Duration::from_secs(2);
 
 /// What a worker process is told, in JSON as its only argument.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Orders {
+pub struct WorkerConfig {
     pub(crate) id: String,
     pub(crate) redis: String,
     pub(crate) transport: String,
@@ -62,7 +62,7 @@ pub struct Orders {
     pub(crate) group: String,
     pub(crate) sequencing: Sequencing,
     pub(crate) journal: PathBuf,
-    pub(crate) temper: Temper,
+    pub(crate) handler_faults: HandlerFaults,
     pub(crate) pace: Pace,
 }
 
@@ -70,37 +70,37 @@ pub struct Orders {
 ///
 /// # Errors
 /// When a server is not there at the start, or refuses.
-pub async fn work(orders: Orders) -> Result<(), Error> {
-    std::thread::spawn(end_with_the_starter);
+pub async fn work(config: WorkerConfig) -> Result<(), Error> {
+    std::thread::spawn(exit_with_parent);
     println!("wall {}", wall_clock());
-    let journal = Journal::open(&orders.journal)?;
-    let store = RedisStore::builder(&orders.redis)
+    let journal = Journal::open(&config.journal)?;
+    let store = RedisStore::builder(&config.redis)
         .buckets(BUCKETS)
         .timeout(ANSWER)
         .connect()
         .await?;
-    let (url, queue) = (&orders.transport, &orders.queue);
+    let (url, queue) = (&config.transport, &config.queue);
     let transport: Arc<dyn Transport> = if url.starts_with("kafka://") {
         Arc::new(Kafka::connect(url).topic(queue).await?)
     } else {
-        let amqp = Amqp::connect(address(url, orders.partitions)).queue(queue);
+        let amqp = Amqp::connect(address(url, config.partitions)).queue(queue);
         Arc::new(
             amqp.rebalance_interval(REBALANCE)
                 .reconnect_backoff(Duration::from_millis(100), RECONNECT)
                 .await?,
         )
     };
-    let (id, journal_of_commits) = (orders.id.clone(), journal.clone());
-    orders
+    let (id, journal_of_commits) = (config.id.clone(), journal.clone());
+    config
         .sequencing
-        .handled_by(Worker::builder(), orders.pace)
-        .id(orders.id)
+        .handled_by(Worker::builder(), config.pace)
+        .id(config.id)
         .store(store::Watched {
             inner: Arc::new(store),
             journal: journal.clone(),
         })
         .shared_transport(transport)
-        .group(orders.group)
+        .group(config.group)
         .lease(LEASE)
         .sweep_interval(SWEEP)
         .timeout(TIMEOUT)
@@ -114,7 +114,7 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
         .max_crashes(1_000)
         .concurrency(64)
         .read_ahead(1_024)
-        .state(orders.temper)
+        .state(config.handler_faults)
         .state(journal)
         .observe(move |occurrence| {
             if let WorkerEvent::Committed { event, .. } = occurrence {
@@ -134,7 +134,7 @@ pub async fn work(orders: Orders) -> Result<(), Error> {
 }
 
 /// The starter holds the other end of the standard input for as long as it lives.
-pub(crate) fn end_with_the_starter() {
+pub(crate) fn exit_with_parent() {
     let mut input = std::io::stdin();
     while !matches!(input.read(&mut [0; 64]), Ok(0) | Err(_)) {}
     std::process::exit(3);

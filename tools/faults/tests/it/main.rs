@@ -39,10 +39,10 @@ fn plan() -> Plan {
         seed: seed.unwrap_or_else(|| fastrand::u64(..1_000_000)),
         events: 2_000,
         keys: 50,
-        blows: 2,
-        patience: Duration::from_secs(180),
+        injections: 2,
+        stall_timeout: Duration::from_secs(180),
         pace: Pace::Strict,
-        careless: false,
+        volatile_redis: false,
     }
 }
 
@@ -68,7 +68,10 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_promise_is_kept_over_partitions_that_become_more_and_in_every_order() {
-    let plan = Plan { blows: 1, ..plan() };
+    let plan = Plan {
+        injections: 1,
+        ..plan()
+    };
     let names = ["partitions-grow", "arrival", "monotonic", "causal"];
     for report in run(&names, &plan).await {
         assert_kept(&report);
@@ -95,8 +98,8 @@ async fn every_promise_is_kept_by_workers_that_go_ahead_of_their_commits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_forgets_is_found_out() {
     let plan = Plan {
-        careless: true,
-        patience: Duration::from_secs(8),
+        volatile_redis: true,
+        stall_timeout: Duration::from_secs(8),
         ..plan()
     };
     for report in run(&["kill-redis"], &plan).await {
@@ -108,7 +111,7 @@ async fn a_redis_that_forgets_is_found_out() {
 async fn money_adds_up_whatever_dies() {
     let plan = Plan {
         events: 1_200,
-        blows: 1,
+        injections: 1,
         ..plan()
     };
     for report in run(&["money"], &plan).await {

@@ -9,7 +9,7 @@ use crate::mutation::Mutation;
 
 /// Who asks for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asker {
+pub(crate) enum Caller {
     Worker(WorkerSlot),
     /// An operator, whose lease is good.
     Operator,
@@ -19,13 +19,13 @@ impl Store {
     pub(crate) fn acquire(
         &mut self,
         key: KeyNumber,
-        asker: Asker,
+        caller: Caller,
         acquire: &Acquire,
         mutation: Option<Mutation>,
     ) -> Answer {
-        let who = match asker {
-            Asker::Worker(slot) => Who::Worker(slot),
-            Asker::Operator => Who::Operator(false),
+        let who = match caller {
+            Caller::Worker(slot) => Who::Worker(slot),
+            Caller::Operator => Who::Operator(false),
         };
         if self.lease(who) != Lease::Alive {
             return Answer::NoLease;
@@ -33,7 +33,7 @@ impl Store {
         let owner = self.records[key].owner();
         let previous = match owner {
             None => Previous::Nobody,
-            Some(owner) if owner == who && asker != Asker::Operator => Previous::Myself,
+            Some(owner) if owner == who && caller != Caller::Operator => Previous::Myself,
             Some(owner) => match self.lease(owner) {
                 Lease::Dead => Previous::Died(name(owner)),
                 Lease::Absent if mutation == Some(Mutation::LeavingIsDying) => {

@@ -11,7 +11,7 @@ use ordered_core::event::EventId;
 use ordered_core::protocol::{Fence, KeyState};
 use ordered_core::store::{Answer, Exchange, Letter, Listing, Request};
 
-pub(crate) use self::acquire::Asker;
+pub(crate) use self::acquire::Caller;
 use crate::event::{KeyNumber, Slot, number};
 use crate::mutation::Mutation;
 
@@ -94,7 +94,7 @@ impl Store {
         let key = number(request.key());
         match request {
             Request::Acquire(acquire) => {
-                self.acquire(key, Asker::Worker(manner.slot), acquire, manner.mutation)
+                self.acquire(key, Caller::Worker(manner.slot), acquire, manner.mutation)
             }
             Request::Save(save) => self.save(key, manner, save),
         }

@@ -1,0 +1,7 @@
+//! What the tests of the examples share.
+
+pub(crate) mod handled_log;
+pub(crate) mod killed_worker;
+pub(crate) mod load;
+pub(crate) mod log_capture;
+pub(crate) mod processes;
