@@ -60,9 +60,9 @@ impl PostgresServer {
             .setting("shared_buffers", "32MB")
             .setting("max_connections", "100")
             .setting("wal_level", "logical")
-            // A kill of the server leaves to the system what was written; only a kill of the machine would not.
             // In files of its folder, and not in memory that a server leaves behind when it is killed.
             .setting("dynamic_shared_memory_type", "mmap")
+            // A kill of the server leaves to the system what was written; only a kill of the machine would not.
             .setting("fsync", "off")
             .setting("full_page_writes", "off")
     }
