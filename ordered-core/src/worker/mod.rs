@@ -39,6 +39,7 @@ mod twins;
 mod worker_loop;
 mod workers;
 
+pub use crate::protocol::engine::DeferReason;
 pub use builder::WorkerBuilder;
 #[doc(hidden)]
 pub use connecting::ConnectPatience;
@@ -46,7 +47,7 @@ pub use control::{AFTER, AT, CONTROL, Control, EPOCH, FROM, KEY, PRODUCER, TIME,
 pub use error::{BuildError, WorkerError};
 pub use health::{Health, HealthReport, Obstacle, WorkerPhase};
 pub use hurry::end_drains;
-pub use observe::{Deferral, Observer, Place, StuckBecause, StuckHook, StuckKey, WorkerEvent};
+pub use observe::{Observer, Place, StuckBecause, StuckHook, StuckKey, WorkerEvent};
 pub use repair::{MissingEvents, Repair};
 pub use run::Worker;
 pub use settings::Settings;

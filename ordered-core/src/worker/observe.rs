@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::control::Control;
 use crate::event::{EventId, Key, Seq};
+use crate::protocol::engine::DeferReason;
 use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
 use crate::transport::Reason;
 
@@ -19,17 +20,6 @@ pub struct Place<'a> {
     pub seq: Seq,
     /// Its id.
     pub id: &'a EventId,
-}
-
-/// Why an event stays with the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deferral {
-    /// There is no room to hold it.
-    Full(QuotaLimit),
-    /// It belongs to a numbering of its key that has not begun.
-    NotYet,
-    /// The state of its key cannot be read by this version.
-    Unreadable,
 }
 
 /// A key that does not go on by itself.
@@ -95,7 +85,7 @@ pub enum WorkerEvent<'a> {
         /// The event.
         event: Place<'a>,
         /// Why.
-        why: Deferral,
+        why: DeferReason,
         /// For how long.
         delay: Duration,
     },

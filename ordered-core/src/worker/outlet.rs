@@ -10,13 +10,13 @@ use tracing::{error, warn};
 use super::hooks::call;
 use super::telemetry::Telemetry;
 use super::{
-    Control, Deferral, MissingEvents, Observer, Outcome, Place, Repair, StuckBecause, StuckHook,
-    StuckKey, WorkerEvent, repair,
+    Control, MissingEvents, Observer, Outcome, Place, Repair, StuckBecause, StuckHook, StuckKey,
+    WorkerEvent, repair,
 };
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
 use crate::handler::OnPassed;
-use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
+use crate::protocol::engine::{DeferReason, EventChange, EventOutcome, KeyChange, Tokens};
 use crate::protocol::{Arrival, WorkerId, last_seq_text};
 use crate::readable::{moment, span};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
@@ -77,10 +77,10 @@ impl Outlet {
         &mut self,
         event: (&Key, u64, &EventId),
         tokens: &Tokens,
-        disposition: Disposition,
+        outcome: EventOutcome,
         stored: bool,
     ) {
-        let (outcome, fate) = self.fate(event, disposition);
+        let (outcome, fate) = self.fate(event, outcome);
         let mut all = tokens.len() as u64;
         for token in tokens.iter() {
             let mut fate = fate.clone();
@@ -104,7 +104,7 @@ impl Outlet {
             .settled(Outcome::Duplicate, all - first);
     }
 
-    pub(super) fn settle_control(&mut self, token: Token, deferred: Option<engine::Deferral>) {
+    pub(super) fn settle_control(&mut self, token: Token, deferred: Option<DeferReason>) {
         let (outcome, fate) = match deferred {
             None => (Outcome::Control, Fate::Ack),
             Some(_) => (Outcome::Deferred, Fate::Defer(self.defer)),
@@ -116,48 +116,48 @@ impl Outlet {
     fn fate(
         &self,
         (key, seq, id): (&Key, u64, &EventId),
-        disposition: Disposition,
+        outcome: EventOutcome,
     ) -> (Outcome, Fate) {
-        let outcome = match disposition {
-            Disposition::Committed => Outcome::Committed,
-            Disposition::Held => Outcome::Held,
-            Disposition::Postponed => Outcome::Postponed,
-            Disposition::Halted => Outcome::Halted,
-            Disposition::DeadLettered => Outcome::DeadLettered,
-            Disposition::Duplicate => Outcome::Duplicate,
-            Disposition::Superseded => Outcome::Superseded,
-            Disposition::Rewound => Outcome::Rewound,
-            Disposition::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
-            Disposition::Stale => {
+        let outcome = match outcome {
+            EventOutcome::Committed => Outcome::Committed,
+            EventOutcome::Held => Outcome::Held,
+            EventOutcome::Postponed => Outcome::Postponed,
+            EventOutcome::Halted => Outcome::Halted,
+            EventOutcome::DeadLettered => Outcome::DeadLettered,
+            EventOutcome::Duplicate => Outcome::Duplicate,
+            EventOutcome::Superseded => Outcome::Superseded,
+            EventOutcome::Rewound => Outcome::Rewound,
+            EventOutcome::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
+            EventOutcome::Stale => {
                 let text = format!(
                     "key {key} is committed beyond seq {seq}, and the id {id} is not remembered: it is a repetition \
                      that comes later than `dedup_ttl`, or its producer began to number anew"
                 );
                 return (Outcome::Stale, dead_letter(ReasonKind::Stale, text));
             }
-            Disposition::Deferred(_) => return (Outcome::Deferred, Fate::Defer(self.defer)),
-            Disposition::Late if self.on_late == OnPassed::Drop => Outcome::Late,
-            Disposition::Late if Arrival::is_unnumbered(seq) => {
+            EventOutcome::Deferred(_) => return (Outcome::Deferred, Fate::Defer(self.defer)),
+            EventOutcome::Late if self.on_late == OnPassed::Drop => Outcome::Late,
+            EventOutcome::Late if Arrival::is_unnumbered(seq) => {
                 let text = format!(
                     "event {id} of key {key} came after its turn: events of a later time had run, or it was passed over"
                 );
                 return (Outcome::Late, dead_letter(ReasonKind::Late, text));
             }
-            Disposition::Late => {
+            EventOutcome::Late => {
                 let text = format!(
                     "seq {seq} of key {key} was skipped before this event came: an operator, a gap policy or its \
                      producer said so"
                 );
                 return (Outcome::Late, dead_letter(ReasonKind::Late, text));
             }
-            Disposition::Conflict(Some(there)) if there.is_of_excerpt() => {
+            EventOutcome::Conflict(Some(there)) if there.is_of_excerpt() => {
                 let text = format!(
                     "seq {seq} of key {key} is held as an excerpt of an event that was too large to be kept: give it \
                      this body with `ordered edit`, or discard this one"
                 );
                 return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
             }
-            Disposition::Conflict(recorded) => {
+            EventOutcome::Conflict(recorded) => {
                 let there = recorded.map_or_else(
                     || format!("seq {seq} of key {key} was committed with another event id"),
                     |there| format!("seq {seq} of key {key} belongs to event {there}"),
@@ -192,8 +192,8 @@ impl Outlet {
                 WorkerEvent::Held { event, waiting }
             }
             EventChange::Deferred(why) => {
-                let why = deferral(*why);
-                if let Deferral::Full(limit) = why {
+                let why = *why;
+                if let DeferReason::Full(limit) = why {
                     self.report_stuck(key, seq, StuckBecause::Full(limit));
                 }
                 let delay = self.defer;
@@ -364,12 +364,4 @@ impl Outlet {
 
 fn dead_letter(kind: ReasonKind, text: String) -> Fate {
     Fate::DeadLetter(Reason { kind, text })
-}
-
-fn deferral(why: engine::Deferral) -> Deferral {
-    match why {
-        engine::Deferral::Full(limit) => Deferral::Full(limit),
-        engine::Deferral::NotYet => Deferral::NotYet,
-        engine::Deferral::Unreadable => Deferral::Unreadable,
-    }
 }

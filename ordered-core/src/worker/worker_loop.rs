@@ -387,11 +387,11 @@ impl WorkerLoop {
                     seq,
                     id,
                     tokens,
-                    disposition,
+                    outcome,
                     stored,
                 } => self
                     .outlet
-                    .settle((&key, seq, &id), &tokens, disposition, stored),
+                    .settle((&key, seq, &id), &tokens, outcome, stored),
                 Effect::SettleControl { token, deferred } => {
                     self.outlet.settle_control(token, deferred);
                 }

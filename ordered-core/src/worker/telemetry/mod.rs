@@ -23,7 +23,7 @@ use super::traps::{AtStart, Traps};
 use super::{Health, WorkerEvent};
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key};
-use crate::protocol::{Millis, Obstacle, Policy, Start, Waiting};
+use crate::protocol::{Millis, Policy, Start, WaitReason, Waiting};
 use crate::store::Swept;
 use crate::transport::TransportStatus;
 
@@ -178,7 +178,7 @@ impl Telemetry {
 
     /// An event is held until then.
     pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
-        if waiting.why == Obstacle::Gap {
+        if waiting.why == WaitReason::Gap {
             let at_start = AtStart {
                 commits: self.commits.load(Ordering::Relaxed),
                 first_seq: self.first_seq,
