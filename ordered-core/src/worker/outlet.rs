@@ -19,7 +19,7 @@ use crate::handler::OnPassed;
 use crate::protocol::engine::{DeferReason, EventChange, EventOutcome, KeyChange, Tokens};
 use crate::protocol::{Arrival, WorkerId, last_seq_text};
 use crate::readable::{moment, span};
-use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
+use crate::transport::{Disposition, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.
 pub(super) struct Outlet {
@@ -67,8 +67,8 @@ impl Outlet {
         };
         self.observe(&WorkerEvent::Malformed { reason: &reason });
         self.telemetry.deliveries.settled(Outcome::Malformed, 1);
-        let fate = Fate::DeadLetter(reason);
-        self.settlements.push(Settlement { token, fate });
+        let disposition = Disposition::DeadLetter(reason);
+        self.settlements.push(Settlement { token, disposition });
     }
 
     /// Settles every delivery of an event with its final outcome. Where they are acknowledged, one of them alone has
@@ -80,22 +80,22 @@ impl Outlet {
         outcome: EventOutcome,
         stored: bool,
     ) {
-        let (outcome, fate) = self.fate(event, outcome);
+        let (outcome, disposition) = self.disposition(event, outcome);
         let mut all = tokens.len() as u64;
         for token in tokens.iter() {
-            let mut fate = fate.clone();
+            let mut disposition = disposition.clone();
             if let Some(why) = self.excerpts.remove(&token)
-                && fate == Fate::Ack
+                && disposition == Disposition::Ack
             {
-                fate = dead_letter(ReasonKind::Malformed, why);
+                disposition = dead_letter(ReasonKind::Malformed, why);
                 self.telemetry.deliveries.settled(Outcome::Malformed, 1);
                 all -= 1;
             }
-            self.settlements.push(Settlement { token, fate });
+            self.settlements.push(Settlement { token, disposition });
         }
-        let first = match fate {
-            Fate::Ack if stored => 0,
-            Fate::Ack => all.min(1),
+        let first = match disposition {
+            Disposition::Ack if stored => 0,
+            Disposition::Ack => all.min(1),
             _ => all,
         };
         self.telemetry.deliveries.settled(outcome, first);
@@ -105,19 +105,19 @@ impl Outlet {
     }
 
     pub(super) fn settle_control(&mut self, token: Token, deferred: Option<DeferReason>) {
-        let (outcome, fate) = match deferred {
-            None => (Outcome::Control, Fate::Ack),
-            Some(_) => (Outcome::Deferred, Fate::Defer(self.defer)),
+        let (outcome, disposition) = match deferred {
+            None => (Outcome::Control, Disposition::Ack),
+            Some(_) => (Outcome::Deferred, Disposition::Defer(self.defer)),
         };
         self.telemetry.deliveries.settled(outcome, 1);
-        self.settlements.push(Settlement { token, fate });
+        self.settlements.push(Settlement { token, disposition });
     }
 
-    fn fate(
+    fn disposition(
         &self,
         (key, seq, id): (&Key, u64, &EventId),
         outcome: EventOutcome,
-    ) -> (Outcome, Fate) {
+    ) -> (Outcome, Disposition) {
         let outcome = match outcome {
             EventOutcome::Committed => Outcome::Committed,
             EventOutcome::Held => Outcome::Held,
@@ -135,7 +135,9 @@ impl Outlet {
                 );
                 return (Outcome::Stale, dead_letter(ReasonKind::Stale, text));
             }
-            EventOutcome::Deferred(_) => return (Outcome::Deferred, Fate::Defer(self.defer)),
+            EventOutcome::Deferred(_) => {
+                return (Outcome::Deferred, Disposition::Defer(self.defer));
+            }
             EventOutcome::Late if self.on_late == OnPassed::Drop => Outcome::Late,
             EventOutcome::Late if Arrival::is_unnumbered(seq) => {
                 let text = format!(
@@ -168,7 +170,7 @@ impl Outlet {
                 return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
             }
         };
-        (outcome, Fate::Ack)
+        (outcome, Disposition::Ack)
     }
 
     /// Something happened to an event.
@@ -362,6 +364,6 @@ impl Outlet {
     }
 }
 
-fn dead_letter(kind: ReasonKind, text: String) -> Fate {
-    Fate::DeadLetter(Reason { kind, text })
+fn dead_letter(kind: ReasonKind, text: String) -> Disposition {
+    Disposition::DeadLetter(Reason { kind, text })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, Faults, Intake, MemoryTransport, Settlement, Transport, TransportError,
+    ConsumeOptions, Delivery, Faults, MemoryTransport, Settlement, Transport, TransportError,
 };
 use ordered_core::worker::WorkerError;
 use tokio::time::Instant;
@@ -30,11 +30,11 @@ struct Late<U> {
 
 #[async_trait]
 impl<U: Fn() -> bool + Send + Sync + 'static> Transport for Late<U> {
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
         if !(self.is_up)() {
             return Err(TransportError::unavailable("connection refused"));
         }
-        self.inner.start(intake).await
+        self.inner.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {

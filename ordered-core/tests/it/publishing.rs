@@ -17,21 +17,21 @@ use tokio::time::{sleep, timeout};
 struct Scripted {
     calls: Arc<Mutex<Vec<Vec<Outgoing>>>>,
     permits: Arc<Semaphore>,
-    fate: Arc<Fate>,
+    behaviour: Arc<Behaviour>,
     blocked: Arc<Mutex<Option<String>>>,
 }
 
 /// What happens to an event in the attempt with this number, from 1.
-type Fate = dyn Fn(usize, &str) -> Result<(), TransportError> + Send + Sync;
+type Behaviour = dyn Fn(usize, &str) -> Result<(), TransportError> + Send + Sync;
 
 impl Scripted {
     fn new(
-        fate: impl Fn(usize, &str) -> Result<(), TransportError> + Send + Sync + 'static,
+        behaviour: impl Fn(usize, &str) -> Result<(), TransportError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             calls: Arc::default(),
             permits: Arc::new(Semaphore::new(1_000_000)),
-            fate: Arc::new(fate),
+            behaviour: Arc::new(behaviour),
             blocked: Arc::default(),
         }
     }
@@ -65,7 +65,7 @@ impl Publish for Scripted {
         self.permits.acquire().await.unwrap().forget();
         events
             .iter()
-            .map(|event| (self.fate)(number, &body(event)))
+            .map(|event| (self.behaviour)(number, &body(event)))
             .collect()
     }
 

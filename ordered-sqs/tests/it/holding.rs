@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Intake, Transport};
+use ordered_core::transport::{ConsumeOptions, Disposition, Transport};
 use tokio::time::sleep;
 
 use crate::canned::{Canned, Log, error, partly, settle, take};
@@ -14,7 +14,9 @@ async fn what_is_with_the_worker_is_extended_when_a_third_has_passed() {
     let deliveries = take(&consumer, 1).await;
     let received = canned.calls("ReceiveMessage")[0].at;
     sleep(Duration::from_secs(100)).await;
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     let extensions = canned.calls("ChangeMessageVisibilityBatch");
     let mut last = received;
     for extension in &extensions {
@@ -62,7 +64,9 @@ async fn what_the_broker_says_is_not_ours_is_not_settled() {
     let consumer = canned.start().await;
     let deliveries = take(&consumer, 2).await;
     sleep(Duration::from_secs(60)).await;
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     let deleted = canned.calls("DeleteMessageBatch");
     assert_eq!(deleted.len(), 1);
     assert_eq!(deleted[0].entries(), ["r-b"]);
@@ -87,7 +91,9 @@ async fn what_could_not_be_extended_in_time_is_not_settled() {
     let deliveries = take(&consumer, 1).await;
     sleep(Duration::from_secs(40)).await;
     away.store(false, Ordering::Relaxed);
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     assert!(canned.calls("DeleteMessageBatch").is_empty());
     assert!(
         log.text().contains("passed before it could be extended"),
@@ -105,7 +111,10 @@ async fn a_chosen_visibility_goes_with_every_receive() {
     let canned = Canned::new(&["a"], |_| None);
     let builder = canned.connect("q").visibility(Duration::from_secs(90));
     let consumer = builder.await.unwrap();
-    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    consumer
+        .start(ConsumeOptions { max_unsettled: 5 })
+        .await
+        .unwrap();
     take(&consumer, 1).await;
     let received = &canned.calls("ReceiveMessage")[0].body;
     assert_eq!(received["VisibilityTimeout"], 90);
@@ -158,7 +167,7 @@ async fn refusals_at_the_start_say_what_to_do() {
         });
         let failed = match canned.connect("q").await {
             Ok(consumer) => consumer
-                .start(Intake { max_unsettled: 5 })
+                .start(ConsumeOptions { max_unsettled: 5 })
                 .await
                 .unwrap_err(),
             Err(error) => error,
@@ -174,7 +183,7 @@ async fn refusals_at_the_start_say_what_to_do() {
     });
     let consumer = canned.connect("q").await.unwrap();
     let failed = consumer
-        .start(Intake { max_unsettled: 5 })
+        .start(ConsumeOptions { max_unsettled: 5 })
         .await
         .unwrap_err();
     for part in ["`q-dead`", "sqs:CreateQueue", ".dead_letter_queue(…)"] {

@@ -6,8 +6,8 @@
 mod act;
 mod bounds;
 mod checking;
+mod faults;
 mod event;
-mod fate;
 mod graph;
 mod judging;
 mod mutation;
