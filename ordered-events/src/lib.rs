@@ -37,7 +37,7 @@ pub use ordered_core::protocol::{Fence, GapPolicy, Order, Start, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
 pub use ordered_core::worker::{
-    BuildError, Control, Health, HealthReport, Settings, StuckBecause, StuckKey, WorkerBuilder,
+    BuildError, Control, Health, HealthReport, Settings, StuckKey, StuckReason, WorkerBuilder,
     WorkerError, WorkerEvent, Workers, WorkersError, end_drains,
 };
 

@@ -60,7 +60,7 @@ pub enum WorkerPhase {
 /// Why a worker is not ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Obstacle {
+pub enum NotReadyReason {
     /// It does not consume yet.
     Starting,
     /// It does not consume any more.
@@ -104,7 +104,7 @@ pub struct HealthReport {
     /// What it is doing.
     pub phase: WorkerPhase,
     /// Why it is not ready; empty if it is.
-    pub obstacles: Vec<Obstacle>,
+    pub not_ready: Vec<NotReadyReason>,
     /// For how long it has had events and committed none, where that is so. It is ready all the same: the events may
     /// wait for others that do not come, or their handler may fail.
     pub without_commit: Option<Duration>,
@@ -115,7 +115,7 @@ impl HealthReport {
     /// Whether the worker consumes, and nothing that it knows of keeps events from being committed.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.obstacles.is_empty()
+        self.not_ready.is_empty()
     }
 
     /// Whether the worker goes on by itself. It does not once it has ended, or when its loop has stood still for four
@@ -133,9 +133,9 @@ impl fmt::Display for HealthReport {
         if self.is_ready() {
             f.write_str("consuming")?;
         }
-        for (place, obstacle) in self.obstacles.iter().enumerate() {
+        for (place, reason) in self.not_ready.iter().enumerate() {
             let separator = if place > 0 { "; " } else { "" };
-            write!(f, "{separator}{obstacle}")?;
+            write!(f, "{separator}{reason}")?;
         }
         if let Some(lasts) = self.without_commit {
             let seconds = lasts.as_secs();
@@ -148,7 +148,7 @@ impl fmt::Display for HealthReport {
     }
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for NotReadyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Starting => f.write_str("it does not consume yet"),
@@ -207,38 +207,38 @@ impl Health {
         let stuck_for = now.saturating_duration_since(state.last_turn);
         let stands_still =
             state.phase == WorkerPhase::Running && stuck_for > self.shared.lease * LIVE_LEASES;
-        let mut obstacles = Vec::new();
+        let mut not_ready = Vec::new();
         match &state.phase {
             WorkerPhase::Running => {}
-            WorkerPhase::Starting => obstacles.push(Obstacle::Starting),
-            WorkerPhase::Draining => obstacles.push(Obstacle::Draining),
-            WorkerPhase::Ended { error } => obstacles.push(Obstacle::Ended {
+            WorkerPhase::Starting => not_ready.push(NotReadyReason::Starting),
+            WorkerPhase::Draining => not_ready.push(NotReadyReason::Draining),
+            WorkerPhase::Ended { error } => not_ready.push(NotReadyReason::Ended {
                 error: error.clone(),
             }),
         }
         let ended = matches!(state.phase, WorkerPhase::Ended { .. });
         if !ended {
             if let Some((since, error)) = &state.store_down {
-                obstacles.push(Obstacle::StoreUnavailable {
+                not_ready.push(NotReadyReason::StoreUnavailable {
                     lasts: now.saturating_duration_since(*since),
                     error: error.clone(),
                 });
             }
             if state.lease_until.is_some_and(|until| until <= now) {
-                obstacles.push(Obstacle::NoLease);
+                not_ready.push(NotReadyReason::NoLease);
             }
             if let Some(TransportStatus::Unavailable { lasts, error }) = broker {
-                obstacles.push(Obstacle::BrokerUnavailable { lasts, error });
+                not_ready.push(NotReadyReason::BrokerUnavailable { lasts, error });
             }
         }
         if stands_still {
-            obstacles.push(Obstacle::Stuck { lasts: stuck_for });
+            not_ready.push(NotReadyReason::Stuck { lasts: stuck_for });
         }
         HealthReport {
             group: self.shared.group.clone(),
             worker: self.shared.worker.to_string(),
             phase: state.phase.clone(),
-            obstacles,
+            not_ready,
             without_commit: state
                 .without_commit
                 .map(|since| now.saturating_duration_since(since))
@@ -354,8 +354,8 @@ mod tests {
         let lasts = Duration::from_secs(3);
         let error = "refused".to_owned();
         assert_eq!(
-            report.obstacles,
-            [Obstacle::StoreUnavailable { lasts, error }]
+            report.not_ready,
+            [NotReadyReason::StoreUnavailable { lasts, error }]
         );
         health.store_answered();
         assert!(health.report().is_ready());
@@ -366,7 +366,7 @@ mod tests {
         let (_transport, health) = running();
         tokio::time::advance(LEASE).await;
         health.turned(0, 0);
-        assert_eq!(health.report().obstacles, [Obstacle::NoLease]);
+        assert_eq!(health.report().not_ready, [NotReadyReason::NoLease]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -376,7 +376,7 @@ mod tests {
         tokio::time::advance(long).await;
         health.lease_until(Instant::now() + LEASE);
         let report = health.report();
-        assert_eq!(report.obstacles, [Obstacle::Stuck { lasts: long }]);
+        assert_eq!(report.not_ready, [NotReadyReason::Stuck { lasts: long }]);
         assert!(!report.is_live());
         health.turned(0, 0);
         assert!(health.report().is_live());

@@ -7,8 +7,8 @@ use tracing::{Instrument, info, info_span, warn};
 
 use super::connecting::ConnectPatience;
 use super::health::Ending;
+use super::pitfalls;
 use super::presence::PresenceWatch;
-use super::traps;
 use super::worker_loop::WorkerLoop;
 use super::{Health, Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, EventPlaces, HandlerOptions, States};
@@ -139,7 +139,7 @@ impl Worker {
         };
         patience.done();
         self.tell_start(&opened.report);
-        traps::settings(&self.options);
+        pitfalls::settings(&self.options);
         let presence = PresenceWatch::new(
             Arc::clone(&self.store),
             group.clone(),

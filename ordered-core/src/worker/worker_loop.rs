@@ -17,13 +17,13 @@ use super::breaker::{Breaker, Turned};
 use super::deliveries::{self, Limits};
 use super::intake::Intake;
 use super::lease_keeper::{Lease, LeaseKeeper};
-use super::outlet::Outlet;
+use super::reporter::Reporter;
 use super::run_input::{Read, RunInputs};
 use super::store_client::{BatchAnswer, Call, StoreClient};
 use super::store_clock::StoreClock;
 use super::tasks::{TaskEvent, Tasks};
 use super::telemetry::Telemetry;
-use super::{Settings, Worker, WorkerError, WorkerPhase, hurry, settler};
+use super::{Settings, Worker, WorkerError, WorkerPhase, drain, settler};
 use crate::event::Key;
 use crate::handler::{HandlerError, HandlerOptions, OnStateLoss, WorkerLease};
 use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
@@ -49,7 +49,7 @@ pub(super) struct WorkerLoop {
     session: Session,
     tasks: Tasks,
     inputs: RunInputs,
-    outlet: Outlet,
+    reporter: Reporter,
     options: HandlerOptions,
     settings: Settings,
     lease: Lease,
@@ -148,7 +148,7 @@ impl WorkerLoop {
                 telemetry: Arc::clone(&telemetry),
                 runs: HashMap::default(),
             },
-            outlet: Outlet {
+            reporter: Reporter {
                 group: Arc::clone(&name),
                 worker: id.clone(),
                 observers,
@@ -287,7 +287,7 @@ impl WorkerLoop {
                     }
                     self.end_drain("the drain timeout is over", &mut state);
                 }
-                () = hurry::drains_are_ended(), if draining && !state.stopped => {
+                () = drain::drains_are_ended(), if draining && !state.stopped => {
                     self.end_drain("the process was asked again to stop", &mut state);
                 }
                 Some(ended) = self.background.join_next() => background_ended(ended)?,
@@ -325,7 +325,7 @@ impl WorkerLoop {
                     self.engine.set_now(self.clock.now());
                     let policy = &self.options.policy;
                     let limits = Limits { settings: &self.settings, first_seq: policy.first_seq, order: policy.order };
-                    deliveries::take(&mut self.engine, &mut self.outlet, &*self.inputs.handler, limits, batch);
+                    deliveries::take(&mut self.engine, &mut self.reporter, &*self.inputs.handler, limits, batch);
                 }
                 _ = self.task_events.recv_many(&mut task_events, TASK_EVENTS) => {
                     self.engine.set_now(self.clock.now());
@@ -370,7 +370,7 @@ impl WorkerLoop {
             self.carry_out();
         }
         self.breaker.skipped();
-        let settlements = std::mem::take(&mut self.outlet.settlements);
+        let settlements = std::mem::take(&mut self.reporter.settlements);
         if !settlements.is_empty() {
             self.room.add_permits(settlements.len());
             // The settler ends only after this sender is gone.
@@ -390,17 +390,17 @@ impl WorkerLoop {
                     outcome,
                     stored,
                 } => self
-                    .outlet
+                    .reporter
                     .settle((&key, seq, &id), &tokens, outcome, stored),
                 Effect::SettleControl { token, deferred } => {
-                    self.outlet.settle_control(token, deferred);
+                    self.reporter.settle_control(token, deferred);
                 }
                 Effect::Wake { key, after } => self.tasks.wake(key, after),
                 Effect::Abort(run) => self.tasks.abort(&run),
                 Effect::Event { key, seq, id, what } => {
-                    self.outlet.event_changed(&key, seq, &id, &what);
+                    self.reporter.event_changed(&key, seq, &id, &what);
                 }
-                Effect::Key { key, what } => self.outlet.key_changed(&key, &what),
+                Effect::Key { key, what } => self.reporter.key_changed(&key, &what),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ordered_core::transport::Faults;
-use ordered_core::worker::{Obstacle, WorkerError};
+use ordered_core::worker::{NotReadyReason, WorkerError};
 
 use crate::around::Around;
 use crate::bench::World;
@@ -27,7 +27,7 @@ async fn a_worker_without_events_ends_when_the_store_refuses_it() {
     assert!(matches!(error, WorkerError::Store(_)), "{error}");
     let report = health.report();
     assert!(!report.is_live());
-    let [Obstacle::Ended { error: Some(why) }] = &report.obstacles[..] else {
+    let [NotReadyReason::Ended { error: Some(why) }] = &report.not_ready[..] else {
         panic!("{report:?}");
     };
     assert!(

@@ -10,7 +10,7 @@ use tracing::{error, warn};
 use super::hooks::call;
 use super::telemetry::Telemetry;
 use super::{
-    Control, MissingEvents, Observer, Outcome, Place, Repair, StuckBecause, StuckHook, StuckKey,
+    Control, EventRef, MissingEvents, Observer, Outcome, Repair, StuckHook, StuckKey, StuckReason,
     WorkerEvent, repair,
 };
 use crate::clock::wall_clock;
@@ -22,7 +22,7 @@ use crate::readable::{moment, span};
 use crate::transport::{Disposition, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.
-pub(super) struct Outlet {
+pub(super) struct Reporter {
     pub(super) group: Arc<str>,
     pub(super) observers: Vec<Observer>,
     pub(super) stuck_hooks: Vec<StuckHook>,
@@ -38,7 +38,7 @@ pub(super) struct Outlet {
     pub(super) settlements: Vec<Settlement>,
 }
 
-impl Outlet {
+impl Reporter {
     pub(super) fn observe(&self, occurrence: &WorkerEvent<'_>) {
         self.telemetry.record(occurrence);
         for observer in &self.observers {
@@ -46,7 +46,7 @@ impl Outlet {
         }
     }
 
-    pub(super) fn report_stuck(&self, key: &Key, seq: u64, why: StuckBecause<'_>) {
+    pub(super) fn report_stuck(&self, key: &Key, seq: u64, why: StuckReason<'_>) {
         for hook in &self.stuck_hooks {
             let stuck = StuckKey {
                 group: &self.group,
@@ -182,7 +182,7 @@ impl Outlet {
         } else {
             return;
         };
-        let event = Place {
+        let event = EventRef {
             key,
             seq: place,
             id,
@@ -196,7 +196,7 @@ impl Outlet {
             EventChange::Deferred(why) => {
                 let why = *why;
                 if let DeferReason::Full(limit) = why {
-                    self.report_stuck(key, seq, StuckBecause::Full(limit));
+                    self.report_stuck(key, seq, StuckReason::Full(limit));
                 }
                 let delay = self.defer;
                 WorkerEvent::Deferred { event, why, delay }
@@ -238,13 +238,13 @@ impl Outlet {
                 error,
                 wait: *wait,
             },
-            EventChange::Split { events, error } => WorkerEvent::Parted {
+            EventChange::Split { events, error } => WorkerEvent::BatchSplit {
                 event,
                 events: *events,
                 error,
             },
             EventChange::Halted { attempts, error } => {
-                self.report_stuck(key, seq, StuckBecause::Halted { error });
+                self.report_stuck(key, seq, StuckReason::Halted { error });
                 WorkerEvent::Halted {
                     event,
                     attempts: *attempts,
@@ -279,7 +279,7 @@ impl Outlet {
                     error,
                     "the key is halted: workers died whenever they ran its event alone"
                 );
-                self.report_stuck(key, *seq, StuckBecause::Halted { error });
+                self.report_stuck(key, *seq, StuckReason::Halted { error });
             }
             KeyChange::ReplayCrashed { seq } => error!(
                 group,
@@ -360,7 +360,7 @@ impl Outlet {
             waited = span(wall_clock().saturating_sub(since)),
             "a key has waited long for an event that has not come"
         );
-        self.report_stuck(key, seq, StuckBecause::Gap { since });
+        self.report_stuck(key, seq, StuckReason::Gap { since });
     }
 }
 
