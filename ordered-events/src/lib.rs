@@ -81,7 +81,7 @@ pub use ordered_core as core;
 pub use ordered_macros::ordered_handler;
 
 pub use ordered_core::publish::{
-    AfterReport, HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OrderedEvent,
+    HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OnNotPublished, OrderedEvent,
     Outgoing, Payload, Publisher, PublisherBuilder, PublisherStatus, Receipt,
 };
 /// Makes a struct an event that can be published, staged in the outbox, or numbered by a `Sequencer`.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::admin::ManyVerb;
+use ordered_core::admin::BulkVerb;
 use ordered_core::protocol::{Refusal, Verb};
 use ordered_core::readable::{printable, span};
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Fa
         return whole_group(session, &command.acting, false).await;
     }
     let Some(key) = only(keys, selecting) else {
-        return to_many(session, ManyVerb::Resume, keys, selecting, &command.acting).await;
+        return to_many(session, BulkVerb::Resume, keys, selecting, &command.acting).await;
     };
     let plan = Plan::new(session, key, &command.acting).await?;
     let deed = plan.look(&Verb::Resume, Removal::DeadLetter).await?;

@@ -1,4 +1,4 @@
-use ordered_core::admin::ManyVerb;
+use ordered_core::admin::BulkVerb;
 use ordered_core::event::Key;
 use ordered_core::protocol::{Effect, Verb};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, command: &Replay) -> Result<(), Failu
         all: keys.is_empty(),
         ..command.selecting.clone()
     };
-    to_many(session, ManyVerb::Replay, keys, &selecting, acting).await
+    to_many(session, BulkVerb::Replay, keys, &selecting, acting).await
 }
 
 async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! The verbs about keys that need nothing more than seqs: one key in all detail, or many.
 
-use ordered_core::admin::ManyVerb;
+use ordered_core::admin::BulkVerb;
 use ordered_core::event::{Key, Seq};
 use ordered_core::protocol::Verb;
 
@@ -22,7 +22,7 @@ pub(super) fn only<'a>(keys: &'a [Key], selecting: &Selecting) -> Option<&'a Key
 /// Without keys a filter is needed, so that nobody touches all of them by mistake.
 pub(super) async fn to_many(
     session: &Session,
-    verb: ManyVerb,
+    verb: BulkVerb,
     keys: &[Key],
     selecting: &Selecting,
     acting: &Acting,
@@ -44,7 +44,7 @@ pub(super) async fn to_many(
 pub(crate) async fn retry(session: &Session, command: &Retry) -> Result<(), Failure> {
     let Some(key) = only(&command.keys, &command.selecting) else {
         let (keys, selecting) = (&command.keys, &command.selecting);
-        return to_many(session, ManyVerb::Retry, keys, selecting, &command.acting).await;
+        return to_many(session, BulkVerb::Retry, keys, selecting, &command.acting).await;
     };
     let plan = Plan::new(session, key, &command.acting).await?;
     let deed = plan.look(&Verb::Retry, Removal::DeadLetter).await?;
@@ -57,7 +57,7 @@ pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failur
             return Err(Failure::Usage("--to is of one key".into()));
         }
         let (keys, selecting) = (&command.keys, &command.selecting);
-        return to_many(session, ManyVerb::Skip, keys, selecting, &command.acting).await;
+        return to_many(session, BulkVerb::Skip, keys, selecting, &command.acting).await;
     };
     let plan = Plan::new(session, key, &command.acting).await?;
     let verb = Verb::Skip { to: command.to };
@@ -77,7 +77,7 @@ pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), 
         let (keys, selecting) = (keys?, &command.selecting);
         return to_many(
             session,
-            ManyVerb::Discard,
+            BulkVerb::Discard,
             &keys,
             selecting,
             &command.acting,

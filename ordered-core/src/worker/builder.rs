@@ -7,7 +7,7 @@ use super::{
     WorkerEvent,
 };
 use crate::handler::{
-    Backoff, Context, DynHandler, Handler, HandlerError, HandlerOptions, Layered, MOST_AHEAD,
+    Backoff, Context, DynHandler, Handler, HandlerError, HandlerOptions, Layered, MAX_RUN_AHEAD,
     Middleware, Next, OnExhausted, OnPassed, OnRepeat, OnStateLoss, Plain, Router, States,
     middleware,
 };
@@ -521,12 +521,12 @@ fn validate(options: &HandlerOptions) -> Result<(), BuildError> {
 /// What lets events of a key run before those before them are committed.
 fn validate_ahead(options: &HandlerOptions) -> Result<(), BuildError> {
     let (batch, window) = (options.batch, options.commit_window);
-    if !(1..=MOST_AHEAD).contains(&batch) {
-        let why = format!("is {batch}, and must be from 1 to {MOST_AHEAD}");
+    if !(1..=MAX_RUN_AHEAD).contains(&batch) {
+        let why = format!("is {batch}, and must be from 1 to {MAX_RUN_AHEAD}");
         return Err(BuildError::setting("batch", why));
     }
-    if window > MOST_AHEAD {
-        let why = format!("is {window}, and must be from 0 to {MOST_AHEAD}");
+    if window > MAX_RUN_AHEAD {
+        let why = format!("is {window}, and must be from 0 to {MAX_RUN_AHEAD}");
         return Err(BuildError::setting("commit_window", why));
     }
     let depth = options.policy.lane_depth;

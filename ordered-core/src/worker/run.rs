@@ -215,7 +215,7 @@ impl Worker {
             Durability::Volatile => {
                 "the store keeps nothing when it stops: all progress, and what is held, is then gone"
             }
-            Durability::Unknown | Durability::LosesMoments | Durability::Durable => return,
+            Durability::Unknown | Durability::LosesRecentWrites | Durability::Durable => return,
         };
         warn!(group, guarantee = %durability, reason, "{loss}");
     }

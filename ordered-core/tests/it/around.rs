@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Answer, Beat, Exchange, Group, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep,
-    Swept,
+    Answer, Exchange, Group, Heartbeat, MemoryStore, Opened, Request, Session, Store, StoreError,
+    Sweep, Swept,
 };
 
 type Before = Box<dyn Fn(&[Request]) + Send + Sync>;
@@ -100,7 +100,7 @@ impl Store for Around {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         if (self.refuses)() {
             return Err(StoreError::refused("the password is not accepted any more"));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ordered_core::event::{Envelope, EventId, Key, TraceParent};
 use ordered_core::publish::{
-    AfterReport, NewEvent, NotPublishedKind, Outgoing, Publisher, PublisherBuilder, header,
+    NewEvent, NotPublishedKind, OnNotPublished, Outgoing, Publisher, PublisherBuilder, header,
 };
 use ordered_core::transport::{Flow, Publish, TransportError};
 use tokio::sync::Semaphore;
@@ -150,14 +150,18 @@ async fn what_fails_goes_out_again_before_the_rest_of_its_key() {
 #[tokio::test(start_paused = true)]
 async fn what_the_broker_will_not_take_is_reported_and_the_key_goes_on_or_stops() {
     for (after, expected) in [
-        (AfterReport::GoOn, None),
-        (AfterReport::FailTheKey, Some(NotPublishedKind::HeldBack)),
+        (OnNotPublished::Continue, None),
+        (OnNotPublished::FailKey, Some(NotPublishedKind::HeldBack)),
     ] {
         let transport = Scripted::new(|_, body| match body {
             "a-1" => Err(TransportError::fatal("too large")),
             _ => Ok(()),
         });
-        let publisher = transport.publisher().after_report(after).build().unwrap();
+        let publisher = transport
+            .publisher()
+            .on_not_published(after)
+            .build()
+            .unwrap();
         let first = publisher.enqueue(event("a", "a-1")).await.unwrap();
         let second = publisher.enqueue(event("a", "a-2")).await.unwrap();
         let error = first.await.unwrap_err();

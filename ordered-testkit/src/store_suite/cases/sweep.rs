@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Key;
-use ordered_core::store::{Inspect, Listing, NEVER, Save, StuckRecord, Sweep};
+use ordered_core::store::{Inspect, Listing, NEVER_DUE, Save, StuckRecord, Sweep};
 
 use crate::store_suite::stage::{A, B, LEASE, START, Stage, broad, key};
 
@@ -20,7 +20,7 @@ pub async fn a_sweep_finds_what_is_due_longest_due_first(stage: Stage<impl Inspe
     let late = list_due(&stage, "late", START + 10).await;
     let early = list_due(&stage, "early", START - 10).await;
     let same = list_due(&stage, "also-early", START - 10).await;
-    list_due(&stage, "never", NEVER).await;
+    list_due(&stage, "never", NEVER_DUE).await;
     let swept = stage.sweep(&broad()).await;
     assert_eq!(
         (swept.now, &swept.due),
@@ -37,7 +37,7 @@ pub async fn what_was_listed_before_the_clock_stepped_back_is_due_last(stage: St
     let beyond = list_due(&stage, "beyond", START + longest + 1).await;
     list_due(&stage, "in-time", START + longest).await;
     let due = list_due(&stage, "due", START).await;
-    list_due(&stage, "never", NEVER).await;
+    list_due(&stage, "never", NEVER_DUE).await;
     assert_eq!(stage.sweep(&broad()).await.due, [due.clone(), beyond]);
     stage.clock.step_back(1);
     let swept = stage.sweep(&broad()).await;
@@ -104,7 +104,7 @@ pub async fn a_sweep_counts_what_is_halted(stage: Stage<impl Inspect>) {
     for name in ["k1", "k2"] {
         let halted = Listing {
             halted: Some(START),
-            due: Some(NEVER),
+            due: Some(NEVER_DUE),
             gap: None,
         };
         stage.list(&key(name), halted).await;

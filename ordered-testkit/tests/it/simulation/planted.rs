@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use ordered_core::event::Key;
 use ordered_core::protocol::{Fence, KeyState, WorkerId};
 use ordered_core::store::{
-    Answer, Beat, Change, Exchange, Group, Opened, Posted, Request, Save, Session, Slot, Store,
-    StoreError, Sweep, Swept,
+    Answer, Change, Exchange, Group, Heartbeat, Opened, Posted, Request, Save, Session, Slot,
+    Store, StoreError, Sweep, Swept,
 };
 use ordered_core::transport::{
     ConsumeOptions, Delivery, Disposition, Settlement, Transport, TransportError,
@@ -144,7 +144,7 @@ impl Store for Mistaken {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         let lease = if self.mistake == Mistake::NoLease {
             Duration::ZERO
         } else {
