@@ -8,8 +8,8 @@ use ordered_core::protocol::{GapPolicy, Start};
 use ordered_core::transport::{Faults, MemoryBroker, Publish, ReasonKind};
 use ordered_core::worker::{Control, MissingEvents, Repair, StuckReason, WorkerBuilder};
 
-use crate::bench::{World, event};
-use crate::failures::view;
+use crate::support::operator::view;
+use crate::support::world::{World, event};
 
 fn seq(number: u64) -> Seq {
     Seq::new(number).unwrap()

@@ -8,8 +8,8 @@ use ordered_core::event::Key;
 use ordered_core::protocol::{Phase, Refusal, Verb};
 use ordered_core::store::Group;
 
-use super::stage::{Stage, acquire, ada, dead_letter, fail, hold, key, release, seq};
-use super::store::Fault;
+use crate::support::faulty_store::Fault;
+use crate::support::stage::{Stage, acquire, ada, dead_letter, fail, hold, key, release, seq};
 
 fn by_name(names: &[&str]) -> Selection {
     Selection {

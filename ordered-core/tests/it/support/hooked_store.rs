@@ -12,7 +12,7 @@ type Before = Box<dyn Fn(&[Request]) + Send + Sync>;
 type After = Box<dyn Fn(&mut Vec<Answer>) + Send + Sync>;
 type Beats = Box<dyn Fn() -> bool + Send + Sync>;
 
-pub(crate) struct Around {
+pub(crate) struct HookedStore {
     store: MemoryStore,
     before: Before,
     /// How long the answer is on its way.
@@ -26,7 +26,7 @@ pub(crate) struct Around {
     opens: Beats,
 }
 
-impl Around {
+impl HookedStore {
     pub(crate) fn new(store: &MemoryStore) -> Self {
         Self {
             store: store.clone(),
@@ -74,7 +74,7 @@ impl Around {
 }
 
 #[async_trait::async_trait]
-impl Store for Around {
+impl Store for HookedStore {
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         if !(self.opens)() {
             return Err(StoreError::unavailable("connection refused"));
