@@ -133,14 +133,14 @@ impl AmqpPublisher {
 
     /// An event that the broker will not have, because it is too large for instance, closes the channel for all that
     /// are on it, and the broker does not say which it was: they are sent again, each by itself.
-    async fn find_refused(&self, sent: &[Outgoing], fates: &mut [Result<(), NotSent>]) {
-        if sent.len() == 1 || !fates.iter().any(is_refusal) {
+    async fn find_refused(&self, sent: &[Outgoing], outcomes: &mut [Result<(), NotSent>]) {
+        if sent.len() == 1 || !outcomes.iter().any(is_refusal) {
             return;
         }
-        for (message, fate) in sent.iter().zip(fates) {
-            if is_refusal(fate) {
+        for (message, outcome) in sent.iter().zip(outcomes) {
+            if is_refusal(outcome) {
                 let mut alone = self.publisher.send(std::slice::from_ref(message)).await;
-                *fate = alone.pop().unwrap_or(Err(NotSent::Unconfirmed));
+                *outcome = alone.pop().unwrap_or(Err(NotSent::Unconfirmed));
             }
         }
     }
@@ -195,8 +195,8 @@ impl AmqpPublisher {
 }
 
 /// Whether the broker has closed the channel over a message that it will not have.
-fn is_refusal(fate: &Result<(), NotSent>) -> bool {
-    matches!(fate, Err(NotSent::Lost(error)) if reply_code(error) == Some(PRECONDITION_FAILED))
+fn is_refusal(outcome: &Result<(), NotSent>) -> bool {
+    matches!(outcome, Err(NotSent::Lost(error)) if reply_code(error) == Some(PRECONDITION_FAILED))
 }
 
 /// The key of the event, as far as AMQP can carry it.
@@ -226,22 +226,22 @@ impl Publish for AmqpPublisher {
         }
         // What cannot be a message at all keeps its place among the outcomes.
         let mut sent = Vec::with_capacity(events.len());
-        let mut outcomes: Vec<Option<TransportError>> = Vec::with_capacity(events.len());
+        let mut refusals: Vec<Option<TransportError>> = Vec::with_capacity(events.len());
         for event in events {
             match self.message(event) {
                 Ok(message) => {
                     sent.push(message);
-                    outcomes.push(None);
+                    refusals.push(None);
                 }
-                Err(error) => outcomes.push(Some(error)),
+                Err(error) => refusals.push(Some(error)),
             }
         }
-        let mut fates = self.publisher.send(&sent).await;
-        self.find_refused(&sent, &mut fates).await;
-        let mut fates = fates.into_iter().zip(sent);
-        let outcomes = outcomes.into_iter().map(|refused| match refused {
+        let mut outcomes = self.publisher.send(&sent).await;
+        self.find_refused(&sent, &mut outcomes).await;
+        let mut outcomes = outcomes.into_iter().zip(sent);
+        let outcomes = refusals.into_iter().map(|refused| match refused {
             Some(error) => Err(error),
-            None => match fates.next() {
+            None => match outcomes.next() {
                 Some((outcome, message)) => {
                     outcome.map_err(|reason| self.error(reason, &message.routing_key))
                 }

@@ -117,24 +117,24 @@ impl PublisherConnection {
                 return Err(error);
             }
         };
-        let fates = send_all(&link, &channel, messages).await;
-        if fates
+        let outcomes = send_all(&link, &channel, messages).await;
+        if outcomes
             .iter()
-            .any(|fate| matches!(fate, Err(NotSent::Unconfirmed)))
+            .any(|outcome| matches!(outcome, Err(NotSent::Unconfirmed)))
         {
             self.give_up(&link).await;
         } else {
             link.give_back(channel);
         }
-        let returned: HashSet<Route> = fates
+        let returned: HashSet<Route> = outcomes
             .iter()
-            .filter_map(|fate| fate.as_ref().ok()?.clone())
+            .filter_map(|outcome| outcome.as_ref().ok()?.clone())
             .collect();
         if !returned.is_empty() {
             self.repair().await;
         }
-        let outcomes = messages.iter().zip(fates).map(|(message, fate)| {
-            fate?;
+        let outcomes = messages.iter().zip(outcomes).map(|(message, outcome)| {
+            outcome?;
             // By the route and not by the confirm: lapin hands a returned message to whichever confirm comes next.
             let route = (message.exchange.clone(), message.routing_key.clone());
             if returned.contains(&route) {
@@ -209,10 +209,10 @@ impl PublisherConnection {
 
 type Route = (ShortString, ShortString);
 /// Confirmed, perhaps with a message that came back.
-type Fate = Result<Option<Route>, NotSent>;
+type SendOutcome = Result<Option<Route>, NotSent>;
 
-async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<Fate> {
-    let mut fates = Vec::with_capacity(messages.len());
+async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<SendOutcome> {
+    let mut outcomes = Vec::with_capacity(messages.len());
     let mut waiting = VecDeque::new();
     let room = link.room_for_headers();
     let mut given_up = false;
@@ -220,11 +220,11 @@ async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<
         if waiting.len() == UNCONFIRMED
             && let Some(oldest) = waiting.pop_front()
         {
-            fates.push(confirmed(link, oldest, &mut given_up).await);
+            outcomes.push(confirmed(link, oldest, &mut given_up).await);
         }
         if given_up {
-            fates.extend(waiting.drain(..).map(|_| Err(NotSent::Unconfirmed)));
-            fates.push(Err(NotSent::Unconfirmed));
+            outcomes.extend(waiting.drain(..).map(|_| Err(NotSent::Unconfirmed)));
+            outcomes.push(Err(NotSent::Unconfirmed));
             continue;
         }
         let mut published = Box::pin(maybe_done(publish(channel, message, room)));
@@ -233,17 +233,17 @@ async fn send_all(link: &Link, channel: &Channel, messages: &[Outgoing]) -> Vec<
         waiting.push_back(published);
     }
     for published in waiting {
-        fates.push(confirmed(link, published, &mut given_up).await);
+        outcomes.push(confirmed(link, published, &mut given_up).await);
     }
-    fates
+    outcomes
 }
 
 /// Waits for one confirm; once one was given up, those behind it are not waited for either.
 async fn confirmed(
     link: &Link,
-    mut published: std::pin::Pin<Box<MaybeDone<impl Future<Output = Fate>>>>,
+    mut published: std::pin::Pin<Box<MaybeDone<impl Future<Output = SendOutcome>>>>,
     given_up: &mut bool,
-) -> Fate {
+) -> SendOutcome {
     let patience = if *given_up { Duration::ZERO } else { ANSWER };
     while timeout(patience, published.as_mut()).await.is_err() {
         if *given_up || !link.is_blocked() {
@@ -257,11 +257,11 @@ async fn confirmed(
         }
         tracing::warn!("RabbitMQ is short of resources and has not confirmed yet; waiting");
     }
-    let fate = published.as_mut().take_output();
-    fate.expect("it is done, and its output is taken once")
+    let outcome = published.as_mut().take_output();
+    outcome.expect("it is done, and its output is taken once")
 }
 
-async fn publish(channel: &Channel, message: &Outgoing, room: Room) -> Fate {
+async fn publish(channel: &Channel, message: &Outgoing, room: Room) -> SendOutcome {
     let mut properties = message.properties.clone();
     if message.is_copy {
         properties = room.fitted(properties);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use lapin::Event;
-use ordered_core::transport::{Intake, TransportError};
+use ordered_core::transport::{ConsumeOptions, TransportError};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::broker::Broker;
@@ -26,7 +26,11 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Keeps a session alive until the transport closes: watches it, and opens another when it has ended.
 ///
 /// A task of its own, because futures of `receive` are dropped at will, and reconnecting takes longer than they live.
-pub(crate) async fn keep_connected(shared: Arc<Shared>, intake: Intake, first: Arc<Session>) {
+pub(crate) async fn keep_connected(
+    shared: Arc<Shared>,
+    options: ConsumeOptions,
+    first: Arc<Session>,
+) {
     let mut backoff = shared.broker.backoff();
     let mut session = first;
     loop {
@@ -51,7 +55,7 @@ pub(crate) async fn keep_connected(shared: Arc<Shared>, intake: Intake, first: A
         let mut refusals = Refusals::of(&shared.broker);
         session = loop {
             let opened = tokio::select! {
-                opened = shared.open(intake, last_token) => opened,
+                opened = shared.open(options, last_token) => opened,
                 () = shared.closing() => return,
             };
             match opened {

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use lapin::types::ShortString;
 use lapin::{Channel, Connection, Consumer};
-use ordered_core::transport::{Delivery, Intake, Token, TransportError};
+use ordered_core::transport::{ConsumeOptions, Delivery, Token, TransportError};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -91,7 +91,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) consumer_tag: &'a str,
     pub(crate) defer_prefix: &'a str,
     pub(crate) is_exclusive: bool,
-    pub(crate) intake: Intake,
+    pub(crate) options: ConsumeOptions,
     pub(crate) base: u64,
 }
 
@@ -110,11 +110,11 @@ impl Session {
             consumer_tag,
             defer_prefix,
             is_exclusive,
-            intake,
+            options,
             base,
         } = opening;
         let count = queues.len();
-        let max_unsettled = intake.max_unsettled.max(1);
+        let max_unsettled = options.max_unsettled.max(1);
         let prefetch = prefetch(max_unsettled, count);
         let first = fastrand::usize(..count.max(1));
         let mut queue_consumers: Vec<Option<QueueConsumer>> = (0..count).map(|_| None).collect();

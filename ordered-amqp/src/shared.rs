@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use ordered_core::transport::{Intake, TransportError, TransportStatus};
+use ordered_core::transport::{ConsumeOptions, TransportError, TransportStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -83,7 +83,11 @@ impl Shared {
     }
 
     /// Connects and consumes, once.
-    pub(crate) async fn open(&self, intake: Intake, base: u64) -> Result<Session, TransportError> {
+    pub(crate) async fn open(
+        &self,
+        options: ConsumeOptions,
+        base: u64,
+    ) -> Result<Session, TransportError> {
         let address = &self.broker.address;
         let connection = self.broker.open("consumer").await?;
         self.topology.ensure(&connection, address).await?;
@@ -99,7 +103,7 @@ impl Shared {
             consumer_tag: &self.consuming.tag,
             defer_prefix: &self.topology.places.defer_prefix,
             is_exclusive: self.topology.has_one_consumer(),
-            intake,
+            options,
             base,
         };
         Session::consume(connection, opening).await

@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, Fate, HandOver, Intake, Settlement, Transport, TransportError, TransportStatus,
+    ConsumeOptions, Delivery, DeliveryOrder, Disposition, Settlement, Transport, TransportError,
+    TransportStatus,
 };
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -69,12 +70,12 @@ impl Transport for Amqp {
         Some(format!("{}/{queue}", self.shared.broker.address.place()))
     }
 
-    fn hand_over(&self) -> HandOver {
+    fn delivery_order(&self) -> DeliveryOrder {
         let topology = &self.shared.topology;
         match (topology.has_one_consumer(), &topology.partitions) {
-            (true, Some(_)) => HandOver::PerPartition,
-            (true, None) => HandOver::OneConsumer,
-            (false, _) => HandOver::OneQueue,
+            (true, Some(_)) => DeliveryOrder::PerPartition,
+            (true, None) => DeliveryOrder::OneConsumer,
+            (false, _) => DeliveryOrder::OneQueue,
         }
     }
 
@@ -82,13 +83,13 @@ impl Transport for Amqp {
         self.shared.status()
     }
 
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
         self.shared.begin()?;
         let mut leaderless = Leaderless::default();
         let opened = loop {
             let opened = async {
                 self.shared.look().await?;
-                self.shared.open(intake, 0).await
+                self.shared.open(options, 0).await
             };
             match opened.await {
                 // The members of a queue that was declared a moment ago may still elect one.
@@ -103,7 +104,7 @@ impl Transport for Amqp {
         // Here and not only where it reconnects, so that `receive` and `settle` find it at once.
         self.shared.session.send_replace(Some(session));
         *self.reconnecting() = Some(tokio::spawn(reconnect::keep_connected(
-            shared, intake, first,
+            shared, options, first,
         )));
         tracing::info!(
             address = %self.shared.broker.address,
@@ -140,22 +141,27 @@ impl Transport for Amqp {
             return Ok(());
         };
         let places = &self.shared.topology.places;
-        let settlements = settlements.into_iter().map(|one| (one.token, one.fate));
-        let copies = session.settle(settlements, |queue_consumer, acks, tag, (token, fate)| {
-            let copy = match fate {
-                Fate::Ack => {
-                    acks.ack(tag);
-                    return None;
-                }
-                Fate::Defer(time) => acks.take(tag).map(|it| places.deferred(&it, time)),
-                Fate::DeadLetter(reason) => {
-                    let queue = queue_consumer.queue().as_str();
-                    acks.take(tag)
-                        .map(|it| places.dead_letter(&it, &reason, queue))
-                }
-            };
-            copy.map(|copy| (token, copy))
-        });
+        let settlements = settlements
+            .into_iter()
+            .map(|one| (one.token, one.disposition));
+        let copies = session.settle(
+            settlements,
+            |queue_consumer, acks, tag, (token, disposition)| {
+                let copy = match disposition {
+                    Disposition::Ack => {
+                        acks.ack(tag);
+                        return None;
+                    }
+                    Disposition::Defer(time) => acks.take(tag).map(|it| places.deferred(&it, time)),
+                    Disposition::DeadLetter(reason) => {
+                        let queue = queue_consumer.queue().as_str();
+                        acks.take(tag)
+                            .map(|it| places.dead_letter(&it, &reason, queue))
+                    }
+                };
+                copy.map(|copy| (token, copy))
+            },
+        );
         if copies.is_empty() || session.is_dead() {
             return Ok(());
         }

@@ -37,7 +37,7 @@ pub use ordered_core::protocol::{Fence, GapPolicy, Order, Start, WorkerId};
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
 pub use ordered_core::worker::{
-    BuildError, Control, Health, HealthReport, Settings, StuckBecause, StuckKey, WorkerBuilder,
+    BuildError, Control, Health, HealthReport, Settings, StuckKey, StuckReason, WorkerBuilder,
     WorkerError, WorkerEvent, Workers, WorkersError, end_drains,
 };
 
@@ -81,7 +81,7 @@ pub use ordered_core as core;
 pub use ordered_macros::ordered_handler;
 
 pub use ordered_core::publish::{
-    AfterReport, HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OrderedEvent,
+    HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OnNotPublished, OrderedEvent,
     Outgoing, Payload, Publisher, PublisherBuilder, PublisherStatus, Receipt,
 };
 /// Makes a struct an event that can be published, staged in the outbox, or numbered by a `Sequencer`.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use ordered_core::transport::{
-    Delivery, Fate, HandOver, Intake, Reason, Settlement, Token, Transport, TransportError,
+    ConsumeOptions, Delivery, DeliveryOrder, Disposition, Reason, Settlement, Token, Transport,
+    TransportError,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::{OnceCell, watch};
@@ -144,12 +145,12 @@ impl Drop for PendingDeadLetter<'_> {
 
 #[async_trait]
 impl Transport for Kafka {
-    fn hand_over(&self) -> HandOver {
-        HandOver::PerPartition
+    fn delivery_order(&self) -> DeliveryOrder {
+        DeliveryOrder::PerPartition
     }
 
     /// Asks about the topic, says in the log what its settings mean, and joins the group.
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
         let link = &self.link;
         let description = TopicDescription::fetch(link).await?;
         let dead_letters = link.dead_letter_topic();
@@ -161,7 +162,7 @@ impl Transport for Kafka {
         };
         report.log();
         let unsettled = Arc::new(UnsettledRecords::new(Limits {
-            unsettled: intake.max_unsettled,
+            unsettled: options.max_unsettled,
             deferred: link.options.max_deferred,
             uncommitted: link.options.max_uncommitted,
         }));
@@ -228,11 +229,11 @@ impl Transport for Kafka {
         let running = self.running()?;
         let mut acknowledged = Vec::with_capacity(settlements.len());
         let mut dead = Vec::new();
-        for Settlement { token, fate } in settlements {
-            match fate {
-                Fate::Ack => acknowledged.push(token),
-                Fate::Defer(delay) => running.unsettled.defer(token, delay),
-                Fate::DeadLetter(reason) => dead.push((token, reason)),
+        for Settlement { token, disposition } in settlements {
+            match disposition {
+                Disposition::Ack => acknowledged.push(token),
+                Disposition::Defer(delay) => running.unsettled.defer(token, delay),
+                Disposition::DeadLetter(reason) => dead.push((token, reason)),
             }
         }
         running.unsettled.acknowledge(acknowledged);

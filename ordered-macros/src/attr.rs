@@ -61,7 +61,7 @@ const ID_OF_BODY: &str = "digest:body";
 const MAX_SEQ: u64 = (1 << 53) - 1;
 
 /// As in `ordered_core::handler`.
-const MOST_AHEAD: u64 = 1_000;
+const MAX_RUN_AHEAD: u64 = 1_000;
 
 /// The options of the attribute, as far as they were given and could be read.
 #[derive(Default)]
@@ -384,9 +384,9 @@ impl Options {
             "dedup_ttl" => self.dedup_ttl = Some(value::duration(setting)?),
             "max_held" => self.max_held = Some(value::integer(setting, 1..=MAX_SEQ)?),
             "lane_depth" => self.lane_depth = Some(value::integer(setting, 1..=U32)?),
-            "batch" => self.batch = Some(value::integer(setting, 1..=MOST_AHEAD)?),
+            "batch" => self.batch = Some(value::integer(setting, 1..=MAX_RUN_AHEAD)?),
             "commit_window" => {
-                self.commit_window = Some(value::integer(setting, 0..=MOST_AHEAD)?);
+                self.commit_window = Some(value::integer(setting, 0..=MAX_RUN_AHEAD)?);
             }
             "first_seq" => self.first_seq = Some(value::integer(setting, 0..=MAX_SEQ)?),
             "start" => self.start = Some(value::choice(setting, &START)?),

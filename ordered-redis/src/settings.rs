@@ -100,11 +100,11 @@ fn judge(policy: &str, memory: &str, aof: &str, fsync: &str, save: &str) -> (Dur
             "every write is on disk before it is acknowledged (appendfsync always)",
         ),
         ("yes", "everysec") => (
-            Durability::LosesMoments,
+            Durability::LosesRecentWrites,
             "a crash of the server loses up to a second or two (appendfsync everysec)",
         ),
         ("yes", _) => (
-            Durability::LosesMoments,
+            Durability::LosesRecentWrites,
             "a crash of the machine loses what the system has not yet written, up to half a minute (appendfsync no)",
         ),
         _ if save.is_empty() => (
@@ -112,7 +112,7 @@ fn judge(policy: &str, memory: &str, aof: &str, fsync: &str, save: &str) -> (Dur
             "the server keeps nothing on disk (appendonly no, no save points); set `appendonly yes`",
         ),
         _ => (
-            Durability::LosesMoments,
+            Durability::LosesRecentWrites,
             "a crash of the server loses all since the last snapshot, up to minutes or an hour (appendonly no)",
         ),
     };
@@ -183,15 +183,15 @@ mod tests {
             ),
             (
                 judged("noeviction", "0", "yes", "everysec", ""),
-                Durability::LosesMoments,
+                Durability::LosesRecentWrites,
             ),
             (
                 judged("noeviction", "0", "yes", "no", ""),
-                Durability::LosesMoments,
+                Durability::LosesRecentWrites,
             ),
             (
                 judged("noeviction", "0", "no", "always", "3600 1"),
-                Durability::LosesMoments,
+                Durability::LosesRecentWrites,
             ),
             (
                 judged("noeviction", "0", "no", "always", ""),

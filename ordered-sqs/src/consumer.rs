@@ -1,7 +1,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ordered_core::transport::{Intake, TransportError, TransportStatus, WorkerFacts};
+use ordered_core::transport::{ConsumeOptions, TransportError, TransportStatus, WorkerProfile};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
@@ -34,8 +34,8 @@ impl Consumer {
     /// Asks the broker about the queue, and says what it finds.
     pub(crate) async fn open(
         link: Arc<Link>,
-        intake: Intake,
-        worker: Option<WorkerFacts>,
+        options: ConsumeOptions,
+        worker: Option<WorkerProfile>,
     ) -> Result<Self, TransportError> {
         let attributes = QueueAttributes::ask(&link).await?;
         let dead_letters = DeadLetters::open(&link, &attributes).await?;
@@ -52,7 +52,7 @@ impl Consumer {
             link,
             attributes,
             dead_letters,
-            unsettled: UnsettledMessages::new(intake.max_unsettled),
+            unsettled: UnsettledMessages::new(options.max_unsettled),
             extending: Mutex::new(()),
             outage: std::sync::Mutex::default(),
         })

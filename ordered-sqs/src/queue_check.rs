@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::readable::span;
-use ordered_core::transport::{TransportError, WorkerFacts};
+use ordered_core::transport::{TransportError, WorkerProfile};
 use tracing::{info, warn};
 
 use crate::options::MAX_VISIBILITY;
@@ -20,7 +20,7 @@ pub(crate) struct QueueCheck<'a> {
     pub(crate) dead_letters: &'a str,
     pub(crate) attributes: &'a QueueAttributes,
     /// `None` where the transport is used without a worker.
-    pub(crate) worker: Option<WorkerFacts>,
+    pub(crate) worker: Option<WorkerProfile>,
 }
 
 impl QueueCheck<'_> {
@@ -72,7 +72,7 @@ impl QueueCheck<'_> {
             "the visibility timeout is extended for as long as a handler takes; after a crash it is the time until the \
              event is delivered again"
         );
-        let Some(WorkerFacts {
+        let Some(WorkerProfile {
             handler_timeout, ..
         }) = self.worker
         else {

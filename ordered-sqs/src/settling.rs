@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use ordered_core::transport::{Fate, Reason, Settlement, TransportError};
+use ordered_core::transport::{Disposition, Reason, Settlement, TransportError};
 use tokio::time::Instant;
 use tracing::{debug, error};
 
@@ -80,7 +80,7 @@ impl Plan {
     fn new(consumer: &Consumer, settlements: Vec<Settlement>) -> Self {
         let now = Instant::now();
         let mut plan = Self::default();
-        for Settlement { token, fate } in settlements {
+        for Settlement { token, disposition } in settlements {
             let Some(entry) = consumer.unsettled.settle(token) else {
                 continue;
             };
@@ -90,14 +90,14 @@ impl Plan {
                 plan.lost += 1;
                 continue;
             }
-            match fate {
-                Fate::Ack => plan.deletes.push((entry.message.receipt, Change::Delete)),
-                Fate::Defer(delay) => {
+            match disposition {
+                Disposition::Ack => plan.deletes.push((entry.message.receipt, Change::Delete)),
+                Disposition::Defer(delay) => {
                     let hide = Change::Hide(hidden_for(delay, now - entry.received));
                     plan.deferred_groups.extend(consumer.group(&entry.message));
                     plan.hides.push((entry.message.receipt, hide));
                 }
-                Fate::DeadLetter(reason) => plan.dead.push((entry, reason)),
+                Disposition::DeadLetter(reason) => plan.dead.push((entry, reason)),
             }
         }
         plan

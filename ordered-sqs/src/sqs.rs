@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, HandOver, Intake, Settlement, Transport, TransportError, TransportStatus, WorkerFacts,
+    ConsumeOptions, Delivery, DeliveryOrder, Settlement, Transport, TransportError,
+    TransportStatus, WorkerProfile,
 };
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -26,7 +27,7 @@ const LAST_ANSWER: Duration = Duration::from_secs(2);
 pub struct Sqs {
     link: Arc<Link>,
     /// Who is going to consume, where somebody has said so.
-    worker: OnceLock<WorkerFacts>,
+    worker: OnceLock<WorkerProfile>,
     running: OnceLock<Running>,
 }
 
@@ -97,7 +98,7 @@ impl Sqs {
 
 #[async_trait]
 impl Transport for Sqs {
-    fn introduce(&self, worker: WorkerFacts) {
+    fn introduce(&self, worker: WorkerProfile) {
         // A second worker would fail to start, and the first one's words stand.
         let _ = self.worker.set(worker);
     }
@@ -106,11 +107,11 @@ impl Transport for Sqs {
         Some(self.link.url.clone())
     }
 
-    fn hand_over(&self) -> HandOver {
+    fn delivery_order(&self) -> DeliveryOrder {
         if self.link.is_fifo() {
-            HandOver::PerMessageGroup
+            DeliveryOrder::PerMessageGroup
         } else {
-            HandOver::None
+            DeliveryOrder::None
         }
     }
 
@@ -122,10 +123,10 @@ impl Transport for Sqs {
     }
 
     /// Reads the queue's attributes, says in the log what they mean, and finds or makes the queue for dead letters.
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
         let link = Arc::clone(&self.link);
         let worker = self.worker.get().copied();
-        let consumer = Arc::new(Consumer::open(link, intake, worker).await?);
+        let consumer = Arc::new(Consumer::open(link, options, worker).await?);
         let polling = Arc::clone(&consumer);
         let heartbeat = Arc::clone(&consumer);
         let running = Running {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ordered_events::Envelope;
-use ordered_events::core::transport::{Fate, Intake, Settlement};
+use ordered_events::core::transport::{ConsumeOptions, Disposition, Settlement};
 use ordered_testkit::eventually;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 use tokio::time::timeout;
@@ -134,7 +134,9 @@ pub(crate) async fn is_dead_lettered(
     let dead = ordered_events::transport(&setting.transport, dead)
         .await
         .unwrap();
-    dead.start(Intake { max_unsettled: 100 }).await.unwrap();
+    dead.start(ConsumeOptions { max_unsettled: 100 })
+        .await
+        .unwrap();
     eventually("all bad events are dead-lettered", async || {
         // A receive waits for as long as nothing comes.
         let received = timeout(Duration::from_secs(1), dead.receive(100)).await;
@@ -147,7 +149,7 @@ pub(crate) async fn is_dead_lettered(
             );
             dead.settle(vec![Settlement {
                 token: delivery.token,
-                fate: Fate::Ack,
+                disposition: Disposition::Ack,
             }])
             .await
             .unwrap();

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use ordered_events::core::transport::{Delivery, Intake, Settlement, TransportError};
+use ordered_events::core::transport::{ConsumeOptions, Delivery, Settlement, TransportError};
 use ordered_events::{
     Context, Envelope, MemoryBroker, MemoryTransport, Publish, RedisStore, Transport, Worker,
     ordered_handler,
@@ -28,8 +28,8 @@ struct Counting {
 
 #[async_trait]
 impl Transport for Counting {
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
-        self.inner.start(intake).await
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
+        self.inner.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use ordered_core::transport::{HandOver, Intake, Transport};
+use ordered_core::transport::{ConsumeOptions, DeliveryOrder, Transport};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::Queue;
@@ -56,7 +56,10 @@ async fn warnings(queue: &Queue) -> Vec<String> {
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let transport = queue.builder().await.unwrap();
-    transport.start(Intake { max_unsettled: 1 }).await.unwrap();
+    transport
+        .start(ConsumeOptions { max_unsettled: 1 })
+        .await
+        .unwrap();
     transport.close().await.unwrap();
     drop(guard);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
@@ -126,8 +129,11 @@ async fn a_queue_with_one_consumer_at_a_time_breaks_no_promise() {
     declare(&queue, QueueDeclareOptions::durable(), &arguments).await;
     assert_eq!(warnings(&queue).await, [""; 0]);
     let transport = queue.builder().strict(true).await.unwrap();
-    transport.start(Intake { max_unsettled: 1 }).await.unwrap();
-    assert_eq!(transport.hand_over(), HandOver::OneConsumer);
+    transport
+        .start(ConsumeOptions { max_unsettled: 1 })
+        .await
+        .unwrap();
+    assert_eq!(transport.delivery_order(), DeliveryOrder::OneConsumer);
     transport.close().await.unwrap();
 }
 
@@ -140,7 +146,7 @@ async fn a_strict_transport_refuses_such_a_queue() {
     ];
     declare(&queue, QueueDeclareOptions::durable(), &arguments).await;
     let transport = queue.builder().strict(true).await.unwrap();
-    let started = transport.start(Intake { max_unsettled: 1 }).await;
+    let started = transport.start(ConsumeOptions { max_unsettled: 1 }).await;
     let error = started.unwrap_err().to_string();
     assert!(error.contains("`strict` is set"), "{error}");
     assert!(error.contains("x-delivery-limit"), "{error}");

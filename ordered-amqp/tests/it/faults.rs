@@ -6,7 +6,9 @@ use std::time::Duration;
 use lapin::types::AMQPValue;
 use ordered_amqp::{Amqp, QueueKind};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Fate, Publish, Reason, ReasonKind, Transport, TransportErrorKind};
+use ordered_core::transport::{
+    Disposition, Publish, Reason, ReasonKind, Transport, TransportErrorKind,
+};
 use ordered_testkit::eventually;
 use ordered_testkit::proxy::{Direction, Flow};
 use ordered_testkit::server::RabbitServer;
@@ -15,8 +17,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::{Queue, ack, numbered, settle, take};
 
-fn dead() -> Fate {
-    Fate::DeadLetter(Reason {
+fn dead() -> Disposition {
+    Disposition::DeadLetter(Reason {
         kind: ReasonKind::Malformed,
         text: "no".into(),
     })
@@ -45,13 +47,13 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
     let deliveries = take(&transport, 80).await;
     ack(&transport, &deliveries[..30]).await;
     settle(&transport, &deliveries[30], dead()).await;
-    let a_second = Fate::Defer(Duration::from_secs(1));
+    let a_second = Disposition::Defer(Duration::from_secs(1));
     settle(&transport, &deliveries[31], a_second.clone()).await;
     server.queues_are_on_disk().await.unwrap();
     server.kill();
     // Settling while the broker is unavailable does nothing, and does not wait for it.
     for delivery in &deliveries[32..40] {
-        settle(&transport, delivery, Fate::Ack).await;
+        settle(&transport, delivery, Disposition::Ack).await;
     }
     server.start_again().await.unwrap();
     let mut missing = all(300);
@@ -131,8 +133,8 @@ async fn a_delivery_that_the_broker_takes_back_is_delivered_again() {
     let again = take(&transport, 1).await.remove(0);
     assert_eq!(again.envelope.body, "slow");
     assert!(again.redelivered && again.token > first.token);
-    settle(&transport, &first, Fate::Ack).await;
-    settle(&transport, &again, Fate::Ack).await;
+    settle(&transport, &first, Disposition::Ack).await;
+    settle(&transport, &again, Disposition::Ack).await;
     transport.close().await.unwrap();
     assert_eq!(queue.client().await.count(&queue.name).await, Some(0));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Fate, Publish, Reason, ReasonKind, TransportErrorKind};
+use ordered_core::transport::{Disposition, Publish, Reason, ReasonKind, TransportErrorKind};
 
 use crate::support::{Queue, settle, take};
 
@@ -29,14 +29,14 @@ async fn a_message_whose_headers_fill_a_frame_is_dead_lettered() {
         .publish(&queue.name, b"{}", large_headers(130_000))
         .await;
     let first = take(&transport, 1).await.remove(0);
-    let soon = Fate::Defer(Duration::from_millis(100));
+    let soon = Disposition::Defer(Duration::from_millis(100));
     settle(&transport, &first, soon).await;
     let again = take(&transport, 1).await.remove(0);
     let reason = Reason {
         kind: ReasonKind::Malformed,
         text: "no ".repeat(300),
     };
-    let put = settle(&transport, &again, Fate::DeadLetter(reason));
+    let put = settle(&transport, &again, Disposition::DeadLetter(reason));
     tokio::time::timeout(Duration::from_secs(20), put)
         .await
         .expect("it is dead-lettered");

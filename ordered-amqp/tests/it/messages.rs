@@ -9,7 +9,7 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{DeadLetters, Fate, Publish, Reason, ReasonKind, Transport};
+use ordered_core::transport::{DeadLetters, Disposition, Publish, Reason, ReasonKind, Transport};
 
 use crate::support::{Queue, ack, numbered, settle, take};
 
@@ -58,7 +58,7 @@ async fn copies_keep_the_properties_that_do_not_steer_the_broker() {
     let client = queue.client().await;
     client.publish(&queue.name, b"{}", properties()).await;
     let first = take(&transport, 1).await.remove(0);
-    let soon = Fate::Defer(Duration::from_millis(100));
+    let soon = Disposition::Defer(Duration::from_millis(100));
     settle(&transport, &first, soon).await;
     let again = take(&transport, 1).await.remove(0);
     assert!(again.redelivered);
@@ -67,7 +67,7 @@ async fn copies_keep_the_properties_that_do_not_steer_the_broker() {
         kind: ReasonKind::Conflict,
         text: "two of them".into(),
     };
-    settle(&transport, &again, Fate::DeadLetter(reason)).await;
+    settle(&transport, &again, Disposition::DeadLetter(reason)).await;
     let dead = client.get(&format!("{}.dead", queue.name)).await;
     let (body, properties) = dead.expect("it is there");
     assert_eq!(body, "{}");
@@ -169,7 +169,7 @@ async fn the_routing_key_stays_the_producers_through_a_delay_a_dead_letter_and_a
     assert_eq!(routing_key(&first.envelope), expected);
     let mut delivery = first.clone();
     for _ in 0..2 {
-        let soon = Fate::Defer(Duration::from_millis(100));
+        let soon = Disposition::Defer(Duration::from_millis(100));
         settle(&transport, &delivery, soon).await;
         delivery = take(&transport, 1).await.remove(0);
         assert_eq!(delivery.envelope, first.envelope);
@@ -178,7 +178,7 @@ async fn the_routing_key_stays_the_producers_through_a_delay_a_dead_letter_and_a
         kind: ReasonKind::Late,
         text: "late".into(),
     };
-    settle(&transport, &delivery, Fate::DeadLetter(reason)).await;
+    settle(&transport, &delivery, Disposition::DeadLetter(reason)).await;
     let letters = queue.builder().dead_letters().await.unwrap();
     let letter = letters.take(1).await.unwrap().remove(0);
     assert_eq!(routing_key(&letter.envelope), expected);

@@ -8,7 +8,7 @@ use ordered_amqp::{Amqp, ExchangeKind, QueueRole};
 use ordered_core::event::{Envelope, Key};
 use ordered_core::publish::Outgoing;
 use ordered_core::transport::{
-    DeadLetters, Fate, HandOver, Intake, Publish, Reason, ReasonKind, Transport,
+    ConsumeOptions, DeadLetters, DeliveryOrder, Disposition, Publish, Reason, ReasonKind, Transport,
 };
 use ordered_testkit::eventually;
 use ordered_testkit::server::RabbitServer;
@@ -101,7 +101,7 @@ async fn the_queues_are_told_with_what_waits_and_who_consumes() {
     let queue = Queue::partitioned(3).await;
     let transport = started(queue.builder()).await;
     let second = started(queue.builder()).await;
-    assert_eq!(transport.hand_over(), HandOver::PerPartition);
+    assert_eq!(transport.delivery_order(), DeliveryOrder::PerPartition);
     // Also to one who does not know how many there are.
     let plain = Amqp::connect(&queue.url).queue(&queue.name);
     let queues = plain.queues().await.unwrap();
@@ -244,7 +244,7 @@ async fn dead_letters_of_all_partitions_are_in_one_queue_and_come_back_to_their_
             kind: ReasonKind::Malformed,
             text: "no".into(),
         };
-        settle(&transport, &delivery, Fate::DeadLetter(reason)).await;
+        settle(&transport, &delivery, Disposition::DeadLetter(reason)).await;
     }
     // By a tool that knows of no partitions.
     let letters = Amqp::connect(&queue.url).queue(&queue.name).dead_letters();
@@ -286,7 +286,7 @@ async fn an_exchange_before_the_partitions_feeds_them() {
         delivery.envelope.headers["amqp.routing_key"],
         "order.created"
     );
-    let soon = Fate::Defer(Duration::from_millis(50));
+    let soon = Disposition::Defer(Duration::from_millis(50));
     settle(&transport, &delivery, soon).await;
     let again = take(&transport, 1).await;
     assert_eq!(again[0].envelope, delivery.envelope);
@@ -309,7 +309,7 @@ async fn a_strict_transport_refuses_a_partition_that_several_get() {
         "{error}"
     );
     let transport = started(queue.builder()).await;
-    assert_eq!(transport.hand_over(), HandOver::OneQueue);
+    assert_eq!(transport.delivery_order(), DeliveryOrder::OneQueue);
     transport.close().await.unwrap();
 }
 
@@ -350,7 +350,10 @@ async fn settling_in_one_partition_makes_room_for_another() {
     let queue = Queue::partitioned(4).await;
     publish(&queue, &of_keys(40, 0..1)).await;
     let transport = queue.builder().await.unwrap();
-    transport.start(Intake { max_unsettled: 3 }).await.unwrap();
+    transport
+        .start(ConsumeOptions { max_unsettled: 3 })
+        .await
+        .unwrap();
     let mut seen = BTreeSet::new();
     while seen.len() < 40 {
         let received = timeout(Duration::from_secs(60), transport.receive(100)).await;

@@ -1,7 +1,7 @@
 //! Queues that come and go.
 
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Intake, Transport};
+use ordered_core::transport::{ConsumeOptions, Transport};
 use ordered_testkit::eventually;
 
 use crate::support::{Queue, ack, numbered, take};
@@ -35,8 +35,8 @@ async fn a_queue_that_may_not_be_declared_is_waited_for() {
     let queue = Queue::shared().await;
     queue.builder().await.unwrap();
     let transport = queue.builder().declare(false).await.unwrap();
-    let intake = Intake { max_unsettled: 10 };
-    transport.start(intake).await.unwrap();
+    let options = ConsumeOptions { max_unsettled: 10 };
+    transport.start(options).await.unwrap();
     let client = queue.client().await;
     client.delete(&queue.name).await;
     let receiving = async {

@@ -3,7 +3,8 @@
 use ordered_amqp::{Amqp, QueueKind};
 use ordered_core::event::Envelope;
 use ordered_core::transport::{
-    BrokerDeadLetter, DeadLetters, Fate, Reason, ReasonKind, Token, Transport, TransportErrorKind,
+    BrokerDeadLetter, DeadLetters, Disposition, Reason, ReasonKind, Token, Transport,
+    TransportErrorKind,
 };
 use ordered_testkit::eventually;
 use ordered_testkit::server::RabbitServer;
@@ -27,7 +28,7 @@ async fn dead(queue: &Queue, count: usize) {
         settle(
             &transport,
             &delivery,
-            Fate::DeadLetter(Reason { kind, text }),
+            Disposition::DeadLetter(Reason { kind, text }),
         )
         .await;
     }

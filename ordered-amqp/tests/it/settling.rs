@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ordered_amqp::QueueKind;
-use ordered_core::transport::{Delivery, Fate, Reason, ReasonKind, Settlement, Transport};
+use ordered_core::transport::{Delivery, Disposition, Reason, ReasonKind, Settlement, Transport};
 use ordered_testkit::eventually;
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::TransportFixture;
 
 use crate::support::{Queue, ack, numbered, settle, take};
 
-fn dead() -> Fate {
-    Fate::DeadLetter(Reason {
+fn dead() -> Disposition {
+    Disposition::DeadLetter(Reason {
         kind: ReasonKind::Malformed,
         text: "no".into(),
     })
@@ -56,8 +56,8 @@ async fn a_settle_that_is_dropped_goes_on() {
     queue.publish(numbered(1)).await;
     let transport = queue.started(10).await;
     let token = take(&transport, 1).await[0].token;
-    let fate = dead();
-    let settled = transport.settle(vec![Settlement { token, fate }]);
+    let disposition = dead();
+    let settled = transport.settle(vec![Settlement { token, disposition }]);
     assert!(
         settled.now_or_never().is_none(),
         "it has to wait for the confirm"
@@ -80,7 +80,7 @@ async fn queues_for_copies_that_were_deleted_are_declared_again() {
     let transport = queue.started(10).await;
     let deliveries = take(&transport, 4).await;
     let client = queue.client().await;
-    let soon = Fate::Defer(Duration::from_millis(100));
+    let soon = Disposition::Defer(Duration::from_millis(100));
     settle(&transport, &deliveries[0], soon.clone()).await;
     take(&transport, 1).await;
     client.delete(&format!("{}.defer.100", queue.name)).await;
@@ -105,14 +105,14 @@ async fn copies_go_where_they_are_told() {
         .dead_letter_queue(&morgue)
         .defer_queue_prefix(&delays);
     let transport = transport.await.unwrap();
-    let intake = ordered_core::transport::Intake { max_unsettled: 10 };
-    transport.start(intake).await.unwrap();
+    let options = ordered_core::transport::ConsumeOptions { max_unsettled: 10 };
+    transport.start(options).await.unwrap();
     let deliveries = take(&transport, 2).await;
     settle(&transport, &deliveries[0], dead()).await;
     settle(
         &transport,
         &deliveries[1],
-        Fate::Defer(Duration::from_secs(900)),
+        Disposition::Defer(Duration::from_secs(900)),
     )
     .await;
     let client = queue.client().await;

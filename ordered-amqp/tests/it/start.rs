@@ -2,13 +2,13 @@
 
 use lapin::types::AMQPValue;
 use ordered_amqp::{Amqp, QueueKind};
-use ordered_core::transport::{Intake, Transport, TransportError, TransportErrorKind};
+use ordered_core::transport::{ConsumeOptions, Transport, TransportError, TransportErrorKind};
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::unique;
 
 use crate::support::{Queue, numbered, take};
 
-const INTAKE: Intake = Intake { max_unsettled: 10 };
+const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 10 };
 
 /// The words of an error that will not pass.
 fn fatal<T>(result: Result<T, TransportError>) -> String {

@@ -13,7 +13,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use ordered_amqp::{Amqp, AmqpBuilder, QueueKind};
 use ordered_core::event::Envelope;
 use ordered_core::transport::{
-    Delivery, Fate, Intake, Publish, Settlement, Transport, TransportErrorKind,
+    ConsumeOptions, Delivery, Disposition, Publish, Settlement, Transport, TransportErrorKind,
 };
 use ordered_testkit::proxy::Proxy;
 use ordered_testkit::server::RabbitServer;
@@ -87,7 +87,10 @@ impl Queue {
 
     pub(crate) async fn started(&self, max_unsettled: usize) -> Amqp {
         let transport = self.builder().await.unwrap();
-        transport.start(Intake { max_unsettled }).await.unwrap();
+        transport
+            .start(ConsumeOptions { max_unsettled })
+            .await
+            .unwrap();
         transport
     }
 
@@ -104,7 +107,7 @@ impl Queue {
 }
 
 /// How many events may be unsettled, where that is no matter.
-const INTAKE: Intake = Intake { max_unsettled: 100 };
+const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 100 };
 
 /// The transport, which consumes.
 pub(crate) async fn started(builder: AmqpBuilder) -> Amqp {
@@ -140,16 +143,18 @@ pub(crate) async fn take(transport: &Amqp, count: usize) -> Vec<Delivery> {
     taken
 }
 
-pub(crate) async fn settle(transport: &Amqp, delivery: &Delivery, fate: Fate) {
+pub(crate) async fn settle(transport: &Amqp, delivery: &Delivery, disposition: Disposition) {
     let token = delivery.token;
-    let settled = transport.settle(vec![Settlement { token, fate }]).await;
+    let settled = transport
+        .settle(vec![Settlement { token, disposition }])
+        .await;
     settled.unwrap();
 }
 
 pub(crate) async fn ack(transport: &Amqp, deliveries: &[Delivery]) {
     let settlements = deliveries.iter().map(|delivery| Settlement {
         token: delivery.token,
-        fate: Fate::Ack,
+        disposition: Disposition::Ack,
     });
     transport.settle(settlements.collect()).await.unwrap();
 }

@@ -1,7 +1,9 @@
 //! `amqps://`, with a certificate made for tests.
 
 use ordered_amqp::Amqp;
-use ordered_core::transport::{Fate, Intake, Publish, Reason, ReasonKind, Transport};
+use ordered_core::transport::{
+    ConsumeOptions, Disposition, Publish, Reason, ReasonKind, Transport,
+};
 use ordered_testkit::server::{AUTHORITY, RabbitServer};
 use ordered_testkit::unique;
 
@@ -19,12 +21,15 @@ async fn everything_goes_over_tls_and_a_strange_certificate_is_refused() {
         .ca_certificates(AUTHORITY);
     let transport = builder.await.unwrap();
     transport.publisher().publish(numbered(3)).await.unwrap();
-    transport.start(Intake { max_unsettled: 10 }).await.unwrap();
+    transport
+        .start(ConsumeOptions { max_unsettled: 10 })
+        .await
+        .unwrap();
     let deliveries = take(&transport, 3).await;
     let reason = Reason {
         kind: ReasonKind::Malformed,
         text: "no".into(),
     };
-    settle(&transport, &deliveries[0], Fate::DeadLetter(reason)).await;
+    settle(&transport, &deliveries[0], Disposition::DeadLetter(reason)).await;
     transport.close().await.unwrap();
 }

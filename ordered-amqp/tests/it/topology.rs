@@ -6,7 +6,7 @@ use lapin::options::QueueBindOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use ordered_amqp::{Amqp, ExchangeKind};
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Fate, Publish, Reason, ReasonKind, Transport};
+use ordered_core::transport::{Disposition, Publish, Reason, ReasonKind, Transport};
 use ordered_testkit::eventually;
 use ordered_testkit::transport_suite::TransportFixture;
 use ordered_testkit::unique;
@@ -148,7 +148,7 @@ async fn dead_letters_go_through_the_exchange_to_all_who_want_them() {
         kind: ReasonKind::Malformed,
         text: "no".into(),
     };
-    settle(&transport, &delivery, Fate::DeadLetter(reason)).await;
+    settle(&transport, &delivery, Disposition::DeadLetter(reason)).await;
     let letters = queue.dead_letters().await;
     assert_eq!(letters[0].envelope.body, "bad");
     assert_eq!(client.count(&audit).await, Some(1));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ordered_core::admin::is_like;
+use ordered_core::admin::matches_pattern;
 use ordered_core::transport::BrokerDeadLetter;
 use serde::Serialize;
 use serde_json::Value;
@@ -103,7 +103,7 @@ fn has(letter: &BrokerDeadLetter, pattern: &str) -> bool {
     if envelope
         .headers
         .values()
-        .any(|value| is_like(value, pattern))
+        .any(|value| matches_pattern(value, pattern))
     {
         return true;
     }
@@ -115,15 +115,15 @@ fn has(letter: &BrokerDeadLetter, pattern: &str) -> bool {
         Err(_) => {
             let is_edge = |letter: char| letter.is_whitespace() || "\"'{}[](),;:".contains(letter);
             text.split(is_edge)
-                .any(|word| !word.is_empty() && is_like(word, pattern))
+                .any(|word| !word.is_empty() && matches_pattern(word, pattern))
         }
     }
 }
 
 fn has_value(value: &Value, pattern: &str) -> bool {
     match value {
-        Value::String(text) => is_like(text, pattern),
-        Value::Number(number) => is_like(&number.to_string(), pattern),
+        Value::String(text) => matches_pattern(text, pattern),
+        Value::Number(number) => matches_pattern(&number.to_string(), pattern),
         Value::Array(values) => values.iter().any(|value| has_value(value, pattern)),
         Value::Object(fields) => fields.values().any(|value| has_value(value, pattern)),
         Value::Bool(_) | Value::Null => false,

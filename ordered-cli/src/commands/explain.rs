@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::admin::{Before, Pace};
+use ordered_core::admin::{EventsBefore, Pace};
 use ordered_core::event::Seq;
 use ordered_core::explain::{Explanation, KeyStatus, explain, explain_before};
 use ordered_core::protocol::KeyView;
@@ -33,7 +33,7 @@ struct Document<'a> {
     key: Option<&'a KeyView>,
     /// What stands before the event that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a Before>,
+    before: Option<&'a EventsBefore>,
     /// What the broker has of the key among its dead letters, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     broker: Option<AtBroker<'a>>,
@@ -132,7 +132,7 @@ async fn before(
     command: &Explain,
     seq: Seq,
     status: KeyStatus,
-) -> Result<Option<Before>, Failure> {
+) -> Result<Option<EventsBefore>, Failure> {
     let ask = async || session.admin.before(group, &command.key, seq).await;
     let Some(first) = ask().await? else {
         return Ok(None);

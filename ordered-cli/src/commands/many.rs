@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ordered_core::admin::{Bulk, KeyTask, ManyVerb, OperateOptions, Selection, TaskOutcome};
+use ordered_core::admin::{Bulk, BulkVerb, KeyTask, OperateOptions, Selection, TaskOutcome};
 use ordered_core::event::Key;
 use ordered_core::readable::{grouped, printable};
 use ordered_core::store::{Group, StoreError, StoreErrorKind};
@@ -23,19 +23,19 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(
     session: &Session,
-    verb: ManyVerb,
+    verb: BulkVerb,
     selection: &Selection,
     verb_args: &VerbArgs,
 ) -> Result<(), Failure> {
     let group = session.group().await?;
-    if verb == ManyVerb::Resume && selection.older_than.is_some() {
+    if verb == BulkVerb::Resume && selection.older_than.is_some() {
         return Err(Failure::Usage(
             "since when a key is paused is not kept: leave out --older-than".into(),
         ));
     }
     let plan = session.admin.plan(&group, selection, verb).await?;
     let removal = match verb {
-        ManyVerb::Discard => Removal::Delete,
+        BulkVerb::Discard => Removal::Delete,
         _ => Removal::DeadLetter,
     };
     let mut report = ManyReport::new(group.name(), verb.as_str(), removal, &plan);
@@ -45,7 +45,7 @@ pub(super) async fn run(
     if verb_args.dry_run {
         return print(&report.document(true)?, verb_args.json);
     }
-    let asks = plan.tasks.len() > 1 || matches!(verb, ManyVerb::Skip | ManyVerb::Discard);
+    let asks = plan.tasks.len() > 1 || matches!(verb, BulkVerb::Skip | BulkVerb::Discard);
     if asks {
         confirm(verb_args, &report.plan())?;
     }
@@ -55,12 +55,12 @@ pub(super) async fn run(
     report.verdict(stopped)
 }
 
-fn nothing(group: &Group, verb: ManyVerb, report: &ManyReport) -> Failure {
+fn nothing(group: &Group, verb: BulkVerb, report: &ManyReport) -> Failure {
     let why = report.refusals();
     let group = printable(group.name());
-    if why.is_empty() && verb.is_of_dead() {
+    if why.is_empty() && verb.is_for_dead_letters() {
         let what = match verb {
-            ManyVerb::Replay => "replayed",
+            BulkVerb::Replay => "replayed",
             _ => "deleted",
         };
         return Failure::refused(format!(

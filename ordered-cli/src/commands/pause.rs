@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::admin::ManyVerb;
+use ordered_core::admin::BulkVerb;
 use ordered_core::protocol::{Refusal, Verb};
 use ordered_core::readable::{printable, span};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Fa
     let Some(key) = only(keys, selection_args) else {
         return to_many(
             session,
-            ManyVerb::Resume,
+            BulkVerb::Resume,
             keys,
             selection_args,
             &command.verb_args,

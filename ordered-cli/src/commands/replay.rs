@@ -1,4 +1,4 @@
-use ordered_core::admin::ManyVerb;
+use ordered_core::admin::BulkVerb;
 use ordered_core::event::Key;
 use ordered_core::protocol::{Effect, Verb};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, command: &Replay) -> Result<(), Failu
         all: keys.is_empty(),
         ..command.selection_args.clone()
     };
-    to_many(session, ManyVerb::Replay, keys, &selection_args, verb_args).await
+    to_many(session, BulkVerb::Replay, keys, &selection_args, verb_args).await
 }
 
 async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use ordered_core::admin::{Place, StoredEvent, StoredKind};
+use ordered_core::admin::{EpochSeq, StoredEvent, StoredKind};
 use ordered_core::protocol::{KeyView, Refusal};
 use ordered_core::readable::{moment, printable, size};
 use serde::de::IgnoredAny;
@@ -23,7 +23,7 @@ pub(crate) async fn run(session: &Session, command: &Show) -> Result<(), Failure
             StoredKind::Dead => (0..=view.epoch).rev().collect(),
         };
         for epoch in epochs {
-            let after: Option<Place> = match seq {
+            let after: Option<EpochSeq> = match seq {
                 0 if epoch == 0 => None,
                 0 => Some((epoch - 1, u64::MAX)),
                 seq => Some((epoch, seq - 1)),

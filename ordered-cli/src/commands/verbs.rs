@@ -1,6 +1,6 @@
 //! The verbs about keys that need nothing more than seqs: one key in all detail, or many.
 
-use ordered_core::admin::ManyVerb;
+use ordered_core::admin::BulkVerb;
 use ordered_core::event::{Key, Seq};
 use ordered_core::protocol::Verb;
 
@@ -22,7 +22,7 @@ pub(super) fn only<'a>(keys: &'a [Key], selection_args: &SelectionArgs) -> Optio
 /// Without keys a filter is needed, so that nobody touches all of them by mistake.
 pub(super) async fn to_many(
     session: &Session,
-    verb: ManyVerb,
+    verb: BulkVerb,
     keys: &[Key],
     selection_args: &SelectionArgs,
     verb_args: &VerbArgs,
@@ -46,7 +46,7 @@ pub(crate) async fn retry(session: &Session, command: &Retry) -> Result<(), Fail
         let (keys, selection_args) = (&command.keys, &command.selection_args);
         return to_many(
             session,
-            ManyVerb::Retry,
+            BulkVerb::Retry,
             keys,
             selection_args,
             &command.verb_args,
@@ -66,7 +66,7 @@ pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failur
         let (keys, selection_args) = (&command.keys, &command.selection_args);
         return to_many(
             session,
-            ManyVerb::Skip,
+            BulkVerb::Skip,
             keys,
             selection_args,
             &command.verb_args,
@@ -91,7 +91,7 @@ pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), 
         let (keys, selection_args) = (keys?, &command.selection_args);
         return to_many(
             session,
-            ManyVerb::Discard,
+            BulkVerb::Discard,
             &keys,
             selection_args,
             &command.verb_args,

@@ -337,7 +337,7 @@ async fn what_stands_before_an_event_is_counted() {
     );
     let before = fixture.ordered("explain k --seq 1 --json").await.json()["before"].take();
     assert_eq!(
-        (&before["place"], &before["events"]),
+        (&before["status"], &before["events"]),
         (&"behind".into(), &0.into())
     );
     let output = fixture.ordered("explain x --seq 1 --json").await.json();

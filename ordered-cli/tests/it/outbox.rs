@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use ordered_core::transport::{Fate, Intake, Settlement, Transport};
+use ordered_core::transport::{ConsumeOptions, Disposition, Settlement, Transport};
 use ordered_testkit::server::{PostgresServer, RabbitServer};
 use ordered_testkit::{eventually, unique};
 use tokio::process::{Child, Command};
@@ -81,7 +81,10 @@ async fn a_relay_that_is_killed_is_replaced_by_another_and_rabbitmq_gets_every_e
         .await
         .unwrap();
     let max_unsettled = 10_000;
-    transport.start(Intake { max_unsettled }).await.unwrap();
+    transport
+        .start(ConsumeOptions { max_unsettled })
+        .await
+        .unwrap();
 
     let mut first = outbox.relay(&rabbit, &queue, "first");
     let mut seen = Seen::default();
@@ -161,7 +164,7 @@ impl Seen {
                 }
                 settlements.push(Settlement {
                     token: delivery.token,
-                    fate: Fate::Ack,
+                    disposition: Disposition::Ack,
                 });
             }
             transport.settle(settlements).await.unwrap();

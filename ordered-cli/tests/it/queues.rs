@@ -2,7 +2,7 @@
 
 use ordered_amqp::Amqp;
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Intake, Publish, Transport};
+use ordered_core::transport::{ConsumeOptions, Publish, Transport};
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::unique;
 use serde_json::Value;
@@ -32,7 +32,10 @@ async fn partitions_are_shown_with_their_consumers_and_what_waits() {
     );
 
     let transport = builder().await.unwrap();
-    transport.start(Intake { max_unsettled: 1 }).await.unwrap();
+    transport
+        .start(ConsumeOptions { max_unsettled: 1 })
+        .await
+        .unwrap();
     let text = fixture.run(&asked).await.ok();
     let titles: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(titles, ["QUEUE", "HOLDS", "WAITING", "CONSUMERS"]);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use ordered_amqp::Amqp;
 use ordered_core::event::Envelope;
 use ordered_core::transport::{
-    Delivery, Fate, Intake, Publish, Reason, ReasonKind, Settlement, Transport,
+    ConsumeOptions, Delivery, Disposition, Publish, Reason, ReasonKind, Settlement, Transport,
 };
 use ordered_sqs::Sqs;
 use ordered_testkit::server::{RabbitServer, SqsServer};
@@ -86,7 +86,7 @@ impl Queue {
         self.publisher.publish(events.collect()).await.unwrap();
         let max_unsettled = letters.len();
         self.transport
-            .start(Intake { max_unsettled })
+            .start(ConsumeOptions { max_unsettled })
             .await
             .unwrap();
         let settlements = self
@@ -102,7 +102,7 @@ impl Queue {
                 };
                 Settlement {
                     token: delivery.token,
-                    fate: Fate::DeadLetter(reason),
+                    disposition: Disposition::DeadLetter(reason),
                 }
             });
         self.transport.settle(settlements.collect()).await.unwrap();
@@ -293,7 +293,7 @@ async fn puts_back(queue: Queue) {
     assert!(!came[0].envelope.headers.contains_key("x-ordered-reason"));
     let settlement = Settlement {
         token: came[0].token,
-        fate: Fate::Ack,
+        disposition: Disposition::Ack,
     };
     queue.transport.settle(vec![settlement]).await.unwrap();
     let output = queue

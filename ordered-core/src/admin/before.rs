@@ -7,18 +7,18 @@ use crate::store::{Group, StoreError};
 
 /// What stands before an event of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
+pub struct EventsBefore {
     /// The event.
     pub seq: u64,
     /// Where it is.
-    pub place: EventPlace,
+    pub status: EventStatus,
     /// The last seq of the key that is done, or was passed over.
     pub last_seq: u64,
     /// How many events come before it that are not done; what will never come is not among them.
     pub events: u64,
     /// How many of them are held.
     pub held: u64,
-    /// The others, which have not come: at most [`Before::MOST`] ranges.
+    /// The others, which have not come: at most [`EventsBefore::MOST`] ranges.
     pub missing: Vec<(u64, u64)>,
     /// How many these are.
     pub missing_events: u64,
@@ -31,7 +31,7 @@ pub struct Before {
 /// Where an event of a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum EventPlace {
+pub enum EventStatus {
     /// The key is past it: it was handled, or passed over.
     Behind,
     /// It is a dead letter of the store.
@@ -53,7 +53,7 @@ pub struct Pace {
     pub millis: u64,
 }
 
-impl Before {
+impl EventsBefore {
     /// How many ranges of missing events are listed at the most.
     pub const MOST: usize = 100;
 }
@@ -78,7 +78,7 @@ impl Admin {
         group: &Group,
         key: &Key,
         seq: Seq,
-    ) -> Result<Option<Before>, StoreError> {
+    ) -> Result<Option<EventsBefore>, StoreError> {
         let Some(record) = self.store.read(group, key).await? else {
             return Ok(None);
         };
@@ -91,21 +91,21 @@ impl Admin {
     }
 }
 
-fn before(state: &KeyState, seq: u64, now: Millis) -> Before {
-    let place = if state.is_dead(seq) {
-        EventPlace::Dead
+fn before(state: &KeyState, seq: u64, now: Millis) -> EventsBefore {
+    let status = if state.is_dead(seq) {
+        EventStatus::Dead
     } else if state.is_past(seq) {
-        EventPlace::Behind
+        EventStatus::Behind
     } else if state.held.contains(seq) {
-        EventPlace::Held
+        EventStatus::Held
     } else if state.absent.contains(seq) {
-        EventPlace::Absent
+        EventStatus::Absent
     } else {
-        EventPlace::NotHeld
+        EventStatus::NotHeld
     };
-    let mut before = Before {
+    let mut before = EventsBefore {
         seq,
-        place,
+        status,
         last_seq: state.head().saturating_sub(1),
         events: 0,
         held: 0,
@@ -114,7 +114,7 @@ fn before(state: &KeyState, seq: u64, now: Millis) -> Before {
         pace: pace(state, now),
         now,
     };
-    if place == EventPlace::Behind || seq <= state.head() {
+    if status == EventStatus::Behind || seq <= state.head() {
         return before;
     }
     let (head, end) = (state.head(), seq - 1);
@@ -135,7 +135,7 @@ fn before(state: &KeyState, seq: u64, now: Millis) -> Before {
         }
         next = next.max(to + 1);
     }
-    before.missing.truncate(Before::MOST);
+    before.missing.truncate(EventsBefore::MOST);
     before.held = held.iter().map(|(from, to)| to - from + 1).sum();
     before.events = before.held + before.missing_events;
     before
@@ -168,18 +168,18 @@ mod tests {
     #[test]
     fn what_stands_before_an_event_is_counted() {
         let found = before(&state(), 51, 0);
-        assert_eq!(found.place, EventPlace::NotHeld);
+        assert_eq!(found.status, EventStatus::NotHeld);
         assert_eq!((found.events, found.held, found.missing_events), (6, 3, 3));
         assert_eq!(found.missing, [(42, 42), (48, 49)]);
-        for (seq, place, events) in [
-            (3, EventPlace::Behind, 0),
-            (42, EventPlace::NotHeld, 0),
-            (43, EventPlace::Held, 1),
-            (46, EventPlace::Absent, 3),
-            (50, EventPlace::Held, 5),
+        for (seq, status, events) in [
+            (3, EventStatus::Behind, 0),
+            (42, EventStatus::NotHeld, 0),
+            (43, EventStatus::Held, 1),
+            (46, EventStatus::Absent, 3),
+            (50, EventStatus::Held, 5),
         ] {
             let found = before(&state(), seq, 0);
-            assert_eq!((found.place, found.events), (place, events), "{seq}");
+            assert_eq!((found.status, found.events), (status, events), "{seq}");
         }
     }
 

@@ -25,7 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use acting::OPERATOR_LEASE;
-pub use before::{Before, EventPlace, Pace};
+pub use before::{EventStatus, EventsBefore, Pace};
 pub use bulk::{Bulk, KeyTask, TaskOutcome};
 pub use cause::{Cause, CauseExample};
 pub use group_view::{
@@ -34,8 +34,8 @@ pub use group_view::{
 pub use operate::{OperateError, OperateOptions};
 pub use plan::{Plan, PlannedTask};
 pub use positions::Position;
-pub use selection::{ManyVerb, Selection, is_like};
-pub use stored_event::{DeadLetter, Place, StoredEvent, StoredKind};
+pub use selection::{BulkVerb, Selection, matches_pattern};
+pub use stored_event::{DeadLetter, EpochSeq, StoredEvent, StoredKind};
 
 use crate::event::Key;
 use crate::protocol::{Arrival, CorruptBody, KeyState, Moved, Order, Transition};

@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::bulk::KeyTask;
 use super::decision::{Situation, decide};
-use super::selection::{ManyVerb, Selection, is_halted, is_in_gap, stands_since};
+use super::selection::{BulkVerb, Selection, is_halted, is_in_gap, stands_since};
 use super::{Admin, state_of};
 use crate::event::{Key, Seq};
 use crate::protocol::{DeadNote, Effect, Fence, KeyState, Millis, Phase, Refusal, Verb};
@@ -56,7 +56,7 @@ impl Admin {
         &self,
         group: &Group,
         selection: &Selection,
-        verb: ManyVerb,
+        verb: BulkVerb,
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan::default();
         let paused = self.store.totals(group).await?.paused;
@@ -187,11 +187,11 @@ impl Admin {
         &self,
         group: &Group,
         selection: &Selection,
-        verb: ManyVerb,
+        verb: BulkVerb,
         record: &Record,
         state: &KeyState,
     ) -> Result<(Vec<Verb>, bool), StoreError> {
-        if !verb.is_of_dead() {
+        if !verb.is_for_dead_letters() {
             let verbs = verb_of_key(selection, verb, record, state);
             return Ok((verbs.into_iter().collect(), false));
         }
@@ -211,7 +211,7 @@ impl Admin {
         } else {
             state.dead_letters().collect()
         };
-        let is_replay = verb == ManyVerb::Replay;
+        let is_replay = verb == BulkVerb::Replay;
         if is_replay {
             let is_new = |seq: &u64| !state.replays.contains_key(seq);
             dead.retain(|(epoch, seq)| *epoch == state.epoch && is_new(seq));
@@ -238,19 +238,19 @@ impl Admin {
 /// What a verb about where the key stands is to do to it.
 fn verb_of_key(
     selection: &Selection,
-    verb: ManyVerb,
+    verb: BulkVerb,
     record: &Record,
     state: &KeyState,
 ) -> Option<Verb> {
     let has_stopped = state.phase != Phase::Open || state.is_suspect();
     let (is_meant, made) = match verb {
-        ManyVerb::Retry => (has_stopped, Verb::Retry),
-        ManyVerb::Skip => (
+        BulkVerb::Retry => (has_stopped, Verb::Retry),
+        BulkVerb::Skip => (
             is_halted(state) || is_in_gap(state),
             Verb::Skip { to: None },
         ),
-        ManyVerb::Resume => (state.paused.is_on(), Verb::Resume),
-        ManyVerb::Discard | ManyVerb::Replay => return None,
+        BulkVerb::Resume => (state.paused.is_on(), Verb::Resume),
+        BulkVerb::Discard | BulkVerb::Replay => return None,
     };
     if selection.is_by_name() {
         return Some(made);
@@ -289,12 +289,12 @@ fn pinned(verbs: Vec<Verb>, effect: &Effect) -> Vec<Verb> {
     verbs.into_iter().map(pin).collect()
 }
 
-fn nothing_to_do(verb: ManyVerb) -> Refusal {
+fn nothing_to_do(verb: BulkVerb) -> Refusal {
     match verb {
-        ManyVerb::Retry => Refusal::NotStopped,
-        ManyVerb::Skip => Refusal::NothingToSkip,
-        ManyVerb::Resume => Refusal::Already,
-        ManyVerb::Discard | ManyVerb::Replay => Refusal::NoSuchEvent,
+        BulkVerb::Retry => Refusal::NotStopped,
+        BulkVerb::Skip => Refusal::NothingToSkip,
+        BulkVerb::Resume => Refusal::Already,
+        BulkVerb::Discard | BulkVerb::Replay => Refusal::NoSuchEvent,
     }
 }
 

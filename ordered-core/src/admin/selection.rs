@@ -25,7 +25,7 @@ pub struct Selection {
 
 /// What is done to many keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ManyVerb {
+pub enum BulkVerb {
     /// Try the event that failed again: of keys that are halted, back off or are suspect.
     Retry,
     /// Pass over what stands in the way: of keys that are halted, or wait in a gap.
@@ -38,7 +38,7 @@ pub enum ManyVerb {
     Replay,
 }
 
-impl ManyVerb {
+impl BulkVerb {
     /// The word on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -53,7 +53,7 @@ impl ManyVerb {
 
     /// Whether it is about dead letters, and not about where the key stands.
     #[must_use]
-    pub const fn is_of_dead(self) -> bool {
+    pub const fn is_for_dead_letters(self) -> bool {
         matches!(self, Self::Discard | Self::Replay)
     }
 }
@@ -62,7 +62,7 @@ impl Selection {
     /// Whether the key is meant, as far as its name says.
     pub(super) fn names(&self, key: &Key) -> bool {
         let pattern = self.pattern.as_deref();
-        pattern.is_none_or(|pattern| is_like(key.as_str(), pattern))
+        pattern.is_none_or(|pattern| matches_pattern(key.as_str(), pattern))
     }
 
     /// Whether it is meant, as far as its state says.
@@ -125,7 +125,7 @@ pub(super) fn stands_since(state: &KeyState) -> Option<Millis> {
 
 /// Whether a text looks like a pattern, in which `*` stands for any letters, and `?` for one.
 #[must_use]
-pub fn is_like(text: &str, pattern: &str) -> bool {
+pub fn matches_pattern(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) =
         (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut of) = (0, 0);
@@ -155,7 +155,7 @@ pub fn is_like(text: &str, pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_like;
+    use super::matches_pattern;
 
     #[test]
     fn a_star_is_any_letters_and_a_question_mark_one() {
@@ -170,7 +170,7 @@ mod tests {
             ("", "*"),
             ("", ""),
         ] {
-            assert!(is_like(text, pattern), "{text} {pattern}");
+            assert!(matches_pattern(text, pattern), "{text} {pattern}");
         }
         for (text, pattern) in [
             ("order-17", "order"),
@@ -179,7 +179,7 @@ mod tests {
             ("xorder-17", "order-*"),
             ("aaa", "*ab"),
         ] {
-            assert!(!is_like(text, pattern), "{text} {pattern}");
+            assert!(!matches_pattern(text, pattern), "{text} {pattern}");
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::view::{is_replayed, place_of};
 use super::{Admin, state_of, unreadable};
-use crate::admin::{DeadLetter, Place, StoredEvent, StoredKind};
+use crate::admin::{DeadLetter, EpochSeq, StoredEvent, StoredKind};
 use crate::event::{Envelope, EnvelopeError, Key, Seq};
 use crate::protocol::DeadCause;
 use crate::protocol::{DeadNote, HeldNote, KeyState, stored_event};
@@ -56,7 +56,7 @@ impl Admin {
         group: &Group,
         key: &Key,
         kind: StoredKind,
-        after: Option<Place>,
+        after: Option<EpochSeq>,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let Some(state) = self.state(group, key).await? else {
             return Ok(Vec::new());

@@ -15,13 +15,13 @@ pub enum StoredKind {
 
 /// The place of a stored event: its epoch, and its seq. What is held is of the present epoch, and its place has 0
 /// there.
-pub type Place = (u64, u64);
+pub type EpochSeq = (u64, u64);
 
 /// An event that a store keeps, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Its place.
-    pub place: Place,
+    pub place: EpochSeq,
     /// Its id.
     pub id: String,
     /// Since when the store keeps it there.

@@ -1,6 +1,6 @@
 //! What stands before one event of a key.
 
-use crate::admin::{Before, EventPlace, Pace};
+use crate::admin::{EventStatus, EventsBefore, Pace};
 use crate::readable::{events, grouped, moment, printable, span, spans};
 
 /// How many ranges are named.
@@ -9,25 +9,25 @@ const NAMED: usize = 5;
 /// What stands before an event, in one paragraph: how many events, which of them have not come, and how long the others
 /// take at the pace of the key.
 #[must_use]
-pub fn explain_before(key: &str, before: &Before) -> String {
+pub fn explain_before(key: &str, before: &EventsBefore) -> String {
     let (seq, last) = (before.seq, before.last_seq);
     let event = format!("Seq {seq} of {}", printable(key));
-    match before.place {
-        EventPlace::Behind => {
+    match before.status {
+        EventStatus::Behind => {
             return format!(
                 "{event} is behind the key, which is done up to seq {last}: it was handled, or passed over."
             );
         }
-        EventPlace::Dead => {
+        EventStatus::Dead => {
             return format!(
                 "{event} is a dead letter of the store: it runs again only where it is replayed."
             );
         }
-        EventPlace::Held | EventPlace::NotHeld | EventPlace::Absent => {}
+        EventStatus::Held | EventStatus::NotHeld | EventStatus::Absent => {}
     }
-    let itself = match before.place {
-        EventPlace::Held => "It is held itself.",
-        EventPlace::Absent => "It is known that it will never come itself, and the key passes it.",
+    let itself = match before.status {
+        EventStatus::Held => "It is held itself.",
+        EventStatus::Absent => "It is known that it will never come itself, and the key passes it.",
         _ => "It is not held itself: it has not come, or a worker has it in memory.",
     };
     if before.events == 0 {
@@ -38,7 +38,7 @@ pub fn explain_before(key: &str, before: &Before) -> String {
     sentences.join(" ")
 }
 
-fn standing_before(event: &str, before: &Before) -> String {
+fn standing_before(event: &str, before: &EventsBefore) -> String {
     let stand = if before.events == 1 {
         "stands"
     } else {
@@ -65,7 +65,7 @@ fn of_them(held: u64) -> String {
     format!("{} of them {are} held", grouped(held))
 }
 
-fn pace(before: &Before) -> Option<String> {
+fn pace(before: &EventsBefore) -> Option<String> {
     let pace: Pace = before.pace?;
     let since = moment(before.now.saturating_sub(pace.millis), before.now);
     Some(format!(
@@ -81,11 +81,11 @@ fn pace(before: &Before) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn before(place: EventPlace, held: u64, missing: &[(u64, u64)]) -> Before {
+    fn before(status: EventStatus, held: u64, missing: &[(u64, u64)]) -> EventsBefore {
         let missing_events = missing.iter().map(|(from, to)| to - from + 1).sum();
-        Before {
+        EventsBefore {
             seq: 60,
-            place,
+            status,
             last_seq: 41,
             events: held + missing_events,
             held,
@@ -100,32 +100,32 @@ mod tests {
     fn each_place_has_its_sentence() {
         for (before, said) in [
             (
-                before(EventPlace::Behind, 0, &[]),
+                before(EventStatus::Behind, 0, &[]),
                 "Seq 60 of k is behind the key, which is done up to seq 41: it was handled, or passed over.",
             ),
             (
-                before(EventPlace::Dead, 0, &[]),
+                before(EventStatus::Dead, 0, &[]),
                 "Seq 60 of k is a dead letter of the store: it runs again only where it is replayed.",
             ),
             (
-                before(EventPlace::Held, 0, &[]),
+                before(EventStatus::Held, 0, &[]),
                 "Seq 60 of k is next: no event stands before it. It is held itself.",
             ),
             (
-                before(EventPlace::Held, 1, &[]),
+                before(EventStatus::Held, 1, &[]),
                 "Seq 60 of k: 1 event stands before it, and all of them are held. It is held itself.",
             ),
             (
-                before(EventPlace::Held, 1, &[(42, 42)]),
+                before(EventStatus::Held, 1, &[(42, 42)]),
                 "Seq 60 of k: 2 events stand before it; 1 of them is held, and seq 42 is not. It is held itself.",
             ),
             (
-                before(EventPlace::NotHeld, 2, &[(42, 43), (50, 50)]),
+                before(EventStatus::NotHeld, 2, &[(42, 43), (50, 50)]),
                 "Seq 60 of k: 5 events stand before it; 2 of them are held, and 3 are not (seq 42–43, 50). It is not \
                  held itself: it has not come, or a worker has it in memory.",
             ),
             (
-                before(EventPlace::Absent, 0, &[(42, 59)]),
+                before(EventStatus::Absent, 0, &[(42, 59)]),
                 "Seq 60 of k: 18 events stand before it; none of them is held (seq 42–59). It is known that it will \
                  never come itself, and the key passes it.",
             ),
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_pace_says_how_long_it_takes() {
-        let mut before = before(EventPlace::Held, 18, &[]);
+        let mut before = before(EventStatus::Held, 18, &[]);
         let (events, millis) = (6, 60_000);
         before.pace = Some(Pace { events, millis });
         let text = explain_before("k", &before);

@@ -20,6 +20,7 @@
 mod before;
 mod facts;
 mod next_step;
+mod opening;
 mod status;
 mod suggested_actions;
 mod text;

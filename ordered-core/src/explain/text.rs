@@ -1,11 +1,13 @@
+//! The paragraph about a key, sentence by sentence.
+
 use super::SuggestedAction;
 use super::facts::{Facts, Failing};
 use super::status::KeyStatus;
-use crate::protocol::{DeadView, Millis, Order, RepairView};
+use crate::protocol::{DeadView, Millis, Order};
 use crate::readable::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
 
 /// How many ranges, and how many dead letters a paragraph names.
-const NAMED: usize = 5;
+pub(super) const NAMED: usize = 5;
 
 impl Facts<'_> {
     /// The paragraph.
@@ -22,138 +24,21 @@ impl Facts<'_> {
         sentences.extend(self.held());
         sentences.extend(self.waiting());
         sentences.extend(self.absent());
-        sentences.extend(self.aside());
+        sentences.extend(self.dead_letters());
         sentences.push(self.outlook(status));
         sentences.join(" ") + &you_can(&self.suggested_actions(status))
     }
 
     /// `12:01:07 UTC (3 min)`.
-    fn since_then(&self, at: Millis) -> String {
+    pub(super) fn since_then(&self, at: Millis) -> String {
         let now = self.view.now;
         format!("{} ({})", moment(at, now), span(now.saturating_sub(at)))
     }
 
     /// `12:01:07 UTC (3 min ago)`.
-    fn ago(&self, at: Millis) -> String {
+    pub(super) fn ago(&self, at: Millis) -> String {
         let now = self.view.now;
         format!("{} ({} ago)", moment(at, now), span(now.saturating_sub(at)))
-    }
-
-    fn opening(&self, status: KeyStatus) -> String {
-        let key = printable(&self.view.key);
-        match status {
-            KeyStatus::NeverSeen | KeyStatus::Idle => {
-                format!("{key} is idle: nothing of it waits.")
-            }
-            KeyStatus::Running => self.running(&key),
-            KeyStatus::Abandoned => self.abandoned(&key),
-            KeyStatus::Ready => self.ready(&key),
-            KeyStatus::Gap => {
-                let missing = self.missing_text();
-                let since = self.view.gap_since.map(|since| self.since_then(since));
-                let since = since.map_or(String::new(), |since| format!(" since {since}"));
-                let asked = self
-                    .view
-                    .repair
-                    .map_or(String::new(), |asked| self.asked(asked));
-                format!("{key} waits for {missing}{since}.{asked}")
-            }
-            KeyStatus::BackingOff => {
-                let seq = self.seq(status).unwrap_or(self.head());
-                let again = if seq < self.head() {
-                    ", which is replayed,"
-                } else {
-                    ""
-                };
-                format!("{key} backs off: seq {seq}{again} failed and will be tried again.")
-            }
-            KeyStatus::Suspect => format!(
-                "{key} waits to run seq {} alone, because its workers died and that event may be the cause.",
-                self.head()
-            ),
-            KeyStatus::Halted if self.is_deadly() => format!(
-                "{key} is halted at seq {}: the workers that ran it alone died.",
-                self.head()
-            ),
-            KeyStatus::Halted if self.head_is_held() => format!(
-                "{key} is halted at seq {}, which failed permanently.",
-                self.head()
-            ),
-            KeyStatus::Halted if self.has_producers() && self.view.causes.is_empty() => {
-                format!("{key} is halted: it has as many producers as it may have.")
-            }
-            KeyStatus::Halted if self.has_producers() => format!(
-                "{key} is halted: {} did not come in time.",
-                self.missing_text()
-            ),
-            KeyStatus::Halted => format!(
-                "{key} is halted before seq {}, which has not come in time.",
-                self.head()
-            ),
-            KeyStatus::Paused => self.paused(&key),
-            KeyStatus::Unreadable => match &self.view.claim {
-                Some(claim) => format!(
-                    "{key} cannot be read; {} has it since {}.",
-                    self.owner().unwrap_or_default(),
-                    self.since_then(claim.since)
-                ),
-                None => format!("{key} cannot be read."),
-            },
-        }
-    }
-
-    fn asked(&self, asked: RepairView) -> String {
-        let at = self.ago(asked.asked_at);
-        match asked.times {
-            1 => format!(" It was asked for at {at}, and has not come."),
-            times => format!(" It was asked for {times} times, last at {at}, and has not come."),
-        }
-    }
-
-    fn running(&self, key: &str) -> String {
-        let Some(claim) = &self.view.claim else {
-            return format!("{key} is at work.");
-        };
-        let (owner, since) = (
-            self.owner().unwrap_or_default(),
-            self.since_then(claim.since),
-        );
-        if self.is_operators() {
-            return format!("{key} is in the hands of {owner} since {since}, for one verb.");
-        }
-        if self.view.on_trial {
-            return format!(
-                "{key} is on trial: {owner} has it since {since} and runs seq {} alone, because workers died and that \
-                 event may be the cause.",
-                self.head()
-            );
-        }
-        format!("{key} is running: {owner} has it since {since}.")
-    }
-
-    fn abandoned(&self, key: &str) -> String {
-        let Some(claim) = &self.view.claim else {
-            return format!("{key} is at work.");
-        };
-        let lease = match claim.lease_until {
-            Some(until) => format!("whose lease ended at {}", self.ago(until)),
-            None => "which has no lease any more".into(),
-        };
-        let who = if self.is_operators() {
-            "an operator who did not come to an end"
-        } else {
-            "a dead worker"
-        };
-        let trial = if self.view.on_trial && !self.is_operators() {
-            format!("; it ran seq {} alone", self.head())
-        } else {
-            String::new()
-        };
-        format!(
-            "{key} is behind {who}: {} has it since {}, {lease}{trial}.",
-            self.owner().unwrap_or_default(),
-            self.since_then(claim.since),
-        )
     }
 
     /// Who else waits for the key.
@@ -165,55 +50,6 @@ impl Facts<'_> {
             .is_some_and(|claim| claim.hand_over);
         (is_wanted && status == KeyStatus::Running)
             .then(|| "Another worker or an operator waits for it.".into())
-    }
-
-    fn ready(&self, key: &str) -> String {
-        let replays: Vec<u64> = self.replays().map(|dead| dead.seq).collect();
-        if !replays.is_empty() {
-            let seqs = ranges(replays, NAMED);
-            return format!("{key} is about to run seq {seqs} again, which an operator replays.");
-        }
-        let head = self.head();
-        match self.view.due {
-            Some(due) => format!(
-                "{key} is about to run seq {head} again, which failed and is due since {}.",
-                self.since_then(due)
-            ),
-            None => {
-                format!("{key} is about to run seq {head}: it is held, and no worker has the key.")
-            }
-        }
-    }
-
-    fn paused(&self, key: &str) -> String {
-        let who = match (self.view.paused, self.view.group_paused) {
-            (true, false) => format!("{key} is paused{}.", self.until()),
-            (true, true) => format!(
-                "{key} is paused{}, and so is its whole group.",
-                self.until()
-            ),
-            _ => format!(
-                "{key} is paused with its whole group `{}`.",
-                printable(self.group.name())
-            ),
-        };
-        let replays: Vec<u64> = self.replays().map(|dead| dead.seq).collect();
-        let else_it = if let Some(due) = self.view.due.filter(|due| *due > self.view.now) {
-            format!(
-                " Else seq {} would be tried again {}.",
-                self.seq(KeyStatus::BackingOff).unwrap_or(self.head()),
-                self.when(due)
-            )
-        } else if !replays.is_empty() {
-            format!(" Else seq {} would run again.", ranges(replays, NAMED))
-        } else if self.head_is_held() {
-            format!(" Else seq {} could run.", self.head())
-        } else if self.view.held_events > 0 {
-            format!(" It also waits for {}.", self.missing_text())
-        } else {
-            " Nothing of it waits.".into()
-        };
-        who + &else_it
     }
 
     fn pause(&self) -> Option<String> {
@@ -409,7 +245,7 @@ impl Facts<'_> {
         })
     }
 
-    fn aside(&self) -> Option<String> {
+    fn dead_letters(&self) -> Option<String> {
         let view = self.view;
         if view.dead_events == 0 {
             return None;
@@ -497,9 +333,9 @@ pub(super) fn you_can(suggested_actions: &[SuggestedAction]) -> String {
     }
     let each = suggested_actions
         .iter()
-        .map(|remedy| match &remedy.command {
-            Some(command) => format!("`{command}` {}", remedy.effect),
-            None => remedy.effect.clone(),
+        .map(|action| match &action.command {
+            Some(command) => format!("`{command}` {}", action.effect),
+            None => action.effect.clone(),
         });
     format!(" You can: {}.", each.collect::<Vec<_>>().join("; "))
 }

@@ -32,7 +32,7 @@ pub use identity::{Decoded, EventIdValue, KeyValue, Malformed, SeqValue};
 pub(crate) use middleware::{Layered, middleware};
 pub use middleware::{Middleware, Next};
 pub use options::{
-    Backoff, HandlerOptions, MOST_AHEAD, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
+    Backoff, HandlerOptions, MAX_RUN_AHEAD, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
 };
 pub use places::{EventPlace, EventPlaces};
 pub(crate) use plain::Plain;

@@ -33,7 +33,7 @@ pub struct HandlerOptions {
     /// What the workers do when the store has lost the state of the group. Default: they stop.
     pub on_state_loss: OnStateLoss,
     /// How many events of one key the handler takes at a time, in one [run](super::Handler::call_batch). From 1 to
-    /// [`MOST_AHEAD`]. Default 1. Set with [`set_batch`](HandlerOptions::set_batch), lanes are made deep enough.
+    /// [`MAX_RUN_AHEAD`]. Default 1. Set with [`set_batch`](HandlerOptions::set_batch), lanes are made deep enough.
     ///
     /// A run is what lies in memory of a key when its turn comes, without a gap; nothing waits for it to be longer. Its
     /// events are committed one by one, in one call of the store. If it fails, it is no attempt of any event: its
@@ -41,7 +41,7 @@ pub struct HandlerOptions {
     /// event whose worker died runs alone too, and so do those that may have run with it.
     pub batch: u32,
     /// How many events of a key may be done, and their commits on the way to the store, while the handler of the next
-    /// one runs already. From 0, which is strict, to [`MOST_AHEAD`]. Default 0. Set with
+    /// one runs already. From 0, which is strict, to [`MAX_RUN_AHEAD`]. Default 0. Set with
     /// [`set_commit_window`](HandlerOptions::set_commit_window), lanes are made deep enough.
     ///
     /// The commits are still 1, 2, 3, …, each once, and two handlers of a key still never run at once. But an event may
@@ -56,7 +56,7 @@ pub struct HandlerOptions {
 
 /// The most of [`HandlerOptions::batch`] and [`HandlerOptions::commit_window`]: what is ahead is handled again after a
 /// crash, is in memory meanwhile, and is named in the claim of its key.
-pub const MOST_AHEAD: u32 = 1_000;
+pub const MAX_RUN_AHEAD: u32 = 1_000;
 
 /// What happens to an event that used up its attempts, or failed permanently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -45,7 +45,7 @@ pub use view::{
     CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, LastErrorView, ProducerView,
     RepairView, WaitingView,
 };
-pub use waiting::{Obstacle, QuotaLimit, Waiting};
+pub use waiting::{QuotaLimit, WaitReason, Waiting};
 
 #[cfg(test)]
 mod tests;

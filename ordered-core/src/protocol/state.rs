@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Pause, Producers, SeqSet};
 use crate::protocol::{Millis, Policy, Start};
-use crate::store::{Listing, NEVER};
+use crate::store::{Listing, NEVER_DUE};
 
 /// What the owner of a key knows of it, and saves as the body of its record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -214,7 +214,7 @@ impl KeyState {
     /// When an event that waits for other producers runs although nothing comes, where events have times.
     pub(crate) fn next_release(&self, policy: &Policy, now: Millis) -> Option<Millis> {
         let change = self.producers.next_change(policy.patience(now));
-        change.map(|at| at.min(NEVER))
+        change.map(|at| at.min(NEVER_DUE))
     }
 
     /// Whether nothing of it is stored and nothing is noted but how far it is.
@@ -264,8 +264,8 @@ impl KeyState {
             return None;
         }
         match self.phase {
-            _ if self.paused.is_on() => Some(self.paused.end().unwrap_or(NEVER)),
-            Phase::Halted { .. } => Some(NEVER),
+            _ if self.paused.is_on() => Some(self.paused.end().unwrap_or(NEVER_DUE)),
+            Phase::Halted { .. } => Some(NEVER_DUE),
             Phase::BackingOff { until, .. } => Some(until),
             Phase::Open if self.is_ready() || self.has_to_release(policy, now) => {
                 match before.due {
@@ -277,7 +277,7 @@ impl KeyState {
             Phase::Open => {
                 let gap = self.gap_deadline(policy);
                 let due = gap.into_iter().chain(self.next_release(policy, now)).min();
-                Some(due.unwrap_or(NEVER))
+                Some(due.unwrap_or(NEVER_DUE))
             }
         }
     }

@@ -6,12 +6,12 @@ pub struct Waiting {
     /// The seq whose turn it is; 0 where only the owner of the key numbers its events.
     pub for_seq: u64,
     /// What stands in the way.
-    pub why: Obstacle,
+    pub why: WaitReason,
 }
 
 /// Why an event cannot run yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Obstacle {
+pub enum WaitReason {
     /// An earlier event has not come.
     Gap,
     /// An event of a producer has not come that belongs before it, where the order comes from the producers.
@@ -28,7 +28,7 @@ pub enum Obstacle {
     Paused,
 }
 
-impl Obstacle {
+impl WaitReason {
     /// The word for logs, metrics and the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -73,20 +73,20 @@ impl QuotaLimit {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.why {
-            Obstacle::Earlier => f.write_str("an event that comes before it has not come yet"),
-            Obstacle::Gap => write!(f, "seq {} has not come yet", self.for_seq),
-            Obstacle::Running if self.for_seq == 0 => f.write_str("another worker has the key"),
-            Obstacle::Running => write!(f, "another worker is at seq {}", self.for_seq),
-            Obstacle::LaneFull => write!(
+            WaitReason::Earlier => f.write_str("an event that comes before it has not come yet"),
+            WaitReason::Gap => write!(f, "seq {} has not come yet", self.for_seq),
+            WaitReason::Running if self.for_seq == 0 => f.write_str("another worker has the key"),
+            WaitReason::Running => write!(f, "another worker is at seq {}", self.for_seq),
+            WaitReason::LaneFull => write!(
                 f,
                 "this worker has enough of the key, and is at seq {}",
                 self.for_seq
             ),
-            Obstacle::BackingOff => {
+            WaitReason::BackingOff => {
                 write!(f, "seq {} failed and will be tried again", self.for_seq)
             }
-            Obstacle::Halted => write!(f, "the key is halted at seq {}", self.for_seq),
-            Obstacle::Paused => write!(f, "the key is paused before seq {}", self.for_seq),
+            WaitReason::Halted => write!(f, "the key is halted at seq {}", self.for_seq),
+            WaitReason::Paused => write!(f, "the key is paused before seq {}", self.for_seq),
         }
     }
 }

@@ -11,13 +11,13 @@ use crate::transport::{Publish, TransportError};
 /// What happens to the events behind one that was reported and not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum AfterReport {
+pub enum OnNotPublished {
     /// They are published. Whoever gets the report publishes the event again, or declares that it will never come.
     #[default]
-    GoOn,
+    Continue,
     /// Those that were given to the publisher by then are reported as held back, so that all can be published again in
     /// order.
-    FailTheKey,
+    FailKey,
 }
 
 /// Gives the span that an event belongs to.
@@ -42,7 +42,7 @@ pub(super) struct Settings {
     pub(super) backoff: Backoff,
     pub(super) give_up_after: Duration,
     pub(super) attempt_timeout: Duration,
-    pub(super) after_report: AfterReport,
+    pub(super) on_not_published: OnNotPublished,
 }
 
 impl Settings {
@@ -52,7 +52,7 @@ impl Settings {
             batch: self.batch,
             backoff: self.backoff,
             give_up_after: self.give_up_after,
-            fail_the_key: self.after_report == AfterReport::FailTheKey,
+            fail_key: self.on_not_published == OnNotPublished::FailKey,
         }
     }
 }
@@ -73,7 +73,7 @@ impl PublisherBuilder {
                 },
                 give_up_after: Duration::from_secs(120),
                 attempt_timeout: Duration::from_secs(60),
-                after_report: AfterReport::GoOn,
+                on_not_published: OnNotPublished::Continue,
             },
             tracer: None,
         }
@@ -141,8 +141,8 @@ impl PublisherBuilder {
     }
 
     /// What happens to the events behind one that is reported. Default: they are published.
-    pub fn after_report(mut self, after: AfterReport) -> Self {
-        self.settings.after_report = after;
+    pub fn on_not_published(mut self, after: OnNotPublished) -> Self {
+        self.settings.on_not_published = after;
         self
     }
 

@@ -25,7 +25,7 @@ pub enum NotPublishedKind {
     /// The broker has not confirmed it for as long as the publisher tries. It may have taken it all the same.
     GaveUp,
     /// An earlier event of its key was not published, and the publisher is told to
-    /// [stop there](super::AfterReport::FailTheKey). It may have been sent.
+    /// [stop there](super::OnNotPublished::FailKey). It may have been sent.
     HeldBack,
     /// The publisher is closed, or its runtime has ended. The event may have been sent.
     Closed,

@@ -18,7 +18,7 @@ pub(super) struct LaneSettings {
     pub(super) backoff: Backoff,
     pub(super) give_up_after: Duration,
     /// Whether the events behind one that is reported are reported with it.
-    pub(super) fail_the_key: bool,
+    pub(super) fail_key: bool,
 }
 
 /// An event with the ticket of whoever waits for it.
@@ -232,8 +232,7 @@ impl<T> Lanes<T> {
         now: Instant,
         settled: &mut Settled<T>,
     ) {
-        let (give_up_after, fail_the_key) =
-            (self.settings.give_up_after, self.settings.fail_the_key);
+        let (give_up_after, fail_key) = (self.settings.give_up_after, self.settings.fail_key);
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
@@ -252,7 +251,7 @@ impl<T> Lanes<T> {
                     settled.done.push((ticket, Ok(())));
                     continue;
                 }
-                Err(_) if reported && fail_the_key => {
+                Err(_) if reported && fail_key => {
                     settled.done.push((ticket, Err(NotPublished::held_back())));
                     continue;
                 }
@@ -277,7 +276,7 @@ impl<T> Lanes<T> {
             reported = true;
             settled.done.push((ticket, Err(report)));
         }
-        if reported && fail_the_key {
+        if reported && fail_key {
             let behind = again.drain(..).chain(lane.queue.drain(..));
             let behind = behind.map(|entry| (entry.ticket, Err(NotPublished::held_back())));
             settled.done.extend(behind);

@@ -18,7 +18,7 @@ mod pump;
 mod staged;
 mod status;
 
-pub use builder::{AfterReport, PublisherBuilder};
+pub use builder::{OnNotPublished, PublisherBuilder};
 pub use error::{NotPublished, NotPublishedKind};
 #[doc(hidden)]
 pub use event::{HeaderValue, invalid_event, new_event};

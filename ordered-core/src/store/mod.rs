@@ -26,10 +26,10 @@ pub use bucket::bucket_of;
 pub use error::{StoreError, StoreErrorKind};
 pub use inspect::{Inspect, KeyIndex, OwnerRecord, Record, RecordPage, Totals, WorkerRecord};
 pub use memory::{MemorySnapshot, MemoryStore};
-pub use presence::{OtherGroup, Others, Presence, Present};
+pub use presence::{OtherConsumerGroup, OtherConsumers, Presence, WorkerPresence};
 pub use request::{
-    Acquire, AcquireMode, Change, Letter, Listing, ListingChange, NEVER, PutMode, Request, Save,
-    Slot,
+    Acquire, AcquireMode, Change, Letter, Listing, ListingChange, NEVER_DUE, PutMode, Request,
+    Save, Slot,
 };
 pub use sweep::{StuckRecord, Sweep, Swept};
 
@@ -129,7 +129,7 @@ pub enum Durability {
     Volatile,
     /// A crash of the server loses the last moments: those events may be handled again, or be missing from what was
     /// held.
-    LosesMoments,
+    LosesRecentWrites,
     /// Nothing that was acknowledged is lost on a crash.
     Durable,
 }
@@ -171,7 +171,7 @@ pub struct Opened {
 
 /// The answer to a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
+pub struct Heartbeat {
     /// The store's time.
     pub now: Millis,
     /// Whether the group is paused.
@@ -225,7 +225,7 @@ pub trait Store: Send + Sync + 'static {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError>;
+    ) -> Result<Heartbeat, StoreError>;
 
     /// Ends the worker's lease now; keys that it still owns may be acquired by others at once, and do not count as left
     /// by a worker that died.
@@ -247,7 +247,7 @@ impl fmt::Display for Durability {
             Self::Unknown => "unknown",
             Self::Evictable => "state may be evicted",
             Self::Volatile => "gone when the server stops",
-            Self::LosesMoments => "a crash loses the last moments",
+            Self::LosesRecentWrites => "a crash loses the last moments",
             Self::Durable => "nothing lost on a crash",
         })
     }

@@ -5,7 +5,7 @@ use crate::protocol::{Millis, WorkerId};
 
 /// A process that consumes for a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Present {
+pub struct WorkerPresence {
     /// The name of its worker.
     pub worker: WorkerId,
     /// A number that no other process has.
@@ -18,16 +18,16 @@ pub struct Present {
 
 /// Who else consumes, as far as it may be a mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Others {
+pub struct OtherConsumers {
     /// Another process has noted itself under the worker's name since this one did last.
     pub same_name: bool,
     /// Other groups that consume, or consumed, from the same source.
-    pub groups: Vec<OtherGroup>,
+    pub groups: Vec<OtherConsumerGroup>,
 }
 
 /// A group that consumes, or consumed, from the same source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherGroup {
+pub struct OtherConsumerGroup {
     /// Its name.
     pub name: String,
     /// When a process of it noted itself last, by the store's clock.
@@ -42,5 +42,5 @@ pub trait Presence: Send + Sync {
     ///
     /// # Errors
     /// When the store is unavailable.
-    async fn note(&self, group: &Group, me: &Present) -> Result<Others, StoreError>;
+    async fn note(&self, group: &Group, me: &WorkerPresence) -> Result<OtherConsumers, StoreError>;
 }

@@ -211,12 +211,12 @@ pub enum PutMode {
 }
 
 /// The score of what is listed and is never due.
-pub const NEVER: u64 = 1 << 52;
+pub const NEVER_DUE: u64 = 1 << 52;
 
 /// In which indexes a key is listed, with its score in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Listing {
-    /// When somebody should look at the key, by the store's clock in milliseconds; [`NEVER`] for a key that is listed
+    /// When somebody should look at the key, by the store's clock in milliseconds; [`NEVER_DUE`] for a key that is listed
     /// for operators only. Keys that are idle, with nothing stored, are not listed.
     pub due: Option<u64>,
     /// Since when the key waits for an event that has not come.

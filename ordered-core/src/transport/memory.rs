@@ -7,7 +7,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{
-    Delivery, Fate, Intake, Publish, Reason, Settlement, Token, Transport, TransportError,
+    ConsumeOptions, Delivery, Disposition, Publish, Reason, Settlement, Token, Transport,
+    TransportError,
 };
 use crate::event::Envelope;
 use crate::publish::Outgoing;
@@ -198,7 +199,7 @@ impl Queue {
         deliveries
     }
 
-    fn settle(&mut self, Settlement { token, fate }: Settlement) {
+    fn settle(&mut self, Settlement { token, disposition }: Settlement) {
         let Some((_, message)) = self.unsettled.remove(&token) else {
             return;
         };
@@ -206,14 +207,14 @@ impl Queue {
             redelivered: true,
             ..message
         };
-        match fate {
-            Fate::Ack => {
+        match disposition {
+            Disposition::Ack => {
                 if self.chance(self.faults.forget) {
                     self.push(again, REDELIVERY);
                 }
             }
-            Fate::Defer(delay) => self.push(again, delay),
-            Fate::DeadLetter(reason) => self.dead.push((again.envelope, reason)),
+            Disposition::Defer(delay) => self.push(again, delay),
+            Disposition::DeadLetter(reason) => self.dead.push((again.envelope, reason)),
         }
     }
 
@@ -263,7 +264,7 @@ pub struct MemoryTransport {
 
 #[async_trait]
 impl Transport for MemoryTransport {
-    async fn start(&self, _: Intake) -> Result<(), TransportError> {
+    async fn start(&self, _: ConsumeOptions) -> Result<(), TransportError> {
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Where events come from and where their fate is reported.
+//! Where events come from and where it is reported what became of them.
 
 mod dead_letters;
 mod error;
@@ -46,12 +46,12 @@ pub struct Settlement {
     /// Which delivery.
     pub token: Token,
     /// What happens to it.
-    pub fate: Fate,
+    pub disposition: Disposition,
 }
 
 /// What happens to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// The broker may forget it.
     Ack,
     /// The broker delivers it again, not before this time has passed.
@@ -104,7 +104,7 @@ impl fmt::Display for Reason {
 
 /// What the worker asks of a transport when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Intake {
+pub struct ConsumeOptions {
     /// How many deliveries may be unsettled at a time, over all.
     pub max_unsettled: usize,
 }
@@ -112,7 +112,7 @@ pub struct Intake {
 /// In which order a transport hands deliveries over, for groups whose order is `arrival`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum HandOver {
+pub enum DeliveryOrder {
     /// It is not known.
     Unknown,
     /// All of them in the order in which they were published, as long as one worker consumes the queue. Several
@@ -128,7 +128,7 @@ pub enum HandOver {
     None,
 }
 
-impl HandOver {
+impl DeliveryOrder {
     /// As a sentence for the log of a worker that starts.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
@@ -169,7 +169,7 @@ impl HandOver {
 /// What a worker does with deliveries, as far as it may not fit the settings of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct WorkerFacts {
+pub struct WorkerProfile {
     /// How long the handler may take for one event.
     pub handler_timeout: Duration,
     /// How many workers may die while they run one event: it may be delivered once more for each of them.
@@ -180,7 +180,7 @@ pub struct WorkerFacts {
     pub reads_headers: bool,
 }
 
-impl WorkerFacts {
+impl WorkerProfile {
     /// These, and no others.
     #[must_use]
     pub const fn new(handler_timeout: Duration, max_crashes: u32) -> Self {
@@ -192,14 +192,14 @@ impl WorkerFacts {
         }
     }
 
-    /// With this [gap timeout](WorkerFacts::gap_timeout).
+    /// With this [gap timeout](WorkerProfile::gap_timeout).
     #[must_use]
     pub const fn with_gap_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.gap_timeout = timeout;
         self
     }
 
-    /// Whether the handler [reads headers](WorkerFacts::reads_headers).
+    /// Whether the handler [reads headers](WorkerProfile::reads_headers).
     #[must_use]
     pub const fn with_headers(mut self, are_read: bool) -> Self {
         self.reads_headers = are_read;
@@ -237,7 +237,7 @@ pub enum TransportStatus {
 pub trait Transport: Send + Sync + 'static {
     /// Hears, before `start`, of the worker that is going to consume. A transport that knows how the broker is set says
     /// in the log what does not fit; it changes nothing else.
-    fn introduce(&self, _worker: WorkerFacts) {}
+    fn introduce(&self, _worker: WorkerProfile) {}
 
     /// Names the queue, the same in every process that consumes from it; nothing where there is no such name.
     fn source(&self) -> Option<String> {
@@ -246,8 +246,8 @@ pub trait Transport: Send + Sync + 'static {
 
     /// In which order it hands deliveries over, as far as it knows after [`start`](Transport::start). It reports this
     /// and decides nothing about it.
-    fn hand_over(&self) -> HandOver {
-        HandOver::Unknown
+    fn delivery_order(&self) -> DeliveryOrder {
+        DeliveryOrder::Unknown
     }
 
     /// Whether deliveries can come, for the worker's health. Called often: it does not ask the broker.
@@ -260,7 +260,7 @@ pub trait Transport: Send + Sync + 'static {
     /// # Errors
     /// When it cannot work as configured, with what to do about it. A broker that is unavailable at start is an error
     /// too, so that a wrong address is noticed; the worker calls this again for as long as its `connect_timeout` says.
-    async fn start(&self, intake: Intake) -> Result<(), TransportError>;
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError>;
 
     /// Waits for at least one delivery and returns those that are there, `max` at most.
     ///

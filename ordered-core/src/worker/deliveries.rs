@@ -1,9 +1,9 @@
 //! What the broker delivers, as the engine takes it.
 
-use super::outlet::Outlet;
 use super::oversized::{self, Excerpt};
+use super::reporter::Reporter;
 use super::run_input::Read;
-use super::{Control, Place, Settings, WorkerEvent, control};
+use super::{Control, EventRef, Settings, WorkerEvent, control};
 use crate::clock::wall_clock;
 use crate::event::{Envelope, Seq};
 use crate::handler::{AnyEvent, Decoded, DynHandler, Malformed};
@@ -23,7 +23,7 @@ pub(super) struct Limits<'a> {
 /// Gives deliveries to the engine. What cannot be read is dead-lettered.
 pub(super) fn take(
     engine: &mut Engine<Read>,
-    outlet: &mut Outlet,
+    reporter: &mut Reporter,
     handler: &dyn DynHandler,
     limits: Limits<'_>,
     deliveries: Vec<Delivery>,
@@ -31,16 +31,16 @@ pub(super) fn take(
     let received_at = wall_clock();
     for delivery in deliveries {
         let token = delivery.token;
-        let taken = give(engine, outlet, handler, limits, (delivery, received_at));
+        let taken = give(engine, reporter, handler, limits, (delivery, received_at));
         if let Err(Malformed(text)) = taken {
-            outlet.malformed(token, text);
+            reporter.malformed(token, text);
         }
     }
 }
 
 fn give(
     engine: &mut Engine<Read>,
-    outlet: &mut Outlet,
+    reporter: &mut Reporter,
     handler: &dyn DynHandler,
     limits: Limits<'_>,
     (delivery, received_at): (Delivery, Millis),
@@ -52,7 +52,7 @@ fn give(
     } = delivery;
     if let Some((key, control)) = Control::read(&envelope)? {
         if !control.concerns(limits.order) {
-            outlet.ignore_control(token);
+            reporter.ignore_control(token);
             return Ok(());
         }
         if control.resets_to_zero(limits.first_seq) {
@@ -78,7 +78,7 @@ fn give(
         let (place, excerpt) = oversized::place(handler, &envelope, limits.settings)?;
         if let Some(Excerpt { event, why }) = excerpt {
             envelope = event;
-            outlet.excerpts.insert(token, why);
+            reporter.excerpts.insert(token, why);
         }
         place.map(|()| Read::default())
     };
@@ -98,7 +98,7 @@ fn give(
     if seq.get() == 0 && limits.first_seq > 0 {
         return Err(no_zero(limits.first_seq));
     }
-    observe_received(outlet, (&key, seq, &id), redelivered);
+    observe_received(reporter, (&key, seq, &id), redelivered);
     let mut event = Event::delivered(seq.get(), id, envelope, read, token).stamped(stamp);
     event.epoch = epoch;
     event.received_at = received_at;
@@ -161,10 +161,10 @@ fn stamp_of(
 }
 
 fn observe_received(
-    outlet: &Outlet,
+    reporter: &Reporter,
     (key, seq, id): (&crate::event::Key, Seq, &crate::event::EventId),
     redelivered: bool,
 ) {
-    let event = Place { key, seq, id };
-    outlet.observe(&WorkerEvent::Received { event, redelivered });
+    let event = EventRef { key, seq, id };
+    reporter.observe(&WorkerEvent::Received { event, redelivered });
 }

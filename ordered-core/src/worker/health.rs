@@ -1,10 +1,14 @@
 //! Whether a worker does its work, for the probes of an orchestrator and for people.
 
+mod report;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+pub use report::{HealthReport, NotReadyReason, WorkerPhase};
 
 use crate::protocol::WorkerId;
 use crate::transport::{Transport, TransportStatus};
@@ -38,138 +42,6 @@ struct State {
     commits: u64,
     /// Since when there are events and none was committed.
     without_commit: Option<Instant>,
-}
-
-/// What a worker is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WorkerPhase {
-    /// It was built, and does not consume yet.
-    Starting,
-    /// It consumes.
-    Running,
-    /// It was asked to stop, and finishes what it has begun.
-    Draining,
-    /// It has ended: with an error, or because it was asked to.
-    Ended {
-        /// Why, where it was not asked to.
-        error: Option<String>,
-    },
-}
-
-/// Why a worker is not ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Obstacle {
-    /// It does not consume yet.
-    Starting,
-    /// It does not consume any more.
-    Draining,
-    /// It has ended.
-    Ended {
-        /// Why, where it was not asked to.
-        error: Option<String>,
-    },
-    /// The store does not answer: nothing is acknowledged.
-    StoreUnavailable {
-        /// For how long.
-        lasts: Duration,
-        /// What it said last.
-        error: String,
-    },
-    /// The worker's lease is over: no handler starts.
-    NoLease,
-    /// The broker is unavailable: nothing comes.
-    BrokerUnavailable {
-        /// For how long.
-        lasts: Duration,
-        /// What it said last.
-        error: String,
-    },
-    /// The worker's loop stands still: the runtime is blocked, or the worker is broken.
-    Stuck {
-        /// For how long.
-        lasts: Duration,
-    },
-}
-
-/// How a worker is at a moment. Its text has a line for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HealthReport {
-    /// The group.
-    pub group: String,
-    /// The worker.
-    pub worker: String,
-    /// What it is doing.
-    pub phase: WorkerPhase,
-    /// Why it is not ready; empty if it is.
-    pub obstacles: Vec<Obstacle>,
-    /// For how long it has had events and committed none, where that is so. It is ready all the same: the events may
-    /// wait for others that do not come, or their handler may fail.
-    pub without_commit: Option<Duration>,
-    is_live: bool,
-}
-
-impl HealthReport {
-    /// Whether the worker consumes, and nothing that it knows of keeps events from being committed.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.obstacles.is_empty()
-    }
-
-    /// Whether the worker goes on by itself. It does not once it has ended, or when its loop has stood still for four
-    /// leases; then the process should be started again. A store or a broker that is unavailable is no reason for that.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        self.is_live
-    }
-}
-
-impl fmt::Display for HealthReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, worker, .. } = self;
-        write!(f, "group {group}, worker {worker}: ")?;
-        if self.is_ready() {
-            f.write_str("consuming")?;
-        }
-        for (place, obstacle) in self.obstacles.iter().enumerate() {
-            let separator = if place > 0 { "; " } else { "" };
-            write!(f, "{separator}{obstacle}")?;
-        }
-        if let Some(lasts) = self.without_commit {
-            let seconds = lasts.as_secs();
-            write!(
-                f,
-                "; there are events, and none was committed for {seconds} s"
-            )?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Starting => f.write_str("it does not consume yet"),
-            Self::Draining => f.write_str("it drains"),
-            Self::Ended { error: None } => f.write_str("it has ended"),
-            Self::Ended { error: Some(error) } => write!(f, "it has ended: {error}"),
-            Self::StoreUnavailable { lasts, error } => {
-                let seconds = lasts.as_secs();
-                write!(f, "the store is unavailable for {seconds} s: {error}")
-            }
-            Self::NoLease => f.write_str("its lease is over"),
-            Self::BrokerUnavailable { lasts, error } => {
-                let seconds = lasts.as_secs();
-                write!(f, "the broker is unavailable for {seconds} s: {error}")
-            }
-            Self::Stuck { lasts } => {
-                let seconds = lasts.as_secs();
-                write!(f, "its loop stands still for {seconds} s")
-            }
-        }
-    }
 }
 
 impl Health {
@@ -207,38 +79,38 @@ impl Health {
         let stuck_for = now.saturating_duration_since(state.last_turn);
         let stands_still =
             state.phase == WorkerPhase::Running && stuck_for > self.shared.lease * LIVE_LEASES;
-        let mut obstacles = Vec::new();
+        let mut not_ready = Vec::new();
         match &state.phase {
             WorkerPhase::Running => {}
-            WorkerPhase::Starting => obstacles.push(Obstacle::Starting),
-            WorkerPhase::Draining => obstacles.push(Obstacle::Draining),
-            WorkerPhase::Ended { error } => obstacles.push(Obstacle::Ended {
+            WorkerPhase::Starting => not_ready.push(NotReadyReason::Starting),
+            WorkerPhase::Draining => not_ready.push(NotReadyReason::Draining),
+            WorkerPhase::Ended { error } => not_ready.push(NotReadyReason::Ended {
                 error: error.clone(),
             }),
         }
         let ended = matches!(state.phase, WorkerPhase::Ended { .. });
         if !ended {
             if let Some((since, error)) = &state.store_down {
-                obstacles.push(Obstacle::StoreUnavailable {
+                not_ready.push(NotReadyReason::StoreUnavailable {
                     lasts: now.saturating_duration_since(*since),
                     error: error.clone(),
                 });
             }
             if state.lease_until.is_some_and(|until| until <= now) {
-                obstacles.push(Obstacle::NoLease);
+                not_ready.push(NotReadyReason::NoLease);
             }
             if let Some(TransportStatus::Unavailable { lasts, error }) = broker {
-                obstacles.push(Obstacle::BrokerUnavailable { lasts, error });
+                not_ready.push(NotReadyReason::BrokerUnavailable { lasts, error });
             }
         }
         if stands_still {
-            obstacles.push(Obstacle::Stuck { lasts: stuck_for });
+            not_ready.push(NotReadyReason::Stuck { lasts: stuck_for });
         }
         HealthReport {
             group: self.shared.group.clone(),
             worker: self.shared.worker.to_string(),
             phase: state.phase.clone(),
-            obstacles,
+            not_ready,
             without_commit: state
                 .without_commit
                 .map(|since| now.saturating_duration_since(since))
@@ -354,8 +226,8 @@ mod tests {
         let lasts = Duration::from_secs(3);
         let error = "refused".to_owned();
         assert_eq!(
-            report.obstacles,
-            [Obstacle::StoreUnavailable { lasts, error }]
+            report.not_ready,
+            [NotReadyReason::StoreUnavailable { lasts, error }]
         );
         health.store_answered();
         assert!(health.report().is_ready());
@@ -366,7 +238,7 @@ mod tests {
         let (_transport, health) = running();
         tokio::time::advance(LEASE).await;
         health.turned(0, 0);
-        assert_eq!(health.report().obstacles, [Obstacle::NoLease]);
+        assert_eq!(health.report().not_ready, [NotReadyReason::NoLease]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -376,7 +248,7 @@ mod tests {
         tokio::time::advance(long).await;
         health.lease_until(Instant::now() + LEASE);
         let report = health.report();
-        assert_eq!(report.obstacles, [Obstacle::Stuck { lasts: long }]);
+        assert_eq!(report.not_ready, [NotReadyReason::Stuck { lasts: long }]);
         assert!(!report.is_live());
         health.turned(0, 0);
         assert!(health.report().is_live());

@@ -8,8 +8,8 @@ use tracing::{info, warn};
 use super::backoff::RetryBackoff;
 use super::telemetry::{StoreCall, Telemetry};
 use crate::handler::WorkerLease;
-use crate::store::{Beat, Session, Store};
 use crate::store::{Group, StoreError, StoreErrorKind};
+use crate::store::{Heartbeat, Session, Store};
 
 /// The worker's lease as the worker itself can be sure of it: counted on its own monotonic clock, from before the
 /// heartbeat was sent. It ends no later than the store thinks.
@@ -23,7 +23,7 @@ pub(super) struct Lease {
 struct Term {
     end: Option<Instant>,
     lapses: u64,
-    beat: Option<(Beat, Instant)>,
+    beat: Option<(Heartbeat, Instant)>,
     /// The session whose state was lost.
     lost: Option<Session>,
 }
@@ -44,7 +44,7 @@ impl WorkerLease for Lease {
 
 impl Lease {
     /// What the last heartbeat was answered, and when.
-    pub(super) fn beat(&self) -> Option<(Beat, Instant)> {
+    pub(super) fn beat(&self) -> Option<(Heartbeat, Instant)> {
         self.term.borrow().beat
     }
 
@@ -139,7 +139,7 @@ impl LeaseKeeper {
         }
     }
 
-    fn renew(&self, term: &mut Term, before: Instant, beat: Beat) {
+    fn renew(&self, term: &mut Term, before: Instant, beat: Heartbeat) {
         let now = Instant::now();
         if term.end.is_some_and(|end| end <= now) {
             term.lapses += 1;

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::control::Control;
 use crate::event::{EventId, Key, Seq};
+use crate::protocol::engine::DeferReason;
 use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
 use crate::transport::Reason;
 
@@ -12,24 +13,13 @@ pub type Observer = Arc<dyn Fn(&WorkerEvent<'_>) + Send + Sync>;
 
 /// Which event.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct EventRef<'a> {
     /// Its key.
     pub key: &'a Key,
     /// Its place.
     pub seq: Seq,
     /// Its id.
     pub id: &'a EventId,
-}
-
-/// Why an event stays with the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deferral {
-    /// There is no room to hold it.
-    Full(QuotaLimit),
-    /// It belongs to a numbering of its key that has not begun.
-    NotYet,
-    /// The state of its key cannot be read by this version.
-    Unreadable,
 }
 
 /// A key that does not go on by itself.
@@ -42,13 +32,13 @@ pub struct StuckKey<'a> {
     /// The seq at which it stands.
     pub seq: u64,
     /// Why.
-    pub why: StuckBecause<'a>,
+    pub why: StuckReason<'a>,
 }
 
 /// Why a key does not go on by itself.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum StuckBecause<'a> {
+pub enum StuckReason<'a> {
     /// It has waited longer than `stuck_after` for an event that has not come.
     Gap {
         /// Since when, by the store's clock.
@@ -74,7 +64,7 @@ pub enum WorkerEvent<'a> {
     /// It came from the broker.
     Received {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// Whether the broker says that it delivered it before.
         redelivered: bool,
     },
@@ -86,44 +76,44 @@ pub enum WorkerEvent<'a> {
     /// It is kept by the store until its turn.
     Held {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// What it waits for.
         waiting: Waiting,
     },
     /// It can neither run nor be held; it stays with the broker.
     Deferred {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// Why.
-        why: Deferral,
+        why: DeferReason,
         /// For how long.
         delay: Duration,
     },
     /// It was committed before; it is dropped.
     Duplicate {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
     },
     /// It was committed so long ago that its id is not remembered; it is dropped.
     Stale {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
     },
     /// It was committed so long ago that its id is not remembered, and it was [made to come
     /// again](crate::transport::REWOUND) on purpose; it is dropped.
     Rewound {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
     },
     /// It came after its seq was passed over; it is dead-lettered or dropped.
     Late {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
     },
     /// Its version is older than one that was run, or is about to; it is dropped.
     Superseded {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
     },
     /// A producer said what will never come, or began the numbering of a key again.
     Controlled {
@@ -135,14 +125,14 @@ pub enum WorkerEvent<'a> {
     /// Another event has its seq; it is dead-lettered.
     Conflict {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// The id of the one that was there first, where it is known: of an event that is committed it is not.
         recorded: Option<&'a EventId>,
     },
     /// The handler starts on it.
     Started {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// Which attempt this is, from 1.
         attempt: u32,
         /// Under which fence.
@@ -151,14 +141,14 @@ pub enum WorkerEvent<'a> {
     /// The handler is done with it, and the store has recorded that.
     Committed {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// Its id had been committed under another seq: the handler was not asked.
         repeat: bool,
     },
     /// The handler failed; it will be tried again.
     Retrying {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// Which attempt failed, from 1.
         attempt: u32,
         /// What the handler said.
@@ -167,9 +157,9 @@ pub enum WorkerEvent<'a> {
         wait: Duration,
     },
     /// A run of several events failed. They run again one at a time, so that the one that fails is found.
-    Parted {
+    BatchSplit {
         /// The first of them.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// How many.
         events: usize,
         /// What the handler said.
@@ -178,7 +168,7 @@ pub enum WorkerEvent<'a> {
     /// The handler failed permanently, and the key is halted at the event.
     Halted {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// How often it was tried.
         attempts: u32,
         /// What the handler said.
@@ -187,7 +177,7 @@ pub enum WorkerEvent<'a> {
     /// The handler failed permanently, the event was dead-lettered by the store, and its key goes on.
     DeadLettered {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// How often it was tried.
         attempts: u32,
         /// What the handler said.
@@ -196,7 +186,7 @@ pub enum WorkerEvent<'a> {
     /// The worker took over a key that nobody ran.
     TakenOver {
         /// The event that is next.
-        event: Place<'a>,
+        event: EventRef<'a>,
         /// Which attempt at it this is, from 1.
         attempt: u32,
         /// Under which fence.
@@ -206,6 +196,6 @@ pub enum WorkerEvent<'a> {
     /// intervened, or the key was paused while events ran ahead.
     Fenced {
         /// The event.
-        event: Place<'a>,
+        event: EventRef<'a>,
     },
 }

@@ -9,7 +9,7 @@ use tracing::{debug, error, warn};
 use crate::clock::wall_clock;
 use crate::protocol::{Millis, WorkerId};
 use crate::readable::moment;
-use crate::store::{Group, OtherGroup, Others, Present, Store};
+use crate::store::{Group, OtherConsumerGroup, OtherConsumers, Store, WorkerPresence};
 
 /// How often a process notes itself. What is seen is told after two or three of these.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const LOOKS: u32 = 3;
 pub(super) struct PresenceWatch {
     store: Arc<dyn Store>,
     group: Group,
-    me: Present,
+    me: WorkerPresence,
     /// The group had no state before this worker opened it.
     is_new: bool,
     name_is_told: bool,
@@ -43,7 +43,7 @@ impl PresenceWatch {
         source: Option<String>,
         is_new: bool,
     ) -> Self {
-        let me = Present {
+        let me = WorkerPresence {
             worker,
             process: fastrand::u64(..),
             source,
@@ -76,7 +76,7 @@ impl PresenceWatch {
         }
     }
 
-    fn tell(&mut self, others: Others) {
+    fn tell(&mut self, others: OtherConsumers) {
         if others.same_name && !self.name_is_told {
             self.name_is_told = true;
             error!(
@@ -86,7 +86,7 @@ impl PresenceWatch {
                  events run again and again. Leave `.id(…)` out, or give each process a name of its own"
             );
         }
-        for OtherGroup { name, seen_at } in others.groups {
+        for OtherConsumerGroup { name, seen_at } in others.groups {
             let new = Seen {
                 at: seen_at,
                 looks: 0,
@@ -147,10 +147,10 @@ mod tests {
         )
     }
 
-    fn with(seen_at: Millis) -> Others {
-        Others {
+    fn with(seen_at: Millis) -> OtherConsumers {
+        OtherConsumers {
             same_name: false,
-            groups: vec![OtherGroup {
+            groups: vec![OtherConsumerGroup {
                 name: "orders".into(),
                 seen_at,
             }],

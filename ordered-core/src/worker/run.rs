@@ -7,8 +7,8 @@ use tracing::{Instrument, info, info_span, warn};
 
 use super::connecting::ConnectPatience;
 use super::health::Ending;
+use super::pitfalls;
 use super::presence::PresenceWatch;
-use super::traps;
 use super::worker_loop::WorkerLoop;
 use super::{Health, Observer, Repair, Settings, SpanHook, StuckHook, WorkerBuilder, WorkerError};
 use crate::handler::{DynHandler, EventPlaces, HandlerOptions, States};
@@ -139,7 +139,7 @@ impl Worker {
         };
         patience.done();
         self.tell_start(&opened.report);
-        traps::settings(&self.options);
+        pitfalls::settings(&self.options);
         let presence = PresenceWatch::new(
             Arc::clone(&self.store),
             group.clone(),
@@ -147,13 +147,13 @@ impl Worker {
             self.transport.source(),
             opened.created,
         );
-        let intake = transport::Intake {
+        let options = transport::ConsumeOptions {
             max_unsettled: self.settings.read_ahead,
         };
         let (timeout, policy) = (self.options.timeout, &self.options.policy);
         let reads_headers = group.places().is_some_and(EventPlaces::reads_headers);
         self.transport.introduce(
-            transport::WorkerFacts::new(timeout, policy.max_crashes)
+            transport::WorkerProfile::new(timeout, policy.max_crashes)
                 .with_gap_timeout(policy.on_gap.after())
                 .with_headers(reads_headers),
         );
@@ -163,7 +163,7 @@ impl Worker {
         loop {
             match self
                 .transport
-                .start(intake)
+                .start(options)
                 .instrument(starting.clone())
                 .await
             {
@@ -194,9 +194,9 @@ impl Worker {
         if self.options.policy.order != Order::Arrival {
             return;
         }
-        let hand_over = self.transport.hand_over();
-        let (group, order) = (self.options.group.as_str(), hand_over.sentence());
-        if hand_over.is_ordered() {
+        let delivery_order = self.transport.delivery_order();
+        let (group, order) = (self.options.group.as_str(), delivery_order.sentence());
+        if delivery_order.is_ordered() {
             info!(group, order, "events of a key run as they arrive");
         } else {
             warn!(group, order, "events of a key run as they arrive");
@@ -215,7 +215,7 @@ impl Worker {
             Durability::Volatile => {
                 "the store keeps nothing when it stops: all progress, and what is held, is then gone"
             }
-            Durability::Unknown | Durability::LosesMoments | Durability::Durable => return,
+            Durability::Unknown | Durability::LosesRecentWrites | Durability::Durable => return,
         };
         warn!(group, guarantee = %durability, reason, "{loss}");
     }

@@ -4,9 +4,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::transport::{Fate, Settlement, Transport};
+use crate::transport::{Disposition, Settlement, Transport};
 
-/// Reports the fate of deliveries to the transport; what comes while one report is under way goes out with the next.
+/// Reports the disposition of deliveries to the transport; what comes while one report is under way goes out with the next.
 ///
 /// Acknowledgements are quick. What must first be safe with the broker elsewhere takes as long as the broker takes, and
 /// goes its own way, so that no acknowledgement waits for it.
@@ -21,7 +21,7 @@ pub(super) async fn settle(
         }
         let (acks, moves): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .partition(|settlement| settlement.fate == Fate::Ack);
+            .partition(|settlement| settlement.disposition == Disposition::Ack);
         if !moves.is_empty() {
             under_way.spawn(report(Arc::clone(&transport), moves));
         }

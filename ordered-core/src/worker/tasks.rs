@@ -9,10 +9,10 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
+use super::pitfalls;
 use super::run_input::RunInput;
 use super::span::{self, SpanHook};
 use super::telemetry::Telemetry;
-use super::traps;
 use crate::event::Key;
 use crate::handler::{Context, DynHandler, HandlerError};
 use crate::protocol::engine::RunId;
@@ -54,7 +54,7 @@ impl Tasks {
                 let outcome = caught(async move { handler.call(work).await }).await;
                 caught(context.finish(outcome)).await
             };
-            let work = traps::watched(work, &telemetry.traps, &watching);
+            let work = pitfalls::watched(work, &telemetry.pitfalls, &watching);
             let outcome = timeout(limit, work.instrument(span.clone())).await;
             let outcome = outcome.unwrap_or_else(|_| {
                 context.abandon();

@@ -1,3 +1,7 @@
+//! A worker at work: one loop, to which everything that happens comes.
+
+mod exchange;
+mod start;
 mod state_loss;
 mod sweeping;
 
@@ -6,29 +10,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 use tracing::{info, warn};
 
-use super::backoff::RetryBackoff;
 use super::breaker::{Breaker, Turned};
 use super::deliveries::{self, Limits};
-use super::intake::Intake;
-use super::lease_keeper::{Lease, LeaseKeeper};
-use super::outlet::Outlet;
+use super::lease_keeper::Lease;
+use super::reporter::Reporter;
 use super::run_input::{Read, RunInputs};
 use super::store_client::{BatchAnswer, Call, StoreClient};
 use super::store_clock::StoreClock;
 use super::tasks::{TaskEvent, Tasks};
 use super::telemetry::Telemetry;
-use super::{Settings, Worker, WorkerError, WorkerPhase, hurry, settler};
+use super::{Settings, WorkerError, WorkerPhase, drain};
 use crate::event::Key;
 use crate::handler::{HandlerError, HandlerOptions, OnStateLoss, WorkerLease};
-use crate::protocol::engine::{Effect, Engine, Rules, RunError, RunId};
-use crate::store::{Group, StoreError, StoreErrorKind};
-use crate::store::{Incarnation, Opened, Session, Swept};
+use crate::protocol::engine::{Effect, Engine, RunError, RunId};
+use crate::store::{Incarnation, Opened, Session, StoreError, Swept};
 use crate::transport::{Delivery, Settlement};
 use crate::words::shortened;
 
@@ -36,9 +36,6 @@ use crate::words::shortened;
 const GIVE_UP: Duration = Duration::from_secs(5);
 /// How many events of tasks are taken at a time.
 const TASK_EVENTS: usize = 256;
-/// With so many keys that have something to say when an answer comes, a batch goes out before it is worked on, so that
-/// store and worker are at work at the same time. Fewer wait for those that follow from the answer.
-const ENOUGH: usize = 256;
 /// What a handler says may quote the event, and is kept by the store and logged.
 const LONGEST_ERROR: usize = 4_000;
 
@@ -49,7 +46,7 @@ pub(super) struct WorkerLoop {
     session: Session,
     tasks: Tasks,
     inputs: RunInputs,
-    outlet: Outlet,
+    reporter: Reporter,
     options: HandlerOptions,
     settings: Settings,
     lease: Lease,
@@ -90,112 +87,6 @@ struct LoopState {
 }
 
 impl WorkerLoop {
-    pub(super) fn start(worker: Worker, group: Group, session: Session) -> Self {
-        let Worker {
-            store,
-            transport,
-            handler,
-            handler_type: _,
-            options,
-            settings,
-            states,
-            observers,
-            span_hooks,
-            stuck_hooks,
-            repair,
-            id,
-            health,
-            mut random,
-        } = worker;
-        let name: Arc<str> = Arc::from(group.name());
-        let telemetry = Arc::new(Telemetry::new(&name, &options.policy, health));
-        let keeper = LeaseKeeper {
-            store: Arc::clone(&store),
-            group: group.clone(),
-            session: session.clone(),
-            lease: settings.lease,
-            interval: settings.heartbeat,
-            backoff: RetryBackoff::new(random.fork()),
-            telemetry: Arc::clone(&telemetry),
-        };
-        let (lease, beating) = keeper.start();
-        let room = Arc::new(Semaphore::new(settings.read_ahead));
-        // One batch waits while another is worked on; more would only be memory.
-        let (sender, deliveries) = mpsc::channel(1);
-        let intake = Intake {
-            transport: Arc::clone(&transport),
-            room: Arc::clone(&room),
-            deliveries: sender,
-            telemetry: Arc::clone(&telemetry),
-        };
-        let mut background = JoinSet::new();
-        background.spawn(beating.map(|error| Err(WorkerError::Store(error))));
-        background.spawn(async move { intake.run().await.map_err(WorkerError::Transport) });
-        let (settle, settlements) = mpsc::unbounded_channel();
-        let (tell, task_events) = mpsc::unbounded_channel();
-        Self {
-            breaker: Breaker::new(
-                Arc::clone(&name),
-                settings.breaker_runs,
-                settings.breaker_wait,
-            ),
-            engine: Engine::new(rules(&options, &settings, id.as_str())),
-            tasks: Tasks {
-                handler: Arc::clone(&handler),
-                tell,
-                timeout: options.timeout,
-                span_hooks,
-                telemetry: Arc::clone(&telemetry),
-                runs: HashMap::default(),
-            },
-            outlet: Outlet {
-                group: Arc::clone(&name),
-                worker: id.clone(),
-                observers,
-                stuck_hooks,
-                repair,
-                telemetry: Arc::clone(&telemetry),
-                on_late: options.on_late,
-                on_stale: options.on_stale,
-                defer: settings.defer,
-                excerpts: HashMap::new(),
-                settlements: Vec::new(),
-            },
-            inputs: RunInputs {
-                handler,
-                group: Arc::clone(&name),
-                worker: id,
-                states,
-                batches: options.batch > 1,
-                numbers_itself: options.policy.order.numbers_itself(),
-                has_producers: options.policy.order.has_producers(),
-                max_body_bytes: settings.max_body_bytes,
-                lease: Arc::new(lease.clone()),
-            },
-            store: StoreClient::new(
-                store,
-                group,
-                session.clone(),
-                random.fork(),
-                Arc::clone(&telemetry),
-            ),
-            session,
-            options,
-            settings,
-            lease,
-            clock: StoreClock::said(0),
-            random,
-            telemetry,
-            reported: HashMap::new(),
-            background,
-            settler: tokio::spawn(settler::settle(transport, settlements)),
-            settle,
-            room,
-            deliveries,
-            task_events,
-        }
-    }
-
     pub(super) async fn run(
         mut self,
         shutdown: impl Future<Output = ()> + Send,
@@ -287,7 +178,7 @@ impl WorkerLoop {
                     }
                     self.end_drain("the drain timeout is over", &mut state);
                 }
-                () = hurry::drains_are_ended(), if draining && !state.stopped => {
+                () = drain::drains_are_ended(), if draining && !state.stopped => {
                     self.end_drain("the process was asked again to stop", &mut state);
                 }
                 Some(ended) = self.background.join_next() => background_ended(ended)?,
@@ -325,7 +216,7 @@ impl WorkerLoop {
                     self.engine.set_now(self.clock.now());
                     let policy = &self.options.policy;
                     let limits = Limits { settings: &self.settings, first_seq: policy.first_seq, order: policy.order };
-                    deliveries::take(&mut self.engine, &mut self.outlet, &*self.inputs.handler, limits, batch);
+                    deliveries::take(&mut self.engine, &mut self.reporter, &*self.inputs.handler, limits, batch);
                 }
                 _ = self.task_events.recv_many(&mut task_events, TASK_EVENTS) => {
                     self.engine.set_now(self.clock.now());
@@ -370,7 +261,7 @@ impl WorkerLoop {
             self.carry_out();
         }
         self.breaker.skipped();
-        let settlements = std::mem::take(&mut self.outlet.settlements);
+        let settlements = std::mem::take(&mut self.reporter.settlements);
         if !settlements.is_empty() {
             self.room.add_permits(settlements.len());
             // The settler ends only after this sender is gone.
@@ -387,74 +278,22 @@ impl WorkerLoop {
                     seq,
                     id,
                     tokens,
-                    disposition,
+                    outcome,
                     stored,
                 } => self
-                    .outlet
-                    .settle((&key, seq, &id), &tokens, disposition, stored),
+                    .reporter
+                    .settle((&key, seq, &id), &tokens, outcome, stored),
                 Effect::SettleControl { token, deferred } => {
-                    self.outlet.settle_control(token, deferred);
+                    self.reporter.settle_control(token, deferred);
                 }
                 Effect::Wake { key, after } => self.tasks.wake(key, after),
                 Effect::Abort(run) => self.tasks.abort(&run),
                 Effect::Event { key, seq, id, what } => {
-                    self.outlet.event_changed(&key, seq, &id, &what);
+                    self.reporter.event_changed(&key, seq, &id, &what);
                 }
-                Effect::Key { key, what } => self.outlet.key_changed(&key, &what),
+                Effect::Key { key, what } => self.reporter.key_changed(&key, &what),
             }
         }
-    }
-
-    fn on_answer(
-        &mut self,
-        (pending, answer): BatchAnswer,
-        state: &mut LoopState,
-    ) -> Result<(), WorkerError> {
-        self.store.on_answer(&answer);
-        let exchange = match answer {
-            Ok(exchange) => exchange,
-            Err(error) if error.kind() == StoreErrorKind::Unavailable => {
-                self.engine.on_no_answer(pending);
-                return Ok(());
-            }
-            Err(error) if error.kind() == StoreErrorKind::StateLost => {
-                self.engine.on_no_answer(pending);
-                // It may be the old state's, after a new one was opened.
-                if state.asked_in != self.session.incarnation {
-                    return Ok(());
-                }
-                return self.on_state_lost(state);
-            }
-            Err(error) => return Err(WorkerError::Store(error)),
-        };
-        self.clock = StoreClock::said(exchange.now);
-        let asked_in = state.asked_in;
-        if self.engine.outgoing() >= ENOUGH.min(self.settings.batch_commands) {
-            self.ask(state);
-        }
-        self.engine.on_answers(pending, exchange);
-        if asked_in != self.session.incarnation {
-            self.engine.on_lapse();
-        }
-        Ok(())
-    }
-
-    /// Sends what the keys have to say. It is on its way when this returns.
-    fn ask(&mut self, state: &mut LoopState) {
-        self.engine.set_now(self.clock.now());
-        let most_bytes = usize::try_from(self.settings.batch_bytes).unwrap_or(usize::MAX);
-        let (requests, pending) = self
-            .engine
-            .take_requests(self.settings.batch_commands, most_bytes);
-        if requests.is_empty() {
-            return;
-        }
-        let mut call = self.store.exchange(requests, pending);
-        if let Some(answer) = call.as_mut().now_or_never() {
-            call = Box::pin(std::future::ready(answer));
-        }
-        state.asked = Some(call);
-        state.asked_in = self.session.incarnation;
     }
 
     fn on_task_event(&mut self, event: TaskEvent) {
@@ -507,37 +346,6 @@ impl WorkerLoop {
             }
         }
         self.carry_out();
-    }
-
-    /// A heartbeat was answered.
-    fn on_beat(&mut self, state: &mut LoopState) -> Result<(), WorkerError> {
-        if self.lease.is_lost(&self.session) {
-            return self.on_state_lost(state);
-        }
-        if let Some((beat, at)) = self.lease.beat() {
-            self.clock = StoreClock::said_at(beat.now, at);
-            self.engine.set_now(self.clock.now());
-            self.engine.set_paused(beat.paused);
-        }
-        Ok(())
-    }
-}
-
-fn rules(options: &HandlerOptions, settings: &Settings, worker: &str) -> Rules {
-    Rules {
-        worker: worker.to_owned(),
-        policy: options.policy.clone(),
-        batch: options.batch,
-        commit_window: options.commit_window,
-        on_exhausted: options.on_exhausted,
-        on_late: options.on_late,
-        on_stale: options.on_stale,
-        on_repeat: options.on_repeat,
-        own_backoff: options.lane_backoff,
-        concurrency: settings.concurrency,
-        max_keys: settings.max_lanes,
-        read_ahead: settings.read_ahead,
-        overflow: !settings.hold_after.is_zero(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ordered_core::transport::Faults;
 use ordered_core::worker::WorkerBuilder;
 
-use crate::bench::{Act, World};
-use crate::failures::view;
+use crate::support::operator::view;
+use crate::support::world::{Act, World};
 
 type Change = fn(WorkerBuilder) -> WorkerBuilder;
 

@@ -6,7 +6,7 @@ use ordered_core::handler::Backoff;
 use ordered_core::transport::{Faults, Publish};
 use ordered_core::worker::WorkerBuilder;
 
-use crate::bench::{Act, World, event};
+use crate::support::world::{Act, World, event};
 
 const TROUBLED: u64 = 1_000;
 const OTHERS: u64 = 40;
@@ -28,7 +28,7 @@ async fn time_of_the_others(
             Act::Succeed
         }
     });
-    world.scribe.work = WORK;
+    world.handler.work = WORK;
     let trouble =
         (1..=5).flat_map(|seq| (0..troubled).map(move |key| event(&format!("t{key}"), seq)));
     world.broker.publish(trouble.collect()).await.unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ordered_core::transport::{Faults, Publish};
 
-use crate::around::Around;
-use crate::bench::{Act, World, event};
+use crate::support::hooked_store::HookedStore;
+use crate::support::world::{Act, World, event};
 
 /// Publishes an event of each of nine keys, and one more while the first batch is on its way; tells what was asked and
 /// handled, in order.
@@ -19,7 +19,7 @@ async fn told(batch_commands: usize) -> Vec<String> {
         Act::Succeed
     });
     let ask = move |size| asked.lock().unwrap().push(format!("{size} asked"));
-    let store = Around::new(&world.store)
+    let store = HookedStore::new(&world.store)
         .before(move |commands| ask(commands.len()))
         .takes(Duration::from_millis(20));
     world.publish(9, 1).await;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, Faults, Intake, MemoryTransport, Settlement, Transport, TransportError,
+    ConsumeOptions, Delivery, Faults, MemoryTransport, Settlement, Transport, TransportError,
 };
 use ordered_core::worker::WorkerError;
 use tokio::time::Instant;
 
-use crate::around::Around;
-use crate::bench::World;
+use crate::support::hooked_store::HookedStore;
+use crate::support::world::World;
 
 /// Whether this is a later attempt than the first so many.
 fn after(attempts: u32) -> (Arc<AtomicU32>, impl Fn() -> bool + Send + Sync + 'static) {
@@ -30,11 +30,11 @@ struct Late<U> {
 
 #[async_trait]
 impl<U: Fn() -> bool + Send + Sync + 'static> Transport for Late<U> {
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
         if !(self.is_up)() {
             return Err(TransportError::unavailable("connection refused"));
         }
-        self.inner.start(intake).await
+        self.inner.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
@@ -59,7 +59,7 @@ async fn a_store_and_a_broker_that_come_up_later_are_waited_for() {
         inner: world.broker.consumer(),
         is_up,
     };
-    let store = Around::new(&world.store).opens(opens);
+    let store = HookedStore::new(&world.store).opens(opens);
     let worker = world.start("w1", |worker| worker.store(store).transport(late));
     world
         .until("all handled", |world| world.handled() == 6)
@@ -74,7 +74,9 @@ async fn they_are_waited_for_no_longer_than_the_setting_says() {
     for (timeout, attempts) in [(Duration::ZERO, 1..=1), (Duration::from_secs(10), 5..=20)] {
         let world = World::new(Faults::default());
         let (opened, opens) = after(u32::MAX);
-        let worker = world.worker().store(Around::new(&world.store).opens(opens));
+        let worker = world
+            .worker()
+            .store(HookedStore::new(&world.store).opens(opens));
         let begun = Instant::now();
         let ended = worker
             .connect_timeout(timeout)
@@ -98,7 +100,7 @@ async fn a_shutdown_ends_the_wait() {
         inner: world.broker.consumer(),
         is_up,
     };
-    let store = Around::new(&world.store).opens(opens);
+    let store = HookedStore::new(&world.store).opens(opens);
     for worker in [world.worker().store(store), world.worker().transport(late)] {
         let begun = Instant::now();
         let shutdown = tokio::time::sleep(Duration::from_secs(3));

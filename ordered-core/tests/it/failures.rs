@@ -1,22 +1,9 @@
 use std::time::Duration;
 
-use ordered_core::event::Key;
-use ordered_core::store::Group;
-use ordered_core::transport::{Faults, ReasonKind};
+use ordered_core::transport::{Faults, Publish, ReasonKind};
 
-use crate::bench::{Act, World, event};
-use ordered_core::protocol::{KeyView, Policy};
-use ordered_core::transport::Publish;
-
-pub(crate) async fn view(world: &World, key: &str) -> KeyView {
-    let group = Group::new("test", Policy::default());
-    world
-        .admin()
-        .inspect(&group, &Key::new(key).unwrap())
-        .await
-        .unwrap()
-        .unwrap()
-}
+use crate::support::operator::view;
+use crate::support::world::{Act, World, event};
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_event_is_tried_again_in_its_place() {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ordered_core::transport::Faults;
 
-use crate::bench::World;
+use crate::support::world::World;
 
 fn bad_weather(seed: u64) -> Faults {
     println!("seed {seed}");
@@ -52,7 +52,7 @@ async fn three_workers_share_the_keys() {
 async fn a_killed_worker_is_taken_over() {
     for seed in 0..20 {
         let mut world = World::new(bad_weather(seed));
-        world.scribe.work = Duration::from_millis(1);
+        world.handler.work = Duration::from_millis(1);
         world.publish(20, 30).await;
         let dying = world.start("w1", |worker| worker);
         let workers = ["w2", "w3"].map(|name| world.start(name, |worker| worker));
@@ -83,7 +83,7 @@ async fn a_killed_worker_is_taken_over() {
 #[tokio::test(start_paused = true)]
 async fn a_drained_worker_leaves_nothing_behind() {
     let mut world = World::new(bad_weather(3));
-    world.scribe.work = Duration::from_millis(20);
+    world.handler.work = Duration::from_millis(20);
     world.publish(20, 30).await;
     let leaving = world.start("w1", |worker| worker);
     world

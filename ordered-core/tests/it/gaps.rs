@@ -6,10 +6,10 @@ use ordered_core::event::{Envelope, Key, Seq};
 use ordered_core::handler::OnPassed;
 use ordered_core::protocol::{GapPolicy, Start};
 use ordered_core::transport::{Faults, MemoryBroker, Publish, ReasonKind};
-use ordered_core::worker::{Control, MissingEvents, Repair, StuckBecause, WorkerBuilder};
+use ordered_core::worker::{Control, MissingEvents, Repair, StuckReason, WorkerBuilder};
 
-use crate::bench::{World, event};
-use crate::failures::view;
+use crate::support::operator::view;
+use crate::support::world::{World, event};
 
 fn seq(number: u64) -> Seq {
     Seq::new(number).unwrap()
@@ -38,7 +38,7 @@ async fn a_gap_is_waited_for_and_reported() {
     publish(&world, vec![event("k", 1), event("k", 3)]).await;
     let worker = world.start("w1", |worker| {
         worker.on_stuck(move |stuck| {
-            if let StuckBecause::Gap { .. } = stuck.why {
+            if let StuckReason::Gap { .. } = stuck.why {
                 hook.lock()
                     .unwrap()
                     .push((stuck.key.to_string(), stuck.seq));

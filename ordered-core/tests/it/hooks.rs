@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use ordered_core::transport::{Faults, Publish};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::bench::{Act, World, event};
+use crate::support::world::{Act, World, event};
 
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_panics_ends_neither_the_worker_nor_a_run() {

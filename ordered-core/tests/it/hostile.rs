@@ -9,8 +9,8 @@ use ordered_core::store::Group;
 use ordered_core::transport::{Faults, Publish, ReasonKind};
 use ordered_core::worker::WorkerBuilder;
 
-use crate::around::Around;
-use crate::bench::{Act, World, event};
+use crate::support::hooked_store::HookedStore;
+use crate::support::world::{Act, World, event};
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_makes_the_reading_panic_is_dead_lettered_and_the_rest_goes_on() {
@@ -147,7 +147,7 @@ async fn no_setting_makes_a_worker_panic_or_stand_still() {
 async fn a_store_that_does_not_answer_every_command_ends_the_worker() {
     let world = World::new(Faults::default());
     world.publish(1, 2).await;
-    let forgetful = Around::new(&world.store).after(|verdicts| {
+    let forgetful = HookedStore::new(&world.store).after(|verdicts| {
         verdicts.pop();
     });
     let worker = world.worker().store(forgetful);

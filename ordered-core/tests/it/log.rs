@@ -1,65 +1,17 @@
 //! What a worker says in its log.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ordered_core::event::Envelope;
 use ordered_core::transport::{Faults, Publish};
-use tracing::Level;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::bench::{Act, World, event};
-
-/// The lines of a test.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    /// Takes down what this thread logs for as long as the guard lives.
-    fn taken_down(&self) -> DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(Level::TRACE)
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn with(&self, words: &str) -> Vec<String> {
-        let text = self.text();
-        let lines = text.lines().filter(|line| line.contains(words));
-        lines.map(str::to_owned).collect()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::log_capture::LogCapture;
+use crate::support::world::{Act, World, event};
 
 #[tokio::test(start_paused = true)]
 async fn every_line_about_an_event_names_group_key_seq_and_id() {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default()).script(|context| {
         match (context.key().as_str(), context.seq().get()) {
             ("k0", 2) => Act::FailPermanently,
@@ -105,8 +57,8 @@ async fn every_line_about_an_event_names_group_key_seq_and_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_is_told_with_times_for_people() {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default());
     world.broker.publish(vec![event("k", 2)]).await.unwrap();
     let worker = world.start("w1", |worker| worker.stuck_after(Duration::from_secs(2)));
@@ -124,8 +76,8 @@ async fn a_gap_is_told_with_times_for_people() {
 
 #[tokio::test]
 async fn a_handler_that_blocks_the_runtime_is_named_once() {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default()).script(|context| {
         if context.seq().get() <= 2 {
             std::thread::sleep(Duration::from_millis(1_050));
@@ -156,8 +108,8 @@ async fn a_handler_that_blocks_the_runtime_is_named_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_a_drain_stops_is_named_with_its_event() {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default()).script(|_| Act::Hang);
     world.publish(1, 1).await;
     let worker = world.start("w1", |worker| worker.drain_timeout(Duration::ZERO));
@@ -178,8 +130,8 @@ async fn a_handler_that_a_drain_stops_is_named_with_its_event() {
 
 #[tokio::test(start_paused = true)]
 async fn a_seq_that_looks_like_a_time_is_told_once() {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default());
     let events = [1_764_366_600_123, 1_764_366_600_456].map(|seq| event("k", seq));
     world.broker.publish(events.to_vec()).await.unwrap();
@@ -200,8 +152,8 @@ async fn a_seq_that_looks_like_a_time_is_told_once() {
 
 /// Whether the worker tells that all keys wait, when it is given these events.
 async fn tells_that_all_wait(events: Vec<Envelope>) -> bool {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default());
     world.broker.publish(events).await.unwrap();
     let worker = world.start("w1", |worker| worker);
@@ -228,8 +180,8 @@ async fn one_numbering_for_all_keys_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn settings_and_stores_that_break_a_promise_are_told_at_the_start() {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default());
     let worker = world.start("w1", |worker| worker.dedup_ttl(Duration::from_secs(5)));
     world
@@ -257,7 +209,7 @@ async fn settings_and_stores_that_break_a_promise_are_told_at_the_start() {
 #[tokio::test]
 async fn a_second_handler_is_refused_with_the_name_of_the_first() {
     let world = World::new(Faults::default());
-    let twice = world.worker().handler(world.scribe.clone());
+    let twice = world.worker().handler(world.handler.clone());
     let error = twice.build().err().expect("it is refused").to_string();
     assert!(
         error.contains("the events of `test` would have been handled by none"),
@@ -267,8 +219,8 @@ async fn a_second_handler_is_refused_with_the_name_of_the_first() {
 
 /// The lines with these words that a worker logs when it is given these events.
 async fn told(words: &str, events: Vec<Envelope>) -> Vec<String> {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default());
     let worker = world.start("w1", |worker| worker);
     for event in events {
@@ -337,8 +289,8 @@ async fn a_seq_that_does_not_count_is_told_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_seq_that_is_not_the_producers_is_told_once() {
-    let lines = Lines::default();
-    let guard = lines.taken_down();
+    let lines = LogCapture::default();
+    let guard = lines.start();
     let world = World::new(Faults::default());
     let first = (1..=40).map(|key| event(&format!("k{key}"), 1));
     world.broker.publish(first.collect()).await.unwrap();

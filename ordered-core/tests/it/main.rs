@@ -2,10 +2,8 @@
 
 mod admin;
 mod ahead;
-mod around;
 mod backing_off;
 mod batches;
-mod bench;
 mod connecting;
 mod failures;
 mod faults;
@@ -21,3 +19,4 @@ mod publishing;
 mod purity;
 mod refused;
 mod resources;
+mod support;

@@ -2,15 +2,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ordered_core::admin::OperateOptions;
-use ordered_core::event::{Key, Seq};
+use ordered_core::event::Seq;
 use ordered_core::handler::OnExhausted;
 use ordered_core::protocol::{Policy, Refusal, Verb, Verdict};
-use ordered_core::store::{Group, Operator};
+use ordered_core::store::Group;
 use ordered_core::transport::Faults;
 
-use crate::bench::{Act, World};
-use crate::failures::view;
+use crate::support::operator::{operate, view};
+use crate::support::world::{Act, RunningWorker, World};
 
 /// A world whose event `k0` #2 fails permanently until it is fixed.
 fn poisoned() -> (World, Arc<AtomicBool>) {
@@ -27,26 +26,6 @@ fn poisoned() -> (World, Arc<AtomicBool>) {
     (world, fixed)
 }
 
-pub(crate) async fn operate(world: &World, verb: Verb, dry_run: bool) -> Verdict {
-    let (group, key) = (
-        Group::new("test", Policy::default()),
-        Key::new("k0").unwrap(),
-    );
-    let operator = Operator {
-        who: "ada".into(),
-        why: "a test".into(),
-    };
-    let options = OperateOptions {
-        dry_run,
-        ..OperateOptions::default()
-    };
-    world
-        .admin()
-        .operate(&group, &key, &verb, &operator, options)
-        .await
-        .unwrap()
-}
-
 fn released(verdict: Verdict) -> Vec<u64> {
     match verdict {
         Verdict::Operated(effect) => effect.released,
@@ -54,7 +33,7 @@ fn released(verdict: Verdict) -> Vec<u64> {
     }
 }
 
-async fn halted() -> (World, crate::bench::Running, Arc<AtomicBool>) {
+async fn halted() -> (World, RunningWorker, Arc<AtomicBool>) {
     let (world, fixed) = poisoned();
     world.publish(2, 52).await;
     let worker = world.start("w1", |worker| worker);
@@ -168,7 +147,7 @@ async fn with_dead_letter_the_key_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_paused_key_stands_still_until_it_is_resumed() {
     let mut world = World::new(Faults::default());
-    world.scribe.work = Duration::from_millis(10);
+    world.handler.work = Duration::from_millis(10);
     world.publish(2, 40).await;
     let worker = world.start("w1", |worker| worker);
     world

@@ -12,9 +12,9 @@ use ordered_core::transport::{Faults, Publish, REWOUND, ReasonKind};
 use ordered_core::worker::{WorkerBuilder, WorkerEvent};
 use tokio::time::Instant;
 
-use crate::bench::{Act, World, event};
-use crate::failures::view;
-use crate::operators::operate;
+use crate::support::operator::operate;
+use crate::support::operator::view;
+use crate::support::world::{Act, World, event};
 
 /// A world whose handler fails for so long, and how many runs it saw meanwhile.
 fn unavailable_for(outage: Duration) -> (World, Arc<AtomicUsize>) {

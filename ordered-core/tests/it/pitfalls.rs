@@ -8,7 +8,7 @@ use ordered_core::handler::Backoff;
 use ordered_core::transport::{Faults, Publish};
 use ordered_core::worker::WorkerEvent;
 
-use crate::bench::{Act, World, event};
+use crate::support::world::{Act, World, event};
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_comes_early_is_delivered_once_and_not_requeued_until_its_turn() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ordered_core::event::{Envelope, EventId, Key, TraceParent};
 use ordered_core::publish::{
-    AfterReport, NewEvent, NotPublishedKind, Outgoing, Publisher, PublisherBuilder, header,
+    NewEvent, NotPublishedKind, OnNotPublished, Outgoing, Publisher, PublisherBuilder, header,
 };
 use ordered_core::transport::{Flow, Publish, TransportError};
 use tokio::sync::Semaphore;
@@ -17,21 +17,21 @@ use tokio::time::{sleep, timeout};
 struct Scripted {
     calls: Arc<Mutex<Vec<Vec<Outgoing>>>>,
     permits: Arc<Semaphore>,
-    fate: Arc<Fate>,
+    behaviour: Arc<Behaviour>,
     blocked: Arc<Mutex<Option<String>>>,
 }
 
 /// What happens to an event in the attempt with this number, from 1.
-type Fate = dyn Fn(usize, &str) -> Result<(), TransportError> + Send + Sync;
+type Behaviour = dyn Fn(usize, &str) -> Result<(), TransportError> + Send + Sync;
 
 impl Scripted {
     fn new(
-        fate: impl Fn(usize, &str) -> Result<(), TransportError> + Send + Sync + 'static,
+        behaviour: impl Fn(usize, &str) -> Result<(), TransportError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             calls: Arc::default(),
             permits: Arc::new(Semaphore::new(1_000_000)),
-            fate: Arc::new(fate),
+            behaviour: Arc::new(behaviour),
             blocked: Arc::default(),
         }
     }
@@ -65,7 +65,7 @@ impl Publish for Scripted {
         self.permits.acquire().await.unwrap().forget();
         events
             .iter()
-            .map(|event| (self.fate)(number, &body(event)))
+            .map(|event| (self.behaviour)(number, &body(event)))
             .collect()
     }
 
@@ -150,14 +150,18 @@ async fn what_fails_goes_out_again_before_the_rest_of_its_key() {
 #[tokio::test(start_paused = true)]
 async fn what_the_broker_will_not_take_is_reported_and_the_key_goes_on_or_stops() {
     for (after, expected) in [
-        (AfterReport::GoOn, None),
-        (AfterReport::FailTheKey, Some(NotPublishedKind::HeldBack)),
+        (OnNotPublished::Continue, None),
+        (OnNotPublished::FailKey, Some(NotPublishedKind::HeldBack)),
     ] {
         let transport = Scripted::new(|_, body| match body {
             "a-1" => Err(TransportError::fatal("too large")),
             _ => Ok(()),
         });
-        let publisher = transport.publisher().after_report(after).build().unwrap();
+        let publisher = transport
+            .publisher()
+            .on_not_published(after)
+            .build()
+            .unwrap();
         let first = publisher.enqueue(event("a", "a-1")).await.unwrap();
         let second = publisher.enqueue(event("a", "a-2")).await.unwrap();
         let error = first.await.unwrap_err();

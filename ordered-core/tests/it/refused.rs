@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ordered_core::transport::Faults;
-use ordered_core::worker::{Obstacle, WorkerError};
+use ordered_core::worker::{NotReadyReason, WorkerError};
 
-use crate::around::Around;
-use crate::bench::World;
+use crate::support::hooked_store::HookedStore;
+use crate::support::world::World;
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_without_events_ends_when_the_store_refuses_it() {
     let world = World::new(Faults::default());
     let refused = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&refused);
-    let store = Around::new(&world.store).refuses(move || asked.load(Ordering::Relaxed));
+    let store = HookedStore::new(&world.store).refuses(move || asked.load(Ordering::Relaxed));
     let worker = world.worker().store(store).build().unwrap();
     let health = worker.health();
     let running = tokio::spawn(worker.run_until(std::future::pending()));
@@ -27,7 +27,7 @@ async fn a_worker_without_events_ends_when_the_store_refuses_it() {
     assert!(matches!(error, WorkerError::Store(_)), "{error}");
     let report = health.report();
     assert!(!report.is_live());
-    let [Obstacle::Ended { error: Some(why) }] = &report.obstacles[..] else {
+    let [NotReadyReason::Ended { error: Some(why) }] = &report.not_ready[..] else {
         panic!("{report:?}");
     };
     assert!(
@@ -39,7 +39,7 @@ async fn a_worker_without_events_ends_when_the_store_refuses_it() {
 #[tokio::test(start_paused = true)]
 async fn one_that_is_refused_from_the_start_ends_too() {
     let world = World::new(Faults::default());
-    let store = Around::new(&world.store).refuses(|| true);
+    let store = HookedStore::new(&world.store).refuses(|| true);
     let worker = world.worker().store(store);
     let ended = worker.run_until(std::future::pending()).await;
     assert!(matches!(ended, Err(WorkerError::Store(_))), "{ended:?}");

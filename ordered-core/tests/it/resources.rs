@@ -7,8 +7,8 @@ use std::time::Duration;
 use ordered_core::handler::{Context, HandlerError, RolledBack, RunResource};
 use ordered_core::transport::Faults;
 
-use crate::around::Around;
-use crate::bench::{Act, World};
+use crate::support::hooked_store::HookedStore;
+use crate::support::world::{Act, World};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -204,11 +204,11 @@ async fn a_worker_whose_lease_ended_in_its_handler_commits_nothing() {
         stopped.store(true, Ordering::Relaxed);
         Act::Succeed
     });
-    world.scribe.work = Duration::from_secs(5);
+    world.handler.work = Duration::from_secs(5);
     world.publish(1, 1).await;
     let store = {
         let beats = Arc::clone(&beats);
-        Around::new(&world.store).beats(move || beats.load(Ordering::Relaxed))
+        HookedStore::new(&world.store).beats(move || beats.load(Ordering::Relaxed))
     };
     let worker = world.start("w1", |worker| {
         worker.store(store).lease(Duration::from_secs(2))

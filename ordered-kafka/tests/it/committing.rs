@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Intake, Reason, ReasonKind, Settlement, Token, Transport};
+use ordered_core::transport::{
+    ConsumeOptions, Disposition, Reason, ReasonKind, Settlement, Token, Transport,
+};
 use ordered_testkit::{eventually, eventually_within};
 
 use crate::support::{Consumer, Topic, consumer::bodies};
@@ -124,19 +126,22 @@ async fn a_consumer_that_was_not_started_says_so() {
     let kafka = topic.connect().await.unwrap();
     let error = kafka.receive(1).await.unwrap_err().to_string();
     assert!(error.contains("has not been started"), "{error}");
-    let dead = Fate::DeadLetter(Reason {
+    let dead = Disposition::DeadLetter(Reason {
         kind: ReasonKind::Malformed,
         text: String::new(),
     });
     let settlement = Settlement {
         token: Token(1),
-        fate: dead,
+        disposition: dead,
     };
     assert!(kafka.settle(vec![settlement]).await.is_err());
     kafka.close().await.unwrap();
-    kafka.start(Intake { max_unsettled: 1 }).await.unwrap();
+    kafka
+        .start(ConsumeOptions { max_unsettled: 1 })
+        .await
+        .unwrap();
     let error = kafka
-        .start(Intake { max_unsettled: 1 })
+        .start(ConsumeOptions { max_unsettled: 1 })
         .await
         .unwrap_err()
         .to_string();

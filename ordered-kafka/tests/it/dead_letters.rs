@@ -1,5 +1,5 @@
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Fate, Reason, ReasonKind, Settlement, Transport};
+use ordered_core::transport::{Disposition, Reason, ReasonKind, Settlement, Transport};
 use ordered_testkit::eventually;
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
@@ -8,8 +8,8 @@ use rdkafka::util::Timeout;
 
 use crate::support::{Consumer, Topic, topic::keyed};
 
-fn dead() -> Fate {
-    Fate::DeadLetter(Reason {
+fn dead() -> Disposition {
+    Disposition::DeadLetter(Reason {
         kind: ReasonKind::Conflict,
         text: "seq 1 is of another".into(),
     })
@@ -96,7 +96,7 @@ async fn an_event_that_cannot_be_dead_lettered_comes_again() {
     consumer.ack(&deliveries[1..]).await;
     let settlement = Settlement {
         token: deliveries[0].token,
-        fate: dead(),
+        disposition: dead(),
     };
     let error = consumer.0.settle(vec![settlement]).await.unwrap_err();
     assert!(error.to_string().contains("create it"), "{error}");

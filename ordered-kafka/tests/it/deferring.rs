@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Transport};
+use ordered_core::transport::{Disposition, Transport};
 use ordered_testkit::eventually_within;
 
 use crate::support::{Consumer, Topic, consumer::bodies, consumer::partition, topic::keyed};
 
 const LONG: Duration = Duration::from_secs(60);
-const AN_HOUR: Fate = Fate::Defer(Duration::from_secs(3_600));
+const AN_HOUR: Disposition = Disposition::Defer(Duration::from_secs(3_600));
 
 /// The others of its partition are paused, and so is nothing of another partition.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,7 +69,7 @@ async fn a_paused_partition_goes_on_when_what_was_deferred_is_taken() {
     topic.publish_numbered(0..50).await;
     let consumer = Consumer::start(topic.connect().max_deferred(1), 2).await;
     let first = consumer.take(1).await;
-    let soon = Fate::Defer(Duration::from_millis(1_500));
+    let soon = Disposition::Defer(Duration::from_millis(1_500));
     consumer.settle(first[0].token, soon).await;
     let mut all = Vec::new();
     while all.len() < 50 {

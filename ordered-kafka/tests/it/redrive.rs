@@ -1,6 +1,6 @@
 //! What operators see of the dead letters.
 
-use ordered_core::transport::{DeadLetters, Fate, Reason, ReasonKind, Token};
+use ordered_core::transport::{DeadLetters, Disposition, Reason, ReasonKind, Token};
 
 use crate::support::{Consumer, Topic, consumer::bodies, topic::keyed};
 
@@ -16,7 +16,7 @@ async fn with_dead_letters(count: usize) -> (Topic, Consumer) {
             text: "no".into(),
         };
         consumer
-            .settle(delivery.token, Fate::DeadLetter(reason))
+            .settle(delivery.token, Disposition::DeadLetter(reason))
             .await;
     }
     (topic, consumer)

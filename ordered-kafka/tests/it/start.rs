@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Intake, Publish, Transport, TransportErrorKind};
+use ordered_core::transport::{ConsumeOptions, Publish, Transport, TransportErrorKind};
 use ordered_kafka::{Kafka, KafkaBuilder};
 use ordered_testkit::server::{KafkaOperation, KafkaResource, KafkaServer};
 use ordered_testkit::{eventually_within, unique};
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::support::log_capture::LogCapture;
 use crate::support::{Consumer, Topic};
 
-const INTAKE: Intake = Intake { max_unsettled: 10 };
+const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 10 };
 const SOON: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Intake, Reason, ReasonKind, Transport};
+use ordered_core::transport::{ConsumeOptions, Disposition, Reason, ReasonKind, Transport};
 use ordered_kafka::Kafka;
 use ordered_testkit::server::{AUTHORITY_FILE, KafkaServer};
 
@@ -19,7 +19,7 @@ async fn everything_goes_over_tls_and_a_strange_certificate_is_refused() {
     let error = untrusted
         .await
         .unwrap()
-        .start(Intake { max_unsettled: 1 })
+        .start(ConsumeOptions { max_unsettled: 1 })
         .await;
     let message = error.unwrap_err().to_string();
     assert!(message.contains("cannot be encrypted"), "{message}");
@@ -34,7 +34,7 @@ async fn everything_goes_over_tls_and_a_strange_certificate_is_refused() {
         text: "no".into(),
     };
     consumer
-        .settle(delivery.token, Fate::DeadLetter(reason))
+        .settle(delivery.token, Disposition::DeadLetter(reason))
         .await;
     consumer.close().await;
     assert_eq!(topic.dead_letters().len(), 1);

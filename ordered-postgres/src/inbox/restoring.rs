@@ -8,8 +8,8 @@ use futures_util::TryStreamExt;
 use ordered_core::admin::{Admin, OperateOptions, Position};
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Beat, Exchange, Group, Inspect, Opened, Operator, Request, Session, Store, StoreError, Sweep,
-    Swept,
+    Exchange, Group, Heartbeat, Inspect, Opened, Operator, Request, Session, Store, StoreError,
+    Sweep, Swept,
 };
 use tracing::{info, warn};
 
@@ -111,7 +111,7 @@ impl<S: Inspect, D: Database> Store for RestoringStore<S, D> {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         self.store.heartbeat(group, session, lease).await
     }
 

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordered_core::publish::{AfterReport, Publisher};
+use ordered_core::publish::{OnNotPublished, Publisher};
 use ordered_core::transport::Publish;
 
 use super::pump::Pump;
@@ -144,7 +144,7 @@ impl SequencerBuilder {
             .max_in_flight(settings.max_in_flight)
             .give_up_after(settings.give_up_after)
             // An event behind one that was not published would make a gap.
-            .after_report(AfterReport::FailTheKey)
+            .on_not_published(OnNotPublished::FailKey)
             .build()
             .map_err(|error| SequencerError::invalid(error.to_string()))?;
         let storage = Storage::open(&self.redis, settings).await?;

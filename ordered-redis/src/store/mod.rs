@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use ordered_core::clock::Clock;
 use ordered_core::protocol::{Millis, WorkerId};
 use ordered_core::store::{
-    Beat, Exchange, Opened, Presence, Request, Session, Store, Sweep, Swept,
+    Exchange, Heartbeat, Opened, Presence, Request, Session, Store, Sweep, Swept,
 };
 use ordered_core::store::{Group, StoreError};
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
@@ -239,7 +239,7 @@ impl Store for RedisStore {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         self.beat(group, session, lease).await
     }
 

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use ordered_core::protocol::Millis;
-use ordered_core::store::{Group, OtherGroup, Others, Presence, Present, StoreError};
+use ordered_core::store::{
+    Group, OtherConsumerGroup, OtherConsumers, Presence, StoreError, WorkerPresence,
+};
 use redis::{Cmd, cmd};
 
 use super::RedisStore;
@@ -15,7 +17,7 @@ const MOST_GROUPS: usize = 8;
 
 #[async_trait]
 impl Presence for RedisStore {
-    async fn note(&self, group: &Group, me: &Present) -> Result<Others, StoreError> {
+    async fn note(&self, group: &Group, me: &WorkerPresence) -> Result<OtherConsumers, StoreError> {
         let now = self.time().await?;
         let keyspace = &self.shared.keyspace;
         let (processes, sources) = (keyspace.processes(group.name()), keyspace.sources());
@@ -39,7 +41,7 @@ impl Presence for RedisStore {
         let before = answers.next().map(maybe_bytes).transpose()?.flatten();
         let before = before.and_then(|bytes| String::from_utf8(bytes).ok());
         let process = before.as_deref().and_then(|text| text.split(' ').next());
-        let mut others = Others {
+        let mut others = OtherConsumers {
             // This one has written its own number since.
             same_name: !me.is_first
                 && process.is_some_and(|process| process != format!("{:016x}", me.process)),
@@ -62,7 +64,7 @@ impl Presence for RedisStore {
                     continue;
                 };
                 if name != group.name() && others.groups.len() < MOST_GROUPS {
-                    others.groups.push(OtherGroup {
+                    others.groups.push(OtherConsumerGroup {
                         name: name.to_owned(),
                         seen_at,
                     });

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::try_join_all;
 use ordered_core::event::Key;
 use ordered_core::protocol::Millis;
-use ordered_core::store::{Group, NEVER, StoreError};
+use ordered_core::store::{Group, NEVER_DUE, StoreError};
 use ordered_core::store::{Session, StuckRecord, Sweep, Swept};
 use redis::{Cmd, Value, cmd};
 
@@ -134,7 +134,7 @@ impl RedisStore {
         let mut due = Vec::new();
         for (from, to) in [
             ("-inf".to_owned(), now.to_string()),
-            (format!("({latest}"), format!("({NEVER}")),
+            (format!("({latest}"), format!("({NEVER_DUE}")),
         ] {
             self.due(bucket, &leases, (&from, &to), sweep.limit, &mut due)
                 .await?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ordered_core::store::{Beat, Session};
 use ordered_core::store::{Group, StoreError};
+use ordered_core::store::{Heartbeat, Session};
 use redis::{Cmd, cmd};
 
 use super::encode::millis;
@@ -22,10 +22,10 @@ impl RedisStore {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         let state = self.state(group, session).await?;
         let calls = self.lease_calls(&state, session, millis(lease).clamp(1, LONGEST_LEASE));
-        let mut beat = Beat {
+        let mut beat = Heartbeat {
             now: 0,
             paused: false,
         };

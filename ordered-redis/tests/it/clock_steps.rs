@@ -14,7 +14,7 @@ use ordered_core::clock::{Clock, wall_clock};
 use ordered_core::handler::Backoff;
 use ordered_core::protocol::{GapPolicy, WorkerId};
 use ordered_core::store::{
-    Beat, Exchange, Group, Opened, Request, Session, Store, StoreError, Sweep, Swept,
+    Exchange, Group, Heartbeat, Opened, Request, Session, Store, StoreError, Sweep, Swept,
 };
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
@@ -62,7 +62,7 @@ impl Store for Watched {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         let beat = self.store.heartbeat(group, session, lease).await;
         self.beats.fetch_add(1, Ordering::SeqCst);
         beat

@@ -36,7 +36,7 @@ async fn a_server_that_writes_before_it_answers_is_durable() {
 #[tokio::test]
 async fn a_server_that_writes_every_second_loses_moments() {
     let server = RedisServer::builder().appendfsync("everysec");
-    expect(server, Durability::LosesMoments, "everysec").await;
+    expect(server, Durability::LosesRecentWrites, "everysec").await;
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_server_with_snapshots_only_loses_what_came_since() {
     let server = RedisServer::builder()
         .no_persistence()
         .setting("save", "3600 1");
-    expect(server, Durability::LosesMoments, "snapshot").await;
+    expect(server, Durability::LosesRecentWrites, "snapshot").await;
 }
 
 #[tokio::test]

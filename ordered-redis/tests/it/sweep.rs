@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ordered_core::clock::Clock;
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Answer, Inspect, ListingChange, NEVER, Previous, Request, Save, Store, Swept,
+    Answer, Inspect, ListingChange, NEVER_DUE, Previous, Request, Save, Store, Swept,
 };
 use ordered_testkit::server::RedisServer;
 
@@ -93,7 +93,7 @@ async fn keys_are_due_longest_first_and_those_of_a_clock_that_stepped_back_last(
     list(&worker, "later", Some(START + 1)).await;
     list(&worker, "latest", Some(START + hour)).await;
     list(&worker, "ahead", Some(START + hour + 1)).await;
-    list(&worker, "for operators", Some(NEVER)).await;
+    list(&worker, "for operators", Some(NEVER_DUE)).await;
     list(&worker, "removed", Some(START)).await;
     list(&worker, "removed", None).await;
     let names =

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Intake, Transport};
+use ordered_core::transport::{ConsumeOptions, Transport};
 use ordered_sqs::{Sqs, SqsBuilder};
 use tokio::time::{Instant, timeout};
 
@@ -15,7 +15,10 @@ const WAIT: Duration = Duration::from_secs(20);
 /// A consumer of an empty queue, with a call for messages under way that waits for twenty seconds.
 async fn waiting(builder: SqsBuilder) -> Sqs {
     let consumer = builder.wait(WAIT).await.unwrap();
-    consumer.start(Intake { max_unsettled: 10 }).await.unwrap();
+    consumer
+        .start(ConsumeOptions { max_unsettled: 10 })
+        .await
+        .unwrap();
     let nothing = timeout(Duration::from_millis(500), consumer.receive(1)).await;
     assert!(nothing.is_err(), "{nothing:?}");
     consumer
@@ -32,7 +35,9 @@ async fn what_the_last_call_brings_is_shown_to_others() {
     );
     closed.unwrap();
     let next = queue.connect().await.unwrap();
-    next.start(Intake { max_unsettled: 10 }).await.unwrap();
+    next.start(ConsumeOptions { max_unsettled: 10 })
+        .await
+        .unwrap();
     let delivery = timeout(Duration::from_secs(40), take(&next, 1)).await;
     let delivery = delivery.expect("sooner than the visibility timeout");
     assert_eq!(delivery[0].envelope.body, "in the last moment");

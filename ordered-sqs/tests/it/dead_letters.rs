@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ordered_core::event::Envelope;
 use ordered_core::store::MemoryStore;
-use ordered_core::transport::{Intake, Transport, TransportErrorKind};
+use ordered_core::transport::{ConsumeOptions, Transport, TransportErrorKind};
 use ordered_testkit::{eventually_within, unique};
 
 use crate::support::queue::Queue;
@@ -59,8 +59,8 @@ async fn a_named_queue_for_dead_letters_goes_before_the_policy() {
     queue.dead_letters = unique("elsewhere");
     let name = queue.dead_letters.clone();
     let consumer = queue.connect().dead_letter_queue(name).await.unwrap();
-    let intake = Intake { max_unsettled: 1 };
-    consumer.start(intake).await.unwrap();
+    let options = ConsumeOptions { max_unsettled: 1 };
+    consumer.start(options).await.unwrap();
     assert!(queue.read_dead_letters().await.is_empty());
     consumer.close().await.unwrap();
 }
@@ -74,7 +74,7 @@ async fn without_a_queue_for_dead_letters_nothing_starts() {
         .await
         .unwrap();
     let error = consumer
-        .start(Intake { max_unsettled: 1 })
+        .start(ConsumeOptions { max_unsettled: 1 })
         .await
         .unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Fatal);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ordered_core::event::Envelope;
 use ordered_core::transport::{
-    Delivery, Fate, Intake, Publish, Settlement, Transport, TransportErrorKind,
+    ConsumeOptions, Delivery, Disposition, Publish, Settlement, Transport, TransportErrorKind,
 };
 use ordered_sqs::{Sqs, names};
 use tokio::time::timeout;
@@ -13,7 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn started(queue: &Queue, max_unsettled: usize) -> Sqs {
     let consumer = queue.connect().await.unwrap();
-    consumer.start(Intake { max_unsettled }).await.unwrap();
+    consumer
+        .start(ConsumeOptions { max_unsettled })
+        .await
+        .unwrap();
     consumer
 }
 
@@ -26,10 +29,10 @@ async fn take(consumer: &Sqs, count: usize) -> Vec<Delivery> {
     taken
 }
 
-async fn settle(consumer: &Sqs, delivery: &Delivery, fate: Fate) {
+async fn settle(consumer: &Sqs, delivery: &Delivery, disposition: Disposition) {
     let token = delivery.token;
     consumer
-        .settle(vec![Settlement { token, fate }])
+        .settle(vec![Settlement { token, disposition }])
         .await
         .unwrap();
 }
@@ -66,7 +69,7 @@ async fn a_group_comes_in_order_with_its_fields_as_headers() {
             assert_eq!(headers[names::MESSAGE_GROUP_ID], "order-1");
             assert_eq!(headers[names::MESSAGE_DEDUPLICATION_ID].len(), 32);
             assert!(headers.contains_key(names::SEQUENCE_NUMBER));
-            settle(&consumer, delivery, Fate::Ack).await;
+            settle(&consumer, delivery, Disposition::Ack).await;
         }
     }
 }
@@ -81,11 +84,16 @@ async fn what_is_deferred_is_not_overtaken_by_its_group() {
     let consumer = started(&queue, 100).await;
     let first = take(&consumer, 1).await.remove(0);
     assert_eq!(first.envelope.body, "0");
-    settle(&consumer, &first, Fate::Defer(Duration::from_secs(1))).await;
+    settle(
+        &consumer,
+        &first,
+        Disposition::Defer(Duration::from_secs(1)),
+    )
+    .await;
     let mut rest = Vec::new();
     while rest.len() < 6 {
         for delivery in take(&consumer, 1).await {
-            settle(&consumer, &delivery, Fate::Ack).await;
+            settle(&consumer, &delivery, Disposition::Ack).await;
             rest.push(delivery);
         }
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Intake, Transport};
+use ordered_core::transport::{ConsumeOptions, Disposition, Transport};
 use tokio::time::sleep;
 
 use crate::support::fake_sqs::{FakeSqs, error, partly, settle, take};
@@ -15,7 +15,9 @@ async fn what_is_with_the_worker_is_extended_when_a_third_has_passed() {
     let deliveries = take(&consumer, 1).await;
     let received = sqs.calls("ReceiveMessage")[0].at;
     sleep(Duration::from_secs(100)).await;
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     let extensions = sqs.calls("ChangeMessageVisibilityBatch");
     let mut last = received;
     for extension in &extensions {
@@ -63,7 +65,9 @@ async fn what_the_broker_says_is_not_ours_is_not_settled() {
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 2).await;
     sleep(Duration::from_secs(60)).await;
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     let deleted = sqs.calls("DeleteMessageBatch");
     assert_eq!(deleted.len(), 1);
     assert_eq!(deleted[0].entries(), ["r-b"]);
@@ -88,7 +92,9 @@ async fn what_could_not_be_extended_in_time_is_not_settled() {
     let deliveries = take(&consumer, 1).await;
     sleep(Duration::from_secs(40)).await;
     away.store(false, Ordering::Relaxed);
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     assert!(sqs.calls("DeleteMessageBatch").is_empty());
     assert!(
         log.text().contains("passed before it could be extended"),
@@ -106,7 +112,10 @@ async fn a_chosen_visibility_goes_with_every_receive() {
     let sqs = FakeSqs::new(&["a"], |_| None);
     let builder = sqs.connect("q").visibility(Duration::from_secs(90));
     let consumer = builder.await.unwrap();
-    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    consumer
+        .start(ConsumeOptions { max_unsettled: 5 })
+        .await
+        .unwrap();
     take(&consumer, 1).await;
     let received = &sqs.calls("ReceiveMessage")[0].body;
     assert_eq!(received["VisibilityTimeout"], 90);
@@ -159,7 +168,7 @@ async fn refusals_at_the_start_say_what_to_do() {
         });
         let failed = match sqs.connect("q").await {
             Ok(consumer) => consumer
-                .start(Intake { max_unsettled: 5 })
+                .start(ConsumeOptions { max_unsettled: 5 })
                 .await
                 .unwrap_err(),
             Err(error) => error,
@@ -175,7 +184,7 @@ async fn refusals_at_the_start_say_what_to_do() {
     });
     let consumer = sqs.connect("q").await.unwrap();
     let failed = consumer
-        .start(Intake { max_unsettled: 5 })
+        .start(ConsumeOptions { max_unsettled: 5 })
         .await
         .unwrap_err();
     for part in ["`q-dead`", "sqs:CreateQueue", ".dead_letter_queue(…)"] {

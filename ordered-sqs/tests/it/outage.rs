@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ordered_core::event::Envelope;
 use ordered_core::store::MemoryStore;
-use ordered_core::transport::{Intake, Publish, Transport, TransportErrorKind};
+use ordered_core::transport::{ConsumeOptions, Publish, Transport, TransportErrorKind};
 use ordered_core::worker::Worker;
 use ordered_sqs::Sqs;
 use ordered_testkit::eventually_within;
@@ -73,7 +73,10 @@ async fn a_queue_that_is_deleted_ends_the_consumer() {
     server.create_queue(&name, &[]).await.unwrap();
     let builder = Sqs::connect(server.url(&name)).wait(Duration::from_secs(1));
     let consumer = builder.await.unwrap();
-    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    consumer
+        .start(ConsumeOptions { max_unsettled: 5 })
+        .await
+        .unwrap();
     let url = format!(
         r#"{{"QueueUrl":"{}/000000000000/{name}"}}"#,
         server.endpoint()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ordered_core::transport::{Intake, Transport, WorkerFacts};
+use ordered_core::transport::{ConsumeOptions, Transport, WorkerProfile};
 
 use crate::support::fake_sqs::FakeSqs;
 use crate::support::log_capture::LogCapture;
@@ -20,7 +20,10 @@ async fn the_attributes_are_explained() {
     ]);
     let log = LogCapture::new();
     let consumer = sqs.connect("orders.fifo").await.unwrap();
-    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    consumer
+        .start(ConsumeOptions { max_unsettled: 5 })
+        .await
+        .unwrap();
     let text = log.text();
     for part in [
         "kind=\"FIFO\"",
@@ -49,8 +52,11 @@ async fn said(handler_timeout: u64, max_crashes: u32, max_receives: u32) -> Stri
     let log = LogCapture::new();
     let consumer = sqs.connect("orders").await.unwrap();
     let handler_timeout = Duration::from_secs(handler_timeout);
-    consumer.introduce(WorkerFacts::new(handler_timeout, max_crashes));
-    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    consumer.introduce(WorkerProfile::new(handler_timeout, max_crashes));
+    consumer
+        .start(ConsumeOptions { max_unsettled: 5 })
+        .await
+        .unwrap();
     log.text()
 }
 
@@ -96,19 +102,22 @@ async fn the_receives_of_the_queue_are_held_against_the_attempts_of_the_handler(
 /// What a worker is told of a queue with these attributes.
 async fn promises<const N: usize>(
     attributes: [(&str, &str); N],
-    worker: WorkerFacts,
+    worker: WorkerProfile,
 ) -> Vec<String> {
     let sqs = FakeSqs::new(&[], |_| None).attributes(attributes);
     let queue = "orders.fifo";
     let refused = {
         let strict = sqs.connect(queue).strict(true).await.unwrap();
         strict.introduce(worker);
-        strict.start(Intake { max_unsettled: 5 }).await
+        strict.start(ConsumeOptions { max_unsettled: 5 }).await
     };
     let log = LogCapture::new();
     let consumer = sqs.connect(queue).await.unwrap();
     consumer.introduce(worker);
-    consumer.start(Intake { max_unsettled: 5 }).await.unwrap();
+    consumer
+        .start(ConsumeOptions { max_unsettled: 5 })
+        .await
+        .unwrap();
     let text = log.text();
     let lines = text.lines().filter(|line| line.contains("WARN"));
     let broken = |line: &str| {
@@ -134,7 +143,7 @@ async fn promises<const N: usize>(
 /// said at the start.
 #[tokio::test(start_paused = true)]
 async fn every_attribute_of_a_queue_that_breaks_a_promise_is_told_in_one_line_or_refused() {
-    let worker = WorkerFacts::new(Duration::from_secs(30), 5);
+    let worker = WorkerProfile::new(Duration::from_secs(30), 5);
     let good = [
         ("VisibilityTimeout", "30"),
         ("MessageRetentionPeriod", "345600"),
@@ -144,7 +153,7 @@ async fn every_attribute_of_a_queue_that_breaks_a_promise_is_told_in_one_line_or
     assert_eq!(promises(good, worker).await, [""; 0]);
     let gap = worker.with_gap_timeout(Some(Duration::from_secs(60)));
     let headers = worker.with_headers(true);
-    let slow = WorkerFacts::new(Duration::from_secs(13 * 60 * 60), 5);
+    let slow = WorkerProfile::new(Duration::from_secs(13 * 60 * 60), 5);
     let policy =
         r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:t.fifo","maxReceiveCount":10}"#;
     for (attribute, value, worker, words) in [

@@ -2,7 +2,8 @@
 
 use ordered_core::event::Envelope;
 use ordered_core::transport::{
-    BrokerDeadLetter, DeadLetters, Fate, Intake, Reason, ReasonKind, Settlement, Token, Transport,
+    BrokerDeadLetter, ConsumeOptions, DeadLetters, Disposition, Reason, ReasonKind, Settlement,
+    Token, Transport,
 };
 use ordered_sqs::names;
 
@@ -21,10 +22,10 @@ async fn dead(queue: &Queue, count: usize) {
     });
     queue.publish(events.collect()).await;
     let transport = queue.connect().await.unwrap();
-    let intake = Intake {
+    let options = ConsumeOptions {
         max_unsettled: count,
     };
-    transport.start(intake).await.unwrap();
+    transport.start(options).await.unwrap();
     let mut seen = 0;
     while seen < count {
         let deliveries = transport.receive(count).await.unwrap();
@@ -34,7 +35,7 @@ async fn dead(queue: &Queue, count: usize) {
             let kind = ReasonKind::Malformed;
             Settlement {
                 token: delivery.token,
-                fate: Fate::DeadLetter(Reason { kind, text }),
+                disposition: Disposition::DeadLetter(Reason { kind, text }),
             }
         });
         transport.settle(settlements.collect()).await.unwrap();
@@ -71,7 +72,10 @@ async fn round(queue: &Queue) {
     assert_eq!(queue.backlog().await, 2);
 
     let transport = queue.connect().await.unwrap();
-    transport.start(Intake { max_unsettled: 10 }).await.unwrap();
+    transport
+        .start(ConsumeOptions { max_unsettled: 10 })
+        .await
+        .unwrap();
     let mut bodies = Vec::new();
     while bodies.len() < 2 {
         for delivery in transport.receive(10).await.unwrap() {

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Reason, ReasonKind, Transport, TransportErrorKind};
+use ordered_core::transport::{Disposition, Reason, ReasonKind, Transport, TransportErrorKind};
 
 use crate::support::fake_sqs::{FakeSqs, error, partly, settle, take};
 
 const BODIES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 
-fn dead() -> Fate {
-    Fate::DeadLetter(Reason {
+fn dead() -> Disposition {
+    Disposition::DeadLetter(Reason {
         kind: ReasonKind::Malformed,
         text: "why".into(),
     })
@@ -18,7 +18,9 @@ async fn acknowledgements_go_out_in_tens() {
     let sqs = FakeSqs::new(&BODIES, |_| None);
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 12).await;
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     let sizes: Vec<_> = sqs
         .calls("DeleteMessageBatch")
         .iter()
@@ -35,7 +37,9 @@ async fn what_fails_in_a_batch_is_deleted_alone() {
     });
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 12).await;
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
     let alone = sqs.calls("DeleteMessage");
     assert_eq!(alone.len(), 1);
     assert_eq!(alone[0].body["ReceiptHandle"], "r-c");
@@ -50,13 +54,15 @@ async fn what_fails_alone_too_is_said() {
     });
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 12).await;
-    let failed = settle(&consumer, &deliveries, &Fate::Ack)
+    let failed = settle(&consumer, &deliveries, &Disposition::Ack)
         .await
         .unwrap_err();
     assert_eq!(failed.kind(), TransportErrorKind::Unavailable);
     assert!(failed.to_string().contains("1 of 12"), "{failed}");
     // Its token is spent: it is delivered again under another.
-    settle(&consumer, &deliveries, &Fate::Ack).await.unwrap();
+    settle(&consumer, &deliveries, &Disposition::Ack)
+        .await
+        .unwrap();
 }
 
 /// Both words that SQS has for it, and the one for what is visible again.
@@ -67,16 +73,20 @@ async fn an_expired_receipt_is_no_longer_ours() {
         "InvalidParameterValue",
         "AWS.SimpleQueueService.MessageNotInflight",
     ] {
-        for fate in [Fate::Ack, Fate::Defer(Duration::from_secs(9)), dead()] {
+        for disposition in [
+            Disposition::Ack,
+            Disposition::Defer(Duration::from_secs(9)),
+            dead(),
+        ] {
             let sqs = FakeSqs::new(&BODIES, move |call| {
                 let batch = call.action.ends_with("Batch");
                 batch.then(|| partly(call, "r-c", code, true))
             });
             let consumer = sqs.start().await;
             let deliveries = take(&consumer, 12).await;
-            settle(&consumer, &deliveries, &fate).await.unwrap();
+            settle(&consumer, &deliveries, &disposition).await.unwrap();
             for alone in ["DeleteMessage", "ChangeMessageVisibility"] {
-                assert!(sqs.calls(alone).is_empty(), "{code} {fate:?}");
+                assert!(sqs.calls(alone).is_empty(), "{code} {disposition:?}");
             }
         }
     }
@@ -87,7 +97,7 @@ async fn deferring_is_one_call_for_ten_in_whole_seconds() {
     let sqs = FakeSqs::new(&BODIES, |_| None);
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 12).await;
-    let delay = Fate::Defer(Duration::from_millis(1_200));
+    let delay = Disposition::Defer(Duration::from_millis(1_200));
     settle(&consumer, &deliveries, &delay).await.unwrap();
     let calls = sqs.calls("ChangeMessageVisibilityBatch");
     assert_eq!(calls.len(), 2);
@@ -123,7 +133,7 @@ async fn closing_shows_what_is_unsettled() {
     let sqs = FakeSqs::new(&BODIES, |_| None);
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 5).await;
-    settle(&consumer, &deliveries[..2], &Fate::Ack)
+    settle(&consumer, &deliveries[..2], &Disposition::Ack)
         .await
         .unwrap();
     consumer.close().await.unwrap();

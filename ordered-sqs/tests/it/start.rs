@@ -1,7 +1,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use ordered_core::transport::{Intake, Transport, TransportError, TransportErrorKind};
+use ordered_core::transport::{ConsumeOptions, Transport, TransportError, TransportErrorKind};
 use ordered_sqs::Sqs;
 use ordered_testkit::server::SqsServer;
 use ordered_testkit::unique;
@@ -12,7 +12,7 @@ async fn start(url: &str) -> TransportError {
     let connected = Sqs::connect(url).await;
     let error = match connected {
         Ok(consumer) => consumer
-            .start(Intake { max_unsettled: 1 })
+            .start(ConsumeOptions { max_unsettled: 1 })
             .await
             .unwrap_err(),
         Err(error) => error,
@@ -62,8 +62,11 @@ async fn a_name_goes_before_that_of_the_url() {
     let queue = Queue::standard("10").await;
     let other = Sqs::connect(queue.server.url("another")).queue(&queue.name);
     let consumer = other.await.unwrap();
-    consumer.start(Intake { max_unsettled: 1 }).await.unwrap();
-    let again = consumer.start(Intake { max_unsettled: 1 }).await;
+    consumer
+        .start(ConsumeOptions { max_unsettled: 1 })
+        .await
+        .unwrap();
+    let again = consumer.start(ConsumeOptions { max_unsettled: 1 }).await;
     says(&again.unwrap_err(), &["started before"]);
 }
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Intake, Settlement, Transport};
+use ordered_core::transport::{ConsumeOptions, Disposition, Settlement, Transport};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -56,7 +56,7 @@ impl Queue {
 async fn consumer(fixture: &impl PublisherFixture) -> Arc<dyn Transport> {
     let consumer = fixture.consumer().await;
     let max_unsettled = 1_000;
-    let started = consumer.start(Intake { max_unsettled }).await;
+    let started = consumer.start(ConsumeOptions { max_unsettled }).await;
     started.expect("a consumer starts");
     consumer
 }
@@ -87,7 +87,7 @@ impl Content {
                 }
                 settlements.push(Settlement {
                     token: delivery.token,
-                    fate: Fate::Ack,
+                    disposition: Disposition::Ack,
                 });
             }
             let settled = consumer.settle(settlements).await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Answer, Beat, Exchange, Group, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep,
-    Swept,
+    Answer, Exchange, Group, Heartbeat, MemoryStore, Opened, Request, Session, Store, StoreError,
+    Sweep, Swept,
 };
 
 use super::fleet::{LEASE, ProcessState};
@@ -207,7 +207,7 @@ impl Store for FaultyStore {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         self.leave_for_store().await?;
         let beat = self.inner.heartbeat(group, session, lease).await?;
         self.recorder.leased(session.worker.as_str(), lease);

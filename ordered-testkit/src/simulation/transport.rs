@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ordered_core::transport::{Delivery, Intake, Settlement, Transport, TransportError};
+use ordered_core::transport::{ConsumeOptions, Delivery, Settlement, Transport, TransportError};
 
 use super::fleet::ProcessState;
 use super::recorder::Recorder;
@@ -15,8 +15,8 @@ pub(super) struct FaultyTransport {
 
 #[async_trait]
 impl Transport for FaultyTransport {
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
-        self.inner.start(intake).await
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
+        self.inner.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Fate, Reason, ReasonKind};
+use ordered_core::transport::{Disposition, Reason, ReasonKind};
 
 use super::support::{Consumer, assert_empty, numbered, publish, text};
 use super::{DeadLetter, TransportFixture};
@@ -27,7 +27,7 @@ pub async fn keeps_dead_letters_with_their_reasons(fixture: &impl TransportFixtu
             _ => ReasonKind::Conflict,
         };
         let text = sentence.to_owned();
-        let dead = Fate::DeadLetter(Reason { kind, text });
+        let dead = Disposition::DeadLetter(Reason { kind, text });
         consumer.settle(delivery.token, dead).await;
     }
     // At once: when `settle` has returned, they are safe.
@@ -55,7 +55,9 @@ pub async fn delivers_no_dead_letter_again(fixture: &impl TransportFixture) {
         kind: ReasonKind::Malformed,
         text: "no".into(),
     };
-    consumer.settle(dead.token, Fate::DeadLetter(reason)).await;
+    consumer
+        .settle(dead.token, Disposition::DeadLetter(reason))
+        .await;
     consumer.close().await;
     let next = Consumer::start(fixture, 10).await;
     let again = next.take(4).await;

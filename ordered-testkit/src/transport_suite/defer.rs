@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Envelope;
-use ordered_core::transport::Fate;
+use ordered_core::transport::Disposition;
 use tokio::time::Instant;
 
 use super::TransportFixture;
@@ -13,7 +13,9 @@ pub async fn defers_no_less_than_it_is_told(fixture: &impl TransportFixture) {
     let consumer = Consumer::start(fixture, 10).await;
     let delivery = consumer.one().await;
     let (delay, deferred) = (Duration::from_millis(1_100), Instant::now());
-    consumer.settle(delivery.token, Fate::Defer(delay)).await;
+    consumer
+        .settle(delivery.token, Disposition::Defer(delay))
+        .await;
     let again = consumer.one().await;
     assert!(deferred.elapsed() >= delay, "{:?}", deferred.elapsed());
     assert_eq!(again.envelope.body, "one");
@@ -29,7 +31,7 @@ pub async fn lets_others_pass_what_is_deferred(fixture: &impl TransportFixture) 
     publish(fixture, [text("deferred")]).await;
     let consumer = Consumer::start(fixture, 1).await;
     let delivery = consumer.one().await;
-    let an_hour = Fate::Defer(Duration::from_secs(3_600));
+    let an_hour = Disposition::Defer(Duration::from_secs(3_600));
     consumer.settle(delivery.token, an_hour).await;
     publish(fixture, numbered(20)).await;
     let mut others = Vec::new();
@@ -52,7 +54,7 @@ pub async fn keeps_what_is_deferred_as_it_was(fixture: &impl TransportFixture) {
     publish(fixture, [envelope]).await;
     let consumer = Consumer::start(fixture, 10).await;
     let first = consumer.one().await;
-    let soon = Fate::Defer(Duration::from_millis(50));
+    let soon = Disposition::Defer(Duration::from_millis(50));
     consumer.settle(first.token, soon).await;
     assert_eq!(consumer.one().await.envelope, first.envelope);
 }
@@ -64,13 +66,13 @@ pub async fn defers_more_than_once(fixture: &impl TransportFixture) {
     let first = consumer.one().await;
     let mut token = first.token;
     for _ in 0..4 {
-        let soon = Fate::Defer(Duration::from_millis(20));
+        let soon = Disposition::Defer(Duration::from_millis(20));
         consumer.settle(token, soon).await;
         let again = consumer.one().await;
         assert_eq!(again.envelope, first.envelope);
         token = again.token;
     }
-    consumer.settle(token, Fate::Ack).await;
+    consumer.settle(token, Disposition::Ack).await;
     consumer.close().await;
     assert_empty(fixture).await;
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::transport::{Fate, Reason, ReasonKind, Token};
+use ordered_core::transport::{Disposition, Reason, ReasonKind, Token};
 
 use super::TransportFixture;
 use super::support::{Consumer, all_numbered, assert_empty, bodies, numbered, publish, text};
@@ -52,8 +52,8 @@ pub async fn settles_nothing_for_an_unknown_token(fixture: &impl TransportFixtur
     let consumer = Consumer::start(fixture, 10).await;
     let delivery = consumer.one().await;
     for strange in [0, delivery.token.0 + 1_000, u64::MAX] {
-        consumer.settle(Token(strange), Fate::Ack).await;
-        let later = Fate::Defer(Duration::ZERO);
+        consumer.settle(Token(strange), Disposition::Ack).await;
+        let later = Disposition::Defer(Duration::ZERO);
         consumer.settle(Token(strange), later).await;
         consumer.settle(Token(strange), dead()).await;
     }
@@ -63,17 +63,17 @@ pub async fn settles_nothing_for_an_unknown_token(fixture: &impl TransportFixtur
     assert_empty(fixture).await;
 }
 
-/// Only the first fate counts.
+/// Only the first disposition counts.
 pub async fn settles_a_token_once(fixture: &impl TransportFixture) {
     publish(fixture, [text("acked")]).await;
     let consumer = Consumer::start(fixture, 10).await;
     let delivery = consumer.one().await;
-    consumer.settle(delivery.token, Fate::Ack).await;
+    consumer.settle(delivery.token, Disposition::Ack).await;
     consumer.settle(delivery.token, dead()).await;
     consumer
-        .settle(delivery.token, Fate::Defer(Duration::ZERO))
+        .settle(delivery.token, Disposition::Defer(Duration::ZERO))
         .await;
-    consumer.settle(delivery.token, Fate::Ack).await;
+    consumer.settle(delivery.token, Disposition::Ack).await;
     consumer.nothing().await;
     consumer.close().await;
     assert!(fixture.dead_letters().await.is_empty());
@@ -86,8 +86,8 @@ pub async fn settles_an_empty_list(fixture: &impl TransportFixture) {
     consumer.ack(&[]).await;
 }
 
-fn dead() -> Fate {
-    Fate::DeadLetter(Reason {
+fn dead() -> Disposition {
+    Disposition::DeadLetter(Reason {
         kind: ReasonKind::Malformed,
         text: "not JSON".into(),
     })

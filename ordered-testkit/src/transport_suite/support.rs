@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordered_core::event::Envelope;
-use ordered_core::transport::{Delivery, Fate, Intake, Publish, Settlement, Token, Transport};
+use ordered_core::transport::{
+    ConsumeOptions, Delivery, Disposition, Publish, Settlement, Token, Transport,
+};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::TransportFixture;
@@ -21,7 +23,7 @@ pub(super) struct Consumer {
 impl Consumer {
     pub(super) async fn start(fixture: &impl TransportFixture, max_unsettled: usize) -> Self {
         let transport = fixture.consumer().await;
-        let started = transport.start(Intake { max_unsettled }).await;
+        let started = transport.start(ConsumeOptions { max_unsettled }).await;
         started.expect("a consumer starts");
         Self { transport }
     }
@@ -50,10 +52,10 @@ impl Consumer {
         }
     }
 
-    pub(super) async fn settle(&self, token: Token, fate: Fate) {
+    pub(super) async fn settle(&self, token: Token, disposition: Disposition) {
         let settled = self
             .transport
-            .settle(vec![Settlement { token, fate }])
+            .settle(vec![Settlement { token, disposition }])
             .await;
         settled.expect("it is settled");
     }
@@ -61,7 +63,7 @@ impl Consumer {
     pub(super) async fn ack(&self, deliveries: &[Delivery]) {
         let settlements = deliveries.iter().map(|delivery| Settlement {
             token: delivery.token,
-            fate: Fate::Ack,
+            disposition: Disposition::Ack,
         });
         let settled = self.transport.settle(settlements.collect()).await;
         settled.expect("they are acknowledged");

@@ -9,7 +9,7 @@ use ordered_events::core::protocol::Policy;
 use ordered_events::core::store::{
     Acquire, AcquireMode, Answer, Group, Inspect, Request, Save, Session,
 };
-use ordered_events::core::transport::{Intake, Transport};
+use ordered_events::core::transport::{ConsumeOptions, Transport};
 use ordered_events::{Amqp, EventId, Kafka, Key, RedisStore, Store, WorkerId};
 use ordered_testkit::history::{Event, What};
 use tokio::time::{sleep, timeout};
@@ -262,7 +262,7 @@ impl<'a> FinalState<'a> {
             Broker::Kafka => Arc::new(Kafka::connect(url).topic(&dead).await?),
         };
         let max_unsettled = usize::from(u16::MAX);
-        dead_letters.start(Intake { max_unsettled }).await?;
+        dead_letters.start(ConsumeOptions { max_unsettled }).await?;
         let mut seen = 0;
         while seen < count {
             let letters = dead_letters.receive(1_000);

@@ -168,7 +168,7 @@ impl Bounds {
         policy.max_crashes = self.attempts;
         // The model has no time for it.
         policy.give_up_after = None;
-        policy.producer_lease = Duration::from_millis(ordered_core::store::NEVER);
+        policy.producer_lease = Duration::from_millis(ordered_core::store::NEVER_DUE);
         policy.dedup_ttl = self
             .remembered
             .map_or(Duration::from_secs(100_000), |ticks| {

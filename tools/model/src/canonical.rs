@@ -7,7 +7,7 @@ use std::mem::take;
 
 use ordered_core::protocol::engine::Visitor;
 use ordered_core::protocol::{Fence, KeyState, Phase};
-use ordered_core::store::{Answer, Listing, ListingChange, NEVER, Request};
+use ordered_core::store::{Answer, Listing, ListingChange, NEVER_DUE, Request};
 
 use crate::Model;
 use crate::bounds::{OnGap, TICK};
@@ -46,7 +46,7 @@ impl Model {
     pub(crate) fn time_matters(&self, world: &World) -> bool {
         let waits = |listing: &Listing| {
             let gap = self.bounds.on_gap != OnGap::Wait && listing.gap.is_some();
-            gap || listing.due.is_some_and(|due| due > NOW && due < NEVER)
+            gap || listing.due.is_some_and(|due| due > NOW && due < NEVER_DUE)
         };
         world.store.records.iter().any(|record| {
             waits(&record.listing)
@@ -107,10 +107,10 @@ impl Visitor for Times<'_> {
 
     fn listing(&mut self, listing: &mut Listing) {
         listing.due = listing.due.map(|due| {
-            if due < NEVER {
+            if due < NEVER_DUE {
                 (due - self.by.min(due)).max(NOW)
             } else {
-                NEVER
+                NEVER_DUE
             }
         });
         listing.gap = listing.gap.map(|since| self.gap(since));

@@ -9,6 +9,7 @@ mod canonical;
 mod checking;
 mod event;
 mod faults;
+mod faults;
 mod graph;
 mod mutation;
 mod operate;

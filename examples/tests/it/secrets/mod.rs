@@ -156,7 +156,7 @@ async fn works_and_outlives_its_store(amqp: &str, store: &str, redis: &mut Redis
 async fn no_secret_key_of_sqs_is_in_a_log_an_error_or_what_is_shown_of_a_type() {
     use ordered_events::Sqs;
     use ordered_events::Transport;
-    use ordered_events::core::transport::Intake;
+    use ordered_events::core::transport::ConsumeOptions;
     use ordered_testkit::server::SqsServer;
 
     log_capture::start();
@@ -168,7 +168,10 @@ async fn no_secret_key_of_sqs_is_in_a_log_an_error_or_what_is_shown_of_a_type() 
     };
     let transport = Sqs::connect(url(&server.endpoint())).await.unwrap();
     let max_unsettled = 10;
-    transport.start(Intake { max_unsettled }).await.unwrap();
+    transport
+        .start(ConsumeOptions { max_unsettled })
+        .await
+        .unwrap();
     shows_nothing(&transport);
     shows_nothing(&transport.publisher());
     transport.close().await.unwrap();

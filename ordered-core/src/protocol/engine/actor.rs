@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::effect::{Deferral, Disposition, Effect, EventChange, RunId};
+use super::effect::{DeferReason, Effect, EventChange, EventOutcome, RunId};
 use super::event::Event;
 use super::pending::{Failure, PendingSave};
 use super::queue::{Added, Queue};
@@ -185,7 +185,7 @@ impl<D> Actor<D> {
                 self.queue.add(event);
                 for late in there {
                     if self.is_of_another_epoch(&late, None) {
-                        self.defer(shared, late, Deferral::NotYet);
+                        self.defer(shared, late, DeferReason::NotYet);
                     } else {
                         self.settle_conflict(shared, late, Some(recorded.clone()));
                     }
@@ -195,7 +195,7 @@ impl<D> Actor<D> {
             Added::Taken(event) => {
                 let there = self.queue.get(seq).and_then(|there| there.epoch);
                 if self.is_of_another_epoch(&event, there) {
-                    return self.defer(shared, event, Deferral::NotYet);
+                    return self.defer(shared, event, DeferReason::NotYet);
                 }
                 let recorded = self.queue.get(seq).map(|there| there.id.clone());
                 self.settle_conflict(shared, event, recorded);
@@ -218,10 +218,10 @@ impl<D> Actor<D> {
             .queue
             .take_waiting(|there| there.seq == event.seq && there.replay == event.replay);
         if there.is_empty() {
-            return self.defer(shared, event, Deferral::NotYet);
+            return self.defer(shared, event, DeferReason::NotYet);
         }
         for other in there {
-            self.defer(shared, other, Deferral::NotYet);
+            self.defer(shared, other, DeferReason::NotYet);
         }
         self.queue.add(event);
     }
@@ -241,7 +241,7 @@ impl<D> Actor<D> {
         recorded: Option<EventId>,
     ) {
         shared.observe(&self.key, &event, EventChange::Conflict(recorded.clone()));
-        self.settle(shared, event, Disposition::Conflict(recorded));
+        self.settle(shared, event, EventOutcome::Conflict(recorded));
     }
 
     #[expect(clippy::boxed_local, reason = "events are boxed wherever they are")]
@@ -249,7 +249,7 @@ impl<D> Actor<D> {
         &self,
         shared: &mut Shared<D>,
         event: Box<Event<D>>,
-        disposition: Disposition,
+        outcome: EventOutcome,
     ) {
         if !event.tokens.is_empty() {
             shared.effects.push(Effect::Settle {
@@ -258,14 +258,14 @@ impl<D> Actor<D> {
                 stored: event.is_stored(),
                 id: event.id,
                 tokens: event.tokens,
-                disposition,
+                outcome,
             });
         }
     }
 
-    pub(super) fn defer(&self, shared: &mut Shared<D>, event: Box<Event<D>>, why: Deferral) {
+    pub(super) fn defer(&self, shared: &mut Shared<D>, event: Box<Event<D>>, why: DeferReason) {
         shared.observe(&self.key, &event, EventChange::Deferred(why));
-        self.settle(shared, event, Disposition::Deferred(why));
+        self.settle(shared, event, EventOutcome::Deferred(why));
     }
 
     /// Settles what the state says is over. What came from the mailbox stays: a save has to take it out there.
@@ -317,25 +317,25 @@ impl<D> Actor<D> {
         match placement {
             Some(Placement::Duplicate) => {
                 shared.observe(&self.key, &event, EventChange::Duplicate);
-                self.settle(shared, event, Disposition::Duplicate);
+                self.settle(shared, event, EventOutcome::Duplicate);
             }
             Some(Placement::Stale) if event.is_rewound() => {
                 shared.observe(&self.key, &event, EventChange::Rewound);
-                self.settle(shared, event, Disposition::Rewound);
+                self.settle(shared, event, EventOutcome::Rewound);
             }
             Some(Placement::Stale) => {
                 shared.observe(&self.key, &event, EventChange::Stale);
-                self.settle(shared, event, Disposition::Stale);
+                self.settle(shared, event, EventOutcome::Stale);
             }
             Some(Placement::Late) => {
                 shared.observe(&self.key, &event, EventChange::Late);
-                self.settle(shared, event, Disposition::Late);
+                self.settle(shared, event, EventOutcome::Late);
             }
             Some(Placement::Superseded) => {
                 shared.observe(&self.key, &event, EventChange::Superseded);
-                self.settle(shared, event, Disposition::Superseded);
+                self.settle(shared, event, EventOutcome::Superseded);
             }
-            Some(Placement::NotYet) => self.defer(shared, event, Deferral::NotYet),
+            Some(Placement::NotYet) => self.defer(shared, event, DeferReason::NotYet),
             Some(Placement::Conflict) => self.settle_conflict(shared, event, None),
             Some(Placement::Ahead | Placement::Compare(_)) | None => {}
         }

@@ -22,7 +22,7 @@ pub enum Effect {
         /// The deliveries.
         tokens: Tokens,
         /// The outcome.
-        disposition: Disposition,
+        outcome: EventOutcome,
         /// The event was in the mailbox, and its first delivery settled when it was put there.
         stored: bool,
     },
@@ -31,7 +31,7 @@ pub enum Effect {
         /// The delivery.
         token: Token,
         /// Why it was not carried out.
-        deferred: Option<Deferral>,
+        deferred: Option<DeferReason>,
     },
     /// Calls [`Engine::wake`](super::Engine::wake) for the key after this time.
     Wake {
@@ -64,7 +64,7 @@ pub enum Effect {
 
 /// How a delivery ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Disposition {
+pub enum EventOutcome {
     /// Its event was committed.
     Committed,
     /// Its event is in the mailbox and waits for its turn.
@@ -88,12 +88,12 @@ pub enum Disposition {
     /// Another event has its seq. The id of that one, where it is known.
     Conflict(Option<EventId>),
     /// It stays with the broker for a while.
-    Deferred(Deferral),
+    Deferred(DeferReason),
 }
 
 /// Why a delivery stays with the broker for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Deferral {
+pub enum DeferReason {
     /// There is no room to hold it.
     Full(QuotaLimit),
     /// It belongs to an epoch of its key that has not begun, or another event of its seq is decided about first.
@@ -108,7 +108,7 @@ pub enum EventChange {
     /// It was put into the mailbox.
     Held(Waiting),
     /// It stays with the broker.
-    Deferred(Deferral),
+    Deferred(DeferReason),
     /// It is a duplicate.
     Duplicate,
     /// It is stale.

@@ -29,7 +29,7 @@ mod watermark;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use effect::{Deferral, Disposition, Effect, EventChange, KeyChange, Run, RunError, RunId};
+pub use effect::{DeferReason, Effect, EventChange, EventOutcome, KeyChange, Run, RunError, RunId};
 pub use event::{Event, Tokens};
 pub use pending::Pending;
 pub use queue::RunEvents;

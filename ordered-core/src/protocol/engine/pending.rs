@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::effect::Disposition;
+use super::effect::EventOutcome;
 use super::event::Event;
 use crate::event::{EventId, Key};
 use crate::handler::OnExhausted;
@@ -63,7 +63,7 @@ pub(super) struct PendingSave<D> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Leaving {
     /// So.
-    As(Disposition),
+    As(EventOutcome),
     /// It is put into the mailbox.
     Held,
     /// It is compared with what is in the mailbox, or among the dead letters.

@@ -8,7 +8,7 @@ use super::retry_wait::RetryWaits;
 use super::watermark::{Adoption, Watermarks};
 use crate::event::Key;
 use crate::handler::{OnExhausted, OnPassed, OnRepeat};
-use crate::protocol::{KeyState, Millis, Obstacle, Phase, Policy, Waiting};
+use crate::protocol::{KeyState, Millis, Phase, Policy, WaitReason, Waiting};
 
 /// The rules that an engine works by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,12 +100,12 @@ impl<D> Shared<D> {
     /// What stands in the way of the events of a key that wait.
     pub(super) fn obstacle(&self, state: &KeyState) -> Waiting {
         let why = match state.phase {
-            Phase::Halted { .. } => Obstacle::Halted,
-            _ if state.paused.is_on() || self.paused => Obstacle::Paused,
-            Phase::BackingOff { .. } => Obstacle::BackingOff,
-            Phase::Open if state.is_suspect() => Obstacle::BackingOff,
-            Phase::Open if self.rules.policy.order.has_producers() => Obstacle::Earlier,
-            Phase::Open => Obstacle::Gap,
+            Phase::Halted { .. } => WaitReason::Halted,
+            _ if state.paused.is_on() || self.paused => WaitReason::Paused,
+            Phase::BackingOff { .. } => WaitReason::BackingOff,
+            Phase::Open if state.is_suspect() => WaitReason::BackingOff,
+            Phase::Open if self.rules.policy.order.has_producers() => WaitReason::Earlier,
+            Phase::Open => WaitReason::Gap,
         };
         Waiting {
             for_seq: state.head(),

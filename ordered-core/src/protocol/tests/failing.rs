@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scene::{START, Scene, id_of, seq};
 use crate::protocol::Phase;
 use crate::protocol::{DeadCause, Verb};
-use crate::store::{Listing, NEVER, Slot};
+use crate::store::{Listing, NEVER_DUE, Slot};
 
 fn due(scene: &Scene) -> Option<u64> {
     let listing = scene
@@ -94,7 +94,7 @@ fn a_halted_key_keeps_its_event_and_stays_halted() {
     });
     assert_eq!(scene.state.phase, Phase::Halted { since });
     assert!(!scene.state.is_ready());
-    assert_eq!(due(&scene), Some(NEVER));
+    assert_eq!(due(&scene), Some(NEVER_DUE));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scene::{Scene, id_of, seq};
 use crate::protocol::{ABSENT_RANGES, Phase, Placement, RepairAsked};
 use crate::protocol::{GapPolicy, Start, Verb};
-use crate::store::{Listing, NEVER};
+use crate::store::{Listing, NEVER_DUE};
 
 const AFTER: Duration = Duration::from_secs(10);
 
@@ -145,7 +145,7 @@ fn a_gap_halts_the_key_where_the_group_says_so_and_retry_waits_again() {
     let last_error = scene.state.last_error.clone().unwrap();
     assert!(last_error.error.contains("seq 1 has not come"));
     let halted = listing(&scene);
-    assert_eq!((halted.due, halted.gap), (Some(NEVER), None));
+    assert_eq!((halted.due, halted.gap), (Some(NEVER_DUE), None));
     assert_eq!(halted.halted, Some(since));
     scene.now += 5_000;
     scene.operate(&Verb::Retry).unwrap();
@@ -222,7 +222,7 @@ fn a_key_halts_before_what_it_asked_for_and_is_lost() {
     );
     assert_eq!(
         (listing(&scene).due, listing(&scene).gap),
-        (Some(NEVER), None)
+        (Some(NEVER_DUE), None)
     );
     scene.now += 50_000;
     assert_eq!(end_gap(&mut scene), None);
@@ -254,7 +254,7 @@ fn by_default_a_key_waits_for_ever_and_is_listed_for_operators() {
     end_gap(&mut scene);
     assert_eq!(scene.state.last_seq, 0);
     let listed = listing(&scene);
-    assert_eq!((listed.due, listed.gap), (Some(NEVER), Some(since)));
+    assert_eq!((listed.due, listed.gap), (Some(NEVER_DUE), Some(since)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::scene::{Scene, held, id, id_of, seq};
 use crate::event::Envelope;
 use crate::protocol::{DeadCause, Effect, Refusal, Verb};
 use crate::protocol::{HeldNote, Phase, Placement, stored_event};
-use crate::store::{Listing, NEVER, Slot};
+use crate::store::{Listing, NEVER_DUE, Slot};
 
 /// A key that is halted at 1, with 2, 3 and 5 behind it.
 fn halted() -> Scene {
@@ -310,7 +310,7 @@ fn a_halted_key_is_halted_when_its_pause_is_over() {
     let listing = scene
         .state
         .listing(&scene.policy, Listing::default(), scene.now);
-    assert_eq!(listing.due, Some(NEVER));
+    assert_eq!(listing.due, Some(NEVER_DUE));
     assert!(scene.state.is_blocked() && !scene.state.paused.is_on());
 }
 

@@ -9,7 +9,7 @@ use crate::publish::NotPublishedKind;
 const FIRST: Duration = Duration::from_millis(100);
 const GIVE_UP: Duration = Duration::from_secs(60);
 
-fn lanes(per_key: usize, fail_the_key: bool) -> Lanes<u32> {
+fn lanes(per_key: usize, fail_key: bool) -> Lanes<u32> {
     let settings = LaneSettings {
         per_key,
         batch: 4,
@@ -18,7 +18,7 @@ fn lanes(per_key: usize, fail_the_key: bool) -> Lanes<u32> {
             cap: Duration::from_secs(1),
         },
         give_up_after: GIVE_UP,
-        fail_the_key,
+        fail_key,
     };
     Lanes::new(settings, fastrand::Rng::with_seed(7))
 }
@@ -167,11 +167,11 @@ proptest! {
     fn keys_stay_in_order(
         events in proptest::collection::vec(0..4_u8, 1..60),
         fates in proptest::collection::vec(0..10_u8, 1..200),
-        fail_the_key: bool,
+        fail_key: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().start_paused(true).enable_time().build().unwrap();
         let _guard = runtime.enter();
-        let (mut lanes, mut now) = (lanes(1, fail_the_key), Instant::now());
+        let (mut lanes, mut now) = (lanes(1, fail_key), Instant::now());
         let (mut fates, mut flying) = (fates.into_iter().cycle(), VecDeque::new());
         let mut waiting: BTreeMap<u8, VecDeque<u32>> = BTreeMap::new();
         let (mut ended, count) = (BTreeSet::new(), u32::try_from(events.len()).unwrap());

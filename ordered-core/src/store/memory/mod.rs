@@ -15,7 +15,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::state::{GroupState, Groups};
-use super::{Answer, Beat, Exchange, Incarnation, Opened, Request, Session, Store, Sweep, Swept};
+use super::{
+    Answer, Exchange, Heartbeat, Incarnation, Opened, Request, Session, Store, Sweep, Swept,
+};
 use crate::clock::Clock;
 use crate::protocol::{Millis, WorkerId};
 use crate::store::{Durability, Group, StoreError, StoreReport, bucket_of};
@@ -197,13 +199,13 @@ impl Store for MemoryStore {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         let length = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         self.with_session(group, session, |state, now| {
             for bucket in &mut state.buckets {
                 bucket.leases.beat(&session.worker, length, now);
             }
-            Beat {
+            Heartbeat {
                 now,
                 paused: state.paused,
             }

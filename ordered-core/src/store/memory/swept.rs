@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::state::{Bucket, GroupState};
 use crate::event::Key;
 use crate::protocol::Millis;
-use crate::store::{Listing, NEVER, StuckRecord, Sweep, Swept};
+use crate::store::{Listing, NEVER_DUE, StuckRecord, Sweep, Swept};
 
 /// A key that is listed as due, and where it stands among the others.
 type Due = (IsFromAhead, u64, Key);
@@ -51,7 +51,7 @@ impl Bucket {
         let latest = now.saturating_add(millis(sweep.longest_wait));
         let mut due: Vec<Due> = Vec::new();
         for (key, listing) in &self.listings {
-            let at = listing.due.filter(|at| *at < NEVER);
+            let at = listing.due.filter(|at| *at < NEVER_DUE);
             if let Some(at) = at.filter(|at| *at <= now || *at > latest) {
                 due.push((at > now, at, key.clone()));
             }

@@ -70,7 +70,7 @@ label! {
         Committed = "committed",
         Repeated = "repeated",
         Retried = "retried",
-        Parted = "parted",
+        BatchSplit = "batch_split",
         Halted = "halted",
         DeadLettered = "dead_lettered",
         Fenced = "fenced",

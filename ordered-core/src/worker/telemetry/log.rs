@@ -43,7 +43,7 @@ pub(super) fn line(group: &str, occurrence: &WorkerEvent<'_>) {
                 "the handler failed, and will be tried again"
             );
         }
-        WorkerEvent::Parted {
+        WorkerEvent::BatchSplit {
             event,
             events,
             error,

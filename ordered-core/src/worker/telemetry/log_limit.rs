@@ -63,7 +63,9 @@ fn cause(occurrence: &WorkerEvent<'_>) -> Option<String> {
         WorkerEvent::DeadLettered { event, error, .. } => {
             of_error("dead-lettered", event.key.as_str(), error)
         }
-        WorkerEvent::Parted { event, error, .. } => of_error("split", event.key.as_str(), error),
+        WorkerEvent::BatchSplit { event, error, .. } => {
+            of_error("split", event.key.as_str(), error)
+        }
         WorkerEvent::Deferred { why, .. } => format!("deferred {why:?}"),
         WorkerEvent::Stale { .. } => "stale".to_owned(),
         WorkerEvent::Late { .. } => "late".to_owned(),
@@ -78,7 +80,7 @@ fn cause(occurrence: &WorkerEvent<'_>) -> Option<String> {
 mod tests {
     use super::*;
     use crate::event::{EventId, Key, Seq};
-    use crate::worker::Place;
+    use crate::worker::EventRef;
 
     #[tokio::test(start_paused = true)]
     async fn of_one_cause_one_line_is_logged_in_ten_seconds_and_the_others_are_counted() {
@@ -86,7 +88,7 @@ mod tests {
         let id = EventId::new("e").unwrap();
         let retrying = |key: &Key, error: &str| {
             limit.admits(&WorkerEvent::Retrying {
-                event: Place { key, seq, id: &id },
+                event: EventRef { key, seq, id: &id },
                 attempt: 1,
                 error,
                 wait: Duration::ZERO,
@@ -111,7 +113,7 @@ mod tests {
         for number in 0..10 * CAUSES {
             let word: String = format!("{number:b}").replace('0', "o").replace('1', "i");
             let retrying = WorkerEvent::Retrying {
-                event: Place {
+                event: EventRef {
                     key: &key,
                     seq,
                     id: &id,

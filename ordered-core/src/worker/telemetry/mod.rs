@@ -19,11 +19,11 @@ pub(super) use self::label::StoreCall;
 use self::ledger::Ledger;
 use self::log_limit::LogLimit;
 pub use self::metric::{METRICS, Metric, MetricKind};
-use super::traps::{AtStart, Traps};
+use super::pitfalls::{AtStart, Pitfalls};
 use super::{Health, WorkerEvent};
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key};
-use crate::protocol::{Millis, Obstacle, Policy, Start, Waiting};
+use crate::protocol::{Millis, Policy, Start, WaitReason, Waiting};
 use crate::store::Swept;
 use crate::transport::TransportStatus;
 
@@ -36,7 +36,7 @@ pub(super) struct Telemetry {
     /// Whether it waits for that.
     waits_for_first: bool,
     pub(super) health: Health,
-    pub(super) traps: Traps,
+    pub(super) pitfalls: Pitfalls,
     commits: AtomicU64,
     steps: [Counter; Step::VALUES.len()],
     pub(super) handler_seconds: Histogram,
@@ -69,7 +69,7 @@ impl Telemetry {
             first_seq: policy.first_seq,
             waits_for_first: policy.start == Start::FirstSeq,
             health,
-            traps: Traps::default(),
+            pitfalls: Pitfalls::default(),
             commits: AtomicU64::new(0),
             steps: array::from_fn(
                 |step| counter!(metric::EVENTS.name, "group" => label(), "step" => Step::VALUES[step]),
@@ -99,10 +99,10 @@ impl Telemetry {
 
     pub(super) fn record(&self, occurrence: &WorkerEvent<'_>) {
         match occurrence {
-            WorkerEvent::Received { event, .. } => self.traps.received(event.key),
+            WorkerEvent::Received { event, .. } => self.pitfalls.received(event.key),
             WorkerEvent::Conflict { event, .. } => {
                 let event = (event.key, event.seq.get(), event.id);
-                self.traps.conflict(&self.group, event);
+                self.pitfalls.conflict(&self.group, event);
             }
             _ => {}
         }
@@ -178,13 +178,13 @@ impl Telemetry {
 
     /// An event is held until then.
     pub(super) fn waits(&self, waiting: Waiting, event: (&Key, u64, &EventId)) {
-        if waiting.why == Obstacle::Gap {
+        if waiting.why == WaitReason::Gap {
             let at_start = AtStart {
                 commits: self.commits.load(Ordering::Relaxed),
                 first_seq: self.first_seq,
             };
             let is_new = waiting.for_seq == self.first_seq && self.waits_for_first;
-            self.traps
+            self.pitfalls
                 .waits_in_gap(&self.group, event, is_new.then_some(at_start));
         }
     }
@@ -246,7 +246,7 @@ fn step(occurrence: &WorkerEvent<'_>) -> Option<Step> {
         WorkerEvent::Committed { repeat: false, .. } => Some(Step::Committed),
         WorkerEvent::Committed { repeat: true, .. } => Some(Step::Repeated),
         WorkerEvent::Retrying { .. } => Some(Step::Retried),
-        WorkerEvent::Parted { .. } => Some(Step::Parted),
+        WorkerEvent::BatchSplit { .. } => Some(Step::BatchSplit),
         WorkerEvent::Halted { .. } => Some(Step::Halted),
         WorkerEvent::DeadLettered { .. } => Some(Step::DeadLettered),
         WorkerEvent::Fenced { .. } => Some(Step::Fenced),

@@ -60,7 +60,7 @@ impl WorkerLoop {
             }
             let seq = state.head();
             if self.reported.get(&record.key) != Some(&seq) {
-                self.outlet.gap(&record.key, seq, record.since);
+                self.reporter.gap(&record.key, seq, record.since);
             }
             reported.insert(record.key, seq);
         }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ordered_core::admin::{Admin, TaskOutcome};
-use ordered_core::admin::{Bulk, KeyTask, ManyVerb, OperateError, OperateOptions, Plan, Selection};
+use ordered_core::admin::{Bulk, BulkVerb, KeyTask, OperateError, OperateOptions, Plan, Selection};
 use ordered_core::event::Key;
 use ordered_core::protocol::{Phase, Refusal, Verb};
 use ordered_core::store::Group;
 
-use super::stage::{Stage, acquire, ada, dead_letter, fail, hold, key, release, seq};
-use super::store::Fault;
+use crate::support::faulty_store::Fault;
+use crate::support::stage::{Stage, acquire, ada, dead_letter, fail, hold, key, release, seq};
 
 fn by_name(names: &[&str]) -> Selection {
     Selection {
@@ -18,7 +18,7 @@ fn by_name(names: &[&str]) -> Selection {
     }
 }
 
-async fn plan(stage: &Stage, selection: &Selection, verb: ManyVerb) -> Plan {
+async fn plan(stage: &Stage, selection: &Selection, verb: BulkVerb) -> Plan {
     let plan = stage.admin.plan(&stage.group, selection, verb).await;
     plan.unwrap()
 }
@@ -74,7 +74,7 @@ fn is_done(outcome: &TaskOutcome) -> bool {
 async fn every_key_is_done_and_written_down() {
     let count = Bulk::BATCH + 3;
     let stage = halted(count).await;
-    let plan = plan(&stage, &Selection::default(), ManyVerb::Retry).await;
+    let plan = plan(&stage, &Selection::default(), BulkVerb::Retry).await;
     assert_eq!(plan.tasks.len(), count);
     assert_eq!(plan.tasks[0].effect.released, [1, 2, 3]);
     let results = carry_out(&stage, tasks(plan), OperateOptions::default()).await;
@@ -92,7 +92,7 @@ async fn every_key_is_done_and_written_down() {
 #[tokio::test(start_paused = true)]
 async fn a_second_time_is_harmless() {
     let stage = halted(3).await;
-    let skips = tasks(plan(&stage, &Selection::default(), ManyVerb::Skip).await);
+    let skips = tasks(plan(&stage, &Selection::default(), BulkVerb::Skip).await);
     let first = carry_out(&stage, skips.clone(), OperateOptions::default()).await;
     assert!(first.iter().all(|(_, outcome)| is_done(outcome)));
     let before = stage.state("k0000").await;
@@ -104,7 +104,7 @@ async fn a_second_time_is_harmless() {
     }
     assert_eq!(stage.state("k0000").await, before);
     assert!(
-        plan(&stage, &Selection::default(), ManyVerb::Retry)
+        plan(&stage, &Selection::default(), BulkVerb::Retry)
             .await
             .tasks
             .is_empty()
@@ -116,7 +116,7 @@ async fn a_worker_that_has_a_key_holds_up_no_other() {
     let stage = halted(3).await;
     let owned = stage.acquire(&stage.worker, "k0001").await;
     let selection = by_name(&["k0000", "k0001", "k0002"]);
-    let tasks = tasks(plan(&stage, &selection, ManyVerb::Retry).await);
+    let tasks = tasks(plan(&stage, &selection, BulkVerb::Retry).await);
     let options = OperateOptions {
         wait: Duration::from_secs(2),
         ..OperateOptions::default()
@@ -150,7 +150,7 @@ async fn a_worker_that_has_a_key_holds_up_no_other() {
 async fn a_lost_answer_is_found_out_and_nothing_is_done_twice() {
     for (fault, name) in [(Fault::LosesAnswer, "answer"), (Fault::LosesSave, "save")] {
         let stage = halted(3).await;
-        let tasks = tasks(plan(&stage, &Selection::default(), ManyVerb::Skip).await);
+        let tasks = tasks(plan(&stage, &Selection::default(), BulkVerb::Skip).await);
         stage.store.fail(fault);
         let results = carry_out(&stage, tasks, OperateOptions::default()).await;
         assert_eq!(results.len(), 3, "{name}");
@@ -169,7 +169,7 @@ async fn a_lost_answer_is_found_out_and_nothing_is_done_twice() {
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_written_down_is_told_as_done() {
     let stage = halted(2).await;
-    let tasks = tasks(plan(&stage, &Selection::default(), ManyVerb::Retry).await);
+    let tasks = tasks(plan(&stage, &Selection::default(), BulkVerb::Retry).await);
     stage.store.fail(Fault::NoLog);
     for (_, outcome) in carry_out(&stage, tasks, OperateOptions::default()).await {
         let not_logged = matches!(outcome, TaskOutcome::Failed(OperateError::NotLogged { .. }));
@@ -203,55 +203,55 @@ async fn a_selection_takes_what_it_says() {
     };
     let all = Selection::default();
     for (selection, verb, expected) in [
-        (all.clone(), ManyVerb::Retry, &["k0000", "other"][..]),
-        (all.clone(), ManyVerb::Skip, &["gap", "k0000", "other"]),
-        (all.clone(), ManyVerb::Resume, &[]),
-        (all.clone(), ManyVerb::Replay, &["dead"]),
-        (of(|it| it.gap = true), ManyVerb::Skip, &["gap"]),
+        (all.clone(), BulkVerb::Retry, &["k0000", "other"][..]),
+        (all.clone(), BulkVerb::Skip, &["gap", "k0000", "other"]),
+        (all.clone(), BulkVerb::Resume, &[]),
+        (all.clone(), BulkVerb::Replay, &["dead"]),
+        (of(|it| it.gap = true), BulkVerb::Skip, &["gap"]),
         (
             of(|it| it.halted = true),
-            ManyVerb::Skip,
+            BulkVerb::Skip,
             &["k0000", "other"],
         ),
         (
             of(|it| (it.halted, it.gap) = (true, true)),
-            ManyVerb::Skip,
+            BulkVerb::Skip,
             &["gap", "k0000", "other"],
         ),
         (
             of(|it| it.error = Some("no price for …".into())),
-            ManyVerb::Retry,
+            BulkVerb::Retry,
             &["other"],
         ),
         (
             of(|it| it.error = Some("47".into())),
-            ManyVerb::Retry,
+            BulkVerb::Retry,
             &["other"],
         ),
         (
             of(|it| it.error = Some("none".into())),
-            ManyVerb::Retry,
+            BulkVerb::Retry,
             &[],
         ),
         (
             of(|it| it.pattern = Some("k*".into())),
-            ManyVerb::Retry,
+            BulkVerb::Retry,
             &["k0000"],
         ),
-        (of(|it| it.limit = Some(1)), ManyVerb::Retry, &["k0000"]),
+        (of(|it| it.limit = Some(1)), BulkVerb::Retry, &["k0000"]),
         (
             of(|it| it.older_than = Some(Duration::from_secs(60))),
-            ManyVerb::Retry,
+            BulkVerb::Retry,
             &[],
         ),
         (
             of(|it| it.error = Some("it failed".into())),
-            ManyVerb::Discard,
+            BulkVerb::Discard,
             &["dead"],
         ),
         (
             of(|it| it.error = Some("price".into())),
-            ManyVerb::Discard,
+            BulkVerb::Discard,
             &[],
         ),
     ] {
@@ -262,7 +262,7 @@ async fn a_selection_takes_what_it_says() {
     tokio::time::advance(Duration::from_secs(61)).await;
     let old = of(|it| it.older_than = Some(Duration::from_secs(60)));
     assert_eq!(
-        keys(&plan(&stage, &old, ManyVerb::Retry).await),
+        keys(&plan(&stage, &old, BulkVerb::Retry).await),
         ["k0000", "other"]
     );
 }
@@ -272,7 +272,7 @@ async fn keys_that_were_named_are_answered_each() {
     let stage = halted(1).await;
     stage.change("gap", |transition| hold(transition, 3)).await;
     let selection = by_name(&["k0000", "gap", "nobody"]);
-    let found = plan(&stage, &selection, ManyVerb::Retry).await;
+    let found = plan(&stage, &selection, BulkVerb::Retry).await;
     assert_eq!(keys(&found), ["k0000"]);
     assert_eq!(found.refused, [(key("gap"), Refusal::NotStopped)]);
     assert_eq!(found.unknown, [key("nobody")]);
@@ -295,7 +295,7 @@ async fn dead_letters_are_replayed_and_deleted_by_their_error() {
         error: Some("stock".into()),
         ..Selection::default()
     };
-    let found = plan(&stage, &selection, ManyVerb::Replay).await;
+    let found = plan(&stage, &selection, BulkVerb::Replay).await;
     assert_eq!(
         found.tasks[0].task.verbs,
         [Verb::Replay { seq: Some(seq(2)) }]
@@ -309,7 +309,7 @@ async fn dead_letters_are_replayed_and_deleted_by_their_error() {
         error: Some("it failed".into()),
         ..Selection::default()
     };
-    let found = plan(&stage, &selection, ManyVerb::Discard).await;
+    let found = plan(&stage, &selection, BulkVerb::Discard).await;
     assert_eq!(found.tasks[0].effect.removed, [1, 3]);
     carry_out(&stage, tasks(found), OperateOptions::default()).await;
     let left: Vec<_> = stage.state("key").await.dead_letters().collect();
@@ -337,12 +337,12 @@ async fn a_dead_letter_is_never_mistaken_for_another_of_its_seq() {
         ..Selection::default()
     };
     assert!(
-        plan(&stage, &of("it failed"), ManyVerb::Discard)
+        plan(&stage, &of("it failed"), BulkVerb::Discard)
             .await
             .tasks
             .is_empty()
     );
-    let found = plan(&stage, &Selection::default(), ManyVerb::Discard).await;
+    let found = plan(&stage, &Selection::default(), BulkVerb::Discard).await;
     assert_eq!(found.tasks[0].effect.removed, [1, 1]);
     carry_out(&stage, tasks(found), OperateOptions::default()).await;
     assert!(stage.state("key").await.dead.is_empty());
@@ -352,7 +352,7 @@ async fn a_dead_letter_is_never_mistaken_for_another_of_its_seq() {
 async fn with_force_keys_are_taken_from_their_workers() {
     let stage = halted(2).await;
     stage.ask(&stage.worker, acquire("k0001", Vec::new())).await;
-    let tasks = tasks(plan(&stage, &by_name(&["k0000", "k0001"]), ManyVerb::Retry).await);
+    let tasks = tasks(plan(&stage, &by_name(&["k0000", "k0001"]), BulkVerb::Retry).await);
     let options = OperateOptions {
         force: true,
         ..OperateOptions::default()

@@ -2,7 +2,7 @@
 
 use ordered_core::admin::Selection;
 
-use super::stage::{Stage, fail};
+use crate::support::stage::{Stage, fail};
 
 #[tokio::test(start_paused = true)]
 async fn events_that_failed_alike_are_one_cause() {

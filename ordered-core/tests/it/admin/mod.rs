@@ -4,7 +4,5 @@ mod bulk;
 mod causes;
 mod ownership;
 mod positions;
-mod stage;
-mod store;
 mod verbs;
 mod views;

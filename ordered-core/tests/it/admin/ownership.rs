@@ -5,8 +5,10 @@ use ordered_core::protocol::{Phase, Refusal, Verb, Verdict, WorkerId};
 use ordered_core::store::{AcquireMode, Answer, Previous, Request, Slot, Store};
 use tokio::time::{Instant, advance, sleep};
 
-use super::stage::{LEASE, Stage, acquire, ada, dry_run, force, hold, key, letter, release};
-use super::store::Fault;
+use crate::support::faulty_store::Fault;
+use crate::support::stage::{
+    LEASE, Stage, acquire, ada, dry_run, force, hold, key, letter, release,
+};
 
 fn post(seq: u64) -> Request {
     acquire("key", vec![(Slot::Held(seq), letter(seq, 0, "posted"))])

@@ -4,7 +4,7 @@ use ordered_core::admin::{OperateOptions, Position, TaskOutcome};
 use ordered_core::event::Key;
 use ordered_core::protocol::Refusal;
 
-use super::stage::{Stage, ada, hold, key};
+use crate::support::stage::{Stage, ada, hold, key};
 
 fn position(name: &str, last_seq: u64) -> Position {
     Position {

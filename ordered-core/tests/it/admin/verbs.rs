@@ -2,8 +2,8 @@ use ordered_core::admin::OperateError;
 use ordered_core::protocol::{Phase, Refusal, Verb, Verdict, stored_event};
 use ordered_core::store::{Inspect, Slot, Store, Sweep};
 
-use super::stage::{Stage, ada, dead_letter, dry_run, force, hold, id_of, key, seq};
-use super::store::Fault;
+use crate::support::faulty_store::Fault;
+use crate::support::stage::{Stage, ada, dead_letter, dry_run, force, hold, id_of, key, seq};
 
 fn verbs() -> Vec<Verb> {
     vec![

@@ -3,7 +3,9 @@ use ordered_core::event::Key;
 use ordered_core::protocol::{KeyView, Phase, Transition, Verb};
 use ordered_core::store::{Answer, PutMode, Request, Save, StoreErrorKind};
 
-use super::stage::{Stage, acquire, ada, dead_letter, fail, hold, id_of, key, letter, seq};
+use crate::support::stage::{
+    Stage, acquire, ada, dead_letter, fail, hold, id_of, key, letter, seq,
+};
 
 async fn all_keys(stage: &Stage, filter: KeyFilter) -> Vec<KeyView> {
     let (mut keys, mut cursor) = (Vec::new(), None);

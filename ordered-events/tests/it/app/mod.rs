@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::clock::Clock;
-use ordered_core::transport::{Delivery, Intake, MemoryTransport, Settlement, TransportError};
+use ordered_core::transport::{
+    ConsumeOptions, Delivery, MemoryTransport, Settlement, TransportError,
+};
 use ordered_events::{
     App, AppError, Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Next, Publish,
     State, Transport, WorkerError, ordered_handler,
@@ -128,8 +130,8 @@ struct Failing {
 
 #[async_trait]
 impl Transport for Failing {
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
-        self.inner.start(intake).await
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
+        self.inner.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {

@@ -104,9 +104,9 @@ impl ordered_events::Transport for Named {
 
     async fn start(
         &self,
-        intake: ordered_core::transport::Intake,
+        options: ordered_core::transport::ConsumeOptions,
     ) -> Result<(), ordered_core::transport::TransportError> {
-        self.0.start(intake).await
+        self.0.start(options).await
     }
 
     async fn receive(

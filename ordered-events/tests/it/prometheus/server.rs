@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::transport::{
-    Delivery, Intake, MemoryTransport, Settlement, TransportError, TransportStatus,
+    ConsumeOptions, Delivery, MemoryTransport, Settlement, TransportError, TransportStatus,
 };
 use ordered_events::prometheus::{Prometheus, PrometheusError};
 use ordered_events::{App, MemoryBroker, MemoryStore, Transport, Worker};
@@ -148,8 +148,8 @@ impl Transport for Shaky {
         }
     }
 
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
-        self.inner.start(intake).await
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
+        self.inner.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Token, Transport};
+use ordered_core::transport::{
+    ConsumeOptions, Delivery, Disposition, Settlement, Token, Transport,
+};
 use ordered_kafka::{Kafka, KafkaBuilder};
 use tokio::time::{timeout, timeout_at};
 
@@ -12,7 +14,7 @@ pub(crate) struct Consumer(pub(crate) Kafka);
 impl Consumer {
     pub(crate) async fn start(builder: KafkaBuilder, max_unsettled: usize) -> Self {
         let kafka = builder.await.unwrap();
-        kafka.start(Intake { max_unsettled }).await.unwrap();
+        kafka.start(ConsumeOptions { max_unsettled }).await.unwrap();
         Self(kafka)
     }
 
@@ -46,9 +48,9 @@ impl Consumer {
         timeout(PATIENCE, failed).await.expect("it fails")
     }
 
-    pub(crate) async fn settle(&self, token: Token, fate: Fate) {
+    pub(crate) async fn settle(&self, token: Token, disposition: Disposition) {
         self.0
-            .settle(vec![Settlement { token, fate }])
+            .settle(vec![Settlement { token, disposition }])
             .await
             .unwrap();
     }
@@ -56,7 +58,7 @@ impl Consumer {
     pub(crate) async fn ack<'a>(&self, deliveries: impl IntoIterator<Item = &'a Delivery>) {
         let settlements = deliveries.into_iter().map(|delivery| Settlement {
             token: delivery.token,
-            fate: Fate::Ack,
+            disposition: Disposition::Ack,
         });
         self.0.settle(settlements.collect()).await.unwrap();
     }

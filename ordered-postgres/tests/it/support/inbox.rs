@@ -10,7 +10,8 @@ use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{Context, ContextParts, Handler, States};
 use ordered_core::protocol::{Fence, WorkerId};
 use ordered_core::store::{
-    Beat, Exchange, Group, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep, Swept,
+    Exchange, Group, Heartbeat, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep,
+    Swept,
 };
 use ordered_core::transport::{MemoryBroker, Publish};
 use ordered_core::worker::{Worker, WorkerBuilder, WorkerError};
@@ -222,7 +223,7 @@ impl Store for Wire {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         if !self.beats.load(Ordering::Relaxed) {
             return Err(StoreError::unavailable("the wire is cut"));
         }

@@ -9,7 +9,9 @@ use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::{Client, Config};
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_types::body::SdkBody;
-use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
+use ordered_core::transport::{
+    ConsumeOptions, Delivery, Disposition, Settlement, Transport, TransportError,
+};
 use ordered_sqs::{Sqs, SqsBuilder};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -90,7 +92,10 @@ impl FakeSqs {
 
     pub(crate) async fn start(&self) -> Sqs {
         let consumer = self.connect("q").await.unwrap();
-        consumer.start(Intake { max_unsettled: 100 }).await.unwrap();
+        consumer
+            .start(ConsumeOptions { max_unsettled: 100 })
+            .await
+            .unwrap();
         consumer
     }
 
@@ -183,11 +188,11 @@ pub(crate) async fn take(consumer: &Sqs, count: usize) -> Vec<Delivery> {
 pub(crate) async fn settle(
     consumer: &Sqs,
     deliveries: &[Delivery],
-    fate: &Fate,
+    disposition: &Disposition,
 ) -> Result<(), TransportError> {
     let settlements = deliveries.iter().map(|delivery| Settlement {
         token: delivery.token,
-        fate: fate.clone(),
+        disposition: disposition.clone(),
     });
     consumer.settle(settlements.collect()).await
 }

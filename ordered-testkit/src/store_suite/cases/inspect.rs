@@ -4,8 +4,8 @@ use std::time::Duration;
 use ordered_core::event::Key;
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    AuditEntry, Change, Group, Inspect, KeyIndex, Listing, NEVER, Operator, PutMode, Record, Slot,
-    Totals,
+    AuditEntry, Change, Group, Inspect, KeyIndex, Listing, NEVER_DUE, Operator, PutMode, Record,
+    Slot, Totals,
 };
 
 use crate::store_suite::fixture::{A, B, LEASE, START, StoreFixture, key, letter, put, saved};
@@ -37,7 +37,7 @@ pub async fn pages_list_every_key_of_an_index(fixture: StoreFixture<impl Inspect
     let (mut all, mut listed, mut owned) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for number in 0..250_u64 {
         let key = key(&format!("k{number}"));
-        let due = (number % 3 == 0).then_some(if number % 2 == 0 { NEVER } else { START });
+        let due = (number % 3 == 0).then_some(if number % 2 == 0 { NEVER_DUE } else { START });
         let listing = Listing {
             due,
             ..Listing::default()
@@ -96,7 +96,7 @@ pub async fn totals_follow_every_change(fixture: StoreFixture<impl Inspect>) {
     );
     save.body = Some("body".into());
     save.listing = Listing::default().change(Listing {
-        due: Some(NEVER),
+        due: Some(NEVER_DUE),
         gap: Some(START - 5),
         halted: Some(START),
     });

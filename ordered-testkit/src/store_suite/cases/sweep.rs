@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Key;
-use ordered_core::store::{Inspect, Listing, NEVER, Save, StuckRecord, Sweep};
+use ordered_core::store::{Inspect, Listing, NEVER_DUE, Save, StuckRecord, Sweep};
 
 use crate::store_suite::fixture::{A, B, LEASE, START, StoreFixture, broad, key};
 
@@ -20,7 +20,7 @@ pub async fn a_sweep_finds_what_is_due_longest_due_first(fixture: StoreFixture<i
     let late = list_due(&fixture, "late", START + 10).await;
     let early = list_due(&fixture, "early", START - 10).await;
     let same = list_due(&fixture, "also-early", START - 10).await;
-    list_due(&fixture, "never", NEVER).await;
+    list_due(&fixture, "never", NEVER_DUE).await;
     let swept = fixture.sweep(&broad()).await;
     assert_eq!(
         (swept.now, &swept.due),
@@ -39,7 +39,7 @@ pub async fn what_was_listed_before_the_clock_stepped_back_is_due_last(
     let beyond = list_due(&fixture, "beyond", START + longest + 1).await;
     list_due(&fixture, "in-time", START + longest).await;
     let due = list_due(&fixture, "due", START).await;
-    list_due(&fixture, "never", NEVER).await;
+    list_due(&fixture, "never", NEVER_DUE).await;
     assert_eq!(fixture.sweep(&broad()).await.due, [due.clone(), beyond]);
     fixture.clock.step_back(1);
     let swept = fixture.sweep(&broad()).await;
@@ -108,7 +108,7 @@ pub async fn a_sweep_counts_what_is_halted(fixture: StoreFixture<impl Inspect>) 
     for name in ["k1", "k2"] {
         let halted = Listing {
             halted: Some(START),
-            due: Some(NEVER),
+            due: Some(NEVER_DUE),
             gap: None,
         };
         fixture.list(&key(name), halted).await;

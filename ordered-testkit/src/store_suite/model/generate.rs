@@ -5,7 +5,7 @@ use fastrand::Rng;
 use ordered_core::event::{EventId, Key};
 use ordered_core::protocol::{Fence, Policy, Quota};
 use ordered_core::store::{
-    Acquire, AcquireMode, Change, Letter, ListingChange, NEVER, PutMode, Save, Slot,
+    Acquire, AcquireMode, Change, Letter, ListingChange, NEVER_DUE, PutMode, Save, Slot,
 };
 
 use super::run::{Groups, WORKERS};
@@ -197,7 +197,7 @@ impl Generator {
     fn time(&mut self) -> Option<u64> {
         match self.rng.u8(..) {
             0..70 => None,
-            70..90 => Some(NEVER),
+            70..90 => Some(NEVER_DUE),
             _ => Some(START + self.ticks(0..120) - 20 * TICK),
         }
     }

@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use ordered_core::event::Key;
 use ordered_core::protocol::{Fence, KeyState, WorkerId};
 use ordered_core::store::{
-    Answer, Beat, Change, Exchange, Group, Opened, Posted, Request, Save, Session, Slot, Store,
-    StoreError, Sweep, Swept,
+    Answer, Change, Exchange, Group, Heartbeat, Opened, Posted, Request, Save, Session, Slot,
+    Store, StoreError, Sweep, Swept,
 };
-use ordered_core::transport::{Delivery, Fate, Intake, Settlement, Transport, TransportError};
+use ordered_core::transport::{
+    ConsumeOptions, Delivery, Disposition, Settlement, Transport, TransportError,
+};
 use ordered_testkit::simulation::{App, Failure, Faults, Simulation};
 
 use super::dead_letters::{failing, hasty, impatient};
@@ -142,7 +144,7 @@ impl Store for Mistaken {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         let lease = if self.mistake == Mistake::NoLease {
             Duration::ZERO
         } else {
@@ -178,15 +180,15 @@ struct Hasty(Arc<dyn Transport>);
 
 #[async_trait]
 impl Transport for Hasty {
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
-        self.0.start(intake).await
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
+        self.0.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
         let deliveries = self.0.receive(max).await?;
         let acks = deliveries.iter().map(|delivery| Settlement {
             token: delivery.token,
-            fate: Fate::Ack,
+            disposition: Disposition::Ack,
         });
         self.0.settle(acks.collect()).await?;
         Ok(deliveries)

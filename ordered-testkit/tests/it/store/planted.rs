@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use ordered_core::event::Key;
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Acquire, AcquireMode, Answer, AuditEntry, Beat, Change, Exchange, Group, Inspect, KeyIndex,
-    Letter, MemoryStore, Opened, Posted, Previous, PutMode, Record, RecordPage, Request, Save,
-    Session, Slot, Store, StoreError, Sweep, Swept, Totals, WorkerRecord,
+    Acquire, AcquireMode, Answer, AuditEntry, Change, Exchange, Group, Heartbeat, Inspect,
+    KeyIndex, Letter, MemoryStore, Opened, Posted, Previous, PutMode, Record, RecordPage, Request,
+    Save, Session, Slot, Store, StoreError, Sweep, Swept, Totals, WorkerRecord,
 };
 
 /// A store in memory that makes one mistake.
@@ -166,10 +166,10 @@ impl Store for Planted {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         if self.mistake == Mistake::HeartbeatIsForgotten {
             let Exchange { now, paused, .. } = self.store.exchange(group, session, &[]).await?;
-            return Ok(Beat { now, paused });
+            return Ok(Heartbeat { now, paused });
         }
         self.store.heartbeat(group, session, lease).await
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_events::WorkerId;
-use ordered_events::core::store::{Beat, Exchange, Group, Opened, Request, Session};
+use ordered_events::core::store::{Exchange, Group, Heartbeat, Opened, Request, Session};
 use ordered_events::core::store::{Store, StoreError, Sweep, Swept};
 use ordered_testkit::history::What;
 
@@ -35,7 +35,7 @@ impl Store for Watched {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         // The store counts from when the call arrives: its lease ends no sooner.
         let sent = journal::now();
         let beat = self.inner.heartbeat(group, session, lease).await?;

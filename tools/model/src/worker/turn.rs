@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ordered_core::protocol::engine::{Disposition, Effect, RunError, Tokens};
+use ordered_core::protocol::engine::{Effect, EventOutcome, RunError, Tokens};
 use ordered_core::store::{Answer, Request};
 use ordered_core::transport::Token;
 
@@ -53,7 +53,7 @@ impl Turn<'_> {
         let connection = worker.connection;
         if let Some(said) = bounds.said(which) {
             if self.is(Mutation::FillIsForgotten) {
-                return self.settle(token(which, connection), &Disposition::Duplicate);
+                return self.settle(token(which, connection), &EventOutcome::Duplicate);
             }
             let token = token(which, connection);
             let worker = self.worker();
@@ -65,7 +65,7 @@ impl Turn<'_> {
         event.epoch = event.epoch.filter(|_| !forgets);
         worker.engine.deliver(&key(bounds.key_of(which)), event);
         if self.is(Mutation::AckOnDelivery) {
-            self.settle(token(which, connection), &Disposition::Committed);
+            self.settle(token(which, connection), &EventOutcome::Committed);
         }
     }
 
@@ -328,13 +328,11 @@ impl Turn<'_> {
         for effect in self.worker().engine.take_effects() {
             match effect {
                 Effect::Settle {
-                    tokens,
-                    disposition,
-                    ..
-                } => self.settle_tokens(&tokens, &disposition),
+                    tokens, outcome, ..
+                } => self.settle_tokens(&tokens, &outcome),
                 Effect::SettleControl { token, deferred } => {
-                    let why = deferred.map(Disposition::Deferred);
-                    self.settle(token, &why.unwrap_or(Disposition::Committed));
+                    let why = deferred.map(EventOutcome::Deferred);
+                    self.settle(token, &why.unwrap_or(EventOutcome::Committed));
                 }
                 Effect::Wake { key, .. } => {
                     let never = self.is(Mutation::NeverWakes);
@@ -356,14 +354,12 @@ impl Turn<'_> {
         }
     }
 
-    fn settle_tokens(&mut self, tokens: &Tokens, disposition: &Disposition) {
-        tokens
-            .iter()
-            .for_each(|token| self.settle(token, disposition));
+    fn settle_tokens(&mut self, tokens: &Tokens, outcome: &EventOutcome) {
+        tokens.iter().for_each(|token| self.settle(token, outcome));
     }
 
     /// The broker is told what happened to a delivery.
-    fn settle(&mut self, token: Token, disposition: &Disposition) {
+    fn settle(&mut self, token: Token, outcome: &EventOutcome) {
         let (which, connection) = of_token(token);
         let place = usize::from(which);
         let late_is_stale = self.is(Mutation::LateIsStale);
@@ -378,10 +374,10 @@ impl Turn<'_> {
             return;
         }
         worker.live[place] -= 1;
-        match disposition {
-            Disposition::Deferred(_) => self.world.queue[place] += 1,
-            Disposition::Late if late_is_stale => {}
-            Disposition::Late | Disposition::Conflict(_) => {
+        match outcome {
+            EventOutcome::Deferred(_) => self.world.queue[place] += 1,
+            EventOutcome::Late if late_is_stale => {}
+            EventOutcome::Late | EventOutcome::Conflict(_) => {
                 let key = self.model.bounds.key_of(which);
                 self.world.pasts[key].dead.insert(which);
             }
@@ -392,7 +388,7 @@ impl Turn<'_> {
     fn settle_all(&mut self, which: Which) {
         let connection = self.worker().connection;
         while self.worker().live[usize::from(which)] > 0 {
-            self.settle(token(which, connection), &Disposition::Committed);
+            self.settle(token(which, connection), &EventOutcome::Committed);
         }
     }
 }

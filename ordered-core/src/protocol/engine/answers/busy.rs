@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use crate::protocol::engine::actor::Actor;
-use crate::protocol::engine::effect::{Deferral, Disposition, EventChange};
+use crate::protocol::engine::effect::{DeferReason, EventChange, EventOutcome};
 use crate::protocol::engine::event::Event;
 use crate::protocol::engine::pending::PendingAcquire;
 use crate::protocol::engine::shared::Shared;
-use crate::protocol::{Arrival, Obstacle, Waiting};
+use crate::protocol::{Arrival, WaitReason, Waiting};
 use crate::store::{Busy, Posted};
 
 /// After how long a key is asked for again that only its owner can decide about.
@@ -42,17 +42,17 @@ impl<D: Default> Actor<D> {
                 let is_placed = !Arrival::is_unnumbered(event.seq);
                 let waiting = Waiting {
                     for_seq: if is_placed { event.seq } else { 0 },
-                    why: Obstacle::Running,
+                    why: WaitReason::Running,
                 };
                 shared.observe(&self.key, &event, EventChange::Held(waiting));
-                self.settle(shared, event, Disposition::Held);
+                self.settle(shared, event, EventOutcome::Held);
             }
             Posted::Known => {
                 shared.observe(&self.key, &event, EventChange::Duplicate);
-                self.settle(shared, event, Disposition::Duplicate);
+                self.settle(shared, event, EventOutcome::Duplicate);
             }
             Posted::Taken(recorded) => self.settle_conflict(shared, event, Some(recorded)),
-            Posted::Full(limit) => self.defer(shared, event, Deferral::Full(limit)),
+            Posted::Full(limit) => self.defer(shared, event, DeferReason::Full(limit)),
         }
     }
 }

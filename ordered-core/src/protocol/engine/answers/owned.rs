@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::protocol::engine::actor::{Actor, Ownership};
-use crate::protocol::engine::effect::{Deferral, Effect, KeyChange};
+use crate::protocol::engine::effect::{DeferReason, Effect, KeyChange};
 use crate::protocol::engine::numbering::take_mail;
 use crate::protocol::engine::pending::PendingAcquire;
 use crate::protocol::engine::shared::Shared;
@@ -187,12 +187,12 @@ impl<D: Default> Actor<D> {
         shared.observe_key(&self.key, KeyChange::Unreadable(error));
         (self.claimed, self.adopting) = (false, false);
         for event in self.queue.take_all() {
-            self.defer(shared, event, Deferral::Unreadable);
+            self.defer(shared, event, DeferReason::Unreadable);
         }
         for (_, token) in std::mem::take(&mut self.controls) {
             shared.effects.push(Effect::SettleControl {
                 token,
-                deferred: Some(Deferral::Unreadable),
+                deferred: Some(DeferReason::Unreadable),
             });
         }
     }

@@ -1,5 +1,5 @@
 use crate::protocol::engine::actor::Actor;
-use crate::protocol::engine::effect::{Disposition, Effect, EventChange, KeyChange};
+use crate::protocol::engine::effect::{Effect, EventChange, EventOutcome, KeyChange};
 use crate::protocol::engine::event::Event;
 use crate::protocol::engine::numbering::take_mail;
 use crate::protocol::engine::pending::{Failure, Leaving, PendingSave, PutFor};
@@ -113,7 +113,7 @@ impl<D: Default> Actor<D> {
             if event.is_repeat() && shared.rules.policy.order.numbers_itself() {
                 // It has a number because nobody knew that it is one.
                 shared.observe(&self.key, &event, EventChange::Duplicate);
-                self.settle(shared, event, Disposition::Duplicate);
+                self.settle(shared, event, EventOutcome::Duplicate);
                 continue;
             }
             let what = EventChange::Committed {
@@ -123,7 +123,7 @@ impl<D: Default> Actor<D> {
                 held_since: event.held_since,
             };
             shared.observe(&self.key, &event, what);
-            self.settle(shared, event, Disposition::Committed);
+            self.settle(shared, event, EventOutcome::Committed);
         }
         if save.superseded > 0 {
             let events = save.superseded;
@@ -160,17 +160,17 @@ impl<D: Default> Actor<D> {
                 (Leaving::As(_), Some(Posted::Taken(recorded))) => {
                     self.settle_conflict(shared, event, Some(recorded));
                 }
-                (Leaving::As(disposition), _) => {
-                    self.observe_end(shared, &event, &disposition, failure);
-                    self.settle(shared, event, disposition);
+                (Leaving::As(outcome), _) => {
+                    self.observe_end(shared, &event, &outcome, failure);
+                    self.settle(shared, event, outcome);
                 }
                 (Leaving::Held, Some(Posted::Stored) | None) => {
                     shared.observe(&self.key, &event, EventChange::Held(waiting));
-                    self.settle(shared, event, Disposition::Held);
+                    self.settle(shared, event, EventOutcome::Held);
                 }
                 (_, Some(posted)) => self.on_posted(shared, event, posted),
                 (Leaving::Compared, None) => {}
-                (Leaving::Stored, None) => self.settle(shared, event, Disposition::Held),
+                (Leaving::Stored, None) => self.settle(shared, event, EventOutcome::Held),
             }
         }
     }
@@ -205,7 +205,7 @@ impl<D: Default> Actor<D> {
                 seq,
                 id,
                 tokens,
-                disposition: Disposition::Held,
+                outcome: EventOutcome::Held,
                 stored: false,
             });
         }
@@ -215,26 +215,26 @@ impl<D: Default> Actor<D> {
         &self,
         shared: &mut Shared<D>,
         event: &Event<D>,
-        disposition: &Disposition,
+        outcome: &EventOutcome,
         failure: Option<&Failure>,
     ) {
-        let what = match (disposition, failure) {
-            (Disposition::Halted, Some(failure)) => EventChange::Halted {
+        let what = match (outcome, failure) {
+            (EventOutcome::Halted, Some(failure)) => EventChange::Halted {
                 attempts: failure.attempt,
                 error: failure.error.clone(),
             },
-            (Disposition::DeadLettered, Some(failure)) => EventChange::DeadLettered {
+            (EventOutcome::DeadLettered, Some(failure)) => EventChange::DeadLettered {
                 attempts: failure.attempt,
                 error: failure.error.clone(),
             },
             // Of one that waited already this was observed when the wait began.
-            (Disposition::Postponed, Some(failure)) if !failure.saved => retrying(failure),
-            (Disposition::Duplicate, _) => EventChange::Duplicate,
-            (Disposition::Stale, _) => EventChange::Stale,
-            (Disposition::Rewound, _) => EventChange::Rewound,
-            (Disposition::Late, _) => EventChange::Late,
-            (Disposition::Superseded, _) => EventChange::Superseded,
-            (Disposition::Conflict(recorded), _) => EventChange::Conflict(recorded.clone()),
+            (EventOutcome::Postponed, Some(failure)) if !failure.saved => retrying(failure),
+            (EventOutcome::Duplicate, _) => EventChange::Duplicate,
+            (EventOutcome::Stale, _) => EventChange::Stale,
+            (EventOutcome::Rewound, _) => EventChange::Rewound,
+            (EventOutcome::Late, _) => EventChange::Late,
+            (EventOutcome::Superseded, _) => EventChange::Superseded,
+            (EventOutcome::Conflict(recorded), _) => EventChange::Conflict(recorded.clone()),
             _ => return,
         };
         shared.observe(&self.key, event, what);
@@ -244,7 +244,7 @@ impl<D: Default> Actor<D> {
 pub(super) fn is_end_of_failure(how: &Leaving) -> bool {
     matches!(
         how,
-        Leaving::As(Disposition::Halted | Disposition::DeadLettered | Disposition::Postponed)
+        Leaving::As(EventOutcome::Halted | EventOutcome::DeadLettered | EventOutcome::Postponed)
     )
 }
 

@@ -1,7 +1,7 @@
 use super::saved::is_end_of_failure;
 use crate::protocol::QuotaLimit;
 use crate::protocol::engine::actor::Actor;
-use crate::protocol::engine::effect::Deferral;
+use crate::protocol::engine::effect::DeferReason;
 use crate::protocol::engine::pending::{Leaving, PendingSave, PutFor};
 use crate::protocol::engine::shared::Shared;
 
@@ -26,7 +26,7 @@ impl<D: Default> Actor<D> {
             .queue
             .take_waiting(|event| event.seq != head && held.contains(&event.seq));
         for event in refused {
-            self.defer(shared, event, Deferral::Full(limit));
+            self.defer(shared, event, DeferReason::Full(limit));
         }
     }
 
@@ -79,8 +79,8 @@ impl<D: Default> Actor<D> {
             self.begin_wait(shared, failure);
         }
         for (mut event, how) in puts {
-            if let Leaving::As(disposition) = how {
-                self.observe_end(shared, &event, &disposition, failure.as_ref());
+            if let Leaving::As(outcome) = how {
+                self.observe_end(shared, &event, &outcome, failure.as_ref());
             }
             if !event.tokens.is_empty() {
                 event.seen = None;

@@ -2,7 +2,7 @@ use super::Plan;
 use super::chain::Chain;
 use crate::handler::OnPassed;
 use crate::protocol::engine::actor::{Actor, Ownership};
-use crate::protocol::engine::effect::{Deferral, Disposition};
+use crate::protocol::engine::effect::{DeferReason, EventOutcome};
 use crate::protocol::engine::event::Event;
 use crate::protocol::engine::pending::{Leaving, PutFor};
 use crate::protocol::engine::shared::{Rules, Shared};
@@ -39,36 +39,36 @@ impl<D> Actor<D> {
             let (now, seq) = (transition.now, event.seq);
             let seen = event.seen == Some(true) || ids.contains(&event.id);
             let placement = transition.state.place(seq, None, seen, &rules.policy, now);
-            let disposition = match placement {
+            let outcome = match placement {
                 Placement::Late if rules.on_late == OnPassed::DeadLetter => {
                     let error = "it came after its seq was skipped";
                     transition.dead_letter_held(seq, DeadCause::Late, error);
-                    Disposition::Late
+                    EventOutcome::Late
                 }
                 Placement::Stale
                     if rules.on_stale == OnPassed::DeadLetter && !event.is_rewound() =>
                 {
                     let error = "its seq was committed before, under an id that is not remembered";
                     transition.dead_letter_held(seq, DeadCause::Stale, error);
-                    Disposition::Stale
+                    EventOutcome::Stale
                 }
                 Placement::Conflict | Placement::Compare(_) => {
                     let error = "another event was committed under its seq";
                     transition.dead_letter_held(seq, DeadCause::Conflict, error);
-                    Disposition::Conflict(None)
+                    EventOutcome::Conflict(None)
                 }
                 other => {
                     transition.remove_held(seq);
                     match other {
-                        Placement::Late => Disposition::Late,
-                        Placement::Stale if event.is_rewound() => Disposition::Rewound,
-                        Placement::Stale => Disposition::Stale,
-                        Placement::Superseded => Disposition::Superseded,
-                        _ => Disposition::Duplicate,
+                        Placement::Late => EventOutcome::Late,
+                        Placement::Stale if event.is_rewound() => EventOutcome::Rewound,
+                        Placement::Stale => EventOutcome::Stale,
+                        Placement::Superseded => EventOutcome::Superseded,
+                        _ => EventOutcome::Duplicate,
                     }
                 }
             };
-            plan.parts.leaving.push((event, Leaving::As(disposition)));
+            plan.parts.leaving.push((event, Leaving::As(outcome)));
         }
     }
 
@@ -151,7 +151,9 @@ impl<D> Actor<D> {
     fn put(&mut self, plan: &mut Plan<'_, D>, event: Box<Event<D>>, shared: &mut Shared<D>) {
         let checked = self.checked(&event, plan.transition.state);
         match self.full {
-            Some(limit) if plan.is_new(&event) => self.defer(shared, event, Deferral::Full(limit)),
+            Some(limit) if plan.is_new(&event) => {
+                self.defer(shared, event, DeferReason::Full(limit))
+            }
             _ => plan.put(event, checked, shared.now),
         }
     }

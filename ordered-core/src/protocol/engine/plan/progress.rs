@@ -1,7 +1,7 @@
 use super::Plan;
 use crate::handler::OnExhausted;
 use crate::protocol::engine::actor::Actor;
-use crate::protocol::engine::effect::{Deferral, Disposition, Effect};
+use crate::protocol::engine::effect::{DeferReason, Effect, EventOutcome};
 use crate::protocol::engine::pending::{Leaving, PutFor};
 use crate::protocol::engine::queue::Queue;
 use crate::protocol::engine::shared::Shared;
@@ -47,19 +47,19 @@ impl<D> Actor<D> {
                 .has_room(deliveries, rules.concurrency, rules.read_ahead);
         let leaving = if failure.saved {
             transition.postpone_again(run, failure.wait);
-            Some(Disposition::Postponed)
+            Some(EventOutcome::Postponed)
         } else if failure.permanent || transition.is_last_attempt(run.event) {
             match failure.on_exhausted.unwrap_or(rules.on_exhausted) {
                 OnExhausted::Halt => {
                     transition.halt(run);
-                    Some(Disposition::Halted)
+                    Some(EventOutcome::Halted)
                 }
                 OnExhausted::DeadLetter => {
                     transition.dead_letter(run);
                     if let Some(own) = &mut self.ownership {
                         own.ids.insert(event.id.clone());
                     }
-                    Some(Disposition::DeadLettered)
+                    Some(EventOutcome::DeadLettered)
                 }
             }
         } else if keeps {
@@ -67,7 +67,7 @@ impl<D> Actor<D> {
             None
         } else {
             transition.postpone(run, failure.wait);
-            Some(Disposition::Postponed)
+            Some(EventOutcome::Postponed)
         };
         plan.puts_are(PutFor::Leaving(plan.parts.leaving.len()));
         if leaving.is_some() {
@@ -75,7 +75,7 @@ impl<D> Actor<D> {
         }
         plan.parts.failure = Some(failure);
         match leaving {
-            Some(disposition) => plan.parts.leaving.push((event, Leaving::As(disposition))),
+            Some(outcome) => plan.parts.leaving.push((event, Leaving::As(outcome))),
             None => drop(self.queue.add(event)),
         }
     }
@@ -108,7 +108,7 @@ impl<D> Actor<D> {
             if done {
                 plan.parts.controls.push((control, token));
             } else {
-                let why = Deferral::Full(QuotaLimit::KeyEvents);
+                let why = DeferReason::Full(QuotaLimit::KeyEvents);
                 shared.effects.push(Effect::SettleControl {
                     token,
                     deferred: Some(why),

@@ -4,7 +4,7 @@ use super::Plan;
 use super::mailbox::letter;
 use crate::handler::OnPassed;
 use crate::protocol::engine::actor::Actor;
-use crate::protocol::engine::effect::{Deferral, Disposition};
+use crate::protocol::engine::effect::{DeferReason, EventOutcome};
 use crate::protocol::engine::event::Event;
 use crate::protocol::engine::numbering::last_number;
 use crate::protocol::engine::pending::{Leaving, PutFor};
@@ -64,7 +64,7 @@ impl<D> Actor<D> {
         let mut bury = |cause, error: &str| {
             transition.dead_letter_waiting(slot, above, cause, error);
         };
-        let (cause, error, disposition, on_passed) = match placement {
+        let (cause, error, outcome, on_passed) = match placement {
             Placement::Ahead => {
                 if let Some(stamp) = event.stamp.as_deref() {
                     let since = event.held_since.unwrap_or(transition.now);
@@ -77,17 +77,17 @@ impl<D> Actor<D> {
             Placement::Late => (
                 DeadCause::Late,
                 "it came after its place was passed over",
-                Disposition::Late,
+                EventOutcome::Late,
                 rules.on_late,
             ),
             Placement::Stale if event.is_rewound() => {
                 transition.remove_waiting(slot);
-                return Leaving::As(Disposition::Rewound);
+                return Leaving::As(EventOutcome::Rewound);
             }
             Placement::Stale => (
                 DeadCause::Stale,
                 "its producer's event with this seq was done before, under an id that is not remembered",
-                Disposition::Stale,
+                EventOutcome::Stale,
                 rules.on_stale,
             ),
             Placement::Conflict | Placement::Compare(_) => {
@@ -95,18 +95,18 @@ impl<D> Actor<D> {
                     DeadCause::Conflict,
                     "another event of its producer has its seq",
                 );
-                return Leaving::As(Disposition::Conflict(None));
+                return Leaving::As(EventOutcome::Conflict(None));
             }
             Placement::Duplicate | Placement::NotYet | Placement::Superseded => {
                 transition.remove_waiting(slot);
-                return Leaving::As(Disposition::Duplicate);
+                return Leaving::As(EventOutcome::Duplicate);
             }
         };
         match on_passed {
             OnPassed::DeadLetter => bury(cause, error),
             OnPassed::Drop => transition.remove_waiting(slot),
         }
-        Leaving::As(disposition)
+        Leaving::As(outcome)
     }
 
     /// Events that belong before what has run are not run: those that were delivered leave the worker, those in the
@@ -136,7 +136,7 @@ impl<D> Actor<D> {
                 }
                 plan.parts
                     .leaving
-                    .push((event, Leaving::As(Disposition::Late)));
+                    .push((event, Leaving::As(EventOutcome::Late)));
                 continue;
             }
             let Some(late) = shared.rules.policy.order.late_waiting(producers) else {
@@ -207,7 +207,7 @@ impl<D> Actor<D> {
                 continue;
             };
             if let Some(limit) = self.full {
-                self.defer(shared, event, Deferral::Full(limit));
+                self.defer(shared, event, DeferReason::Full(limit));
                 continue;
             }
             let checked = self.checked(&event, plan.transition.state);

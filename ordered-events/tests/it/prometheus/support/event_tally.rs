@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use ordered_events::WorkerEvent;
 use ordered_events::core::transport::{
-    Delivery, Fate, Intake, Settlement, Token, Transport, TransportError,
+    ConsumeOptions, Delivery, Disposition, Settlement, Token, Transport, TransportError,
 };
 
 /// Counts by name what it sees, apart from the worker's own counting. Clones count together.
@@ -96,8 +96,8 @@ impl Watched {
 
 #[async_trait]
 impl Transport for Watched {
-    async fn start(&self, intake: Intake) -> Result<(), TransportError> {
-        self.inner.start(intake).await
+    async fn start(&self, options: ConsumeOptions) -> Result<(), TransportError> {
+        self.inner.start(options).await
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>, TransportError> {
@@ -116,14 +116,14 @@ impl Transport for Watched {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), TransportError> {
-        for Settlement { token, fate } in &settlements {
-            match fate {
-                Fate::Ack => {
+        for Settlement { token, disposition } in &settlements {
+            match disposition {
+                Disposition::Ack => {
                     self.settle_permanently(*token);
                     self.tally.add("acked", 1);
                 }
-                Fate::Defer(_) => self.tally.add("deferred", 1),
-                Fate::DeadLetter(reason) => {
+                Disposition::Defer(_) => self.tally.add("deferred", 1),
+                Disposition::DeadLetter(reason) => {
                     self.settle_permanently(*token);
                     self.tally.add(format!("dead {}", reason.kind.as_str()), 1)
                 }

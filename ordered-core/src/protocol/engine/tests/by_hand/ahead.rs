@@ -129,5 +129,5 @@ fn a_save_that_is_lost_while_a_run_is_under_way_stops_it() {
     w.engine.on_lapse();
     w.engine.wake(&key());
     bench.settle(&mut w);
-    assert_eq!(w.settled(), [1, 2, 3].map(|seq| (seq, Disposition::Held)));
+    assert_eq!(w.settled(), [1, 2, 3].map(|seq| (seq, EventOutcome::Held)));
 }

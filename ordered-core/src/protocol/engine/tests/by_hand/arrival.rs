@@ -45,7 +45,7 @@ fn a_worker_that_does_not_own_the_key_posts_in_order() {
         deliver(&mut bench, &mut other, id);
     }
     bench.settle(&mut other);
-    assert_eq!(other.dispositions(), [const { Disposition::Held }; 3]);
+    assert_eq!(other.dispositions(), [const { EventOutcome::Held }; 3]);
     owner.end(Ok(()));
     assert_eq!(bench.run_ids(&mut owner), ["a", "b", "c", "d"]);
     assert_eq!((bench.held(), bench.owner()), (0, None));
@@ -89,7 +89,11 @@ fn a_repetition_that_is_posted_is_known_and_one_that_comes_later_is_dropped_in_i
     bench.settle(&mut other);
     assert_eq!(
         other.dispositions(),
-        [Disposition::Held, Disposition::Duplicate, Disposition::Held]
+        [
+            EventOutcome::Held,
+            EventOutcome::Duplicate,
+            EventOutcome::Held
+        ]
     );
     owner.end(Ok(()));
     let runs = bench.run_ids(&mut owner);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::QuotaLimit;
-use crate::protocol::engine::Deferral;
+use crate::protocol::engine::DeferReason;
 
 fn deep(lane_depth: u32) -> Bench {
     Bench::with(|rules| rules.policy.lane_depth = lane_depth)
@@ -17,7 +17,7 @@ fn they_follow_when_there_is_room_and_are_never_held() {
     assert_eq!(bench.run_all(&mut w), one_by_one);
     assert_eq!(
         w.settled(),
-        [1, 2, 3, 4, 5, 6].map(|seq| (seq, Disposition::Committed))
+        [1, 2, 3, 4, 5, 6].map(|seq| (seq, EventOutcome::Committed))
     );
 }
 
@@ -39,7 +39,7 @@ fn what_waits_too_long_is_held() {
     w.engine.tick();
     w.engine.tick();
     bench.settle(&mut w);
-    assert_eq!(w.settled(), [3, 4, 5].map(|seq| (seq, Disposition::Held)));
+    assert_eq!(w.settled(), [3, 4, 5].map(|seq| (seq, EventOutcome::Held)));
     w.run = None;
     assert_eq!(bench.held(), 3);
 }
@@ -61,7 +61,7 @@ fn what_has_no_room_stays_with_the_broker_and_holds_nothing_up() {
     assert_eq!(w.begin(), Some((1, 1)));
     w.end(Ok(()));
     bench.settle(&mut w);
-    let full = Disposition::Deferred(Deferral::Full(QuotaLimit::KeyEvents));
+    let full = EventOutcome::Deferred(DeferReason::Full(QuotaLimit::KeyEvents));
     let settled = w.settled();
     for seq in 6..=8 {
         assert!(settled.contains(&(seq, full.clone())), "{settled:?}");
@@ -82,7 +82,7 @@ fn the_event_at_the_head_is_never_refused() {
     bench.settle(&mut w);
     assert_eq!(
         w.settled(),
-        [(3, Disposition::Held), (1, Disposition::Postponed)]
+        [(3, EventOutcome::Held), (1, EventOutcome::Postponed)]
     );
     assert_eq!(bench.held(), 2);
 }

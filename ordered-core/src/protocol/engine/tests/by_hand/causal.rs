@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::protocol::{GapPolicy, Obstacle, Order, Phase, Stamp, Transition, Verb};
+use crate::protocol::{GapPolicy, Order, Phase, Stamp, Transition, Verb, WaitReason};
 use crate::store::{Change, Slot};
 use crate::transport::REWOUND;
 
@@ -57,9 +57,9 @@ fn an_effect_waits_in_the_mailbox_for_its_cause() {
     bench.settle(&mut w);
     assert_eq!(w.begin(), None);
     let waits = w.says(
-        |what| matches!(what, EventChange::Held(waiting) if waiting.why == Obstacle::Earlier),
+        |what| matches!(what, EventChange::Held(waiting) if waiting.why == WaitReason::Earlier),
     );
-    assert_eq!((waits, w.dispositions()), (1, vec![Disposition::Held]));
+    assert_eq!((waits, w.dispositions()), (1, vec![EventOutcome::Held]));
     let state = bench.state();
     assert!(state.gap_since.is_some() && bench.owner().is_none());
     let missing = state.producers.missing();
@@ -123,7 +123,11 @@ fn a_worker_that_does_not_own_the_key_posts_and_the_owner_sorts_it_in() {
     let said = other.dispositions();
     assert_eq!(
         said,
-        [Disposition::Held, Disposition::Held, Disposition::Duplicate]
+        [
+            EventOutcome::Held,
+            EventOutcome::Held,
+            EventOutcome::Duplicate
+        ]
     );
     owner.end(Ok(()));
     assert_eq!(bench.run_ids(&mut owner), ["a1", "b1 a1", "c1 b1"]);
@@ -137,10 +141,10 @@ fn repetitions_are_known_wherever_the_first_is() {
     // One that waits.
     deliver(&mut bench, &mut owner, "b1 a1");
     bench.settle(&mut owner);
-    assert_eq!(owner.dispositions(), [Disposition::Held]);
+    assert_eq!(owner.dispositions(), [EventOutcome::Held]);
     deliver(&mut bench, &mut owner, "b1 a1");
     bench.settle(&mut owner);
-    assert_eq!(owner.dispositions(), [Disposition::Duplicate]);
+    assert_eq!(owner.dispositions(), [EventOutcome::Duplicate]);
     // One that runs, here and elsewhere.
     deliver(&mut bench, &mut owner, "a1");
     bench.settle(&mut owner);
@@ -158,7 +162,7 @@ fn repetitions_are_known_wherever_the_first_is() {
     }
     other.settled();
     assert_eq!(bench.run_all(&mut other), []);
-    assert_eq!(other.dispositions(), [const { Disposition::Duplicate }; 2]);
+    assert_eq!(other.dispositions(), [const { EventOutcome::Duplicate }; 2]);
 }
 
 #[test]
@@ -171,16 +175,16 @@ fn two_events_with_one_place_are_in_conflict() {
     // With one that waits, with one in memory, and with one that was done.
     deliver_as(&mut bench, &mut w, "x", "b1 a1");
     bench.settle(&mut w);
-    assert!(matches!(w.dispositions()[..], [Disposition::Conflict(_)]));
+    assert!(matches!(w.dispositions()[..], [EventOutcome::Conflict(_)]));
     deliver(&mut bench, &mut w, "a1");
     deliver_as(&mut bench, &mut w, "y", "a1");
     bench.settle(&mut w);
-    assert!(matches!(w.dispositions()[..], [Disposition::Conflict(_)]));
+    assert!(matches!(w.dispositions()[..], [EventOutcome::Conflict(_)]));
     assert_eq!(bench.run_ids(&mut w), ["a1", "b1 a1"]);
     w.settled();
     deliver_as(&mut bench, &mut w, "z", "a1");
     bench.settle(&mut w);
-    assert_eq!(w.dispositions(), [Disposition::Stale]);
+    assert_eq!(w.dispositions(), [EventOutcome::Stale]);
 }
 
 #[test]
@@ -327,7 +331,7 @@ fn one_producer_too_many_halts_the_key_and_nothing_is_lost() {
     assert_eq!(bench.run_ids(&mut w), ["a1", "b1"]);
     deliver(&mut bench, &mut w, "c1");
     bench.settle(&mut w);
-    assert_eq!(w.dispositions().last(), Some(&Disposition::Held));
+    assert_eq!(w.dispositions().last(), Some(&EventOutcome::Held));
     let state = bench.state();
     assert!(matches!(state.phase, Phase::Halted { .. }));
     let error = state.last_error.expect("it says why").error;
@@ -407,7 +411,7 @@ fn an_operator_passes_over_what_is_missing() {
         deliver(&mut bench, &mut w, id);
     }
     bench.settle(&mut w);
-    let late = [Disposition::Late, Disposition::Late];
+    let late = [EventOutcome::Late, EventOutcome::Late];
     assert_eq!(w.dispositions(), late, "they come after their effects");
     assert_eq!(bench.run_ids(&mut w), ["a3"]);
 }
@@ -467,7 +471,7 @@ fn what_has_no_room_to_wait_stays_with_the_broker() {
     }
     let said = w.dispositions();
     assert!(
-        matches!(said[..], [Disposition::Held, Disposition::Deferred(_)]),
+        matches!(said[..], [EventOutcome::Held, EventOutcome::Deferred(_)]),
         "{said:?}"
     );
     deliver(&mut bench, &mut w, "a1");

@@ -19,7 +19,7 @@ fn a_commit_without_an_answer_is_committed_once_and_not_run_again() {
             w.says(|what| matches!(what, EventChange::Committed { .. })),
             2
         );
-        let committed = [1, 2].map(|seq| (seq, Disposition::Committed));
+        let committed = [1, 2].map(|seq| (seq, EventOutcome::Committed));
         assert_eq!(w.settled(), committed);
         assert!(w.engine.is_idle());
     }
@@ -42,7 +42,7 @@ fn a_failure_without_an_answer_is_one_attempt() {
         assert_eq!((w.begin(), w.attempt()), (Some((1, 1)), 2));
         w.end(Ok(()));
         bench.settle(&mut w);
-        assert_eq!(w.settled(), [(1, Disposition::Committed)]);
+        assert_eq!(w.settled(), [(1, EventOutcome::Committed)]);
     }
 }
 
@@ -111,7 +111,7 @@ fn a_store_that_lost_state_is_set_right_by_what_the_worker_knows() {
 
 #[test]
 fn what_cannot_be_read_stays_with_the_broker_and_the_key_is_given_back() {
-    use crate::protocol::engine::Deferral;
+    use crate::protocol::engine::DeferReason;
     use crate::store::{Acquire, AcquireMode, Answer, Save};
     let mut bench = Bench::new();
     let (mut w, later) = (bench.worker("w"), bench.worker("later"));
@@ -140,7 +140,7 @@ fn what_cannot_be_read_stays_with_the_broker_and_the_key_is_given_back() {
     bench.settle(&mut w);
     assert_eq!(
         w.settled(),
-        [(1, Disposition::Deferred(Deferral::Unreadable))]
+        [(1, EventOutcome::Deferred(DeferReason::Unreadable))]
     );
     assert!(w.engine.is_idle());
     assert_eq!(bench.owner(), None);

@@ -81,7 +81,7 @@ fn pass(bench: &Bench, w: &mut Worker, seconds: u64) {
     bench.claim_swept(w);
 }
 
-fn dispositions(w: &mut Worker) -> Vec<Disposition> {
+fn dispositions(w: &mut Worker) -> Vec<EventOutcome> {
     w.settled().into_iter().map(|(_, what)| what).collect()
 }
 
@@ -305,7 +305,7 @@ fn an_operator_passes_over_what_is_missing_and_then_over_who_says_nothing() {
     w.settled();
     deliver(&mut bench, &mut w, "b1@3");
     bench.settle(&mut w);
-    assert_eq!(dispositions(&mut w), [Disposition::Late]);
+    assert_eq!(dispositions(&mut w), [EventOutcome::Late]);
 }
 
 #[test]
@@ -321,13 +321,13 @@ fn what_comes_after_its_time_was_released_is_late_and_its_producer_goes_on() {
     leaves(&mut bench, &mut w, "b", 1);
     assert_eq!(run_ids(&bench, &mut w), ["a3@6"]);
     let late = dispositions(&mut w);
-    let late = late.iter().filter(|what| **what == Disposition::Late);
+    let late = late.iter().filter(|what| **what == EventOutcome::Late);
     assert_eq!(late.count(), 2);
     assert_eq!(bench.state().producers.released("a"), 3);
     // It is known for what it is.
     deliver(&mut bench, &mut w, "a1@3");
     bench.settle(&mut w);
-    assert_eq!(dispositions(&mut w), [Disposition::Late]);
+    assert_eq!(dispositions(&mut w), [EventOutcome::Late]);
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn a_longest_delay_is_a_guess() {
     w.settled();
     deliver(&mut bench, &mut w, "a1@4");
     bench.settle(&mut w);
-    assert_eq!(dispositions(&mut w), [Disposition::Late]);
+    assert_eq!(dispositions(&mut w), [EventOutcome::Late]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn what_is_posted_runs_with_the_owner_in_its_place() {
     bench.deliver(&mut other, 2);
     bench.deliver_as(&mut other, 3, "1");
     bench.settle(&mut other);
-    assert_eq!(other.settled(), [2, 3].map(|seq| (seq, Disposition::Held)));
+    assert_eq!(other.settled(), [2, 3].map(|seq| (seq, EventOutcome::Held)));
     assert!(other.engine.is_idle());
     w.end(Ok(()));
     assert_eq!(bench.run_all(&mut w), [(2, 2)], "3 is a repeat of 1");
@@ -48,7 +48,7 @@ fn an_event_of_another_id_that_was_posted_first_is_not_passed_over() {
     bench.settle(&mut w);
     let settled = w.settled();
     assert!(
-        matches!(settled[..], [(1, Disposition::Conflict(Some(_)))]),
+        matches!(settled[..], [(1, EventOutcome::Conflict(Some(_)))]),
         "{settled:?}"
     );
     assert_eq!(bench.held(), 1);
@@ -76,7 +76,7 @@ fn what_was_posted_and_is_stale_by_then_is_a_dead_letter_unless_it_was_made_to_c
             event.envelope.headers.extend(header);
         });
         bench.settle(&mut other);
-        assert_eq!(other.settled(), [(1, Disposition::Held)]);
+        assert_eq!(other.settled(), [(1, EventOutcome::Held)]);
         w.end(Ok(()));
         bench.settle(&mut w);
         assert_eq!(w.says(|what| *what == change), 1);
@@ -123,7 +123,7 @@ fn an_event_of_an_old_numbering_is_not_taken_for_one_of_the_new() {
     w.engine.control(&key(), reset, Token(99));
     bench.settle(&mut w);
     assert_eq!(w.begin(), None);
-    assert_eq!(w.settled(), [(1, Disposition::Late)]);
+    assert_eq!(w.settled(), [(1, EventOutcome::Late)]);
     bench.deliver_with(&mut w, 1, "new", |event| event.epoch = Some(1));
     assert_eq!(bench.run_all(&mut w), [(1, 1)]);
 }
@@ -136,7 +136,7 @@ fn a_redelivered_event_is_stored_and_settled_before_it_runs() {
     bench.exchange(&mut w);
     assert_eq!(w.begin(), None);
     bench.exchange(&mut w);
-    assert_eq!(w.settled(), [(1, Disposition::Held)]);
+    assert_eq!(w.settled(), [(1, EventOutcome::Held)]);
     assert_eq!(w.begin(), Some((1, 1)));
     w.end(Ok(()));
     bench.settle(&mut w);

@@ -19,7 +19,7 @@ use crate::event::{Envelope, EventId, Key};
 use crate::handler::{OnExhausted, OnPassed, OnRepeat};
 use crate::protocol::KeyState;
 use crate::protocol::engine::{
-    Disposition, Effect, Engine, Event, EventChange, Pending, Rules, RunError, RunId,
+    Effect, Engine, Event, EventChange, EventOutcome, Pending, Rules, RunError, RunId,
 };
 use crate::protocol::{Policy, WorkerId};
 use crate::store::Group;
@@ -285,22 +285,22 @@ impl Worker {
     }
 
     /// What happened to the deliveries, by seq, since this was asked last.
-    fn settled(&mut self) -> Vec<(u64, Disposition)> {
+    fn settled(&mut self) -> Vec<(u64, EventOutcome)> {
         self.effects.extend(self.engine.take_effects());
         let effects = std::mem::take(&mut self.effects).into_iter();
         let settled = effects.filter_map(|effect| match effect {
             Effect::Settle {
                 seq,
                 tokens,
-                disposition,
+                outcome,
                 ..
-            } => Some(vec![(seq, disposition); tokens.len()]),
+            } => Some(vec![(seq, outcome); tokens.len()]),
             _ => None,
         });
         settled.flatten().collect()
     }
 
-    fn dispositions(&mut self) -> Vec<Disposition> {
+    fn dispositions(&mut self) -> Vec<EventOutcome> {
         self.settled().into_iter().map(|(_, what)| what).collect()
     }
 
@@ -359,7 +359,7 @@ fn an_event_in_order_costs_one_acquisition_and_one_save() {
     let mut w = bench.worker("w");
     bench.deliver(&mut w, 1);
     runs_at_the_least_cost(&bench, &mut w, 1);
-    assert_eq!(w.settled(), [(1, Disposition::Committed)]);
+    assert_eq!(w.settled(), [(1, EventOutcome::Committed)]);
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn a_worker_that_drains_leaves_nothing_owned() {
     w.end(Ok(()));
     bench.settle(&mut w);
     assert!(w.engine.is_idle());
-    assert_eq!(w.settled(), [(1, Disposition::Committed)]);
+    assert_eq!(w.settled(), [(1, EventOutcome::Committed)]);
     assert_eq!((bench.owner(), bench.held()), (None, 0));
 }
 

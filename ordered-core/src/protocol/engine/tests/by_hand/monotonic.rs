@@ -27,7 +27,7 @@ fn an_older_version_is_superseded_and_a_repetition_is_a_duplicate() {
     assert_eq!(bench.run_all(&mut w), []);
     assert_eq!(
         w.settled(),
-        [(5, Disposition::Superseded), (7, Disposition::Duplicate)]
+        [(5, EventOutcome::Superseded), (7, EventOutcome::Duplicate)]
     );
 }
 
@@ -70,7 +70,7 @@ fn of_versions_that_coalesce_only_the_newest_that_waits_runs() {
     settled.sort_by_key(|(version, _)| *version);
     let superseded = settled
         .iter()
-        .filter(|(_, what)| *what == Disposition::Superseded);
+        .filter(|(_, what)| *what == EventOutcome::Superseded);
     let superseded: Vec<u64> = superseded.map(|(version, _)| *version).collect();
     assert_eq!(superseded, [5, 7, 12]);
     assert_eq!((bench.held(), bench.state().last_seq), (0, 14));
@@ -104,7 +104,7 @@ fn two_events_with_one_version_are_a_conflict_while_the_first_waits() {
     bench.deliver_as(&mut w, 3, "a");
     bench.deliver_as(&mut w, 3, "b");
     bench.settle(&mut w);
-    let conflict = Disposition::Conflict(Some(EventId::new("a").unwrap()));
+    let conflict = EventOutcome::Conflict(Some(EventId::new("a").unwrap()));
     assert_eq!(w.settled(), [(3, conflict)]);
 }
 

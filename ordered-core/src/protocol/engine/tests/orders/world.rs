@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::event::{Envelope, EventId, Key};
 use crate::handler::{OnExhausted, OnPassed, OnRepeat};
 use crate::protocol::engine::{
-    Disposition, Effect, Engine, Event, KeyChange, Pending, Rules, RunError, RunId,
+    Effect, Engine, Event, EventOutcome, KeyChange, Pending, Rules, RunError, RunId,
 };
 use crate::protocol::{KeyState, Order, Policy, Stamp, Transition, Verb, WorkerId};
 use crate::store::{
@@ -541,12 +541,8 @@ impl World {
             self.tell(|| format!("w{number} {effect:?}"));
             match effect {
                 Effect::Settle {
-                    tokens,
-                    disposition,
-                    ..
-                } => tokens
-                    .iter()
-                    .for_each(|token| self.settle(token, &disposition)),
+                    tokens, outcome, ..
+                } => tokens.iter().for_each(|token| self.settle(token, &outcome)),
                 Effect::Wake { after, .. } => {
                     let after = u64::try_from(after.as_millis()).expect("it is short");
                     let at = self.time + after;
@@ -568,23 +564,23 @@ impl World {
         }
     }
 
-    fn settle(&mut self, token: Token, disposition: &Disposition) {
+    fn settle(&mut self, token: Token, outcome: &EventOutcome) {
         // The connection over which it came may be gone.
         let Some((message, _)) = self.in_flight.remove(&token) else {
             return;
         };
-        let right = match disposition {
-            Disposition::Stale
-            | Disposition::Rewound
-            | Disposition::Late
-            | Disposition::Deferred(_) => false,
-            Disposition::Conflict(_) => self.rules.policy.order.has_versions(),
-            Disposition::Superseded => self.rules.policy.order.has_versions(),
+        let right = match outcome {
+            EventOutcome::Stale
+            | EventOutcome::Rewound
+            | EventOutcome::Late
+            | EventOutcome::Deferred(_) => false,
+            EventOutcome::Conflict(_) => self.rules.policy.order.has_versions(),
+            EventOutcome::Superseded => self.rules.policy.order.has_versions(),
             _ => true,
         };
-        assert!(right, "{:?} is {disposition:?}", self.messages[message]);
+        assert!(right, "{:?} is {outcome:?}", self.messages[message]);
         self.messages[message].at = At::Gone;
-        if *disposition == Disposition::Superseded {
+        if *outcome == EventOutcome::Superseded {
             self.superseded += 1;
         }
     }

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::event::{EventId, Key};
 use crate::protocol::KeyState;
 use crate::protocol::WorkerId;
-use crate::protocol::engine::{Deferral, Disposition, Effect, KeyChange};
+use crate::protocol::engine::{DeferReason, Effect, EventOutcome, KeyChange};
 use crate::store::Group;
 use crate::store::{Answer, Exchange, Inspect, MemoryStore, Record, Request, Session, Slot, Store};
 use crate::transport::Token;
@@ -262,11 +262,11 @@ impl World {
                     seq,
                     id,
                     tokens,
-                    disposition,
+                    outcome,
                     ..
                 } => {
                     for token in tokens.iter() {
-                        self.settle(number, token, (&key, seq, &id), &disposition);
+                        self.settle(number, token, (&key, seq, &id), &outcome);
                     }
                 }
                 Effect::SettleControl { token, deferred } => {
@@ -309,7 +309,7 @@ impl World {
         number: usize,
         token: Token,
         (key, seq, id): (&Key, u64, &EventId),
-        disposition: &Disposition,
+        outcome: &EventOutcome,
     ) {
         let message = self.broker.settle(token, number);
         let What::Event {
@@ -320,30 +320,30 @@ impl World {
         };
         assert_eq!(sent, seq);
         let place: Place = (key.clone(), epoch.unwrap_or(0), seq);
-        let said = format!("{key}: {seq} ({id}) is {disposition:?}");
+        let said = format!("{key}: {seq} ({id}) is {outcome:?}");
         let short_memory = self.group.policy().dedup_ttl < Duration::from_secs(60);
-        let right = match disposition {
-            Disposition::Committed => self.ghost.remembered.contains(&(key.clone(), id.clone())),
-            Disposition::Held
-            | Disposition::Postponed
-            | Disposition::Halted
-            | Disposition::DeadLettered => self.is_safe(key, seq, id),
+        let right = match outcome {
+            EventOutcome::Committed => self.ghost.remembered.contains(&(key.clone(), id.clone())),
+            EventOutcome::Held
+            | EventOutcome::Postponed
+            | EventOutcome::Halted
+            | EventOutcome::DeadLettered => self.is_safe(key, seq, id),
             // What was in the mailbox when it came again may have been dropped as late since.
-            Disposition::Duplicate => {
+            EventOutcome::Duplicate => {
                 self.is_safe(key, seq, id) || self.ghost.may_skip.contains(&place)
             }
             // Where the clock is set back by as much as ids are remembered for, they expire before the key believes it.
-            Disposition::Conflict(_) => {
+            EventOutcome::Conflict(_) => {
                 short_memory || self.ghost.ids_at(&place).iter().any(|other| other != id)
             }
-            Disposition::Stale => short_memory,
-            Disposition::Superseded | Disposition::Rewound => false,
-            Disposition::Late => self.ghost.may_skip.contains(&place) || epoch == Some(0),
-            Disposition::Deferred(Deferral::Unreadable) => false,
-            Disposition::Deferred(_) => true,
+            EventOutcome::Stale => short_memory,
+            EventOutcome::Superseded | EventOutcome::Rewound => false,
+            EventOutcome::Late => self.ghost.may_skip.contains(&place) || epoch == Some(0),
+            EventOutcome::Deferred(DeferReason::Unreadable) => false,
+            EventOutcome::Deferred(_) => true,
         };
         assert!(right || self.ghost.lost, "{said}");
-        self.put(message, matches!(disposition, Disposition::Deferred(_)));
+        self.put(message, matches!(outcome, EventOutcome::Deferred(_)));
     }
 
     /// A message is settled: it comes again later, or is gone, unless the acknowledgement gets lost.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use ordered_core::event::Key;
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Answer, AuditEntry, Beat, Exchange, Group, Inspect, KeyIndex, Letter, MemoryStore, Opened,
+    Answer, AuditEntry, Exchange, Group, Heartbeat, Inspect, KeyIndex, Letter, MemoryStore, Opened,
     Record, RecordPage, Request, Session, Slot, Store, StoreError, Sweep, Swept, Totals,
     WorkerRecord,
 };
@@ -90,7 +90,7 @@ impl Store for FaultyStore {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         self.inner.heartbeat(group, session, lease).await
     }
 

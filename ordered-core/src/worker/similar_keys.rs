@@ -12,7 +12,7 @@ const REMEMBERED_KEYS: usize = 10_000;
 
 /// The keys that came last, by what they are without case and Unicode form.
 #[derive(Debug, Default)]
-pub(super) struct Twins {
+pub(super) struct SimilarKeys {
     // A std mutex: held for two looks into a map.
     seen: Mutex<Seen>,
 }
@@ -30,7 +30,7 @@ struct Forms {
     other: Option<Key>,
 }
 
-impl Twins {
+impl SimilarKeys {
     /// An event of the key came.
     pub(super) fn note(&self, key: &Key) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,28 +98,39 @@ mod tests {
             ("ORDER-7", "\u{ff2f}rder-7"),
             ("\u{3a3}\u{3b1}", "\u{3c3}\u{391}"),
         ] {
-            let twins = Twins::default();
-            twins.note(&key(one));
-            assert_eq!(twins.other_form(&key(one)), None);
-            twins.note(&key("order-8"));
-            twins.note(&key(other));
-            assert_eq!(twins.other_form(&key(one)), Some(key(other)), "{one}");
-            assert_eq!(twins.other_form(&key(other)), Some(key(one)), "{one}");
-            assert_eq!(twins.other_form(&key("order-8")), None);
+            let similar_keys = SimilarKeys::default();
+            similar_keys.note(&key(one));
+            assert_eq!(similar_keys.other_form(&key(one)), None);
+            similar_keys.note(&key("order-8"));
+            similar_keys.note(&key(other));
+            assert_eq!(
+                similar_keys.other_form(&key(one)),
+                Some(key(other)),
+                "{one}"
+            );
+            assert_eq!(
+                similar_keys.other_form(&key(other)),
+                Some(key(one)),
+                "{one}"
+            );
+            assert_eq!(similar_keys.other_form(&key("order-8")), None);
         }
     }
 
     #[test]
     fn a_bounded_number_of_keys_is_remembered() {
-        let twins = Twins::default();
+        let similar_keys = SimilarKeys::default();
         for number in 0..10 * REMEMBERED_KEYS {
-            twins.note(&key(&format!("k{number}")));
+            similar_keys.note(&key(&format!("k{number}")));
         }
-        let seen = twins.seen.lock().unwrap();
+        let seen = similar_keys.seen.lock().unwrap();
         assert!(seen.recent.len() + seen.older.len() <= 2 * REMEMBERED_KEYS);
         drop(seen);
         let last = 10 * REMEMBERED_KEYS - 1;
         let upper = key(&format!("K{last}"));
-        assert_eq!(twins.other_form(&upper), Some(key(&format!("k{last}"))));
+        assert_eq!(
+            similar_keys.other_form(&upper),
+            Some(key(&format!("k{last}")))
+        );
     }
 }

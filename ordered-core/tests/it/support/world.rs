@@ -18,7 +18,7 @@ pub(crate) type Log = Arc<Mutex<Vec<(String, u64)>>>;
 
 /// Handles `key seq id`; what the script says of an event happens.
 #[derive(Clone)]
-pub(crate) struct Scribe {
+pub(crate) struct ScriptedHandler {
     pub(crate) log: Log,
     pub(crate) work: Duration,
     pub(crate) script: Arc<dyn Fn(&Context) -> Act + Send + Sync>,
@@ -36,7 +36,7 @@ pub(crate) enum Act {
     Hang,
 }
 
-impl Handler for Scribe {
+impl Handler for ScriptedHandler {
     type Event = ();
 
     fn options(&self) -> HandlerOptions {
@@ -84,7 +84,7 @@ impl Handler for Scribe {
 pub(crate) struct World {
     pub(crate) broker: MemoryBroker,
     pub(crate) store: MemoryStore,
-    pub(crate) scribe: Scribe,
+    pub(crate) handler: ScriptedHandler,
 }
 
 impl World {
@@ -92,7 +92,7 @@ impl World {
         Self {
             broker: MemoryBroker::with_faults(faults),
             store: MemoryStore::with_clock(Clock::tokio()),
-            scribe: Scribe {
+            handler: ScriptedHandler {
                 log: Log::default(),
                 work: Duration::ZERO,
                 script: Arc::new(|_| Act::Succeed),
@@ -104,7 +104,7 @@ impl World {
         mut self,
         script: impl Fn(&Context) -> Act + Send + Sync + 'static,
     ) -> Self {
-        self.scribe.script = Arc::new(script);
+        self.handler.script = Arc::new(script);
         self
     }
 
@@ -118,7 +118,7 @@ impl World {
         Worker::builder()
             .store(self.store.clone())
             .transport(self.broker.consumer())
-            .handler(self.scribe.clone())
+            .handler(self.handler.clone())
             .concurrency(8)
             .seed(7)
     }
@@ -127,8 +127,8 @@ impl World {
         &self,
         name: &str,
         change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
-    ) -> Running {
-        Running::of(change(self.worker().id(name)).build().unwrap())
+    ) -> RunningWorker {
+        RunningWorker::of(change(self.worker().id(name)).build().unwrap())
     }
 
     pub(crate) fn admin(&self) -> Admin {
@@ -136,7 +136,7 @@ impl World {
     }
 
     pub(crate) fn handled(&self) -> usize {
-        self.scribe.log.lock().unwrap().len()
+        self.handler.log.lock().unwrap().len()
     }
 
     /// Waits, in paused time, until the condition holds.
@@ -164,7 +164,7 @@ impl World {
 
     pub(crate) fn by_key(&self) -> BTreeMap<String, Vec<u64>> {
         let mut by_key = BTreeMap::<String, Vec<u64>>::new();
-        for (key, seq) in self.scribe.log.lock().unwrap().iter() {
+        for (key, seq) in self.handler.log.lock().unwrap().iter() {
             by_key.entry(key.clone()).or_default().push(*seq);
         }
         by_key
@@ -180,12 +180,12 @@ impl World {
     }
 }
 
-pub(crate) struct Running {
+pub(crate) struct RunningWorker {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), WorkerError>>,
 }
 
-impl Running {
+impl RunningWorker {
     fn of(worker: Worker) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(worker.run_until(async move {

@@ -12,7 +12,7 @@ use ordered_core::store::{
     PutMode, Record, Request, Save, Saved, Session, Slot, Store,
 };
 
-use super::store::FaultyStore;
+use super::faulty_store::FaultyStore;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::conflicts::{Conflicts, Suspicion};
-use super::twins::Twins;
+use super::similar_keys::SimilarKeys;
 use crate::event::{EventId, Key};
 use crate::handler::{Context, HandlerOptions};
 use crate::readable::span;
@@ -40,14 +40,14 @@ pub(super) struct AtStart {
 
 /// What was told already.
 #[derive(Debug, Default)]
-pub(super) struct Traps {
+pub(super) struct Pitfalls {
     blocked: AtomicBool,
     time_as_seq: AtomicBool,
     /// Looked at, and told if it was so.
     all_wait: AtomicBool,
     // A std mutex: held for an access to a small map, and not at all once `all_wait` is set.
     waiting: Mutex<BTreeMap<Key, u64>>,
-    twins: Twins,
+    similar_keys: SimilarKeys,
     twins_told: AtomicBool,
     conflicts: Conflicts,
     same_seq: AtomicBool,
@@ -59,11 +59,11 @@ fn first(told: &AtomicBool) -> bool {
     !told.load(Ordering::Relaxed) && !told.swap(true, Ordering::Relaxed)
 }
 
-impl Traps {
+impl Pitfalls {
     /// An event came.
     pub(super) fn received(&self, key: &Key) {
         if !self.twins_told.load(Ordering::Relaxed) {
-            self.twins.note(key);
+            self.similar_keys.note(key);
         }
     }
 
@@ -95,7 +95,7 @@ impl Traps {
         if self.twins_told.load(Ordering::Relaxed) {
             return;
         }
-        if let Some(other) = self.twins.other_form(key)
+        if let Some(other) = self.similar_keys.other_form(key)
             && first(&self.twins_told)
         {
             warn!(
@@ -196,7 +196,7 @@ impl Traps {
 /// The handler's work; tells of a step that blocks.
 pub(super) async fn watched<T>(
     work: impl Future<Output = T>,
-    traps: &Traps,
+    pitfalls: &Pitfalls,
     context: &Context,
 ) -> T {
     let mut work = pin!(work);
@@ -205,7 +205,7 @@ pub(super) async fn watched<T>(
         let polled = work.as_mut().poll(task);
         let lasted = begun.elapsed();
         if lasted >= BLOCKED_AFTER {
-            traps.blocked(context, lasted);
+            pitfalls.blocked(context, lasted);
         }
         polled
     })

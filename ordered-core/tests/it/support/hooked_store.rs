@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Answer, Beat, Exchange, Group, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep,
-    Swept,
+    Answer, Exchange, Group, Heartbeat, MemoryStore, Opened, Request, Session, Store, StoreError,
+    Sweep, Swept,
 };
 
 type Before = Box<dyn Fn(&[Request]) + Send + Sync>;
 type After = Box<dyn Fn(&mut Vec<Answer>) + Send + Sync>;
 type Beats = Box<dyn Fn() -> bool + Send + Sync>;
 
-pub(crate) struct Around {
+pub(crate) struct HookedStore {
     store: MemoryStore,
     before: Before,
     /// How long the answer is on its way.
@@ -26,7 +26,7 @@ pub(crate) struct Around {
     opens: Beats,
 }
 
-impl Around {
+impl HookedStore {
     pub(crate) fn new(store: &MemoryStore) -> Self {
         Self {
             store: store.clone(),
@@ -74,7 +74,7 @@ impl Around {
 }
 
 #[async_trait::async_trait]
-impl Store for Around {
+impl Store for HookedStore {
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         if !(self.opens)() {
             return Err(StoreError::unavailable("connection refused"));
@@ -100,7 +100,7 @@ impl Store for Around {
         group: &Group,
         session: &Session,
         lease: Duration,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<Heartbeat, StoreError> {
         if (self.refuses)() {
             return Err(StoreError::refused("the password is not accepted any more"));
         }

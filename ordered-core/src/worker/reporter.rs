@@ -10,19 +10,19 @@ use tracing::{error, warn};
 use super::hooks::call;
 use super::telemetry::Telemetry;
 use super::{
-    Control, Deferral, MissingEvents, Observer, Outcome, Place, Repair, StuckBecause, StuckHook,
-    StuckKey, WorkerEvent, repair,
+    Control, EventRef, MissingEvents, Observer, Outcome, Repair, StuckHook, StuckKey, StuckReason,
+    WorkerEvent, repair,
 };
 use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
 use crate::handler::OnPassed;
-use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
+use crate::protocol::engine::{DeferReason, EventChange, EventOutcome, KeyChange, Tokens};
 use crate::protocol::{Arrival, WorkerId, last_seq_text};
 use crate::readable::{moment, span};
-use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
+use crate::transport::{Disposition, Reason, ReasonKind, Settlement, Token};
 
 /// Tells what happens, and collects the settlements.
-pub(super) struct Outlet {
+pub(super) struct Reporter {
     pub(super) group: Arc<str>,
     pub(super) observers: Vec<Observer>,
     pub(super) stuck_hooks: Vec<StuckHook>,
@@ -38,7 +38,7 @@ pub(super) struct Outlet {
     pub(super) settlements: Vec<Settlement>,
 }
 
-impl Outlet {
+impl Reporter {
     pub(super) fn observe(&self, occurrence: &WorkerEvent<'_>) {
         self.telemetry.record(occurrence);
         for observer in &self.observers {
@@ -46,7 +46,7 @@ impl Outlet {
         }
     }
 
-    pub(super) fn report_stuck(&self, key: &Key, seq: u64, why: StuckBecause<'_>) {
+    pub(super) fn report_stuck(&self, key: &Key, seq: u64, why: StuckReason<'_>) {
         for hook in &self.stuck_hooks {
             let stuck = StuckKey {
                 group: &self.group,
@@ -67,8 +67,8 @@ impl Outlet {
         };
         self.observe(&WorkerEvent::Malformed { reason: &reason });
         self.telemetry.deliveries.settled(Outcome::Malformed, 1);
-        let fate = Fate::DeadLetter(reason);
-        self.settlements.push(Settlement { token, fate });
+        let disposition = Disposition::DeadLetter(reason);
+        self.settlements.push(Settlement { token, disposition });
     }
 
     /// Settles every delivery of an event with its final outcome. Where they are acknowledged, one of them alone has
@@ -77,25 +77,25 @@ impl Outlet {
         &mut self,
         event: (&Key, u64, &EventId),
         tokens: &Tokens,
-        disposition: Disposition,
+        outcome: EventOutcome,
         stored: bool,
     ) {
-        let (outcome, fate) = self.fate(event, disposition);
+        let (outcome, disposition) = self.disposition(event, outcome);
         let mut all = tokens.len() as u64;
         for token in tokens.iter() {
-            let mut fate = fate.clone();
+            let mut disposition = disposition.clone();
             if let Some(why) = self.excerpts.remove(&token)
-                && fate == Fate::Ack
+                && disposition == Disposition::Ack
             {
-                fate = dead_letter(ReasonKind::Malformed, why);
+                disposition = dead_letter(ReasonKind::Malformed, why);
                 self.telemetry.deliveries.settled(Outcome::Malformed, 1);
                 all -= 1;
             }
-            self.settlements.push(Settlement { token, fate });
+            self.settlements.push(Settlement { token, disposition });
         }
-        let first = match fate {
-            Fate::Ack if stored => 0,
-            Fate::Ack => all.min(1),
+        let first = match disposition {
+            Disposition::Ack if stored => 0,
+            Disposition::Ack => all.min(1),
             _ => all,
         };
         self.telemetry.deliveries.settled(outcome, first);
@@ -104,60 +104,62 @@ impl Outlet {
             .settled(Outcome::Duplicate, all - first);
     }
 
-    pub(super) fn settle_control(&mut self, token: Token, deferred: Option<engine::Deferral>) {
-        let (outcome, fate) = match deferred {
-            None => (Outcome::Control, Fate::Ack),
-            Some(_) => (Outcome::Deferred, Fate::Defer(self.defer)),
+    pub(super) fn settle_control(&mut self, token: Token, deferred: Option<DeferReason>) {
+        let (outcome, disposition) = match deferred {
+            None => (Outcome::Control, Disposition::Ack),
+            Some(_) => (Outcome::Deferred, Disposition::Defer(self.defer)),
         };
         self.telemetry.deliveries.settled(outcome, 1);
-        self.settlements.push(Settlement { token, fate });
+        self.settlements.push(Settlement { token, disposition });
     }
 
-    fn fate(
+    fn disposition(
         &self,
         (key, seq, id): (&Key, u64, &EventId),
-        disposition: Disposition,
-    ) -> (Outcome, Fate) {
-        let outcome = match disposition {
-            Disposition::Committed => Outcome::Committed,
-            Disposition::Held => Outcome::Held,
-            Disposition::Postponed => Outcome::Postponed,
-            Disposition::Halted => Outcome::Halted,
-            Disposition::DeadLettered => Outcome::DeadLettered,
-            Disposition::Duplicate => Outcome::Duplicate,
-            Disposition::Superseded => Outcome::Superseded,
-            Disposition::Rewound => Outcome::Rewound,
-            Disposition::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
-            Disposition::Stale => {
+        outcome: EventOutcome,
+    ) -> (Outcome, Disposition) {
+        let outcome = match outcome {
+            EventOutcome::Committed => Outcome::Committed,
+            EventOutcome::Held => Outcome::Held,
+            EventOutcome::Postponed => Outcome::Postponed,
+            EventOutcome::Halted => Outcome::Halted,
+            EventOutcome::DeadLettered => Outcome::DeadLettered,
+            EventOutcome::Duplicate => Outcome::Duplicate,
+            EventOutcome::Superseded => Outcome::Superseded,
+            EventOutcome::Rewound => Outcome::Rewound,
+            EventOutcome::Stale if self.on_stale == OnPassed::Drop => Outcome::Stale,
+            EventOutcome::Stale => {
                 let text = format!(
                     "key {key} is committed beyond seq {seq}, and the id {id} is not remembered: it is a repetition \
                      that comes later than `dedup_ttl`, or its producer began to number anew"
                 );
                 return (Outcome::Stale, dead_letter(ReasonKind::Stale, text));
             }
-            Disposition::Deferred(_) => return (Outcome::Deferred, Fate::Defer(self.defer)),
-            Disposition::Late if self.on_late == OnPassed::Drop => Outcome::Late,
-            Disposition::Late if Arrival::is_unnumbered(seq) => {
+            EventOutcome::Deferred(_) => {
+                return (Outcome::Deferred, Disposition::Defer(self.defer));
+            }
+            EventOutcome::Late if self.on_late == OnPassed::Drop => Outcome::Late,
+            EventOutcome::Late if Arrival::is_unnumbered(seq) => {
                 let text = format!(
                     "event {id} of key {key} came after its turn: events of a later time had run, or it was passed over"
                 );
                 return (Outcome::Late, dead_letter(ReasonKind::Late, text));
             }
-            Disposition::Late => {
+            EventOutcome::Late => {
                 let text = format!(
                     "seq {seq} of key {key} was skipped before this event came: an operator, a gap policy or its \
                      producer said so"
                 );
                 return (Outcome::Late, dead_letter(ReasonKind::Late, text));
             }
-            Disposition::Conflict(Some(there)) if there.is_of_excerpt() => {
+            EventOutcome::Conflict(Some(there)) if there.is_of_excerpt() => {
                 let text = format!(
                     "seq {seq} of key {key} is held as an excerpt of an event that was too large to be kept: give it \
                      this body with `ordered edit`, or discard this one"
                 );
                 return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
             }
-            Disposition::Conflict(recorded) => {
+            EventOutcome::Conflict(recorded) => {
                 let there = recorded.map_or_else(
                     || format!("seq {seq} of key {key} was committed with another event id"),
                     |there| format!("seq {seq} of key {key} belongs to event {there}"),
@@ -168,7 +170,7 @@ impl Outlet {
                 return (Outcome::Conflict, dead_letter(ReasonKind::Conflict, text));
             }
         };
-        (outcome, Fate::Ack)
+        (outcome, Disposition::Ack)
     }
 
     /// Something happened to an event.
@@ -180,7 +182,7 @@ impl Outlet {
         } else {
             return;
         };
-        let event = Place {
+        let event = EventRef {
             key,
             seq: place,
             id,
@@ -192,9 +194,9 @@ impl Outlet {
                 WorkerEvent::Held { event, waiting }
             }
             EventChange::Deferred(why) => {
-                let why = deferral(*why);
-                if let Deferral::Full(limit) = why {
-                    self.report_stuck(key, seq, StuckBecause::Full(limit));
+                let why = *why;
+                if let DeferReason::Full(limit) = why {
+                    self.report_stuck(key, seq, StuckReason::Full(limit));
                 }
                 let delay = self.defer;
                 WorkerEvent::Deferred { event, why, delay }
@@ -236,13 +238,13 @@ impl Outlet {
                 error,
                 wait: *wait,
             },
-            EventChange::Split { events, error } => WorkerEvent::Parted {
+            EventChange::Split { events, error } => WorkerEvent::BatchSplit {
                 event,
                 events: *events,
                 error,
             },
             EventChange::Halted { attempts, error } => {
-                self.report_stuck(key, seq, StuckBecause::Halted { error });
+                self.report_stuck(key, seq, StuckReason::Halted { error });
                 WorkerEvent::Halted {
                     event,
                     attempts: *attempts,
@@ -277,7 +279,7 @@ impl Outlet {
                     error,
                     "the key is halted: workers died whenever they ran its event alone"
                 );
-                self.report_stuck(key, *seq, StuckBecause::Halted { error });
+                self.report_stuck(key, *seq, StuckReason::Halted { error });
             }
             KeyChange::ReplayCrashed { seq } => error!(
                 group,
@@ -358,18 +360,10 @@ impl Outlet {
             waited = span(wall_clock().saturating_sub(since)),
             "a key has waited long for an event that has not come"
         );
-        self.report_stuck(key, seq, StuckBecause::Gap { since });
+        self.report_stuck(key, seq, StuckReason::Gap { since });
     }
 }
 
-fn dead_letter(kind: ReasonKind, text: String) -> Fate {
-    Fate::DeadLetter(Reason { kind, text })
-}
-
-fn deferral(why: engine::Deferral) -> Deferral {
-    match why {
-        engine::Deferral::Full(limit) => Deferral::Full(limit),
-        engine::Deferral::NotYet => Deferral::NotYet,
-        engine::Deferral::Unreadable => Deferral::Unreadable,
-    }
+fn dead_letter(kind: ReasonKind, text: String) -> Disposition {
+    Disposition::DeadLetter(Reason { kind, text })
 }
