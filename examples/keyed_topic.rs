@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use examples::{Outcome, Running, Tally, end, log};
+use examples::{Outcome, RunningWorker, Tally, end, log};
 use ordered_events::{
     Context, HandlerError, Kafka, OrderedEvent, Publisher, RedisStore, State, Worker,
     WorkerBuilder, ordered_handler,
@@ -72,10 +72,10 @@ async fn demonstrate() -> Outcome {
             .transport(Kafka::connect(kafka.url()).topic(TOPIC).await?)
             .state(seen.clone())
             .handler(apply)
-            .observe(move |occurrence| counted.count(occurrence)))
+            .observe(move |worker_event| counted.count(worker_event)))
     };
-    let first = Running::start(worker().await?);
-    let second = Running::start(worker().await?);
+    let first = RunningWorker::start(worker().await?);
+    let second = RunningWorker::start(worker().await?);
 
     println!(
         "One producer for each of {ORDERS} orders sends {EVENTS} events; each tenth is sent again later, after a lost \

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use examples::{Outcome, Running, Tally, end, log};
+use examples::{Outcome, RunningWorker, Tally, end, log};
 use ordered_events::core::transport::TransportError;
 use ordered_events::{
     Amqp, NewEvent, Outgoing, Publish, RedisStore, Sequencer, Worker, WorkerBuilder,
@@ -90,11 +90,11 @@ async fn demonstrate() -> Outcome {
             .store(RedisStore::connect(&redis.url()).await?)
             .transport(queue().await?)
             .handler(apply)
-            .observe(move |occurrence| counted.count(occurrence)))
+            .observe(move |worker_event| counted.count(worker_event)))
     };
     let workers = [
-        Running::start(worker().await?),
-        Running::start(worker().await?),
+        RunningWorker::start(worker().await?),
+        RunningWorker::start(worker().await?),
     ];
 
     println!(

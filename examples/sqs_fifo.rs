@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use examples::{Outcome, Running, Tally, end, log};
+use examples::{Outcome, RunningWorker, Tally, end, log};
 use ordered_events::{
     HandlerError, OrderedEvent, Publisher, RedisStore, Sqs, State, Worker, WorkerBuilder,
     ordered_handler,
@@ -79,11 +79,11 @@ async fn demonstrate() -> Outcome {
             .transport(Sqs::connect(sqs.url(QUEUE)).wait(SECOND).await?)
             .state(book.clone())
             .handler(apply)
-            .observe(move |occurrence| counted.count(occurrence)))
+            .observe(move |worker_event| counted.count(worker_event)))
     };
     let workers = [
-        Running::start(worker().await?),
-        Running::start(worker().await?),
+        RunningWorker::start(worker().await?),
+        RunningWorker::start(worker().await?),
     ];
 
     println!(

@@ -50,8 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Worker::connect(broker, &queue, &store)
             .await?
             .handler(take_step)
-            .observe(move |occurrence| {
-                if let WorkerEvent::Committed { event, .. } = occurrence
+            .observe(move |worker_event| {
+                if let WorkerEvent::Committed { event, .. } = worker_event
                     && event.seq.get() == EVENTS
                 {
                     tell.send_replace(true);

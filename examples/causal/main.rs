@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use examples::{Example, Notes, Outcome, Running, Tally, end, run};
+use examples::{Example, HandlerLog, Outcome, RunningWorker, Tally, end, run};
 use ordered_events::core::logical::VectorClock;
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::{
@@ -55,7 +55,7 @@ impl Comment {
 /// What the handler does: it writes down what it was called with, and the bot answers those who ask it.
 #[derive(Clone, Default)]
 struct Wall {
-    notes: Notes,
+    handler_log: HandlerLog,
     said: Arc<Mutex<Vec<String>>>,
     /// What the bot knows, and where it writes to.
     bot: Arc<Mutex<VectorClock>>,
@@ -74,8 +74,8 @@ async fn show(
     State(wall): State<Wall>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    wall.notes.work().await;
-    wall.notes.write(&context, comment.number)?;
+    wall.handler_log.work().await;
+    wall.handler_log.write(&context, comment.number)?;
     let Comment {
         post, author, text, ..
     } = comment;
@@ -104,9 +104,9 @@ impl Example for Comments {
     const GROUP: &'static str = "comments";
     const LOAD: (u64, u64) = (10, 20);
 
-    fn worker(worker: WorkerBuilder, notes: Notes) -> WorkerBuilder {
+    fn worker(worker: WorkerBuilder, handler_log: HandlerLog) -> WorkerBuilder {
         let wall = Wall {
-            notes,
+            handler_log,
             ..Wall::default()
         };
         worker.state(wall).handler(show)
@@ -171,17 +171,17 @@ impl Example for Comments {
                 .transport(broker.consumer())
                 .state(wall.clone())
                 .handler(show)
-                .observe(move |occurrence| {
-                    match occurrence {
+                .observe(move |worker_event| {
+                    match worker_event {
                         WorkerEvent::Held { event, .. } => {
                             println!("{:<6} came over the {over} broker, and waits", event.id);
                         }
                         WorkerEvent::Committed { event, .. } => println!("{:<6} ran", event.id),
                         _ => {}
                     }
-                    counted.count(occurrence);
+                    counted.count(worker_event);
                 });
-            Running::start(worker)
+            RunningWorker::start(worker)
         };
         let workers = [start(&slow, "slow"), start(&fast, "fast")];
         fast.publish([&reply, &alone].map(Comment::envelope).into())

@@ -300,7 +300,7 @@ impl Group {
             .state(self.ledger.clone())
             .producer_lease(Duration::from_secs(1))
             .handler(book)
-            .observe(move |occurrence| match occurrence {
+            .observe(move |worker_event| match worker_event {
                 WorkerEvent::Committed { event, .. } => println!("{name:<9} {} ran", event.id),
                 WorkerEvent::Late { event } => {
                     println!("{name:<9} {} is late", event.id);

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use examples::{Example, Notes, Outcome, Tally, end, run};
+use examples::{Example, HandlerLog, Outcome, Tally, end, run};
 use ordered_events::{
     Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Publish, State, Worker,
     WorkerBuilder, WorkerEvent, ordered_handler,
@@ -29,7 +29,7 @@ struct Message {
 /// What the handler does: it writes down what it was called with. One message fails at its first attempts.
 #[derive(Clone, Default)]
 struct Book {
-    notes: Notes,
+    handler_log: HandlerLog,
     lines: Arc<Mutex<Vec<(String, u64)>>>,
     failures: Arc<AtomicU32>,
 }
@@ -46,7 +46,7 @@ async fn write_down(
     State(book): State<Book>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    book.notes.work().await;
+    book.handler_log.work().await;
     let fail = |left: u32| left.checked_sub(1);
     let failures = &book.failures;
     if message.line == 2
@@ -56,7 +56,7 @@ async fn write_down(
     {
         return Err(HandlerError::transient("the printer is out of paper"));
     }
-    book.notes.write(&context, message.line)?;
+    book.handler_log.write(&context, message.line)?;
     let mut lines = book.lines.lock().map_err(|_| "the book is closed")?;
     lines.push((message.customer, message.line));
     Ok(())
@@ -69,9 +69,9 @@ impl Example for Legacy {
     const GROUP: &'static str = "legacy";
     const LOAD: (u64, u64) = (10, 20);
 
-    fn worker(worker: WorkerBuilder, notes: Notes) -> WorkerBuilder {
+    fn worker(worker: WorkerBuilder, handler_log: HandlerLog) -> WorkerBuilder {
         let book = Book {
-            notes,
+            handler_log,
             ..Book::default()
         };
         worker.state(book).handler(write_down)
@@ -121,9 +121,9 @@ impl Example for Legacy {
             .transport(broker.consumer())
             .state(book.clone())
             .handler(write_down)
-            .observe(move |occurrence| {
-                tell(occurrence);
-                counted.count(occurrence);
+            .observe(move |worker_event| {
+                tell(worker_event);
+                counted.count(worker_event);
             })
             .run_until(tally.until(|counts| counts.committed as u64 == CUSTOMERS * LINES))
             .await?;
@@ -147,8 +147,8 @@ impl Example for Legacy {
     }
 }
 
-fn tell(occurrence: &WorkerEvent<'_>) {
-    match occurrence {
+fn tell(worker_event: &WorkerEvent<'_>) {
+    match worker_event {
         WorkerEvent::Committed { event, .. } => println!("{} ran", event.id),
         WorkerEvent::Duplicate { event } => println!("{} came again", event.id),
         WorkerEvent::Retrying { event, error, .. } => {

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::event::{self, OrderEvent};
+use crate::handled_log::HandledLog;
 use crate::handler::apply_order;
-use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -36,7 +36,7 @@ impl Default for Options {
 }
 
 /// What happened, as the observer saw it.
-struct Story {
+struct Observed {
     payloads: HashMap<Uuid, String>,
     arrived: usize,
     held: usize,
@@ -67,35 +67,37 @@ pub(crate) async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         .await?;
     let total = broker.backlog();
 
-    let story = Arc::new(Mutex::new(Story::new(&events)));
-    let (teller, done) = (Arc::clone(&story), Arc::new(Notify::new()));
+    let observed = Arc::new(Mutex::new(Observed::new(&events)));
+    let (observer, done) = (Arc::clone(&observed), Arc::new(Notify::new()));
     let finished = Arc::clone(&done);
     let expected = events.len();
     Worker::builder()
         .store(MemoryStore::new())
         .transport(broker.consumer())
-        .state(Ledger::open(None, Duration::from_millis(2), None)?)
+        .state(HandledLog::open(None, Duration::from_millis(2), None)?)
         .handler(apply_order)
-        .observe(move |occurrence| {
-            let Ok(mut story) = teller.lock() else { return };
-            story.tell(occurrence);
-            if story.arrived == total
-                && story.handled.values().map(Vec::len).sum::<usize>() == expected
+        .observe(move |worker_event| {
+            let Ok(mut observed) = observer.lock() else {
+                return;
+            };
+            observed.record(worker_event);
+            if observed.arrived == total
+                && observed.handled.values().map(Vec::len).sum::<usize>() == expected
             {
                 finished.notify_one();
             }
         })
         .run_until(async move { done.notified().await })
         .await?;
-    let story = story.lock().map_err(|_| "the observer panicked")?;
-    story.summarize(options)
+    let observed = observed.lock().map_err(|_| "the observer panicked")?;
+    observed.summarize(options)
 }
 
 fn envelope(event: &OrderEvent) -> Result<Envelope, serde_json::Error> {
     serde_json::to_vec(event).map(Envelope::new)
 }
 
-impl Story {
+impl Observed {
     fn new(events: &[OrderEvent]) -> Self {
         let payloads = events
             .iter()
@@ -110,8 +112,8 @@ impl Story {
         }
     }
 
-    fn tell(&mut self, occurrence: &WorkerEvent<'_>) {
-        match occurrence {
+    fn record(&mut self, worker_event: &WorkerEvent<'_>) {
+        match worker_event {
             WorkerEvent::Received { event, .. } => {
                 self.arrived += 1;
                 let id: Uuid = event.id.as_str().parse().unwrap_or_default();

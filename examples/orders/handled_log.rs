@@ -10,13 +10,13 @@ use crate::event::OrderEvent;
 
 /// Where the handler writes what it did: one line `key seq event_id worker_id` for each event.
 #[derive(Clone)]
-pub(crate) struct Ledger {
+pub(crate) struct HandledLog {
     sink: Option<Arc<File>>,
     work: Duration,
     poison: Option<Arc<(String, u64)>>,
 }
 
-impl Ledger {
+impl HandledLog {
     /// Appends to the file, each line in one write, so that several processes can share it.
     pub(crate) fn open(
         path: Option<&Path>,

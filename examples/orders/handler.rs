@@ -1,18 +1,18 @@
 use ordered_events::{Context, HandlerError, Permanent, State, ordered_handler};
 
 use crate::event::{OrderChange, OrderEvent};
-use crate::ledger::Ledger;
+use crate::handled_log::HandledLog;
 
 /// The whole application: writes the event down. An order that is created for nothing is refused permanently; any other
 /// error is worth another try.
 #[ordered_handler(key = "order_id", seq = "seq", group = "orders")]
 pub(crate) async fn apply_order(
     event: OrderEvent,
-    State(ledger): State<Ledger>,
+    State(handled_log): State<HandledLog>,
     context: Context,
 ) -> Result<(), HandlerError> {
     refuse_worthless(&event)?;
-    ledger.write(&[event], &context).await?;
+    handled_log.write(&[event], &context).await?;
     Ok(())
 }
 
@@ -21,11 +21,11 @@ pub(crate) async fn apply_order(
 #[ordered_handler(key = "order_id", seq = "seq", group = "orders", batch = 100)]
 pub(crate) async fn apply_orders(
     events: Vec<OrderEvent>,
-    State(ledger): State<Ledger>,
+    State(handled_log): State<HandledLog>,
     context: Context,
 ) -> Result<(), HandlerError> {
     events.iter().try_for_each(refuse_worthless)?;
-    ledger.write(&events, &context).await?;
+    handled_log.write(&events, &context).await?;
     Ok(())
 }
 

@@ -5,8 +5,8 @@
 
 mod demo;
 mod event;
+mod handled_log;
 mod handler;
-mod ledger;
 mod produce;
 mod work;
 

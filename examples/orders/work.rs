@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ordered_events::{Worker, shutdown_signal};
 
+use crate::handled_log::HandledLog;
 use crate::handler::{apply_order, apply_orders};
-use crate::ledger::Ledger;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -62,7 +62,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         Some(_) => Some(ordered_events::prometheus::Prometheus::install()?),
         None => None,
     };
-    let ledger = Ledger::open(
+    let handled_log = HandledLog::open(
         options.log.as_deref(),
         Duration::from_millis(options.work_ms),
         options.poison,
@@ -73,7 +73,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         .concurrency(options.concurrency)
         .lease(Duration::from_millis(options.lease_ms))
         .sweep_interval(Duration::from_millis(options.sweep_ms))
-        .state(ledger);
+        .state(handled_log);
     worker = if options.batch {
         worker.handler(apply_orders)
     } else {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tokio_postgres::Client;
 
 use crate::child::Process;
-use crate::story::{Story, money};
+use crate::output::{Output, money};
 use crate::{Servers, bank};
 
 #[derive(clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Load {
 }
 
 /// How long nothing may happen before the demonstration gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is done while money is under way, in this order, evenly spread.
 const STEPS: [Step; 5] = [
@@ -45,10 +45,10 @@ enum Step {
 }
 
 pub(crate) async fn run(servers: Servers, demo: bool, load: &Load) -> Result<(), Box<dyn Error>> {
-    let story = Story::begin();
+    let output = Output::begin();
     let (servers, _private) = if demo {
         let (servers, private) = private_servers().await?;
-        story.tell("Postgres, RabbitMQ and Redis run, private to this demonstration.");
+        output.print("Postgres, RabbitMQ and Redis run, private to this demonstration.");
         (servers, Some(private))
     } else {
         (servers, None)
@@ -56,7 +56,7 @@ pub(crate) async fn run(servers: Servers, demo: bool, load: &Load) -> Result<(),
     let mut client = bank::connect(&servers.postgres).await?;
     bank::open(&mut client, load.accounts).await?;
     let before = bank::cents(&client).await?;
-    story.tell(format!(
+    output.print(format!(
         "{} accounts with {} each: {} together.",
         load.accounts,
         money(bank::CENTS),
@@ -64,35 +64,35 @@ pub(crate) async fn run(servers: Servers, demo: bool, load: &Load) -> Result<(),
     ));
     let folder = std::env::temp_dir().join(unique("payments"));
     fs::create_dir_all(&folder)?;
-    let mut parts = Parts::start(servers, load, &folder)?;
-    story.tell(
+    let mut processes = Processes::start(servers, load, &folder)?;
+    output.print(
         "A service debits accounts and stages an event for each debit, in one transaction.\n\
          Two relays publish the events, three workers credit the accounts that the events name.",
     );
-    let outcome = unfold(&mut parts, &client, &story, load, demo).await;
+    let outcome = run_steps(&mut processes, &client, &output, load, demo).await;
     if let Err(error) = outcome {
         let said = folder.display();
         return Err(format!("{error} (what the processes said is in {said})").into());
     }
-    let runs = fs::metadata(parts.runs())?.len();
-    drop(parts);
-    conclude(&client, &story, before, i64::try_from(runs)?).await?;
+    let runs = fs::metadata(processes.runs())?.len();
+    drop(processes);
+    print_result(&client, &output, before, i64::try_from(runs)?).await?;
     fs::remove_dir_all(&folder)?;
     Ok(())
 }
 
 /// From the first transfer to the last credit.
-async fn unfold(
-    parts: &mut Parts<'_>,
+async fn run_steps(
+    processes: &mut Processes<'_>,
     client: &Client,
-    story: &Story,
+    output: &Output,
     load: &Load,
     demo: bool,
 ) -> Result<(), Box<dyn Error>> {
     let spread = i64::try_from(STEPS.len())? + 1;
     for (number, step) in (1..).zip(STEPS) {
         let due = load.transfers * number / spread;
-        until(parts, "transfers do not go on", async || {
+        until(processes, "transfers do not go on", async || {
             // So that something is under way when it is struck.
             Ok(bank::transfers(client).await? >= due && bank::credits(client).await? >= due / 2)
         })
@@ -104,31 +104,31 @@ async fn unfold(
         );
         match step {
             Step::KillWorker => {
-                parts.replace_worker()?;
-                story.tell(format!(
+                processes.replace_worker()?;
+                output.print(format!(
                     "{at} A worker is killed (kill -9), and another one is started.\n\
                      What it had not committed, Postgres rolls back; its accounts go on elsewhere after its lease of 2 \
                      s."
                 ));
             }
             Step::KillRelay => {
-                parts.replace_relay()?;
-                story.tell(format!(
+                processes.replace_relay()?;
+                output.print(format!(
                     "{at} A relay is killed, and another one is started.\n\
                      What it had published and not marked is published again: the workers know the ids."
                 ));
             }
             Step::KillService => {
-                parts.replace_service()?;
-                story.tell(format!(
+                processes.replace_service()?;
+                output.print(format!(
                     "{at} The service is killed, and started again.\n\
                      Of a transfer that it had not committed neither the debit nor the event exists."
                 ));
             }
             Step::FlushRedis if demo => {
-                flush(&parts.servers.redis).await?;
-                let accounts = bank::ask_for_the_rest(client, &parts.servers.queue).await?;
-                story.tell(format!(
+                flush(&processes.servers.redis).await?;
+                let accounts = bank::ask_for_the_rest(client, &processes.servers.queue).await?;
+                output.print(format!(
                     "{at} Redis is flushed: it has forgotten how far every account is, and the events that waited \
                      there.\n\
                      The workers read the positions from Postgres. The outbox is asked for what is not applied yet, of \
@@ -137,19 +137,21 @@ async fn unfold(
                 ));
             }
             Step::FlushRedis => {
-                story.tell(format!(
+                output.print(format!(
                     "{at} Redis is yours, and is not flushed: see `--demo`."
                 ));
             }
         }
     }
-    until(parts, "transfers do not come to their end", async || {
-        Ok(bank::transfers(client).await? >= load.transfers)
-    })
+    until(
+        processes,
+        "transfers do not come to their end",
+        async || Ok(bank::transfers(client).await? >= load.transfers),
+    )
     .await?;
-    parts.until_the_service_has_ended().await?;
-    story.tell("The service is done. The rest is on its way to the workers.");
-    until(parts, "credits do not come to their end", async || {
+    processes.until_the_service_has_ended().await?;
+    output.print("The service is done. The rest is on its way to the workers.");
+    until(processes, "credits do not come to their end", async || {
         Ok(bank::credits(client).await? >= bank::transfers(client).await?)
     })
     .await
@@ -157,25 +159,25 @@ async fn unfold(
 
 /// Waits for this, and starts again what has ended by itself meanwhile.
 async fn until(
-    parts: &mut Parts<'_>,
+    processes: &mut Processes<'_>,
     or_else: &str,
     mut done: impl AsyncFnMut() -> Result<bool, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     while !done().await? {
-        if begun.elapsed() > PATIENCE {
-            return Err(format!("{or_else} within {PATIENCE:?}").into());
+        if begun.elapsed() > TIMEOUT {
+            return Err(format!("{or_else} within {TIMEOUT:?}").into());
         }
-        parts.look_after()?;
+        processes.look_after()?;
         sleep(Duration::from_millis(10)).await;
     }
     Ok(())
 }
 
 /// Counts the money, and looks whether every account was credited in order and once.
-async fn conclude(
+async fn print_result(
     client: &Client,
-    story: &Story,
+    output: &Output,
     before: i64,
     runs: i64,
 ) -> Result<(), Box<dyn Error>> {
@@ -196,7 +198,7 @@ async fn conclude(
         );
         return Err(text.into());
     }
-    story.tell(format!(
+    output.print(format!(
         "{transfers} transfers, {credits} credits: each account was credited in order, and once for each event.\n\
          {} before, {} after: equal to the cent.\n\
          The handler ran {runs} times: {} runs came again, and Postgres undid what they did.\n\
@@ -210,7 +212,7 @@ async fn conclude(
 }
 
 /// The processes that take part.
-struct Parts<'a> {
+struct Processes<'a> {
     servers: Servers,
     load: &'a Load,
     folder: &'a Path,
@@ -219,9 +221,9 @@ struct Parts<'a> {
     workers: Vec<Process>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> Processes<'a> {
     fn start(servers: Servers, load: &'a Load, folder: &'a Path) -> Result<Self, Box<dyn Error>> {
-        let mut parts = Self {
+        let mut processes = Self {
             service: service(&servers, load, folder)?,
             servers,
             load,
@@ -230,12 +232,12 @@ impl<'a> Parts<'a> {
             workers: Vec::new(),
         };
         for _ in 0..2 {
-            parts.relays.push(parts.relay()?);
+            processes.relays.push(processes.relay()?);
         }
         for _ in 0..3 {
-            parts.workers.push(parts.worker()?);
+            processes.workers.push(processes.worker()?);
         }
-        Ok(parts)
+        Ok(processes)
     }
 
     /// Where the runs of the handlers are counted.
@@ -280,7 +282,7 @@ impl<'a> Parts<'a> {
     async fn until_the_service_has_ended(&mut self) -> Result<(), Box<dyn Error>> {
         let begun = Instant::now();
         while self.service.ended()?.is_none() {
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > TIMEOUT {
                 return Err("the service does not come to its end".into());
             }
             sleep(Duration::from_millis(10)).await;

@@ -9,9 +9,9 @@
 mod bank;
 mod child;
 mod demo;
+mod output;
 mod relay;
 mod service;
-mod story;
 mod worker;
 
 use std::path::PathBuf;

@@ -1,15 +1,15 @@
-//! What is told on the way.
+//! What the demonstration prints.
 
 use std::time::Instant;
 
-pub(crate) struct Story(Instant);
+pub(crate) struct Output(Instant);
 
-impl Story {
+impl Output {
     pub(crate) fn begin() -> Self {
         Self(Instant::now())
     }
 
-    pub(crate) fn tell(&self, text: impl AsRef<str>) {
+    pub(crate) fn print(&self, text: impl AsRef<str>) {
         let mut lines = text.as_ref().lines();
         let seconds = self.0.elapsed().as_secs_f64();
         println!("{seconds:5.1} s  {}", lines.next().unwrap_or_default());

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use examples::{Example, Notes, Outcome, Tally, end, run};
+use examples::{Example, HandlerLog, Outcome, Tally, end, run};
 use ordered_events::core::transport::{Faults, shuffle_within};
 use ordered_events::{
     Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Publish, State, Worker,
@@ -29,7 +29,7 @@ struct Snapshot {
 /// The cache that the snapshots go to.
 #[derive(Clone, Default)]
 struct Cache {
-    notes: Notes,
+    handler_log: HandlerLog,
     products: Arc<Mutex<BTreeMap<String, (u64, u64)>>>,
 }
 
@@ -45,13 +45,13 @@ async fn refresh(
     State(cache): State<Cache>,
     context: Context,
 ) -> Result<(), HandlerError> {
-    cache.notes.work().await;
+    cache.handler_log.work().await;
     let Snapshot {
         product,
         version,
         price_cents,
     } = snapshot;
-    cache.notes.write(&context, version)?;
+    cache.handler_log.write(&context, version)?;
     let mut products = cache.products.lock().map_err(|_| "the cache is closed")?;
     products.insert(product, (version, price_cents));
     Ok(())
@@ -64,9 +64,9 @@ impl Example for Snapshots {
     const GROUP: &'static str = "snapshots";
     const LOAD: (u64, u64) = (10, 100);
 
-    fn worker(worker: WorkerBuilder, notes: Notes) -> WorkerBuilder {
+    fn worker(worker: WorkerBuilder, handler_log: HandlerLog) -> WorkerBuilder {
         let cache = Cache {
-            notes,
+            handler_log,
             ..Cache::default()
         };
         worker.state(cache).handler(refresh)
@@ -104,7 +104,7 @@ impl Example for Snapshots {
              them twice. To write one takes 2 ms.\n"
         );
         let cache = Cache {
-            notes: Notes::none(Duration::from_millis(2)),
+            handler_log: HandlerLog::none(Duration::from_millis(2)),
             ..Cache::default()
         };
         let tally = Tally::default();
@@ -114,11 +114,11 @@ impl Example for Snapshots {
             .transport(broker.consumer())
             .state(cache.clone())
             .handler(refresh)
-            .observe(move |occurrence| {
-                if let WorkerEvent::Committed { event, .. } = occurrence {
+            .observe(move |worker_event| {
+                if let WorkerEvent::Committed { event, .. } = worker_event {
                     println!("{} version {} was written", event.key, event.seq);
                 }
-                counted.count(occurrence);
+                counted.count(worker_event);
             })
             .run_until(tally.until(|counts| counts.ended() == arrive))
             .await?;

@@ -8,12 +8,12 @@ use ordered_events::{Context, HandlerError};
 
 /// What a handler writes down: a line `key number event_id worker` for each event, after it has worked for some time.
 #[derive(Debug, Clone, Default)]
-pub struct Notes {
+pub struct HandlerLog {
     log: Option<Arc<File>>,
     work: Duration,
 }
 
-impl Notes {
+impl HandlerLog {
     /// Into this file, whoever else writes there.
     ///
     /// # Errors

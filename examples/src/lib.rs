@@ -2,12 +2,12 @@
 //!
 //! Here is what several of them have in common, so that each of them shows only what it is about.
 
-mod notes;
+mod handler_log;
 mod program;
-mod running;
+mod running_worker;
 mod tally;
 
-pub use notes::Notes;
+pub use handler_log::HandlerLog;
 pub use program::{Example, Outcome, end, log, run};
-pub use running::Running;
+pub use running_worker::RunningWorker;
 pub use tally::{Counts, Tally};

@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ordered_events::{Envelope, Worker, WorkerBuilder, shutdown_signal};
 use tracing::level_filters::LevelFilter;
 
-use crate::Notes;
+use crate::HandlerLog;
 
 /// How a program ends.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -26,7 +26,7 @@ pub trait Example {
     const LOAD: (u64, u64);
 
     /// Gives the worker its handler.
-    fn worker(worker: WorkerBuilder, notes: Notes) -> WorkerBuilder;
+    fn worker(worker: WorkerBuilder, handler_log: HandlerLog) -> WorkerBuilder;
 
     /// What is produced: so many keys, with so many events each.
     fn messages(keys: u64, events: u64) -> Vec<Envelope>;
@@ -138,7 +138,7 @@ async fn produce<E: Example>(options: Produce) -> Outcome {
 }
 
 async fn work<E: Example>(options: Work) -> Outcome {
-    let notes = Notes::open(&options.log, Duration::from_millis(options.work_ms))?;
+    let handler_log = HandlerLog::open(&options.log, Duration::from_millis(options.work_ms))?;
     let lease = Duration::from_millis(options.lease_ms);
     let group = options.group.unwrap_or_else(|| E::GROUP.to_owned());
     let worker = async |queue: &str, id: String| -> Outcome {
@@ -148,7 +148,7 @@ async fn work<E: Example>(options: Work) -> Outcome {
             .id(id)
             .lease(lease)
             .sweep_interval(lease / 20);
-        E::worker(worker, notes.clone())
+        E::worker(worker, handler_log.clone())
             .run_until(shutdown_signal())
             .await?;
         Ok(())

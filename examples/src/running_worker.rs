@@ -8,12 +8,12 @@ use crate::Outcome;
 
 /// A worker that runs beside the demonstration.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningWorker {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), WorkerError>>,
 }
 
-impl Running {
+impl RunningWorker {
     /// Starts it.
     #[must_use]
     pub fn start(worker: WorkerBuilder) -> Self {

@@ -26,9 +26,9 @@ pub struct Counts {
 }
 
 impl Tally {
-    /// Counts what a worker tells: `.observe(move |occurrence| tally.count(occurrence))`.
-    pub fn count(&self, occurrence: &WorkerEvent<'_>) {
-        self.0.send_modify(|counts| match occurrence {
+    /// Counts what a worker tells: `.observe(move |worker_event| tally.count(worker_event))`.
+    pub fn count(&self, worker_event: &WorkerEvent<'_>) {
+        self.0.send_modify(|counts| match worker_event {
             WorkerEvent::Received { .. } => counts.received += 1,
             WorkerEvent::Held { .. } => counts.held += 1,
             WorkerEvent::Duplicate { .. } => counts.duplicates += 1,

@@ -79,11 +79,11 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// What the call answers, or an error when it takes longer.
 pub(crate) async fn within<T>(
-    patience: Duration,
+    limit: Duration,
     call: impl Future<Output = lapin::Result<T>>,
 ) -> lapin::Result<T> {
-    timeout(patience, call).await.unwrap_or_else(|_| {
-        let reason = format!("no answer within {patience:?}");
+    timeout(limit, call).await.unwrap_or_else(|_| {
+        let reason = format!("no answer within {limit:?}");
         Err(io::Error::new(io::ErrorKind::TimedOut, reason).into())
     })
 }

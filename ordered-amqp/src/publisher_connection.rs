@@ -244,8 +244,8 @@ async fn confirmed(
     mut published: std::pin::Pin<Box<MaybeDone<impl Future<Output = SendOutcome>>>>,
     given_up: &mut bool,
 ) -> SendOutcome {
-    let patience = if *given_up { Duration::ZERO } else { ANSWER };
-    while timeout(patience, published.as_mut()).await.is_err() {
+    let limit = if *given_up { Duration::ZERO } else { ANSWER };
+    while timeout(limit, published.as_mut()).await.is_err() {
         if *given_up || !link.is_blocked() {
             if !*given_up {
                 tracing::warn!(

@@ -102,7 +102,7 @@ pub(crate) async fn store_within(
     timeout: Duration,
     url: &str,
 ) -> Result<Arc<dyn Store>, ConnectError> {
-    patiently(timeout, "the store", || store(url)).await
+    retry_until_ready(timeout, "the store", || store(url)).await
 }
 
 /// The same consumer, waited for while its broker is unavailable.
@@ -111,10 +111,10 @@ pub(crate) async fn transport_within(
     url: &str,
     queue: &str,
 ) -> Result<Arc<dyn Transport>, ConnectError> {
-    patiently(timeout, "the broker", || transport(url, queue)).await
+    retry_until_ready(timeout, "the broker", || transport(url, queue)).await
 }
 
-async fn patiently<T, F>(
+async fn retry_until_ready<T, F>(
     timeout: Duration,
     what: &str,
     connect: impl Fn() -> F + Send,

@@ -105,10 +105,10 @@ async fn create(link: &Link, topic: &str, replicas: usize) -> Result<(), Transpo
         // They are there until somebody has looked at them, and as large as what was read.
         .set("retention.ms", "-1")
         .set("max.message.bytes", "100000000");
-    let patience = Some(link.options.answer_within);
+    let limit = Some(link.options.answer_within);
     let options = AdminOptions::new()
-        .request_timeout(patience)
-        .operation_timeout(patience);
+        .request_timeout(limit)
+        .operation_timeout(limit);
     let created = admin.create_topics([&new], &options).await;
     let created = created.map_err(|error| failed(error.to_string()))?;
     match created.into_iter().next() {

@@ -250,12 +250,12 @@ impl Transport for Kafka {
         };
         running.unsettled.close();
         let mut ended = running.ended.clone();
-        let patience = self.link.options.answer_within;
-        let has_ended = timeout(patience, ended.wait_for(Option::is_some)).await;
+        let limit = self.link.options.answer_within;
+        let has_ended = timeout(limit, ended.wait_for(Option::is_some)).await;
         let outcome = match has_ended {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or(Ok(())),
             Ok(Err(_)) => Err("the thread of the consumer panicked".to_owned()),
-            Err(_) => Err(format!("no answer within {patience:?}")),
+            Err(_) => Err(format!("no answer within {limit:?}")),
         };
         outcome.map_err(|why| {
             TransportError::unavailable(format!(

@@ -86,8 +86,8 @@ impl Link {
     pub(crate) fn metadata_client(&self) -> Result<MetadataClient, TransportError> {
         let config = config::client(&self.address);
         let client = self.create(&config)?;
-        let patience = self.options.answer_within;
-        Ok(MetadataClient { client, patience })
+        let limit = self.options.answer_within;
+        Ok(MetadataClient { client, limit })
     }
 
     fn create(&self, config: &ClientConfig) -> Result<BaseConsumer<Context>, TransportError> {
@@ -99,13 +99,13 @@ impl Link {
 /// A client that asks about topics. Its calls block.
 pub(crate) struct MetadataClient {
     client: BaseConsumer<Context>,
-    patience: Duration,
+    limit: Duration,
 }
 
 impl MetadataClient {
     /// About one topic; it is not created by this.
     pub(crate) fn metadata(&self, topic: &str) -> KafkaResult<Metadata> {
-        self.client.fetch_metadata(Some(topic), self.patience)
+        self.client.fetch_metadata(Some(topic), self.limit)
     }
 
     /// The partitions of a topic.
@@ -126,8 +126,7 @@ impl MetadataClient {
 
     /// The first offset of a partition, and the one after its last.
     pub(crate) fn watermarks(&self, topic: &str, partition: i32) -> KafkaResult<(i64, i64)> {
-        self.client
-            .fetch_watermarks(topic, partition, self.patience)
+        self.client.fetch_watermarks(topic, partition, self.limit)
     }
 
     /// What the client said about it, beside the error itself.

@@ -124,18 +124,18 @@ impl PollLoop {
         }
         self.pause_and_resume();
         // Also with everything paused: the poll is what keeps the membership.
-        let (room, patience) = if room == 0 {
+        let (room, limit) = if room == 0 {
             (1, Duration::ZERO)
         } else {
             (room, POLL)
         };
-        self.read(room, patience);
+        self.read(room, limit);
     }
 
-    fn read(&mut self, room: usize, mut patience: Duration) {
+    fn read(&mut self, room: usize, mut limit: Duration) {
         let mut records = Vec::new();
         while records.len() < room.min(BATCH) {
-            match self.consumer.poll(patience) {
+            match self.consumer.poll(limit) {
                 // A poll takes part in rebalances too: which assignment this is of can be said only afterwards.
                 Some(Ok(message)) => {
                     records.push((self.unsettled.last_assignment(), Record::read(&message)));
@@ -143,7 +143,7 @@ impl PollLoop {
                 Some(Err(error)) => self.on_error(&error),
                 None => break,
             }
-            patience = Duration::ZERO;
+            limit = Duration::ZERO;
         }
         if records.is_empty() {
             return;
@@ -172,8 +172,8 @@ impl PollLoop {
             from,
             to,
         } = rewind;
-        let patience = self.link.options.answer_within;
-        match self.consumer.fetch_watermarks(topic, partition, patience) {
+        let limit = self.link.options.answer_within;
+        match self.consumer.fetch_watermarks(topic, partition, limit) {
             Ok((_, end)) if end >= to => {
                 info!(
                     topic,
@@ -257,8 +257,8 @@ impl PollLoop {
     /// A broker that has just started, or that leads a partition no longer, may not know of it for a moment.
     fn look_again(&self, error: &KafkaError) {
         let topic = &self.link.topic;
-        let patience = self.link.options.answer_within;
-        let Ok(metadata) = self.consumer.fetch_metadata(Some(topic), patience) else {
+        let limit = self.link.options.answer_within;
+        let Ok(metadata) = self.consumer.fetch_metadata(Some(topic), limit) else {
             return;
         };
         let found = metadata.topics().iter().find(|found| found.name() == topic);

@@ -79,7 +79,7 @@ impl KafkaDeadLetters {
 impl Shared {
     fn open(link: Arc<Link>) -> Result<Self, TransportError> {
         let topic = link.dead_letter_topic();
-        let patience = link.options.answer_within;
+        let limit = link.options.answer_within;
         let numbers = link.metadata_client()?.partitions(&link, &topic)?;
         let config = config::reader(&link.address, &topic);
         let consumer: BaseConsumer<Context> = config
@@ -92,7 +92,7 @@ impl Shared {
         for number in numbers {
             list.add_partition(&topic, number);
         }
-        let list = consumer.committed_offsets(list, patience).map_err(failed)?;
+        let list = consumer.committed_offsets(list, limit).map_err(failed)?;
         let mut state = State::default();
         let mut starts = TopicPartitionList::new();
         for element in list.elements() {
@@ -126,13 +126,11 @@ impl Shared {
     }
 
     fn count(&self) -> Result<u64, TransportError> {
-        let patience = self.link.options.answer_within;
+        let limit = self.link.options.answer_within;
         let mut count = 0;
         let numbers: Vec<i32> = self.state().partitions.keys().copied().collect();
         for number in numbers {
-            let asked = self
-                .consumer
-                .fetch_watermarks(&self.topic, number, patience);
+            let asked = self.consumer.fetch_watermarks(&self.topic, number, limit);
             let (low, high) = asked.map_err(|error| self.failed("count its records", &error))?;
             let state = self.state();
             count += state
@@ -149,8 +147,8 @@ impl Shared {
         while letters.len() < max {
             let mut state = self.state();
             let all_ended = state.ended.len() == state.partitions.len();
-            let patience = if all_ended { Duration::ZERO } else { POLL };
-            match self.consumer.poll(patience) {
+            let limit = if all_ended { Duration::ZERO } else { POLL };
+            match self.consumer.poll(limit) {
                 Some(Ok(message)) => {
                     deadline = Instant::now() + self.link.options.answer_within;
                     letters.extend(state.take(Record::read(&message)));

@@ -32,7 +32,7 @@ pub(crate) struct SettledOffsets {
     consumer: BaseConsumer<Quiet>,
     topic: String,
     group: String,
-    patience: Duration,
+    limit: Duration,
     /// There is no right to the group: nothing more is tried.
     is_refused: AtomicBool,
 }
@@ -50,7 +50,7 @@ impl SettledOffsets {
             consumer,
             topic: link.topic.clone(),
             group,
-            patience: link.options.answer_within,
+            limit: link.options.answer_within,
             is_refused: AtomicBool::new(false),
         })))
     }
@@ -71,7 +71,7 @@ impl SettledOffsets {
         for partition in partitions {
             list.add_partition(&self.topic, *partition);
         }
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.limit;
         let list = loop {
             let error = match self.consumer.committed_offsets(list.clone(), SLICE) {
                 Ok(list) => break list,
@@ -202,9 +202,9 @@ impl SettledOffsetsWriter {
     }
 
     /// Writes the last ones, and waits for that so long at the most.
-    pub(crate) fn stop(self, patience: Duration) {
+    pub(crate) fn stop(self, limit: Duration) {
         drop(self.stop);
-        if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+        if self.ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             debug!("the last marks are not confirmed");
         }
     }

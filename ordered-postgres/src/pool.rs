@@ -12,7 +12,7 @@ use crate::error::{PostgresError, PostgresErrorKind};
 use crate::tls::{self, Encryption};
 
 /// How long a connection may take, and how long one of the pool is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a database is, and how to get there.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub(crate) fn address(url: &str, application: &str) -> Result<Address, PostgresE
         config.application_name(application);
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(PATIENCE);
+        config.connect_timeout(TIMEOUT);
     }
     config.ssl_mode(encryption.mode());
     Ok(Address {
@@ -128,8 +128,8 @@ impl Address {
         let pool = Pool::builder(manager)
             .max_size(most)
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(PATIENCE))
-            .create_timeout(Some(PATIENCE))
+            .wait_timeout(Some(TIMEOUT))
+            .create_timeout(Some(TIMEOUT))
             .build()
             .map_err(|error| PostgresError::new(PostgresErrorKind::Refused, error.to_string()))?;
         Ok(Connections {

@@ -74,8 +74,8 @@ impl Sqs {
     /// Waits for the end of the call for messages that is under way, or cuts it off.
     async fn last_answer(&self, mut polling: JoinHandle<()>) {
         let options = &self.link.options;
-        let patience = options.close_within.unwrap_or(options.wait + LAST_ANSWER);
-        if timeout(patience, &mut polling).await.is_ok() {
+        let limit = options.close_within.unwrap_or(options.wait + LAST_ANSWER);
+        if timeout(limit, &mut polling).await.is_ok() {
             return;
         }
         polling.abort();

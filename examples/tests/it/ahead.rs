@@ -4,7 +4,7 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
 use crate::support::load::Load;
-use crate::support::processes::{PATIENCE, Setting};
+use crate::support::processes::{Setting, TIMEOUT};
 
 const LOAD: Load = Load {
     keys: 3,
@@ -24,7 +24,7 @@ async fn a_worker_may_be_killed(name: &str, options: &[&str], ahead: u64) {
     let leases = ["--lease-ms", "2000", "--sweep-ms", "250"];
     let options: Vec<&str> = options.iter().chain(&leases).copied().collect();
     let mut dying = setting.work("w1", &options);
-    eventually_within(PATIENCE, "in the middle", async || {
+    eventually_within(TIMEOUT, "in the middle", async || {
         setting.log.total() > LOAD.total() / 4
     })
     .await;

@@ -12,7 +12,7 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
 use crate::support::load::Load;
-use crate::support::processes::{PATIENCE, Setting};
+use crate::support::processes::{Setting, TIMEOUT};
 
 const LOAD: Load = Load {
     keys: 12,
@@ -60,14 +60,14 @@ async fn all_bookings_run_in_one_order_though_workers_are_killed() {
         }
         true
     };
-    eventually_within(PATIENCE, "all branches are known", all_known).await;
+    eventually_within(TIMEOUT, "all branches are known", all_known).await;
     arguments.pop();
     setting.begin_to_produce_with(&arguments).finished().await;
 
     for part in [4, 2] {
         let some = LOAD.total() / part;
         let is_there = async || setting.log.total() > some;
-        eventually_within(PATIENCE, "in the middle", is_there).await;
+        eventually_within(TIMEOUT, "in the middle", is_there).await;
         workers.remove(0).kill();
     }
     setting.finished(&LOAD).await;

@@ -7,7 +7,7 @@ use ordered_testkit::server::{KafkaServer, RabbitServer, RedisServer, SqsServer}
 use crate::bad_input;
 use crate::support::killed_worker::{self, Killing, LEASE, SWEEP};
 use crate::support::load::Load;
-use crate::support::processes::{PATIENCE, Setting, Worker};
+use crate::support::processes::{Setting, TIMEOUT, Worker};
 
 fn load() -> Load {
     Load::full(5)
@@ -176,10 +176,7 @@ async fn a_worker_that_is_stopped_for_a_while_handles_nothing_twice() {
 async fn more_are_handled(setting: &Setting, load: &Load, one_in: usize) {
     let all = load.total();
     let wanted = (setting.log.total() + all / one_in).min(all);
-    eventually_within(PATIENCE, "under way", async || {
-        setting.log.total() >= wanted
-    })
-    .await;
+    eventually_within(TIMEOUT, "under way", async || setting.log.total() >= wanted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
 use crate::support::load::Load;
-use crate::support::processes::{PATIENCE, Setting, Worker};
+use crate::support::processes::{Setting, TIMEOUT, Worker};
 
 /// How long each server is unavailable: the subject of the test, not a way to wait for something.
 const AWAY: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ async fn redis_and_rabbitmq_may_be_away_for_a_while() {
 /// Waits until so many more are handled than at this moment.
 async fn more_are_handled(setting: &Setting, events: usize) {
     let handled = setting.log.total();
-    eventually_within(PATIENCE, "under way", async || {
+    eventually_within(TIMEOUT, "under way", async || {
         setting.log.total() >= handled + events
     })
     .await;

@@ -6,7 +6,7 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
 use crate::support::load::Load;
-use crate::support::processes::{PATIENCE, Setting};
+use crate::support::processes::{Setting, TIMEOUT};
 
 const LOAD: Load = Load {
     keys: 100,
@@ -57,14 +57,14 @@ async fn partitions_become_more_under_load_and_nothing_is_lost_or_overtaken() {
     let before = setting.begin_to_produce_with(&from(1, half));
     let handled = |part: usize| {
         let (log, part) = (setting.log.clone(), LOAD.total() / part);
-        eventually_within(PATIENCE, "it goes on", async move || log.total() > part)
+        eventually_within(TIMEOUT, "it goes on", async move || log.total() > part)
     };
     handled(20).await;
     let (second, third) = (handled(10), handled(5));
     setting.transport = partitioned(rabbit, 8);
     let mut new = vec![setting.work("w4", &OPTIONS)];
     let starts = async || setting.is_up(&new[0]);
-    eventually_within(PATIENCE, "it has declared the others", starts).await;
+    eventually_within(TIMEOUT, "it has declared the others", starts).await;
     let after = setting.begin_to_produce_with(&from(half + 1, LOAD.events));
     old.remove(0).kill();
     new.push(setting.work("w5", &OPTIONS));

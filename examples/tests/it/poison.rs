@@ -10,7 +10,7 @@ use ordered_testkit::eventually_within;
 use ordered_testkit::server::{RabbitServer, RedisServer};
 
 use crate::support::load::Load;
-use crate::support::processes::{PATIENCE, Setting, Worker};
+use crate::support::processes::{Setting, TIMEOUT, Worker};
 
 const LOAD: Load = Load {
     keys: 40,
@@ -99,7 +99,7 @@ async fn an_event_that_kills_its_workers_halts_its_key_and_no_other() {
     (0..2).for_each(|_| fleet.start(&poison));
     let mut halted = None;
     eventually_within(
-        PATIENCE,
+        TIMEOUT,
         "the key is halted, and the others done",
         async || {
             fleet.look_after(&poison);

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio_postgres::NoTls;
 
-use crate::support::processes::PATIENCE;
+use crate::support::processes::TIMEOUT;
 
 const KEYS: usize = 2_000;
 /// The database is unavailable for so many of these, the subject of the test and no way to wait for something: three
@@ -71,8 +71,8 @@ async fn a_short_outage_of_the_handlers_database_halts_no_key() {
         .transport(Amqp::connect(rabbit.url()).queue(&queue).await.unwrap())
         .handler(note)
         .state(pool.clone())
-        .observe(move |occurrence| {
-            if let WorkerEvent::Retrying { .. } = occurrence {
+        .observe(move |worker_event| {
+            if let WorkerEvent::Retrying { .. } = worker_event {
                 failures.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -102,7 +102,7 @@ async fn a_short_outage_of_the_handlers_database_halts_no_key() {
         let rows = client.query("select key from noted", &[]).await.ok()?;
         Some(rows.iter().map(|row| row.get(0)).collect::<Vec<String>>())
     };
-    eventually_within(PATIENCE, "all are noted", async || {
+    eventually_within(TIMEOUT, "all are noted", async || {
         noted().await.is_some_and(|noted| noted.len() >= KEYS)
     })
     .await;

@@ -100,8 +100,8 @@ async fn round_trips_are_per_batch_not_per_event() {
         })
         .handler(nothing)
         .concurrency(256)
-        .observe(move |occurrence| {
-            if let ordered_events::WorkerEvent::Committed { .. } = occurrence
+        .observe(move |worker_event| {
+            if let ordered_events::WorkerEvent::Committed { .. } = worker_event
                 && left.fetch_sub(1, Ordering::SeqCst) == 1
             {
                 finished.notify_one();

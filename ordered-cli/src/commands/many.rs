@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::session::Session;
 
 /// After how long a verb that waits for keys says so.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(
     session: &Session,
@@ -159,7 +159,7 @@ pub(super) async fn advance(
         match bulk.advance().await {
             Ok(Some(results)) if results.is_empty() => {
                 let since = *waits_since.get_or_insert_with(Instant::now);
-                if !has_said && since.elapsed() > PATIENCE.min(verb_args.wait / 2) {
+                if !has_said && since.elapsed() > TIMEOUT.min(verb_args.wait / 2) {
                     has_said = true;
                     progress.show("");
                     eprintln!("ordered: {}", waiting(&bulk, verb_args));

@@ -17,7 +17,7 @@ use crate::output::{Report, print};
 use crate::session::Session;
 
 /// After how long a verb that waits for a key says so.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A verb that is to be done to a key.
 pub(super) struct Plan<'a> {
@@ -72,9 +72,9 @@ impl<'a> Plan<'a> {
     /// Waits for what comes of a verb. Where that takes a while, says which worker has the key.
     async fn announced<T>(&self, verdict: impl Future<Output = T>) -> T {
         let mut verdict = pin!(verdict);
-        let patience = PATIENCE.min(self.verb_args.wait / 2);
+        let limit = TIMEOUT.min(self.verb_args.wait / 2);
         loop {
-            if let Ok(verdict) = timeout(patience, &mut verdict).await {
+            if let Ok(verdict) = timeout(limit, &mut verdict).await {
                 return verdict;
             }
             // Polled on meanwhile, because the operator's lease lives by it.

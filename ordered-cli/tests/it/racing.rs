@@ -94,9 +94,9 @@ impl Race {
         // The last run of an event on this worker is the one that it commits.
         let started = Mutex::new(BTreeMap::<Which, u64>::new());
         self.fixture.start(name, |worker| {
-            worker.concurrency(4).observe(move |occurrence| {
+            worker.concurrency(4).observe(move |worker_event| {
                 let mut started = started.lock().unwrap();
-                match occurrence {
+                match worker_event {
                     WorkerEvent::Started { event, fence, .. } => {
                         let which = (event.key.to_string(), event.seq.get());
                         started.insert(which, fence.0);
@@ -182,8 +182,8 @@ impl Race {
         for number in 0..KEYS {
             self.fixture.run(&["resume", &key(number)]).await;
         }
-        let patience = std::time::Duration::from_secs(60);
-        eventually_within(patience, "all keys at rest", async || {
+        let limit = std::time::Duration::from_secs(60);
+        eventually_within(limit, "all keys at rest", async || {
             let mut at_rest = self.fixture.broker.backlog() == 0;
             for number in 0..KEYS {
                 let key = key(number);

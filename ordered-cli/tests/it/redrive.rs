@@ -1,149 +1,13 @@
 //! The dead letters of the brokers: looked at, exported, counted and put back.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use ordered_amqp::Amqp;
-use ordered_core::event::Envelope;
-use ordered_core::transport::{
-    ConsumeOptions, Delivery, Disposition, Publish, Reason, ReasonKind, Settlement, Transport,
-};
-use ordered_sqs::Sqs;
-use ordered_testkit::server::{RabbitServer, SqsServer};
-use ordered_testkit::unique;
+use ordered_core::transport::{Disposition, ReasonKind, Settlement};
+use ordered_testkit::server::RabbitServer;
 use serde_json::{Value, json};
 
-use crate::support::{CommandOutput, Fixture};
-
-/// A queue at a broker, with dead letters.
-struct Queue {
-    url: String,
-    name: String,
-    dead: String,
-    transport: Arc<dyn Transport>,
-    publisher: Arc<dyn Publish>,
-}
-
-impl Queue {
-    async fn rabbit() -> Self {
-        let (url, name) = (
-            RabbitServer::shared().await.unwrap().url(),
-            unique("events"),
-        );
-        let transport = Amqp::connect(&url).queue(&name).await.unwrap();
-        let publisher = Amqp::connect(&url).queue(&name).publisher().await.unwrap();
-        Self {
-            dead: format!("{name}.dead"),
-            url,
-            name,
-            transport: Arc::new(transport),
-            publisher: Arc::new(publisher),
-        }
-    }
-
-    async fn sqs() -> Self {
-        let (server, name) = (SqsServer::shared().await.unwrap(), unique("events"));
-        server.create_queue(&name, &[]).await.unwrap();
-        let url = server.url(&name);
-        let second = std::time::Duration::from_secs(1);
-        let transport = Sqs::connect(&url).wait(second).await.unwrap();
-        let publisher = Sqs::connect(&url).publisher().await.unwrap();
-        Self {
-            dead: format!("{name}-dead"),
-            url,
-            name,
-            transport: Arc::new(transport),
-            publisher: Arc::new(publisher),
-        }
-    }
-
-    #[cfg(feature = "kafka")]
-    async fn kafka() -> Self {
-        use ordered_kafka::Kafka;
-        use ordered_testkit::server::KafkaServer;
-
-        let (server, name) = (KafkaServer::shared().await.unwrap(), unique("events"));
-        server.create_topic(&name, 2, &[]).await.unwrap();
-        let url = server.url();
-        let transport = Kafka::connect(&url).topic(&name).await.unwrap();
-        let publisher = Kafka::connect(&url).topic(&name).publisher().await.unwrap();
-        Self {
-            dead: format!("{name}.dead"),
-            url,
-            name,
-            transport: Arc::new(transport),
-            publisher: Arc::new(publisher),
-        }
-    }
-
-    /// Events become dead letters.
-    async fn bury(&self, letters: &[(&str, ReasonKind, &str)]) {
-        let events = letters.iter().map(|(body, ..)| {
-            let mut envelope = Envelope::new((*body).to_owned());
-            envelope.headers.insert("tenant".into(), "acme".into());
-            envelope
-        });
-        self.publisher.publish(events.collect()).await.unwrap();
-        let max_unsettled = letters.len();
-        self.transport
-            .start(ConsumeOptions { max_unsettled })
-            .await
-            .unwrap();
-        let settlements = self
-            .receive(letters.len())
-            .await
-            .into_iter()
-            .map(|delivery| {
-                let body = String::from_utf8_lossy(&delivery.envelope.body).into_owned();
-                let (_, kind, text) = letters.iter().find(|(of, ..)| *of == body).unwrap();
-                let reason = Reason {
-                    kind: *kind,
-                    text: (*text).to_owned(),
-                };
-                Settlement {
-                    token: delivery.token,
-                    disposition: Disposition::DeadLetter(reason),
-                }
-            });
-        self.transport.settle(settlements.collect()).await.unwrap();
-    }
-
-    async fn receive(&self, count: usize) -> Vec<Delivery> {
-        let mut deliveries = Vec::new();
-        while deliveries.len() < count {
-            deliveries.extend(self.transport.receive(count).await.unwrap());
-        }
-        deliveries
-    }
-
-    async fn three(&self) {
-        self.bury(&[
-            (
-                r#"{"order_id":"order-17","seq":"x"}"#,
-                ReasonKind::Malformed,
-                "`seq` is not a number",
-            ),
-            (
-                r#"{"order_id":"order-18"}"#,
-                ReasonKind::Malformed,
-                "no field `seq`",
-            ),
-            (
-                r#"{"order_id":"order-17","seq":2}"#,
-                ReasonKind::Late,
-                "seq 2 was passed over",
-            ),
-        ])
-        .await;
-    }
-
-    async fn ordered(&self, fixture: &Fixture, line: &str) -> CommandOutput {
-        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let mut words = vec![verb, "--transport", &self.url, "--queue", &self.name];
-        words.extend(rest.split(' ').filter(|word| !word.is_empty()));
-        fixture.run(&words).await
-    }
-}
+use crate::support::Fixture;
+use crate::support::broker_queue::BrokerQueue;
 
 fn ndjson(text: &str) -> Vec<Value> {
     text.lines()
@@ -153,21 +17,21 @@ fn ndjson(text: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn dead_letters_are_listed_shown_and_exported_and_stay_on_rabbitmq() {
-    lists(Queue::rabbit().await).await;
+    lists(BrokerQueue::rabbit().await).await;
 }
 
 #[tokio::test]
 async fn dead_letters_are_listed_shown_and_exported_and_stay_on_sqs() {
-    lists(Queue::sqs().await).await;
+    lists(BrokerQueue::sqs().await).await;
 }
 
 #[cfg(feature = "kafka")]
 #[tokio::test]
 async fn dead_letters_are_listed_shown_and_exported_and_stay_on_kafka() {
-    lists(Queue::kafka().await).await;
+    lists(BrokerQueue::kafka().await).await;
 }
 
-async fn lists(queue: Queue) {
+async fn lists(queue: BrokerQueue) {
     let fixture = Fixture::calm().await;
     queue.three().await;
     let output = queue.ordered(&fixture, "dead").await.ok();
@@ -238,21 +102,21 @@ async fn lists(queue: Queue) {
 
 #[tokio::test]
 async fn dead_letters_are_put_back_by_key_and_by_reason_on_rabbitmq() {
-    puts_back(Queue::rabbit().await).await;
+    puts_back(BrokerQueue::rabbit().await).await;
 }
 
 #[tokio::test]
 async fn dead_letters_are_put_back_by_key_and_by_reason_on_sqs() {
-    puts_back(Queue::sqs().await).await;
+    puts_back(BrokerQueue::sqs().await).await;
 }
 
 #[cfg(feature = "kafka")]
 #[tokio::test]
 async fn dead_letters_are_put_back_by_key_and_by_reason_on_kafka() {
-    puts_back(Queue::kafka().await).await;
+    puts_back(BrokerQueue::kafka().await).await;
 }
 
-async fn puts_back(queue: Queue) {
+async fn puts_back(queue: BrokerQueue) {
     let fixture = Fixture::calm().await;
     queue.three().await;
     let would = queue
@@ -315,13 +179,13 @@ async fn puts_back(queue: Queue) {
 #[tokio::test]
 async fn dead_letters_are_put_back_no_faster_than_the_rate() {
     let fixture = Fixture::calm().await;
-    let queue = Queue::rabbit().await;
+    let queue = BrokerQueue::rabbit().await;
     let bodies: Vec<String> = (0..11).map(|number| format!("body {number}")).collect();
     let letters: Vec<(&str, ReasonKind, &str)> = bodies
         .iter()
         .map(|body| (body.as_str(), ReasonKind::Malformed, "why"))
         .collect();
-    queue.bury(&letters).await;
+    queue.dead_letter(&letters).await;
     let began = Instant::now();
     let output = queue
         .ordered(&fixture, "redrive --all --rate 10 --yes")
@@ -346,7 +210,7 @@ async fn status_counts_the_dead_letters_of_the_broker_where_it_is_given() {
     );
     let document = fixture.ordered("status --json").await.json();
     assert_eq!(document["broker"], Value::Null);
-    for queue in [Queue::rabbit().await, Queue::sqs().await] {
+    for queue in [BrokerQueue::rabbit().await, BrokerQueue::sqs().await] {
         queue.three().await;
         let output = queue.ordered(&fixture, "status").await.ok();
         let line = format!("broker\n  dead letters  3 in `{}`", queue.dead);
@@ -383,7 +247,7 @@ async fn a_gap_whose_event_is_a_dead_letter_of_the_broker_is_explained() {
             .until_at_rest(key, "in a gap", |view| view.held_events == 1)
             .await;
     }
-    let queue = Queue::rabbit().await;
+    let queue = BrokerQueue::rabbit().await;
     queue.three().await;
     let output = queue.ordered(&fixture, "explain order-17").await.ok();
     let (first, last) = output.split_once("\n\n").unwrap();

@@ -29,7 +29,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 const CONNECTIONS: usize = 16;
 
 /// How long a connection may take to ask, from its first byte or the last answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may last. Prometheus makes another one.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -93,7 +93,7 @@ async fn converse(stream: TcpStream, source: Prometheus) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     if let Ok(Err(error)) = tokio::time::timeout(LIFETIME, connection).await {
         debug!(%error, "a connection for metrics broke off");

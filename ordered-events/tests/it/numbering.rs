@@ -42,8 +42,8 @@ async fn a_producer_starts_its_numbering_again(store: Arc<dyn Store>) {
         .handler(note)
         .state(Arc::clone(&texts))
         .options(|options| options.group = unique("numbering"))
-        .observe(move |occurrence| {
-            if let WorkerEvent::Duplicate { event } = occurrence {
+        .observe(move |worker_event| {
+            if let WorkerEvent::Duplicate { event } = worker_event {
                 seen.lock().unwrap().push(event.id.to_string());
             }
         })

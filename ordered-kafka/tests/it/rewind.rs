@@ -44,8 +44,8 @@ impl Forgetful {
         let (rewound, stale) = (Arc::clone(&self.rewound), Arc::clone(&self.stale));
         let change = |worker: WorkerBuilder| {
             let worker = worker.id(name).dedup_ttl(Duration::from_millis(1));
-            worker.observe(move |occurrence| {
-                let count = match occurrence {
+            worker.observe(move |worker_event| {
+                let count = match worker_event {
                     WorkerEvent::Rewound { .. } => &rewound,
                     WorkerEvent::Stale { .. } => &stale,
                     _ => return,

@@ -1,4 +1,4 @@
-use super::database::{Driver, Facts, Limits};
+use super::database::{Driver, Limits, ServerState};
 use crate::error::{PostgresError, PostgresErrorKind};
 use crate::migrate::check_version;
 
@@ -10,13 +10,13 @@ pub(super) async fn database<D: Driver>(
     pool: &D::Pool,
     limits: &Limits,
 ) -> Result<(), PostgresError> {
-    let Facts {
+    let ServerState {
         server_version,
         is_replica,
         is_read_only,
         has_rights,
         tables_version,
-    } = D::facts(pool, limits).await?;
+    } = D::server_state(pool, limits).await?;
     if server_version < EARLIEST {
         return Err(PostgresError::new(
             PostgresErrorKind::OtherVersion,

@@ -53,7 +53,8 @@ pub trait Driver: Send + Sync + 'static {
     ) -> Result<Vec<Position>, PostgresError>;
 
     /// What is there to be checked.
-    async fn facts(pool: &Self::Pool, limits: &Limits) -> Result<Facts, PostgresError>;
+    async fn server_state(pool: &Self::Pool, limits: &Limits)
+    -> Result<ServerState, PostgresError>;
 }
 
 /// The limits of an inbox.
@@ -66,7 +67,7 @@ pub struct Limits {
 
 /// What a server is.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct ServerState {
     pub(crate) server_version: i32,
     pub(crate) is_replica: bool,
     pub(crate) is_read_only: bool,

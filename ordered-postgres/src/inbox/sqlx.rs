@@ -8,7 +8,7 @@ use sqlx::postgres::{
 use sqlx::{Error, Execute, Executor, PgExecutor, Row, SqlStr, Transaction};
 use sqlx_core::describe::Describe;
 
-use super::database::{Database, Driver, Facts, InboxPool, Limits};
+use super::database::{Database, Driver, InboxPool, Limits, ServerState};
 use super::guard::{Guard, GuardRow};
 use super::position::{Position, PositionRow};
 use super::session::Session;
@@ -151,7 +151,7 @@ impl Driver for Postgres {
         rows.iter().map(position).collect()
     }
 
-    async fn facts(pool: &PgPool, limits: &Limits) -> Result<Facts, PostgresError> {
+    async fn server_state(pool: &PgPool, limits: &Limits) -> Result<ServerState, PostgresError> {
         let mut connection = within(limits, pool.acquire()).await?;
         let row = sqlx::query(include_str!("sql/check.sql"))
             .fetch_one(&mut *connection)
@@ -159,7 +159,7 @@ impl Driver for Postgres {
         let version = sqlx::query("select max(version) from ordered_migrations")
             .fetch_one(&mut *connection)
             .await?;
-        Ok(Facts {
+        Ok(ServerState {
             server_version: row.try_get(0)?,
             is_replica: row.try_get(1)?,
             is_read_only: row.try_get(2)?,

@@ -6,7 +6,7 @@ use futures_util::future;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{GenericClient, Row, Statement, ToStatement};
 
-use super::database::{Database, Driver, Facts, InboxPool, Limits};
+use super::database::{Database, Driver, InboxPool, Limits, ServerState};
 use super::guard::{Guard, GuardRow};
 use super::position::{Position, PositionRow};
 use super::session::Session;
@@ -185,14 +185,14 @@ impl Driver for TokioPostgres {
         rows.iter().map(position).collect()
     }
 
-    async fn facts(pool: &Pool, limits: &Limits) -> Result<Facts, PostgresError> {
+    async fn server_state(pool: &Pool, limits: &Limits) -> Result<ServerState, PostgresError> {
         let connection = connection(pool, limits).await?;
         let row = connection
             .query_one(include_str!("sql/check.sql"), &[])
             .await?;
         let versions = "select max(version) from ordered_migrations";
         let version = connection.query_one(versions, &[]).await?;
-        Ok(Facts {
+        Ok(ServerState {
             server_version: row.try_get(0)?,
             is_replica: row.try_get(1)?,
             is_read_only: row.try_get(2)?,

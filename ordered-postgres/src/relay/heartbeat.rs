@@ -10,7 +10,7 @@ use crate::pool::Connections;
 
 /// Until when the relay is surely alive, as far as others see it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Alive {
+pub(super) struct LeaseState {
     pub(super) until: Instant,
     /// How often it was not, and others may have taken its shards.
     pub(super) lapses: u64,
@@ -18,18 +18,18 @@ pub(super) struct Alive {
 
 /// Whether the relay has left. Held by whoever writes that the relay is alive, or that it is gone: a heartbeat that
 /// came after the end would keep its share from the others for a lease.
-pub(super) type Left = Arc<Mutex<bool>>;
+pub(super) type HasLeft = Arc<Mutex<bool>>;
 
 /// Keeps the relay alive in the database, whatever its publisher waits for.
 ///
 /// The time until which it is surely alive is counted on this machine's monotonic clock, from before the heartbeat was
 /// sent, so that the relay never believes in it for longer than the database does.
-pub(super) async fn keep(
+pub(super) async fn run(
     pool: Connections,
     relay: Arc<str>,
     lease: Duration,
-    alive: watch::Sender<Alive>,
-    left: Left,
+    alive: watch::Sender<LeaseState>,
+    left: HasLeft,
 ) {
     let pause = lease / 3;
     loop {

@@ -23,7 +23,7 @@
 
 mod backoff;
 mod builder;
-mod keeper;
+mod heartbeat;
 mod lagging;
 mod metrics;
 mod positions;

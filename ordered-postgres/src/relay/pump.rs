@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::builder::Settings;
-use super::keeper::{Alive, Left};
+use super::heartbeat::{HasLeft, LeaseState};
 use super::lagging::Lagging;
 use super::metrics::{self, Failed};
 use super::published::Published;
@@ -30,10 +30,10 @@ pub(super) struct Pump {
     pub(super) pool: Connections,
     pub(super) publisher: Arc<dyn Publish>,
     pub(super) settings: Settings,
-    pub(super) alive: watch::Receiver<Alive>,
+    pub(super) alive: watch::Receiver<LeaseState>,
     /// True when the relay is to end.
     pub(super) stop: watch::Receiver<bool>,
-    pub(super) left: Left,
+    pub(super) left: HasLeft,
     /// Something was staged, perhaps.
     pub(super) wake: Arc<Notify>,
     pub(super) shards: BTreeMap<i16, Shard>,
@@ -60,7 +60,7 @@ impl Pump {
     pub(super) fn new(
         (relay, pool, publisher): (Arc<str>, Connections, Arc<dyn Publish>),
         settings: Settings,
-        (alive, left): (watch::Receiver<Alive>, Left),
+        (alive, left): (watch::Receiver<LeaseState>, HasLeft),
         (stop, wake): (watch::Receiver<bool>, Arc<Notify>),
     ) -> Self {
         Self {

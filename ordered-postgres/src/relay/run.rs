@@ -11,9 +11,9 @@ use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 
 use super::builder::Relay;
-use super::keeper::{Alive, Left};
+use super::heartbeat::{HasLeft, LeaseState};
 use super::pump::Pump;
-use super::{keeper, metrics, retention, shards};
+use super::{heartbeat, metrics, retention, shards};
 use crate::error::{PostgresError, PostgresErrorKind};
 use crate::migrate::check_tables;
 use crate::outbox::CHANNEL;
@@ -44,16 +44,16 @@ pub(super) async fn run(
         check_server(&connection).await?;
         shards::heartbeat(&connection, &name, settings.lease).await?;
     }
-    let (keeping, alive) = watch::channel(Alive {
+    let (keeping, alive) = watch::channel(LeaseState {
         until: begun + settings.lease,
         lapses: 0,
     });
     let (stop, stopped) = watch::channel(false);
-    let left = Left::default();
+    let left = HasLeft::default();
     let wake = Arc::new(Notify::new());
     // They end with this future.
     let mut helpers = JoinSet::new();
-    helpers.spawn(keeper::keep(
+    helpers.spawn(heartbeat::run(
         pool.clone(),
         Arc::clone(&name),
         settings.lease,

@@ -20,7 +20,7 @@ use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
 
-use crate::support::fleet::{Fleet, HEARTBEAT, LEASE, Member, PATIENCE, Record};
+use crate::support::fleet::{Fleet, HEARTBEAT, LEASE, Member, Record, TIMEOUT};
 
 /// A step that no lease, wait or deadline of these tests comes near to.
 const STEP: u64 = 90_000;
@@ -136,7 +136,7 @@ impl Stage {
         let before: Vec<_> = workers
             .map(|(store, member)| (store, member, store.counts()))
             .collect();
-        eventually_within(PATIENCE, "heartbeats and sweeps", async || {
+        eventually_within(TIMEOUT, "heartbeats and sweeps", async || {
             before.iter().all(|(store, member, before)| {
                 assert!(!member.is_over(), "a worker has ended");
                 let now = store.counts();
@@ -151,10 +151,7 @@ impl Stage {
         let (mut passed, began) = (0, Instant::now());
         self.settle().await;
         while !holds(&self.fleet.record()) {
-            assert!(
-                began.elapsed() < PATIENCE,
-                "not within {PATIENCE:?}: {what}"
-            );
+            assert!(began.elapsed() < TIMEOUT, "not within {TIMEOUT:?}: {what}");
             self.clock.advance(TICK);
             passed += TICK;
             self.settle().await;
@@ -207,7 +204,7 @@ async fn a_retry_comes_in_its_time_although_the_clock_stepped_back_and_the_worke
     let failed = |record: &Record| record.runs.len() == 1;
     stage.fleet.until("it has failed", failed).await;
     let held = async || stage.fleet.backlog() == 0;
-    eventually_within(PATIENCE, "the event is in the store", held).await;
+    eventually_within(TIMEOUT, "the event is in the store", held).await;
     stage.start("lives");
     stage.settle().await;
     stage.kill("dies").await;
@@ -231,7 +228,7 @@ async fn a_gap_is_skipped_in_its_time_although_the_clock_stepped_back_and_the_wo
     stage.start("dies");
     stage.fleet.publish("k", [1, 3]).await;
     let held = async || stage.fleet.backlog() == 0;
-    eventually_within(PATIENCE, "the third is held", held).await;
+    eventually_within(TIMEOUT, "the third is held", held).await;
     stage.start("lives");
     stage.settle().await;
     stage.kill("dies").await;

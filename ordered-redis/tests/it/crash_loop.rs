@@ -8,7 +8,7 @@ use ordered_core::protocol::KeyView;
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
 
-use crate::support::fleet::{Fleet, Member, PATIENCE, Record, name};
+use crate::support::fleet::{Fleet, Member, Record, TIMEOUT, name};
 use crate::support::{alone, key};
 
 const KEYS: usize = 21;
@@ -98,7 +98,7 @@ async fn an_event_that_kills_its_worker_halts_its_key_and_no_other() {
         let worker = start(&fleet, &store, life);
         let begins = || fleet.record().runs_of("poison").len() > before;
         let mut halted = false;
-        eventually_within(PATIENCE, "the event kills, or is halted", async || {
+        eventually_within(TIMEOUT, "the event kills, or is halted", async || {
             let seen = Admin::new(std::sync::Arc::new(store.clone()))
                 .inspect(&fleet.group, &key("poison"))
                 .await

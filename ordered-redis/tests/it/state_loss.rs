@@ -10,7 +10,7 @@ use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
 
-use crate::support::fleet::{Fleet, Member, PATIENCE, name};
+use crate::support::fleet::{Fleet, Member, TIMEOUT, name};
 use crate::support::log_capture::LogCapture;
 use crate::support::{alone, ask, key, raw};
 
@@ -53,7 +53,7 @@ async fn after_flushall_every_worker_stops_and_says_how_far_its_keys_were() {
     flush(&server).await;
     publish_the_rest(&fleet).await;
     let began = Instant::now();
-    eventually_within(PATIENCE, "every worker ends", async || {
+    eventually_within(TIMEOUT, "every worker ends", async || {
         workers.iter().all(Member::is_over)
     })
     .await;
@@ -125,7 +125,7 @@ async fn after_flushall_no_key_begins_anew_before_a_worker_that_knows_it_has_sai
     });
     three_keys(&fleet).await;
     let new = fleet.start("new", store.clone(), |worker| worker.on_state_loss(adopts));
-    eventually_within(PATIENCE, "the other worker is there", async || {
+    eventually_within(TIMEOUT, "the other worker is there", async || {
         let workers = admin(&store).workers(&fleet.group).await.unwrap();
         workers.workers.len() == 2
     })
@@ -150,7 +150,7 @@ async fn go_on_after_flushall(
     println!("{whose} adopted after a FLUSHALL: {:?}", began.elapsed());
     fleet.unblock("c", 3);
     fleet.commits("c", 5).await;
-    eventually_within(PATIENCE, "everything is acknowledged", async || {
+    eventually_within(TIMEOUT, "everything is acknowledged", async || {
         fleet.backlog() == 0
     })
     .await;
@@ -184,7 +184,7 @@ async fn forgetful() -> (RedisServer, RedisStore) {
 async fn lose_the_last_moments(server: &mut RedisServer, store: &RedisStore, fleet: &Fleet) {
     fleet.publish("k", 1..=10).await;
     fleet.commits("k", 10).await;
-    eventually_within(PATIENCE, "the key is given up", async || {
+    eventually_within(TIMEOUT, "the key is given up", async || {
         let view = admin(store).inspect(&fleet.group, &key("k")).await;
         view.unwrap().unwrap().claim.is_none()
     })
@@ -199,7 +199,7 @@ async fn lose_the_last_moments(server: &mut RedisServer, store: &RedisStore, fle
 async fn crash(server: &mut RedisServer, store: &RedisStore, fleet: &Fleet) {
     server.kill();
     server.start_again().await.unwrap();
-    eventually_within(PATIENCE, "the store is back", async || {
+    eventually_within(TIMEOUT, "the store is back", async || {
         let view = admin(store).inspect(&fleet.group, &key("k")).await;
         view.is_ok()
     })
@@ -283,7 +283,7 @@ async fn a_worker_that_started_after_the_loss_reports_a_gap() {
     fleet.publish("k", [21]).await;
     let began = Instant::now();
     let what = "a key has waited long for an event that has not come";
-    eventually_within(PATIENCE, "the gap is told", async || {
+    eventually_within(TIMEOUT, "the gap is told", async || {
         !log.lines(what).is_empty()
     })
     .await;

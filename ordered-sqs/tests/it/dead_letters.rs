@@ -8,7 +8,7 @@ use ordered_testkit::{eventually_within, unique};
 use crate::support::queue::Queue;
 use crate::support::recording_handler::RecordingHandler;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One event that cannot be read and one that can.
 async fn what_cannot_be_read_is_a_dead_letter(queue: &Queue) {
@@ -26,7 +26,7 @@ async fn what_cannot_be_read_is_a_dead_letter(queue: &Queue) {
         }
     }
     queue.publish(vec![broken, good]).await;
-    eventually_within(PATIENCE, "all is settled", async || {
+    eventually_within(TIMEOUT, "all is settled", async || {
         handler.handled() == 1 && queue.backlog().await == 0
     })
     .await;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::support::queue::Queue;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn started(queue: &Queue, max_unsettled: usize) -> Sqs {
     let consumer = queue.connect().await.unwrap();
@@ -23,7 +23,7 @@ async fn started(queue: &Queue, max_unsettled: usize) -> Sqs {
 async fn take(consumer: &Sqs, count: usize) -> Vec<Delivery> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        let received = timeout(PATIENCE, consumer.receive(count - taken.len())).await;
+        let received = timeout(TIMEOUT, consumer.receive(count - taken.len())).await;
         taken.extend(received.expect("in time").unwrap());
     }
     taken

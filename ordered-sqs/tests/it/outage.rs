@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::support::recording_handler::RecordingHandler;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 fn events(from: u64, to: u64) -> Vec<Envelope> {
     let all = (from..=to).flat_map(|seq| (0..5).map(move |key| (key, seq)));
@@ -43,7 +43,7 @@ async fn a_worker_goes_on_when_the_endpoint_is_back() {
         let _ = stopped.await;
     }));
     let handled = async |what: &str, count: usize| {
-        eventually_within(PATIENCE, what, async || handler.handled() >= count).await;
+        eventually_within(TIMEOUT, what, async || handler.handled() >= count).await;
     };
     let producer = connect(&server).await.publisher();
     producer.publish(events(1, 4)).await.unwrap();

@@ -11,10 +11,10 @@ use ordered_testkit::eventually_within;
 use crate::support::queue::Queue;
 use crate::support::recording_handler::RecordingHandler;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 async fn done(queue: &Queue, handler: &RecordingHandler, events: usize) {
-    eventually_within(PATIENCE, "all is handled and settled", async || {
+    eventually_within(TIMEOUT, "all is handled and settled", async || {
         handler.handled() >= events && queue.backlog().await == 0
     })
     .await;

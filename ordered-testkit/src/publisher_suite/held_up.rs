@@ -19,16 +19,12 @@ pub async fn is_held_up_by_a_broker_that_takes_nothing(fixture: &impl HoldsUp) {
     all_confirmed(&run.ended().await, counts[0]);
     fixture.hold_up().await;
     let run = Run::start_with(&publisher, &queue, meanwhile);
-    let patience = Duration::from_secs(60);
-    eventually_within(
-        patience,
-        "the publisher says that it is held up",
-        async || {
-            let status = publisher.status();
-            assert!(status.in_flight <= ROOM, "{status:?}");
-            status.held_up.is_some() && status.in_flight == ROOM
-        },
-    )
+    let limit = Duration::from_secs(60);
+    eventually_within(limit, "the publisher says that it is held up", async || {
+        let status = publisher.status();
+        assert!(status.in_flight <= ROOM, "{status:?}");
+        status.held_up.is_some() && status.in_flight == ROOM
+    })
     .await;
     let refused = publisher.try_enqueue(event(load.keys, 1));
     let refused = refused.expect_err("there is no room");

@@ -20,8 +20,8 @@ pub(super) struct Load {
 }
 
 /// How long a check waits for what must happen, and so much longer for each event.
-const PATIENCE: Duration = Duration::from_secs(300);
-const PATIENCE_FOR_AN_EVENT: Duration = Duration::from_millis(10);
+const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT_FOR_AN_EVENT: Duration = Duration::from_millis(10);
 const EVENTS: usize = 2_000;
 
 impl Load {
@@ -46,9 +46,9 @@ impl Load {
         self.keys * self.of_each
     }
 
-    pub(super) fn patience(self) -> Duration {
+    pub(super) fn limit(self) -> Duration {
         let events = u32::try_from(self.total()).unwrap_or(u32::MAX);
-        PATIENCE + PATIENCE_FOR_AN_EVENT * events
+        TIMEOUT + TIMEOUT_FOR_AN_EVENT * events
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn builder(fixture: &impl PublisherFixture, load: Load) -> Publ
     Publisher::builder(fixture.transport().await)
         .backoff(Duration::from_millis(20), Duration::from_millis(500))
         .attempt_timeout(Duration::from_secs(5))
-        .give_up_after(load.patience())
+        .give_up_after(load.limit())
 }
 
 /// Publishing that is under way.
@@ -133,15 +133,15 @@ impl Run {
 
     /// Waits until so many are confirmed or reported.
     pub(super) async fn reached(&self, count: usize) {
-        let patience = self.load.patience();
-        eventually_within(patience, "so many are published", async || {
+        let limit = self.load.limit();
+        eventually_within(limit, "so many are published", async || {
             self.confirmed.load(Ordering::Relaxed) >= count
         })
         .await;
     }
 
     pub(super) async fn ended(self) -> Vec<Outcome> {
-        let ended = tokio::time::timeout(self.load.patience(), self.task).await;
+        let ended = tokio::time::timeout(self.load.limit(), self.task).await;
         ended.expect("it ends").expect("it does not panic")
     }
 }

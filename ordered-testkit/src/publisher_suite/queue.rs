@@ -68,12 +68,12 @@ impl Content {
     /// Reads the queue until each event of the load has come, and then for a while what else there is.
     async fn read(consumer: Arc<dyn Transport>, load: Load, room: Option<Arc<Semaphore>>) -> Self {
         let mut content = Self(HashMap::new());
-        let (mut missing, mut patience) = (load.total(), load.patience());
+        let (mut missing, mut limit) = (load.total(), load.limit());
         loop {
             if missing == 0 {
-                patience = WATCH;
+                limit = WATCH;
             }
-            let Ok(received) = timeout(patience, consumer.receive(500)).await else {
+            let Ok(received) = timeout(limit, consumer.receive(500)).await else {
                 break;
             };
             let received = received.expect("receive waits out what passes");

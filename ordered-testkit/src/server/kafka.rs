@@ -21,7 +21,7 @@ const INSTALL: &str =
 /// Where the script puts the broker's archives, seen from the folder of the workspace.
 const PLACE: &str = "target/servers/kafka/lib";
 /// On a machine that builds with twenty processes beside it a start takes a minute.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// How soon to look again whether the broker has heard of a topic.
 const KNOWN: Duration = Duration::from_millis(10);
 const LOGGING: &str = r#"<Configuration status="WARN"><Appenders><Console name="C"><PatternLayout pattern="%d{HH:mm:ss.SSS} %p %c{1} %m%n"/></Console></Appenders>
@@ -150,7 +150,7 @@ impl KafkaServer {
             }
             Ok::<_, io::Error>(())
         };
-        let made = timeout(PATIENCE, made).await.map_err(io::Error::from);
+        let made = timeout(TIMEOUT, made).await.map_err(io::Error::from);
         made.flatten().map_err(|error| ServerError::Command {
             command: format!("CreateTopics {topic}"),
             output: error.to_string(),
@@ -224,7 +224,7 @@ impl KafkaServer {
     /// # Errors
     /// When it takes too long; it has been killed then.
     pub async fn stop(&mut self) -> Result<(), ServerError> {
-        self.process.stop(PATIENCE).await
+        self.process.stop(TIMEOUT).await
     }
 
     /// Starts it again with the same port and data; one that still runs is killed first.
@@ -238,7 +238,7 @@ impl KafkaServer {
         self.process.spawn(&mut java, INSTALL)?;
         let port = self.port();
         self.process
-            .ready(PATIENCE, async || wire::greet(port).await)
+            .ready(TIMEOUT, async || wire::greet(port).await)
             .await
     }
 

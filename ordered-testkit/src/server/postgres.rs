@@ -19,7 +19,7 @@ use super::process::ServerProcess;
 use crate::unique;
 
 const INSTALL: &str = "apt-get install postgresql";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Where Debian has its programs, one folder for each version.
 const PLACES: &str = "/usr/lib/postgresql";
 /// The superuser of the cluster; it needs no password.
@@ -121,7 +121,7 @@ impl PostgresServer {
         for child in &children {
             let _ = kill_process(*child, Signal::KILL);
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !children.iter().all(|child| is_gone(*child)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -134,7 +134,7 @@ impl PostgresServer {
     pub async fn stop(&mut self) -> Result<(), ServerError> {
         // SIGTERM would wait for all clients to leave.
         self.process.signal_group(Signal::INT);
-        self.process.stop(PATIENCE).await
+        self.process.stop(TIMEOUT).await
     }
 
     /// Starts it again with the same port and data; one that still runs is killed first.
@@ -148,7 +148,7 @@ impl PostgresServer {
         self.process.spawn(&mut command, INSTALL)?;
         let port = self.port();
         self.process
-            .ready(PATIENCE, async || is_ready(port).await)
+            .ready(TIMEOUT, async || is_ready(port).await)
             .await
     }
 

@@ -76,10 +76,10 @@ impl ServerProcess {
     /// Asks the server until it answers.
     pub(super) async fn ready(
         &mut self,
-        patience: Duration,
+        limit: Duration,
         answers: impl AsyncFn() -> io::Result<()>,
     ) -> Result<(), ServerError> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + limit;
         let mut last = String::from("it did not answer");
         while Instant::now() < deadline {
             if let Some(status) = self.ended() {
@@ -92,7 +92,7 @@ impl ServerProcess {
             }
             sleep(POLL).await;
         }
-        Err(self.not_ready(format!("not ready after {patience:?}: {last}")))
+        Err(self.not_ready(format!("not ready after {limit:?}: {last}")))
     }
 
     fn ended(&mut self) -> Option<String> {
@@ -142,17 +142,17 @@ impl ServerProcess {
     }
 
     /// SIGTERM to the program started last, which is the server proper; then the rest of the group is killed.
-    pub(super) async fn stop(&mut self, patience: Duration) -> Result<(), ServerError> {
+    pub(super) async fn stop(&mut self, limit: Duration) -> Result<(), ServerError> {
         if let Some(server) = self.children.last() {
             let _ = kill_process(Pid::from_child(server), Signal::TERM);
         }
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + limit;
         while let Some(server) = self.children.last_mut() {
             if matches!(server.try_wait(), Ok(Some(_))) {
                 break;
             }
             if Instant::now() >= deadline {
-                let error = self.not_ready(format!("it did not stop within {patience:?}"));
+                let error = self.not_ready(format!("it did not stop within {limit:?}"));
                 self.kill();
                 return Err(error);
             }

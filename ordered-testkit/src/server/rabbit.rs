@@ -19,7 +19,7 @@ use super::quorum::names_are_written;
 
 const INSTALL: &str = "apt-get install rabbitmq-server";
 /// On a machine that builds with twenty processes beside it a start takes more than a minute.
-const PATIENCE: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Debian's program on the `PATH` changes the user; the one behind it runs as whoever starts it. Elsewhere the
 /// `PATH` leads to the latter.
@@ -124,7 +124,7 @@ impl RabbitServer {
         let data = self.process.folder().join("data");
         let node = self.node();
         self.process
-            .ready(PATIENCE, async || names_are_written(&data, &node))
+            .ready(TIMEOUT, async || names_are_written(&data, &node))
             .await
     }
 
@@ -139,7 +139,7 @@ impl RabbitServer {
     /// # Errors
     /// When it takes too long; it has been killed then.
     pub async fn stop(&mut self) -> Result<(), ServerError> {
-        self.process.stop(PATIENCE).await
+        self.process.stop(TIMEOUT).await
     }
 
     /// Starts it again with the same port and data; one that still runs is killed first.
@@ -154,13 +154,13 @@ impl RabbitServer {
         self.process.spawn(&mut epmd, INSTALL)?;
         let port = self.epmd.number();
         self.process
-            .ready(PATIENCE, async || connect(port).await.map(drop))
+            .ready(TIMEOUT, async || connect(port).await.map(drop))
             .await?;
         let mut server = self.command("rabbitmq-server");
         self.process.spawn(&mut server, INSTALL)?;
         let port = self.port();
         self.process
-            .ready(PATIENCE, async || greet(port).await)
+            .ready(TIMEOUT, async || greet(port).await)
             .await
     }
 

@@ -17,7 +17,7 @@ use super::process::ServerProcess;
 pub use sentinels::{RedisSentinels, RedisSentinelsBuilder};
 
 const INSTALL: &str = "apt-get install redis-server";
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// So far above its port a node of a cluster listens for the others.
 const CLUSTER_BUS: u16 = 10_000;
 
@@ -95,7 +95,7 @@ impl RedisServer {
     /// # Errors
     /// When it takes too long; it has been killed then.
     pub async fn stop(&mut self) -> Result<(), ServerError> {
-        self.process.stop(PATIENCE).await
+        self.process.stop(TIMEOUT).await
     }
 
     /// Starts it again with the same port and data; one that still runs is killed first.
@@ -112,7 +112,7 @@ impl RedisServer {
         }
         self.process.spawn(&mut command, INSTALL)?;
         self.process
-            .ready(PATIENCE, async || is_ready(port).await)
+            .ready(TIMEOUT, async || is_ready(port).await)
             .await
     }
 

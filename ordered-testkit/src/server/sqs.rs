@@ -20,7 +20,7 @@ const INSTALL: &str = "python3 -m venv target/servers/ministack && \
 const PROGRAM: &str = "ministack";
 /// Where the line above puts the program, seen from the folder of the workspace.
 const PLACE: &str = "target/servers/ministack/bin/ministack";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Python reads a module of this name at its start.
 const CUSTOMIZED: &str = include_str!("sitecustomize.py");
 
@@ -124,7 +124,7 @@ impl SqsServer {
     /// # Errors
     /// When it takes too long; it has been killed then.
     pub async fn stop(&mut self) -> Result<(), ServerError> {
-        self.process.stop(PATIENCE).await
+        self.process.stop(TIMEOUT).await
     }
 
     /// Starts it again with the same port; one that still runs is killed first.
@@ -153,7 +153,7 @@ impl SqsServer {
         self.process.spawn(&mut command, INSTALL)?;
         let port = self.port();
         self.process
-            .ready(PATIENCE, async || {
+            .ready(TIMEOUT, async || {
                 let (status, answer) = exchange(port, "ListQueues", "{}").await?;
                 if status == "200" {
                     Ok(())

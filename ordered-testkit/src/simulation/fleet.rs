@@ -151,8 +151,8 @@ impl Fleet {
 
 /// That an event came late shows in no save, where it is dropped or dead-lettered at the broker.
 fn record_late(recorder: Recorder) -> impl Fn(&WorkerEvent<'_>) + Send + Sync {
-    move |occurrence| {
-        if let WorkerEvent::Late { event } = occurrence {
+    move |worker_event| {
+        if let WorkerEvent::Late { event } = worker_event {
             let event = Event {
                 key: event.key.to_string(),
                 seq: event.seq.get(),

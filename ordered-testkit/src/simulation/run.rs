@@ -18,7 +18,7 @@ use super::{Problem, fault_schedule};
 use crate::history::{Event, History, Rules, What};
 
 /// How long, after the faults, everything may take to come to its end: several leases, sweeps and backoffs.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// One run, from its seed.
 pub(super) struct Run<'a> {
@@ -111,7 +111,7 @@ async fn publish(fleet: &Fleet, events: &[Envelope]) -> BTreeMap<Key, u64> {
 
 /// Until the broker has nothing left, and every key is at its last seq.
 async fn wait_for_the_end(fleet: &Fleet, expected: &BTreeMap<Key, u64>) -> Option<Problem> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         let behind = behind(fleet, expected).await;
         if fleet.broker.backlog() == 0 && behind.is_empty() {

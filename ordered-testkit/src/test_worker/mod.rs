@@ -20,7 +20,7 @@ use tokio::time::Instant;
 pub use report::{TestDeadLetter, TestReport};
 
 /// How long a run may take: beyond the hour for which an event whose handler fails is tried by default.
-const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A worker over a store and a broker in memory.
 ///
@@ -64,7 +64,7 @@ pub struct TestWorker<H> {
     broker: MemoryBroker,
     published: Vec<Envelope>,
     seen: Arc<Mutex<Seen>>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// What the worker has told.
@@ -87,7 +87,7 @@ impl<H: Handler> TestWorker<H> {
             broker: MemoryBroker::new(),
             published: Vec::new(),
             seen: Arc::default(),
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         }
     }
 
@@ -118,8 +118,8 @@ impl<H: Handler> TestWorker<H> {
     }
 
     /// How long a run may take at the most. Default: two hours.
-    pub fn patience(mut self, longest: Duration) -> Self {
-        self.patience = longest;
+    pub fn timeout(mut self, longest: Duration) -> Self {
+        self.timeout = longest;
         self
     }
 
@@ -129,7 +129,7 @@ impl<H: Handler> TestWorker<H> {
     ///
     /// # Panics
     /// When the worker cannot be built or ends with an error, and when it is not idle after its
-    /// [`patience`](Self::patience).
+    /// [`timeout`](Self::timeout).
     pub async fn run_until_idle(&mut self) -> TestReport {
         let published = std::mem::take(&mut self.published);
         let taken = self.broker.publish(published).await;
@@ -139,18 +139,18 @@ impl<H: Handler> TestWorker<H> {
             .store(self.store.clone())
             .transport(self.broker.consumer())
             .handler(Arc::clone(&self.handler))
-            .observe(move |occurrence| lock(&seen).note(occurrence));
+            .observe(move |worker_event| lock(&seen).note(worker_event));
         let changes = self.changes.iter();
         let worker = changes.fold(worker, |worker, change| change(worker));
         let worker = worker
             .build()
             .unwrap_or_else(|error| panic!("the worker cannot be built: {error}"));
         let group = Group::new(&worker.options().group, worker.options().policy.clone());
-        let until = Instant::now() + self.patience;
-        let (idle, patience) = (idle::wait(self, group.clone(), until), self.patience);
+        let until = Instant::now() + self.timeout;
+        let (idle, timeout) = (idle::wait(self, group.clone(), until), self.timeout);
         let ended = worker.run_until(async {
             if let Err(why) = idle.await {
-                panic!("the worker is not idle after {patience:?}: {why}");
+                panic!("the worker is not idle after {timeout:?}: {why}");
             }
         });
         ended
@@ -182,9 +182,9 @@ impl<H: Handler> TestWorker<H> {
 }
 
 impl Seen {
-    fn note(&mut self, occurrence: &WorkerEvent<'_>) {
+    fn note(&mut self, worker_event: &WorkerEvent<'_>) {
         self.occurrences += 1;
-        match occurrence {
+        match worker_event {
             WorkerEvent::Received { event, .. } => {
                 self.keys.insert(event.key.clone());
             }

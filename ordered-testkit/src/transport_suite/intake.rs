@@ -66,16 +66,16 @@ pub async fn loses_nothing_when_a_receive_is_dropped(fixture: &impl TransportFix
     let receiving = async {
         let deadline = Instant::now() + Duration::from_secs(60);
         let mut received: Vec<Delivery> = Vec::new();
-        let mut patience = Duration::ZERO;
+        let mut limit = Duration::ZERO;
         while bodies(&received).len() < COUNT {
             assert!(Instant::now() < deadline, "{} came", received.len());
             // From not at all to long enough, again and again.
-            patience = if patience > Duration::from_millis(3) {
+            limit = if limit > Duration::from_millis(3) {
                 Duration::ZERO
             } else {
-                patience + Duration::from_micros(100)
+                limit + Duration::from_micros(100)
             };
-            if let Ok(batch) = timeout(patience, consumer.transport.receive(7)).await {
+            if let Ok(batch) = timeout(limit, consumer.transport.receive(7)).await {
                 received.extend(batch.expect("it receives"));
             }
         }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::TransportFixture;
 
 /// How long a check waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a check watches for what must not come.
 const WATCH: Duration = Duration::from_millis(300);
 
@@ -30,12 +30,12 @@ impl Consumer {
 
     /// Exactly this many deliveries, unsettled.
     pub(super) async fn take(&self, count: usize) -> Vec<Delivery> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut taken: Vec<Delivery> = Vec::with_capacity(count);
         while taken.len() < count {
             let received = timeout_at(deadline, self.transport.receive(count - taken.len())).await;
             let received = received
-                .unwrap_or_else(|_| panic!("{} of {count} came within {PATIENCE:?}", taken.len()));
+                .unwrap_or_else(|_| panic!("{} of {count} came within {TIMEOUT:?}", taken.len()));
             taken.extend(received.expect("receive waits out what passes"));
         }
         taken

@@ -116,7 +116,7 @@ async fn a_gap_with_an_end_is_waited_for() {
 )]
 async fn a_worker_that_is_not_idle_in_time_is_told() {
     let worker = worker().publish(event("a", 1, "fails"));
-    let mut worker = worker.patience(Duration::from_secs(60));
+    let mut worker = worker.timeout(Duration::from_secs(60));
     let _ = worker.run_until_idle().await;
 }
 

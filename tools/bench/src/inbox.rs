@@ -128,8 +128,8 @@ impl Trial<'_> {
             .state(self.pool.clone())
             .state(self.inbox.clone())
             .concurrency(self.options.concurrency)
-            .observe(move |occurrence| {
-                if let WorkerEvent::Committed { .. } = occurrence {
+            .observe(move |worker_event| {
+                if let WorkerEvent::Committed { .. } = worker_event {
                     let _ = committed.send(());
                 }
             });

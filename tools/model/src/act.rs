@@ -43,7 +43,7 @@ pub enum Act {
     // Time.
     Lapse(Slot),
     Expire(Slot),
-    Bury(KeyNumber),
+    EndLease(KeyNumber),
     Tick,
 }
 
@@ -63,7 +63,7 @@ impl Model {
             | Act::TickOverflow(_)
             | Act::GoOnAdopting(_)
             | Act::StopRuns(_)
-            | Act::Bury(_)
+            | Act::EndLease(_)
             | Act::Tick => true,
             Act::Leave(slot) => world.workers[usize::from(slot)].can_leave(),
             Act::Operate(order) => order.frees(),
@@ -138,7 +138,7 @@ impl Model {
         for key in world.keys() {
             let owner = world.store.records[key].owner();
             if matches!(owner, Some(Who::Crashed(false) | Who::Operator(false))) {
-                acts.push(Act::Bury(key));
+                acts.push(Act::EndLease(key));
             }
         }
         if faults.state_loss && !world.lost {
@@ -309,7 +309,7 @@ impl Model {
             Act::Vanish => self.vanish(world),
             Act::Lapse(slot) => world.workers[usize::from(slot)].lease = false,
             Act::Expire(slot) => world.expire(slot),
-            Act::Bury(key) => world.bury(key),
+            Act::EndLease(key) => world.end_lease(key),
             Act::Tick => self.tick(world),
         }
     }

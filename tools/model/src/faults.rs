@@ -58,7 +58,7 @@ impl World {
     }
 
     /// The lease ends of an owner that is gone.
-    pub(crate) fn bury(&mut self, key: KeyNumber) {
+    pub(crate) fn end_lease(&mut self, key: KeyNumber) {
         if let Some(owner) = &mut self.store.records[key].owner {
             owner.who = match owner.who {
                 Who::Crashed(_) => Who::Crashed(true),

@@ -117,7 +117,7 @@ impl Model {
             Act::Vanish => "an operator takes the key, and is never heard of again".to_owned(),
             Act::Lapse(slot) => format!("{} is not sure of its lease any more", name(slot)),
             Act::Expire(slot) => format!("the store takes {} for dead", name(slot)),
-            Act::Bury(key) => format!("the lease ends of the owner of {}", key_name(key)),
+            Act::EndLease(key) => format!("the lease ends of the owner of {}", key_name(key)),
             Act::Tick => "time passes".to_owned(),
         }
     }
@@ -213,7 +213,7 @@ fn asked(request: &Request) -> String {
             let mut words = match acquire.mode {
                 AcquireMode::Ask => format!("acquire {key}"),
                 AcquireMode::HandOver => format!("acquire {key}, to be handed over"),
-                AcquireMode::Steal => format!("seize {key}"),
+                AcquireMode::Steal => format!("steal {key}"),
             };
             for (slot, letter) in &acquire.letters {
                 let _ = write!(words, ", or post {}{}", place(*slot), letter.id.as_str());

@@ -130,8 +130,8 @@ async fn works_and_outlives_its_store(amqp: &str, store: &str, redis: &mut Redis
         .group(unique("secrets"))
         .lease(Duration::from_secs(1))
         .drain_timeout(Duration::from_millis(100))
-        .observe(move |occurrence| {
-            if let WorkerEvent::Committed { .. } = occurrence {
+        .observe(move |worker_event| {
+            if let WorkerEvent::Committed { .. } = worker_event {
                 committed.notify_one();
             }
         })

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ordered_testkit::{eventually, eventually_within};
 
 use crate::support::load::Load;
-use crate::support::processes::{PATIENCE, Setting, Worker};
+use crate::support::processes::{Setting, TIMEOUT, Worker};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 pub(crate) const SWEEP: Duration = Duration::from_millis(250);
@@ -39,7 +39,7 @@ pub(crate) async fn one_of_three_workers_may_be_killed(setting: &Setting, killin
     };
     // An event that does not exist yet cannot be handled, so it is better killed when all of them do; but in the
     // middle.
-    eventually_within(PATIENCE, "in the middle", async || {
+    eventually_within(TIMEOUT, "in the middle", async || {
         let (handled, total) = (setting.log.total(), load.total());
         handled > total / 2 || handled > total / 4 && producer.has_finished()
     })
@@ -126,7 +126,7 @@ async fn go_on(setting: &Setting, left_behind: &BTreeMap<String, u64>, dead: &Wo
     /// What a look at the log takes, and the pause behind it, when nothing else wants the machine.
     const USUAL: Duration = Duration::from_millis(50);
     let (mut lateness, mut last) = (Duration::ZERO, Instant::now());
-    eventually_within(PATIENCE, "the dead worker's keys go on", async || {
+    eventually_within(TIMEOUT, "the dead worker's keys go on", async || {
         lateness += last.elapsed().saturating_sub(USUAL);
         last = Instant::now();
         let goes_on = |(key, seq): (&String, &u64)| setting.log.goes_on(key, *seq, &dead.id);

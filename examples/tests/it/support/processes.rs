@@ -14,7 +14,7 @@ use crate::support::handled_log::HandledLog;
 use crate::support::load::Load;
 
 /// How long a run may take on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How long a worker without work may take to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -198,7 +198,7 @@ impl Setting {
     ) {
         for mark in marks {
             let is_there = async || self.log.total() > *mark || self.log.is_finished(load);
-            eventually_within(PATIENCE, "in the middle", is_there).await;
+            eventually_within(TIMEOUT, "in the middle", is_there).await;
             workers.remove(0).kill();
         }
         self.finished(load).await;
@@ -211,7 +211,7 @@ impl Setting {
     /// Waits until every key has come to its last event.
     pub(crate) async fn finished(&self, load: &Load) {
         let begun = Instant::now();
-        eventually_within(PATIENCE, "all events handled", async || {
+        eventually_within(TIMEOUT, "all events handled", async || {
             self.log.is_finished(load)
         })
         .await;
@@ -298,7 +298,7 @@ impl Producer {
 
 async fn ended(child: &mut Child, what: &str) -> ExitStatus {
     let mut status = None;
-    eventually_within(PATIENCE, what, async || {
+    eventually_within(TIMEOUT, what, async || {
         status = child.try_wait().unwrap();
         status.is_some()
     })

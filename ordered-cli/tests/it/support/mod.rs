@@ -1,5 +1,6 @@
 //! What a test runs against: a store in Redis under names of its own, a broker, workers, and the command line.
 
+pub(crate) mod broker_queue;
 pub(crate) mod halted_keys;
 
 use std::path::PathBuf;

@@ -92,7 +92,7 @@ impl Scene {
             .lease(Duration::from_secs(if name == DYING { 1 } else { 30 }))
             .sweep_interval(Duration::from_millis(100))
             .id(name)
-            .observe(move |occurrence| tally.see(occurrence))
+            .observe(move |worker_event| tally.see(worker_event))
             .build()
             .unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -6,7 +6,7 @@ use ordered_core::transport::{
 use ordered_kafka::{Kafka, KafkaBuilder};
 use tokio::time::{timeout, timeout_at};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A consumer that has been started.
 pub(crate) struct Consumer(pub(crate) Kafka);
@@ -19,7 +19,7 @@ impl Consumer {
     }
 
     pub(crate) async fn take(&self, count: usize) -> Vec<Delivery> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + TIMEOUT;
         let mut taken = Vec::new();
         while taken.len() < count {
             let received = timeout_at(deadline, self.0.receive(count - taken.len())).await;
@@ -45,7 +45,7 @@ impl Consumer {
                 }
             }
         };
-        timeout(PATIENCE, failed).await.expect("it fails")
+        timeout(TIMEOUT, failed).await.expect("it fails")
     }
 
     pub(crate) async fn settle(&self, token: Token, disposition: Disposition) {

@@ -139,7 +139,7 @@ async fn a_transaction_that_is_left_open_is_ended_by_the_server() {
 }
 
 /// How long the process may take for each of its steps.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the process is told, in its environment.
 const TOLD: &str = "ORDERED_TEST_ZOMBIE";
@@ -209,7 +209,7 @@ async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
     let mut until = async |words: &str| {
         let mut all = Vec::new();
         loop {
-            let line = timeout(PATIENCE, said.next_line()).await;
+            let line = timeout(TIMEOUT, said.next_line()).await;
             let line = line
                 .unwrap_or_else(|_| panic!("never {words:?}: {all:?}"))
                 .unwrap();
@@ -242,7 +242,7 @@ async fn a_process_that_was_stopped_beyond_its_lease_commits_nothing() {
     until("ZOMBIE wakes up").await;
     // Its end of input: it drains and ends.
     drop(child.stdin.take());
-    let ended = timeout(PATIENCE, child.wait()).await;
+    let ended = timeout(TIMEOUT, child.wait()).await;
     assert!(ended.expect("it drains and ends").unwrap().success());
     heir.stop().await;
     fixture.assert_once(1, 2).await;

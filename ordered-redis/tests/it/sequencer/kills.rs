@@ -13,7 +13,7 @@ const KILLS: usize = 20;
 const KEYS: usize = 5;
 /// In each life a process publishes at least so many events that were not published before.
 const A_LIFE: u64 = 40;
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A process that stages and publishes, and is killed while it does.
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn kills_between_number_and_confirm_leave_no_gap_and_no_double_number() {
     for kill in 1..=KILLS {
         let before = published(&list).await;
         let mut process = process(&url);
-        eventually_within(PATIENCE, "the process publishes", async || {
+        eventually_within(TIMEOUT, "the process publishes", async || {
             assert!(
                 process.try_wait().unwrap().is_none(),
                 "it has ended by itself"
@@ -86,7 +86,7 @@ async fn kills_between_number_and_confirm_leave_no_gap_and_no_double_number() {
     );
     // Whoever runs next publishes what was left.
     let sequencer = builder(&url, list.clone()).await.connect().await.unwrap();
-    eventually_within(PATIENCE, "nothing is kept", async || {
+    eventually_within(TIMEOUT, "nothing is kept", async || {
         sequencer.status().await.unwrap().events == 0
     })
     .await;

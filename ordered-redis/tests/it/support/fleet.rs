@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// How long a recovery may take on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const LEASE: Duration = Duration::from_millis(900);
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(300);
 pub(crate) const SWEEP: Duration = Duration::from_millis(100);
@@ -148,7 +148,7 @@ impl Fleet {
             .lease(LEASE)
             .heartbeat(HEARTBEAT)
             .sweep_interval(SWEEP)
-            .observe(move |occurrence| observe(&record, &me, occurrence));
+            .observe(move |worker_event| observe(&record, &me, worker_event));
         let worker = set(builder).build().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(worker.run_until(async move {
@@ -192,7 +192,7 @@ impl Fleet {
     /// Waits until it is so, and says how long it took.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Record) -> bool) -> Duration {
         let began = Instant::now();
-        eventually_within(PATIENCE, what, async || holds(&self.record())).await;
+        eventually_within(TIMEOUT, what, async || holds(&self.record())).await;
         began.elapsed()
     }
 
@@ -214,9 +214,9 @@ impl Fleet {
     }
 }
 
-fn observe(record: &Mutex<Record>, me: &str, occurrence: &WorkerEvent<'_>) {
+fn observe(record: &Mutex<Record>, me: &str, worker_event: &WorkerEvent<'_>) {
     let mut record = record.lock().unwrap();
-    match occurrence {
+    match worker_event {
         WorkerEvent::Received { event, .. } => {
             let event = name(event.key.as_str(), event.seq.get());
             *record.deliveries.entry(event).or_default() += 1;
@@ -272,7 +272,7 @@ impl Member {
 
     /// Why it ended by itself.
     pub(crate) async fn error(self) -> WorkerError {
-        let ended = tokio::time::timeout(PATIENCE, self.task).await;
+        let ended = tokio::time::timeout(TIMEOUT, self.task).await;
         ended.expect("the worker ends").unwrap().unwrap_err()
     }
 }

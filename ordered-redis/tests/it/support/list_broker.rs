@@ -12,7 +12,7 @@ use ordered_testkit::eventually_within;
 use redis::aio::MultiplexedConnection;
 
 const LIST: &str = "published";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub(crate) struct ListBroker {
@@ -59,7 +59,7 @@ impl ListBroker {
     }
 
     pub(crate) async fn has(&self, events: usize) {
-        eventually_within(PATIENCE, "so many are published", async || {
+        eventually_within(TIMEOUT, "so many are published", async || {
             self.len().await >= events
         })
         .await;

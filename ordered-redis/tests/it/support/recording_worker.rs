@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// How long a recovery may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Handles the events of one key; an event is its seq.
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl RecordingWorker {
     /// Waits until these were handled, in order and once, and are acknowledged; says how long it took.
     pub(crate) async fn handles(&self, seqs: &[u64], after: &str) {
         let began = Instant::now();
-        eventually_within(PATIENCE, after, async || {
+        eventually_within(TIMEOUT, after, async || {
             assert!(!self.worker.is_finished(), "the worker has ended");
             self.broker.backlog() == 0 && *self.handled.lock().unwrap() == seqs
         })

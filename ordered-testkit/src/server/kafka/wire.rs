@@ -19,7 +19,7 @@ const LITERAL: u8 = 3;
 const ALLOW: u8 = 3;
 /// By which an answer is known to be that of the request.
 const NUMBER: i32 = 7;
-const PATIENCE_MILLIS: i32 = 30_000;
+const TIMEOUT_MILLIS: i32 = 30_000;
 /// No answer to these requests is as long.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -65,7 +65,7 @@ pub(super) async fn create_topic(
         put_text(&mut body, name)?;
         put_text(&mut body, value)?;
     }
-    body.extend(PATIENCE_MILLIS.to_be_bytes());
+    body.extend(TIMEOUT_MILLIS.to_be_bytes());
     // It is to be done, and not only tried.
     body.push(0);
     let answer = exchange(port, CREATE_TOPICS, &body).await?;

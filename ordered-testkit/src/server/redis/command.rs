@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// A server on loopback that is stopped takes connections, and answers nothing.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends lines as `redis-cli` takes them, and returns all the answers as they are on the wire.
 pub(super) async fn ask(port: u16, lines: &[&str]) -> io::Result<String> {
@@ -21,7 +21,7 @@ pub(super) async fn ask(port: u16, lines: &[&str]) -> io::Result<String> {
         stream.read_to_end(&mut answers).await?;
         Ok(String::from_utf8_lossy(&answers).into_owned())
     };
-    timeout(PATIENCE, asked)
+    timeout(TIMEOUT, asked)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -3,7 +3,7 @@ use std::io;
 use std::process::Command;
 
 use super::command::{ask, field};
-use super::{INSTALL, PATIENCE, RedisServer};
+use super::{INSTALL, RedisServer, TIMEOUT};
 use crate::server::ServerError;
 use crate::server::certificates::{AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE};
 use crate::server::port::Port;
@@ -150,12 +150,12 @@ impl RedisSentinelsBuilder {
         for sentinel in &mut trio.sentinels {
             let port = sentinel.port.number();
             let hurries = async || hurries(port, &self.login).await;
-            sentinel.process.ready(PATIENCE, hurries).await?;
+            sentinel.process.ready(TIMEOUT, hurries).await?;
         }
         for sentinel in &mut trio.sentinels {
             let port = sentinel.port.number();
             let is_ready = async || knows_all(port, &self.login, &replicas).await;
-            sentinel.process.ready(PATIENCE, is_ready).await?;
+            sentinel.process.ready(TIMEOUT, is_ready).await?;
         }
         Ok(trio)
     }

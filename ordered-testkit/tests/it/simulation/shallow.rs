@@ -47,8 +47,8 @@ fn held(hold_after: Duration) -> u64 {
             let count = Arc::clone(&count);
             shallow(worker)
                 .hold_after(hold_after)
-                .observe(move |occurrence| {
-                    if matches!(occurrence, WorkerEvent::Held { .. }) {
+                .observe(move |worker_event| {
+                    if matches!(worker_event, WorkerEvent::Held { .. }) {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
                 })

@@ -101,7 +101,7 @@ async fn work(
         .concurrency(job.concurrency)
         .read_ahead(job.prefetch.into())
         .dedup_ttl(job.dedup_ttl)
-        .observe(move |occurrence| match occurrence {
+        .observe(move |worker_event| match worker_event {
             WorkerEvent::Received { event, .. }
                 if has_failing_keys && is_failing_event(event.id.as_str()) => {}
             WorkerEvent::Received { .. } => meter.received(1),

@@ -56,14 +56,14 @@ pub(super) async fn full_disk(
     environment: &Environment<'_>,
     random: &mut fastrand::Rng,
 ) -> Result<(), Error> {
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
     let disk = environment.disk.as_ref().ok_or("there is no small disk")?;
     let disk = disk.lock().await;
     let mut redis = environment.servers.redis.lock().await;
     disk.fill()?;
     let filled = Instant::now();
     while redis_says(redis.port(), "PING").await.is_ok() {
-        if filled.elapsed() > PATIENCE {
+        if filled.elapsed() > TIMEOUT {
             return Err("Redis goes on without a disk".into());
         }
         sleep(Duration::from_millis(20)).await;

@@ -116,8 +116,8 @@ pub async fn work(config: WorkerConfig) -> Result<(), Error> {
         .read_ahead(1_024)
         .state(config.handler_faults)
         .state(journal)
-        .observe(move |occurrence| {
-            if let WorkerEvent::Committed { event, .. } = occurrence {
+        .observe(move |worker_event| {
+            if let WorkerEvent::Committed { event, .. } = worker_event {
                 journal_of_commits.write(What::Committed {
                     event: Event {
                         key: event.key.as_str().to_owned(),

@@ -21,8 +21,8 @@ impl Tally {
     }
 
     /// For [`observe`](ordered_events::core::worker::WorkerBuilder::observe).
-    pub(crate) fn see(&self, occurrence: &WorkerEvent<'_>) {
-        let name = match occurrence {
+    pub(crate) fn see(&self, worker_event: &WorkerEvent<'_>) {
+        let name = match worker_event {
             WorkerEvent::Received { .. } => "seen received",
             WorkerEvent::Malformed { .. } => "seen malformed",
             WorkerEvent::Held { .. } => "seen held",
