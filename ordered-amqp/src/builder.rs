@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::types::ShortString;
-use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
+use ordered_core::credentials::{CredentialSource, SharedCredentials};
+use ordered_core::internal::REFUSED_FOR;
 use ordered_core::transport::TransportError;
 
 use crate::address::{Address, OwnParameters};
