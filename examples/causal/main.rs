@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use examples::{Example, HandlerLog, Outcome, RunningWorker, Tally, end, run};
-use ordered_events::core::logical::VectorClock;
 use ordered_events::core::transport::shuffle_within;
+use ordered_events::logical::VectorClock;
 use ordered_events::{
     Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Publish, State, Worker,
     WorkerBuilder, WorkerEvent, ordered_handler,

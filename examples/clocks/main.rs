@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use ordered_events::core::logical::LamportClock;
 use ordered_events::core::protocol::KeyView;
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::core::worker::Control;
+use ordered_events::logical::LamportClock;
 use ordered_events::{
     Admin, Context, Envelope, HandlerError, Key, MemoryBroker, MemoryStore, Publish, State, Worker,
     WorkerEvent, explain, ordered_handler, shutdown_signal,

@@ -1,4 +1,4 @@
-"""Logical clocks for producers in Python, as `ordered_events::core::logical` has them in Rust.
+"""Logical clocks for producers in Python, as `ordered_events::logical` has them in Rust.
 
 Copy what you need. `python3 clocks.py` tries the examples below.
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use ordered_core::admin::{Admin, KeyFilter};
 use ordered_core::event::Key;
+use ordered_core::internal::readable::printable;
 use ordered_core::protocol::KeyView;
-use ordered_core::readable::printable;
 use ordered_core::store::Group;
 use ordered_redis::RedisStore;
 

@@ -68,6 +68,7 @@ impl Clock {
 
 /// The machine's time in milliseconds since the Unix epoch, for what a person reads. Never to decide anything that
 /// another machine decides too.
+#[doc(hidden)]
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn wall_clock() -> Millis {

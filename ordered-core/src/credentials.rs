@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 /// How long a login may be refused before a worker ends with that error, where nothing else is set: long enough for a
 /// new password to arrive everywhere.
+#[doc(hidden)]
 pub const REFUSED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// A user and a password. Shown without the password.

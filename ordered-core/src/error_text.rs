@@ -31,7 +31,7 @@ macro_rules! debug_as_text {
     ($($error:ty),+) => {$(
         impl ::std::fmt::Debug for $error {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                $crate::write_with_causes(self, f)
+                $crate::internal::write_with_causes(self, f)
             }
         }
     )+};

@@ -12,15 +12,17 @@ use std::time::Duration;
 pub use ordered_core::event::{Envelope, EventId, Seq};
 pub use ordered_core::handler::{
     ClockValue, Context, Decode, Decoded, EventIdValue, EventPlace, EventPlaces, FromContext,
-    HandledTypes, Handler, HandlerError, HandlerOptions, IntoOutcome, KeyValue, Malformed,
-    MissingState, OnExhausted, OnPassed, OnRepeat, OnStateLoss, SeqValue, States, cloud_event,
-    cloud_event_id, composite_key, header, json_event, json_field_as_id, json_fields, sns_message,
+    HandledTypes, Handler, HandlerError, HandlerOptions, KeyValue, Malformed, MissingState,
+    OnExhausted, OnPassed, OnRepeat, OnStateLoss, SeqValue, States,
+};
+pub use ordered_core::internal::{
+    IntoOutcome, cloud_event, cloud_event_id, composite_key, header, json_event, json_field_as_id,
+    json_fields, sns_message,
 };
 pub use ordered_core::protocol::{GapPolicy, Order, Stamp, Start};
 
-pub use ordered_core::publish::{
-    HeaderValue, InvalidEvent, NewEvent, OrderedEvent, invalid_event, new_event,
-};
+pub use ordered_core::internal::{HeaderValue, invalid_event, new_event};
+pub use ordered_core::publish::{InvalidEvent, NewEvent, OrderedEvent};
 pub use std::borrow::Cow;
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

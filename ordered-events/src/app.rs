@@ -322,6 +322,6 @@ impl fmt::Debug for App {
 /// What it says, since it is what a `main` that returns it prints.
 impl fmt::Debug for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ordered_core::write_with_causes(self, f)
+        ordered_core::internal::write_with_causes(self, f)
     }
 }

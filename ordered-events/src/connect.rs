@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use ordered_core::internal::ConnectPatience;
 use ordered_core::store::{MemoryStore, Store, StoreError, StoreErrorKind};
 use ordered_core::transport::{MemoryBroker, Publish, Transport, TransportError};
-use ordered_core::worker::{BuildError, ConnectPatience};
+use ordered_core::worker::BuildError;
 
 /// Why a URL did not become a part of a worker.
 #[derive(thiserror::Error)]
@@ -247,6 +248,6 @@ fn named<T: Clone + Default>(all: &Named<T>, (url, queue): (&str, &str)) -> T {
 
 impl std::fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        ordered_core::write_with_causes(self, f)
+        ordered_core::internal::write_with_causes(self, f)
     }
 }

@@ -8,6 +8,19 @@
     not(all(feature = "macros", feature = "redis", feature = "amqp")),
     doc = "Consume events in order per key, and once, from transports that guarantee neither."
 )]
+//!
+//! # The parts
+//!
+//! | to | there is |
+//! |---|---|
+//! | write a handler | `#[ordered_handler]`; its arguments [`Context`], [`State`] and what implements [`FromContext`]; its errors [`HandlerError`], [`Permanent`], [`RetryAfter`]; [`Router`] for several types of events; [`Decode`] for formats beside JSON, [`CloudEvent`] |
+//! | say how events are handled | [`Order`], [`Start`], [`GapPolicy`], [`Backoff`], [`OnExhausted`], [`OnPassed`], [`OnRepeat`], [`OnStateLoss`], [`Unhandled`] |
+//! | run workers | [`Worker`] with its [builder](WorkerBuilder), [`App`] and [`Workers`] for several in one process, [`Settings`] from the environment, [`shutdown_signal`] |
+//! | watch them | [`Health`], [`WorkerEvent`], [`StuckKey`]; the features `prometheus` and `opentelemetry` |
+//! | publish | `#[derive(OrderedEvent)]` or [`NewEvent`], [`Publisher`], [`Control`] for what a producer says about a key; clocks of several producers in [`logical`]; numbers from the `sequencer` of the feature `redis`, the outbox of the feature `postgres` |
+//! | connect | [`store`](store()), [`transport`](transport()) and [`publisher`] by URL; the types of a broker with its feature (`Amqp`, `Sqs`, `Kafka`, `RedisStore`); [`MemoryStore`] and [`MemoryBroker`] for tests; passwords that change: [`credentials`] |
+//! | operate | `Admin` and `explain`, with the feature `admin` |
+//! | extend | [`core`]: the traits of stores, transports and publishers, and the views of operators |
 
 mod app;
 mod connect;
@@ -18,28 +31,38 @@ pub mod prometheus;
 mod signal;
 mod worker;
 
-pub use app::{App, AppError};
 pub use connect::{ConnectError, publisher, store, transport};
+
+// Workers.
+pub use app::{App, AppError};
+pub use ordered_core::protocol::{Fence, WorkerId};
+pub use ordered_core::worker::{
+    BuildError, Control, DeferReason, EventRef, Health, HealthReport, NotReadyReason, Settings,
+    StuckKey, StuckReason, WorkerBuilder, WorkerError, WorkerEvent, WorkerPhase, Workers,
+    WorkersError, end_drains,
+};
 pub use signal::shutdown_signal;
 pub use worker::Worker;
 
-#[cfg(feature = "admin")]
-pub use ordered_core::admin::{Admin, OperateError, OperateOptions};
+// Handlers, and how their events are handled.
 pub use ordered_core::event::{Envelope, EventId, Key, Seq};
-#[cfg(feature = "admin")]
-pub use ordered_core::explain::{Explanation, explain};
 pub use ordered_core::handler::{
     Backoff, CloudEvent, Context, ContextParts, Decode, FromContext, Handler, HandlerError,
     Malformed, Next, OnExhausted, OnPassed, OnRepeat, OnStateLoss, Permanent, RetryAfter, Router,
     State, Unhandled,
 };
-pub use ordered_core::protocol::{Fence, GapPolicy, Order, Start, WorkerId};
+pub use ordered_core::protocol::{GapPolicy, Order, Start};
+
+// Stores and transports.
+pub use ordered_core::credentials;
 pub use ordered_core::store::{MemoryStore, Store};
 pub use ordered_core::transport::{MemoryBroker, MemoryTransport, Publish, Transport};
-pub use ordered_core::worker::{
-    BuildError, Control, Health, HealthReport, Settings, StuckKey, StuckReason, WorkerBuilder,
-    WorkerError, WorkerEvent, Workers, WorkersError, end_drains,
-};
+
+// Operators.
+#[cfg(feature = "admin")]
+pub use ordered_core::admin::{Admin, OperateError, OperateOptions};
+#[cfg(feature = "admin")]
+pub use ordered_core::explain::{Explanation, explain};
 
 /// The parts for those who extend the framework: the protocol, and the traits of stores and transports.
 pub use ordered_core as core;
@@ -80,6 +103,8 @@ pub use ordered_core as core;
 #[cfg(feature = "macros")]
 pub use ordered_macros::ordered_handler;
 
+// Publishing.
+pub use ordered_core::logical;
 pub use ordered_core::publish::{
     HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OnNotPublished, OrderedEvent,
     Outgoing, Payload, Publisher, PublisherBuilder, PublisherStatus, Receipt,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
+use ordered_core::credentials::{CredentialSource, SharedCredentials};
+use ordered_core::internal::REFUSED_FOR;
 use ordered_core::store::StoreError;
 use redis::ErrorKind;
 

@@ -1,7 +1,6 @@
-use std::time::Duration;
-
-use ordered_core::readable::span;
+use ordered_core::internal::readable::span;
 use ordered_core::transport::{TransportError, WorkerProfile};
+use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::options::MAX_VISIBILITY;

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use lapin::types::ShortString;
-use ordered_core::credentials::{CredentialSource, REFUSED_FOR, SharedCredentials};
+use ordered_core::credentials::{CredentialSource, SharedCredentials};
+use ordered_core::internal::REFUSED_FOR;
 use ordered_core::transport::TransportError;
 
 use crate::address::{Address, OwnParameters};

@@ -1,4 +1,4 @@
-use ordered_core::readable::{moment, printable};
+use ordered_core::internal::readable::{moment, printable};
 use ordered_core::store::AuditEntry;
 use serde::Serialize;
 

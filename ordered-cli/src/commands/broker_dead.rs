@@ -1,10 +1,9 @@
 //! The dead letters of a broker, which stay where they are.
 
-use std::io::{self, BufWriter, Write};
-
-use ordered_core::readable::{grouped, moment, printable, size};
+use ordered_core::internal::readable::{grouped, moment, printable, size};
 use ordered_core::transport::{BrokerDeadLetter, DeadLetters};
 use serde::Serialize;
+use std::io::{self, BufWriter, Write};
 
 use super::broker_letters::{Line, is_meant, reason};
 use super::show::pretty;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ordered_core::admin::matches_pattern;
+use ordered_core::internal::matches_pattern;
 use ordered_core::transport::BrokerDeadLetter;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 use ordered_core::admin::{DeadEntry, KeyFilter};
+use ordered_core::internal::readable::{grouped, moment, printable};
 use ordered_core::protocol::KeyView;
-use ordered_core::readable::{grouped, moment, printable};
 use serde::Serialize;
 
 use crate::args::Dead;

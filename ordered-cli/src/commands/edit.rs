@@ -2,8 +2,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use ordered_core::internal::readable::{printable, size};
 use ordered_core::protocol::{Refusal, Verb};
-use ordered_core::readable::{printable, size};
 
 use super::effect::Removal;
 use super::operate::Plan;

@@ -1,7 +1,8 @@
 //! What a verb did, or would do, in words and as JSON.
 
-use ordered_core::protocol::{Effect, KeyState, Verb, last_seq_text};
-use ordered_core::readable::{grouped, printable, ranges};
+use ordered_core::internal::readable::{grouped, printable, ranges};
+use ordered_core::internal::{KeyState, last_seq_text};
+use ordered_core::protocol::{Effect, Verb};
 use serde::{Serialize, Serializer};
 
 /// What a verb did to a key, or would do.

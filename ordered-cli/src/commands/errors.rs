@@ -1,5 +1,5 @@
 use ordered_core::admin::{Cause, Selection};
-use ordered_core::readable::{grouped, moment, printable};
+use ordered_core::internal::readable::{grouped, moment, printable};
 use serde::Serialize;
 
 use crate::args::Errors;

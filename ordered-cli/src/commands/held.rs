@@ -1,5 +1,5 @@
+use ordered_core::internal::readable::{grouped, moment, printable, size};
 use ordered_core::protocol::{HeldView, KeyView, WaitingView};
-use ordered_core::readable::{grouped, moment, printable, size};
 use serde::Serialize;
 
 use crate::args::OfKey;

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use ordered_core::admin::{Position, TaskOutcome};
 use ordered_core::event::Key;
+use ordered_core::internal::readable::{grouped, printable};
 use ordered_core::protocol::{Policy, Refusal, WorkerId};
-use ordered_core::readable::{grouped, printable};
 use ordered_core::store::{Group, Store};
 use serde::Serialize;
 

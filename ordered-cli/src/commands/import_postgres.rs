@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use futures_util::TryStreamExt;
 use ordered_core::admin::Position;
-use ordered_core::readable::grouped;
+use ordered_core::internal::readable::grouped;
 use ordered_postgres::{PostgresError, PostgresErrorKind, inbox};
 
 use crate::failure::Failure;

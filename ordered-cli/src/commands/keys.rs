@@ -1,7 +1,8 @@
 use ordered_core::admin::KeyFilter;
 use ordered_core::explain::{Explanation, KeyStatus, explain};
-use ordered_core::protocol::{KeyView, last_seq_text};
-use ordered_core::readable::{grouped, moment, printable, span};
+use ordered_core::internal::last_seq_text;
+use ordered_core::internal::readable::{grouped, moment, printable, span};
+use ordered_core::protocol::KeyView;
 use serde::Serialize;
 
 use crate::args::Keys;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ordered_core::admin::{Bulk, BulkVerb, KeyTask, OperateOptions, Selection, TaskOutcome};
 use ordered_core::event::Key;
-use ordered_core::readable::{grouped, printable};
+use ordered_core::internal::readable::{grouped, printable};
 use ordered_core::store::{Group, StoreError, StoreErrorKind};
 
 use super::effect::Removal;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ordered_core::admin::{OperateError, Plan, TaskOutcome};
 use ordered_core::event::Key;
-use ordered_core::readable::{events, grouped, printable};
+use ordered_core::internal::readable::{events, grouped, printable};
 use ordered_core::store::StoreErrorKind;
 use serde::Serialize;
 

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use ordered_core::admin::{OperateError, OperateOptions};
 use ordered_core::event::Key;
+use ordered_core::internal::readable::printable;
 use ordered_core::protocol::{Effect, Verb, Verdict, WorkerId};
-use ordered_core::readable::printable;
 use ordered_core::store::Group;
 use tokio::time::timeout;
 

@@ -1,12 +1,11 @@
-use std::time::Duration;
-
-use ordered_core::readable::printable;
+use ordered_core::internal::readable::printable;
 use ordered_postgres::repair::{self, RepairRequest, RepairStatus};
 use ordered_postgres::status::{
     self, LaggingKey, MOST_PENDING, OpenTransaction, OutboxStatus, RelayStatus,
 };
 use ordered_postgres::{connect, migrate, migrations};
 use serde::Serialize;
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::args::outbox::{Migrate, Outbox, Resend, Status};

@@ -1,6 +1,6 @@
 //! What the outbox was asked for of a key, and what its relay answered.
 
-use ordered_core::readable::printable;
+use ordered_core::internal::readable::printable;
 use ordered_postgres::connect;
 use ordered_postgres::repair::{self, RepairStatus};
 use serde::Serialize;

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use ordered_core::admin::BulkVerb;
+use ordered_core::internal::readable::{printable, span};
 use ordered_core::protocol::{Refusal, Verb};
-use ordered_core::readable::{printable, span};
 use serde::Serialize;
 
 use super::effect::Removal;

@@ -1,4 +1,4 @@
-use ordered_core::readable::{grouped, printable};
+use ordered_core::internal::readable::{grouped, printable};
 use serde::Serialize;
 
 use crate::args::Queues;

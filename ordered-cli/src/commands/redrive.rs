@@ -1,11 +1,10 @@
 //! Dead letters of a broker go back into the queue that they came from.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use ordered_core::readable::{grouped, printable};
+use ordered_core::internal::readable::{grouped, printable};
 use ordered_core::transport::{BrokerDeadLetter, DeadLetters, Token};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::broker_letters::{is_meant, reason};

@@ -1,8 +1,8 @@
 use std::io::{self, Write};
 
 use ordered_core::admin::{EpochSeq, StoredEvent, StoredKind};
+use ordered_core::internal::readable::{moment, printable, size};
 use ordered_core::protocol::{KeyView, Refusal};
-use ordered_core::readable::{moment, printable, size};
 use serde::de::IgnoredAny;
 
 use super::export::line;

@@ -1,6 +1,6 @@
 use ordered_core::admin::{GroupView, KeyCounts, WorkerView};
+use ordered_core::internal::readable::{events, grouped, moment, printable, size, span};
 use ordered_core::protocol::Order;
-use ordered_core::readable::{events, grouped, moment, printable, size, span};
 use serde::Serialize;
 
 use crate::args::{BrokerArgs, Status};

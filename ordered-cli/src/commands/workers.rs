@@ -1,5 +1,5 @@
 use ordered_core::admin::{WorkerView, WorkersView};
-use ordered_core::readable::printable;
+use ordered_core::internal::readable::printable;
 use serde::Serialize;
 
 use super::status::lease;

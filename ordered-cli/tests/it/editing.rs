@@ -6,8 +6,9 @@ use std::time::Duration;
 use ordered_core::event::Envelope;
 use ordered_core::handler::{
     Context, Decoded, EventPlace, EventPlaces, Handler, HandlerError, HandlerOptions, KeyValue,
-    Malformed, SeqValue, json_field_as_id, json_fields,
+    Malformed, SeqValue,
 };
+use ordered_core::internal::{json_field_as_id, json_fields};
 use ordered_core::transport::Publish;
 use ordered_core::worker::Worker;
 use serde_json::json;

@@ -34,7 +34,9 @@ pub use group_view::{
 pub use operate::{OperateError, OperateOptions};
 pub use plan::{Plan, PlannedTask};
 pub use positions::Position;
-pub use selection::{BulkVerb, Selection, matches_pattern};
+#[doc(hidden)]
+pub use selection::matches_pattern;
+pub use selection::{BulkVerb, Selection};
 pub use stored_event::{DeadLetter, EpochSeq, StoredEvent, StoredKind};
 
 use crate::event::Key;

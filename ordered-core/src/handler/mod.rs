@@ -1,4 +1,12 @@
 //! What an application writes: the function that handles an event, and what it is given.
+//!
+//! | about | there is |
+//! |---|---|
+//! | the trait | [`Handler`], which `#[ordered_handler]` implements; [`Router`] for several types of events ([`HandledTypes`], [`Unhandled`]); [`Middleware`] around a run ([`Next`]) |
+//! | reading an event | [`Decode`], [`CloudEvent`]; [`Decoded`] or [`Malformed`]; what can be a key, a seq, an id or a clock: [`KeyValue`], [`SeqValue`], [`EventIdValue`], [`ClockValue`]; where they stand: [`EventPlaces`] |
+//! | arguments | [`Context`], [`State`] ([`States`], [`MissingState`]), [`FromContext`] from [`ContextParts`]; what ends with a run: [`RunResource`] |
+//! | errors | [`HandlerError`], [`Permanent`], [`RetryAfter`]; [`InvalidHandler`] at the start |
+//! | options | [`HandlerOptions`], [`Backoff`], [`OnExhausted`], [`OnPassed`], [`OnRepeat`], [`OnStateLoss`] |
 
 mod composite;
 mod context;
@@ -26,7 +34,7 @@ use std::time::Duration;
 
 pub use context::{Context, ContextParts};
 pub use decode::Decode;
-pub use error::{HandlerError, IntoOutcome, Permanent, RetryAfter};
+pub use error::{HandlerError, Permanent, RetryAfter};
 pub use extract::FromContext;
 pub use identity::{Decoded, EventIdValue, KeyValue, Malformed, SeqValue};
 pub(crate) use middleware::{Layered, middleware};
@@ -38,18 +46,20 @@ pub use places::{EventPlace, EventPlaces};
 pub(crate) use plain::Plain;
 pub use resource::{RolledBack, RunResource};
 pub(crate) use resource::{RunLease, WorkerLease};
-pub use router::{HandledTypes, InvalidHandler, Routed, Router, Unhandled};
+pub use router::{HandledTypes, InvalidHandler, Router, Unhandled};
 pub use stamp::ClockValue;
 pub use state::{MissingState, State, States};
 pub use wrapped::CloudEvent;
 
-/// What the code that the macro writes calls, and how the worker holds a handler.
+// What the code that the macro writes calls, and how the worker holds a handler: see `crate::internal`.
 #[doc(hidden)]
 pub use self::{
     composite::composite_key,
     erased::{AnyEvent, DynHandler, Handling, Work},
+    error::IntoOutcome,
     identity::{HeaderText, IdValue, header, json_event, json_field_as_id},
     json_place::{JsonFields, JsonText, json_fields},
+    router::Routed,
     wrapped::{cloud_event, cloud_event_id, sns_message},
 };
 

@@ -1,10 +1,11 @@
-//! The protocol: one pure state machine for a key, and the engine that runs one for every key of a worker.
+//! The protocol, as those around it see it: in which order the events of a key run ([`Order`]), the rules of a group
+//! ([`Policy`]), what an operator can do to a key ([`Verb`]) and what is seen of one ([`KeyView`]).
 //!
-//! No clock, no I/O, no async, no logging and no user code. Time, answers and the ends of runs come in as values; what
-//! is to be done goes out as values.
+//! Behind it, and no part of the interface: one pure state machine for a key, and the engine that runs one for every
+//! key of a worker. No clock, no I/O, no async, no logging and no user code. Time, answers and the ends of runs come in
+//! as values; what is to be done goes out as values.
 
 mod codec;
-// For the worker, and the model that explores it: it may change with every version.
 #[doc(hidden)]
 pub mod engine;
 mod failure;
@@ -24,28 +25,32 @@ mod verb;
 mod view;
 mod waiting;
 
-pub use codec::CorruptBody;
-pub use failure::FailedRun;
 pub use identity::{DeadCause, Fence, Millis, WorkerId};
-#[doc(hidden)]
-pub use note::{DeadNote, HeldNote, stored_event};
-pub use order::{Arrival, Causal, Lamport, Monotonic, Moved, Order, Sequence};
+pub use order::{Arrival, Causal, Lamport, Monotonic, Order, Sequence};
 pub use pause::Pause;
-pub use place::Placement;
 pub use policy::{GapPolicy, Policy, Quota, Start};
-pub use producers::{Gone, MissingCause, MostProducers, Producer, Producers};
-pub use seq_set::SeqSet;
 pub use stamp::{InvalidStamp, Stamp};
-pub use state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped};
-pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
-#[doc(hidden)]
-pub use verb::last_seq_text;
 pub use verb::{Effect, Refusal, Verb, Verdict};
 pub use view::{
     CauseView, ClaimView, DeadView, HeldView, HolderView, KeyView, LastErrorView, ProducerView,
     RepairView, WaitingView,
 };
 pub use waiting::{QuotaLimit, WaitReason, Waiting};
+
+// The state of a key and its transitions: see `crate::internal`.
+#[doc(hidden)]
+pub use self::{
+    codec::CorruptBody,
+    failure::FailedRun,
+    note::{DeadNote, HeldNote, stored_event},
+    order::Moved,
+    place::Placement,
+    producers::{Gone, MissingCause, MostProducers, Producer, Producers},
+    seq_set::SeqSet,
+    state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped},
+    transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition},
+    verb::last_seq_text,
+};
 
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,7 @@ pub enum Verb {
     },
     /// Say which seq was the last. Downwards it begins the numbering again.
     SetLast {
-        /// The last seq; 0 for none, or [`KeyState::BEFORE_ZERO`](super::KeyState::BEFORE_ZERO) where keys begin
+        /// The last seq; 0 for none, or `KeyState::BEFORE_ZERO` where keys begin
         /// with 0.
         to: u64,
     },
@@ -110,7 +110,7 @@ pub enum Verdict {
 /// What an operator's verb did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effect {
-    /// The last seq, before it. As in [`KeyState::last_seq`].
+    /// The last seq, before it. As in `KeyState::last_seq`.
     pub last_seq_before: u64,
     /// The last seq, after it.
     pub last_seq: u64,

@@ -86,6 +86,6 @@ impl Error for StoreError {
 
 impl std::fmt::Debug for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        crate::write_with_causes(self, f)
+        crate::error_text::write_with_causes(self, f)
     }
 }

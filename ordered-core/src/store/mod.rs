@@ -3,6 +3,18 @@
 //! A store knows nothing of the protocol. It keeps for each key a *record* (an owner with a fence, and a body that it
 //! does not understand), the key's *mailbox* (events that wait, by [`Slot`]), and the ids of processed events. Every
 //! request is atomic for its key. All decisions are made by the owner of the key, in the process of a worker.
+//!
+//! | about | there is |
+//! |---|---|
+//! | the traits | [`Store`]; [`WrapStore`] for a store around another; [`Presence`] (who consumes) and [`Inspect`] (what operators read) are powers that a store may have beside it |
+//! | a group | [`Group`], [`Opened`] with its [`Session`] and [`Incarnation`], [`StoreReport`] with its [`Durability`] |
+//! | requests | [`Request`]: [`Acquire`] with an [`AcquireMode`], [`Save`] with each [`Change`] of a [`Slot`] and its [`Letter`] ([`PutMode`]), and a [`ListingChange`] of a [`Listing`] |
+//! | answers | [`Exchange`] with an [`Answer`] each: [`Owned`] ([`Previous`]), [`Busy`] and [`Saved`] ([`Posted`]) |
+//! | leases | [`Heartbeat`]; a [`Sweep`] finds what is in [`Swept`] ([`StuckRecord`]) |
+//! | operators | [`Record`] with its [`OwnerRecord`], by the [`RecordPage`] of a [`KeyIndex`]; [`Totals`], [`WorkerRecord`], [`AuditEntry`] of an [`Operator`] |
+//! | errors | [`StoreError`], [`StoreErrorKind`] |
+//!
+//! [`MemoryStore`] is the reference.
 
 mod answer;
 mod audit;
@@ -13,6 +25,7 @@ mod memory;
 mod presence;
 mod request;
 mod sweep;
+mod wrap;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,13 +38,16 @@ pub use audit::{AuditEntry, Operator};
 pub use bucket::bucket_of;
 pub use error::{StoreError, StoreErrorKind};
 pub use inspect::{Inspect, KeyIndex, OwnerRecord, Record, RecordPage, Totals, WorkerRecord};
-pub use memory::{MemorySnapshot, MemoryStore};
+#[doc(hidden)]
+pub use memory::MemorySnapshot;
+pub use memory::MemoryStore;
 pub use presence::{OtherConsumerGroup, OtherConsumers, Presence, WorkerPresence};
 pub use request::{
     Acquire, AcquireMode, Change, Letter, Listing, ListingChange, NEVER_DUE, PutMode, Request,
     Save, Slot,
 };
 pub use sweep::{StuckRecord, Sweep, Swept};
+pub use wrap::WrapStore;
 
 use crate::handler::EventPlaces;
 use crate::protocol::{Millis, Policy, WorkerId};

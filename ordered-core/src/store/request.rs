@@ -216,8 +216,8 @@ pub const NEVER_DUE: u64 = 1 << 52;
 /// In which indexes a key is listed, with its score in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Listing {
-    /// When somebody should look at the key, by the store's clock in milliseconds; [`NEVER_DUE`] for a key that is listed
-    /// for operators only. Keys that are idle, with nothing stored, are not listed.
+    /// When somebody should look at the key, by the store's clock in milliseconds; [`NEVER_DUE`] for a key that is
+    /// listed for operators only. Keys that are idle, with nothing stored, are not listed.
     pub due: Option<u64>,
     /// Since when the key waits for an event that has not come.
     pub gap: Option<u64>,

@@ -87,6 +87,6 @@ impl Error for TransportError {
 
 impl std::fmt::Debug for TransportError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        crate::write_with_causes(self, f)
+        crate::error_text::write_with_causes(self, f)
     }
 }

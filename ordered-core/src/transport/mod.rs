@@ -1,4 +1,4 @@
-//! Where events come from and where it is reported what became of them.
+//! Where events come from and where they are settled.
 
 mod dead_letters;
 mod error;

@@ -88,12 +88,12 @@ fn quoted(names: &[String]) -> String {
 
 impl std::fmt::Debug for BuildError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        crate::write_with_causes(self, f)
+        crate::error_text::write_with_causes(self, f)
     }
 }
 
 impl std::fmt::Debug for WorkerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        crate::write_with_causes(self, f)
+        crate::error_text::write_with_causes(self, f)
     }
 }

@@ -1,10 +1,20 @@
 //! The worker: takes deliveries from a transport, acquires their keys from the store, and runs the handler.
 //!
 //! The life of one event: a [`Delivery`](crate::transport::Delivery) is decoded and given to the
-//! [engine](crate::protocol::engine). The engine acquires the event's key, runs the handler when it is the event's
+//! engine of the protocol. The engine acquires the event's key, runs the handler when it is the event's
 //! turn, and saves what happened to it; only then the delivery is acknowledged. An event that comes too early is held
 //! in the mailbox of its key, and so is one whose key another worker owns. The engine decides all this without I/O;
 //! everything around it only carries its requests, runs and settlements.
+//!
+//! | about | there is |
+//! |---|---|
+//! | running | [`Worker`], made by a [`WorkerBuilder`] with [`Settings`]; [`Workers`] for several in one process; [`end_drains`] |
+//! | errors | [`BuildError`], [`WorkerError`], [`WorkersError`] |
+//! | how it is | [`Health`] gives a [`HealthReport`]: the [`WorkerPhase`], and each [`NotReadyReason`] |
+//! | what happens | an [`Observer`] is told each [`WorkerEvent`] of an [`EventRef`] ([`DeferReason`]); a [`StuckHook`] of each [`StuckKey`] ([`StuckReason`]); a [`SpanHook`] of each run |
+//! | metrics | [`METRICS`], each a [`Metric`] of a [`MetricKind`]; the [`Outcome`] of a delivery |
+//! | missing events | [`Repair`] is asked for [`MissingEvents`] |
+//! | what producers say | [`Control`], in the headers of [`control_header`] |
 
 mod backoff;
 mod breaker;

@@ -6,7 +6,8 @@ use tracing::warn;
 
 use crate::transport::{Disposition, Settlement, Transport};
 
-/// Reports the disposition of deliveries to the transport; what comes while one report is under way goes out with the next.
+/// Reports the disposition of deliveries to the transport; what comes while one report is under way goes out with the
+/// next.
 ///
 /// Acknowledgements are quick. What must first be safe with the broker elsewhere takes as long as the broker takes, and
 /// goes its own way, so that no acknowledgement waits for it.

@@ -154,6 +154,6 @@ impl std::fmt::Debug for Workers {
 
 impl std::fmt::Debug for WorkersError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        crate::write_with_causes(self, f)
+        crate::error_text::write_with_causes(self, f)
     }
 }

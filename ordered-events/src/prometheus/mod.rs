@@ -159,6 +159,6 @@ impl From<PrometheusHandle> for Prometheus {
 
 impl std::fmt::Debug for PrometheusError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        ordered_core::write_with_causes(self, f)
+        ordered_core::internal::write_with_causes(self, f)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hostile_input::{check, json, mutated, text};
-use ordered_events::core::handler::DynHandler;
+use ordered_events::core::internal::DynHandler;
 use ordered_events::{Envelope, EventId, Handler, Seq, ordered_handler};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;

@@ -7,10 +7,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use ordered_core::admin::{Admin, OperateOptions, Position};
 use ordered_core::protocol::WorkerId;
-use ordered_core::store::{
-    Exchange, Group, Heartbeat, Inspect, Opened, Operator, Request, Session, Store, StoreError,
-    Sweep, Swept,
-};
+use ordered_core::store::{Group, Inspect, Opened, Operator, StoreError, WrapStore};
 use tracing::{info, warn};
 
 use super::Inbox;
@@ -78,7 +75,13 @@ impl<S: Inspect, D: Database> RestoringStore<S, D> {
 }
 
 #[async_trait]
-impl<S: Inspect, D: Database> Store for RestoringStore<S, D> {
+impl<S: Inspect, D: Database> WrapStore for RestoringStore<S, D> {
+    type Inner = S;
+
+    fn inner(&self) -> &S {
+        &self.store
+    }
+
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         let opened = self.store.open(group, worker).await?;
         if opened.created {
@@ -95,37 +98,6 @@ impl<S: Inspect, D: Database> Store for RestoringStore<S, D> {
             );
         }
         Ok(opened)
-    }
-
-    async fn exchange(
-        &self,
-        group: &Group,
-        session: &Session,
-        requests: &[Request],
-    ) -> Result<Exchange, StoreError> {
-        self.store.exchange(group, session, requests).await
-    }
-
-    async fn heartbeat(
-        &self,
-        group: &Group,
-        session: &Session,
-        lease: Duration,
-    ) -> Result<Heartbeat, StoreError> {
-        self.store.heartbeat(group, session, lease).await
-    }
-
-    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
-        self.store.leave(group, session).await
-    }
-
-    async fn sweep(
-        &self,
-        group: &Group,
-        session: &Session,
-        sweep: &Sweep,
-    ) -> Result<Swept, StoreError> {
-        self.store.sweep(group, session, sweep).await
     }
 }
 

@@ -53,7 +53,7 @@ async fn a_message_has_the_body_the_headers_and_the_place_of_the_event() {
     let headers: Vec<_> = first.headers.iter().map(|(n, v)| (&**n, &**v)).collect();
     assert_eq!(headers, expected);
     assert_eq!(second.headers[HEADER_ID], staged[1].id.as_str());
-    let now = ordered_core::clock::wall_clock();
+    let now = ordered_core::internal::wall_clock();
     let age = now - first.published_at.unwrap();
     assert!(age < 60_000, "{age}");
 }

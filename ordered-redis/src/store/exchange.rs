@@ -1,8 +1,8 @@
 //! A batch of requests: one call for each bucket that it touches, all at once.
 
 use ordered_core::protocol::Millis;
-use ordered_core::store::{Answer, Exchange, Request, Session};
-use ordered_core::store::{Group, StoreError, StoreErrorKind, bucket_of};
+use ordered_core::store::{Answer, Exchange, Request, Session, bucket_of};
+use ordered_core::store::{Group, StoreError, StoreErrorKind};
 use redis::{Cmd, RedisError, RedisResult, Value, cmd};
 
 use super::RedisStore;

@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use ordered_core::clock::{Clock, wall_clock};
+use ordered_core::clock::Clock;
 use ordered_core::handler::Backoff;
-use ordered_core::protocol::{GapPolicy, WorkerId};
-use ordered_core::store::{
-    Exchange, Group, Heartbeat, Opened, Request, Session, Store, StoreError, Sweep, Swept,
-};
+use ordered_core::internal::wall_clock;
+use ordered_core::protocol::GapPolicy;
+use ordered_core::store::{Group, Heartbeat, Session, Store, StoreError, Sweep, Swept, WrapStore};
 use ordered_redis::RedisStore;
 use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
@@ -43,18 +42,11 @@ impl Watched {
 }
 
 #[async_trait]
-impl Store for Watched {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
-        self.store.open(group, worker).await
-    }
+impl WrapStore for Watched {
+    type Inner = RedisStore;
 
-    async fn exchange(
-        &self,
-        group: &Group,
-        session: &Session,
-        requests: &[Request],
-    ) -> Result<Exchange, StoreError> {
-        self.store.exchange(group, session, requests).await
+    fn inner(&self) -> &RedisStore {
+        &self.store
     }
 
     async fn heartbeat(
@@ -66,10 +58,6 @@ impl Store for Watched {
         let beat = self.store.heartbeat(group, session, lease).await;
         self.beats.fetch_add(1, Ordering::SeqCst);
         beat
-    }
-
-    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
-        self.store.leave(group, session).await
     }
 
     async fn sweep(

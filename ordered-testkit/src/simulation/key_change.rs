@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use ordered_core::event::Key;
-use ordered_core::protocol::{DeadNote, GapPolicy, KeyState};
+use ordered_core::internal::{DeadNote, KeyState};
+use ordered_core::protocol::GapPolicy;
 use ordered_core::store::{Group, Inspect, Letter, MemoryStore, Save, Session, Slot};
 
 use super::recorder::Recorder;

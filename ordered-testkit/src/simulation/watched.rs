@@ -2,10 +2,9 @@ use std::sync::Arc;
 
 use ordered_core::event::Envelope;
 use ordered_core::handler::{
-    Context, Decoded, HandledTypes, Handler, HandlerError, HandlerOptions, InvalidHandler,
-    Malformed, MissingState, States,
+    Context, Decoded, EventPlaces, HandledTypes, Handler, HandlerError, HandlerOptions,
+    InvalidHandler, Malformed, MissingState, States,
 };
-
 use ordered_core::protocol::Stamp;
 
 use super::recorder::Recorder;
@@ -44,6 +43,10 @@ impl<H: Handler> Handler for Watched<H> {
         event: Option<&H::Event>,
     ) -> Result<Option<Stamp>, Malformed> {
         self.inner.stamp(envelope, event)
+    }
+
+    fn places(&self) -> Option<EventPlaces> {
+        self.inner.places()
     }
 
     fn check(&self, states: &States) -> Result<(), MissingState> {

@@ -1,4 +1,4 @@
-use ordered_core::protocol::Phase;
+use ordered_core::internal::Phase;
 
 use crate::Model;
 use crate::bounds::Order;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ordered_core::event::Seq;
 use ordered_core::handler::{OnExhausted, OnPassed, OnRepeat};
-use ordered_core::protocol::engine::Rules;
+use ordered_core::internal::engine::Rules;
 use ordered_core::protocol::{GapPolicy, Order as Sequencing, Policy, Quota, Verb};
 use ordered_core::worker::Control;
 

@@ -2,12 +2,12 @@
 //! workers in an order of their own, and what nobody ever reads again left out. It keeps the number of states finite
 //! without a bound on time, on crashes or on grants.
 
+use ordered_core::internal::engine::Visitor;
+use ordered_core::internal::{KeyState, Phase};
+use ordered_core::protocol::Fence;
+use ordered_core::store::{Answer, Listing, ListingChange, NEVER_DUE, Request};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem::take;
-
-use ordered_core::protocol::engine::Visitor;
-use ordered_core::protocol::{Fence, KeyState, Phase};
-use ordered_core::store::{Answer, Listing, ListingChange, NEVER_DUE, Request};
 
 use crate::Model;
 use crate::bounds::{OnGap, TICK};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use ordered_core::event::{Envelope, EventId, Key};
+use ordered_core::internal::engine::Event;
 use ordered_core::logical::VectorClock;
-use ordered_core::protocol::engine::Event;
 use ordered_core::protocol::{Stamp, WorkerId};
 use ordered_core::transport::Token;
 

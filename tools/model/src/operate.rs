@@ -1,6 +1,7 @@
 //! An operator, who owns a key for the time of one verb.
 
-use ordered_core::protocol::{KeyState, Transition, Verb};
+use ordered_core::internal::{KeyState, Transition};
+use ordered_core::protocol::Verb;
 use ordered_core::store::{
     Acquire, AcquireMode, Answer, Listing, ListingChange, Owned, Previous, Request, Save,
 };

@@ -1,4 +1,4 @@
-use ordered_core::protocol::Phase;
+use ordered_core::internal::Phase;
 use ordered_core::store::Slot as Place;
 use stateright::Property;
 
@@ -173,7 +173,7 @@ trait IsWaiting {
     fn is_waiting(&self) -> bool;
 }
 
-impl IsWaiting for ordered_core::protocol::KeyState {
+impl IsWaiting for ordered_core::internal::KeyState {
     /// Whether the next event is not held.
     fn is_waiting(&self) -> bool {
         !self.held.contains(self.head())

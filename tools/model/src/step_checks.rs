@@ -1,7 +1,7 @@
 //! What a step has done to a key, held against the promises.
 
 use ordered_core::event::EventId;
-use ordered_core::protocol::KeyState;
+use ordered_core::internal::KeyState;
 use ordered_core::store::{AcquireMode, Answer, Previous, Request, Save, Slot as Place};
 
 use crate::Model;

@@ -1,11 +1,10 @@
 //! A path through the graph, as a person would tell it.
 
-use std::fmt::Write as _;
-
-use ordered_core::protocol::Phase;
+use ordered_core::internal::Phase;
 use ordered_core::store::{
     AcquireMode, Answer, Change, Posted, Previous, Request, Save, Saved, Slot as Place,
 };
+use std::fmt::Write as _;
 
 use crate::Model;
 use crate::act::Act;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ordered_core::event::{Envelope, EventId, Key};
-use ordered_core::protocol::{FailedRun, HeldNote, KeyState, Subject, Transition, WorkerId};
+use ordered_core::internal::{FailedRun, HeldNote, KeyState, Subject, Transition};
+use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
     Acquire, AcquireMode, Answer, Listing, Owned, PutMode, Request, Save, Session, Store,
 };

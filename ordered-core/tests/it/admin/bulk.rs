@@ -5,7 +5,8 @@ use std::time::Duration;
 use ordered_core::admin::{Admin, TaskOutcome};
 use ordered_core::admin::{Bulk, BulkVerb, KeyTask, OperateError, OperateOptions, Plan, Selection};
 use ordered_core::event::Key;
-use ordered_core::protocol::{Phase, Refusal, Verb};
+use ordered_core::internal::Phase;
+use ordered_core::protocol::{Refusal, Verb};
 use ordered_core::store::Group;
 
 use crate::support::faulty_store::Fault;

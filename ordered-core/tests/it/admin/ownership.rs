@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use ordered_core::admin::{OPERATOR_LEASE, OperateError, OperateOptions};
-use ordered_core::protocol::{Phase, Refusal, Verb, Verdict, WorkerId};
+use ordered_core::internal::Phase;
+use ordered_core::protocol::{Refusal, Verb, Verdict, WorkerId};
 use ordered_core::store::{AcquireMode, Answer, Previous, Request, Slot, Store};
 use tokio::time::{Instant, advance, sleep};
 
@@ -76,7 +77,7 @@ async fn the_wait_can_be_none() {
 async fn force_takes_the_key_away_and_its_owner_can_commit_nothing() {
     let stage = Stage::new().await;
     let owned = stage.acquire(&stage.worker, "key").await;
-    let begin = |transition: &mut ordered_core::protocol::Transition<'_>| {
+    let begin = |transition: &mut ordered_core::internal::Transition<'_>| {
         transition.begin_trial();
     };
     stage.save("key", &owned, false, begin).await;

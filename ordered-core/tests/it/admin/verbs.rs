@@ -1,5 +1,6 @@
 use ordered_core::admin::OperateError;
-use ordered_core::protocol::{Phase, Refusal, Verb, Verdict, stored_event};
+use ordered_core::internal::{Phase, stored_event};
+use ordered_core::protocol::{Refusal, Verb, Verdict};
 use ordered_core::store::{Inspect, Slot, Store, Sweep};
 
 use crate::support::faulty_store::Fault;
@@ -39,7 +40,7 @@ fn released(verdict: Verdict) -> Vec<u64> {
 
 /// Two dead letters, and events that wait behind a gap.
 async fn with_dead_letters(stage: &Stage) {
-    let change = |transition: &mut ordered_core::protocol::Transition<'_>| {
+    let change = |transition: &mut ordered_core::internal::Transition<'_>| {
         dead_letter(transition, 1);
         dead_letter(transition, 2);
         hold(transition, 4);

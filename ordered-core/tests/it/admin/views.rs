@@ -1,6 +1,7 @@
 use ordered_core::admin::{Admin, KeyFilter, StoredEvent, StoredKind};
 use ordered_core::event::Key;
-use ordered_core::protocol::{KeyView, Phase, Transition, Verb};
+use ordered_core::internal::{Phase, Transition};
+use ordered_core::protocol::{KeyView, Verb};
 use ordered_core::store::{Answer, PutMode, Request, Save, StoreErrorKind};
 
 use crate::support::stage::{
@@ -37,7 +38,7 @@ async fn view(stage: &Stage, name: &str) -> KeyView {
 fn commit(transition: &mut Transition<'_>, seq: u64) {
     let id = id_of(seq);
     let (stored, replay) = (false, false);
-    transition.commit(ordered_core::protocol::Subject {
+    transition.commit(ordered_core::internal::Subject {
         seq,
         id: &id,
         stored,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ordered_core::event::Envelope;
-use ordered_core::handler::json_fields;
+use ordered_core::internal::json_fields;
 use ordered_core::logical::VectorClock;
 use ordered_core::protocol::{Order, Refusal, Stamp, Verb, Verdict};
 use ordered_core::transport::{Faults, Publish};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use ordered_core::worker::{WorkerBuilder, WorkerEvent};
 
-/// What became of events, as words.
+/// What happened to events, as words.
 #[derive(Clone, Default)]
 struct Outcomes(Arc<Mutex<Vec<String>>>);
 

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use ordered_core::event::{Envelope, EventId, Key, Seq};
-use ordered_core::handler::{
-    Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed, json_event,
-};
+use ordered_core::handler::{Context, Decoded, Handler, HandlerError, HandlerOptions, Malformed};
+use ordered_core::internal::json_event;
 use ordered_core::protocol::{Order, Stamp};
 use ordered_core::worker::{Worker, WorkerBuilder};
 use serde_json::Value;

@@ -1,13 +1,10 @@
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
-    Answer, AuditEntry, Exchange, Group, Heartbeat, Inspect, KeyIndex, Letter, MemoryStore, Opened,
-    Record, RecordPage, Request, Session, Slot, Store, StoreError, Sweep, Swept, Totals,
-    WorkerRecord,
+    Answer, AuditEntry, Exchange, Group, Inspect, KeyIndex, Letter, MemoryStore, Record,
+    RecordPage, Request, Session, Slot, Store, StoreError, Totals, WorkerRecord, WrapStore,
 };
 
 /// What happens to the next save of an operator.
@@ -49,9 +46,11 @@ impl FaultyStore {
 }
 
 #[async_trait]
-impl Store for FaultyStore {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
-        self.inner.open(group, worker).await
+impl WrapStore for FaultyStore {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
     }
 
     async fn exchange(
@@ -83,28 +82,6 @@ impl Store for FaultyStore {
             }
             Some(Fault::NoLog) | None => self.inner.exchange(group, session, requests).await,
         }
-    }
-
-    async fn heartbeat(
-        &self,
-        group: &Group,
-        session: &Session,
-        lease: Duration,
-    ) -> Result<Heartbeat, StoreError> {
-        self.inner.heartbeat(group, session, lease).await
-    }
-
-    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
-        self.inner.leave(group, session).await
-    }
-
-    async fn sweep(
-        &self,
-        group: &Group,
-        session: &Session,
-        sweep: &Sweep,
-    ) -> Result<Swept, StoreError> {
-        self.inner.sweep(group, session, sweep).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ordered_core::protocol::WorkerId;
 use ordered_core::store::{
     Answer, Exchange, Group, Heartbeat, MemoryStore, Opened, Request, Session, Store, StoreError,
-    Sweep, Swept,
+    WrapStore,
 };
 
 type Before = Box<dyn Fn(&[Request]) + Send + Sync>;
@@ -74,7 +74,13 @@ impl HookedStore {
 }
 
 #[async_trait::async_trait]
-impl Store for HookedStore {
+impl WrapStore for HookedStore {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
     async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
         if !(self.opens)() {
             return Err(StoreError::unavailable("connection refused"));
@@ -108,18 +114,5 @@ impl Store for HookedStore {
             return Err(StoreError::unavailable("no heartbeat is taken now"));
         }
         self.store.heartbeat(group, session, lease).await
-    }
-
-    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
-        self.store.leave(group, session).await
-    }
-
-    async fn sweep(
-        &self,
-        group: &Group,
-        session: &Session,
-        sweep: &Sweep,
-    ) -> Result<Swept, StoreError> {
-        self.store.sweep(group, session, sweep).await
     }
 }

@@ -4,9 +4,8 @@ use std::time::Duration;
 use ordered_core::admin::{Admin, OperateError, OperateOptions};
 use ordered_core::clock::Clock;
 use ordered_core::event::{Envelope, EventId, Key, Seq};
-use ordered_core::protocol::{
-    FailedRun, Fence, HeldNote, KeyState, Policy, Subject, Transition, Verb, Verdict, WorkerId,
-};
+use ordered_core::internal::{FailedRun, HeldNote, KeyState, Subject, Transition};
+use ordered_core::protocol::{Fence, Policy, Verb, Verdict, WorkerId};
 use ordered_core::store::{
     Acquire, AcquireMode, Answer, Group, Inspect, Letter, Listing, MemoryStore, Operator, Owned,
     PutMode, Record, Request, Save, Saved, Session, Slot, Store,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use ordered_core::handler::{ContextParts, DynHandler, States, Work};
+use ordered_core::handler::{ContextParts, States};
+use ordered_core::internal::{DynHandler, Work};
 use ordered_events::{Context, Handler, HandlerError, State, ordered_handler};
 use serde::Deserialize;
 use serde_json::json;

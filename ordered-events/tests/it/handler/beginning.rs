@@ -6,7 +6,8 @@ use std::time::Duration;
 use ordered_core::admin::OperateOptions;
 use ordered_core::clock::Clock;
 use ordered_core::explain::{KeyStatus, explain};
-use ordered_core::protocol::{KeyState, KeyView, Policy, Refusal, Verb, Verdict};
+use ordered_core::internal::KeyState;
+use ordered_core::protocol::{KeyView, Policy, Refusal, Verb, Verdict};
 use ordered_core::store::{Group, Operator};
 use ordered_core::transport::ReasonKind;
 use ordered_events::{

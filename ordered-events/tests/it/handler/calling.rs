@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
-use ordered_core::handler::{DynHandler, FromContext, MissingState, States};
+use ordered_core::handler::{FromContext, MissingState, States};
+use ordered_core::internal::DynHandler;
 use ordered_core::protocol::Fence;
 use ordered_events::{Context, Handler, HandlerError, State, ordered_handler};
 use serde::Deserialize;

@@ -10,8 +10,7 @@ use ordered_core::event::{Envelope, EventId, Key, Seq};
 use ordered_core::handler::{Context, ContextParts, Handler, States};
 use ordered_core::protocol::{Fence, WorkerId};
 use ordered_core::store::{
-    Exchange, Group, Heartbeat, MemoryStore, Opened, Request, Session, Store, StoreError, Sweep,
-    Swept,
+    Exchange, Group, Heartbeat, MemoryStore, Request, Session, Store, StoreError, WrapStore,
 };
 use ordered_core::transport::{MemoryBroker, Publish};
 use ordered_core::worker::{Worker, WorkerBuilder, WorkerError};
@@ -196,9 +195,11 @@ impl Wire {
 }
 
 #[async_trait::async_trait]
-impl Store for Wire {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
-        self.store.open(group, worker).await
+impl WrapStore for Wire {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
     }
 
     async fn exchange(
@@ -228,18 +229,5 @@ impl Store for Wire {
             return Err(StoreError::unavailable("the wire is cut"));
         }
         self.store.heartbeat(group, session, lease).await
-    }
-
-    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
-        self.store.leave(group, session).await
-    }
-
-    async fn sweep(
-        &self,
-        group: &Group,
-        session: &Session,
-        sweep: &Sweep,
-    ) -> Result<Swept, StoreError> {
-        self.store.sweep(group, session, sweep).await
     }
 }

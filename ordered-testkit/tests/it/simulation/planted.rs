@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ordered_core::event::Key;
-use ordered_core::protocol::{Fence, KeyState, WorkerId};
+use ordered_core::internal::KeyState;
+use ordered_core::protocol::{Fence, WorkerId};
 use ordered_core::store::{
     Answer, Change, Exchange, Group, Heartbeat, Opened, Posted, Request, Save, Session, Slot,
     Store, StoreError, Sweep, Swept,

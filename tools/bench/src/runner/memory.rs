@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ordered_events::core::protocol::{KeyState, Policy, Subject, Transition, WorkerId};
+use ordered_events::core::internal::{KeyState, Subject, Transition};
+use ordered_events::core::protocol::{Policy, WorkerId};
 use ordered_events::core::store::{Acquire, AcquireMode, Answer, Group, Request, Save, Session};
 use ordered_events::{EventId, Key, RedisStore, Store};
 use redis::aio::MultiplexedConnection;

@@ -5,17 +5,16 @@ mod handler_faults;
 mod pace;
 mod store;
 
-use std::io::Read;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
-use ordered_events::core::clock::wall_clock;
+use ordered_events::core::internal::wall_clock;
 use ordered_events::{
     Amqp, Backoff, Kafka, RedisStore, Transport, Worker, WorkerEvent, shutdown_signal,
 };
 use ordered_testkit::history::{Event, What};
 use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Error;
 use crate::environment::address;

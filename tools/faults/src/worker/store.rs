@@ -2,9 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ordered_events::WorkerId;
-use ordered_events::core::store::{Exchange, Group, Heartbeat, Opened, Request, Session};
-use ordered_events::core::store::{Store, StoreError, Sweep, Swept};
+use ordered_events::core::store::{Group, Heartbeat, Session, Store, StoreError, WrapStore};
 use ordered_testkit::history::What;
 
 use crate::journal::{self, Journal};
@@ -16,18 +14,11 @@ pub(super) struct Watched {
 }
 
 #[async_trait]
-impl Store for Watched {
-    async fn open(&self, group: &Group, worker: &WorkerId) -> Result<Opened, StoreError> {
-        self.inner.open(group, worker).await
-    }
+impl WrapStore for Watched {
+    type Inner = dyn Store;
 
-    async fn exchange(
-        &self,
-        group: &Group,
-        session: &Session,
-        requests: &[Request],
-    ) -> Result<Exchange, StoreError> {
-        self.inner.exchange(group, session, requests).await
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
     }
 
     async fn heartbeat(
@@ -44,18 +35,5 @@ impl Store for Watched {
             until: sent + u64::try_from(lease.as_millis()).unwrap_or(u64::MAX),
         });
         Ok(beat)
-    }
-
-    async fn leave(&self, group: &Group, session: &Session) -> Result<(), StoreError> {
-        self.inner.leave(group, session).await
-    }
-
-    async fn sweep(
-        &self,
-        group: &Group,
-        session: &Session,
-        sweep: &Sweep,
-    ) -> Result<Swept, StoreError> {
-        self.inner.sweep(group, session, sweep).await
     }
 }

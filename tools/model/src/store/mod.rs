@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ordered_core::event::EventId;
-use ordered_core::protocol::{Fence, KeyState};
+use ordered_core::internal::KeyState;
+use ordered_core::protocol::Fence;
 use ordered_core::store::{Answer, Exchange, Letter, Listing, Request};
 
 pub(crate) use self::acquire::Caller;

@@ -5,7 +5,7 @@ mod turn;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use ordered_core::event::EventId;
-use ordered_core::protocol::engine::{Engine, Pending, RunId};
+use ordered_core::internal::engine::{Engine, Pending, RunId};
 use ordered_core::store::{Exchange, Request};
 
 pub(crate) use self::turn::{Outcome, Turn};

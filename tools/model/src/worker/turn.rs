@@ -1,8 +1,7 @@
-use std::time::Duration;
-
-use ordered_core::protocol::engine::{Effect, EventOutcome, RunError, Tokens};
+use ordered_core::internal::engine::{Effect, EventOutcome, RunError, Tokens};
 use ordered_core::store::{Answer, Request};
 use ordered_core::transport::Token;
+use std::time::Duration;
 
 use super::{Answered, Call, Running, Worker};
 use crate::Model;

@@ -1,10 +1,9 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-use ordered_events::core::clock::wall_clock;
 use ordered_events::core::handler::{Decoded, HandlerOptions, Malformed};
+use ordered_events::core::internal::wall_clock;
 use ordered_events::core::worker::Control;
 use ordered_events::{Context, Envelope, EventId, Handler, HandlerError, Key, Seq};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 /// Handles bodies of the form `key seq id`. What the key begins with says what happens; it writes down each run.
 #[derive(Clone)]
