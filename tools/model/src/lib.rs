@@ -9,7 +9,6 @@ mod canonical;
 mod checking;
 mod event;
 mod faults;
-mod faults;
 mod graph;
 mod mutation;
 mod operate;
