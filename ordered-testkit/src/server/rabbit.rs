@@ -318,8 +318,8 @@ fn all_plugins() -> Option<PathBuf> {
     places.find(|place| place.is_dir())
 }
 
-/// Links all libraries, and of the plugins those that are enabled: a server looks into each that it finds, and starts in two
-/// thirds of the processor time without the others.
+/// Links all libraries, and of the plugins those that are enabled: a server looks into each that it finds, and starts
+/// in two thirds of the processor time without the others.
 fn link_plugins(all: &Path, place: &Path, enabled: &[String]) -> io::Result<()> {
     fs::create_dir_all(place)?;
     for entry in fs::read_dir(all)? {
