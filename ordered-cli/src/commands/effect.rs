@@ -211,7 +211,7 @@ impl Outcome {
                 _ => (is_all || self.is_past_something()).then(|| "release nothing".into()),
             };
         }
-        if self.released.len() == Effect::MOST {
+        if self.released.len() == Effect::MAX_EVENTS {
             parts.push("and more behind these".into());
         }
         Some(parts.join("; "))

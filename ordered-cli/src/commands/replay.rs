@@ -44,7 +44,7 @@ async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Fa
         // A verb marks a bounded number of events at a time.
         let rounds = match command.seq {
             Some(_) => 1,
-            None => view.dead_events.div_ceil(Effect::MOST as u64),
+            None => view.dead_events.div_ceil(Effect::MAX_EVENTS as u64),
         };
         for _ in 1..rounds {
             effect = plan.say(&verb, false).await?;

@@ -18,7 +18,7 @@ pub struct EventsBefore {
     pub events: u64,
     /// How many of them are held.
     pub held: u64,
-    /// The others, which have not come: at most [`EventsBefore::MOST`] ranges.
+    /// The others, which have not come: at most [`EventsBefore::MAX_RANGES`] ranges.
     pub missing: Vec<(u64, u64)>,
     /// How many these are.
     pub missing_events: u64,
@@ -55,7 +55,7 @@ pub struct Pace {
 
 impl EventsBefore {
     /// How many ranges of missing events are listed at the most.
-    pub const MOST: usize = 100;
+    pub const MAX_RANGES: usize = 100;
 }
 
 impl Pace {
@@ -135,7 +135,7 @@ fn before(state: &KeyState, seq: u64, now: Millis) -> EventsBefore {
         }
         next = next.max(to + 1);
     }
-    before.missing.truncate(EventsBefore::MOST);
+    before.missing.truncate(EventsBefore::MAX_RANGES);
     before.held = held.iter().map(|(from, to)| to - from + 1).sum();
     before.events = before.held + before.missing_events;
     before

@@ -31,7 +31,7 @@ enum FailedKind {
 
 impl Admin {
     /// The events that halt their keys, that back off, and that are dead letters, by cause, the most frequent first. Of
-    /// one key it looks at the first [`Effect::MOST`](crate::protocol::Effect::MOST) dead letters.
+    /// one key it looks at the first [`Effect::MAX_EVENTS`](crate::protocol::Effect::MAX_EVENTS) dead letters.
     ///
     /// # Errors
     /// When the store is unavailable.

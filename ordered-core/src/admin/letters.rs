@@ -47,18 +47,18 @@ impl Admin {
     }
 }
 
-/// How many of the letters are read at once: at least one, at most [`StoredEvent::MOST`], and no more after
-/// [`StoredEvent::BYTES`].
+/// How many of the letters are read at once: at least one, at most [`StoredEvent::MAX_PER_PAGE`], and no more after
+/// [`StoredEvent::MAX_PAGE_BYTES`].
 pub(super) fn page_length(sized: &[(Slot, u64)]) -> usize {
     let mut bytes = 0_u64;
     let has_room = |(_, size): &&(Slot, u64)| {
-        let room = bytes < StoredEvent::BYTES;
+        let room = bytes < StoredEvent::MAX_PAGE_BYTES;
         bytes = bytes.saturating_add(*size);
         room
     };
     sized
         .iter()
-        .take(StoredEvent::MOST)
+        .take(StoredEvent::MAX_PER_PAGE)
         .take_while(has_room)
         .count()
 }

@@ -163,7 +163,7 @@ impl Admin {
         key: &Key,
         state: &KeyState,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        let slots = state.dead_letters().take(Effect::MOST);
+        let slots = state.dead_letters().take(Effect::MAX_EVENTS);
         let slot = |(epoch, seq)| crate::store::Slot::Dead { epoch, seq };
         let slots: Vec<_> = slots.map(slot).collect();
         if slots.is_empty() {
@@ -216,16 +216,16 @@ impl Admin {
             let is_new = |seq: &u64| !state.replays.contains_key(seq);
             dead.retain(|(epoch, seq)| *epoch == state.epoch && is_new(seq));
         }
-        let beyond = state.dead_letters().count() > Effect::MOST;
+        let beyond = state.dead_letters().count() > Effect::MAX_EVENTS;
         if is_replay && !selection.is_of_events() {
-            let rounds = dead.len().div_ceil(Effect::MOST);
+            let rounds = dead.len().div_ceil(Effect::MAX_EVENTS);
             return Ok((vec![Verb::Replay { seq: None }; rounds], false));
         }
         if !is_replay {
             dead = discardable(state, dead);
         }
-        let more = beyond && (selection.is_of_events() || dead.len() > Effect::MOST);
-        let seqs = dead.into_iter().take(Effect::MOST);
+        let more = beyond && (selection.is_of_events() || dead.len() > Effect::MAX_EVENTS);
+        let seqs = dead.into_iter().take(Effect::MAX_EVENTS);
         let seqs = seqs.filter_map(|(_, seq)| Seq::new(seq).ok());
         let verbs = seqs.map(|seq| match is_replay {
             true => Verb::Replay { seq: Some(seq) },

@@ -47,7 +47,7 @@ impl Admin {
     }
 
     /// The events that are kept of a key, whole and in order: the first page of those behind the place `after`. A page
-    /// has at most [`StoredEvent::MOST`] events, and ends after [`StoredEvent::BYTES`]; an empty one is the end.
+    /// has at most [`StoredEvent::MAX_PER_PAGE`] events, and ends after [`StoredEvent::MAX_PAGE_BYTES`]; an empty one is the end.
     ///
     /// # Errors
     /// When the store is unavailable, or what it has stored cannot be read.
@@ -72,7 +72,7 @@ impl Admin {
         let slots: Vec<Slot> = slots.iter().filter(is_behind).copied().collect();
         let mut rest = &slots[..];
         while !rest.is_empty() {
-            let (slots, beyond) = rest.split_at(rest.len().min(StoredEvent::MOST));
+            let (slots, beyond) = rest.split_at(rest.len().min(StoredEvent::MAX_PER_PAGE));
             let sized = self.sizes(group, key, slots).await?;
             let page = &sized[..super::letters::page_length(&sized)];
             let event = |slot, _, letter: &Letter| stored(&state, key, slot, letter);

@@ -47,7 +47,7 @@ pub struct DeadLetter {
 
 impl StoredEvent {
     /// How many events a page has at the most.
-    pub const MOST: usize = 100;
+    pub const MAX_PER_PAGE: usize = 100;
     /// After how many bytes of bodies and headers a page ends.
-    pub const BYTES: u64 = 1 << 20;
+    pub const MAX_PAGE_BYTES: u64 = 1 << 20;
 }

@@ -32,11 +32,11 @@ impl Admin {
         let waiting = state.producers.slots().map(Slot::Held);
         let waiting = self.sizes(group, key, &waiting.collect::<Vec<_>>()).await?;
         let held_bytes = held.iter().chain(&waiting).map(|(_, size)| size).sum();
-        let shown = &waiting[..waiting.len().min(KeyView::MOST)];
+        let shown = &waiting[..waiting.len().min(KeyView::MAX_EVENTS)];
         let waiting = self.read(group, key, shown, waiting_view).await?;
         let mut waiting: Vec<WaitingView> = waiting.into_iter().flatten().collect();
         waiting.sort_by(|one, other| (&one.producer, one.seq).cmp(&(&other.producer, other.seq)));
-        let shown = &held[..held.len().min(KeyView::MOST)];
+        let shown = &held[..held.len().min(KeyView::MAX_EVENTS)];
         let mut held = self.read(group, key, shown, held_view).await?;
         for view in &mut held {
             let letter = posted.iter().find(|moved| moved.posted == view.seq);
@@ -44,7 +44,7 @@ impl Admin {
         }
         let slots: Vec<Slot> = state
             .dead_letters()
-            .take(KeyView::MOST)
+            .take(KeyView::MAX_EVENTS)
             .map(|(epoch, seq)| Slot::Dead { epoch, seq })
             .collect();
         let dead = self.sizes(group, key, &slots).await?;

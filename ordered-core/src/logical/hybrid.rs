@@ -67,7 +67,7 @@ crate::debug_as_text!(InvalidTime);
 impl HybridClock {
     /// How far a received time may lie ahead of the wall clock, in milliseconds: one that is wrong would take all
     /// others along.
-    pub const MOST_AHEAD: Millis = 60_000;
+    pub const MAX_AHEAD: Millis = 60_000;
 
     /// One that has seen this time, as it was kept over a restart.
     #[must_use]
@@ -90,11 +90,11 @@ impl HybridClock {
     /// An event with this time is received: the time of its receipt.
     ///
     /// # Errors
-    /// When it lies more than [`MOST_AHEAD`](Self::MOST_AHEAD) ahead of the wall clock. The clock is left as it was.
+    /// When it lies more than [`MAX_AHEAD`](Self::MAX_AHEAD) ahead of the wall clock. The clock is left as it was.
     pub fn receive(&mut self, now: Millis, time: HybridTime) -> Result<HybridTime, TooFarAhead> {
         let ahead = time.millis.saturating_sub(now);
-        if ahead > Self::MOST_AHEAD {
-            let most = Self::MOST_AHEAD;
+        if ahead > Self::MAX_AHEAD {
+            let most = Self::MAX_AHEAD;
             return Err(TooFarAhead { time, ahead, most });
         }
         self.0 = self.0.max(time);

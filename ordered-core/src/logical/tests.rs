@@ -154,7 +154,7 @@ fn a_time_that_is_far_ahead_is_refused_and_takes_no_clock_along() {
 #[test]
 fn a_vector_has_so_many_producers_and_drops_none() {
     let mut clock = VectorClock::default();
-    for producer in 0..VectorClock::MOST_PRODUCERS {
+    for producer in 0..VectorClock::MAX_PRODUCERS {
         clock.send(&producer.to_string()).unwrap();
     }
     let (full, one) = (clock.clone(), VectorClock::default().send("one").unwrap());

@@ -57,7 +57,7 @@ crate::debug_as_text!(TooManyProducers);
 
 impl VectorClock {
     /// How many producers a clock has at the most.
-    pub const MOST_PRODUCERS: usize = 256;
+    pub const MAX_PRODUCERS: usize = 256;
 
     /// How many events of the producer are known.
     #[must_use]
@@ -75,7 +75,7 @@ impl VectorClock {
     /// The producer sends an event: the clock that goes with it.
     ///
     /// # Errors
-    /// When there are [`MOST_PRODUCERS`](Self::MOST_PRODUCERS) others. Nothing is changed then.
+    /// When there are [`MAX_PRODUCERS`](Self::MAX_PRODUCERS) others. Nothing is changed then.
     pub fn send(&mut self, producer: &str) -> Result<Self, TooManyProducers> {
         let count = self.of(producer).saturating_add(1);
         self.set(producer, count)?;
@@ -86,7 +86,7 @@ impl VectorClock {
     /// as an event of its own.
     ///
     /// # Errors
-    /// When there would be more than [`MOST_PRODUCERS`](Self::MOST_PRODUCERS). Nothing is changed then.
+    /// When there would be more than [`MAX_PRODUCERS`](Self::MAX_PRODUCERS). Nothing is changed then.
     pub fn receive(&mut self, producer: &str, clock: &Self) -> Result<Self, TooManyProducers> {
         let mut merged = self.clone();
         merged.merge(clock)?;
@@ -98,7 +98,7 @@ impl VectorClock {
     /// Knows from now on what the other one knows.
     ///
     /// # Errors
-    /// When there would be more than [`MOST_PRODUCERS`](Self::MOST_PRODUCERS). Nothing is changed then.
+    /// When there would be more than [`MAX_PRODUCERS`](Self::MAX_PRODUCERS). Nothing is changed then.
     pub fn merge(&mut self, other: &Self) -> Result<(), TooManyProducers> {
         let mut merged = self.clone();
         for (producer, count) in other.iter() {
@@ -111,11 +111,11 @@ impl VectorClock {
     fn set(&mut self, producer: &str, count: u64) -> Result<(), TooManyProducers> {
         if let Some(known) = self.0.get_mut(producer) {
             *known = count;
-        } else if self.0.len() < Self::MOST_PRODUCERS {
+        } else if self.0.len() < Self::MAX_PRODUCERS {
             self.0.insert(producer.to_owned(), count);
         } else {
             return Err(TooManyProducers {
-                most: Self::MOST_PRODUCERS,
+                most: Self::MAX_PRODUCERS,
                 producer: producer.to_owned(),
             });
         }
@@ -145,9 +145,9 @@ impl TryFrom<BTreeMap<String, u64>> for VectorClock {
 
     fn try_from(mut counts: BTreeMap<String, u64>) -> Result<Self, TooManyProducers> {
         counts.retain(|_, count| *count > 0);
-        match counts.keys().nth(Self::MOST_PRODUCERS) {
+        match counts.keys().nth(Self::MAX_PRODUCERS) {
             Some(producer) => Err(TooManyProducers {
-                most: Self::MOST_PRODUCERS,
+                most: Self::MAX_PRODUCERS,
                 producer: producer.clone(),
             }),
             None => Ok(Self(counts)),

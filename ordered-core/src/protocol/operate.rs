@@ -224,7 +224,7 @@ impl Transition<'_> {
         let is_marked = |seq: &u64| self.state.replays.contains_key(seq);
         let (known, new): (Vec<u64>, Vec<u64>) = seqs.into_iter().partition(is_marked);
         let mut marked: Vec<u64> = known;
-        for seq in new.into_iter().take(Effect::MOST) {
+        for seq in new.into_iter().take(Effect::MAX_EVENTS) {
             if !self.state.is_past(seq) {
                 self.hold_again(seq);
             } else {
@@ -303,14 +303,14 @@ impl Transition<'_> {
             return Vec::new();
         }
         let replays = state.replays.keys().copied();
-        let mut released: Vec<u64> = replays.take(Effect::MOST).collect();
+        let mut released: Vec<u64> = replays.take(Effect::MAX_EVENTS).collect();
         if !self.policy.order.waits_for_missing() {
             let ahead = state.held.iter().skip_while(|seq| state.is_past(*seq));
-            released.extend(ahead.take(Effect::MOST - released.len()));
+            released.extend(ahead.take(Effect::MAX_EVENTS - released.len()));
             return released;
         }
         let mut seq = state.head();
-        while state.held.contains(seq) && released.len() < Effect::MOST {
+        while state.held.contains(seq) && released.len() < Effect::MAX_EVENTS {
             released.push(seq);
             seq += 1;
             if let Some(end) = state.absent.end_of_range(seq) {

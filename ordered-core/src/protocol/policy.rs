@@ -118,7 +118,7 @@ pub enum GapPolicy {
         after: Duration,
     },
     /// Ask the [`Repair`](crate::worker::Repair) of the worker for it after this time. Where it does not come, ask
-    /// again: after twice the time, and so on up to [`GapPolicy::MOST_DOUBLINGS`].
+    /// again: after twice the time, and so on up to [`GapPolicy::MAX_DOUBLINGS`].
     Repair {
         /// How long to wait first.
         after: Duration,
@@ -127,7 +127,7 @@ pub enum GapPolicy {
 
 impl GapPolicy {
     /// How often the wait between two requests for the same event doubles.
-    pub const MOST_DOUBLINGS: u32 = 6;
+    pub const MAX_DOUBLINGS: u32 = 6;
 
     /// When something is done about a gap: since when there is one, and when its first event was asked for last, and
     /// how often.
@@ -136,7 +136,7 @@ impl GapPolicy {
         let after = u64::try_from(self.after()?.as_millis()).unwrap_or(u64::MAX);
         match (self, asked) {
             (Self::Repair { .. }, Some((at, times))) => {
-                let doublings = times.min(Self::MOST_DOUBLINGS);
+                let doublings = times.min(Self::MAX_DOUBLINGS);
                 Some(at.saturating_add(after.saturating_mul(1 << doublings)))
             }
             _ => Some(since.saturating_add(after)),

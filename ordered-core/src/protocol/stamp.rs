@@ -25,13 +25,13 @@ pub enum InvalidStamp {
     /// The name of the producer is empty or too long.
     #[error(
         "the producer is {0:?}, and must have a name of 1 to {most} bytes",
-        most = Stamp::LONGEST_PRODUCER
+        most = Stamp::MAX_PRODUCER_BYTES
     )]
     Producer(String),
     /// The clock names a producer whose name is empty or too long.
     #[error(
         "the clock counts the events of {0:?}, and the name of a producer has 1 to {most} bytes",
-        most = Stamp::LONGEST_PRODUCER
+        most = Stamp::MAX_PRODUCER_BYTES
     )]
     Counted(String),
     /// The clock does not count the event itself.
@@ -57,7 +57,7 @@ pub enum InvalidStamp {
 
 impl Stamp {
     /// How many bytes the name of a producer has at the most.
-    pub const LONGEST_PRODUCER: usize = 128;
+    pub const MAX_PRODUCER_BYTES: usize = 128;
 
     /// That of an event with a vector clock: its own producer's count is its seq.
     ///
@@ -194,7 +194,7 @@ pub(super) fn mark_of(id: &EventId) -> u64 {
 }
 
 fn is_name(name: &str) -> bool {
-    (1..=Stamp::LONGEST_PRODUCER).contains(&name.len())
+    (1..=Stamp::MAX_PRODUCER_BYTES).contains(&name.len())
 }
 
 /// For a message: a name that is too long is not repeated in full.
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn names_have_a_length_and_counts_an_end() {
-        let long = "x".repeat(Stamp::LONGEST_PRODUCER + 1);
+        let long = "x".repeat(Stamp::MAX_PRODUCER_BYTES + 1);
         for name in ["", &long] {
             let error = Stamp::causal(name, clock(&[(name, 1)])).unwrap_err();
             assert!(matches!(error, InvalidStamp::Producer(_)), "{error}");

@@ -49,7 +49,7 @@ pub enum Verb {
     },
     /// End a pause.
     Resume,
-    /// Run what was dead-lettered again: one event, or all, at most [`Effect::MOST`](super::Effect::MOST) at a time.
+    /// Run what was dead-lettered again: one event, or all, at most [`Effect::MAX_EVENTS`](super::Effect::MAX_EVENTS) at a time.
     Replay {
         /// Its place.
         seq: Option<Seq>,
@@ -114,7 +114,7 @@ pub struct Effect {
     pub last_seq_before: u64,
     /// The last seq, after it.
     pub last_seq: u64,
-    /// What may run now, in order: at most [`Effect::MOST`] seqs.
+    /// What may run now, in order: at most [`Effect::MAX_EVENTS`] seqs.
     pub released: Vec<u64>,
     /// What was dead-lettered, or deleted if it was a dead letter already.
     pub removed: Vec<u64>,
@@ -125,7 +125,7 @@ pub struct Effect {
 
 impl Effect {
     /// How many seqs an effect lists at the most.
-    pub const MOST: usize = 1_000;
+    pub const MAX_EVENTS: usize = 1_000;
 
     /// The effect of a verb together with that of the next one to the same key.
     #[cfg(feature = "admin")]

@@ -46,10 +46,10 @@ pub struct KeyView {
     pub gap_since: Option<Millis>,
     /// The last request for the event that has not come.
     pub repair: Option<RepairView>,
-    /// The events that wait for their turn, in order; at most [`KeyView::MOST`] of them.
+    /// The events that wait for their turn, in order; at most [`KeyView::MAX_EVENTS`] of them.
     pub held: Vec<HeldView>,
     /// The events that have no number yet, where the order comes from the producers, by producer and seq; at most
-    /// [`KeyView::MOST`] of them.
+    /// [`KeyView::MAX_EVENTS`] of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<WaitingView>,
     /// What these wait for and has not come.
@@ -70,7 +70,7 @@ pub struct KeyView {
     pub held_bytes: u64,
     /// The ranges beyond `last_seq` that will never come.
     pub absent: Vec<(u64, u64)>,
-    /// The events that were dead-lettered, in order; at most [`KeyView::MOST`] of them.
+    /// The events that were dead-lettered, in order; at most [`KeyView::MAX_EVENTS`] of them.
     pub dead: Vec<DeadView>,
     /// How many events were dead-lettered.
     pub dead_events: u64,
@@ -213,7 +213,7 @@ pub struct DeadView {
 
 impl KeyView {
     /// How many held events, and how many dead letters, a view lists at the most.
-    pub const MOST: usize = 1_000;
+    pub const MAX_EVENTS: usize = 1_000;
 }
 
 impl DeadCause {

@@ -157,7 +157,7 @@ fn a_missing_event_is_asked_for_again_and_again_at_growing_distances() {
     let mut scene = Scene::with(|policy| policy.on_gap = GapPolicy::Repair { after: AFTER });
     scene.hold(4);
     let mut asked = Vec::new();
-    let most = u64::from(GapPolicy::MOST_DOUBLINGS);
+    let most = u64::from(GapPolicy::MAX_DOUBLINGS);
     for second in 0..10 * (1 << (most + 3)) {
         if end_gap(&mut scene) == Some((1, 3)) {
             asked.push(second);
