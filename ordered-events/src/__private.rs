@@ -16,10 +16,13 @@ pub use ordered_core::handler::{
     MissingState, OnExhausted, OnPassed, OnRepeat, OnStateLoss, SeqValue, States, cloud_event,
     cloud_event_id, composite_key, header, json_event, json_field_as_id, json_fields, sns_message,
 };
+pub use ordered_core::logical::{LamportClock, LamportProducer, VectorClock};
 pub use ordered_core::protocol::{GapPolicy, Order, Stamp, Start};
 
 pub use ordered_core::publish::{
-    HeaderValue, InvalidEvent, NewEvent, OrderedEvent, invalid_event, new_event,
+    ClockField, HeaderValue, InvalidEvent, NewEvent, NumberField, OrderedEvent, StampedEvent,
+    TimeField, check_causal, check_lamport, invalid_event, new_event, stamp_causal, stamp_lamport,
+    stamp_time,
 };
 pub use std::borrow::Cow;
 

@@ -228,8 +228,8 @@ pub fn ordered_handler(
     attribute(options.into(), item.into()).into()
 }
 
-/// Makes a struct an event that `Outbox::stage` takes: the same struct that the handler reads. Its JSON is the body, so
-/// it implements `Serialize`; its seq is minted when it is staged, so it has no field for it.
+/// Makes a struct an event that a `Publisher` and `Outbox::stage` take: the same struct that the handler reads. Its JSON
+/// is the body, so it implements `Serialize`. Where the outbox or a `Sequencer` numbers it, it has no field for the seq.
 ///
 /// # Options
 ///
@@ -241,12 +241,30 @@ pub fn ordered_handler(
 /// | `id` | field | What makes it this event: whatever is staged with an id that was handled before counts as a repetition. Of any type that implements `Display`. | a random UUID |
 /// | `event_type` | text, or `"field:"` and a field | What happened, for people and for routers. | the name of the struct |
 /// | `aggregate_type` | text | What kind of thing the key names, for people and for routers. It is no part of the key. | the name of the key's field without `_id` |
+/// | `producer` | field | Who sends the event, where several producers send events of one key. Of any type that implements `Display`. | none |
+/// | `clock` | field | With `producer`: how many events of each producer it follows, with itself (`order = "causal"`). A `VectorClock`, or a map from names to counts. | none |
+/// | `seq` | field | With `producer` and `time`: as which of its producer's events of the key it is sent (`order = "lamport"`). A `u32`, `u64`, `i32` or `i64`. | none |
+/// | `time` | field | The time of its producer's clock: such an integer, or, without `producer` and `seq`, a `HybridTime`. | none |
 /// | `crate` | path | Where `ordered_events` is found, for crates that re-export it. | `"::ordered_events"` |
 ///
 /// Above a field, `#[ordered(header = "x-tenant")]`: the field is also a header of the message, as text. Where it is an
 /// `Option`, there is no header for `None`.
 ///
 /// A **field** is named as for `#[ordered_handler]`.
+///
+/// # Clocks
+///
+/// With `clock` or `time` the struct also implements `StampedEvent`: `event.stamp(&mut clock)` takes the clock of the
+/// producer one event further, and writes what it says to these fields. The names of the options are those of the
+/// handler.
+///
+/// | options | the clock | for |
+/// |---|---|---|
+/// | `producer = "author", clock = "vector"` | `VectorClock`, one for each key | `order = "causal"` |
+/// | `producer = "branch", seq = "seq", time = "time"` | `LamportProducer`, one for each key | `order = "lamport"` |
+/// | `time = "time"` | `LamportClock`, or `HybridClock` where the field is a `HybridTime` | people, and systems that compare times |
+///
+/// An event with a `producer` is not published before it was stamped: its consumers could not put it in order.
 #[proc_macro_derive(OrderedEvent, attributes(ordered))]
 pub fn ordered_event(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     event::derive(item.into()).into()
