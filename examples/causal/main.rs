@@ -15,14 +15,15 @@ use examples::{Example, HandlerLog, Outcome, RunningWorker, Tally, end, run};
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::logical::VectorClock;
 use ordered_events::{
-    Context, Envelope, HandlerError, MemoryBroker, MemoryStore, Publish, State, Worker,
-    WorkerBuilder, WorkerEvent, ordered_handler,
+    Context, Envelope, HandlerError, InvalidEvent, MemoryBroker, MemoryStore, OrderedEvent,
+    Publish, StampedEvent, State, Worker, WorkerBuilder, WorkerEvent, ordered_handler,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 /// What somebody says below a post.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, OrderedEvent)]
+#[ordered(key = "post", id = "event_id", producer = "author", clock = "vector")]
 struct Comment {
     post: String,
     author: String,
@@ -36,15 +37,22 @@ struct Comment {
 }
 
 impl Comment {
-    fn new(post: &str, author: &str, vector: VectorClock, text: impl Into<String>) -> Self {
-        Self {
+    /// What an author writes who has read what the clock knows.
+    fn write(
+        post: &str,
+        author: &str,
+        read: &mut VectorClock,
+        text: impl Into<String>,
+    ) -> Result<Self, InvalidEvent> {
+        let mut comment = Self {
             post: post.into(),
-            event_id: format!("{author}-{}", vector.of(author)),
             author: author.into(),
-            vector,
-            number: 0,
             text: text.into(),
-        }
+            ..Self::default()
+        };
+        comment.stamp(read)?;
+        comment.event_id = format!("{author}-{}", comment.vector.of(author));
+        Ok(comment)
     }
 
     fn envelope(&self) -> Envelope {
@@ -88,7 +96,7 @@ async fn show(
             clock.merge(stamp.vector())?;
         }
         let text = format!("{author}, it is 42");
-        let answer = Comment::new(&post, "bot", clock.send("bot")?, text);
+        let answer = Comment::write(&post, "bot", &mut clock, text)?;
         let sent = answers.publish(vec![answer.envelope()]);
         sent.await.map_err(|_| "the bot cannot be heard")?;
         // Only now: an answer that was not sent must not be counted.
@@ -123,11 +131,11 @@ impl Example for Comments {
             for post in 1..=posts {
                 let author = AUTHORS[random.usize(..AUTHORS.len())];
                 let clock = clocks.entry(post).or_default();
-                let vector = clock.send(author).expect("four authors are few");
-                let text = format!("comment {number}");
+                let (post, text) = (format!("post-{post}"), format!("comment {number}"));
+                let comment = Comment::write(&post, author, clock, text);
                 let comment = Comment {
                     number,
-                    ..Comment::new(&format!("post-{post}"), author, vector, text)
+                    ..comment.expect("four authors are few")
                 };
                 let times = if number % 10 == 0 { 2 } else { 1 };
                 sent.extend(vec![comment.envelope(); times]);
@@ -140,15 +148,15 @@ impl Example for Comments {
     async fn demonstrate() -> Outcome {
         let (slow, fast) = (MemoryBroker::new(), MemoryBroker::new());
         let (mut ada, mut bob, mut eve) = <(VectorClock, VectorClock, VectorClock)>::default();
-        let say = |author: &str, vector: VectorClock, text: &str| {
-            Comment::new("holidays", author, vector, text)
+        let say = |author: &str, read: &mut VectorClock, text: &str| {
+            Comment::write("holidays", author, read, text)
         };
-        let question = say("ada", ada.send("ada")?, "where shall we go?");
-        let alone = say("eve", eve.send("eve")?, "I like the picture");
+        let question = say("ada", &mut ada, "where shall we go?")?;
+        let alone = say("eve", &mut eve, "I like the picture")?;
         bob.merge(&question.vector)?;
-        let reply = say("bob", bob.send("bob")?, "ada, to the sea!");
+        let reply = say("bob", &mut bob, "ada, to the sea!")?;
         ada.merge(&reply.vector)?;
-        let thanks = say("ada", ada.send("ada")?, "bot, how far is that?");
+        let thanks = say("ada", &mut ada, "bot, how far is that?")?;
 
         println!("Four comments below one post. What each author had read when it was written:\n");
         for comment in [&question, &alone, &reply, &thanks] {

@@ -18,16 +18,24 @@ use clap::{Parser, Subcommand};
 use ordered_events::core::protocol::KeyView;
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::core::worker::Control;
-use ordered_events::logical::LamportClock;
+use ordered_events::logical::LamportProducer;
 use ordered_events::{
-    Admin, Context, Envelope, HandlerError, Key, MemoryBroker, MemoryStore, Publish, State, Worker,
-    WorkerEvent, explain, ordered_handler, shutdown_signal,
+    Admin, Context, Envelope, HandlerError, InvalidEvent, Key, MemoryBroker, MemoryStore,
+    OrderedEvent, Publish, StampedEvent, State, Worker, WorkerEvent, explain, ordered_handler,
+    shutdown_signal,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
 /// What a branch books on an account.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, OrderedEvent)]
+#[ordered(
+    key = "account",
+    id = "event_id",
+    producer = "branch",
+    seq = "seq",
+    time = "time"
+)]
 struct Booking {
     account: String,
     branch: String,
@@ -42,16 +50,22 @@ struct Booking {
 }
 
 impl Booking {
-    fn new(account: &str, branch: &str, (seq, time): (u64, u64), euros: i64) -> Self {
-        Self {
+    /// The next booking of a branch that is so far.
+    fn next(
+        account: &str,
+        branch: &str,
+        clock: &mut LamportProducer,
+        euros: i64,
+    ) -> Result<Self, InvalidEvent> {
+        let mut booking = Self {
             account: account.into(),
             branch: branch.into(),
-            seq,
-            time,
             euros,
-            number: 0,
-            event_id: format!("{branch}-{seq}"),
-        }
+            ..Self::default()
+        };
+        booking.stamp(clock)?;
+        booking.event_id = format!("{branch}-{}", booking.seq);
+        Ok(booking)
     }
 
     fn line(&self) -> String {
@@ -179,41 +193,44 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 const BRANCHES: [&str; 3] = ["north", "south", "west"];
 
-fn shows(account: &str, branch: &str, after: u64, time: u64) -> Result<Envelope, Box<dyn Error>> {
+fn shows(account: &str, branch: &str, clock: LamportProducer) -> Result<Envelope, Box<dyn Error>> {
     let control = Control::Clock {
         producer: branch.into(),
-        after,
-        time,
+        after: clock.seq(),
+        time: clock.time(),
     };
     Ok(control.envelope(&Key::new(account)?))
 }
 
 fn joins(account: &str) -> Result<Vec<Envelope>, Box<dyn Error>> {
-    let joins = BRANCHES.iter().map(|branch| shows(account, branch, 0, 0));
+    let begins = LamportProducer::default();
+    let joins = BRANCHES.iter().map(|branch| shows(account, branch, begins));
     joins.collect()
 }
 
-/// The bookings on one account in the order of their times, and how many each branch has sent. A branch hears of some
-/// of the others' bookings before it books.
-fn bookings(account: &str, events: u64, random: &mut fastrand::Rng) -> (Vec<Booking>, [u64; 3]) {
-    let mut clocks = [LamportClock::default(); 3];
-    let (mut seqs, mut all) = ([0; 3], Vec::new());
+/// The bookings on one account in the order of their times, and how far each branch is. A branch hears of some of the
+/// others' bookings before it books.
+fn bookings(
+    account: &str,
+    events: u64,
+    random: &mut fastrand::Rng,
+) -> Result<(Vec<Booking>, [LamportProducer; 3]), InvalidEvent> {
+    let (mut clocks, mut all) = ([LamportProducer::default(); 3], Vec::new());
     for _ in 0..events {
         let (branch, other) = (random.usize(..3), random.usize(..3));
         if random.bool() {
             let known = clocks[other].time();
             clocks[branch].receive(known);
         }
-        seqs[branch] += 1;
-        let at = (seqs[branch], clocks[branch].send());
-        all.push(Booking::new(account, BRANCHES[branch], at, 1));
+        let clock = &mut clocks[branch];
+        all.push(Booking::next(account, BRANCHES[branch], clock, 1)?);
     }
     all.sort_by(|one, other| (one.time, &one.branch).cmp(&(other.time, &other.branch)));
     for (number, booking) in (1..).zip(&mut all) {
         booking.number = number;
         booking.event_id = format!("{account}-{}", booking.event_id);
     }
-    (all, seqs)
+    Ok((all, clocks))
 }
 
 /// They are published shuffled, and each tenth one twice. In the end the branches leave.
@@ -224,13 +241,13 @@ async fn produce(options: Produce) -> Result<(), Box<dyn Error>> {
     for account in 1..=options.keys {
         let account = format!("account-{account}");
         joining.extend(joins(&account)?);
-        let (bookings, seqs) = bookings(&account, options.events, &mut random);
+        let (bookings, clocks) = bookings(&account, options.events, &mut random)?;
         for booking in bookings {
             let times = if booking.number % 10 == 0 { 2 } else { 1 };
             sent.extend(vec![booking.envelope()?; times]);
         }
-        for (branch, after) in BRANCHES.into_iter().zip(seqs) {
-            let producer = branch.to_owned();
+        for (branch, clock) in BRANCHES.into_iter().zip(clocks) {
+            let (producer, after) = (branch.to_owned(), clock.seq());
             let leave = Control::Leave { producer, after };
             leaving.push(leave.envelope(&Key::new(account.clone())?));
         }
@@ -348,17 +365,18 @@ fn waits_for(branch: &'static str, done: u64) -> impl Fn(&KeyView) -> bool {
 }
 
 async fn demonstrate() -> Result<(), Box<dyn Error>> {
-    let [mut north, mut south, mut west] = [LamportClock::default(); 3];
-    let booked =
-        |branch: &str, at: (u64, u64), euros: i64| Booking::new(ACCOUNT, branch, at, euros);
-    let opened = booked("north", (1, north.send()), 100);
+    let [mut north, mut south, mut west] = [LamportProducer::default(); 3];
+    let booked = |branch: &str, clock: &mut LamportProducer, euros: i64| {
+        Booking::next(ACCOUNT, branch, clock, euros)
+    };
+    let opened = booked("north", &mut north, 100)?;
     // South has heard of nothing.
-    let slow = booked("south", (1, south.send()), 5);
-    let second = booked("north", (2, north.send()), -30);
+    let slow = booked("south", &mut south, 5)?;
+    let second = booked("north", &mut north, -30)?;
     west.receive(opened.time);
-    let of_west = booked("west", (1, west.send()), -20);
+    let of_west = booked("west", &mut west, -20)?;
     north.receive(of_west.time);
-    let third = booked("north", (3, north.send()), 1);
+    let third = booked("north", &mut north, 1)?;
     let all = [&opened, &slow, &second, &of_west, &third];
 
     println!("Five bookings on one account, with the times of their branches' Lamport clocks:");
@@ -388,9 +406,9 @@ async fn demonstrate() -> Result<(), Box<dyn Error>> {
             println!("{:<9} explain: {why}", group.name);
         }
         println!("\nSouth books, has heard of the others by then, and shows its clock.");
-        let clock = south.receive(third.time);
+        south.receive(third.time);
         for group in both {
-            let shown = shows(ACCOUNT, "south", 1, clock)?;
+            let shown = shows(ACCOUNT, "south", south)?;
             group.broker.publish(vec![slow.envelope()?, shown]).await?;
             let why = group.until(&admin, waits_for("west", 4)).await?;
             println!("{:<9} explain: {why}", group.name);
@@ -400,7 +418,7 @@ async fn demonstrate() -> Result<(), Box<dyn Error>> {
             group.until(&admin, |view| view.last_seq == 5).await?;
         }
         println!("\nWest comes back, with a booking that it made before it died.");
-        let late = booked("west", (2, west.send()), -1);
+        let late = booked("west", &mut west, -1)?;
         for group in both {
             group.broker.publish(vec![late.envelope()?]).await?;
             while group.late.load(Ordering::Relaxed) == 0 {

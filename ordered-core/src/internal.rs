@@ -6,7 +6,8 @@
 pub use crate::protocol::{
     ABSENT_RANGES, Anchor, CorruptBody, DeadNote, FailedRun, Gone, HeldNote, KeyState, LastError,
     MissingCause, MostProducers, Moved, Phase, Placement, Producer, Producers, RepairAsked,
-    SKIPPED_RANGES, SeqSet, Skipped, Subject, Transition, engine, last_seq_text, stored_event,
+    RepairWanted, SKIPPED_RANGES, SeqSet, Skipped, Subject, Transition, engine, last_seq_text,
+    stored_event,
 };
 
 /// What the code that the macros write calls.
@@ -14,7 +15,10 @@ pub use crate::handler::{
     HeaderText, IdValue, IntoOutcome, JsonFields, JsonText, cloud_event, cloud_event_id,
     composite_key, header, json_event, json_field_as_id, json_fields, sns_message,
 };
-pub use crate::publish::{HeaderValue, invalid_event, new_event};
+pub use crate::publish::{
+    ClockField, HeaderValue, NumberField, TimeField, check_causal, check_lamport, invalid_event,
+    new_event, stamp_causal, stamp_lamport, stamp_time,
+};
 
 /// A handler as a worker holds it.
 pub use crate::handler::{AnyEvent, DynHandler, Handling, Routed, Work};

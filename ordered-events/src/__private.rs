@@ -19,10 +19,14 @@ pub use ordered_core::internal::{
     IntoOutcome, cloud_event, cloud_event_id, composite_key, header, json_event, json_field_as_id,
     json_fields, sns_message,
 };
+pub use ordered_core::logical::{LamportClock, LamportProducer, VectorClock};
 pub use ordered_core::protocol::{GapPolicy, Order, Stamp, Start};
 
-pub use ordered_core::internal::{HeaderValue, invalid_event, new_event};
-pub use ordered_core::publish::{InvalidEvent, NewEvent, OrderedEvent};
+pub use ordered_core::internal::{
+    ClockField, HeaderValue, NumberField, TimeField, check_causal, check_lamport, invalid_event,
+    new_event, stamp_causal, stamp_lamport, stamp_time,
+};
+pub use ordered_core::publish::{InvalidEvent, NewEvent, OrderedEvent, StampedEvent};
 pub use std::borrow::Cow;
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -107,7 +107,7 @@ pub use ordered_macros::ordered_handler;
 pub use ordered_core::logical;
 pub use ordered_core::publish::{
     HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OnNotPublished, OrderedEvent,
-    Outgoing, Payload, Publisher, PublisherBuilder, PublisherStatus, Receipt,
+    Outgoing, Payload, Publisher, PublisherBuilder, PublisherStatus, Receipt, StampedEvent,
 };
 /// Makes a struct an event that can be published, staged in the outbox, or numbered by a `Sequencer`.
 ///
@@ -145,6 +145,39 @@ pub use ordered_core::publish::{
 ///     println!("{} cents", event.cents);
 ///     Ok(())
 /// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Where several producers send events of one key, its fields take what the clock of the producer says
+/// ([`StampedEvent`]):
+///
+/// ```
+/// use ordered_events::logical::VectorClock;
+/// use ordered_events::{OrderedEvent, StampedEvent};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, OrderedEvent)]
+/// #[ordered(key = "post", producer = "author", clock = "vector")]
+/// struct Comment {
+///     post: String,
+///     author: String,
+///     vector: VectorClock,
+///     text: String,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut bob: VectorClock = serde_json::from_str(r#"{"ada": 2}"#)?; // What he has read below this post.
+/// let mut reply = Comment {
+///     post: "holidays".into(),
+///     author: "bob".into(),
+///     vector: VectorClock::default(),
+///     text: "to the sea!".into(),
+/// };
+/// assert!(reply.to_event().is_err(), "it is not stamped");
+/// reply.stamp(&mut bob)?;
+/// assert_eq!(serde_json::to_string(&reply.vector)?, r#"{"ada":2,"bob":1}"#);
+/// assert_eq!(reply.to_event()?.key.as_str(), "holidays");
 /// # Ok(())
 /// # }
 /// ```

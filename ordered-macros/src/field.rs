@@ -85,6 +85,14 @@ impl FieldPath {
         matches!(self.place, Place::Field(_))
     }
 
+    /// The field of the event itself that it is, and not one of a field.
+    pub(crate) fn member(&self) -> Option<&Member> {
+        match &self.place {
+            Place::Field(members) => members.first().filter(|_| members.len() == 1),
+            Place::Json(_) | Place::Header(_) => None,
+        }
+    }
+
     /// Whether it is a place in the JSON, whatever type the event has.
     pub(crate) fn is_json(&self) -> bool {
         matches!(self.place, Place::Json(_))

@@ -64,7 +64,7 @@ use crate::model::Model;
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
 /// | `on_exhausted` | `"halt"` or `"dead_letter"` | What happens to an event that failed permanently: its key stops at it, and later events wait behind it until an operator decides; or the store dead-letters it, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
 /// | `on_state_loss` | `"stop"` or `"adopt"` | What workers do when the store has lost the state of the group, because it was flushed or has no disk and was restarted: they end with an error that names their keys; or they go on with a new state, into which each writes how far it knows its keys to be. What the store held and remembered is gone in either case. | `"stop"` |
-/// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. | `"wait"` |
+/// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. With `order = "causal"` and `"lamport"` each producer has a gap of its own. | `"wait"` |
 /// | `gap_timeout` | duration | After how long that is done. | required with `"skip"`, `"halt"` and `"repair"` |
 /// | `on_late` | `"dead_letter"` or `"drop"` | What happens to an event that comes after its key has skipped it. | `"dead_letter"` |
 /// | `on_stale` | `"dead_letter"` or `"drop"` | What happens to an event at or below the last committed seq of its key whose id is not remembered: a repetition that comes later than `dedup_ttl`, or one of a producer that began to number anew. | `"dead_letter"` |
@@ -228,8 +228,9 @@ pub fn ordered_handler(
     attribute(options.into(), item.into()).into()
 }
 
-/// Makes a struct an event that `Outbox::stage` takes: the same struct that the handler reads. Its JSON is the body, so
-/// it implements `Serialize`; its seq is minted when it is staged, so it has no field for it.
+/// Makes a struct an event that a `Publisher` and `Outbox::stage` take: the same struct that the handler reads. Its
+/// JSON is the body, so it implements `Serialize`. Where the outbox or a `Sequencer` numbers it, it has no field for
+/// the seq.
 ///
 /// # Options
 ///
@@ -241,12 +242,30 @@ pub fn ordered_handler(
 /// | `id` | field | What makes it this event: whatever is staged with an id that was handled before counts as a repetition. Of any type that implements `Display`. | a random UUID |
 /// | `event_type` | text, or `"field:"` and a field | What happened, for people and for routers. | the name of the struct |
 /// | `aggregate_type` | text | What kind of thing the key names, for people and for routers. It is no part of the key. | the name of the key's field without `_id` |
+/// | `producer` | field | Who sends the event, where several producers send events of one key. Of any type that implements `Display`. | none |
+/// | `clock` | field | With `producer`: how many events of each producer it follows, with itself (`order = "causal"`). A `VectorClock`, or a map from names to counts. | none |
+/// | `seq` | field | With `producer` and `time`: as which of its producer's events of the key it is sent (`order = "lamport"`). A `u32`, `u64`, `i32` or `i64`. | none |
+/// | `time` | field | The time of its producer's clock: such an integer, or, without `producer` and `seq`, a `HybridTime`. | none |
 /// | `crate` | path | Where `ordered_events` is found, for crates that re-export it. | `"::ordered_events"` |
 ///
 /// Above a field, `#[ordered(header = "x-tenant")]`: the field is also a header of the message, as text. Where it is an
 /// `Option`, there is no header for `None`.
 ///
 /// A **field** is named as for `#[ordered_handler]`.
+///
+/// # Clocks
+///
+/// With `clock` or `time` the struct also implements `StampedEvent`: `event.stamp(&mut clock)` takes the clock of the
+/// producer one event further, and writes what it says to these fields. The names of the options are those of the
+/// handler.
+///
+/// | options | the clock | for |
+/// |---|---|---|
+/// | `producer = "author", clock = "vector"` | `VectorClock`, one for each key | `order = "causal"` |
+/// | `producer = "branch", seq = "seq", time = "time"` | `LamportProducer`, one for each key | `order = "lamport"` |
+/// | `time = "time"` | `LamportClock`, or `HybridClock` where the field is a `HybridTime` | people, and systems that compare times |
+///
+/// An event with a `producer` is not published before it was stamped: its consumers could not put it in order.
 #[proc_macro_derive(OrderedEvent, attributes(ordered))]
 pub fn ordered_event(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     event::derive(item.into()).into()

@@ -47,7 +47,8 @@ impl Admin {
     }
 
     /// The events that are kept of a key, whole and in order: the first page of those behind the place `after`. A page
-    /// has at most [`StoredEvent::MAX_PER_PAGE`] events, and ends after [`StoredEvent::MAX_PAGE_BYTES`]; an empty one is the end.
+    /// has at most [`StoredEvent::MAX_PER_PAGE`] events, and ends after [`StoredEvent::MAX_PAGE_BYTES`]; an empty one
+    /// is the end.
     ///
     /// # Errors
     /// When the store is unavailable, or what it has stored cannot be read.

@@ -48,7 +48,7 @@ pub use self::{
     producers::{Gone, MissingCause, MostProducers, Producer, Producers},
     seq_set::SeqSet,
     state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped},
-    transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition},
+    transition::{ABSENT_RANGES, RepairWanted, SKIPPED_RANGES, Subject, Transition},
     verb::last_seq_text,
 };
 

@@ -49,7 +49,8 @@ pub enum Verb {
     },
     /// End a pause.
     Resume,
-    /// Run what was dead-lettered again: one event, or all, at most [`Effect::MAX_EVENTS`](super::Effect::MAX_EVENTS) at a time.
+    /// Run what was dead-lettered again: one event, or all, at most [`Effect::MAX_EVENTS`](super::Effect::MAX_EVENTS)
+    /// at a time.
     Replay {
         /// Its place.
         seq: Option<Seq>,

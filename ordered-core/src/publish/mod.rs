@@ -16,6 +16,7 @@ mod outgoing;
 mod publisher;
 mod pump;
 mod staged;
+mod stamped;
 mod status;
 
 pub use builder::{OnNotPublished, PublisherBuilder};
@@ -27,4 +28,10 @@ pub use metrics::METRICS;
 pub use outgoing::Outgoing;
 pub use publisher::{Publisher, Receipt};
 pub use staged::Staged;
+pub use stamped::StampedEvent;
+#[doc(hidden)]
+pub use stamped::{
+    ClockField, NumberField, TimeField, check_causal, check_lamport, stamp_causal, stamp_lamport,
+    stamp_time,
+};
 pub use status::{HeldUp, PublisherStatus};

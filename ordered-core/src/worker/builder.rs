@@ -331,7 +331,8 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.start = start)
     }
 
-    /// Who is asked for events that do not come. Needed with [`GapPolicy::Repair`].
+    /// Who is asked for events that do not come. Needed with [`GapPolicy::Repair`]. Where the order comes from the
+    /// producers, it has to [know producers](Repair::knows_producers).
     pub fn repair(mut self, repair: impl Repair) -> Self {
         self.repair = Some(Arc::new(repair));
         self

@@ -12,7 +12,7 @@ pub const TO: &str = "x-ordered-to";
 pub const AT: &str = "x-ordered-at";
 /// The header that says why events are lost.
 pub const WHY: &str = "x-ordered-why";
-/// The header with the producer that shows its clock, or leaves.
+/// The header with the producer that shows its clock, leaves, or has sent what the message is about.
 pub const PRODUCER: &str = "x-ordered-producer";
 /// The header with the seq of a producer's last event.
 pub const AFTER: &str = "x-ordered-after";

@@ -18,5 +18,6 @@ mod pitfalls;
 mod publishing;
 mod purity;
 mod refused;
+mod repairing;
 mod resources;
 mod support;

@@ -10,5 +10,6 @@ mod numbering;
 mod prometheus;
 mod routing;
 mod settings;
+mod stamping;
 #[cfg(feature = "opentelemetry")]
 mod trace;

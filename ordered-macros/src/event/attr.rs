@@ -10,11 +10,15 @@ use crate::field::FieldPath;
 use crate::{suggest, value};
 
 /// Every option, with an example of its use.
-const OPTIONS: [(&str, &str); 5] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("key", "key = \"order_id\""),
     ("id", "id = \"event_id\""),
     ("event_type", "event_type = \"order_placed\""),
     ("aggregate_type", "aggregate_type = \"order\""),
+    ("producer", "producer = \"author\""),
+    ("clock", "clock = \"vector\""),
+    ("seq", "seq = \"seq\""),
+    ("time", "time = \"time\""),
     ("crate", "crate = \"my_crate::ordered_events\""),
 ];
 
@@ -28,6 +32,10 @@ pub(super) struct Options {
     pub(super) id: Option<FieldPath>,
     pub(super) event_type: Option<EventType>,
     pub(super) aggregate_type: Option<LitStr>,
+    pub(super) producer: Option<FieldPath>,
+    pub(super) clock: Option<FieldPath>,
+    pub(super) seq: Option<FieldPath>,
+    pub(super) time: Option<FieldPath>,
     pub(super) crate_path: Option<Path>,
     garbled: bool,
     given: Vec<&'static str>,
@@ -100,14 +108,6 @@ impl Options {
 
     fn add(&mut self, given: Given, errors: &mut Errors) {
         let written = given.name.to_string();
-        if written == "seq" {
-            errors.at(
-                &given.name,
-                "the seq is no option: where the outbox or a sequencer numbers the events, the handler reads it with \
-                 `seq = \"header:x-ordered-seq\"`; where you number them, it is a field of the body like any other",
-            );
-            return;
-        }
         let Some((name, example)) = OPTIONS.iter().find(|(name, _)| *name == written) else {
             self.garbled = true;
             let hint = suggest::closest(&written, OPTIONS.iter().map(|(name, _)| *name))
@@ -139,6 +139,10 @@ impl Options {
             "id" => self.id = Some(field(setting)?),
             "event_type" => self.event_type = Some(event_type(setting)?),
             "aggregate_type" => self.aggregate_type = Some(words(setting)?),
+            "producer" => self.producer = Some(field(setting)?),
+            "clock" => self.clock = Some(field(setting)?),
+            "seq" => self.seq = Some(field(setting)?),
+            "time" => self.time = Some(field(setting)?),
             "crate" => self.crate_path = Some(value::path(setting)?),
             _ => unreachable!("`{name}` is in OPTIONS, and has no place in Options"),
         }

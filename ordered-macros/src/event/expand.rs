@@ -4,10 +4,11 @@ use syn::DeriveInput;
 
 use super::attr::{EventType, Options};
 use super::fields::Headers;
+use super::stamp::Stamp;
 use crate::expand::located;
 use crate::field::FieldPath;
 
-fn private(options: &Options) -> TokenStream {
+pub(super) fn private(options: &Options) -> TokenStream {
     match &options.crate_path {
         Some(path) => quote!(#path::__private),
         None => quote!(::ordered_events::__private),
@@ -18,6 +19,7 @@ fn private(options: &Options) -> TokenStream {
 pub(super) fn fallback(input: &DeriveInput, options: &Options) -> TokenStream {
     let private = private(options);
     let name = &input.ident;
+    let stamped = Stamp::fallback(input, options);
     let (impl_generics, generics, conditions) = input.generics.split_for_impl();
     quote! {
         #[allow(deprecated, non_local_definitions)]
@@ -29,6 +31,8 @@ pub(super) fn fallback(input: &DeriveInput, options: &Options) -> TokenStream {
                     loop {}
                 }
             }
+
+            #stamped
         };
     }
 }
@@ -38,6 +42,7 @@ pub(super) fn implementation(
     options: &Options,
     key: &FieldPath,
     headers: &Headers,
+    stamp: Option<&Stamp<'_>>,
 ) -> TokenStream {
     let private = private(options);
     let event = Ident::new("__event", Span::mixed_site());
@@ -100,6 +105,8 @@ pub(super) fn implementation(
             quote!(__staged = __staged.header(#name, #text);)
         }
     });
+    let check = stamp.map(|stamp| stamp.check(options));
+    let stamped = stamp.map(|stamp| stamp.implementation(input, options));
     let name = &input.ident;
     let (impl_generics, generics, conditions) = input.generics.split_for_impl();
     quote! {
@@ -111,6 +118,7 @@ pub(super) fn implementation(
                     &self,
                 ) -> #private::Result<#private::Cow<'_, #private::NewEvent>, #private::InvalidEvent> {
                     let #event = self;
+                    #check
                     let mut __staged = #private::new_event(
                         #aggregate_type,
                         #key.map_err(#private::invalid_event)?,
@@ -122,6 +130,8 @@ pub(super) fn implementation(
                     #private::Ok(#private::Cow::Owned(__staged))
                 }
             }
+
+            #stamped
         };
     }
 }

@@ -3,6 +3,7 @@
 mod attr;
 mod expand;
 mod fields;
+mod stamp;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,6 +11,7 @@ use syn::{Data, DeriveInput};
 
 use self::attr::Options;
 use self::fields::Headers;
+use self::stamp::Stamp;
 use crate::errors::Errors;
 
 const EXAMPLE: &str = "#[ordered(key = \"order_id\")]";
@@ -39,11 +41,12 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
     };
     let options = Options::of(&input, &mut errors);
     let headers = Headers::of(&data.fields, &mut errors);
+    let stamp = Stamp::of(&options, &data.fields, &mut errors);
     let Some(key) = options.key.as_ref().filter(|_| errors.is_empty()) else {
         let fallback = expand::fallback(&input, &options);
         return quote!(#errors #fallback);
     };
-    expand::implementation(&input, &options, key, &headers)
+    expand::implementation(&input, &options, key, &headers, stamp.as_ref())
 }
 
 #[cfg(test)]
@@ -52,12 +55,15 @@ mod tests {
 
     use super::*;
 
-    const ITEMS: [&str; 8] = [
+    const ITEMS: [&str; 11] = [
         r#"#[ordered(key = "order_id")] struct Placed { order_id: String }"#,
         r#"#[ordered(key = "0", aggregate_type = "a")] struct Placed(u64, #[ordered(header = "x")] Option<u8>);"#,
         r#"#[ordered(key = "a.b", event_type = "field:kind", id = "id")] pub struct P<T: Clone> where T: Copy { a: T }"#,
         r#"#[ordered(key = "header:x")] #[ordered(kee = 1)] struct Placed { order_id: String }"#,
         r#"#[ordered] #[ordered()] #[ordered = "x"] struct Placed { #[ordered(key = "b")] order_id: String }"#,
+        r#"#[ordered(key = "k", producer = "a", clock = "c")] struct Said { k: u8, a: String, c: VectorClock }"#,
+        r#"#[ordered(key = "k", producer = "a.b", seq = "0", time = "t")] struct Booked<T> { k: u8, a: T, t: u64 }"#,
+        r#"#[ordered(key = "0", time = "1", clock = "1")] #[ordered(seq = "2")] struct Timed(u8, HybridTime);"#,
         "enum Placed { A { b: u8 } }",
         "union Placed { a: u8 }",
         "struct Placed;",
@@ -82,7 +88,7 @@ mod tests {
     #[test]
     fn all_mistakes_are_told_at_once() {
         let item = quote! {
-            #[ordered(kee = "a", seq = "seq", id = 5, event_type = "")]
+            #[ordered(kee = "a", seq = "a", id = 5, event_type = "")]
             struct Placed { #[ordered(header = "")] a: String, #[ordered(head = "x")] b: String }
         };
         let text = derive(item).to_string();

@@ -13,7 +13,7 @@ use crate::support::by_producers::ByProducers;
 use crate::support::operator::{group_in, operate_in, view_in};
 use crate::support::world::World;
 
-fn comments() -> ByProducers {
+pub(crate) fn comments() -> ByProducers {
     ByProducers::new(Order::Causal, |envelope, event| {
         let author = event["producer"].as_str().unwrap_or_default();
         let clock = json_fields(envelope)?.clock("/vector")?;
@@ -21,7 +21,7 @@ fn comments() -> ByProducers {
     })
 }
 
-fn comment(post: &str, author: &str, clock: &VectorClock) -> Envelope {
+pub(crate) fn comment(post: &str, author: &str, clock: &VectorClock) -> Envelope {
     let id = format!("{post}-{author}-{}", clock.of(author));
     let body = json!({"key": post, "producer": author, "vector": clock, "id": id});
     Envelope::new(body.to_string())

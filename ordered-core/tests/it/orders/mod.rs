@@ -1,7 +1,7 @@
 //! Groups whose events run in another order than 1, 2, 3, ….
 
 mod arrival;
-mod causal;
+pub(crate) mod causal;
 mod lamport;
 mod monotonic;
 mod refused;

@@ -43,7 +43,7 @@ async fn a_worker_that_asks_for_another_order_does_not_start() {
 fn an_order_is_refused_with_options_that_it_has_no_use_for() {
     type Change = fn(&mut HandlerOptions);
     let world = World::new(Faults::default());
-    let refused: [(Order, &str, Change); 14] = [
+    let refused: [(Order, &str, Change); 13] = [
         (Order::Lamport, "producer_lease", |options| {
             options.policy.producer_lease = Duration::ZERO;
         }),
@@ -52,11 +52,6 @@ fn an_order_is_refused_with_options_that_it_has_no_use_for() {
         }),
         (Order::Causal, "max_delay", |options| {
             options.policy.max_delay = Some(Duration::from_secs(1));
-        }),
-        (Order::Causal, "on_gap", |options| {
-            options.policy.on_gap = GapPolicy::Repair {
-                after: Duration::from_secs(1),
-            };
         }),
         (Order::Causal, "on_state_loss", |options| {
             options.on_state_loss = OnStateLoss::Adopt;

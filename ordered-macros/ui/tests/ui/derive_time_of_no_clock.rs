@@ -1,0 +1,14 @@
+use ordered_events::{OrderedEvent, StampedEvent};
+use serde::Serialize;
+
+#[derive(Serialize, OrderedEvent)]
+#[ordered(key = "order_id", time = "at")]
+struct Placed {
+    order_id: String,
+    at: String,
+}
+
+fn main() {
+    fn is_stamped<T: StampedEvent>() {}
+    is_stamped::<Placed>();
+}
