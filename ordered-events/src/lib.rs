@@ -124,7 +124,8 @@ pub use ordered_core::publish::{
 /// # }
 /// ```
 ///
-/// Where several producers send events of one key, its fields take what the clock of the producer says ([`StampedEvent`]):
+/// Where several producers send events of one key, its fields take what the clock of the producer says
+/// ([`StampedEvent`]):
 ///
 /// ```
 /// use ordered_events::core::logical::VectorClock;

@@ -64,7 +64,7 @@ use crate::model::Model;
 /// | `lane_backoff` | duration | The longest wait that the worker sits out itself; for a longer one the event goes back to the store, and takes no room in the worker meanwhile. | `"250ms"` |
 /// | `on_exhausted` | `"halt"` or `"dead_letter"` | What happens to an event that failed permanently: its key stops at it, and later events wait behind it until an operator decides; or the store dead-letters it, and the key goes on. An event that kills its workers always stops its key. | `"halt"` |
 /// | `on_state_loss` | `"stop"` or `"adopt"` | What workers do when the store has lost the state of the group, because it was flushed or has no disk and was restarted: they end with an error that names their keys; or they go on with a new state, into which each writes how far it knows its keys to be. What the store held and remembered is gone in either case. | `"stop"` |
-/// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. | `"wait"` |
+/// | `on_gap` | `"wait"`, `"skip"`, `"halt"` or `"repair"` | What is done about an event that does not come while later ones wait: nothing; the key passes over it; the key stops before it; the worker asks for it, of what is given to `.repair(…)` of its builder, such as the outbox in Postgres. With `order = "causal"` and `"lamport"` each producer has a gap of its own. | `"wait"` |
 /// | `gap_timeout` | duration | After how long that is done. | required with `"skip"`, `"halt"` and `"repair"` |
 /// | `on_late` | `"dead_letter"` or `"drop"` | What happens to an event that comes after its key has skipped it. | `"dead_letter"` |
 /// | `on_stale` | `"dead_letter"` or `"drop"` | What happens to an event at or below the last committed seq of its key whose id is not remembered: a repetition that comes later than `dedup_ttl`, or one of a producer that began to number anew. | `"dead_letter"` |
@@ -228,8 +228,9 @@ pub fn ordered_handler(
     attribute(options.into(), item.into()).into()
 }
 
-/// Makes a struct an event that a `Publisher` and `Outbox::stage` take: the same struct that the handler reads. Its JSON
-/// is the body, so it implements `Serialize`. Where the outbox or a `Sequencer` numbers it, it has no field for the seq.
+/// Makes a struct an event that a `Publisher` and `Outbox::stage` take: the same struct that the handler reads. Its
+/// JSON is the body, so it implements `Serialize`. Where the outbox or a `Sequencer` numbers it, it has no field for
+/// the seq.
 ///
 /// # Options
 ///

@@ -50,6 +50,11 @@ impl Admin {
         let dead = self.sizes(group, key, &slots).await?;
         let dead_view = |slot, _, letter: &Letter| dead_view(state, slot, letter);
         let dead = self.read(group, key, &dead, dead_view).await?;
+        let asked = if group.policy().order.has_producers() {
+            state.producers.asked_for_missing()
+        } else {
+            state.asked_for_head()
+        };
         Ok(KeyView {
             last_seq: state.head().saturating_sub(1),
             next_seq: state.head(),
@@ -72,8 +77,8 @@ impl Admin {
                 last_at: last.last_at,
                 worker: last.worker.clone(),
             }),
-            gap_since: state.waits_since(group.policy()).or(state.gap_since),
-            repair: state.asked_for_head().map(|asked| RepairView {
+            gap_since: state.gap_since,
+            repair: asked.map(|asked| RepairView {
                 asked_at: asked.at,
                 times: asked.times,
             }),

@@ -164,13 +164,6 @@ impl HandlerOptions {
             return Ok(());
         }
         let unfit = |option, why: &str| Err((option, format!("{why} (`order` is `{order}`)")));
-        if order.has_producers() && matches!(policy.on_gap, GapPolicy::Repair { .. }) {
-            return unfit(
-                "on_gap",
-                "cannot be `repair`: what is missing is an event of one of several producers, and a repair asks for \
-                 seqs of the key.                  Take `wait`, `skip` or `halt`",
-            );
-        }
         if order.has_producers() && self.on_state_loss == OnStateLoss::Adopt {
             return unfit(
                 "on_state_loss",

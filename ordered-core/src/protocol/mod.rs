@@ -37,7 +37,7 @@ pub use producers::{Gone, MissingCause, MostProducers, Producer, Producers};
 pub use seq_set::SeqSet;
 pub use stamp::{InvalidStamp, Stamp};
 pub use state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped};
-pub use transition::{ABSENT_RANGES, SKIPPED_RANGES, Subject, Transition};
+pub use transition::{ABSENT_RANGES, RepairWanted, SKIPPED_RANGES, Subject, Transition};
 #[doc(hidden)]
 pub use verb::last_seq_text;
 pub use verb::{Effect, Refusal, Verb, Verdict};

@@ -60,6 +60,10 @@ impl Transition<'_> {
         if self.state.phase == Phase::Open && !self.state.is_suspect() {
             return Err(Refusal::NotStopped);
         }
+        let is_halted = matches!(self.state.phase, Phase::Halted { .. });
+        if is_halted && !self.state.held.contains(self.state.head()) {
+            self.state.producers.wait_anew(self.now);
+        }
         // What went wrong stays to be seen until the event is done.
         let last_error = self.state.last_error.take();
         self.restart_head();

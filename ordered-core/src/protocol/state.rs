@@ -275,7 +275,8 @@ impl KeyState {
                 }
             }
             Phase::Open => {
-                let gap = self.gap_deadline(policy);
+                // While something of it runs nobody else is to look at it.
+                let gap = self.gap_since.and_then(|_| self.gap_deadline(policy));
                 let due = gap.into_iter().chain(self.next_release(policy, now)).min();
                 Some(due.unwrap_or(NEVER))
             }
@@ -303,18 +304,11 @@ impl KeyState {
         if let Some(settle) = self.settle(policy) {
             return Some(self.gap_since?.saturating_add(millis(settle)));
         }
-        let asked = self.asked_for_head().map(|asked| (asked.at, asked.times));
-        policy.on_gap.deadline(self.waits_since(policy)?, asked)
-    }
-
-    /// Since when something waits for an event that has not come.
-    pub(crate) fn waits_since(&self, policy: &Policy) -> Option<Millis> {
-        let since = self.gap_since?;
-        if policy.order.has_times() {
-            // What waits for other producers, and for no event, waits for no gap.
-            return Some(since.max(self.producers.missing_since()?));
+        if policy.order.has_producers() {
+            return self.producers.gap_deadline(policy.on_gap);
         }
-        Some(since)
+        let asked = self.asked_for_head().map(|asked| (asked.at, asked.times));
+        policy.on_gap.deadline(self.gap_since?, asked)
     }
 }
 

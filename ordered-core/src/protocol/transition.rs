@@ -3,8 +3,8 @@ use std::ops::RangeInclusive;
 use super::producers::Beside;
 use super::state::{before, millis};
 use super::{
-    Anchor, Arrival, DeadNote, HeldNote, KeyState, LastError, MostProducers, Moved, Phase,
-    RepairAsked, Skipped, Stamp,
+    Anchor, Arrival, DeadNote, HeldNote, KeyState, LastError, MissingCause, MostProducers, Moved,
+    Phase, RepairAsked, Skipped, Stamp,
 };
 use crate::event::EventId;
 use crate::protocol::{DeadCause, GapPolicy, Millis, Policy};
@@ -35,10 +35,21 @@ pub struct Transition<'a> {
     pub changes: Vec<Change>,
     /// The ids that are processed with it.
     pub remember: Vec<EventId>,
-    /// The seqs that are to be asked for, first and last: they have not come in time.
-    pub repair: Option<(u64, u64)>,
+    /// The events that are to be asked for: they have not come in time.
+    pub repair: Vec<RepairWanted>,
     /// The producers that are not waited for any more, because nothing was heard of them.
     pub given_up: Vec<String>,
+}
+
+/// Events that have not come in time and are to be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RepairWanted {
+    /// Their producer, where the order comes from the producers: it numbers them.
+    pub producer: Option<String>,
+    /// The first seq.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
 }
 
 /// An event that a transition is about.
@@ -63,7 +74,7 @@ impl<'a> Transition<'a> {
             now,
             changes: Vec::new(),
             remember: Vec::new(),
-            repair: None,
+            repair: Vec::new(),
             given_up: Vec::new(),
         }
     }
@@ -481,6 +492,7 @@ impl<'a> Transition<'a> {
         let state = &mut *self.state;
         if !order.waits_for_missing() {
             // What is saved has its head where something waits, as if the numbers had no gaps.
+            state.producers.cut_times(self.now);
             let first = state.held.at_or_after(state.head()).filter(|_| !runs);
             if let Some(first) = first {
                 state.raise_head(first);
@@ -490,11 +502,10 @@ impl<'a> Transition<'a> {
                 && first.is_none()
                 && !matches!(state.phase, Phase::Halted { .. })
                 && state.producers.waiting_events() > 0;
-            state.gap_since = match state.gap_since {
-                // The store's clock stepped back.
-                Some(since) if waits => Some(since.min(self.now)),
-                _ => waits.then_some(self.now),
-            };
+            // What else has run meanwhile does not matter to what waits for an event of a producer.
+            let since = waits.then(|| state.producers.missing_since().or(state.gap_since));
+            // The store's clock may have stepped back.
+            state.gap_since = since.map(|since| since.map_or(self.now, |at| at.min(self.now)));
             return;
         }
         let waits = !runs
@@ -521,16 +532,11 @@ impl<'a> Transition<'a> {
         if self.state.paused.is_on() {
             return;
         }
-        let is_over = self
-            .state
-            .gap_deadline(self.policy)
-            .is_some_and(|deadline| deadline <= self.now);
         if self.policy.order.has_producers() {
-            if is_over {
-                self.end_wait_for_causes(worker);
-            }
+            self.end_gaps_of_producers(worker, self.now, &[]);
             return;
         }
+        let is_over = self.is_gap_over();
         let head = self.state.head();
         let Some(first) = self
             .state
@@ -564,33 +570,90 @@ impl<'a> Transition<'a> {
                     at: self.now,
                     times: 1 + before.map_or(0, |asked| asked.times),
                 });
-                self.repair = Some((head, first - 1));
+                self.repair.push(RepairWanted {
+                    producer: None,
+                    from: head,
+                    to: first - 1,
+                });
             }
         }
     }
 
-    /// Does what the group says about events that wait for others which have not come in time.
-    fn end_wait_for_causes(&mut self, worker: &str) {
-        let state = &mut *self.state;
-        if state.held.at_or_after(state.head()).is_some() {
+    /// Whether a gap has lasted for as long as the group waits.
+    pub(super) fn is_gap_over(&self) -> bool {
+        let deadline = self.state.gap_deadline(self.policy);
+        deadline.is_some_and(|deadline| deadline <= self.now)
+    }
+
+    /// Does what the group says about events of producers that have not come in time, for each producer by itself. What
+    /// had come by `told_at` is known, and what is `here`, in memory, is not missing.
+    pub(super) fn end_gaps_of_producers(&mut self, worker: &str, told_at: Millis, here: &[&Stamp]) {
+        if self.state.is_blocked() {
             return;
         }
-        match self.policy.on_gap {
-            GapPolicy::Wait | GapPolicy::Repair { .. } => {}
+        let (on_gap, producers) = (self.policy.on_gap, &mut self.state.producers);
+        let over = producers.gaps_over(on_gap, told_at, here);
+        if over.is_empty() {
+            return;
+        }
+        match on_gap {
+            GapPolicy::Wait => {}
             GapPolicy::Halt { after } => {
-                let missing = state.producers.missing();
-                let missing = missing.iter().map(ToString::to_string);
+                let missing = over.iter().map(|gap| producers.events_of(gap).to_string());
                 let missing = missing.collect::<Vec<_>>().join(", ");
                 self.record_error(&format!("still missing after {after:?}: {missing}"), worker);
                 self.state.phase = Phase::Halted { since: self.now };
                 self.state.gap_since = None;
             }
             GapPolicy::Skip { .. } => {
-                if state.producers.skip_missing() {
-                    state.gap_since = None;
+                over.iter().for_each(|gap| producers.skip(gap));
+                self.state.gap_since = None;
+                if here.is_empty() {
                     self.release(0, &[]);
                 }
             }
+            GapPolicy::Repair { .. } => {
+                for gap in &over {
+                    producers.ask(gap, self.now);
+                    let MissingCause { producer, from, to } = producers.events_of(gap);
+                    self.repair.push(RepairWanted {
+                        producer: Some(producer),
+                        from,
+                        to,
+                    });
+                }
+            }
+        }
+    }
+
+    /// A producer says that events of its own will never come. What is here all the same is handled in its place.
+    /// `false` when too many ranges, or too many producers, are known already.
+    pub(super) fn fill_of(
+        &mut self,
+        producer: &str,
+        (from, to): (u64, u64),
+        here: impl IntoIterator<Item = u64>,
+    ) -> bool {
+        let most = self.policy.max_producers;
+        self.state.producers.fill(producer, (from, to), here, most)
+    }
+
+    /// What the key has asked for of a producer cannot be sent again, for this reason: the key halts, unless the event
+    /// is here after all.
+    pub(super) fn lose_of(
+        &mut self,
+        producer: &str,
+        range: (u64, u64),
+        why: &str,
+        here: impl IntoIterator<Item = u64>,
+        worker: &str,
+    ) {
+        let asked = self.state.producers.asked_among(producer, range);
+        let is_lost = asked.is_some_and(|asked| !here.into_iter().any(|seq| seq == asked));
+        if is_lost && self.state.phase == Phase::Open {
+            self.record_error(why, worker);
+            self.state.phase = Phase::Halted { since: self.now };
+            self.state.gap_since = None;
         }
     }
 }

@@ -23,8 +23,8 @@ use crate::protocol::Stamp;
 /// Before it stamps, a producer takes over what it has read of others: `merge` of the vector clock, `receive` of the
 /// others; in a handler with [`Context::clock`](crate::handler::Context::clock).
 ///
-/// Vector clocks and seqs count, and a count that no event has is a gap. So stamp with a copy of the clock, and keep the
-/// copy once the event is published:
+/// Vector clocks and seqs count, and a count that no event has is a gap. So stamp with a copy of the clock, and keep
+/// the copy once the event is published:
 ///
 /// ```
 /// # use ordered_core::logical::VectorClock;

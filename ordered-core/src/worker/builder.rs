@@ -331,7 +331,8 @@ impl WorkerBuilder {
         self.options(move |options| options.policy.start = start)
     }
 
-    /// Who is asked for events that do not come. Needed with [`GapPolicy::Repair`].
+    /// Who is asked for events that do not come. Needed with [`GapPolicy::Repair`]. Where the order comes from the
+    /// producers, it has to [know producers](Repair::knows_producers).
     pub fn repair(mut self, repair: impl Repair) -> Self {
         self.repair = Some(Arc::new(repair));
         self
@@ -417,9 +418,22 @@ impl WorkerBuilder {
             .for_each(|change| change(&mut options));
         handler.validate(&options)?;
         validate(&options)?;
-        if matches!(options.policy.on_gap, GapPolicy::Repair { .. }) && self.repair.is_none() {
-            let how = "`.repair(…)`, which says who is asked for missing events, since `on_gap` is `repair`,";
-            return Err(missing("repair", how));
+        if matches!(options.policy.on_gap, GapPolicy::Repair { .. }) {
+            let Some(repair) = &self.repair else {
+                let how = "`.repair(…)`, which says who is asked for missing events, since `on_gap` is `repair`,";
+                return Err(missing("repair", how));
+            };
+            let order = options.policy.order;
+            if order.has_producers() && !repair.knows_producers() {
+                return Err(BuildError::setting(
+                    "repair",
+                    format!(
+                        "cannot be asked for the events of one producer, and in the order `{order}` it would be: what \
+                         is missing has the seq of its producer. Give one whose `knows_producers` is true, or take \
+                         `on_gap` `wait`, `skip` or `halt`"
+                    ),
+                ));
+            }
         }
         let settings = self.settings.validated(&options)?;
         if self.id.as_deref() == Some("") {

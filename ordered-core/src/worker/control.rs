@@ -17,6 +17,10 @@ use crate::protocol::{Order, Stamp};
 /// | `x-ordered-epoch` | | the number of the new numbering, to begin again below; each is larger than the one before | |
 /// | `x-ordered-why` | | | what happened, and what to do |
 ///
+/// Where the order comes from the producers ([`Order::has_producers`]), each of them numbers its events of the key by
+/// itself. A gap-fill and what is lost then name the producer, in the header `x-ordered-producer`. Groups of another
+/// order do not look at such a message, and these at none that names no producer.
+///
 /// Producers of a key whose events have [Lamport times](crate::protocol::Lamport) say with them how far they are:
 ///
 /// | header | clock | leave |
@@ -57,6 +61,26 @@ pub enum Control {
         /// What happened, and what to do.
         why: String,
     },
+    /// A producer will never send these events of the key, or the seqs of this range were given to none.
+    GapFillOf {
+        /// The producer.
+        producer: String,
+        /// The first.
+        from: Seq,
+        /// The last.
+        to: Seq,
+    },
+    /// These events of a producer were sent once, and cannot be sent again, as for [`Control::Lost`].
+    LostOf {
+        /// The producer.
+        producer: String,
+        /// The first.
+        from: Seq,
+        /// The last.
+        to: Seq,
+        /// What happened, and what to do.
+        why: String,
+    },
     /// A producer shows its clock, because it has nothing to send: what it sends after this event has a later time.
     Clock {
         /// The producer.
@@ -87,7 +111,7 @@ pub const TO: &str = "x-ordered-to";
 pub const AT: &str = "x-ordered-at";
 /// The header that says why events are lost.
 pub const WHY: &str = "x-ordered-why";
-/// The header with the producer that shows its clock, or leaves.
+/// The header with the producer that shows its clock, leaves, or has sent what the message is about.
 pub const PRODUCER: &str = "x-ordered-producer";
 /// The header with the seq of a producer's last event.
 pub const AFTER: &str = "x-ordered-after";
@@ -103,6 +127,7 @@ impl Control {
     pub fn concerns(&self, order: Order) -> bool {
         match self {
             Self::GapFill { .. } | Self::Lost { .. } => order.waits_for_missing(),
+            Self::GapFillOf { .. } | Self::LostOf { .. } => order.has_producers(),
             Self::Reset { .. } => !order.numbers_itself(),
             Self::Clock { .. } | Self::Leave { .. } => order.has_times(),
         }
@@ -124,6 +149,24 @@ impl Control {
                 put(FROM, from.to_string());
                 put(TO, to.to_string());
                 put(WHY, why.clone());
+            }
+            Self::LostOf {
+                producer,
+                from,
+                to,
+                why,
+            } => {
+                put(CONTROL, "lost".into());
+                put(PRODUCER, producer.clone());
+                put(FROM, from.to_string());
+                put(TO, to.to_string());
+                put(WHY, why.clone());
+            }
+            Self::GapFillOf { producer, from, to } => {
+                put(CONTROL, "gap-fill".into());
+                put(PRODUCER, producer.clone());
+                put(FROM, from.to_string());
+                put(TO, to.to_string());
             }
             Self::Clock {
                 producer,
@@ -176,12 +219,23 @@ impl Control {
         let control = match kind.as_str() {
             "gap-fill" => {
                 let (from, to) = range(envelope)?;
-                Self::GapFill { from, to }
+                match whose(envelope)? {
+                    Some(producer) => Self::GapFillOf { producer, from, to },
+                    None => Self::GapFill { from, to },
+                }
             }
             "lost" => {
                 let (from, to) = range(envelope)?;
                 let why = envelope.headers.get(WHY).cloned().unwrap_or_default();
-                Self::Lost { from, to, why }
+                match whose(envelope)? {
+                    Some(producer) => Self::LostOf {
+                        producer,
+                        from,
+                        to,
+                        why,
+                    },
+                    None => Self::Lost { from, to, why },
+                }
             }
             "reset" => Self::Reset {
                 at: seq(AT, required(envelope, AT)?)?,
@@ -223,6 +277,11 @@ pub(super) fn epoch(envelope: &Envelope) -> Result<Option<u64>, Malformed> {
             "the header {EPOCH} is {text:?}, and must be a whole number from 0 to 2^53-1"
         ))),
     }
+}
+
+fn whose(envelope: &Envelope) -> Result<Option<String>, Malformed> {
+    let is_said = envelope.headers.contains_key(PRODUCER);
+    is_said.then(|| producer(envelope)).transpose()
 }
 
 fn producer(envelope: &Envelope) -> Result<String, Malformed> {

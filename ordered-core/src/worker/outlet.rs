@@ -17,7 +17,7 @@ use crate::clock::wall_clock;
 use crate::event::{EventId, Key, Seq};
 use crate::handler::OnPassed;
 use crate::protocol::engine::{self, Disposition, EventChange, KeyChange, Tokens};
-use crate::protocol::{Arrival, WorkerId, last_seq_text};
+use crate::protocol::{Arrival, RepairWanted, WorkerId, last_seq_text};
 use crate::readable::{moment, span};
 use crate::transport::{Fate, Reason, ReasonKind, Settlement, Token};
 
@@ -315,7 +315,7 @@ impl Outlet {
                 producers = producers.join(", "),
                 "producers are not waited for any more, because nothing was heard of them"
             ),
-            KeyChange::RepairWanted { from, to } => self.ask_for(key, *from, *to),
+            KeyChange::RepairWanted(wanted) => self.ask_for(key, wanted),
             KeyChange::Missing { seq } => error!(
                 group,
                 key = name,
@@ -330,13 +330,15 @@ impl Outlet {
         self.settle_control(token, None);
     }
 
-    fn ask_for(&self, key: &Key, from: u64, to: u64) {
-        let (Some(repair), Ok(from), Ok(to)) = (&self.repair, Seq::new(from), Seq::new(to)) else {
+    fn ask_for(&self, key: &Key, wanted: &RepairWanted) {
+        let (from, to) = (Seq::new(wanted.from), Seq::new(wanted.to));
+        let (Some(repair), Ok(from), Ok(to)) = (&self.repair, from, to) else {
             return;
         };
         let missing = MissingEvents {
             group: Arc::clone(&self.group),
             key: key.clone(),
+            producer: wanted.producer.clone(),
             from,
             to,
             worker: self.worker.clone(),

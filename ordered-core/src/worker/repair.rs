@@ -15,6 +15,9 @@ pub struct MissingEvents {
     pub group: Arc<str>,
     /// The key.
     pub key: Key,
+    /// Whose events they are, where the order of the group comes from the producers: the seqs are then those that this
+    /// producer gave its events of the key. `None` where the seqs are those of the key.
+    pub producer: Option<String>,
     /// The first seq.
     pub from: Seq,
     /// The last one.
@@ -24,6 +27,9 @@ pub struct MissingEvents {
 }
 
 /// Has missing events sent again, such as an outbox that keeps them. What `on_gap = "repair"` asks.
+///
+/// Where the order comes from the producers (`lamport`, `causal`), each gap of a producer is asked for by itself, and
+/// an answer names the producer, too ([`GapFillOf`](super::Control::GapFillOf), [`LostOf`](super::Control::LostOf)).
 ///
 /// Whoever is asked answers through the broker: sends the events again, or says that they will never come, with a
 /// [gap-fill](super::Control::GapFill), or that they were there and [are lost](super::Control::Lost), which halts the
@@ -39,17 +45,29 @@ pub trait Repair: Send + Sync + 'static {
     /// # Cancel safety
     /// The request was taken or not.
     async fn ask(&self, missing: MissingEvents) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// Whether it looks at the [producer](MissingEvents::producer) of what is asked for. Default: no, and a worker
+    /// whose order comes from the producers does not start with it.
+    fn knows_producers(&self) -> bool {
+        false
+    }
 }
 
 /// Asks in a task of its own. Nobody waits for it: where it fails, the key asks again.
 pub(super) fn ask(repair: Arc<dyn Repair>, missing: MissingEvents) {
     tokio::spawn(async move {
-        let MissingEvents { group, key, .. } = missing.clone();
+        let MissingEvents {
+            group,
+            key,
+            producer,
+            ..
+        } = missing.clone();
         let (from, to) = (missing.from.get(), missing.to.get());
         match repair.ask(missing).await {
             Ok(()) => info!(
                 group = &*group,
                 key = key.as_str(),
+                producer,
                 from,
                 to,
                 "asked for events that have not come"
@@ -57,6 +75,7 @@ pub(super) fn ask(repair: Arc<dyn Repair>, missing: MissingEvents) {
             Err(error) => warn!(
                 group = &*group,
                 key = key.as_str(),
+                producer,
                 from,
                 to,
                 error,

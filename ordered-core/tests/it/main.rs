@@ -20,4 +20,5 @@ mod pitfalls;
 mod publishing;
 mod purity;
 mod refused;
+mod repairing;
 mod resources;

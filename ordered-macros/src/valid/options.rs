@@ -254,13 +254,6 @@ fn order(options: &Options, errors: &mut Errors) {
                 "on_repeat",
                 "is about an id under two seqs, and in this `order` an id runs once",
             );
-            if options.on_gap == Some(OnGap::Repair) {
-                errors.at(
-                    options.setting("on_gap").map(|setting| &setting.value),
-                    "a repair asks for seqs of a key, and in this `order` what is missing is an event of one of \
-                     several producers: take `\"wait\"`, `\"skip\"` or `\"halt\"`",
-                );
-            }
             if options.on_state_loss == Some(OnStateLoss::Adopt) {
                 errors.at(
                     options.setting("on_state_loss").map(|setting| &setting.value),

@@ -30,6 +30,7 @@ pub struct Published {
 #[expect(missing_docs, reason = "as in `Control`")]
 pub enum Said {
     Fill { from: u8, to: u8 },
+    FillOf { producer: usize, from: u8, to: u8 },
     Reset { at: u8, epoch: Option<u8> },
     Leave { producer: usize, after: u8 },
 }
@@ -267,6 +268,11 @@ impl Said {
                 from: place(from),
                 to: place(to),
             },
+            Self::FillOf { producer, from, to } => Control::GapFillOf {
+                producer: crate::event::PRODUCERS[producer].to_owned(),
+                from: place(from),
+                to: place(to),
+            },
             Self::Reset { at, epoch } => Control::Reset {
                 at: place(at),
                 epoch: epoch.map(u64::from),
@@ -283,7 +289,7 @@ impl Said {
         match self {
             Self::Fill { from, to } => (u64::from(from)..=u64::from(to)).contains(&seq),
             Self::Reset { at, epoch: None } => seq < u64::from(at),
-            Self::Reset { .. } | Self::Leave { .. } => false,
+            Self::FillOf { .. } | Self::Reset { .. } | Self::Leave { .. } => false,
         }
     }
 }

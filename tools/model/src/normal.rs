@@ -86,6 +86,7 @@ impl Visitor for Times<'_> {
         if let Some(asked) = &mut state.repair {
             asked.at = self.gap(asked.at);
         }
+        state.producers.change_gap_times(|at| self.gap(at));
         let ttl = self.model.dedup_ttl();
         if self.model.bounds.remembered.is_none() {
             state.anchors.iter_mut().for_each(|anchor| anchor.at = NOW);
@@ -116,6 +117,10 @@ impl Visitor for Times<'_> {
         listing.gap = listing.gap.map(|since| self.gap(since));
         listing.halted = listing.halted.map(|_| NOW);
     }
+
+    fn told_at(&mut self, at: &mut u64) {
+        *at = self.gap(*at);
+    }
 }
 
 impl Times<'_> {
@@ -138,6 +143,7 @@ impl Visitor for Fences {
     }
     fn state(&mut self, _: &mut KeyState) {}
     fn listing(&mut self, _: &mut Listing) {}
+    fn told_at(&mut self, _: &mut u64) {}
 }
 
 /// Counts them anew. None stays none.
@@ -149,6 +155,7 @@ impl Visitor for Rename {
     }
     fn state(&mut self, _: &mut KeyState) {}
     fn listing(&mut self, _: &mut Listing) {}
+    fn told_at(&mut self, _: &mut u64) {}
 }
 
 impl World {

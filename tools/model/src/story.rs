@@ -125,6 +125,10 @@ impl Model {
     fn called(&self, which: Which) -> String {
         match self.bounds.said(which) {
             Some(Said::Fill { from, to }) => return format!("“no {from} to {to}”"),
+            Some(Said::FillOf { producer, from, to }) => {
+                let producer = crate::event::PRODUCERS[producer];
+                return format!("“no {from} to {to} of {producer}”");
+            }
             Some(Said::Reset { at, epoch: None }) => return format!("“go on at {at}”"),
             Some(Said::Reset { at, epoch }) => {
                 return format!("“begin again at {at}, numbering {}”", epoch.unwrap_or(0));

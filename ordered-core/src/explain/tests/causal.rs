@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::scene::{NOON, assert_text, explained, key};
 use crate::explain::{KeyStatus, explain};
 use crate::protocol::{
-    CauseView, GapPolicy, KeyView, LastErrorView, Order, Policy, ProducerView, WaitingView,
+    CauseView, GapPolicy, KeyView, LastErrorView, Order, Policy, ProducerView, RepairView,
+    WaitingView,
 };
 use crate::store::Group;
 
@@ -80,6 +81,30 @@ fn waits_for_a_cause_until_a_time() {
         ),
     ] {
         let text = explained(&waiting(), &group(on_gap)).text;
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn waits_for_a_cause_that_is_asked_for() {
+    let group = group(GapPolicy::Repair {
+        after: Duration::from_secs(240),
+    });
+    let mut view = waiting();
+    let text = explained(&view, &group).text;
+    let words =
+        "By itself it is asked for at 12:01:00 UTC (in 1 min) (on_gap = repair after 4 min).";
+    assert!(text.contains(words), "{text}");
+    view.repair = Some(RepairView {
+        asked_at: NOON - 60_000,
+        times: 1,
+    });
+    let text = explained(&view, &group).text;
+    for words in [
+        "order-17 waits for events 4 to 5 of ada since 11:57:00 UTC (3 min). It was asked for at 11:59:00 UTC (1 min \
+         ago), and has not come.",
+        "By itself it is asked for again at 12:07:00 UTC (in 7 min)",
+    ] {
         assert!(text.contains(words), "{text}");
     }
 }

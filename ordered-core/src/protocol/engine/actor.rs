@@ -7,7 +7,7 @@ use super::queue::{Added, Queue};
 use super::shared::Shared;
 use super::watermark::Watermark;
 use crate::event::{EventId, Key};
-use crate::protocol::{Arrival, Fence, KeyState, Moved, Placement, QuotaLimit, Stamp};
+use crate::protocol::{Arrival, Fence, KeyState, Millis, Moved, Placement, QuotaLimit, Stamp};
 use crate::store::Listing;
 use crate::transport::Token;
 use crate::worker::Control;
@@ -82,6 +82,8 @@ pub(super) struct Ownership {
     pub(super) uncertain: bool,
     /// How much of the mail the state accounts for.
     pub(super) mail: usize,
+    /// When the store told the mail last: what was posted later is not known.
+    pub(super) told_at: Millis,
     /// The last seq of the state that is on its way to the store.
     pub(super) tip: u64,
     /// How many commits are on their way.
@@ -416,6 +418,7 @@ impl std::hash::Hash for Ownership {
         self.lost_epoch.hash(hasher);
         (self.dirty, self.began, self.hand_over, self.uncertain).hash(hasher);
         (self.serial_until, self.mail, self.tip, self.committing).hash(hasher);
+        self.told_at.hash(hasher);
         (self.closed, self.death_unsaved, self.trial_saved).hash(hasher);
         (self.known_from, self.saved_seq).hash(hasher);
         self.moves.hash(hasher);

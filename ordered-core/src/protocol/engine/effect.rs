@@ -4,7 +4,7 @@ use super::event::Tokens;
 use super::queue::RunEvents;
 use crate::event::{EventId, Key};
 use crate::handler::OnExhausted;
-use crate::protocol::{Fence, Millis, QuotaLimit, Waiting};
+use crate::protocol::{Fence, Millis, QuotaLimit, RepairWanted, Waiting};
 use crate::transport::Token;
 use crate::worker::Control;
 
@@ -198,12 +198,7 @@ pub enum KeyChange {
         seq: u64,
     },
     /// Events that have not come are to be asked for.
-    RepairWanted {
-        /// The first seq.
-        from: u64,
-        /// The last one.
-        to: u64,
-    },
+    RepairWanted(RepairWanted),
     /// The store knew less of the key than the worker remembers: it lost state. The key was set right.
     Corrected {
         /// The last seq that the store said.

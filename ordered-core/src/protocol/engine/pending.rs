@@ -4,7 +4,7 @@ use super::effect::Disposition;
 use super::event::Event;
 use crate::event::{EventId, Key};
 use crate::handler::OnExhausted;
-use crate::protocol::KeyState;
+use crate::protocol::{KeyState, RepairWanted};
 use crate::store::{Listing, Slot};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -45,7 +45,7 @@ pub(super) struct PendingSave<D> {
     pub(super) puts: Vec<PutFor>,
     pub(super) failure: Option<Failure>,
     /// The seqs that are to be asked for, first and last.
-    pub(super) repair: Option<(u64, u64)>,
+    pub(super) repair: Vec<RepairWanted>,
     pub(super) controls: Vec<(Control, Token)>,
     /// How many versions it takes out of the mailbox that are superseded.
     pub(super) superseded: u64,

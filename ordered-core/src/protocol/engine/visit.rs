@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::pending::{Pending, PendingKind};
-use crate::protocol::{Fence, KeyState};
+use crate::protocol::{Fence, KeyState, Millis};
 use crate::store::Listing;
 
 /// Changes what an engine knows of fences and times.
@@ -15,6 +15,8 @@ pub trait Visitor {
     fn state(&mut self, state: &mut KeyState);
     /// Where a key is listed.
     fn listing(&mut self, listing: &mut Listing);
+    /// When a worker was told the mail of a key.
+    fn told_at(&mut self, at: &mut Millis);
 }
 
 impl<D> Engine<D> {
@@ -27,6 +29,7 @@ impl<D> Engine<D> {
                 visitor.fence(&mut own.body_fence);
                 visitor.state(&mut own.state);
                 visitor.listing(&mut own.listing);
+                visitor.told_at(&mut own.told_at);
             }
             if let Some(save) = &mut actor.in_doubt {
                 save.visit(visitor);

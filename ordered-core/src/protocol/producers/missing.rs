@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Producer, Producers};
-use crate::protocol::{Millis, SKIPPED_RANGES};
+use crate::protocol::SKIPPED_RANGES;
 
 /// Events that have not come, and without which an event cannot run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +30,7 @@ impl fmt::Display for MissingCause {
 impl Producers {
     /// Of the events that wait, the one that waits for the fewest others: its producer's place and its seq. One that
     /// waits for what waits itself comes after those that do not; there are only such where clocks make a circle.
-    fn nearest(&self) -> Option<(usize, u64)> {
+    pub(super) fn nearest(&self) -> Option<(usize, u64)> {
         let first = self.known.iter().enumerate().filter_map(|(place, known)| {
             let (seq, event) = known.waiting.first_key_value()?;
             let own = (place, seq - 1);
@@ -38,7 +38,8 @@ impl Producers {
             for (place, count) in std::iter::once(own).chain(event.causes()) {
                 let cause = &self.known[place];
                 missing = missing.saturating_add(count.saturating_sub(cause.released));
-                waits_for_waiting |= cause.waiting.keys().any(|seq| *seq <= count);
+                let first = cause.waiting.keys().next();
+                waits_for_waiting |= first.is_some_and(|seq| *seq <= count);
             }
             if missing == 0 && event.time.is_some() {
                 // It waits for producers, and not for events.
@@ -60,16 +61,9 @@ impl Producers {
         let mut missing: Vec<MissingCause> = std::iter::once(own)
             .chain(causes)
             .filter_map(|(place, to)| {
-                let known = &self.known[place];
-                let from = known.released + 1;
-                // What waits itself has come.
-                let to = known
-                    .waiting
-                    .range(from..=to.max(from))
-                    .next()
-                    .map_or(to, |(seq, _)| to.min(seq - 1));
-                let producer = known.name.clone();
-                (from <= to).then_some(MissingCause { producer, from, to })
+                let (from, to) = self.missing_of(place, to)?;
+                let producer = self.known[place].name.clone();
+                Some(MissingCause { producer, from, to })
             })
             .collect();
         missing.sort_unstable();
@@ -93,19 +87,16 @@ impl Producers {
         }
         true
     }
-
-    /// Since when the event waits that waits for the fewest others.
-    pub(crate) fn missing_since(&self) -> Option<Millis> {
-        let (place, seq) = self.nearest()?;
-        let event = self.known[place].waiting.get(&seq)?;
-        Some(event.since)
-    }
 }
 
 impl Producer {
     /// Its events of this range are not waited for, and late if they come.
     pub(super) fn pass_over(&mut self, from: u64, to: u64) {
-        self.released = to;
+        self.note_skipped(from, to);
+        self.advance(to);
+    }
+
+    pub(super) fn note_skipped(&mut self, from: u64, to: u64) {
         self.skipped.insert_range(from..=to);
         while self.skipped.ranges().len() > SKIPPED_RANGES
             && let Some((_, last)) = self.skipped.ranges().first().copied()

@@ -1,3 +1,4 @@
+mod gaps;
 mod missing;
 mod times;
 
@@ -11,7 +12,7 @@ use times::Times;
 pub(crate) use times::{Beside, Patience, Progress};
 
 use super::stamp::{mark_of, slot_of};
-use super::{Millis, Placement, SeqSet, Stamp};
+use super::{Millis, Placement, RepairAsked, SeqSet, Stamp};
 use crate::event::EventId;
 
 /// What the owner of a key knows of the producers of its events, where the order comes from them.
@@ -40,6 +41,10 @@ pub struct Producer {
     numbered: BTreeMap<u64, Numbered>,
     /// Those that were passed over before they came: at most [`SKIPPED_RANGES`] ranges, the lowest are forgotten first.
     skipped: SeqSet,
+    /// What it says will never come, beyond `released`.
+    absent: SeqSet,
+    /// The last request for its next event, which has not come.
+    asked: Option<RepairAsked>,
     /// What it says of its clock, where events have times.
     times: Times,
 }
@@ -216,6 +221,7 @@ impl Producers {
             after: after.collect(),
         };
         self.unread.remove(stamp.slot());
+        self.known[own].absent.remove(stamp.seq());
         self.known[own].waiting.insert(stamp.seq(), event);
         if stamp.time().is_some() {
             self.heard_of(own, since, stamp.seq());
@@ -269,7 +275,7 @@ impl Producers {
             self.heard_of(place, now, stamp.seq());
         }
         let known = &mut self.known[place];
-        known.released = known.released.max(stamp.seq());
+        known.advance(stamp.seq());
         if number >= head {
             let mark = mark_of(id);
             known
@@ -311,7 +317,7 @@ impl Producers {
             self.pass_time(place, time);
         }
         let known = &mut self.known[place];
-        known.released = seq;
+        known.advance(seq);
         let (mark, since) = waited.map_or((0, 0), |event| (event.mark, event.since));
         known.numbered.insert(seq, Numbered { number, mark });
         (slot_of(&known.name, seq), since)

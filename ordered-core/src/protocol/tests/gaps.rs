@@ -19,7 +19,8 @@ fn end_gap(scene: &mut Scene) -> Option<(u64, u64)> {
         transition.watch_gap(false);
         transition.end_gap_if_over("worker-a");
         transition.watch_gap(false);
-        transition.repair
+        let wanted = transition.repair.pop();
+        wanted.map(|wanted| (wanted.from, wanted.to))
     })
 }
 

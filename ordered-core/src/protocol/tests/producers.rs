@@ -1,11 +1,15 @@
 //! What the owner of a key knows of the producers of its events.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
 
 use crate::event::EventId;
 use crate::logical::VectorClock;
 use crate::protocol::{
-    Fence, Gone, KeyState, Placement, Producer, Producers, SKIPPED_RANGES, Stamp,
+    ABSENT_RANGES, Fence, GapPolicy, Gone, KeyState, MissingCause, Placement, Producer, Producers,
+    SKIPPED_RANGES, Stamp,
 };
 
 fn stamp(producer: &str, counts: &[(&str, u64)]) -> Stamp {
@@ -110,7 +114,7 @@ fn the_state_of_a_key_at_rest_is_a_few_bytes_for_each_producer() {
     }
     let bytes = state.encode(Fence(0));
     assert_eq!(KeyState::decode(&bytes, Fence(0)), Ok(state));
-    assert!(bytes.len() <= bare + 60, "{} after {bare}", bytes.len());
+    assert!(bytes.len() <= bare + 70, "{} after {bare}", bytes.len());
 }
 
 fn timed(producer: &str, seq: u64, time: u64) -> Stamp {
@@ -155,4 +159,105 @@ fn who_leaves_is_waited_for_up_to_its_last_event_and_is_there_again_with_the_nex
     producers.count(&timed("ada", 2, 9), &id("y"), (2, 9), 0);
     producers.leave("ada", 1, 9).unwrap();
     assert_eq!(gone(&producers), None, "it has sent one more since");
+}
+
+/// Events of producers 0 to 2, of each its seq and how many of the others' it follows.
+fn events() -> impl Strategy<Value = Vec<Stamp>> {
+    let event = (0..3_usize, 0..3_usize, any::<bool>());
+    prop::collection::vec(event, 1..12).prop_map(|sent| {
+        let mut clocks = [(); 3].map(|()| VectorClock::default());
+        let sent = sent.into_iter().map(|(own, other, reads)| {
+            let known = clocks[other].clone();
+            if reads {
+                clocks[own].merge(&known).expect("they are few");
+            }
+            let name = ["ada", "bob", "eve"][own];
+            let clock = clocks[own].send(name).expect("they are few");
+            Stamp::causal(name, clock).expect("it counts itself")
+        });
+        sent.collect()
+    })
+}
+
+/// All that may run, in its order.
+fn release(producers: &mut Producers, ran: &mut Vec<(String, u64)>) {
+    while let Some(next) = producers.next(Producer::released) {
+        let (name, _) = producers.named(next);
+        ran.push((name.to_owned(), next.1));
+        producers.release(next, ran.len() as u64);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_gap_is_what_has_not_come_of_a_producer_and_passing_over_gaps_lets_all_run_that_came(
+        sent in events(),
+        came in prop::collection::vec(any::<bool>(), 12),
+        since in prop::collection::vec(0..30_u64, 12),
+        later in 0..60_u64,
+    ) {
+        let after = Duration::from_millis(10);
+        let mut producers = Producers::default();
+        let mut ran = Vec::new();
+        let came: Vec<&Stamp> = sent.iter().zip(came).filter_map(|(stamp, came)| came.then_some(stamp)).collect();
+        for (stamp, since) in came.iter().zip(&since) {
+            producers.wait(stamp, &id("x"), *since, 3).unwrap();
+        }
+        let first_since = since.iter().take(came.len()).min().copied();
+        for now in later.. {
+            release(&mut producers, &mut ran);
+            let over = producers.gaps_over(GapPolicy::Skip { after }, now, &[]);
+            for gap in &over {
+                let MissingCause { producer, from, to } = producers.events_of(gap);
+                prop_assert_eq!(from, producers.released(&producer) + 1);
+                prop_assert!(first_since.is_some_and(|since| since + 10 <= now), "not before its time");
+                let of = came.iter().filter(|stamp| stamp.producer() == producer);
+                let mut seqs = of.map(|stamp| stamp.seq());
+                prop_assert!(seqs.all(|seq| !(from..=to).contains(&seq)), "{} {}-{}", producer, from, to);
+                prop_assert!(producers.gaps_over(GapPolicy::Wait, now, &[]).is_empty());
+                let is_named = sent.iter().any(|stamp| stamp.producer() == producer && stamp.seq() == to);
+                prop_assert!(is_named, "nobody sent {} of {}", to, producer);
+            }
+            over.iter().for_each(|gap| producers.skip(gap));
+            release(&mut producers, &mut ran);
+            if producers.waiting_events() == 0 {
+                break;
+            }
+            let deadline = producers.gap_deadline(GapPolicy::Skip { after });
+            prop_assert!(deadline.is_some(), "what waits has a gap: {:?}", producers);
+            prop_assert!(now < 1_000, "it waits for ever: {:?}", producers);
+        }
+        let mut expected: Vec<(String, u64)> =
+            came.iter().map(|stamp| (stamp.producer().to_owned(), stamp.seq())).collect();
+        for (place, (name, seq)) in ran.iter().enumerate() {
+            let stamp = came.iter().find(|stamp| stamp.producer() == name && stamp.seq() == *seq).unwrap();
+            for (later, count) in &ran[place + 1..] {
+                prop_assert!(stamp.vector().of(later) < *count, "{}-{} before {}-{}", name, seq, later, count);
+            }
+        }
+        ran.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(ran, expected);
+    }
+}
+
+#[test]
+fn what_is_said_to_never_come_is_bounded_and_costs_a_few_bytes() {
+    let mut producers = Producers::default();
+    for range in 0..ABSENT_RANGES as u64 {
+        let at = 2 * range + 2;
+        assert!(producers.fill("ada", (at, at), [], 1));
+    }
+    let full = producers.clone();
+    assert!(!producers.fill("ada", (9_000, 9_000), [], 1));
+    assert!(
+        !producers.fill("bob", (1, 1), [], 1),
+        "one producer too many"
+    );
+    assert_eq!(producers, full);
+    assert!(producers.fill("ada", (1, 9_000), [], 1));
+    assert_eq!(producers.released("ada"), 9_000);
+    assert!(producers.fill("ada", (1, 5), [], 1), "it is past");
+    let place = producers.place(&stamp("ada", &[("ada", 4)]), &id("x"), Some(false));
+    assert_eq!(place, Some(Placement::Late));
 }

@@ -219,6 +219,31 @@ pub(super) const CAUSAL_SKIPPING: Bounds = Bounds {
     ..ALONE
 };
 
+/// The first event of a producer was never sent: it says so.
+const FIRST_IS_MISSING: &[Published] =
+    &[event_from(1, 'b', 1, &[1, 1]), event_from(2, 'a', 0, &[2])];
+
+const FILL_FIRST: &[Said] = &[Said::FillOf {
+    producer: 0,
+    from: 1,
+    to: 1,
+}];
+
+pub(super) const CAUSAL_FILLED: Bounds = Bounds {
+    said: FILL_FIRST,
+    ..causal("causes that are filled", FIRST_IS_MISSING, ALONE)
+};
+
+pub(super) const CAUSAL_FILLED_CRASH: Bounds = Bounds {
+    said: FILL_FIRST,
+    marks_repeats: true,
+    ..causal(
+        "causes that are filled, little room, crashes",
+        FIRST_IS_MISSING,
+        ARRIVAL_OVERFLOW,
+    )
+};
+
 const TWO_TIMES: &[Published] = &[event_timed(1, 'a', 1, 1, 1), event_timed(2, 'b', 0, 1, 2)];
 
 const THREE_TIMES: &[Published] = &[

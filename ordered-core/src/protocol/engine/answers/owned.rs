@@ -108,7 +108,7 @@ impl<D: Default> Actor<D> {
         let rules = std::sync::Arc::clone(&shared.rules);
         let mut transition = Transition::new(&mut own.state, &rules.policy, shared.now);
         take_mail(&mut transition, &self.queue, &mut own.moves, &owned.mail);
-        own.mail = owned.mail.len();
+        (own.mail, own.told_at) = (owned.mail.len(), shared.now);
         own.dirty |= own.mail > 0;
         if let Previous::Died(worker) = &owned.previous
             && !worker.is_operator()
@@ -211,6 +211,7 @@ impl Ownership {
             hand_over: false,
             uncertain: false,
             mail: 0,
+            told_at: 0,
             tip: state.last_seq,
             committing: 0,
             closed: false,

@@ -40,7 +40,7 @@ impl<D: Default> Actor<D> {
         let rules = std::sync::Arc::clone(&shared.rules);
         let mut transition = Transition::new(&mut own.state, &rules.policy, shared.now);
         take_mail(&mut transition, &self.queue, &mut own.moves, &saved.mail);
-        own.mail = saved.mail.len();
+        (own.mail, own.told_at) = (saved.mail.len(), shared.now);
         own.dirty |= own.mail > 0;
         let mark = own.watermark();
         if mark != before {
@@ -137,8 +137,8 @@ impl<D: Default> Actor<D> {
             let producers = save.given_up.clone();
             shared.observe_key(&self.key, KeyChange::GivenUp { producers });
         }
-        if let Some((from, to)) = save.repair {
-            shared.observe_key(&self.key, KeyChange::RepairWanted { from, to });
+        for wanted in save.repair {
+            shared.observe_key(&self.key, KeyChange::RepairWanted(wanted));
         }
         for (control, token) in save.controls {
             shared.effects.push(Effect::SettleControl {

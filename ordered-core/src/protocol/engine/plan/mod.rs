@@ -14,7 +14,7 @@ use super::event::Event;
 use super::pending::{Failure, Leaving, PendingKind, PendingSave, PutFor};
 use super::shared::Shared;
 use crate::event::EventId;
-use crate::protocol::{KeyState, Transition};
+use crate::protocol::{KeyState, RepairWanted, Transition};
 use crate::store::{Change, Request, Save, Slot};
 use crate::transport::Token;
 use crate::worker::Control;
@@ -75,6 +75,12 @@ impl<D> Actor<D> {
     /// What is here although it was said that it will never come is handled in its place.
     fn note_arrived(&self, plan: &mut Plan<'_, D>) {
         let transition = &mut plan.transition;
+        if transition.policy.order.has_producers() {
+            let producers = &mut transition.state.producers;
+            let here = self.queue.iter().filter(|event| !event.replay);
+            let stamps = here.filter_map(|event| event.stamp.as_deref());
+            producers.arrived(stamps);
+        }
         if transition.state.absent.is_empty() {
             return;
         }
@@ -202,7 +208,7 @@ pub(super) struct Parts<D> {
     pub(super) leaving: Vec<(Box<Event<D>>, Leaving)>,
     pub(super) puts: Vec<PutFor>,
     pub(super) failure: Option<Failure>,
-    pub(super) repair: Option<(u64, u64)>,
+    pub(super) repair: Vec<RepairWanted>,
     pub(super) controls: Vec<(Control, Token)>,
     /// How many versions leave the mailbox because they are superseded.
     pub(super) superseded: u64,
@@ -223,7 +229,7 @@ impl<'a, D> Plan<'a, D> {
             leaving: Vec::new(),
             puts: Vec::new(),
             failure: None,
-            repair: None,
+            repair: Vec::new(),
             controls: Vec::new(),
             superseded: 0,
             late: 0,

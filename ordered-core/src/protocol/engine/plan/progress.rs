@@ -6,7 +6,7 @@ use crate::protocol::engine::pending::{Leaving, PutFor};
 use crate::protocol::engine::queue::Queue;
 use crate::protocol::engine::shared::Shared;
 use crate::protocol::state::behind;
-use crate::protocol::{FailedRun, KeyState, QuotaLimit};
+use crate::protocol::{FailedRun, KeyState, QuotaLimit, Stamp};
 use crate::worker::Control;
 
 impl<D> Actor<D> {
@@ -87,8 +87,17 @@ impl<D> Actor<D> {
         let epoch = plan.transition.state.epoch;
         for (control, token) in std::mem::take(&mut self.controls) {
             let here = self.queue.iter().map(|event| event.seq);
+            let of = |producer: &str| {
+                let stamps = self.queue.iter().filter_map(|event| event.stamp.as_deref());
+                let of = stamps.filter(|stamp| stamp.producer() == producer);
+                of.map(Stamp::seq).collect::<Vec<_>>()
+            };
             let done = match &control {
                 Control::GapFill { from, to } => plan.transition.fill(from.get(), to.get(), here),
+                Control::GapFillOf { producer, from, to } => {
+                    let range = (from.get(), to.get());
+                    plan.transition.fill_of(producer, range, of(producer))
+                }
                 Control::Reset { at, epoch } => {
                     shared.watermarks.forget(&self.key);
                     plan.transition.reset(at.get(), *epoch, here)
@@ -99,6 +108,17 @@ impl<D> Actor<D> {
                     time,
                 } => plan.transition.show_clock(producer, *after, *time),
                 Control::Leave { producer, after } => plan.transition.leave(producer, *after),
+                Control::LostOf {
+                    producer,
+                    from,
+                    to,
+                    why,
+                } => {
+                    let (range, worker) = ((from.get(), to.get()), &shared.rules.worker);
+                    let here = of(producer);
+                    plan.transition.lose_of(producer, range, why, here, worker);
+                    true
+                }
                 Control::Lost { from, to, why } => {
                     let (range, worker) = (from.get()..=to.get(), &shared.rules.worker);
                     plan.transition.lose(range, why, here, worker);
@@ -139,10 +159,14 @@ impl<D> Actor<D> {
         let is_here = |queue: &Queue<D>, state: &KeyState, seq| {
             queue.get(seq).is_some() || state.held.contains(seq)
         };
-        // What is in memory and has a number is no gap, whatever it is.
-        let is_at_work = shared.rules.policy.order.has_producers() && !self.queue.is_empty();
-        if !transition.state.is_blocked()
-            && !is_at_work
+        let has_producers = shared.rules.policy.order.has_producers();
+        if !transition.state.is_blocked() && has_producers && transition.is_gap_over() {
+            let here = self.queue.iter().filter(|event| !event.replay);
+            let here: Vec<&Stamp> = here.filter_map(|event| event.stamp.as_deref()).collect();
+            let told_at = self.ownership.as_ref().map_or(0, |own| own.told_at);
+            transition.end_gaps_of_producers(&shared.rules.worker, told_at, &here);
+        } else if !transition.state.is_blocked()
+            && !has_producers
             && !is_here(&self.queue, transition.state, head)
         {
             transition.end_gap_if_over(&shared.rules.worker);

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use super::seeds;
 use super::world::{Broker, Happened, World};
 use crate::logical::VectorClock;
-use crate::protocol::{Order, Stamp};
+use crate::protocol::{GapPolicy, Order, Stamp};
 
 const IDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 const PRODUCERS: [&str; 3] = ["ada", "bob", "eve"];
@@ -41,9 +42,12 @@ fn is_cause(cause: &Stamp, effect: &Stamp) -> bool {
 
 fn check(seed: u64, broker: Broker) {
     let (events, stamps) = events(seed);
-    let world = World::new(seed, Order::Causal, broker, &events)
-        .stamped(stamps.clone())
-        .run();
+    let world = World::new(seed, Order::Causal, broker, &events);
+    check_run(seed, world, stamps);
+}
+
+fn check_run(seed: u64, world: World, stamps: HashMap<String, Stamp>) -> u64 {
+    let world = world.stamped(stamps.clone()).run();
     let ahead = world.may_run_ahead();
     let (mut done, mut begun): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for happened in &world.happened {
@@ -79,6 +83,24 @@ fn check(seed: u64, broker: Broker) {
         assert_eq!(known.released(), sent.count() as u64, "seed {seed}");
     }
     assert_eq!(state.producers.waiting_events(), 0, "seed {seed}");
+    world.repaired
+}
+
+/// Each of them was lost or not; what something waits for is asked for, of its producer, and comes.
+#[test]
+fn what_is_lost_is_asked_for_and_nothing_runs_before_its_cause() {
+    let mut repaired = 0;
+    for seed in seeds() {
+        let (events, stamps) = events(seed);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let lost: Vec<&str> = IDS.into_iter().filter(|_| random.u32(0..3) == 0).collect();
+        let after = Duration::from_millis(random.u64(1..2_000));
+        let world = World::with(seed, Order::Causal, Broker::Anyhow, &events, |policy| {
+            policy.on_gap = GapPolicy::Repair { after };
+        });
+        repaired += check_run(seed, world.losing(&lost), stamps);
+    }
+    assert!(repaired > 0, "something was asked for");
 }
 
 #[test]

@@ -193,23 +193,110 @@ fn play_joined(
         }
     }
     crew.finish();
-    let mut history = history.iter();
-    for step in steps {
-        match *step {
-            Step::Deliver(worker) => {
-                if let Some(event) = history.next() {
-                    crew.deliver(worker, *event, stamp(event.1));
-                }
-            }
-            Step::Exchange(worker) => drop(crew.exchange(worker)),
-            Step::Run(worker) => drop(crew.run(worker)),
-        }
-    }
-    for event in history {
-        crew.deliver(0, *event, stamp(event.1));
-    }
-    crew.finish();
+    crew.play(history, steps, stamp);
     crew.ran
+}
+
+/// The events that are `lost` are not sent: their producers say so with gap-fills, before the others come or after.
+fn play_filled(
+    order: Order,
+    history: &[(u64, &str)],
+    steps: &[Step],
+    stamps: &HashMap<&str, Stamp>,
+    (lost, first): (&[&str], bool),
+) -> Vec<String> {
+    let mut crew = Crew::new(order);
+    let fills = lost.iter().map(|id| {
+        let stamp = &stamps[id];
+        let seq = crate::event::Seq::new(stamp.seq()).expect("it is in bounds");
+        Control::GapFillOf {
+            producer: stamp.producer().to_owned(),
+            from: seq,
+            to: seq,
+        }
+    });
+    let fills: Vec<Control> = fills.collect();
+    let sent: Vec<(u64, &str)> = history
+        .iter()
+        .copied()
+        .filter(|(_, id)| !lost.contains(id))
+        .collect();
+    if first {
+        fills.iter().for_each(|fill| crew.control(fill));
+        crew.finish();
+    }
+    crew.play(&sent, steps, |id| stamps.get(id).cloned());
+    if !first {
+        fills.iter().for_each(|fill| crew.control(fill));
+        crew.finish();
+    }
+    crew.ran
+}
+
+impl Crew {
+    fn control(&mut self, control: &Control) {
+        self.tokens += 1;
+        let token = Token(self.tokens);
+        self.workers[0].1.control(&key(), control.clone(), token);
+    }
+
+    fn play(
+        &mut self,
+        history: &[(u64, &str)],
+        steps: &[Step],
+        stamp: impl Fn(&str) -> Option<Stamp>,
+    ) {
+        let crew = self;
+        let mut history = history.iter();
+        for step in steps {
+            match *step {
+                Step::Deliver(worker) => {
+                    if let Some(event) = history.next() {
+                        crew.deliver(worker, *event, stamp(event.1));
+                    }
+                }
+                Step::Exchange(worker) => drop(crew.exchange(worker)),
+                Step::Run(worker) => drop(crew.run(worker)),
+            }
+        }
+        for event in history {
+            crew.deliver(0, *event, stamp(event.1));
+        }
+        crew.finish();
+    }
+}
+
+/// The stamps of events with vector clocks: of each it is said who sends it, and whether its sender has received what
+/// the other two have sent so far.
+fn known(knows: &[(usize, bool, bool)]) -> HashMap<&'static str, Stamp> {
+    let mut clocks = [
+        VectorClock::default(),
+        VectorClock::default(),
+        VectorClock::default(),
+    ];
+    let mut stamps = HashMap::new();
+    for (id, (producer, one, two)) in IDS.iter().zip(knows) {
+        for (other, received) in [((producer + 1) % 3, one), ((producer + 2) % 3, two)] {
+            let known = clocks[other].clone();
+            if *received {
+                clocks[*producer].merge(&known).expect("they are few");
+            }
+        }
+        let name = ["ada", "bob", "eve"][*producer];
+        let clock = clocks[*producer].send(name).expect("they are few");
+        stamps.insert(*id, Stamp::causal(name, clock).expect("it counts itself"));
+    }
+    stamps
+}
+
+/// The first event that ran before one that its producer knew.
+fn before_its_cause<'a>(ran: &'a [String], stamps: &HashMap<&str, Stamp>) -> Option<&'a String> {
+    ran.iter().enumerate().find_map(|(place, id)| {
+        let known = stamps[id.as_str()].vector();
+        let later = ran[place + 1..].iter().map(|later| &stamps[later.as_str()]);
+        let mut causes = later.filter(|other| known.of(other.producer()) >= other.seq());
+        causes.next().map(|_| id)
+    })
 }
 
 fn steps(workers: usize) -> impl Strategy<Value = Vec<Step>> {
@@ -290,35 +377,33 @@ proptest! {
         steps in steps(2),
         knows in prop::collection::vec((0..3_usize, any::<bool>(), any::<bool>()), IDS.len()),
     ) {
-        // Who sends each, and whether its sender has received what the other two have sent so far.
-        let mut clocks = [VectorClock::default(), VectorClock::default(), VectorClock::default()];
-        let mut stamps = HashMap::new();
-        for (id, (producer, one, two)) in IDS.iter().zip(knows) {
-            for (other, received) in [((producer + 1) % 3, one), ((producer + 2) % 3, two)] {
-                let known = clocks[other].clone();
-                if received {
-                    clocks[producer].merge(&known).unwrap();
-                }
-            }
-            let name = ["ada", "bob", "eve"][producer];
-            let clock = clocks[producer].send(name).unwrap();
-            stamps.insert(*id, Stamp::causal(name, clock).unwrap());
-        }
+        let stamps = known(&knows);
         let events: Vec<(u64, &str)> = history.iter().map(|at| (u64::MAX, IDS[*at])).collect();
         let play = || play_stamped(Order::Causal, &events, &steps, |id| stamps.get(id).cloned());
         let ran = play();
         let mut ids = ran.clone();
         ids.sort_unstable();
         prop_assert_eq!(ids, IDS);
-        for (place, id) in ran.iter().enumerate() {
-            let (known, before) = (stamps[id.as_str()].vector(), &ran[..place]);
-            for (cause, other) in &stamps {
-                let is_cause = known.of(other.producer()) >= other.seq() && cause != id;
-                let ran_before = before.iter().any(|before| before == cause);
-                prop_assert!(!is_cause || ran_before, "{} before {}: {:?}", id, cause, ran);
-            }
-        }
+        prop_assert_eq!(before_its_cause(&ran, &stamps), None, "{:?}", ran);
         prop_assert_eq!(play(), ran, "the same on every run");
+    }
+
+    #[test]
+    fn by_causes_what_is_lost_and_filled_is_passed_and_all_else_runs_causes_first(
+        history in history(),
+        steps in steps(2),
+        knows in prop::collection::vec((0..3_usize, any::<bool>(), any::<bool>()), IDS.len()),
+        lost in prop::sample::subsequence(IDS.to_vec(), 0..IDS.len()),
+        first in any::<bool>(),
+    ) {
+        let stamps = known(&knows);
+        let events: Vec<(u64, &str)> = history.iter().map(|at| (u64::MAX, IDS[*at])).collect();
+        let ran = play_filled(Order::Causal, &events, &steps, &stamps, (&lost, first));
+        prop_assert_eq!(before_its_cause(&ran, &stamps), None, "{:?}", ran);
+        let mut ids = ran;
+        ids.sort_unstable();
+        let sent: Vec<&str> = IDS.into_iter().filter(|id| !lost.contains(id)).collect();
+        prop_assert_eq!(ids, sent);
     }
 
     #[test]

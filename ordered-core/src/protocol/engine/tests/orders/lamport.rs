@@ -1,9 +1,10 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::seeds;
 use super::world::{Broker, Happened, World};
 use crate::logical::LamportClock;
-use crate::protocol::{Order, Stamp};
+use crate::protocol::{GapPolicy, Order, Stamp};
 
 const IDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 const PRODUCERS: [&str; 3] = ["ada", "bob", "eve"];
@@ -45,16 +46,18 @@ fn in_order(stamps: &HashMap<String, Stamp>) -> Vec<String> {
 
 fn check(seed: u64, broker: Broker) {
     let (events, stamps) = events(seed);
+    let world = World::new(seed, Order::Lamport, broker, &events);
+    check_run(seed, world, stamps);
+}
+
+fn check_run(seed: u64, world: World, stamps: HashMap<String, Stamp>) -> u64 {
     // Each producer shows its clock before it sends anything, and leaves behind its last event.
     let mut said = Vec::new();
     for producer in PRODUCERS {
         let sent = stamps.values().filter(|stamp| stamp.producer() == producer);
         said.push((producer, sent.count() as u64));
     }
-    let world = World::new(seed, Order::Lamport, broker, &events)
-        .stamped(stamps.clone())
-        .joined(&said)
-        .run();
+    let world = world.stamped(stamps.clone()).joined(&said).run();
     let order = in_order(&stamps);
     let (mut done, mut begun): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for happened in &world.happened {
@@ -82,6 +85,23 @@ fn check(seed: u64, broker: Broker) {
         }
     }
     assert_eq!(done, order, "seed {seed}");
+    world.repaired
+}
+
+#[test]
+fn what_is_lost_is_asked_for_and_all_run_in_their_order() {
+    let mut repaired = 0;
+    for seed in seeds() {
+        let (events, stamps) = events(seed);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let lost: Vec<&str> = IDS.into_iter().filter(|_| random.u32(0..3) == 0).collect();
+        let after = Duration::from_millis(random.u64(1..2_000));
+        let world = World::with(seed, Order::Lamport, Broker::Anyhow, &events, |policy| {
+            policy.on_gap = GapPolicy::Repair { after };
+        });
+        repaired += check_run(seed, world.losing(&lost), stamps);
+    }
+    assert!(repaired > 0, "something was asked for");
 }
 
 #[test]

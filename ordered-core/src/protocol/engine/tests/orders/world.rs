@@ -11,7 +11,7 @@ use crate::handler::{OnExhausted, OnPassed, OnRepeat};
 use crate::protocol::engine::{
     Disposition, Effect, Engine, Event, KeyChange, Pending, Rules, RunError, RunId,
 };
-use crate::protocol::{KeyState, Order, Policy, Stamp, Transition, Verb, WorkerId};
+use crate::protocol::{KeyState, Order, Policy, RepairWanted, Stamp, Transition, Verb, WorkerId};
 use crate::store::{
     Acquire, AcquireMode, Answer, Group, Inspect, Listing, MemoryStore, Previous, Request, Save,
     Session, Store, Sweep,
@@ -36,6 +36,8 @@ enum At {
     Queue,
     With(usize),
     Gone,
+    /// It was lost on its way to the queue, and comes once it is asked for.
+    Lost,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub(super) struct World {
     pub(super) messages: Vec<Message>,
     pub(super) happened: Vec<Happened>,
     pub(super) superseded: u64,
+    /// How many times lost events were sent again.
+    pub(super) repaired: u64,
     broker: Broker,
     consumer: usize,
     /// Up to here the consumer was handed everything.
@@ -110,6 +114,16 @@ fn at_once<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) ->
 
 impl World {
     pub(super) fn new(seed: u64, order: Order, broker: Broker, events: &[(u64, &str)]) -> Self {
+        Self::with(seed, order, broker, events, |_| {})
+    }
+
+    pub(super) fn with(
+        seed: u64,
+        order: Order,
+        broker: Broker,
+        events: &[(u64, &str)],
+        change: impl FnOnce(&mut Policy),
+    ) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut policy = Policy {
             order,
@@ -122,6 +136,7 @@ impl World {
             ..Policy::default()
         };
         policy.give_up_after = None;
+        change(&mut policy);
         let ahead = order.numbers_itself() && random.bool();
         let rules = Rules {
             worker: String::new(),
@@ -149,6 +164,7 @@ impl World {
             messages: events.iter().map(message).collect(),
             happened: Vec::new(),
             superseded: 0,
+            repaired: 0,
             broker,
             consumer: 0,
             handed: 0,
@@ -175,6 +191,26 @@ impl World {
     pub(super) fn stamped(mut self, stamps: HashMap<String, Stamp>) -> Self {
         self.stamps = stamps;
         self
+    }
+
+    /// These events were lost. They come once they are asked for, or late in the calm.
+    pub(super) fn losing(mut self, lost: &[&str]) -> Self {
+        for message in &mut self.messages {
+            if lost.contains(&message.id.as_str()) {
+                message.at = At::Lost;
+            }
+        }
+        self
+    }
+
+    fn send_again(&mut self, is_asked: impl Fn(&Stamp) -> bool) {
+        for message in &mut self.messages {
+            let stamp = self.stamps.get(message.id.as_str());
+            if message.at == At::Lost && stamp.is_some_and(&is_asked) {
+                message.at = At::Queue;
+                self.repaired += 1;
+            }
+        }
     }
 
     /// The key knows these producers from the beginning, and that each leaves after so many events.
@@ -263,6 +299,10 @@ impl World {
         for round in 0..400 {
             if self.is_over() {
                 return self;
+            }
+            if round == 200 {
+                // Nothing waited for these.
+                self.send_again(|_| true);
             }
             if round % 20 == 19 {
                 self.operate(&Verb::Resume);
@@ -558,6 +598,11 @@ impl World {
                 }
                 Effect::Key { what, .. } => match what {
                     KeyChange::Superseded { events } => self.superseded += events,
+                    KeyChange::RepairWanted(RepairWanted { producer, from, to }) => self
+                        .send_again(|stamp| {
+                            producer.as_deref() == Some(stamp.producer())
+                                && (from..=to).contains(&stamp.seq())
+                        }),
                     KeyChange::Corrected { .. }
                     | KeyChange::Unreadable(_)
                     | KeyChange::Missing { .. } => panic!("nothing was lost: {what:?}"),

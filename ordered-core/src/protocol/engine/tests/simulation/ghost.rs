@@ -68,6 +68,8 @@ impl Ghost {
             What::Control(
                 Control::Reset { .. }
                 | Control::Lost { .. }
+                | Control::GapFillOf { .. }
+                | Control::LostOf { .. }
                 | Control::Clock { .. }
                 | Control::Leave { .. },
             ) => {}
