@@ -55,13 +55,13 @@ fn event(revision: u64, id: &str) -> Envelope {
     ))
 }
 
-struct World {
+struct Fixture {
     store: MemoryStore,
     broker: MemoryBroker,
     log: Log,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         Self {
             store: MemoryStore::with_clock(Clock::tokio()),
@@ -139,12 +139,12 @@ async fn some_time() {
 
 #[tokio::test(start_paused = true)]
 async fn keys_that_begin_with_zero_are_handled_from_zero_on_in_order_and_once() {
-    let world = World::new();
-    let running = world.start();
-    world.publish(&[2, 1]).await;
+    let fixture = Fixture::new();
+    let running = fixture.start();
+    fixture.publish(&[2, 1]).await;
     some_time().await;
-    assert_eq!(world.handled(), [0; 0]);
-    let view = world.view().await;
+    assert_eq!(fixture.handled(), [0; 0]);
+    let view = fixture.view().await;
     assert_eq!((view.last_seq, view.next_seq, view.held_events), (0, 0, 2));
     let explanation = explain("s", Some(&view), &group(), None);
     assert_eq!(
@@ -154,60 +154,67 @@ async fn keys_that_begin_with_zero_are_handled_from_zero_on_in_order_and_once() 
     let text = explanation.text;
     assert!(text.starts_with("s waits for seq 0 since "), "{text}");
     assert!(text.contains("Nothing of it is done yet"), "{text}");
-    world.publish(&[0]).await;
+    fixture.publish(&[0]).await;
     some_time().await;
-    assert_eq!(world.handled(), [0, 1, 2]);
-    world.publish(&[0, 1, 2]).await;
+    assert_eq!(fixture.handled(), [0, 1, 2]);
+    fixture.publish(&[0, 1, 2]).await;
     some_time().await;
-    assert_eq!(world.handled(), [0, 1, 2]);
-    assert_eq!(world.broker.dead_letters().len(), 0);
+    assert_eq!(fixture.handled(), [0, 1, 2]);
+    assert_eq!(fixture.broker.dead_letters().len(), 0);
     // Another event under a seq that is committed is a conflict, also under the first.
-    world.broker.publish(vec![event(0, "other")]).await.unwrap();
+    fixture
+        .broker
+        .publish(vec![event(0, "other")])
+        .await
+        .unwrap();
     some_time().await;
-    assert_eq!(world.broker.dead_letters()[0].1.kind, ReasonKind::Conflict);
+    assert_eq!(
+        fixture.broker.dead_letters()[0].1.kind,
+        ReasonKind::Conflict
+    );
     // Another worker goes on from there.
     let _ = running.send(());
     some_time().await;
-    let running = world.start();
-    world.publish(&[4, 3]).await;
+    let running = fixture.start();
+    fixture.publish(&[4, 3]).await;
     some_time().await;
-    assert_eq!(world.handled(), [0, 1, 2, 3, 4]);
+    assert_eq!(fixture.handled(), [0, 1, 2, 3, 4]);
     drop(running);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_event_is_done_where_only_zero_came() {
-    let world = World::new();
-    let running = world.start();
-    world.publish(&[0]).await;
+    let fixture = Fixture::new();
+    let running = fixture.start();
+    fixture.publish(&[0]).await;
     some_time().await;
-    let view = world.view().await;
+    let view = fixture.view().await;
     assert_eq!((view.last_seq, view.next_seq), (0, 1));
     let text = explain("s", Some(&view), &group(), None).text;
     assert!(text.contains("It is done up to seq 0"), "{text}");
-    let positions = world.admin().positions(&group(), None).await.unwrap().0;
+    let positions = fixture.admin().positions(&group(), None).await.unwrap().0;
     assert_eq!((positions.len(), positions[0].last_seq), (1, 0));
     drop(running);
 }
 
 #[tokio::test(start_paused = true)]
 async fn operators_and_producers_move_a_key_that_begins_with_zero() {
-    let world = World::new();
-    let running = world.start();
-    world.publish(&[1]).await;
+    let fixture = Fixture::new();
+    let running = fixture.start();
+    fixture.publish(&[1]).await;
     some_time().await;
     let skip = Verb::Skip { to: None };
     assert!(
-        matches!(world.operate(&skip).await, Verdict::Operated(effect) if effect.last_seq == 0)
+        matches!(fixture.operate(&skip).await, Verdict::Operated(effect) if effect.last_seq == 0)
     );
     some_time().await;
-    assert_eq!(world.handled(), [1]);
+    assert_eq!(fixture.handled(), [1]);
     // Before its beginning, where it waits for 0 once more.
     let back = Verb::SetLast {
         to: KeyState::BEFORE_ZERO,
     };
     assert_eq!(back.to_string(), "set-last none");
-    let Verdict::Operated(effect) = world.operate(&back).await else {
+    let Verdict::Operated(effect) = fixture.operate(&back).await else {
         panic!("refused");
     };
     assert_eq!(
@@ -216,10 +223,10 @@ async fn operators_and_producers_move_a_key_that_begins_with_zero() {
     );
     assert_eq!(effect.to_string(), "last seq none, 0 released, 0 removed");
     assert_eq!(
-        world.operate(&back).await,
+        fixture.operate(&back).await,
         Verdict::Refused(Refusal::Already)
     );
-    let view = world.view().await;
+    let view = fixture.view().await;
     assert_eq!((view.epoch, view.next_seq), (1, 0));
     // A producer that begins again with 0, and one that says that 0 will never come.
     let seq = |number: u64| Seq::new(number).unwrap();
@@ -227,58 +234,58 @@ async fn operators_and_producers_move_a_key_that_begins_with_zero() {
         at: seq(0),
         epoch: Some(2),
     };
-    world
+    fixture
         .broker
         .publish(vec![reset.envelope(&key())])
         .await
         .unwrap();
     some_time().await;
-    let view = world.view().await;
+    let view = fixture.view().await;
     assert_eq!((view.epoch, view.next_seq), (2, 0));
     let fill = Control::GapFill {
         from: seq(0),
         to: seq(1),
     };
-    world
+    fixture
         .broker
         .publish(vec![fill.envelope(&key())])
         .await
         .unwrap();
-    world.publish(&[2]).await;
+    fixture.publish(&[2]).await;
     some_time().await;
-    assert_eq!(world.handled(), [1, 2]);
+    assert_eq!(fixture.handled(), [1, 2]);
     drop(running);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_may_begin_with_zero() {
-    let world = World::new();
-    world.publish(&[3, 2, 1, 0]).await;
-    let running = world.start_as(world.worker().handler(together));
+    let fixture = Fixture::new();
+    fixture.publish(&[3, 2, 1, 0]).await;
+    let running = fixture.start_as(fixture.worker().handler(together));
     some_time().await;
-    assert_eq!(world.handled(), [0, 1, 2, 3]);
+    assert_eq!(fixture.handled(), [0, 1, 2, 3]);
     drop(running);
 }
 
 /// People saw: a producer that counts from 0, and a group that does not: the first event of each key is lost to it.
 #[tokio::test(start_paused = true)]
 async fn seq_zero_is_dead_lettered_with_what_to_do_where_keys_begin_with_one() {
-    let world = World::new();
-    world.publish(&[0, 1]).await;
-    let running = world.start_as(world.worker().handler(from_one));
+    let fixture = Fixture::new();
+    fixture.publish(&[0, 1]).await;
+    let running = fixture.start_as(fixture.worker().handler(from_one));
     some_time().await;
-    assert_eq!(world.handled(), [1]);
+    assert_eq!(fixture.handled(), [1]);
     let reset = Control::Reset {
         at: Seq::new(0).unwrap(),
         epoch: Some(1),
     };
-    world
+    fixture
         .broker
         .publish(vec![reset.envelope(&key())])
         .await
         .unwrap();
     some_time().await;
-    let dead = world.broker.dead_letters();
+    let dead = fixture.broker.dead_letters();
     assert_eq!(dead.len(), 2);
     for (_, reason) in dead {
         assert_eq!(reason.kind, ReasonKind::Malformed);
@@ -291,10 +298,10 @@ async fn seq_zero_is_dead_lettered_with_what_to_do_where_keys_begin_with_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_with_another_first_seq_is_refused_with_the_way_out() {
-    let world = World::new();
-    let running = world.start();
+    let fixture = Fixture::new();
+    let running = fixture.start();
     some_time().await;
-    let worker = world.worker().handler(from_one).build().unwrap();
+    let worker = fixture.worker().handler(from_one).build().unwrap();
     let error = worker.run_until(std::future::pending()).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("was begun with `first_seq = 0`"), "{text}");

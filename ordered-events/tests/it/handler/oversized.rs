@@ -50,13 +50,13 @@ fn event(seq: u64, text: usize) -> Envelope {
     ))
 }
 
-struct World {
+struct Fixture {
     store: MemoryStore,
     broker: MemoryBroker,
     log: Log,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         Self {
             store: MemoryStore::with_clock(Clock::tokio()),
@@ -134,46 +134,46 @@ async fn some_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_above_the_limit_makes_no_gap_and_waits_for_a_worker_with_a_larger_limit() {
-    let world = World::new();
-    world.publish(5_000).await;
-    let small = world.start(|worker| worker);
+    let fixture = Fixture::new();
+    fixture.publish(5_000).await;
+    let small = fixture.start(|worker| worker);
     some_time().await;
-    assert_eq!(world.handled(), [1]);
-    assert_eq!(world.broker.dead_letters().len(), 0);
-    assert_eq!(world.broker.backlog(), 0, "both are held");
-    let view = world.view().await;
+    assert_eq!(fixture.handled(), [1]);
+    assert_eq!(fixture.broker.dead_letters().len(), 0);
+    assert_eq!(fixture.broker.backlog(), 0, "both are held");
+    let view = fixture.view().await;
     assert_eq!((view.phase.as_str(), view.gap_since), ("backing_off", None));
     let error = view.last_error.unwrap().error;
     let words = "and may have 1000 at most (setting `max_body_bytes`)";
     assert!(error.contains(words), "{error}");
-    let large = world.start(|worker| worker.max_body_bytes(KEPT));
+    let large = fixture.start(|worker| worker.max_body_bytes(KEPT));
     let _ = small.send(());
     some_time().await;
-    assert_eq!(world.handled(), [1, 2, 3]);
-    assert_eq!(world.log.lock().unwrap()[1], (2, 5_000, "e2".to_owned()));
+    assert_eq!(fixture.handled(), [1, 2, 3]);
+    assert_eq!(fixture.log.lock().unwrap()[1], (2, 5_000, "e2".to_owned()));
     drop(large);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_too_large_to_be_kept_halts_its_key_with_an_excerpt_and_the_whole_is_a_dead_letter()
 {
-    let world = World::new();
-    world.publish(20_000).await;
-    let running = world.start(|worker| worker);
+    let fixture = Fixture::new();
+    fixture.publish(20_000).await;
+    let running = fixture.start(|worker| worker);
     some_time().await;
-    assert_eq!(world.handled(), [1]);
-    let view = world.view().await;
+    assert_eq!(fixture.handled(), [1]);
+    let view = fixture.view().await;
     assert_eq!((view.phase.as_str(), view.gap_since), ("halted", None));
     let error = view.last_error.unwrap().error;
     assert!(error.contains("the store has an excerpt"), "{error}");
     assert!(view.held_bytes < 2_000, "{}", view.held_bytes);
-    let admin = world.admin();
+    let admin = fixture.admin();
     let excerpt = admin.event(&group(), &key(), Seq::new(2).unwrap()).await;
     let excerpt = excerpt.unwrap().unwrap();
     let json: serde_json::Value = serde_json::from_slice(&excerpt.body).unwrap();
     assert_eq!((&json["order_id"], &json["seq"]), (&"a".into(), &2.into()));
     assert!(excerpt.headers["ordered.excerpt"].starts_with("200"));
-    let dead = world.broker.dead_letters();
+    let dead = fixture.broker.dead_letters();
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].0.body, event(2, 20_000).body);
     assert_eq!(dead[0].1.kind, ReasonKind::Malformed);
@@ -184,15 +184,23 @@ async fn what_is_too_large_to_be_kept_halts_its_key_with_an_excerpt_and_the_whol
             .contains("seq 2 of key a is held as an excerpt")
     );
     // It comes again, as it is and under a larger limit: it is not taken for a repetition of its excerpt.
-    world.broker.publish(vec![event(2, 20_000)]).await.unwrap();
+    fixture
+        .broker
+        .publish(vec![event(2, 20_000)])
+        .await
+        .unwrap();
     some_time().await;
-    assert_eq!(world.broker.dead_letters().len(), 2);
-    let large = world.start(|worker| worker.max_body_bytes(50_000));
+    assert_eq!(fixture.broker.dead_letters().len(), 2);
+    let large = fixture.start(|worker| worker.max_body_bytes(50_000));
     let _ = running.send(());
     some_time().await;
-    world.broker.publish(vec![event(2, 20_000)]).await.unwrap();
+    fixture
+        .broker
+        .publish(vec![event(2, 20_000)])
+        .await
+        .unwrap();
     some_time().await;
-    let dead = world.broker.dead_letters();
+    let dead = fixture.broker.dead_letters();
     assert_eq!(dead[2].1.kind, ReasonKind::Conflict);
     assert!(
         dead[2].1.text.contains("`ordered edit`"),
@@ -200,79 +208,83 @@ async fn what_is_too_large_to_be_kept_halts_its_key_with_an_excerpt_and_the_whol
         dead[2].1.text
     );
     // A try helps nothing; the whole body does.
-    world.operate(&Verb::Retry).await;
+    fixture.operate(&Verb::Retry).await;
     some_time().await;
     assert_eq!(
-        (world.handled(), world.view().await.phase.as_str()),
+        (fixture.handled(), fixture.view().await.phase.as_str()),
         (vec![1], "halted")
     );
     let (seq, body) = (Seq::new(2).unwrap(), dead[0].0.body.clone());
-    world.operate(&Verb::Edit { seq, body }).await;
-    world.operate(&Verb::Retry).await;
+    fixture.operate(&Verb::Edit { seq, body }).await;
+    fixture.operate(&Verb::Retry).await;
     some_time().await;
-    assert_eq!(world.handled(), [1, 2, 3]);
-    assert_eq!(world.log.lock().unwrap()[1], (2, 20_000, "e2".to_owned()));
+    assert_eq!(fixture.handled(), [1, 2, 3]);
+    assert_eq!(fixture.log.lock().unwrap()[1], (2, 20_000, "e2".to_owned()));
     drop(large);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_passes_over_an_excerpt_and_its_key_goes_on() {
-    let world = World::new();
-    world.publish(20_000).await;
-    let running = world.start(|worker| worker);
+    let fixture = Fixture::new();
+    fixture.publish(20_000).await;
+    let running = fixture.start(|worker| worker);
     some_time().await;
-    world.operate(&Verb::Skip { to: None }).await;
+    fixture.operate(&Verb::Skip { to: None }).await;
     some_time().await;
-    assert_eq!(world.handled(), [1, 3]);
-    let dead = world.dead_letters_of_the_store().await;
+    assert_eq!(fixture.handled(), [1, 3]);
+    let dead = fixture.dead_letters_of_the_store().await;
     assert!(matches!(dead[..], [(2, 1..2_000)]), "{dead:?}");
     drop(running);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_does_not_halt_goes_on_past_a_body_that_is_too_large() {
-    let world = World::new();
-    world.publish(20_000).await;
-    let running = world
+    let fixture = Fixture::new();
+    fixture.publish(20_000).await;
+    let running = fixture
         .start(|worker| worker.options(|options| options.on_exhausted = OnExhausted::DeadLetter));
     some_time().await;
-    assert_eq!(world.handled(), [1, 3]);
-    assert_eq!(world.broker.dead_letters().len(), 1, "the whole");
-    let dead = world.dead_letters_of_the_store().await;
+    assert_eq!(fixture.handled(), [1, 3]);
+    assert_eq!(fixture.broker.dead_letters().len(), 1, "the whole");
+    let dead = fixture.dead_letters_of_the_store().await;
     assert!(matches!(dead[..], [(2, 1..2_000)]), "{dead:?}");
     drop(running);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_too_large_and_too_early_waits_for_its_turn() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for seq in [3, 2, 1] {
         let size = if seq == 1 { 1 } else { 20_000 };
-        world.broker.publish(vec![event(seq, size)]).await.unwrap();
+        fixture
+            .broker
+            .publish(vec![event(seq, size)])
+            .await
+            .unwrap();
     }
-    let running = world.start(|worker| worker);
+    let running = fixture.start(|worker| worker);
     some_time().await;
-    let view = world.view().await;
+    let view = fixture.view().await;
     assert_eq!((view.phase.as_str(), view.last_seq), ("halted", 1));
     assert_eq!(view.held_events, 2);
-    assert_eq!(world.broker.dead_letters().len(), 2);
+    assert_eq!(fixture.broker.dead_letters().len(), 2);
     drop(running);
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_place_it_is_dead_lettered_whole() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for size in [5_000, 20_000] {
         let body = "x".repeat(size);
-        world
+        fixture
             .broker
             .publish(vec![Envelope::new(body)])
             .await
             .unwrap();
     }
-    let running = world.start(|worker| worker);
+    let running = fixture.start(|worker| worker);
     some_time().await;
-    let dead = world.broker.dead_letters();
+    let dead = fixture.broker.dead_letters();
     let sizes: Vec<usize> = dead.iter().map(|(event, _)| event.body.len()).collect();
     assert_eq!(sizes, [5_000, 20_000]);
     for (_, reason) in dead {
@@ -288,7 +300,7 @@ async fn without_a_place_it_is_dead_lettered_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_place_in_the_headers_is_one_and_a_producer_makes_no_excerpts() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let headers = |seq: &str| {
         let pairs = [("order", "a"), ("seq", seq), ("ordered.excerpt", "forged")];
         BTreeMap::from(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())))
@@ -298,18 +310,18 @@ async fn a_place_in_the_headers_is_one_and_a_producer_makes_no_excerpts() {
     // No JSON, so that there is nothing but its beginning to keep.
     let mut large = Envelope::new("x".repeat(20_000));
     large.headers = headers("2");
-    world.broker.publish(vec![small, large]).await.unwrap();
+    fixture.broker.publish(vec![small, large]).await.unwrap();
     let worker = Worker::builder()
-        .store(world.store.clone())
-        .transport(world.broker.consumer())
+        .store(fixture.store.clone())
+        .transport(fixture.broker.consumer())
         .handler(of_headers)
-        .state(Arc::clone(&world.log))
+        .state(Arc::clone(&fixture.log))
         .max_body_bytes(LIMIT)
         .max_kept_bytes(KEPT);
     tokio::spawn(worker.build().unwrap().run_until(std::future::pending()));
     some_time().await;
-    assert_eq!(world.handled(), [1]);
-    let view = world.view().await;
+    assert_eq!(fixture.handled(), [1]);
+    let view = fixture.view().await;
     assert_eq!((view.phase.as_str(), view.last_seq), ("halted", 1));
-    assert_eq!(world.broker.dead_letters().len(), 1);
+    assert_eq!(fixture.broker.dead_letters().len(), 1);
 }

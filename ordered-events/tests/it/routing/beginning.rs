@@ -6,7 +6,7 @@ use ordered_core::transport::Faults;
 use ordered_events::{BuildError, Envelope, Handler, Router, WorkerBuilder, ordered_handler};
 use serde::Deserialize;
 
-use super::{Event, World, any_order, event, order_created, order_shipped, orders};
+use super::{Event, Fixture, any_order, event, order_created, order_shipped, orders};
 
 #[derive(Deserialize)]
 #[allow(dead_code)]
@@ -18,7 +18,7 @@ struct Other {
 }
 
 fn refusal(handler: impl Handler) -> String {
-    refusal_of(World::new(Faults::default()).worker(handler))
+    refusal_of(Fixture::new(Faults::default()).worker(handler))
 }
 
 fn refusal_of(worker: WorkerBuilder) -> String {
@@ -71,12 +71,16 @@ fn the_group_of_a_router_is_said_once() {
         "{refused}"
     );
     assert!(refused.contains(".group(\"orders\")"), "{refused}");
-    let world = World::new(Faults::default());
-    let built = world.worker(without()).group("by-builder").build().unwrap();
+    let fixture = Fixture::new(Faults::default());
+    let built = fixture
+        .worker(without())
+        .group("by-builder")
+        .build()
+        .unwrap();
     assert_eq!(built.options().group, "by-builder");
-    let built = world.worker(orders()).build().unwrap();
+    let built = fixture.worker(orders()).build().unwrap();
     assert_eq!(built.options().group, "orders");
-    let alone = world.worker(order_created).build().unwrap();
+    let alone = fixture.worker(order_created).build().unwrap();
     assert_eq!(alone.options().group, "order_created");
 }
 
@@ -117,7 +121,7 @@ fn a_router_that_cannot_choose_is_refused() {
 
 #[test]
 fn a_second_handler_of_a_worker_is_told_the_way() {
-    let worker = World::new(Faults::default()).worker(any_order);
+    let worker = Fixture::new(Faults::default()).worker(any_order);
     let error = match worker.handler(order_created).build() {
         Ok(_) => panic!("the worker can be built"),
         Err(error) => error.to_string(),
@@ -133,15 +137,15 @@ fn a_second_handler_of_a_worker_is_told_the_way() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_names_its_types_is_a_router_of_one() {
-    let world = World::new(Faults::default());
+    let fixture = Fixture::new(Faults::default());
     let events = vec![event("a", 1, "OrderCreated"), event("b", 1, "OrderShipped")];
-    world.publish(events).await;
-    let worker = world.run(world.worker(order_created).group("orders"));
-    world.settled().await;
+    fixture.publish(events).await;
+    let worker = fixture.run(fixture.worker(order_created).group("orders"));
+    fixture.settled().await;
     worker.stop().await;
-    assert_eq!(world.handled("a"), [(1, "created")]);
-    assert_eq!(world.handled("b"), []);
-    let error = world.view("b").await.last_error.unwrap().error;
+    assert_eq!(fixture.handled("a"), [(1, "created")]);
+    assert_eq!(fixture.handled("b"), []);
+    let error = fixture.view("b").await.last_error.unwrap().error;
     assert!(error.contains("`OrderShipped`"), "{error}");
 }
 
@@ -169,15 +173,15 @@ async fn the_type_is_where_the_setting_says() {
             .on("created", any_order)
             .event_type("header:kind"),
     ] {
-        let world = World::new(Faults::default());
+        let fixture = Fixture::new(Faults::default());
         // What its body says does not count.
         let mut message = event("a", 1, "OrderShipped");
         message.headers.insert("kind".into(), "created".into());
-        world.publish(vec![message]).await;
-        let worker = world.start(handler);
-        world.settled().await;
+        fixture.publish(vec![message]).await;
+        let worker = fixture.start(handler);
+        fixture.settled().await;
         worker.stop().await;
-        assert_eq!(world.handled("a").len(), 1);
+        assert_eq!(fixture.handled("a").len(), 1);
     }
 }
 
@@ -200,16 +204,16 @@ async fn over_sns(event: Noted, ordered_events::State(log): ordered_events::Stat
 
 #[tokio::test(start_paused = true)]
 async fn an_attribute_in_a_notification_of_sns_may_be_the_type() {
-    let world = World::new(Faults::default());
+    let fixture = Fixture::new(Faults::default());
     let body = serde_json::json!({
         "Type": "Notification",
         "Message": r#"{"order": "a", "seq": 1, "note": "hello"}"#,
         "MessageAttributes": {"kind": {"Type": "String", "Value": "Noted"}},
     });
-    world.publish(vec![Envelope::new(body.to_string())]).await;
-    let worker = world.start(over_sns);
-    world.settled().await;
+    fixture.publish(vec![Envelope::new(body.to_string())]).await;
+    let worker = fixture.start(over_sns);
+    fixture.settled().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     worker.stop().await;
-    assert_eq!(world.handled("hello"), [(1, "over sns")]);
+    assert_eq!(fixture.handled("hello"), [(1, "over sns")]);
 }

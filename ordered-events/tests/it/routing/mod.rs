@@ -79,7 +79,7 @@ fn event(key: &str, seq: u64, of_type: &str) -> Envelope {
     ))
 }
 
-struct World {
+struct Fixture {
     store: MemoryStore,
     broker: MemoryBroker,
     log: Log,
@@ -97,7 +97,7 @@ impl Running {
     }
 }
 
-impl World {
+impl Fixture {
     fn new(faults: Faults) -> Self {
         Self {
             store: MemoryStore::with_clock(Clock::tokio()),
@@ -157,7 +157,7 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn the_events_of_a_key_have_one_order_whichever_handler_they_are_for() {
-    let world = World::new(Faults {
+    let fixture = Fixture::new(Faults {
         seed: 7,
         shuffle: 20,
         duplicate: 20,
@@ -172,10 +172,10 @@ async fn the_events_of_a_key_have_one_order_whichever_handler_they_are_for() {
     let keys: Vec<String> = (0..10).map(|number| format!("order-{number}")).collect();
     for key in &keys {
         let events = (1..=20).map(|seq| event(key, seq, of_type(seq)));
-        world.publish(events.collect()).await;
+        fixture.publish(events.collect()).await;
     }
-    let workers = [world.start(orders()), world.start(orders())];
-    world.settled().await;
+    let workers = [fixture.start(orders()), fixture.start(orders())];
+    fixture.settled().await;
     for worker in workers {
         worker.stop().await;
     }
@@ -186,9 +186,9 @@ async fn the_events_of_a_key_have_one_order_whichever_handler_they_are_for() {
         })
         .collect();
     for key in &keys {
-        assert_eq!(world.handled(key), expected, "{key}");
+        assert_eq!(fixture.handled(key), expected, "{key}");
     }
-    assert_eq!(world.broker.dead_letters().len(), 0);
+    assert_eq!(fixture.broker.dead_letters().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,17 +214,17 @@ async fn runs_of_several_events_go_to_each_handler_in_its_turn() {
         runs.lock().unwrap().push(("b", seqs));
     }
 
-    let world = World::new(Faults::default());
+    let fixture = Fixture::new(Faults::default());
     let step = |(seq, of_type): (u64, &str)| {
         Envelope::new(format!(r#"{{"key":"k","seq":{seq},"type":"{of_type}"}}"#))
     };
     // The first comes last, so that the others are there together.
     let events = [(2, "a"), (3, "b"), (4, "b"), (5, "a"), (6, "a"), (1, "a")];
-    world.publish(events.map(step).to_vec()).await;
+    fixture.publish(events.map(step).to_vec()).await;
     let runs = Runs::default();
     let router = Router::new().handler(of_a).handler(of_b);
-    let worker = world.run(world.worker(router).state(Arc::clone(&runs)));
-    world.settled().await;
+    let worker = fixture.run(fixture.worker(router).state(Arc::clone(&runs)));
+    fixture.settled().await;
     worker.stop().await;
     let mut by_handler = BTreeMap::<_, Vec<u64>>::new();
     let runs = runs.lock().unwrap();
