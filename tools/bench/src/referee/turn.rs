@@ -14,6 +14,7 @@ use super::redis_side::{Cost, state_bytes, wipe};
 use super::servers::Servers;
 use crate::cli::{Options, whole};
 use crate::contestant::{Job, Progress, Quantiles, Report, Schedule};
+use crate::event::leaves;
 use crate::load::{Broker, Contestant, Entrant, Load, Pace, plan, troubles};
 use crate::{Failure, clock};
 
@@ -114,6 +115,9 @@ impl<'a> Turns<'a> {
         }
         if backlog && entrant.contestant != Contestant::Script {
             queue.fill(&planned, load).await?;
+        }
+        if entrant.contestant == Contestant::OrderedLamport {
+            queue.say(leaves(&planned)?).await?;
         }
         let schedule = (!backlog).then(|| Schedule {
             start: clock::monotonic() + GET_READY,
