@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ordered_events::core::worker::Control;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::Error;
 use crate::ending::Ending;
 use crate::fault::{Broker, Fault};
 use crate::journal::Journal;
 use crate::money;
+use crate::order::control;
 use crate::report::{Facts, Report};
 use crate::schedule;
 use crate::stage::{Disk, Feed, Fleet, Names, Queue, Servers, Stage, Tail};
@@ -53,6 +55,9 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let amount = (plan.events, plan.keys);
     let events = fault.sequencing.events(amount, &mut random);
+    let said = fault.sequencing.said_before(&events);
+    let behind = fault.sequencing.said_behind(&events);
+    let behind = behind.iter().map(|(key, said)| control(key, said));
     servers.prepare(fault.broker, &names.queue).await?;
     let fleet = Fleet::new(
         &plan.program,
@@ -67,7 +72,8 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
         tail: Tail::open(&names.history())?,
         feed: Feed::new(
             events,
-            (plan.events as u64 / 5).clamp(500, 8_000),
+            behind.collect(),
+            fault.sequencing.backlog(amount) as u64,
             fault.sequencing.batch(plan.keys),
         ),
         fleet,
@@ -79,7 +85,7 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     };
     let mut facts = Facts::new(plan);
     let begun = Instant::now();
-    let outcome = unfold(&stage, fault, plan, random, &mut facts).await;
+    let outcome = unfold(&stage, fault, (plan, &said), random, &mut facts).await;
     if let Err(error) = &outcome {
         facts.problems.push(error.to_string());
         // A blow that was broken off has left something lying.
@@ -112,7 +118,7 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
 async fn unfold(
     stage: &Stage<'_>,
     fault: &Fault,
-    plan: &Plan,
+    (plan, said): (&Plan, &[(String, Control)]),
     random: fastrand::Rng,
     facts: &mut Facts,
 ) -> Result<(), Error> {
@@ -123,6 +129,7 @@ async fn unfold(
         let queues = stage.queue.names(fault.partitions);
         drop(stage.servers.queues_can_be_struck(&queues).await?);
     }
+    say_first(stage, fault, (plan, said)).await?;
     let feeding = stage.feed.run(stage);
     let acting = async {
         let fallen = schedule::all(fault, stage, plan.blows, random).await?;
@@ -140,6 +147,37 @@ async fn unfold(
     };
     facts.fallen = fallen;
     Ok(())
+}
+
+/// What producers say before the first event, until all keys know of it.
+async fn say_first(
+    stage: &Stage<'_>,
+    fault: &Fault,
+    (plan, said): (&Plan, &[(String, Control)]),
+) -> Result<(), Error> {
+    if said.is_empty() {
+        return Ok(());
+    }
+    let publisher = stage.queue.publisher(stage.servers).await?;
+    let said: Vec<_> = said.iter().map(|(key, said)| control(key, said)).collect();
+    let known = async {
+        // A queue may have no leader yet.
+        while let Err(error) = publisher.publish(said.clone()).await {
+            tracing::info!(%error, "the broker did not take what producers say first");
+            sleep(Duration::from_millis(200)).await;
+        }
+        while Ending::open(stage, fault.sequencing)
+            .await?
+            .producers()
+            .await?
+            < said.len()
+        {
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok::<_, Error>(())
+    };
+    let known = timeout(plan.patience, known).await;
+    known.map_err(|_| format!("not all producers are known after {:?}", plan.patience))?
 }
 
 fn ended(what: &str, how: Result<(), Error>) -> Error {
