@@ -164,7 +164,13 @@ mod tests {
     #[test]
     fn each_producer_of_a_key_leaves_behind_its_last_event() {
         let event = |key, seq| Placed { key, seq, index: 0 };
-        let said = leaves(&[event(1, 1), event(7, 1), event(7, 2), event(7, 3), event(7, 4)]);
+        let said = leaves(&[
+            event(1, 1),
+            event(7, 1),
+            event(7, 2),
+            event(7, 3),
+            event(7, 4),
+        ]);
         let said = said.unwrap().into_iter().map(|message| {
             let read = Control::read(&message).unwrap().unwrap();
             let (key, Control::Leave { producer, after }) = read else {
