@@ -69,13 +69,7 @@ async fn every_promise_is_kept_over_real_servers_that_are_broken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_promise_is_kept_over_partitions_that_become_more_and_in_every_order() {
     let plan = Plan { blows: 1, ..plan() };
-    let names = [
-        "partitions-grow",
-        "arrival",
-        "monotonic",
-        "causal",
-        "lamport",
-    ];
+    let names = ["partitions-grow", "arrival", "monotonic", "causal"];
     for report in run(&names, &plan).await {
         assert_kept(&report);
         assert!(report.injected > 0, "{report:#?}");
