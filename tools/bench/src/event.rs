@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use ordered_events::core::worker::Control;
+use ordered_events::{Envelope, Key};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::Failure;
 use crate::load::Placed;
 
 /// Who sends the events of each key, in turn.
@@ -61,12 +64,34 @@ impl Stamp {
     }
 }
 
+/// What the producers of each key say behind these events: that they leave, so that the last ones are not waited for.
+pub(crate) fn leaves(events: &[Placed]) -> Result<Vec<Envelope>, Failure> {
+    let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+    for event in events {
+        let seq = last.entry(event.key).or_default();
+        *seq = event.seq.max(*seq);
+    }
+    let mut said = Vec::new();
+    for (key, seq) in last {
+        let key = Key::new(order_id(key))?;
+        for (producer, after) in Stamp::of(seq).vector {
+            let producer = producer.to_owned();
+            said.push(Control::Leave { producer, after }.envelope(&key));
+        }
+    }
+    Ok(said)
+}
+
+fn order_id(key: u32) -> String {
+    format!("order-{key:06}")
+}
+
 impl OrderEvent {
     /// The body of an event, of `bytes` bytes or, where that is too short for it, without text.
     /// With a stamp where that is asked for.
     pub(crate) fn body(placed: Placed, bytes: usize, is_stamped: bool) -> Vec<u8> {
         let mut event = Self {
-            order_id: format!("order-{:06}", placed.key),
+            order_id: order_id(placed.key),
             seq: placed.seq,
             payload: Payload {
                 text: String::new(),
@@ -134,6 +159,33 @@ mod tests {
         let stamp: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(stamp["producer"], "eve");
         assert_eq!(stamp["vector"]["ada"], 1);
+    }
+
+    #[test]
+    fn each_producer_of_a_key_leaves_behind_its_last_event() {
+        let event = |key, seq| Placed { key, seq, index: 0 };
+        let said = leaves(&[
+            event(1, 1),
+            event(7, 1),
+            event(7, 2),
+            event(7, 3),
+            event(7, 4),
+        ]);
+        let said = said.unwrap().into_iter().map(|message| {
+            let read = Control::read(&message).unwrap().unwrap();
+            let (key, Control::Leave { producer, after }) = read else {
+                panic!("{read:?}");
+            };
+            (key.to_string(), producer, after)
+        });
+        let left = |key: &str, producer: &str, after| (key.to_owned(), producer.to_owned(), after);
+        let expected = [
+            left("order-000001", "ada", 1),
+            left("order-000007", "ada", 2),
+            left("order-000007", "bob", 1),
+            left("order-000007", "eve", 1),
+        ];
+        assert_eq!(said.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -86,6 +86,16 @@ impl<'a> FinalState<'a> {
         }
     }
 
+    /// How many producers the keys know, where they know any.
+    pub(crate) async fn producers(&self) -> Result<usize, Error> {
+        let mut producers = 0;
+        for key in self.environment.producer.last_seqs().into_keys() {
+            let view = self.admin.inspect(&self.group, &Key::new(key)?).await?;
+            producers += view.map_or(0, |view| view.producers.len());
+        }
+        Ok(producers)
+    }
+
     /// Whether the broker has nothing, and keeps having nothing for a moment.
     async fn is_empty(&self) -> Result<bool, Error> {
         for _ in 0..3 {

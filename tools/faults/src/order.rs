@@ -1,8 +1,9 @@
 //! The events, and the order in which a careless broker is given them.
 
-use ordered_events::Envelope;
 use ordered_events::core::logical::VectorClock;
 use ordered_events::core::transport::shuffle_within;
+use ordered_events::core::worker::Control;
+use ordered_events::{Envelope, Key};
 use ordered_testkit::history::Event;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,26 @@ pub(crate) struct OrderEvent {
     /// The seqs of the events of its key that it follows directly, where there are several producers.
     #[serde(skip)]
     pub(crate) follows: Vec<u64>,
+    /// What producers say of the key when it is sent.
+    #[serde(skip)]
+    pub(crate) said: Vec<Control>,
 }
 
-/// Who sent an event, and what that one knew.
+/// Who sent an event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Stamp {
-    pub(crate) producer: String,
-    pub(crate) vector: VectorClock,
+#[serde(untagged)]
+pub(crate) enum Stamp {
+    /// And what that one knew.
+    Vector {
+        producer: String,
+        vector: VectorClock,
+    },
+    /// And as which of its events of the key, at which time of its clock.
+    Time {
+        producer: String,
+        number: u64,
+        time: u64,
+    },
 }
 
 impl From<&OrderEvent> for Event {
@@ -38,13 +52,22 @@ impl From<&OrderEvent> for Event {
 }
 
 impl OrderEvent {
-    pub(crate) fn envelope(&self) -> Envelope {
-        Envelope::new(serde_json::to_vec(self).expect("it is made of text and numbers"))
+    /// What is published: the event, and what is said with it.
+    pub(crate) fn envelopes(&self) -> impl Iterator<Item = Envelope> {
+        let body = serde_json::to_vec(self).expect("it is made of text and numbers");
+        let said = self.said.iter();
+        let said = said.map(|said| control(&self.order_id, said));
+        std::iter::once(Envelope::new(body)).chain(said)
     }
 
     pub(crate) fn read(envelope: &Envelope) -> Option<Self> {
         serde_json::from_slice(&envelope.body).ok()
     }
+}
+
+/// The message that says this of a key.
+pub(crate) fn control(key: &str, said: &Control) -> Envelope {
+    said.envelope(&Key::new(key).expect("the names of keys are short"))
 }
 
 /// The seq of the event with this id. Where the worker numbers the events, it has another number for it.
@@ -92,6 +115,7 @@ pub(crate) fn all(
             event_id: String::new(),
             stamp: None,
             follows: Vec::new(),
+            said: Vec::new(),
         };
         finish(&mut event, random);
         event.event_id = format!("{}-{:016x}", event.seq, random.u64(..));

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ordered_events::core::worker::Control;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::Error;
 use crate::environment::{Disk, Environment, Fleet, Names, Producer, Queue, Servers, Tail};
@@ -12,6 +13,7 @@ use crate::fault::{Broker, Fault};
 use crate::final_state::FinalState;
 use crate::journal::Journal;
 use crate::money;
+use crate::order::control;
 use crate::report::{Observations, Report};
 use crate::schedule;
 use crate::worker::Pace;
@@ -55,6 +57,9 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let amount = (plan.events, plan.keys);
     let events = fault.sequencing.events(amount, &mut random);
+    let said = fault.sequencing.said_before(&events);
+    let behind = fault.sequencing.said_behind(&events);
+    let behind = behind.iter().map(|(key, said)| control(key, said));
     servers.prepare(fault.broker, &names.queue).await?;
     let fleet = Fleet::new(
         &plan.program,
@@ -69,7 +74,8 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
         tail: Tail::open(&names.history())?,
         producer: Producer::new(
             events,
-            (plan.events as u64 / 5).clamp(500, 8_000),
+            behind.collect(),
+            fault.sequencing.backlog(amount) as u64,
             fault.sequencing.batch(plan.keys),
         ),
         fleet,
@@ -81,7 +87,14 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
     };
     let mut observations = Observations::new(plan);
     let begun = Instant::now();
-    let outcome = run_events(&environment, fault, plan, random, &mut observations).await;
+    let outcome = run_events(
+        &environment,
+        fault,
+        (plan, &said),
+        random,
+        &mut observations,
+    )
+    .await;
     if let Err(error) = &outcome {
         observations.problems.push(error.to_string());
         // An injection that was broken off has left something lying.
@@ -117,14 +130,13 @@ pub async fn run(fault: &Fault, plan: &Plan, servers: &mut Servers) -> Result<Re
 async fn run_events(
     environment: &Environment<'_>,
     fault: &Fault,
-    plan: &Plan,
+    (plan, said): (&Plan, &[(String, Control)]),
     random: fastrand::Rng,
     observations: &mut Observations,
 ) -> Result<(), Error> {
     environment.fleet.start().await?;
-    // Before the first event: thousands of them are done with in the second that it takes, and an
-    // injection that had to wait
-    // for it would disturb nothing.
+    // Before the first event: thousands of them are done with in the second that it takes, and an injection that had to
+    // wait for it would disturb nothing.
     if environment.queue.broker == Broker::Rabbit {
         let queues = environment.queue.names(fault.partitions);
         drop(
@@ -134,6 +146,7 @@ async fn run_events(
                 .await?,
         );
     }
+    say_first(environment, fault, (plan, said)).await?;
     let feeding = environment.producer.run(environment);
     let acting = async {
         let injected = schedule::all(fault, environment, plan.injections, random).await?;
@@ -153,6 +166,37 @@ async fn run_events(
     };
     observations.injected = injected;
     Ok(())
+}
+
+/// What producers say before the first event, until all keys know of it.
+async fn say_first(
+    environment: &Environment<'_>,
+    fault: &Fault,
+    (plan, said): (&Plan, &[(String, Control)]),
+) -> Result<(), Error> {
+    if said.is_empty() {
+        return Ok(());
+    }
+    let publisher = environment.queue.publisher(environment.servers).await?;
+    let said: Vec<_> = said.iter().map(|(key, said)| control(key, said)).collect();
+    let known = async {
+        // A queue may have no leader yet.
+        while let Err(error) = publisher.publish(said.clone()).await {
+            tracing::info!(%error, "the broker did not take what producers say first");
+            sleep(Duration::from_millis(200)).await;
+        }
+        while FinalState::open(environment, fault.sequencing)
+            .await?
+            .producers()
+            .await?
+            < said.len()
+        {
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok::<_, Error>(())
+    };
+    let known = timeout(plan.stall_timeout, known).await;
+    known.map_err(|_| format!("not all producers are known after {:?}", plan.stall_timeout))?
 }
 
 fn ended(what: &str, how: Result<(), Error>) -> Error {

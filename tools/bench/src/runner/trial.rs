@@ -13,6 +13,7 @@ use super::feed::Queue;
 use super::redis_cost::{Cost, state_bytes, wipe};
 use super::servers::Servers;
 use crate::cli::{Options, whole};
+use crate::event::leaves;
 use crate::load::{Broker, Load, Pace, Subject, Variant, failing_events, plan};
 use crate::subject::{Job, Progress, Quantiles, Report, Schedule};
 use crate::{Failure, clock};
@@ -114,6 +115,9 @@ impl<'a> Trials<'a> {
         }
         if backlog && variant.subject != Subject::Script {
             queue.fill(&planned, load).await?;
+        }
+        if variant.subject == Subject::OrderedLamport {
+            queue.say(leaves(&planned)?).await?;
         }
         let schedule = (!backlog).then(|| Schedule {
             start: clock::monotonic() + GET_READY,

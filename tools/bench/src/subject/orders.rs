@@ -52,15 +52,13 @@ pub(super) async fn in_causal(
     work.on(event).await
 }
 
-/// The last events of each key wait for producers that send nothing more, and for no longer than this.
 #[ordered_handler(
     key = "order_id",
     id = "event_id",
     order = "lamport",
     producer = "producer",
     seq = "number",
-    time = "time",
-    producer_lease = "1s"
+    time = "time"
 )]
 pub(super) async fn in_lamport(
     event: StampedEvent,

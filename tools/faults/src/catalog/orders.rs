@@ -63,4 +63,9 @@ pub(super) const FAULTS: &[Fault] = &[
         "causal",
         "events of three producers with vector clocks, causes first, while workers, Redis and RabbitMQ are killed",
     ),
+    order(
+        Sequencing::Lamport,
+        "lamport",
+        "events of three producers with Lamport clocks, all in one order, while workers, Redis and RabbitMQ are killed",
+    ),
 ];

@@ -17,6 +17,8 @@ const WITHOUT_EFFECT: Duration = Duration::from_secs(5);
 /// The producer: it publishes until the broker has confirmed, and keeps a bounded backlog, so that faults meet it too.
 pub(crate) struct Producer {
     pub(crate) events: Vec<OrderEvent>,
+    /// What is published once behind all of them.
+    behind: Vec<Envelope>,
     backlog: u64,
     /// How many events are published, and confirmed, at a time.
     batch: usize,
@@ -33,9 +35,15 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    pub(crate) fn new(events: Vec<OrderEvent>, backlog: u64, batch: usize) -> Self {
+    pub(crate) fn new(
+        events: Vec<OrderEvent>,
+        behind: Vec<Envelope>,
+        backlog: u64,
+        batch: usize,
+    ) -> Self {
         Self {
             events,
+            behind,
             backlog,
             batch,
             published: AtomicUsize::new(0),
@@ -85,6 +93,7 @@ impl Producer {
         let mut partitions = queue.partitions();
         let mut publisher = queue.publisher(servers).await?;
         let end = self.end();
+        let mut is_behind = false;
         loop {
             // Where it cannot be reached just now, the publisher for fewer of them still works.
             if queue.partitions() != partitions
@@ -98,6 +107,11 @@ impl Producer {
             }
             let published = self.published();
             if published == self.events.len() {
+                if !std::mem::replace(&mut is_behind, true) {
+                    for some in self.behind.chunks(self.batch) {
+                        self.send(&publisher, some.to_vec()).await;
+                    }
+                }
                 let to_round_off = self.is_deleted() && !self.rounded_off.load(Ordering::SeqCst);
                 if to_round_off && tail.progress() == end {
                     self.once_more(&publisher, tail).await;
@@ -160,7 +174,11 @@ impl Producer {
     }
 
     async fn publish(&self, publisher: &Arc<dyn Publish>, batch: &[OrderEvent]) {
-        let envelopes: Vec<Envelope> = batch.iter().map(OrderEvent::envelope).collect();
+        let envelopes = batch.iter().flat_map(OrderEvent::envelopes);
+        self.send(publisher, envelopes.collect()).await;
+    }
+
+    async fn send(&self, publisher: &Arc<dyn Publish>, envelopes: Vec<Envelope>) {
         while let Err(error) = publisher.publish(envelopes.clone()).await {
             tracing::info!(%error, "the broker did not take a batch");
             self.refused.fetch_add(1, Ordering::SeqCst);

@@ -42,7 +42,7 @@ impl Producers {
             .filter_map(last_of)
             .collect();
         self.sent[own].push(event.seq);
-        event.stamp = Some(Stamp {
+        event.stamp = Some(Stamp::Vector {
             producer: PRODUCERS[own].to_owned(),
             vector,
         });
@@ -92,8 +92,9 @@ pub(super) async fn apply(
         order_id,
         seq,
         event_id,
-        stamp: Some(Stamp { producer, vector }),
+        stamp: Some(Stamp::Vector { producer, vector }),
         follows: Vec::new(),
+        said: Vec::new(),
     };
     run_handler(&[event], handler_faults, journal, &context).await
 }

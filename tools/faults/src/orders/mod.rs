@@ -3,9 +3,11 @@
 
 mod arrival;
 mod causal;
+mod lamport;
 mod monotonic;
 mod sequence;
 
+use ordered_events::core::worker::Control;
 use ordered_events::{Order, WorkerBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,7 @@ pub enum Sequencing {
     Arrival,
     Monotonic,
     Causal,
+    Lamport,
 }
 
 impl Sequencing {
@@ -35,6 +38,7 @@ impl Sequencing {
             Self::Arrival => arrival::events(amount, random),
             Self::Monotonic => monotonic::events(amount, random),
             Self::Causal => causal::events(amount, random),
+            Self::Lamport => lamport::events(amount, random),
         }
     }
 
@@ -45,14 +49,31 @@ impl Sequencing {
             Self::Arrival => worker.handler(arrival::apply),
             Self::Monotonic => worker.handler(monotonic::apply),
             Self::Causal => worker.handler(causal::apply),
+            Self::Lamport => worker.handler(lamport::apply),
         }
     }
 
-    /// What the framework calls it.
+    /// What producers say of which key before its first event. The keys must know of it by then.
+    pub(crate) fn said_before(self, events: &[OrderEvent]) -> Vec<(String, Control)> {
+        match self {
+            Self::Lamport => lamport::joins(events),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What they say behind its last one.
+    pub(crate) fn said_behind(self, events: &[OrderEvent]) -> Vec<(String, Control)> {
+        match self {
+            Self::Lamport => lamport::ends(events),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The order that its history is held against. With Lamport times there is one, and the seqs are the places in it.
     pub(crate) fn order(self) -> Order {
         match self {
             Self::Sequence => Order::Sequence,
-            Self::Arrival => Order::Arrival,
+            Self::Arrival | Self::Lamport => Order::Arrival,
             Self::Monotonic => Order::Monotonic { coalesce: false },
             Self::Causal => Order::Causal,
         }
@@ -61,6 +82,17 @@ impl Sequencing {
     /// Whether the last seq that the store has of a key says which of its events are done. Otherwise their ids do.
     pub(crate) fn is_counted(self) -> bool {
         matches!(self, Self::Sequence | Self::Monotonic)
+    }
+
+    /// How many events may be published and not done. In `Lamport` of each key so many that each of its producers is
+    /// most likely among them, since they wait for each other.
+    pub(crate) fn backlog(self, (events, keys): (usize, usize)) -> usize {
+        const OF_A_KEY: usize = 20;
+        let backlog = (events / 5).clamp(500, 8_000);
+        match self {
+            Self::Lamport => backlog.max(OF_A_KEY * keys),
+            _ => backlog,
+        }
     }
 
     /// How many events of a run of `keys` keys are published at a time. In `Arrival` none of them are of one key: what
