@@ -189,30 +189,3 @@ pub(super) async fn apply(
     };
     run_handler(&[event], handler_faults, journal, &context).await
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_places_of_a_key_are_the_order_of_its_times_and_each_has_one() {
-        let mut random = fastrand::Rng::with_seed(7);
-        let mut keys: BTreeMap<String, BTreeMap<u64, (u64, String)>> = BTreeMap::new();
-        for event in events((1_000, 7), &mut random) {
-            let Some(Stamp::Time { producer, time, .. }) = event.stamp else {
-                panic!("{event:?} has a time");
-            };
-            let at = (time, producer);
-            let of_key = keys.entry(event.order_id).or_default();
-            let before = of_key.insert(event.seq, at.clone());
-            assert!(before.is_none_or(|before| before == at));
-        }
-        let events = keys.values().map(BTreeMap::len).sum::<usize>();
-        assert_eq!((keys.len(), events), (7, 1_000));
-        for of_key in keys.values() {
-            assert!(of_key.values().is_sorted());
-            let last = of_key.last_key_value().map(|(last, _)| *last);
-            assert_eq!(last, Some(of_key.len() as u64));
-        }
-    }
-}
