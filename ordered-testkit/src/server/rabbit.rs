@@ -37,8 +37,8 @@ const PRELAUNCH: &str = "rabbitmq_prelaunch";
 /// The folder of the libraries and plugins that are linked for one server.
 const LIBRARIES: &str = "libraries";
 
-/// Tests share their few processors with the server.
-const ERLANG_ARGUMENTS: &str = "-noinput +B i +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none +stbt u \
+/// Tests share their few processors with the server, which does not keep one busy while it waits.
+const ERLANG_ARGUMENTS: &str = "-noinput +B i +sbwt none +sbwtdcpu none +sbwtdio none +stbt u \
      -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}";
 
 /// A RabbitMQ server of the test's own, with a port mapper (epmd) of its own, so that any number of them run at once.
@@ -50,6 +50,7 @@ pub struct RabbitServer {
     epmd: Port,
     /// Where it listens for TLS, if it does.
     amqps: Option<Port>,
+    schedulers: u8,
 }
 
 /// Settings of a [`RabbitServer`].
@@ -59,6 +60,7 @@ pub struct RabbitBuilder {
     settings: Vec<(String, String)>,
     plugins: Vec<String>,
     tls: bool,
+    schedulers: u8,
 }
 
 impl RabbitServer {
@@ -76,6 +78,7 @@ impl RabbitServer {
             settings: Vec::new(),
             plugins: vec![HASHING_EXCHANGE.to_owned()],
             tls: false,
+            schedulers: 1,
         };
         builder
             .setting("disk_free_limit.absolute", "1MB")
@@ -227,7 +230,10 @@ impl RabbitServer {
             .env("RABBITMQ_PID_FILE", folder.join("pid"))
             // Makes the script become the server, instead of a shell that waits for it: what is killed is the server.
             .env("RABBITMQ_ALLOW_INPUT", "true")
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG_ARGUMENTS);
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                format!("{ERLANG_ARGUMENTS} +S {0}:{0}", self.schedulers),
+            );
         if folder.join(LIBRARIES).exists() {
             command.env("RABBITMQ_PLUGINS_DIR", folder.join(LIBRARIES));
         }
@@ -252,6 +258,13 @@ impl RabbitBuilder {
     /// which is enabled otherwise.
     pub fn plugins<P: Into<String>>(mut self, plugins: impl IntoIterator<Item = P>) -> Self {
         self.plugins = plugins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// On how many processors it runs Erlang's processes. Default one: for tests that is enough, and hands less from one
+    /// processor to another.
+    pub fn schedulers(mut self, schedulers: u8) -> Self {
+        self.schedulers = schedulers;
         self
     }
 
@@ -303,6 +316,7 @@ impl RabbitBuilder {
             distribution: Port::claim()?,
             epmd: Port::claim()?,
             amqps,
+            schedulers: self.schedulers,
         };
         server.start_again().await?;
         Ok(server)

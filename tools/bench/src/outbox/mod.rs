@@ -73,7 +73,7 @@ pub(crate) async fn measure(options: &OutboxOptions) -> Result<(), Failure> {
         .setting("max_wal_size", "4GB")
         .start()
         .await?;
-    let rabbit = RabbitServer::start().await?;
+    let rabbit = RabbitServer::builder().schedulers(2).start().await?;
     let url = server.database().await?;
     let mut client = postgres::connect(&url).await?;
     postgres::migrate(&mut client).await?;

@@ -22,7 +22,9 @@ pub(super) struct Servers {
 impl Servers {
     pub(super) async fn start() -> Result<Self, Failure> {
         // A log as large as RabbitMQ's own default: the testkit's small one rolls over all the time.
-        let rabbit = RabbitServer::builder().setting("raft.wal_max_size_bytes", "536870912");
+        let rabbit = RabbitServer::builder()
+            .schedulers(2)
+            .setting("raft.wal_max_size_bytes", "536870912");
         // Else a rewrite would fall into one turn and not into another.
         let redis = |policy| {
             RedisServer::builder()
