@@ -261,8 +261,8 @@ impl RabbitBuilder {
         self
     }
 
-    /// On how many processors it runs Erlang's processes. Default one: for tests that is enough, and hands less from one
-    /// processor to another.
+    /// On how many processors it runs Erlang's processes. Default one: for tests that is enough, and hands less from
+    /// one processor to another.
     pub fn schedulers(mut self, schedulers: u8) -> Self {
         self.schedulers = schedulers;
         self

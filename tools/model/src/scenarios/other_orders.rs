@@ -298,15 +298,13 @@ pub(super) const TIMED_ALONE: Bounds = Bounds {
 };
 
 pub(super) const TIMED_CRASH: Bounds = Bounds {
-    name: "times, crashes",
+    name: "times, one worker that crashes",
     sequencing: Sequencing::Lamport,
-    workers: 2,
     events: TWO_TIMES,
     said: LEAVING,
     marks_repeats: true,
     faults: Faults {
         crashes: true,
-        lost_connections: true,
         ..CALM
     },
     most_faults: Some(1),
