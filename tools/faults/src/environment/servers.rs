@@ -20,6 +20,8 @@ const PARTITIONS: i32 = 8;
 
 /// How long it may take until workers that are disturbed themselves declare a queue again.
 const DECLARED: Duration = Duration::from_secs(30);
+/// How long RabbitMQ may take to say how many messages some queues have.
+const LOOKED: Duration = Duration::from_secs(20);
 
 /// The servers. RabbitMQ is for all runs, since its start takes seconds, and so is Kafka, which the first run that
 /// needs it starts; each run has a Redis of its own.
@@ -167,6 +169,15 @@ impl Servers {
 
     /// How many messages are ready in each queue, if there is one.
     async fn look(&self, queues: &[String]) -> Result<Vec<Option<u32>>, Error> {
+        // Where the broker closes a channel while the client closes the connection, the client may wait for ever.
+        loop {
+            if let Ok(looked) = timeout(LOOKED, self.look_once(queues)).await {
+                return looked;
+            }
+        }
+    }
+
+    async fn look_once(&self, queues: &[String]) -> Result<Vec<Option<u32>>, Error> {
         let connection = self.connect().await?;
         let mut ready = Vec::new();
         for queue in queues {
