@@ -9,7 +9,7 @@ use ordered_core::transport::TransportError;
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::broker::Broker;
+use crate::broker::{ANSWER, Broker, within};
 use crate::exchange::{Exchange, ExchangeKind};
 use crate::failure::{self, Operation, explain};
 use crate::names;
@@ -91,7 +91,7 @@ impl Partitions {
             };
             // Both found the same, if two were asked at once.
             let _ = self.kind.set(kind);
-            let _ = connection.close(200, "declared".into()).await;
+            let _ = within(ANSWER, connection.close(200, "declared".into())).await;
             tracing::debug!(exchange = self.exchange.as_str(), kind, "declared");
             return Ok(());
         }

@@ -44,7 +44,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<AmqpQueue>, TransportError> {
     let connection = broker.open("queues").await?;
     let listed = of_connection(&connection, broker, topology).await;
-    let closed = connection.close(200, "listed".into()).await;
+    let closed = within(ANSWER, connection.close(200, "listed".into())).await;
     let queues = listed?;
     closed.map_err(|error| unavailable(&broker.address, error))?;
     Ok(queues)

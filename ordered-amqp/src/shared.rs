@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::Broker;
+use crate::broker::{ANSWER, Broker, within};
 use crate::builder::Consuming;
 use crate::failure::unavailable;
 use crate::publisher_connection::PublisherConnection;
@@ -69,7 +69,7 @@ impl Shared {
         self.topology.prepare(&self.broker).await?;
         let connection = self.broker.open("check").await?;
         self.topology.ensure(&connection, address).await?;
-        let closed = connection.close(200, "checked".into()).await;
+        let closed = within(ANSWER, connection.close(200, "checked".into())).await;
         closed.map_err(|error| unavailable(address, error))
     }
 
@@ -78,7 +78,7 @@ impl Shared {
         let address = &self.broker.address;
         let connection = self.broker.open("look").await?;
         self.topology.look(&connection, address).await?;
-        let closed = connection.close(200, "looked".into()).await;
+        let closed = within(ANSWER, connection.close(200, "looked".into())).await;
         closed.map_err(|error| unavailable(address, error))
     }
 
