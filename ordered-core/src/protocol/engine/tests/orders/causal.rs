@@ -1,16 +1,13 @@
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
+use super::by_producers::{IDS, PRODUCERS, Sent, check_repair};
 use super::seeds;
 use super::world::{Broker, Happened, World};
 use crate::logical::VectorClock;
-use crate::protocol::{GapPolicy, Order, Stamp};
-
-const IDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
-const PRODUCERS: [&str; 3] = ["ada", "bob", "eve"];
+use crate::protocol::{Order, Stamp};
 
 /// Some events of a few producers, each of which may know what another one has sent so far; some are published twice.
-fn events(seed: u64) -> (Vec<(u64, &'static str)>, HashMap<String, Stamp>) {
+fn events(seed: u64) -> Sent {
     let mut random = fastrand::Rng::with_seed(!seed);
     let producers = random.usize(1..=PRODUCERS.len());
     let mut clocks: BTreeMap<&str, VectorClock> = BTreeMap::new();
@@ -86,21 +83,9 @@ fn check_run(seed: u64, world: World, stamps: HashMap<String, Stamp>) -> u64 {
     world.repaired
 }
 
-/// Each of them was lost or not; what something waits for is asked for, of its producer, and comes.
 #[test]
 fn what_is_lost_is_asked_for_and_nothing_runs_before_its_cause() {
-    let mut repaired = 0;
-    for seed in seeds() {
-        let (events, stamps) = events(seed);
-        let mut random = fastrand::Rng::with_seed(seed);
-        let lost: Vec<&str> = IDS.into_iter().filter(|_| random.u32(0..3) == 0).collect();
-        let after = Duration::from_millis(random.u64(1..2_000));
-        let world = World::with(seed, Order::Causal, Broker::Anyhow, &events, |policy| {
-            policy.on_gap = GapPolicy::Repair { after };
-        });
-        repaired += check_run(seed, world.losing(&lost), stamps);
-    }
-    assert!(repaired > 0, "something was asked for");
+    check_repair(Order::Causal, events, check_run);
 }
 
 #[test]

@@ -1,15 +1,10 @@
 use std::collections::HashMap;
-use std::time::Duration;
 
+use super::by_producers::{IDS, PRODUCERS, Sent, check_repair};
 use super::seeds;
 use super::world::{Broker, Happened, World};
 use crate::logical::LamportClock;
-use crate::protocol::{GapPolicy, Order, Stamp};
-
-const IDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
-const PRODUCERS: [&str; 3] = ["ada", "bob", "eve"];
-
-type Sent = (Vec<(u64, &'static str)>, HashMap<String, Stamp>);
+use crate::protocol::{Order, Stamp};
 
 /// Some events of a few producers, each of which may have received what another one sent; some are published twice.
 fn events(seed: u64) -> Sent {
@@ -90,18 +85,7 @@ fn check_run(seed: u64, world: World, stamps: HashMap<String, Stamp>) -> u64 {
 
 #[test]
 fn what_is_lost_is_asked_for_and_all_run_in_their_order() {
-    let mut repaired = 0;
-    for seed in seeds() {
-        let (events, stamps) = events(seed);
-        let mut random = fastrand::Rng::with_seed(seed);
-        let lost: Vec<&str> = IDS.into_iter().filter(|_| random.u32(0..3) == 0).collect();
-        let after = Duration::from_millis(random.u64(1..2_000));
-        let world = World::with(seed, Order::Lamport, Broker::Anyhow, &events, |policy| {
-            policy.on_gap = GapPolicy::Repair { after };
-        });
-        repaired += check_run(seed, world.losing(&lost), stamps);
-    }
-    assert!(repaired > 0, "something was asked for");
+    check_repair(Order::Lamport, events, check_run);
 }
 
 #[test]

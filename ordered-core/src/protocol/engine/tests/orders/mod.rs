@@ -3,6 +3,7 @@
 //! `ORDERED_RUNS` says how many seeds are run, `ORDERED_SEED` with which one to begin.
 
 mod arrival;
+mod by_producers;
 mod causal;
 mod histories;
 mod lamport;
