@@ -247,8 +247,11 @@ async fn produce(options: Produce) -> Result<(), Box<dyn Error>> {
             sent.extend(vec![booking.envelope()?; times]);
         }
         for (branch, clock) in BRANCHES.into_iter().zip(clocks) {
-            let (producer, after) = (branch.to_owned(), clock.seq());
-            let leave = Control::Leave { producer, after };
+            let leave = Control::Leave {
+                producer: branch.to_owned(),
+                after: clock.seq(),
+                time: clock.time(),
+            };
             leaving.push(leave.envelope(&Key::new(account.clone())?));
         }
     }

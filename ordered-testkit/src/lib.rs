@@ -4,6 +4,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod eventually;
+#[cfg(feature = "logs")]
+mod log_capture;
 #[cfg(feature = "server")]
 pub mod proxy;
 pub mod publisher_suite;
@@ -21,6 +23,8 @@ mod unique;
 pub use ordered_history as history;
 
 pub use eventually::{eventually, eventually_within};
+#[cfg(feature = "logs")]
+pub use log_capture::LogCapture;
 pub use test_worker::{TestDeadLetter, TestReport, TestWorker};
 pub use unique::unique;
 

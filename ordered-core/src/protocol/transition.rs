@@ -186,9 +186,10 @@ impl<'a> Transition<'a> {
     }
 
     /// A producer leaves after its event `after`. `false` when the key would have too many producers.
-    pub(super) fn leave(&mut self, producer: &str, after: u64) -> bool {
+    pub(super) fn leave(&mut self, producer: &str, after: u64, time: u64) -> bool {
         let most = self.policy.max_producers;
-        self.state.producers.leave(producer, after, most).is_ok()
+        let left = self.state.producers.leave(producer, (after, time), most);
+        left.is_ok()
     }
 
     /// An event with this number is done, or in the mailbox under it: its producer's next one may follow.

@@ -91,12 +91,14 @@ pub enum Control {
         /// The time of its clock.
         time: u64,
     },
-    /// A producer will send no more events of the key. One that sends again is there again.
+    /// A producer will send no more events of the key. One that sends again, or shows a later clock, is there again.
     Leave {
         /// The producer.
         producer: String,
-        /// Its last event of the key.
+        /// Its last event of the key; 0 for none.
         after: u64,
+        /// The time of its clock.
+        time: u64,
     },
 }
 
@@ -158,10 +160,15 @@ impl Control {
                 put(AFTER, after.to_string());
                 put(TIME, time.to_string());
             }
-            Self::Leave { producer, after } => {
+            Self::Leave {
+                producer,
+                after,
+                time,
+            } => {
                 put(CONTROL, "leave".into());
                 put(PRODUCER, producer.clone());
                 put(AFTER, after.to_string());
+                put(TIME, time.to_string());
             }
             Self::GapFill { from, to } => {
                 put(CONTROL, "gap-fill".into());
@@ -221,19 +228,15 @@ impl Control {
                 at: seq(AT, required(envelope, AT)?)?,
                 epoch: epoch(envelope)?,
             },
-            "clock" => {
-                let producer = producer(envelope)?;
-                let after = seq(AFTER, required(envelope, AFTER)?)?.get();
-                let time = seq(TIME, required(envelope, TIME)?)?.get();
-                Self::Clock {
-                    producer,
-                    after,
-                    time,
-                }
-            }
+            "clock" => Self::Clock {
+                producer: producer(envelope)?,
+                after: seq(AFTER, required(envelope, AFTER)?)?.get(),
+                time: seq(TIME, required(envelope, TIME)?)?.get(),
+            },
             "leave" => Self::Leave {
                 producer: producer(envelope)?,
                 after: seq(AFTER, required(envelope, AFTER)?)?.get(),
+                time: seq(TIME, required(envelope, TIME)?)?.get(),
             },
             other => {
                 return Err(Malformed(format!(

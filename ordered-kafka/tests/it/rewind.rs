@@ -8,9 +8,8 @@ use ordered_core::event::Envelope;
 use ordered_core::store::MemoryStore;
 use ordered_core::transport::REWOUND;
 use ordered_core::worker::{WorkerBuilder, WorkerEvent};
-use ordered_testkit::eventually_within;
+use ordered_testkit::{LogCapture, eventually_within};
 
-use crate::support::log_capture::LogCapture;
 use crate::support::recording_handler::{RecordingHandler, Running};
 use crate::support::{Consumer, Topic, topic::keyed};
 

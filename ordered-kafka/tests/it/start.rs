@@ -6,10 +6,9 @@ use ordered_core::event::Envelope;
 use ordered_core::transport::{ConsumeOptions, Publish, Transport, TransportErrorKind};
 use ordered_kafka::{Kafka, KafkaBuilder};
 use ordered_testkit::server::{KafkaOperation, KafkaResource, KafkaServer};
-use ordered_testkit::{eventually_within, unique};
+use ordered_testkit::{LogCapture, eventually_within, unique};
 use tokio::time::timeout;
 
-use crate::support::log_capture::LogCapture;
 use crate::support::{Consumer, Topic};
 
 const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 10 };
@@ -164,7 +163,7 @@ async fn what_a_topic_does_not_promise_is_said() {
         &[("cleanup.policy", "compact"), ("retention.ms", "3600000")],
     )
     .await;
-    let (logs, _guard) = LogCapture::listen();
+    let logs = LogCapture::of_this_thread();
     let kafka = topic.connect().await.unwrap();
     kafka.start(INTAKE).await.unwrap();
     kafka.close().await.unwrap();

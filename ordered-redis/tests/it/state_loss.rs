@@ -7,11 +7,10 @@ use ordered_core::admin::{Admin, KeyFilter};
 use ordered_core::handler::OnStateLoss;
 use ordered_core::worker::WorkerError;
 use ordered_redis::RedisStore;
-use ordered_testkit::eventually_within;
 use ordered_testkit::server::RedisServer;
+use ordered_testkit::{LogCapture, eventually_within};
 
 use crate::support::fleet::{Fleet, Member, TIMEOUT, name};
-use crate::support::log_capture::LogCapture;
 use crate::support::{alone, ask, key, raw};
 
 async fn flush(server: &RedisServer) {
@@ -46,7 +45,7 @@ async fn last_seq(store: &RedisStore, fleet: &Fleet, name: &str) -> u64 {
 
 #[tokio::test]
 async fn after_flushall_every_worker_stops_and_says_how_far_its_keys_were() {
-    let (log, fleet) = (LogCapture::new(), Fleet::new("flushed"));
+    let (log, fleet) = (LogCapture::of_this_thread(), Fleet::new("flushed"));
     let (server, store) = alone(1).await;
     let workers = ["w1", "w2"].map(|name| fleet.start(name, store.clone(), |worker| worker));
     three_keys(&fleet).await;
@@ -72,7 +71,9 @@ async fn after_flushall_every_worker_stops_and_says_how_far_its_keys_were() {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }
-    let known = log.lines("the store lost the state of the group").concat();
+    let known = log
+        .lines(&["the store lost the state of the group"])
+        .concat();
     for part in ["a: seq 3 (fence ", "b: seq 3 (fence ", "c: seq 2 (fence "] {
         assert!(known.contains(part), "{part} is not in: {known}");
     }
@@ -89,13 +90,13 @@ async fn after_flushall_every_worker_stops_and_says_how_far_its_keys_were() {
 
 #[tokio::test]
 async fn after_flushall_a_worker_that_adopts_goes_on_with_every_key_and_commits_what_was_at_work() {
-    let (log, fleet) = (LogCapture::new(), Fleet::new("adopted"));
+    let (log, fleet) = (LogCapture::of_this_thread(), Fleet::new("adopted"));
     let (server, store) = alone(1).await;
     let adopts = OnStateLoss::Adopt;
     let worker = fleet.start("w", store.clone(), |worker| worker.on_state_loss(adopts));
     three_keys(&fleet).await;
     go_on_after_flushall(&server, &store, &fleet, "one worker").await;
-    let known = log.lines("the store lost the state of the group");
+    let known = log.lines(&["the store lost the state of the group"]);
     assert_eq!(known.len(), 1, "{known:#?}");
     worker.stop().await;
 }
@@ -208,14 +209,14 @@ async fn crash(server: &mut RedisServer, store: &RedisStore, fleet: &Fleet) {
 
 #[tokio::test]
 async fn a_crash_that_loses_the_last_moments_is_told_at_once_and_the_key_is_set_right() {
-    let (log, fleet) = (LogCapture::new(), Fleet::new("moments"));
+    let (log, fleet) = (LogCapture::of_this_thread(), Fleet::new("moments"));
     let (mut server, store) = forgetful().await;
     let worker = fleet.start("w", store.clone(), |worker| worker);
     lose_the_last_moments(&mut server, &store, &fleet).await;
     fleet.publish("k", [21]).await;
     let took = fleet.commits("k", 21).await;
     println!("a key went on after the last moments were lost: {took:?}");
-    let told = log.lines("found=10 known=20");
+    let told = log.lines(&["found=10 known=20"]);
     assert_eq!(told.len(), 1, "{told:#?}");
     let numbers: Vec<u64> = (1..=21).collect();
     assert_eq!(fleet.record().commits_of("k"), numbers);
@@ -226,7 +227,7 @@ async fn a_crash_that_loses_the_last_moments_is_told_at_once_and_the_key_is_set_
 
 #[tokio::test]
 async fn an_event_at_work_when_the_last_moments_are_lost_is_committed() {
-    let (log, fleet) = (LogCapture::new(), Fleet::new("at-work"));
+    let (log, fleet) = (LogCapture::of_this_thread(), Fleet::new("at-work"));
     fleet.block("k", 21);
     let (mut server, store) = forgetful().await;
     let worker = fleet.start("w", store.clone(), |worker| worker);
@@ -237,7 +238,7 @@ async fn an_event_at_work_when_the_last_moments_are_lost_is_committed() {
     fleet.unblock("k", 21);
     let took = fleet.commits("k", 21).await;
     println!("an event at work was committed after the last moments were lost: {took:?}");
-    let told = log.lines("found=10 known=20");
+    let told = log.lines(&["found=10 known=20"]);
     assert_eq!(told.len(), 2, "once for each of the two crashes: {told:#?}");
     fleet.publish("k", [22]).await;
     fleet.commits("k", 22).await;
@@ -248,7 +249,7 @@ async fn an_event_at_work_when_the_last_moments_are_lost_is_committed() {
 
 #[tokio::test]
 async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_event() {
-    let (log, fleet) = (LogCapture::new(), Fleet::new("bystander"));
+    let (log, fleet) = (LogCapture::of_this_thread(), Fleet::new("bystander"));
     // It takes nothing from the broker any more once it has what the test blocks.
     fleet.block("busy", 1);
     let (mut server, store) = forgetful().await;
@@ -260,7 +261,7 @@ async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_
     fleet.publish("k", [21]).await;
     let took = fleet.commits("k", 21).await;
     println!("a bystander set right what another worker found: {took:?}");
-    let told = log.lines("found=10 known=20");
+    let told = log.lines(&["found=10 known=20"]);
     assert_eq!(told.len(), 1, "{told:#?}");
     fleet.unblock("busy", 1);
     fleet.commits("busy", 1).await;
@@ -273,7 +274,7 @@ async fn a_worker_that_knows_the_key_sets_it_right_although_another_one_got_the_
 /// key waits for 11, and says so, until an operator skips to what is there.
 #[tokio::test]
 async fn a_worker_that_started_after_the_loss_reports_a_gap() {
-    let (log, mut fleet) = (LogCapture::new(), Fleet::new("newcomer"));
+    let (log, mut fleet) = (LogCapture::of_this_thread(), Fleet::new("newcomer"));
     fleet.options.policy.stuck_after = Duration::from_millis(200);
     let (mut server, store) = forgetful().await;
     let old = fleet.start("old", store.clone(), |worker| worker);
@@ -284,11 +285,11 @@ async fn a_worker_that_started_after_the_loss_reports_a_gap() {
     let began = Instant::now();
     let what = "a key has waited long for an event that has not come";
     eventually_within(TIMEOUT, "the gap is told", async || {
-        !log.lines(what).is_empty()
+        !log.lines(&[what]).is_empty()
     })
     .await;
     println!("the gap was told: {:?}", began.elapsed());
-    let told = log.lines(what);
+    let told = log.lines(&[what]);
     assert!(told[0].contains("key=\"k\" seq=11"), "{told:#?}");
     let view = admin(&store).inspect(&fleet.group, &key("k")).await;
     let view = view.unwrap().unwrap();

@@ -1,3 +1,4 @@
+use ordered_testkit::LogCapture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,7 +7,6 @@ use ordered_core::transport::{ConsumeOptions, Disposition, Transport};
 use tokio::time::sleep;
 
 use crate::support::fake_sqs::{FakeSqs, error, partly, settle, take};
-use crate::support::log_capture::LogCapture;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_with_the_worker_is_extended_when_a_third_has_passed() {
@@ -61,7 +61,7 @@ async fn what_the_broker_says_is_not_ours_is_not_settled() {
         let extension = call.action == "ChangeMessageVisibilityBatch";
         extension.then(|| partly(call, "r-a", "ReceiptHandleIsInvalid", true))
     });
-    let log = LogCapture::new();
+    let log = LogCapture::of_this_thread();
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 2).await;
     sleep(Duration::from_secs(60)).await;
@@ -87,7 +87,7 @@ async fn what_could_not_be_extended_in_time_is_not_settled() {
         let fails = is_away.load(Ordering::Relaxed) && call.action.starts_with("Change");
         fails.then(|| error(500, "InternalError"))
     });
-    let log = LogCapture::new();
+    let log = LogCapture::of_this_thread();
     let consumer = sqs.start().await;
     let deliveries = take(&consumer, 1).await;
     sleep(Duration::from_secs(40)).await;
@@ -135,7 +135,7 @@ async fn throttling_is_waited_out() {
         let fails = call.action == "ReceiveMessage" && counter.fetch_add(1, Ordering::Relaxed) < 40;
         fails.then(|| error(400, "RequestThrottled"))
     });
-    let log = LogCapture::new();
+    let log = LogCapture::of_this_thread();
     let consumer = sqs.start().await;
     assert_eq!(take(&consumer, 1).await[0].envelope.body, "a");
     let text = log.text();

@@ -1,11 +1,11 @@
 //! What is said about a queue at the start.
 
+use ordered_testkit::LogCapture;
 use std::time::Duration;
 
 use ordered_core::transport::{ConsumeOptions, Transport, WorkerProfile};
 
 use crate::support::fake_sqs::FakeSqs;
-use crate::support::log_capture::LogCapture;
 
 #[tokio::test(start_paused = true)]
 async fn the_attributes_are_explained() {
@@ -18,7 +18,7 @@ async fn the_attributes_are_explained() {
         ("ApproximateNumberOfMessages", "17"),
         ("FifoQueue", "true"),
     ]);
-    let log = LogCapture::new();
+    let log = LogCapture::of_this_thread();
     let consumer = sqs.connect("orders.fifo").await.unwrap();
     consumer
         .start(ConsumeOptions { max_unsettled: 5 })
@@ -49,7 +49,7 @@ async fn said(handler_timeout: u64, max_crashes: u32, max_receives: u32) -> Stri
     );
     let sqs = FakeSqs::new(&[], |_| None)
         .attributes([("VisibilityTimeout", "45"), ("RedrivePolicy", &policy)]);
-    let log = LogCapture::new();
+    let log = LogCapture::of_this_thread();
     let consumer = sqs.connect("orders").await.unwrap();
     let handler_timeout = Duration::from_secs(handler_timeout);
     consumer.introduce(WorkerProfile::new(handler_timeout, max_crashes));
@@ -111,7 +111,7 @@ async fn promises<const N: usize>(
         strict.introduce(worker);
         strict.start(ConsumeOptions { max_unsettled: 5 }).await
     };
-    let log = LogCapture::new();
+    let log = LogCapture::of_this_thread();
     let consumer = sqs.connect(queue).await.unwrap();
     consumer.introduce(worker);
     consumer

@@ -74,9 +74,14 @@ pub(crate) fn leaves(events: &[Placed]) -> Result<Vec<Envelope>, Failure> {
     let mut said = Vec::new();
     for (key, seq) in last {
         let key = Key::new(order_id(key))?;
-        for (producer, after) in Stamp::of(seq).vector {
-            let producer = producer.to_owned();
-            said.push(Control::Leave { producer, after }.envelope(&key));
+        let Stamp { vector, time, .. } = Stamp::of(seq);
+        for (producer, after) in vector {
+            let leave = Control::Leave {
+                producer: producer.to_owned(),
+                after,
+                time,
+            };
+            said.push(leave.envelope(&key));
         }
     }
     Ok(said)
@@ -173,17 +178,25 @@ mod tests {
         ]);
         let said = said.unwrap().into_iter().map(|message| {
             let read = Control::read(&message).unwrap().unwrap();
-            let (key, Control::Leave { producer, after }) = read else {
+            let (
+                key,
+                Control::Leave {
+                    producer,
+                    after,
+                    time,
+                },
+            ) = read
+            else {
                 panic!("{read:?}");
             };
-            (key.to_string(), producer, after)
+            (key.to_string(), producer, (after, time))
         });
-        let left = |key: &str, producer: &str, after| (key.to_owned(), producer.to_owned(), after);
+        let left = |key: &str, producer: &str, clock| (key.to_owned(), producer.to_owned(), clock);
         let expected = [
-            left("order-000001", "ada", 1),
-            left("order-000007", "ada", 2),
-            left("order-000007", "bob", 1),
-            left("order-000007", "eve", 1),
+            left("order-000001", "ada", (1, 1)),
+            left("order-000007", "ada", (2, 4)),
+            left("order-000007", "bob", (1, 4)),
+            left("order-000007", "eve", (1, 4)),
         ];
         assert_eq!(said.collect::<Vec<_>>(), expected);
     }

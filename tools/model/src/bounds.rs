@@ -29,10 +29,24 @@ pub struct Published {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in `Control`")]
 pub enum Said {
-    Fill { from: u8, to: u8 },
-    FillOf { producer: usize, from: u8, to: u8 },
-    Reset { at: u8, epoch: Option<u8> },
-    Leave { producer: usize, after: u8 },
+    Fill {
+        from: u8,
+        to: u8,
+    },
+    FillOf {
+        producer: usize,
+        from: u8,
+        to: u8,
+    },
+    Reset {
+        at: u8,
+        epoch: Option<u8>,
+    },
+    Leave {
+        producer: usize,
+        after: u8,
+        time: u8,
+    },
 }
 
 /// What an operator may do, in one call that is applied at any moment. Retry and resume, which free a key that stands
@@ -277,9 +291,14 @@ impl Said {
                 at: place(at),
                 epoch: epoch.map(u64::from),
             },
-            Self::Leave { producer, after } => Control::Leave {
+            Self::Leave {
+                producer,
+                after,
+                time,
+            } => Control::Leave {
                 producer: crate::event::PRODUCERS[producer].to_owned(),
                 after: u64::from(after),
+                time: u64::from(time),
             },
         }
     }

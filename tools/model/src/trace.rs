@@ -132,7 +132,9 @@ impl Model {
             Some(Said::Reset { at, epoch }) => {
                 return format!("“begin again at {at}, numbering {}”", epoch.unwrap_or(0));
             }
-            Some(Said::Leave { producer, after }) => {
+            Some(Said::Leave {
+                producer, after, ..
+            }) => {
                 let producer = crate::event::PRODUCERS[producer];
                 return format!("“{producer} leaves after {after}”");
             }

@@ -33,6 +33,8 @@ pub enum Gone {
     Left {
         /// The seq of the event; 0 for none.
         after: u64,
+        /// The time of its clock then.
+        time: u64,
     },
     /// An event waited for it as long as its lease is, and nothing was heard of it.
     Silent,
@@ -76,43 +78,45 @@ impl Producers {
         most: u32,
     ) -> Result<(), MostProducers> {
         let place = self.place_of(producer, most)?;
-        self.heard_of(place, now, after.saturating_add(1));
-        // Of what comes shuffled the latest counts.
+        let shown = Shown { after, time };
         let times = &mut self.known[place].times;
-        times.shown = times.shown.max(Some(Shown { after, time }));
+        times.heard_at = times.heard_at.max(now);
+        // Of what comes shuffled the latest counts. A clock from before it left says nothing new.
+        times.shown = times.shown.max(Some(shown));
+        if times.left().is_none_or(|left| left < shown) {
+            times.gone = None;
+        }
         Ok(())
     }
 
-    /// A producer leaves after its event `after`: nothing more of it is waited for.
+    /// A producer leaves after its event `after`, at this time of its clock: nothing more of it is waited for.
     ///
     /// # Errors
     /// When a key would have too many producers.
     pub(crate) fn leave(
         &mut self,
         producer: &str,
-        after: u64,
+        (after, time): (u64, u64),
         most: u32,
     ) -> Result<(), MostProducers> {
         let place = self.place_of(producer, most)?;
         let known = &mut self.known[place];
-        // What it sent since then says that it is there again.
+        // What it sent or showed since then says that it is there again.
         let has_sent_more = known.released > after || known.waiting.keys().any(|seq| *seq > after);
-        if !has_sent_more {
-            known.times.gone = Some(Gone::Left { after });
+        let has_shown_more = known.times.shown > Some(Shown { after, time });
+        if !has_sent_more && !has_shown_more {
+            known.times.gone = Some(Gone::Left { after, time });
         }
         Ok(())
     }
 
-    /// A producer was heard of, with its event of this seq or with what comes before it.
+    /// A producer was heard of with its event of this seq.
     pub(super) fn heard_of(&mut self, place: usize, now: Millis, seq: u64) {
         let times = &mut self.known[place].times;
         times.heard_at = times.heard_at.max(now);
-        if let Some(Gone::Left { after }) = times.gone
-            && after >= seq
-        {
-            return;
+        if times.left().is_none_or(|left| left.after < seq) {
+            times.gone = None;
         }
-        times.gone = None;
     }
 
     /// An event of this time was released.
@@ -273,6 +277,16 @@ impl Producers {
     }
 }
 
+impl Times {
+    /// What its clock was when it left.
+    fn left(self) -> Option<Shown> {
+        match self.gone {
+            Some(Gone::Left { after, time }) => Some(Shown { after, time }),
+            Some(Gone::Silent) | None => None,
+        }
+    }
+}
+
 fn named(known: &Producer) -> String {
     known.name.clone()
 }
@@ -315,7 +329,7 @@ impl Producer {
     pub(crate) fn is_active(&self, progress: Progress) -> bool {
         match self.times.gone {
             None => true,
-            Some(Gone::Left { after }) => after > progress.released,
+            Some(Gone::Left { after, .. }) => after > progress.released,
             Some(Gone::Silent) => false,
         }
     }

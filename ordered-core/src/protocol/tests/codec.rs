@@ -178,7 +178,7 @@ fn producers() -> impl Strategy<Value = Producers> {
                 producers.count(&stamp, &id, (seq, 3), seq);
                 producers.count(&timed, &id, (seq, 3), seq);
                 producers.show("a", (seq, 7), seq, 9).unwrap();
-                producers.leave("b", seq, 9).unwrap();
+                producers.leave("b", (seq, seq + 7), 9).unwrap();
                 producers.posted(stamp.slot() ^ 1);
             }
         }

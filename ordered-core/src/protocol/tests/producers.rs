@@ -150,14 +150,17 @@ fn with_times_a_producer_and_an_event_that_waits_take_a_few_bytes_each() {
 fn who_leaves_is_waited_for_up_to_its_last_event_and_is_there_again_with_the_next() {
     let mut producers = Producers::default();
     let gone = |producers: &Producers| producers.known()[0].gone();
-    producers.leave("ada", 1, 9).unwrap();
+    producers.leave("ada", (1, 4), 9).unwrap();
     assert_eq!(gone(&producers), None, "its first event is under way");
     producers.count(&timed("ada", 1, 3), &id("x"), (1, 9), 0);
-    assert_eq!(gone(&producers), Some(Gone::Left { after: 1 }));
+    let left = Some(Gone::Left { after: 1, time: 4 });
+    assert_eq!(gone(&producers), left);
+    producers.show("ada", (1, 4), 0, 9).unwrap();
+    assert_eq!(gone(&producers), left, "that is what it left with");
     producers.show("ada", (1, 8), 0, 9).unwrap();
     assert_eq!((gone(&producers), producers.known()[0].clock()), (None, 8));
     producers.count(&timed("ada", 2, 9), &id("y"), (2, 9), 0);
-    producers.leave("ada", 1, 9).unwrap();
+    producers.leave("ada", (1, 8), 9).unwrap();
     assert_eq!(gone(&producers), None, "it has sent one more since");
 }
 

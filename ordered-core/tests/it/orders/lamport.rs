@@ -70,9 +70,14 @@ fn bookings(account: &str, events: usize) -> (Vec<Envelope>, Vec<String>, Vec<En
     let ids = order
         .iter()
         .map(|(time, name)| format!("{account}-{time}-{name}"));
-    let leaves = BRANCHES.iter().zip(seqs).map(|(branch, after)| {
-        let producer = (*branch).to_owned();
-        say(account, &Control::Leave { producer, after })
+    let leaves = BRANCHES.iter().zip(seqs).zip(clocks);
+    let leaves = leaves.map(|((branch, after), clock)| {
+        let leave = Control::Leave {
+            producer: (*branch).to_owned(),
+            after,
+            time: clock.time(),
+        };
+        say(account, &leave)
     });
     (sent, ids.collect(), leaves.collect())
 }

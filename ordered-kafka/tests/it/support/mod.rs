@@ -1,5 +1,4 @@
 pub(crate) mod consumer;
-pub(crate) mod log_capture;
 pub(crate) mod recording_handler;
 pub(crate) mod topic;
 

@@ -113,7 +113,6 @@ local function change(box, slots, changes)
   end
   if more_events ~= 0 or more_bytes ~= 0 then
     held_events, held_bytes = held_events + more_events, held_bytes + more_bytes
-    call('HSET', META, 'events', held_events, 'bytes', held_bytes)
     fill(1, events + more_events > 0 and pack('>I7I7', events + more_events, bytes + more_bytes))
   end
   for slot in pairs(dirty) do add(has[slot] and set or gone, ARGV[at + slot], has[slot] or nil) end
@@ -134,6 +133,7 @@ for box = 1, boxes do
   if statuses[save] == 0 then letters = many('HMGET', name, ARGV, at - fetches + 1, at) end
   results[box] = { puts or {}, letters }
 end
+if boxes > 0 then call('HSET', META, 'events', held_events, 'bytes', held_bytes) end
 
 -- Remembered ids: first all look-ups, and then what is added
 local seen, part = {}, FIXED + boxes
@@ -152,11 +152,16 @@ for number = 1, ids do
   end
 end
 
+local listed, unlisted = { {}, {}, {} }, { {}, {}, {} }
 for number = at + 1, at + 2 * listings, 2 do
   local save, list = read('>I4I1', ARGV[number])
-  local index, name, score = KEYS[LISTS + list], ARGV[names + acquisitions + save], ARGV[number + 1]
-  if statuses[save] == 0 and score == '' then call('ZREM', index, name) end
-  if statuses[save] == 0 and score ~= '' then call('ZADD', index, score, name) end
+  local name, score = ARGV[names + acquisitions + save], ARGV[number + 1]
+  if statuses[save] == 0 and score == '' then add(unlisted[list], name) end
+  if statuses[save] == 0 and score ~= '' then add(listed[list], score, name) end
+end
+for list = 1, 3 do
+  many('ZREM', KEYS[LISTS + list], unlisted[list], 1, #unlisted[list])
+  many('ZADD', KEYS[LISTS + list], listed[list], 1, #listed[list])
 end
 
 -- The records and owners of all keys, each with one command

@@ -2,7 +2,6 @@
 
 pub(crate) mod fleet;
 pub(crate) mod list_broker;
-pub(crate) mod log_capture;
 pub(crate) mod recording_worker;
 
 use std::time::Duration;

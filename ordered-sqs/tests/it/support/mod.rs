@@ -1,6 +1,5 @@
 //! What the tests of this crate share.
 
 pub(crate) mod fake_sqs;
-pub(crate) mod log_capture;
 pub(crate) mod queue;
 pub(crate) mod recording_handler;

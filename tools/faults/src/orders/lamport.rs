@@ -118,26 +118,29 @@ fn numbers(events: &[OrderEvent]) -> BTreeMap<(&str, &str), u64> {
 /// What the producers of all keys say before their first events: where their clocks are.
 pub(super) fn joins(events: &[OrderEvent]) -> Vec<(String, Control)> {
     let keys = numbers(events).into_keys();
-    keys.map(|(key, producer)| shown(key, producer, (0, 0)))
-        .collect()
+    keys.map(|(key, producer)| {
+        let clock = Control::Clock {
+            producer: producer.to_owned(),
+            after: 0,
+            time: 0,
+        };
+        (key.to_owned(), clock)
+    })
+    .collect()
 }
 
-/// What they say behind their last ones: that nothing comes any more. Not that they leave: a clock that they showed
-/// before, and that a fault lets come after that, would say that they are there again.
+/// What they say behind their last ones: that they leave. No clock is later, and brings them back.
 pub(super) fn ends(events: &[OrderEvent]) -> Vec<(String, Control)> {
     let last = numbers(events).into_iter();
-    last.map(|((key, producer), after)| shown(key, producer, (after, Seq::MAX.get())))
-        .collect()
-}
-
-fn shown(key: &str, producer: &str, (after, time): (u64, u64)) -> (String, Control) {
-    let producer = producer.to_owned();
-    let clock = Control::Clock {
-        producer,
-        after,
-        time,
-    };
-    (key.to_owned(), clock)
+    last.map(|((key, producer), after)| {
+        let leave = Control::Leave {
+            producer: producer.to_owned(),
+            after,
+            time: Seq::MAX.get(),
+        };
+        (key.to_owned(), leave)
+    })
+    .collect()
 }
 
 /// An [`OrderEvent`], of which the attribute names the fields.

@@ -256,10 +256,12 @@ const LEAVING: &[Said] = &[
     Said::Leave {
         producer: 0,
         after: 1,
+        time: 2,
     },
     Said::Leave {
         producer: 1,
         after: 1,
+        time: 1,
     },
 ];
 
@@ -267,10 +269,12 @@ const LEAVING_LATER: &[Said] = &[
     Said::Leave {
         producer: 0,
         after: 2,
+        time: 2,
     },
     Said::Leave {
         producer: 1,
         after: 1,
+        time: 2,
     },
 ];
 

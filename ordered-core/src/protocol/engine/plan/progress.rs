@@ -107,7 +107,11 @@ impl<D> Actor<D> {
                     after,
                     time,
                 } => plan.transition.show_clock(producer, *after, *time),
-                Control::Leave { producer, after } => plan.transition.leave(producer, *after),
+                Control::Leave {
+                    producer,
+                    after,
+                    time,
+                } => plan.transition.leave(producer, *after, *time),
                 Control::LostOf {
                     producer,
                     from,

@@ -47,9 +47,14 @@ fn shows(bench: &mut Bench, w: &mut Worker, producer: &str, after: u64, time: u6
     say(bench, w, control);
 }
 
-fn leaves(bench: &mut Bench, w: &mut Worker, producer: &str, after: u64) {
+fn leaves(bench: &mut Bench, w: &mut Worker, producer: &str, (after, time): (u64, u64)) {
     let producer = producer.to_owned();
-    say(bench, w, Control::Leave { producer, after });
+    let leave = Control::Leave {
+        producer,
+        after,
+        time,
+    };
+    say(bench, w, leave);
 }
 
 fn committed(said: &[Request]) -> Vec<String> {
@@ -175,8 +180,8 @@ fn of_the_same_time_the_producer_with_the_smaller_name_is_first() {
     for id in ["b1@5", "b2@6", "a1@5", "a2@6"] {
         deliver(&mut bench, &mut w, id);
     }
-    leaves(&mut bench, &mut w, "a", 2);
-    leaves(&mut bench, &mut w, "b", 2);
+    leaves(&mut bench, &mut w, "a", (2, 6));
+    leaves(&mut bench, &mut w, "b", (2, 6));
     assert_eq!(run_ids(&bench, &mut w), ["a1@5", "b1@5", "a2@6", "b2@6"]);
 }
 
@@ -188,7 +193,7 @@ fn a_producer_that_leaves_or_says_nothing_is_not_waited_for() {
         shows(&mut bench, &mut w, producer, 0, 0);
     }
     deliver(&mut bench, &mut w, "b1@5");
-    leaves(&mut bench, &mut w, "a", 0);
+    leaves(&mut bench, &mut w, "a", (0, 5));
     assert_eq!(run_ids(&bench, &mut w), [""; 0]);
     assert_eq!(holders(&bench), ["c"]);
     pass(&bench, &mut w, 40);
@@ -309,6 +314,25 @@ fn an_operator_passes_over_what_is_missing_and_then_over_who_says_nothing() {
 }
 
 #[test]
+fn a_clock_from_before_its_producer_left_does_not_bring_it_back_and_a_later_one_does() {
+    let mut bench = bench();
+    let mut w = bench.worker("w");
+    for producer in ["a", "b"] {
+        shows(&mut bench, &mut w, producer, 0, 0);
+    }
+    leaves(&mut bench, &mut w, "a", (0, 5));
+    shows(&mut bench, &mut w, "a", 0, 4);
+    deliver(&mut bench, &mut w, "b1@6");
+    assert_eq!(run_ids(&bench, &mut w), ["b1@6"]);
+    shows(&mut bench, &mut w, "a", 0, 6);
+    // What it said when it left comes once more, after it has come back.
+    leaves(&mut bench, &mut w, "a", (0, 5));
+    deliver(&mut bench, &mut w, "b2@8");
+    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
+    assert_eq!(holders(&bench), ["a"]);
+}
+
+#[test]
 fn what_comes_after_its_time_was_released_is_late_and_its_producer_goes_on() {
     let mut bench = bench();
     let mut w = bench.worker("w");
@@ -318,7 +342,7 @@ fn what_comes_after_its_time_was_released_is_late_and_its_producer_goes_on() {
     for id in ["a1@3", "a2@5", "a3@6"] {
         deliver(&mut bench, &mut w, id);
     }
-    leaves(&mut bench, &mut w, "b", 1);
+    leaves(&mut bench, &mut w, "b", (1, 5));
     assert_eq!(run_ids(&bench, &mut w), ["a3@6"]);
     let late = dispositions(&mut w);
     let late = late.iter().filter(|what| **what == EventOutcome::Late);

@@ -185,6 +185,7 @@ fn play_joined(
         let leave = Control::Leave {
             producer,
             after: *last,
+            time: 0,
         };
         for control in [clock, leave] {
             crew.tokens += 1;

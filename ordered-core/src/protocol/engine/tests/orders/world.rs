@@ -221,7 +221,9 @@ impl World {
             known
                 .show(producer, (0, 0), self.clock.now(), 9)
                 .expect("they are few");
-            known.leave(producer, *events, 9).expect("they are few");
+            known
+                .leave(producer, (*events, 0), 9)
+                .expect("they are few");
         }
         self.write(state);
         self
