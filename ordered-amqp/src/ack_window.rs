@@ -9,7 +9,8 @@ use crate::received_message::ReceivedMessage;
 /// (<https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter>). So the tags below the lowest
 /// unsettled one go out as one frame, when they are some or have waited for a moment; those above it, behind the hole,
 /// are kept back, in case the hole closes. They go one by one, which costs the broker several times as much, only when
-/// they were kept for long or are too many: a slow event must not hold up the prefetch.
+/// they were kept for long, are too many, or are all that the worker waits for: a slow event must not hold up the
+/// prefetch.
 #[derive(Debug, Default)]
 pub(crate) struct AckWindow {
     /// `None` while its copy is on its way to another queue.
@@ -18,6 +19,8 @@ pub(crate) struct AckWindow {
     kept: BTreeMap<u64, u64>,
     turn: u64,
     last: u64,
+    /// Nothing was settled since the last look.
+    is_quiet: bool,
 }
 
 /// One `basic.ack`.
@@ -51,8 +54,13 @@ impl AckWindow {
             && delivery.get().is_some()
         {
             delivery.remove();
-            self.kept.insert(tag, self.turn);
+            self.keep(tag);
         }
+    }
+
+    fn keep(&mut self, tag: u64) {
+        self.kept.insert(tag, self.turn);
+        self.is_quiet = false;
     }
 
     /// Takes the message, to send a copy of it elsewhere. Until [`AckWindow::sent_elsewhere`] it stays unsettled.
@@ -63,7 +71,7 @@ impl AckWindow {
     /// The copy is safe: the original may be acknowledged.
     pub(crate) fn sent_elsewhere(&mut self, tag: u64) {
         if self.unsettled.remove(&tag).is_some() {
-            self.kept.insert(tag, self.turn);
+            self.keep(tag);
         }
     }
 
@@ -101,6 +109,17 @@ impl AckWindow {
             .into_iter()
             .chain(singles.into_keys().map(single))
             .collect()
+    }
+
+    /// Everything that is kept back, where the broker may deliver nothing more, with this prefetch, and nothing was
+    /// settled since the last call: what is out may wait for events that the broker has not delivered yet.
+    pub(crate) fn stalled(&mut self, prefetch: usize) -> Vec<Ack> {
+        let was_quiet = std::mem::replace(&mut self.is_quiet, true);
+        if was_quiet && self.unsettled.len() + self.kept.len() >= prefetch {
+            self.flush()
+        } else {
+            Vec::new()
+        }
     }
 
     /// What was kept back before the last turn began. Begins the next.
@@ -201,6 +220,19 @@ mod tests {
         assert_eq!(window.overdue(), [single(2)]);
         assert_eq!(window.overdue(), [single(3)]);
         assert_eq!(window.kept(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_goes_once_nothing_is_settled_and_the_broker_may_deliver_nothing() {
+        let mut window = window(4);
+        ack_all(&mut window, &[2]);
+        assert_eq!(window.stalled(4), [], "one was settled since the last look");
+        ack_all(&mut window, &[4]);
+        assert_eq!(window.stalled(4), [], "another one was");
+        assert_eq!(window.stalled(5), [], "the broker may deliver one more");
+        assert_eq!(window.stalled(4), [single(2), single(4)]);
+        assert_eq!(window.stalled(4), [], "nothing is kept back");
+        assert_eq!(window.unsettled(), 2);
     }
 
     #[test]

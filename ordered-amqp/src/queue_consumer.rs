@@ -222,6 +222,13 @@ impl QueueConsumer {
         window.acks.kept() > 0
     }
 
+    /// Sends the acknowledgements that are kept back where nothing can happen before they go.
+    pub(crate) fn send_stalled(&self) {
+        let mut window = lock(&self.window);
+        let acks = window.acks.stalled(self.prefetch.into());
+        window.send(acks);
+    }
+
     /// Sends every acknowledgement that is kept back, and says how many frames that took.
     pub(crate) fn flush(&self) -> usize {
         let mut window = lock(&self.window);

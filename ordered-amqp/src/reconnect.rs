@@ -16,6 +16,8 @@ use crate::shared::Shared;
 
 /// How long acknowledgements behind a hole are kept back, at least; at most twice as long.
 const KEEP: Duration = Duration::from_millis(250);
+/// How often it is looked meanwhile whether the worker waits for them. Under load, it settles more often than that.
+const LOOKS: u32 = 25;
 /// How long those that could go wait for more to go with them.
 const GATHER: Duration = Duration::from_millis(5);
 /// A session that lived this long was a good one: the next attempt comes without delay.
@@ -142,7 +144,10 @@ async fn send_ready(session: &Session) -> Infallible {
 async fn send_kept(session: &Session) -> Infallible {
     loop {
         session.acks_are_kept().await;
-        sleep(KEEP).await;
+        for _ in 0..LOOKS {
+            sleep(KEEP / LOOKS).await;
+            session.send_stalled();
+        }
         session.send_overdue();
     }
 }

@@ -281,6 +281,13 @@ impl Session {
             .for_each(QueueConsumer::send_ready);
     }
 
+    /// Sends the acknowledgements that are kept back where nothing can happen before they go.
+    pub(crate) fn send_stalled(&self) {
+        self.queue_consumers
+            .iter()
+            .for_each(QueueConsumer::send_stalled);
+    }
+
     /// Sends the acknowledgements that are kept back for long.
     pub(crate) fn send_overdue(&self) {
         let others = self
