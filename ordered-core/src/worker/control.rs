@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::control_header::{AFTER, AT, CONTROL, EPOCH, FROM, KEY, PRODUCER, TIME, TO, WHY};
 use crate::event::{Envelope, Key, Seq};
 use crate::handler::Malformed;
+use crate::logical::LamportProducer;
 use crate::protocol::{Order, Stamp};
 
 /// What a producer can say about a key besides sending its events. It says so in the headers of a message whose body
@@ -30,7 +31,7 @@ use crate::protocol::{Order, Stamp};
 /// | `x-ordered-key` | the key | the key |
 /// | `x-ordered-producer` | its name | its name |
 /// | `x-ordered-after` | the seq of its last event of the key; 0 for none | the seq of its last event of the key |
-/// | `x-ordered-time` | the time of its clock: its next event has a later one | |
+/// | `x-ordered-time` | the time of its clock: its next event has a later one | the time of its clock: with a later one it is there again |
 ///
 /// All may come shuffled, twice, or before the events that they speak of: events that come all the same are handled in
 /// their place as long as the key has not passed it.
@@ -103,6 +104,38 @@ pub enum Control {
 }
 
 impl Control {
+    /// What a producer says every now and then while it has nothing to send: where its clock is ([`Control::Clock`]).
+    #[must_use]
+    pub fn clock(producer: impl Into<String>, clock: LamportProducer) -> Self {
+        Self::Clock {
+            producer: producer.into(),
+            after: clock.seq(),
+            time: clock.time(),
+        }
+    }
+
+    /// What a producer says behind its last event of the key ([`Control::Leave`]).
+    ///
+    /// ```
+    /// use ordered_core::event::Key;
+    /// use ordered_core::logical::LamportProducer;
+    /// use ordered_core::worker::Control;
+    ///
+    /// let (key, clock) = (Key::new("account-1")?, LamportProducer::at(3, 9));
+    /// let message = Control::leave("north", clock).envelope(&key);
+    /// assert_eq!(message.headers["x-ordered-after"], "3");
+    /// assert_eq!(Control::read(&message)?, Some((key, Control::leave("north", clock))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn leave(producer: impl Into<String>, clock: LamportProducer) -> Self {
+        Self::Leave {
+            producer: producer.into(),
+            after: clock.seq(),
+            time: clock.time(),
+        }
+    }
+
     /// Whether it means anything to a group with this order. A group that waits for no seq is acknowledged what is said
     /// about missing ones, since other groups on the same stream may need it.
     #[must_use]
