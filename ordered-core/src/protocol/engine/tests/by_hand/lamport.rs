@@ -1,6 +1,6 @@
 //! Events with Lamport times.
 
-use super::causal::operate;
+use super::operator::operate;
 use super::*;
 use crate::protocol::engine::KeyChange;
 use crate::protocol::{GapPolicy, Order, Phase, Stamp, Verb};

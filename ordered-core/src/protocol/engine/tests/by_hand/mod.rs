@@ -6,9 +6,11 @@ mod behind;
 mod causal;
 mod deaths;
 mod doubt;
+mod gaps_of_producers;
 mod lamport;
 mod mail;
 mod monotonic;
+mod operator;
 
 use std::time::Duration;
 
