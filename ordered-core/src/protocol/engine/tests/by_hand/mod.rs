@@ -11,6 +11,7 @@ mod lamport;
 mod mail;
 mod monotonic;
 mod operator;
+mod silent_producers;
 
 use std::time::Duration;
 
