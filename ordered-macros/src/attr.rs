@@ -6,6 +6,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, LitStr, Path, Token, TypePath};
 
+use crate::choices::{Envelope, OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss, Order, Start};
 use crate::errors::Errors;
 use crate::field::FieldPath;
 use crate::key_path::KeyPath;
@@ -117,22 +118,6 @@ pub(crate) struct Options {
     given: Vec<(&'static str, Setting)>,
 }
 
-/// What is around the event in the body of a message.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Envelope {
-    CloudEvents,
-    Sns,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    Sequence,
-    Arrival,
-    Monotonic,
-    Lamport,
-    Causal,
-}
-
 /// Where an event says who sent it, and what that one knew.
 pub(crate) enum Stamp<'a> {
     Causal {
@@ -145,78 +130,6 @@ pub(crate) enum Stamp<'a> {
         time: &'a FieldPath,
     },
 }
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnExhausted {
-    Halt,
-    DeadLetter,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnStateLoss {
-    Stop,
-    Adopt,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnGap {
-    Wait,
-    Skip,
-    Halt,
-    Repair,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
-    FirstSeq,
-    FirstSeen,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnRepeat {
-    Skip,
-    Conflict,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnPassed {
-    DeadLetter,
-    Drop,
-}
-
-const ENVELOPE: [(&str, Envelope); 2] = [
-    ("cloudevents", Envelope::CloudEvents),
-    ("sns", Envelope::Sns),
-];
-const ORDER: [(&str, Order); 5] = [
-    ("sequence", Order::Sequence),
-    ("arrival", Order::Arrival),
-    ("monotonic", Order::Monotonic),
-    ("lamport", Order::Lamport),
-    ("causal", Order::Causal),
-];
-const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
-    ("halt", OnExhausted::Halt),
-    ("dead_letter", OnExhausted::DeadLetter),
-];
-const ON_STATE_LOSS: [(&str, OnStateLoss); 2] =
-    [("stop", OnStateLoss::Stop), ("adopt", OnStateLoss::Adopt)];
-const ON_GAP: [(&str, OnGap); 4] = [
-    ("wait", OnGap::Wait),
-    ("skip", OnGap::Skip),
-    ("halt", OnGap::Halt),
-    ("repair", OnGap::Repair),
-];
-const ON_PASSED: [(&str, OnPassed); 2] = [
-    ("dead_letter", OnPassed::DeadLetter),
-    ("drop", OnPassed::Drop),
-];
-const START: [(&str, Start); 2] = [
-    ("first_seq", Start::FirstSeq),
-    ("first_seen", Start::FirstSeen),
-];
-const ON_REPEAT: [(&str, OnRepeat); 2] =
-    [("skip", OnRepeat::Skip), ("conflict", OnRepeat::Conflict)];
 
 /// `name = value`, or what was written of it.
 pub(crate) struct Setting {
@@ -353,7 +266,7 @@ impl Options {
             "seq" => self.seq = Some(value::field(setting)?),
             "id" if value::is_text(setting, ID_OF_BODY) => self.id_of_body = true,
             "id" => self.id = Some(value::field(setting)?),
-            "order" => self.order = Some(value::choice(setting, &ORDER)?),
+            "order" => self.order = Some(value::choice(setting, &Order::WORDS)?),
             "producer" => self.producer = Some(value::field(setting)?),
             "clock" => self.clock = Some(value::field(setting)?),
             "time" => self.time = Some(value::field(setting)?),
@@ -361,7 +274,7 @@ impl Options {
             "max_delay" => self.max_delay = Some(value::duration(setting)?),
             "max_producers" => self.max_producers = Some(value::integer(setting, 1..=U32)?),
             "coalesce" => self.coalesce = Some(value::yes_or_no(setting)?),
-            "envelope" => self.envelope = Some(value::choice(setting, &ENVELOPE)?),
+            "envelope" => self.envelope = Some(value::choice(setting, &Envelope::WORDS)?),
             "decode" => self.decode = Some(value::type_path(setting)?),
             "group" => self.group = Some(value::text(setting)?),
             "on" => self.on = Some(value::texts(setting)?),
@@ -373,13 +286,17 @@ impl Options {
             "max_attempts" => self.max_attempts = Some(value::integer(setting, 1..=U32)?),
             "max_crashes" => self.max_crashes = Some(value::integer(setting, 1..=U32)?),
             "lane_backoff" => self.lane_backoff = Some(value::duration(setting)?),
-            "on_exhausted" => self.on_exhausted = Some(value::choice(setting, &ON_EXHAUSTED)?),
-            "on_state_loss" => self.on_state_loss = Some(value::choice(setting, &ON_STATE_LOSS)?),
-            "on_gap" => self.on_gap = Some(value::choice(setting, &ON_GAP)?),
+            "on_exhausted" => {
+                self.on_exhausted = Some(value::choice(setting, &OnExhausted::WORDS)?)
+            }
+            "on_state_loss" => {
+                self.on_state_loss = Some(value::choice(setting, &OnStateLoss::WORDS)?)
+            }
+            "on_gap" => self.on_gap = Some(value::choice(setting, &OnGap::WORDS)?),
             "gap_timeout" => self.gap_timeout = Some(value::duration(setting)?),
-            "on_late" => self.on_late = Some(value::choice(setting, &ON_PASSED)?),
-            "on_stale" => self.on_stale = Some(value::choice(setting, &ON_PASSED)?),
-            "on_repeat" => self.on_repeat = Some(value::choice(setting, &ON_REPEAT)?),
+            "on_late" => self.on_late = Some(value::choice(setting, &OnPassed::WORDS)?),
+            "on_stale" => self.on_stale = Some(value::choice(setting, &OnPassed::WORDS)?),
+            "on_repeat" => self.on_repeat = Some(value::choice(setting, &OnRepeat::WORDS)?),
             "stuck_after" => self.stuck_after = Some(value::duration(setting)?),
             "dedup_ttl" => self.dedup_ttl = Some(value::duration(setting)?),
             "max_held" => self.max_held = Some(value::integer(setting, 1..=MAX_SEQ)?),
@@ -389,7 +306,7 @@ impl Options {
                 self.commit_window = Some(value::integer(setting, 0..=MAX_RUN_AHEAD)?);
             }
             "first_seq" => self.first_seq = Some(value::integer(setting, 0..=MAX_SEQ)?),
-            "start" => self.start = Some(value::choice(setting, &START)?),
+            "start" => self.start = Some(value::choice(setting, &Start::WORDS)?),
             "settle" => self.settle = Some(value::duration(setting)?),
             "crate" => self.crate_path = Some(value::path(setting)?),
             _ => unreachable!("`{name}` is in OPTIONS, and has no place in Options"),

@@ -6,6 +6,7 @@
 //! one mistake gives one message.
 
 mod attr;
+mod choices;
 mod duration;
 mod errors;
 mod event;

@@ -6,9 +6,11 @@
 //! as values; what is to be done goes out as values.
 
 mod codec;
+mod dead_letters;
 #[doc(hidden)]
 pub mod engine;
 mod failure;
+mod gaps;
 mod identity;
 mod note;
 mod operate;
@@ -19,6 +21,7 @@ mod policy;
 mod producers;
 mod seq_set;
 mod stamp;
+mod stamped;
 mod state;
 mod transition;
 mod verb;
@@ -42,13 +45,14 @@ pub use waiting::{QuotaLimit, WaitReason, Waiting};
 pub use self::{
     codec::CorruptBody,
     failure::FailedRun,
+    gaps::ABSENT_RANGES,
     note::{DeadNote, HeldNote, stored_event},
     order::Moved,
     place::Placement,
     producers::{Gone, MissingCause, MostProducers, Producer, Producers},
     seq_set::SeqSet,
     state::{Anchor, KeyState, LastError, Phase, RepairAsked, Skipped},
-    transition::{ABSENT_RANGES, RepairWanted, SKIPPED_RANGES, Subject, Transition},
+    transition::{RepairWanted, SKIPPED_RANGES, Subject, Transition},
     verb::last_seq_text,
 };
 

@@ -2,10 +2,10 @@ use std::cmp::Ordering;
 
 use super::state::behind;
 use super::transition::Transition;
-use super::{HeldNote, KeyState, Pause, Phase, stored_event};
+use super::{KeyState, Pause, Phase, stored_event};
 use crate::event::Seq;
 use crate::protocol::{DeadCause, Effect, Refusal, Verb};
-use crate::store::{Change, Letter, Slot};
+use crate::store::{Letter, Slot};
 
 type Outcome = Result<Vec<u64>, Refusal>;
 
@@ -251,32 +251,6 @@ impl Transition<'_> {
             return Err(Refusal::NewerVersion);
         }
         Ok(newest)
-    }
-
-    /// What was discarded ahead of its turn is held again, and runs in its turn.
-    fn hold_again(&mut self, seq: u64) {
-        if self.state.held.contains(seq) {
-            // It was posted again meanwhile. The two are compared once the key has passed them.
-            return;
-        }
-        let from = self.state.dead_slot(seq);
-        if let Some(seqs) = self.state.dead.get_mut(&self.state.epoch) {
-            seqs.remove(seq);
-            if seqs.is_empty() {
-                self.state.dead.remove(&self.state.epoch);
-            }
-        }
-        self.state.absent.remove(seq);
-        self.state.held.insert(seq);
-        let note = HeldNote {
-            since: self.now,
-            checked: None,
-        };
-        self.changes.push(Change::Move {
-            from,
-            to: Slot::Held(seq),
-            note: note.encode(),
-        });
     }
 
     /// Why there is no event with this seq, or none at all, to be run.

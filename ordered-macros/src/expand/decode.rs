@@ -2,7 +2,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::{located, private};
-use crate::attr::Envelope;
+use crate::choices::Envelope;
 use crate::field::FieldPath;
 use crate::key_path::KeyPath;
 use crate::model::Model;

@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use crate::attr::{OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss, Order, Start};
+use crate::choices::{OnExhausted, OnGap, OnPassed, OnRepeat, OnStateLoss, Order, Start};
 use crate::model::Model;
 
 pub(crate) fn options(model: &Model, private: &TokenStream) -> TokenStream {

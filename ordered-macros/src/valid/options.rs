@@ -1,4 +1,5 @@
-use crate::attr::{Envelope, OnGap, OnStateLoss, Options, Order, Start};
+use crate::attr::Options;
+use crate::choices::{Envelope, OnGap, OnStateLoss, Order, Start};
 use crate::errors::Errors;
 
 /// What no single option can tell.

@@ -1,3 +1,5 @@
+mod processes;
+
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::Ipv4Addr;
@@ -5,9 +7,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -113,18 +115,7 @@ impl PostgresServer {
 
     /// Ends it as a power cut would, with SIGKILL.
     pub fn kill(&mut self) {
-        // The server's processes have groups of their own. They would end by themselves soon, and until then keep the
-        // memory that a new server needs. The first one is stopped, so that it starts no more of them meanwhile.
-        self.process.signal_group(Signal::STOP);
-        let children = self.children();
-        self.process.kill();
-        for child in &children {
-            let _ = kill_process(*child, Signal::KILL);
-        }
-        let deadline = Instant::now() + TIMEOUT;
-        while !children.iter().all(|child| is_gone(*child)) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        processes::kill(&mut self.process);
     }
 
     /// Lets it shut down in order; it ends the connections that there are.
@@ -194,29 +185,16 @@ impl PostgresServer {
 
     /// Stops it without ending it: connections stay open, and nothing answers.
     pub fn pause(&self) {
-        self.signal_all(Signal::STOP);
+        processes::signal(&self.process, Signal::STOP);
     }
 
     /// Lets a paused server go on.
     pub fn resume(&self) {
-        self.signal_all(Signal::CONT);
-    }
-
-    fn signal_all(&self, signal: Signal) {
-        self.process.signal_group(signal);
-        for child in self.children() {
-            // The only failure is that it has ended meanwhile.
-            let _ = kill_process(child, signal);
-        }
+        processes::signal(&self.process, Signal::CONT);
     }
 
     fn data(&self) -> PathBuf {
         self.process.folder().join("data")
-    }
-
-    /// The processes that serve connections and the background workers.
-    fn children(&self) -> Vec<Pid> {
-        self.process.leader().map(children_of).unwrap_or_default()
     }
 
     fn command(&self, program: &str) -> Command {
@@ -372,33 +350,6 @@ fn owner() -> Result<Option<(u32, u32)>, ServerError> {
         program: "the user `postgres`, whom the server runs as".into(),
         install: INSTALL,
     })
-}
-
-fn children_of(parent: Pid) -> Vec<Pid> {
-    let parent = parent.as_raw_nonzero().get().to_string();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter(|entry| parent_of(&entry.path()).as_deref() == Some(&parent))
-        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
-        .collect()
-}
-
-fn parent_of(process: &Path) -> Option<String> {
-    state_and_parent(process).map(|(_, parent)| parent)
-}
-
-/// Whether it has ended, although nobody may have asked how.
-fn is_gone(process: Pid) -> bool {
-    let folder = Path::new("/proc").join(process.as_raw_nonzero().to_string());
-    state_and_parent(&folder).is_none_or(|(state, _)| state == "Z" || state == "X")
-}
-
-/// The third and fourth field of `stat`, behind the name in parentheses.
-fn state_and_parent(process: &Path) -> Option<(String, String)> {
-    let stat = fs::read_to_string(process.join("stat")).ok()?;
-    let (_, behind) = stat.rsplit_once(')')?;
-    let mut fields = behind.split_whitespace().map(str::to_owned);
-    Some((fields.next()?, fields.next()?))
 }
 
 /// Whether it takes connections: asks for the database `postgres`, and reads the first message of the answer.

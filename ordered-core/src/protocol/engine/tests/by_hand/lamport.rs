@@ -1,9 +1,8 @@
 //! Events with Lamport times.
 
-use super::causal::operate;
 use super::*;
 use crate::protocol::engine::KeyChange;
-use crate::protocol::{GapPolicy, Order, Phase, Stamp, Verb};
+use crate::protocol::{Order, Phase, Stamp};
 use crate::worker::Control;
 
 /// An event by its id: `b2@7` is the second event of b, at time 7.
@@ -14,18 +13,18 @@ fn stamp(id: &str) -> Stamp {
     Stamp::lamport(producer, number(seq), number(time)).expect("it is one")
 }
 
-fn bench() -> Bench {
+pub(super) fn bench() -> Bench {
     bench_with(|_| {})
 }
 
-fn bench_with(change: impl FnOnce(&mut Rules)) -> Bench {
+pub(super) fn bench_with(change: impl FnOnce(&mut Rules)) -> Bench {
     Bench::with(|rules| {
         rules.policy.order = Order::Lamport;
         change(rules);
     })
 }
 
-fn deliver(bench: &mut Bench, w: &mut Worker, id: &str) {
+pub(super) fn deliver(bench: &mut Bench, w: &mut Worker, id: &str) {
     bench.deliver_with(w, u64::MAX, id, |event| {
         event.stamp = Some(std::sync::Arc::new(stamp(id)));
     });
@@ -37,7 +36,7 @@ fn say(bench: &mut Bench, w: &mut Worker, control: Control) {
     bench.settle(w);
 }
 
-fn shows(bench: &mut Bench, w: &mut Worker, producer: &str, after: u64, time: u64) {
+pub(super) fn shows(bench: &mut Bench, w: &mut Worker, producer: &str, after: u64, time: u64) {
     let producer = producer.to_owned();
     let control = Control::Clock {
         producer,
@@ -47,7 +46,7 @@ fn shows(bench: &mut Bench, w: &mut Worker, producer: &str, after: u64, time: u6
     say(bench, w, control);
 }
 
-fn leaves(bench: &mut Bench, w: &mut Worker, producer: &str, (after, time): (u64, u64)) {
+pub(super) fn leaves(bench: &mut Bench, w: &mut Worker, producer: &str, (after, time): (u64, u64)) {
     let producer = producer.to_owned();
     let leave = Control::Leave {
         producer,
@@ -57,16 +56,8 @@ fn leaves(bench: &mut Bench, w: &mut Worker, producer: &str, (after, time): (u64
     say(bench, w, leave);
 }
 
-fn committed(said: &[Request]) -> Vec<String> {
-    let ids = said.iter().flat_map(|request| match request {
-        Request::Save(save) => save.remember.clone(),
-        Request::Acquire(_) => Vec::new(),
-    });
-    ids.map(|id| id.to_string()).collect()
-}
-
 /// Runs whatever there is to run, and says the ids in the order in which they were committed.
-fn run_ids(bench: &Bench, w: &mut Worker) -> Vec<String> {
+pub(super) fn run_ids(bench: &Bench, w: &mut Worker) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..40 {
         ids.extend(committed(&bench.exchange(w)));
@@ -78,7 +69,7 @@ fn run_ids(bench: &Bench, w: &mut Worker) -> Vec<String> {
 }
 
 /// Time passes, with heartbeats, and what is due is taken over.
-fn pass(bench: &Bench, w: &mut Worker, seconds: u64) {
+pub(super) fn pass(bench: &Bench, w: &mut Worker, seconds: u64) {
     for _ in 0..seconds.div_ceil(20) {
         bench.clock.advance(1_000 * seconds.min(20));
         bench.beat(w);
@@ -86,12 +77,12 @@ fn pass(bench: &Bench, w: &mut Worker, seconds: u64) {
     bench.claim_swept(w);
 }
 
-fn dispositions(w: &mut Worker) -> Vec<EventOutcome> {
+pub(super) fn dispositions(w: &mut Worker) -> Vec<EventOutcome> {
     w.settled().into_iter().map(|(_, what)| what).collect()
 }
 
 /// What was said of the key, since the effects were taken last.
-fn changes(w: &Worker) -> Vec<KeyChange> {
+pub(super) fn changes(w: &Worker) -> Vec<KeyChange> {
     let changes = w.effects.iter().filter_map(|effect| match effect {
         Effect::Key { what, .. } => Some(what.clone()),
         _ => None,
@@ -99,7 +90,7 @@ fn changes(w: &Worker) -> Vec<KeyChange> {
     changes.collect()
 }
 
-fn holders(bench: &Bench) -> Vec<String> {
+pub(super) fn holders(bench: &Bench) -> Vec<String> {
     let state = bench.state();
     let holders = state.producers.holders();
     holders.map(|known| known.name().to_owned()).collect()
@@ -110,16 +101,7 @@ fn an_event_of_the_only_producer_costs_one_acquisition_and_one_save() {
     let mut bench = bench();
     let mut w = bench.worker("w");
     deliver(&mut bench, &mut w, "a1@5");
-    assert!(matches!(bench.exchange(&mut w)[..], [Request::Acquire(_)]));
-    assert_eq!(bench.exchange(&mut w), []);
-    assert_eq!(w.begin(), Some((1, 1)));
-    w.end(Ok(()));
-    let said = bench.exchange(&mut w);
-    let [Request::Save(save)] = &said[..] else {
-        panic!("{said:?}");
-    };
-    assert!(save.release && save.remember.len() == 1 && save.changes.is_empty());
-    assert_eq!((bench.state().last_seq, bench.owner()), (1, None));
+    runs_at_the_least_cost(&bench, &mut w, 1);
 }
 
 #[test]
@@ -183,153 +165,6 @@ fn of_the_same_time_the_producer_with_the_smaller_name_is_first() {
     leaves(&mut bench, &mut w, "a", (2, 6));
     leaves(&mut bench, &mut w, "b", (2, 6));
     assert_eq!(run_ids(&bench, &mut w), ["a1@5", "b1@5", "a2@6", "b2@6"]);
-}
-
-#[test]
-fn a_producer_that_leaves_or_says_nothing_is_not_waited_for() {
-    let mut bench = bench();
-    let mut w = bench.worker("w");
-    for producer in ["a", "b", "c"] {
-        shows(&mut bench, &mut w, producer, 0, 0);
-    }
-    deliver(&mut bench, &mut w, "b1@5");
-    leaves(&mut bench, &mut w, "a", (0, 5));
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-    assert_eq!(holders(&bench), ["c"]);
-    pass(&bench, &mut w, 40);
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-    pass(&bench, &mut w, 40);
-    assert_eq!(run_ids(&bench, &mut w), ["b1@5"], "its lease has ended");
-    let producers = vec!["c".to_owned()];
-    assert!(changes(&w).contains(&KeyChange::GivenUp { producers }));
-    // It is not waited for a second time.
-    deliver(&mut bench, &mut w, "b2@6");
-    assert_eq!(run_ids(&bench, &mut w), ["b2@6"]);
-    // One that sends again is there again.
-    shows(&mut bench, &mut w, "c", 0, 6);
-    deliver(&mut bench, &mut w, "a1@8");
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-    assert_eq!(holders(&bench), ["b", "c"]);
-}
-
-#[test]
-fn a_producer_is_given_up_only_once_an_event_has_waited_for_it() {
-    let mut bench = bench();
-    let mut w = bench.worker("w");
-    shows(&mut bench, &mut w, "a", 0, 0);
-    // Nobody listened for a while: what a has sent may be on its way.
-    pass(&bench, &mut w, 200);
-    deliver(&mut bench, &mut w, "b1@5");
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-    deliver(&mut bench, &mut w, "a1@3");
-    assert_eq!(run_ids(&bench, &mut w), ["a1@3"]);
-    pass(&bench, &mut w, 40);
-    shows(&mut bench, &mut w, "a", 1, 3);
-    pass(&bench, &mut w, 40);
-    assert_eq!(run_ids(&bench, &mut w), [""; 0], "it was heard of");
-    pass(&bench, &mut w, 40);
-    assert_eq!(run_ids(&bench, &mut w), ["b1@5"]);
-}
-
-#[test]
-fn a_producer_whose_events_wait_for_one_that_is_missing_is_not_given_up() {
-    let after = Duration::from_secs(200);
-    for on_gap in [
-        GapPolicy::Wait,
-        GapPolicy::Skip { after },
-        GapPolicy::Halt { after },
-    ] {
-        let mut bench = bench_with(|rules| rules.policy.on_gap = on_gap);
-        let mut w = bench.worker("w");
-        for id in ["a2@4", "b1@5"] {
-            deliver(&mut bench, &mut w, id);
-            bench.settle(&mut w);
-        }
-        pass(&bench, &mut w, 180);
-        assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-        assert_eq!(holders(&bench), ["a"]);
-        pass(&bench, &mut w, 40);
-        let ran = run_ids(&bench, &mut w);
-        let phase = bench.state().phase;
-        match on_gap {
-            GapPolicy::Skip { .. } => assert_eq!(ran, ["a2@4", "b1@5"]),
-            GapPolicy::Halt { .. } => assert!(matches!(phase, Phase::Halted { .. })),
-            _ => assert_eq!((ran.len(), phase), (0, Phase::Open)),
-        }
-    }
-}
-
-#[test]
-fn a_gap_policy_is_not_for_producers_that_say_nothing() {
-    let after = Duration::from_secs(10);
-    for on_gap in [GapPolicy::Skip { after }, GapPolicy::Halt { after }] {
-        let mut bench = bench_with(|rules| rules.policy.on_gap = on_gap);
-        let mut w = bench.worker("w");
-        shows(&mut bench, &mut w, "a", 0, 0);
-        deliver(&mut bench, &mut w, "b1@5");
-        pass(&bench, &mut w, 20);
-        assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-        assert_eq!(bench.state().phase, Phase::Open);
-        // What is missing is waited for from when that is known.
-        deliver(&mut bench, &mut w, "c2@9");
-        bench.settle(&mut w);
-        pass(&bench, &mut w, 5);
-        assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-        let state = bench.state();
-        assert_eq!(
-            (state.producers.released("c"), state.phase),
-            (0, Phase::Open)
-        );
-        pass(&bench, &mut w, 6);
-        assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-        let state = bench.state();
-        match on_gap {
-            GapPolicy::Skip { .. } => assert_eq!(state.producers.released("c"), 1),
-            _ => assert!(matches!(state.phase, Phase::Halted { .. })),
-        }
-    }
-}
-
-#[test]
-fn an_operator_passes_over_what_is_missing_and_then_over_who_says_nothing() {
-    let mut bench = bench();
-    let mut w = bench.worker("w");
-    shows(&mut bench, &mut w, "a", 0, 0);
-    for id in ["b2@5", "c1@6"] {
-        deliver(&mut bench, &mut w, id);
-    }
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-    operate(&bench, &Verb::Skip { to: None });
-    assert_eq!(bench.state().producers.released("b"), 1);
-    bench.claim_swept(&mut w);
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-    assert_eq!(holders(&bench), ["a"]);
-    operate(&bench, &Verb::Skip { to: None });
-    bench.claim_swept(&mut w);
-    assert_eq!(run_ids(&bench, &mut w), ["b2@5"]);
-    w.settled();
-    deliver(&mut bench, &mut w, "b1@3");
-    bench.settle(&mut w);
-    assert_eq!(dispositions(&mut w), [EventOutcome::Late]);
-}
-
-#[test]
-fn a_clock_from_before_its_producer_left_does_not_bring_it_back_and_a_later_one_does() {
-    let mut bench = bench();
-    let mut w = bench.worker("w");
-    for producer in ["a", "b"] {
-        shows(&mut bench, &mut w, producer, 0, 0);
-    }
-    leaves(&mut bench, &mut w, "a", (0, 5));
-    shows(&mut bench, &mut w, "a", 0, 4);
-    deliver(&mut bench, &mut w, "b1@6");
-    assert_eq!(run_ids(&bench, &mut w), ["b1@6"]);
-    shows(&mut bench, &mut w, "a", 0, 6);
-    // What it said when it left comes once more, after it has come back.
-    leaves(&mut bench, &mut w, "a", (0, 5));
-    deliver(&mut bench, &mut w, "b2@8");
-    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
-    assert_eq!(holders(&bench), ["a"]);
 }
 
 #[test]

@@ -6,9 +6,12 @@ mod behind;
 mod causal;
 mod deaths;
 mod doubt;
+mod gaps_of_producers;
 mod lamport;
 mod mail;
 mod monotonic;
+mod operator;
+mod silent_producers;
 
 use std::time::Duration;
 

@@ -1,21 +1,20 @@
 //! One key, a broker, a few workers, an operator, and all that can go wrong with them.
 
+mod broker;
+mod operator;
+mod workers;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 
 use crate::clock::Clock;
-use crate::event::{Envelope, EventId, Key};
+use crate::event::{EventId, Key};
 use crate::handler::{OnExhausted, OnPassed, OnRepeat};
-use crate::protocol::engine::{
-    Effect, Engine, Event, EventOutcome, KeyChange, Pending, Rules, RunError, RunId,
-};
-use crate::protocol::{KeyState, Order, Policy, RepairWanted, Stamp, Transition, Verb, WorkerId};
-use crate::store::{
-    Acquire, AcquireMode, Answer, Group, Inspect, Listing, MemoryStore, Previous, Request, Save,
-    Session, Store, Sweep,
-};
+use crate::protocol::engine::{Engine, Pending, Rules, RunId};
+use crate::protocol::{KeyState, Order, Policy, Stamp, Verb};
+use crate::store::{Group, Inspect, MemoryStore, Request, Session};
 use crate::transport::Token;
 
 const LEASE: u64 = 1_000;
@@ -203,16 +202,6 @@ impl World {
         self
     }
 
-    fn send_again(&mut self, is_asked: impl Fn(&Stamp) -> bool) {
-        for message in &mut self.messages {
-            let stamp = self.stamps.get(message.id.as_str());
-            if message.at == At::Lost && stamp.is_some_and(&is_asked) {
-                message.at = At::Queue;
-                self.repaired += 1;
-            }
-        }
-    }
-
     /// The key knows these producers from the beginning, and that each leaves after so many events.
     pub(super) fn joined(self, producers: &[(&str, u64)]) -> Self {
         let mut state = self.state();
@@ -229,66 +218,9 @@ impl World {
         self
     }
 
-    /// Somebody saves the state of the key, which is free.
-    fn write(&self, state: KeyState) {
-        let name = WorkerId::operator("test", 0);
-        let session = at_once(self.store.open(&self.group, &name)).session;
-        let lease = Duration::from_millis(LEASE);
-        at_once(self.store.heartbeat(&self.group, &session, lease));
-        let acquire = Request::Acquire(Acquire {
-            key: key(),
-            mode: AcquireMode::Ask,
-            letters: Vec::new(),
-            look_up: Vec::new(),
-        });
-        let exchange = at_once(self.store.exchange(&self.group, &session, &[acquire]));
-        let Some(Answer::Owned(owned)) = exchange.answers.into_iter().next() else {
-            panic!("it is free");
-        };
-        let mut save = Save::new(key(), owned.fence);
-        save.body = Some(state.encode(owned.fence));
-        save.release = true;
-        let save = Request::Save(Box::new(save));
-        at_once(self.store.exchange(&self.group, &session, &[save]));
-        at_once(self.store.leave(&self.group, &session));
-    }
-
     fn tell(&mut self, what: impl FnOnce() -> String) {
         let line = format!("{:>6} {}", self.time, what());
         self.told.push(line);
-    }
-
-    fn start_worker(&mut self) {
-        self.names += 1;
-        let id = WorkerId::new(format!("w{}", self.names));
-        let session = at_once(self.store.open(&self.group, &id)).session;
-        let rules = Rules {
-            worker: id.to_string(),
-            ..self.rules.clone()
-        };
-        self.workers.push(Worker {
-            number: self.names,
-            session,
-            engine: Engine::new(rules),
-            call: None,
-            run: None,
-            timers: Vec::new(),
-            beat_at: 0,
-        });
-        self.beat(self.workers.len() - 1);
-    }
-
-    fn beat(&mut self, place: usize) {
-        let worker = &mut self.workers[place];
-        let lease = Duration::from_millis(LEASE);
-        let beat = at_once(self.store.heartbeat(&self.group, &worker.session, lease));
-        let lapsed = self.time >= worker.beat_at + LEASE;
-        worker.beat_at = self.time;
-        worker.engine.set_now(beat.now);
-        worker.engine.set_paused(beat.paused);
-        if lapsed {
-            worker.engine.on_lapse();
-        }
     }
 
     pub(super) fn run(mut self) -> Self {
@@ -393,286 +325,5 @@ impl World {
     fn pass(&mut self, millis: u64) {
         self.time += millis;
         self.clock.advance(millis);
-    }
-
-    fn deliver(&mut self) {
-        let (message, worker) = match self.broker {
-            Broker::Anyhow => {
-                let queued = |at: &usize| self.messages[*at].at == At::Queue;
-                let ready: Vec<usize> = (0..self.messages.len()).filter(queued).collect();
-                if ready.is_empty() {
-                    return;
-                }
-                let worker = self.random.usize(0..self.workers.len());
-                (ready[self.random.usize(0..ready.len())], worker)
-            }
-            _ => {
-                let next = (self.handed..self.messages.len()).find(|at| {
-                    self.broker == Broker::Partition || self.messages[*at].at == At::Queue
-                });
-                let number = self.consumer;
-                let worker = self.workers.iter().position(|w| w.number == number);
-                let (Some(next), Some(worker)) = (next, worker) else {
-                    return;
-                };
-                self.handed = next + 1;
-                (next, worker)
-            }
-        };
-        self.tokens += 1;
-        let token = Token(self.tokens);
-        let number = self.workers[worker].number;
-        self.in_flight.insert(token, (message, number));
-        let sent = &mut self.messages[message];
-        let was_gone = sent.at == At::Gone;
-        sent.at = if was_gone { At::Gone } else { At::With(number) };
-        let (seq, id, again) = (sent.seq, sent.id.clone(), sent.redelivered);
-        sent.redelivered = true;
-        self.tell(|| format!("w{number} gets {id}"));
-        let stamp = self.stamps.get(id.as_str()).cloned();
-        let mut event = Event::delivered(seq, id, Envelope::new("x"), (), token).stamped(stamp);
-        event.redelivered = again && self.random.bool();
-        self.workers[worker].engine.deliver(&key(), event);
-        self.effects(worker);
-    }
-
-    /// Another worker is the consumer now. The old one still has what it was handed, and cannot settle it any more.
-    fn move_consumer(&mut self) {
-        let old = self.consumer;
-        self.disconnect(old);
-        let place = self.random.usize(0..self.workers.len());
-        self.consumer = self.workers[place].number;
-        let (old, new) = (old, self.consumer);
-        self.tell(|| format!("w{new} consumes after w{old}"));
-    }
-
-    fn disconnect(&mut self, number: usize) {
-        let messages = &mut self.messages;
-        self.in_flight.retain(|_, (message, with)| {
-            if *with == number && messages[*message].at == At::With(number) {
-                messages[*message].at = At::Queue;
-            }
-            *with != number
-        });
-        let first = |message: &Message| message.at != At::Gone;
-        let first = self.messages.iter().position(first);
-        self.handed = first.unwrap_or(self.messages.len());
-    }
-
-    fn crash(&mut self, place: usize) {
-        let worker = self.workers.remove(place);
-        let number = worker.number;
-        self.tell(|| format!("w{number} crashes"));
-        self.disconnect(number);
-        self.start_worker();
-        if self.consumer == number {
-            self.move_consumer();
-        }
-    }
-
-    fn ask(&mut self, place: usize) {
-        let worker = &mut self.workers[place];
-        if worker.call.is_none() {
-            let (requests, pending) = worker.engine.take_requests(10, 1 << 20);
-            if !requests.is_empty() {
-                worker.call = Some((requests, pending));
-            }
-        }
-    }
-
-    /// One round trip to the store, which may not be carried out, and may not be answered.
-    fn exchange(&mut self, place: usize, carried_out: bool, answered: bool) {
-        self.ask(place);
-        let Some((requests, pending)) = self.workers[place].call.take() else {
-            return;
-        };
-        let session = self.workers[place].session.clone();
-        let number = self.workers[place].number;
-        let exchange = carried_out.then(|| {
-            let exchange = at_once(self.store.exchange(&self.group, &session, &requests));
-            for (request, answer) in requests.iter().zip(&exchange.answers) {
-                self.note(request, answer);
-            }
-            exchange
-        });
-        self.tell(|| format!("w{number} says {requests:?}\n    -> {exchange:?} {answered}"));
-        let engine = &mut self.workers[place].engine;
-        match exchange {
-            Some(exchange) if answered => engine.on_answers(pending, exchange),
-            _ => engine.on_no_answer(pending),
-        }
-        self.effects(place);
-    }
-
-    fn note(&mut self, request: &Request, answer: &Answer) {
-        if let (Request::Save(save), Answer::Saved(_)) = (request, answer) {
-            let ids = save.remember.iter().cloned();
-            self.happened.extend(ids.map(Happened::Committed));
-        }
-    }
-
-    fn begin(&mut self, place: usize) {
-        let time = self.time;
-        let worker = &mut self.workers[place];
-        if worker.run.is_some() || time >= worker.beat_at + LEASE / 2 {
-            return;
-        }
-        if let Some(run) = worker.engine.next_run() {
-            let events = run.events.map(|event| (event.seq, event.id.clone()));
-            let events: Vec<_> = events.collect();
-            let started = events.iter().cloned();
-            let started = started.map(|(seq, id)| Happened::Started(seq, id));
-            self.happened.extend(started);
-            worker.run = Some((run.id, run.attempt, events.clone()));
-            let number = worker.number;
-            self.tell(|| format!("w{number} runs {events:?}"));
-        }
-        self.effects(place);
-    }
-
-    fn end(&mut self, place: usize) {
-        let Some((id, attempt, events)) = self.workers[place].run.take() else {
-            return;
-        };
-        let failed = |permanent, millis| {
-            Err(RunError {
-                error: "no luck".into(),
-                permanent,
-                wait: Duration::from_millis(millis),
-                on_exhausted: None,
-            })
-        };
-        let outcome = match self.random.u32(0..10) {
-            _ if self.calm => Ok(()),
-            0 => failed(false, 100),
-            1 => failed(false, 200_000),
-            2 => failed(true, 0),
-            _ => Ok(()),
-        };
-        let number = self.workers[place].number;
-        self.tell(|| format!("w{number} ends {events:?}: {outcome:?}"));
-        self.workers[place].engine.finish(&id, attempt, outcome);
-        self.effects(place);
-    }
-
-    fn wake(&mut self, place: usize) {
-        let (time, worker) = (self.time, &mut self.workers[place]);
-        let before = worker.timers.len();
-        worker.timers.retain(|at| *at > time);
-        if worker.timers.len() < before {
-            worker.engine.wake(&key());
-        }
-        self.effects(place);
-    }
-
-    fn sweep(&mut self, place: usize) {
-        let worker = &mut self.workers[place];
-        let sweep = Sweep {
-            limit: 10,
-            longest_wait: Duration::from_millis(LEASE),
-            stuck_after: Duration::from_millis(LEASE),
-        };
-        let swept = at_once(self.store.sweep(&self.group, &worker.session, &sweep));
-        worker.engine.claim(swept.due);
-        worker.engine.claim(swept.orphaned);
-    }
-
-    fn effects(&mut self, place: usize) {
-        for effect in self.workers[place].engine.take_effects() {
-            let number = self.workers[place].number;
-            self.tell(|| format!("w{number} {effect:?}"));
-            match effect {
-                Effect::Settle {
-                    tokens, outcome, ..
-                } => tokens.iter().for_each(|token| self.settle(token, &outcome)),
-                Effect::Wake { after, .. } => {
-                    let after = u64::try_from(after.as_millis()).expect("it is short");
-                    let at = self.time + after;
-                    self.workers[place].timers.push(at);
-                }
-                Effect::Abort(id) => {
-                    let run = &mut self.workers[place].run;
-                    run.take_if(|(running, ..)| *running == id);
-                }
-                Effect::Key { what, .. } => match what {
-                    KeyChange::Superseded { events } => self.superseded += events,
-                    KeyChange::RepairWanted(RepairWanted { producer, from, to }) => self
-                        .send_again(|stamp| {
-                            producer.as_deref() == Some(stamp.producer())
-                                && (from..=to).contains(&stamp.seq())
-                        }),
-                    KeyChange::Corrected { .. }
-                    | KeyChange::Unreadable(_)
-                    | KeyChange::Missing { .. } => panic!("nothing was lost: {what:?}"),
-                    _ => {}
-                },
-                Effect::SettleControl { .. } | Effect::Event { .. } => {}
-            }
-        }
-    }
-
-    fn settle(&mut self, token: Token, outcome: &EventOutcome) {
-        // The connection over which it came may be gone.
-        let Some((message, _)) = self.in_flight.remove(&token) else {
-            return;
-        };
-        let right = match outcome {
-            EventOutcome::Stale
-            | EventOutcome::Rewound
-            | EventOutcome::Late
-            | EventOutcome::Deferred(_) => false,
-            EventOutcome::Conflict(_) => self.rules.policy.order.has_versions(),
-            EventOutcome::Superseded => self.rules.policy.order.has_versions(),
-            _ => true,
-        };
-        assert!(right, "{:?} is {outcome:?}", self.messages[message]);
-        self.messages[message].at = At::Gone;
-        if *outcome == EventOutcome::Superseded {
-            self.superseded += 1;
-        }
-    }
-
-    /// An operator does something to the key, if it is free.
-    fn operate(&mut self, verb: &Verb) {
-        self.names += 1;
-        let name = WorkerId::operator("test", self.names as u64);
-        let session = at_once(self.store.open(&self.group, &name)).session;
-        let lease = Duration::from_millis(LEASE);
-        at_once(self.store.heartbeat(&self.group, &session, lease));
-        let acquire = Request::Acquire(Acquire {
-            key: key(),
-            mode: AcquireMode::HandOver,
-            letters: Vec::new(),
-            look_up: Vec::new(),
-        });
-        let exchange = at_once(self.store.exchange(&self.group, &session, &[acquire]));
-        if let Some(Answer::Owned(owned)) = exchange.answers.into_iter().next() {
-            let policy = self.group.policy().clone();
-            let mut state = self.state();
-            let mut transition = Transition::new(&mut state, &policy, exchange.now);
-            transition.take_mail(&owned.mail);
-            if let Previous::Died(worker) = &owned.previous
-                && !worker.is_operator()
-            {
-                transition.owner_died(worker.as_str());
-            }
-            transition.wake();
-            transition.watch_gap(false);
-            let done = transition.operate(verb, None);
-            let changes = std::mem::take(&mut transition.changes);
-            self.told.push(format!("operator: {verb}: {done:?}"));
-            let mut save = Save::new(key(), owned.fence);
-            save.listing =
-                Listing::default().change(state.listing(&policy, Listing::default(), exchange.now));
-            save.listing.due = save.listing.due.or(Some(None));
-            save.listing.halted = save.listing.halted.or(Some(None));
-            save.body = Some(state.encode(owned.fence));
-            save.changes = changes;
-            save.taken = owned.mail.len();
-            save.release = true;
-            let save = Request::Save(Box::new(save));
-            at_once(self.store.exchange(&self.group, &session, &[save]));
-        }
-        at_once(self.store.leave(&self.group, &session));
     }
 }
