@@ -107,12 +107,12 @@ impl Queue {
 }
 
 /// How many events may be unsettled, where that is no matter.
-const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 100 };
+const OPTIONS: ConsumeOptions = ConsumeOptions { max_unsettled: 100 };
 
 /// The transport, which consumes.
 pub(crate) async fn started(builder: AmqpBuilder) -> Amqp {
     let transport = builder.await.unwrap();
-    transport.start(INTAKE).await.unwrap();
+    transport.start(OPTIONS).await.unwrap();
     transport
 }
 
@@ -120,7 +120,7 @@ pub(crate) async fn started(builder: AmqpBuilder) -> Amqp {
 pub(crate) async fn refusal(builder: AmqpBuilder) -> String {
     let error = match builder.await {
         Err(error) => error,
-        Ok(transport) => transport.start(INTAKE).await.unwrap_err(),
+        Ok(transport) => transport.start(OPTIONS).await.unwrap_err(),
     };
     assert_eq!(error.kind(), TransportErrorKind::Fatal);
     error.to_string()

@@ -55,7 +55,7 @@ pub(super) struct WorkerLoop {
     telemetry: Arc<Telemetry>,
     /// The gaps that were reported as stuck: key and seq.
     reported: HashMap<Key, u64>,
-    /// Heartbeat and intake; both end with this.
+    /// Heartbeat and receiver; both end with this.
     breaker: Breaker,
     background: JoinSet<Result<(), WorkerError>>,
     settler: JoinHandle<()>,
@@ -349,7 +349,7 @@ impl WorkerLoop {
     }
 }
 
-/// Heartbeats and intake end by themselves only when the worker has to.
+/// Heartbeats and the receiver end by themselves only when the worker has to.
 fn background_ended(ended: Result<Result<(), WorkerError>, JoinError>) -> Result<(), WorkerError> {
     ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
