@@ -1,15 +1,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use lapin::Connection;
 use ordered_core::transport::{ConsumeOptions, TransportError, TransportStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::{ANSWER, Broker, within};
-use crate::builder::Consuming;
-use crate::failure::unavailable;
+use crate::broker::Broker;
+use crate::builder::ConsumerSettings;
 use crate::publisher_connection::PublisherConnection;
-use crate::session::{Opening, Session};
+use crate::session::{Session, SessionOptions};
 use crate::subscribe::Subscription;
 use crate::topology::Topology;
 
@@ -17,7 +17,7 @@ use crate::topology::Topology;
 pub(crate) struct Shared {
     pub(crate) broker: Broker,
     pub(crate) topology: Topology,
-    pub(crate) consuming: Consuming,
+    pub(crate) consuming: ConsumerSettings,
     pub(crate) subscription: Subscription,
     pub(crate) publisher: PublisherConnection,
     /// The tasks that bring copies to other queues.
@@ -42,7 +42,7 @@ enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(broker: Broker, topology: Topology, consuming: Consuming) -> Self {
+    pub(crate) fn new(broker: Broker, topology: Topology, consuming: ConsumerSettings) -> Self {
         let publisher = PublisherConnection::new(
             broker.clone(),
             Some(topology.clone()),
@@ -67,19 +67,16 @@ impl Shared {
     pub(crate) async fn check(&self) -> Result<(), TransportError> {
         let address = &self.broker.address;
         self.topology.prepare(&self.broker).await?;
-        let connection = self.broker.open("check").await?;
-        self.topology.ensure(&connection, address).await?;
-        let closed = within(ANSWER, connection.close(200, "checked".into())).await;
-        closed.map_err(|error| unavailable(address, error))
+        let ensure =
+            async |connection: &Connection| self.topology.ensure(connection, address).await;
+        self.broker.with_connection("check", ensure).await
     }
 
     /// Connects, says what of the queue breaks a promise, and leaves.
     pub(crate) async fn look(&self) -> Result<(), TransportError> {
         let address = &self.broker.address;
-        let connection = self.broker.open("look").await?;
-        self.topology.look(&connection, address).await?;
-        let closed = within(ANSWER, connection.close(200, "looked".into())).await;
-        closed.map_err(|error| unavailable(address, error))
+        let look = async |connection: &Connection| self.topology.look(connection, address).await;
+        self.broker.with_connection("look", look).await
     }
 
     /// Connects and consumes, once.
@@ -91,7 +88,7 @@ impl Shared {
         let address = &self.broker.address;
         let connection = self.broker.open("consumer").await?;
         self.topology.ensure(&connection, address).await?;
-        let opening = Opening {
+        let session_options = SessionOptions {
             subscription: &self.subscription,
             address,
             queues: self.topology.queues(),
@@ -106,7 +103,7 @@ impl Shared {
             options,
             base,
         };
-        Session::consume(connection, opening).await
+        Session::consume(connection, session_options).await
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Session>> {

@@ -8,7 +8,7 @@ use ordered_testkit::unique;
 
 use crate::support::{Queue, numbered, take};
 
-const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 10 };
+const OPTIONS: ConsumeOptions = ConsumeOptions { max_unsettled: 10 };
 
 /// The words of an error that will not pass.
 fn fatal<T>(result: Result<T, TransportError>) -> String {
@@ -113,13 +113,13 @@ async fn a_transport_is_started_once_and_used_while_it_is_open() {
     let queue = Queue::shared().await;
     let transport = queue.builder().await.unwrap();
     assert!(fatal(transport.receive(1).await).contains("not started"));
-    transport.start(INTAKE).await.unwrap();
-    assert!(fatal(transport.start(INTAKE).await).contains("started already"));
+    transport.start(OPTIONS).await.unwrap();
+    assert!(fatal(transport.start(OPTIONS).await).contains("started already"));
     // A receive that waits ends with the transport.
     let (received, closed) = tokio::join!(transport.receive(1), transport.close());
     closed.unwrap();
     assert!(fatal(received).contains("closed"));
-    assert!(fatal(transport.start(INTAKE).await).contains("closed"));
+    assert!(fatal(transport.start(OPTIONS).await).contains("closed"));
 }
 
 #[tokio::test]
@@ -131,9 +131,9 @@ async fn a_start_that_failed_can_be_repeated() {
     let transport = queue.builder().declare(false).await.unwrap();
     let client = queue.client().await;
     client.delete(&queue.name).await;
-    assert!(fatal(transport.start(INTAKE).await).contains("there is no queue"));
+    assert!(fatal(transport.start(OPTIONS).await).contains("there is no queue"));
     client.declare(&queue.name, &[]).await;
-    transport.start(INTAKE).await.unwrap();
+    transport.start(OPTIONS).await.unwrap();
 }
 
 #[cfg(not(feature = "tls"))]

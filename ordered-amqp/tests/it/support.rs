@@ -64,10 +64,16 @@ impl Queue {
 
     pub(crate) async fn behind_a_proxy(server: &RabbitServer) -> (Proxy, Self) {
         let proxy = Proxy::start(server.port()).await.unwrap();
-        let mut queue = Self::at(server, None);
-        let (port, instead) = (server.port().to_string(), proxy.port().to_string());
-        queue.url = queue.url.replace(&port, &instead);
+        let queue = Self::through(server, proxy.port());
         (proxy, queue)
+    }
+
+    /// A queue on a server that is reached through another port.
+    pub(crate) fn through(server: &RabbitServer, port: u16) -> Self {
+        let mut queue = Self::at(server, None);
+        let direct = server.port().to_string();
+        queue.url = queue.url.replace(&direct, &port.to_string());
+        queue
     }
 
     pub(crate) fn builder(&self) -> AmqpBuilder {
@@ -107,12 +113,12 @@ impl Queue {
 }
 
 /// How many events may be unsettled, where that is no matter.
-const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 100 };
+const OPTIONS: ConsumeOptions = ConsumeOptions { max_unsettled: 100 };
 
 /// The transport, which consumes.
 pub(crate) async fn started(builder: AmqpBuilder) -> Amqp {
     let transport = builder.await.unwrap();
-    transport.start(INTAKE).await.unwrap();
+    transport.start(OPTIONS).await.unwrap();
     transport
 }
 
@@ -120,7 +126,7 @@ pub(crate) async fn started(builder: AmqpBuilder) -> Amqp {
 pub(crate) async fn refusal(builder: AmqpBuilder) -> String {
     let error = match builder.await {
         Err(error) => error,
-        Ok(transport) => transport.start(INTAKE).await.unwrap_err(),
+        Ok(transport) => transport.start(OPTIONS).await.unwrap_err(),
     };
     assert_eq!(error.kind(), TransportErrorKind::Fatal);
     error.to_string()

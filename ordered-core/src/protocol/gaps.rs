@@ -74,7 +74,7 @@ impl Transition<'_> {
         match epoch {
             None if at > 0 => return self.fill(0, at - 1, here),
             Some(epoch) if epoch > self.state.epoch => {
-                self.bury(0..=u64::MAX, DeadCause::Superseded);
+                self.dead_letter_range(0..=u64::MAX, DeadCause::Superseded);
                 self.begin_again(before(at), epoch);
             }
             _ => {}

@@ -81,7 +81,7 @@ impl Pump {
     fn settle(&mut self, (batch, outcomes): Attempted) {
         let now = Instant::now();
         let settled = self.lanes.settle(batch, outcomes, now);
-        if let Some((kind, why)) = &settled.trouble {
+        if let Some((kind, why)) = &settled.retry_error {
             metrics::failed(*kind);
             if !settled.any_confirmed && settled.again > 0 {
                 self.progress.stands_still(*kind, why, now);
@@ -114,15 +114,15 @@ impl Pump {
 async fn attempt(
     transport: Arc<dyn Publish>,
     batch: Batch<Ticket>,
-    patience: Duration,
+    attempt_timeout: Duration,
 ) -> Attempted {
     let begun = Instant::now();
-    let outcomes = match timeout(patience, transport.send(&batch.events)).await {
+    let outcomes = match timeout(attempt_timeout, transport.send(&batch.events)).await {
         Ok(outcomes) => outcomes,
         Err(_) => {
             let none = || match transport.flow() {
                 Flow::Open => TransportError::unavailable(format!(
-                    "the broker has not answered within {patience:?} (`attempt_timeout`)"
+                    "the broker has not answered within {attempt_timeout:?} (`attempt_timeout`)"
                 )),
                 Flow::Blocked { why } => TransportError::busy(why),
             };

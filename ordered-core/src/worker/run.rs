@@ -5,8 +5,8 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument, info, info_span, warn};
 
-use super::connecting::ConnectPatience;
-use super::health::Ending;
+use super::connect_retry::ConnectRetry;
+use super::health::EndedGuard;
 use super::pitfalls;
 use super::presence::PresenceWatch;
 use super::worker_loop::WorkerLoop;
@@ -108,9 +108,9 @@ impl Worker {
         self,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), WorkerError> {
-        let ending = Ending(self.health.clone());
+        let guard = EndedGuard(self.health.clone());
         let ended = self.run(Box::pin(shutdown)).await;
-        ending.with(ended.as_ref().err().map(ToString::to_string));
+        guard.with(ended.as_ref().err().map(ToString::to_string));
         ended
     }
 
@@ -126,19 +126,19 @@ impl Worker {
         }
         let group = Group::new(&self.options.group, self.options.policy.clone())
             .with_places(self.handler.places());
-        let mut patience = ConnectPatience::new(self.settings.connect_timeout);
+        let mut retry = ConnectRetry::new(self.settings.connect_timeout);
         let opened = loop {
             match self.store.open(&group, &self.id).await {
-                Err(error) if is_unavailable(&error) && patience.is_left() => tokio::select! {
+                Err(error) if is_unavailable(&error) && retry.has_time_left() => tokio::select! {
                     biased;
                     () = &mut shutdown => return Ok(()),
-                    () = patience.wait("the store", error) => {}
+                    () = retry.wait("the store", error) => {}
                 },
                 opened => break opened.map_err(WorkerError::Store)?,
             }
         };
-        patience.done();
-        self.tell_start(&opened.report);
+        retry.succeeded();
+        self.log_start(&opened.report);
         pitfalls::settings(&self.options);
         let presence = PresenceWatch::new(
             Arc::clone(&self.store),
@@ -152,14 +152,14 @@ impl Worker {
         };
         let (timeout, policy) = (self.options.timeout, &self.options.policy);
         let reads_headers = group.places().is_some_and(EventPlaces::reads_headers);
-        self.transport.introduce(
+        self.transport.set_worker_profile(
             transport::WorkerProfile::new(timeout, policy.max_crashes)
                 .with_gap_timeout(policy.on_gap.after())
                 .with_headers(reads_headers),
         );
         // What the transport says of its queue has the group, too.
         let starting = info_span!("start", group = group.name());
-        let mut patience = ConnectPatience::new(self.settings.connect_timeout);
+        let mut retry = ConnectRetry::new(self.settings.connect_timeout);
         loop {
             match self
                 .transport
@@ -167,16 +167,16 @@ impl Worker {
                 .instrument(starting.clone())
                 .await
             {
-                Err(error) if error.kind().passes() && patience.is_left() => tokio::select! {
+                Err(error) if error.kind().passes() && retry.has_time_left() => tokio::select! {
                     biased;
                     () = &mut shutdown => return Ok(()),
-                    () = patience.wait("the broker", error) => {}
+                    () = retry.wait("the broker", error) => {}
                 },
                 started => break started.map_err(WorkerError::Transport)?,
             }
         }
-        patience.done();
-        self.tell_order();
+        retry.succeeded();
+        self.log_delivery_order();
         let transport = Arc::clone(&self.transport);
         let mut watching = JoinSet::new();
         watching.spawn(presence.run());
@@ -190,7 +190,7 @@ impl Worker {
     }
 
     /// Says what the order of arrival is, where the group asks for it.
-    fn tell_order(&self) {
+    fn log_delivery_order(&self) {
         if self.options.policy.order != Order::Arrival {
             return;
         }
@@ -203,7 +203,7 @@ impl Worker {
         }
     }
 
-    fn tell_start(&self, report: &StoreReport) {
+    fn log_start(&self, report: &StoreReport) {
         let StoreReport { durability, reason } = report;
         let (worker, group) = (self.id.as_str(), self.options.group.as_str());
         info!(worker, group, guarantee = %durability, reason, "the worker starts");

@@ -13,9 +13,9 @@ use crate::protocol::{Fence, Stamp, WorkerId};
 /// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for
 /// the others.
 #[derive(Debug, Default)]
-pub(super) struct Read(Option<AnyEvent>);
+pub(super) struct DecodedEvent(Option<AnyEvent>);
 
-impl Read {
+impl DecodedEvent {
     pub(super) fn new(event: AnyEvent) -> Self {
         Self(Some(event))
     }
@@ -50,7 +50,7 @@ impl RunInputs {
     /// # Errors
     /// When this version of the handler cannot read an event that was held by another one, or reads it as another
     /// event.
-    pub(super) fn of(&self, run: Run<'_, Read>) -> Result<RunInput, HandlerError> {
+    pub(super) fn of(&self, run: Run<'_, DecodedEvent>) -> Result<RunInput, HandlerError> {
         let Run {
             id,
             fence,
@@ -88,7 +88,7 @@ impl RunInputs {
     fn take(
         &self,
         key: &Key,
-        event: &mut Event<Read>,
+        event: &mut Event<DecodedEvent>,
     ) -> Result<(AnyEvent, Option<Stamp>), HandlerError> {
         let stamp = event.stamp.as_deref();
         if let Some(read) = event.data.0.take() {
@@ -103,11 +103,11 @@ impl RunInputs {
         if !self.has_producers {
             return Ok((decoded.event, None));
         }
-        let said = self.handler.stamp(&event.envelope, Some(&decoded.event));
-        let said = said.map_err(unreadable)?;
-        let is_its = stamp.is_none_or(|stamp| said.as_ref() == Some(stamp));
+        let its_stamp = self.handler.stamp(&event.envelope, Some(&decoded.event));
+        let its_stamp = its_stamp.map_err(unreadable)?;
+        let is_its = stamp.is_none_or(|stamp| its_stamp.as_ref() == Some(stamp));
         if is_its {
-            Ok((decoded.event, said))
+            Ok((decoded.event, its_stamp))
         } else {
             Err(other_producer(key))
         }
@@ -118,7 +118,7 @@ impl RunInputs {
         key: &Key,
         (fence, epoch): (Fence, u64),
         attempt: u32,
-        (event, stamp): (&Event<Read>, Option<Stamp>),
+        (event, stamp): (&Event<DecodedEvent>, Option<Stamp>),
     ) -> Context {
         let parts = ContextParts {
             group: Arc::clone(&self.group),

@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use crate::support::{Consumer, Topic};
 
-const INTAKE: ConsumeOptions = ConsumeOptions { max_unsettled: 10 };
+const OPTIONS: ConsumeOptions = ConsumeOptions { max_unsettled: 10 };
 const SOON: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
 
 async fn fails(builder: KafkaBuilder) -> String {
     let kafka = builder.answer_within(Duration::from_secs(5)).await.unwrap();
-    let error = kafka.start(INTAKE).await.unwrap_err();
+    let error = kafka.start(OPTIONS).await.unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Fatal, "{error}");
     error.to_string()
 }
@@ -27,7 +27,7 @@ async fn fails(builder: KafkaBuilder) -> String {
 async fn reading_fails(connect: impl Fn() -> KafkaBuilder, words: &[&str]) {
     eventually_within(LONG, "it is told what is missing", async || {
         let kafka = connect().answer_within(SOON).await.unwrap();
-        if kafka.start(INTAKE).await.is_err() {
+        if kafka.start(OPTIONS).await.is_err() {
             return false;
         }
         let failed = timeout(SOON, kafka.receive(1)).await;
@@ -118,7 +118,7 @@ async fn who_may_not_is_told_what_to_allow() {
     let error = fails(connect("reader:r-secret").topic(&topic)).await;
     assert_says(&error, &["\"reader\"", "no right", &topic, "READ"]);
     let kafka = connect("admin:a-secret").topic(&topic).await.unwrap();
-    kafka.start(INTAKE).await.unwrap();
+    kafka.start(OPTIONS).await.unwrap();
     kafka.close().await.unwrap();
     // Each right that it is given shows the next one that is missing.
     let reader = || connect("reader:r-secret").topic(&topic);
@@ -165,7 +165,7 @@ async fn what_a_topic_does_not_promise_is_said() {
     .await;
     let logs = LogCapture::of_this_thread();
     let kafka = topic.connect().await.unwrap();
-    kafka.start(INTAKE).await.unwrap();
+    kafka.start(OPTIONS).await.unwrap();
     kafka.close().await.unwrap();
     let said = logs.text();
     for words in [

@@ -26,7 +26,7 @@ pub async fn defers_no_less_than_it_is_told(fixture: &impl TransportFixture) {
     assert_empty(fixture).await;
 }
 
-/// What is deferred takes no place in the intake, and holds up nothing.
+/// What is deferred takes no place among what is unsettled, and blocks nothing.
 pub async fn lets_others_pass_what_is_deferred(fixture: &impl TransportFixture) {
     publish(fixture, [text("deferred")]).await;
     let consumer = Consumer::start(fixture, 1).await;

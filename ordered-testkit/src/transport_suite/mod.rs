@@ -40,7 +40,7 @@
 mod content;
 mod dead_letter;
 mod defer;
-mod intake;
+mod receive;
 mod redelivery;
 mod settle;
 mod support;
@@ -84,7 +84,7 @@ pub mod checks {
     pub use super::content::*;
     pub use super::dead_letter::*;
     pub use super::defer::*;
-    pub use super::intake::*;
+    pub use super::receive::*;
     pub use super::redelivery::*;
     pub use super::settle::*;
 }
@@ -99,7 +99,7 @@ macro_rules! transport_suite {
     ($fixture:expr $(, excused: [$(($excused:ident, $reason:literal)),* $(,)?])? $(,)?) => {
         $crate::transport_suite! {
             @checks $fixture, [$($(($excused, $reason)),*)?],
-            // intake
+            // receive
             delivers_all_that_is_published
             waits_for_what_comes_later
             gives_no_more_than_it_is_asked_for

@@ -13,8 +13,8 @@ use crate::protocol::engine::{Engine, Rules};
 use crate::store::{Group, Session};
 use crate::worker::backoff::RetryBackoff;
 use crate::worker::breaker::Breaker;
-use crate::worker::intake::Intake;
 use crate::worker::lease_keeper::LeaseKeeper;
+use crate::worker::receiver::DeliveryReceiver;
 use crate::worker::reporter::Reporter;
 use crate::worker::run_input::RunInputs;
 use crate::worker::store_client::StoreClient;
@@ -56,7 +56,7 @@ impl WorkerLoop {
         let room = Arc::new(Semaphore::new(settings.read_ahead));
         // One batch waits while another is worked on; more would only be memory.
         let (sender, deliveries) = mpsc::channel(1);
-        let intake = Intake {
+        let receiver = DeliveryReceiver {
             transport: Arc::clone(&transport),
             room: Arc::clone(&room),
             deliveries: sender,
@@ -64,9 +64,9 @@ impl WorkerLoop {
         };
         let mut background = JoinSet::new();
         background.spawn(beating.map(|error| Err(WorkerError::Store(error))));
-        background.spawn(async move { intake.run().await.map_err(WorkerError::Transport) });
+        background.spawn(async move { receiver.run().await.map_err(WorkerError::Transport) });
         let (settle, settlements) = mpsc::unbounded_channel();
-        let (tell, task_events) = mpsc::unbounded_channel();
+        let (task_event_sender, task_events) = mpsc::unbounded_channel();
         Self {
             breaker: Breaker::new(
                 Arc::clone(&name),
@@ -76,7 +76,7 @@ impl WorkerLoop {
             engine: Engine::new(rules(&options, &settings, id.as_str())),
             tasks: Tasks {
                 handler: Arc::clone(&handler),
-                tell,
+                task_events: task_event_sender,
                 timeout: options.timeout,
                 span_hooks,
                 telemetry: Arc::clone(&telemetry),
@@ -117,7 +117,7 @@ impl WorkerLoop {
             options,
             settings,
             lease,
-            clock: StoreClock::said(0),
+            clock: StoreClock::synced(0),
             random,
             telemetry,
             reported: HashMap::new(),

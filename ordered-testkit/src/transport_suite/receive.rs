@@ -38,7 +38,7 @@ pub async fn gives_no_more_than_it_is_asked_for(fixture: &impl TransportFixture)
     }
 }
 
-/// No more is out at a time than the intake allows, and settling makes room.
+/// No more is out at a time than `max_unsettled` allows, and settling makes room.
 pub async fn bounds_what_is_unsettled(fixture: &impl TransportFixture) {
     publish(fixture, numbered(20)).await;
     let consumer = Consumer::start(fixture, 5).await;

@@ -6,7 +6,7 @@ use super::telemetry::Telemetry;
 use crate::transport::{Delivery, Transport, TransportError};
 
 /// Takes deliveries from the transport while there is room, and never more than there is room for.
-pub(super) struct Intake {
+pub(super) struct DeliveryReceiver {
     pub(super) transport: Arc<dyn Transport>,
     /// One permit for each delivery that may still be taken; given back when one is settled.
     pub(super) room: Arc<Semaphore>,
@@ -14,7 +14,7 @@ pub(super) struct Intake {
     pub(super) telemetry: Arc<Telemetry>,
 }
 
-impl Intake {
+impl DeliveryReceiver {
     /// Goes on until the transport fails permanently or the worker is gone.
     pub(super) async fn run(self) -> Result<(), TransportError> {
         while let Ok(permit) = self.room.acquire().await {
