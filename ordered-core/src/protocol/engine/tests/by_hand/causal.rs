@@ -11,7 +11,7 @@ use crate::worker::Control;
 
 /// An event by its id: its producer is the first letter, its seq what comes then, and what follows is what it knows of
 /// others: `b2 a1` is the second event of b, which knows the first of a.
-fn stamp(id: &str) -> Stamp {
+pub(super) fn stamp(id: &str) -> Stamp {
     let count = |text: &str| {
         let (producer, seq) = text.split_at(1);
         (producer.to_owned(), seq.parse::<u64>().expect("a number"))
@@ -25,14 +25,14 @@ fn bench() -> Bench {
     bench_with(|_| {})
 }
 
-fn bench_with(change: impl FnOnce(&mut Rules)) -> Bench {
+pub(super) fn bench_with(change: impl FnOnce(&mut Rules)) -> Bench {
     Bench::with(|rules| {
         rules.policy.order = Order::Causal;
         change(rules);
     })
 }
 
-fn deliver(bench: &mut Bench, w: &mut Worker, id: &str) {
+pub(super) fn deliver(bench: &mut Bench, w: &mut Worker, id: &str) {
     deliver_as(bench, w, id, id);
 }
 
@@ -497,12 +497,12 @@ fn what_waits_stays_known_when_the_key_is_at_rest() {
     assert_eq!(bench.run_ids(&mut other), ["c1", "c2"]);
 }
 
-fn acting(on_gap: GapPolicy) -> Bench {
+pub(super) fn acting(on_gap: GapPolicy) -> Bench {
     bench_with(|rules| rules.policy.on_gap = on_gap)
 }
 
 /// So many seconds pass, and what needs an owner is looked at in each of them.
-fn wait(bench: &mut Bench, w: &mut Worker, seconds: u64) -> Vec<String> {
+pub(super) fn wait(bench: &mut Bench, w: &mut Worker, seconds: u64) -> Vec<String> {
     let mut ran = Vec::new();
     for _ in 0..seconds {
         bench.clock.advance(1_000);
@@ -513,7 +513,7 @@ fn wait(bench: &mut Bench, w: &mut Worker, seconds: u64) -> Vec<String> {
     ran
 }
 
-fn asked(w: &mut Worker) -> Vec<String> {
+pub(super) fn asked(w: &mut Worker) -> Vec<String> {
     let effects = std::mem::take(&mut w.effects).into_iter();
     let asked = effects.filter_map(|effect| match effect {
         Effect::Key {
@@ -528,11 +528,11 @@ fn asked(w: &mut Worker) -> Vec<String> {
     asked.collect()
 }
 
-fn seq(number: u64) -> crate::event::Seq {
+pub(super) fn seq(number: u64) -> crate::event::Seq {
     crate::event::Seq::new(number).expect("it is in bounds")
 }
 
-fn control(bench: &mut Bench, w: &mut Worker, control: Control) {
+pub(super) fn control(bench: &mut Bench, w: &mut Worker, control: Control) {
     bench.tokens += 1;
     w.engine.control(&key(), control, Token(bench.tokens));
     bench.settle(w);
@@ -738,7 +738,7 @@ fn a_key_halts_before_what_it_asked_a_producer_for_and_is_lost() {
     assert!(matches!(state.phase, Phase::Halted { .. }));
     assert_eq!(
         state.last_error.expect("it says why").error,
-        "it was removed"
+        "event 1 of a cannot be sent again: it was removed"
     );
     // Who lets it go on has it asked for anew, and an old answer does not halt it again.
     operate(&bench, &Verb::Retry);

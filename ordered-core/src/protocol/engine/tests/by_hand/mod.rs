@@ -6,6 +6,7 @@ mod behind;
 mod causal;
 mod deaths;
 mod doubt;
+mod halted;
 mod lamport;
 mod mail;
 mod monotonic;
