@@ -110,7 +110,8 @@ pub(super) fn is_halted(state: &KeyState) -> bool {
 /// Whether the key waits for an event that has not come, or was halted because of it.
 pub(super) fn is_in_gap(state: &KeyState) -> bool {
     let is_behind = state.held_events() > 0 && !state.held.contains(state.head());
-    state.gap_since.is_some() || is_halted(state) && is_behind
+    let misses = state.is_halted_by_producers() && !state.producers.missing().is_empty();
+    state.gap_since.is_some() || is_halted(state) && is_behind || misses
 }
 
 /// Since when the key stands as it does.

@@ -53,6 +53,13 @@ impl<'a> Explainer<'a> {
         self.view.phase == "halted"
     }
 
+    /// Whether what producers sent, or did not send, halts the key, and not the event at its head.
+    pub(super) fn is_halted_by_producers(&self) -> bool {
+        let failures = self.view.attempts.saturating_sub(self.view.deaths);
+        let is_head_tried = failures > 0 || self.view.crashes > 0;
+        self.is_halted() && self.has_producers() && !is_head_tried
+    }
+
     /// The ranges before the first held event that have not come, and may still.
     pub(super) fn missing(&self) -> Vec<(u64, u64)> {
         let Some(first) = self.first_held() else {

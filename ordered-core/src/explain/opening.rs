@@ -43,16 +43,22 @@ impl Explainer<'_> {
                 "{key} is halted at seq {}: the workers that ran it alone died.",
                 self.head()
             ),
+            KeyStatus::Halted if self.is_halted_by_producers() && !self.view.causes.is_empty() => {
+                format!(
+                    "{key} is halted: {} did not come in time.",
+                    self.missing_text()
+                )
+            }
+            // What it was halted for may have come since then.
+            KeyStatus::Halted if self.is_halted_by_producers() && self.head_is_held() => {
+                format!("{key} is halted.")
+            }
+            KeyStatus::Halted if self.is_halted_by_producers() => {
+                format!("{key} is halted: it has as many producers as it may have.")
+            }
             KeyStatus::Halted if self.head_is_held() => format!(
                 "{key} is halted at seq {}, which failed permanently.",
                 self.head()
-            ),
-            KeyStatus::Halted if self.has_producers() && self.view.causes.is_empty() => {
-                format!("{key} is halted: it has as many producers as it may have.")
-            }
-            KeyStatus::Halted if self.has_producers() => format!(
-                "{key} is halted: {} did not come in time.",
-                self.missing_text()
             ),
             KeyStatus::Halted => format!(
                 "{key} is halted before seq {}, which has not come in time.",

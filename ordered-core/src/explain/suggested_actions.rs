@@ -57,12 +57,13 @@ impl Explainer<'_> {
         let Some(seq) = self.seq(status) else {
             return;
         };
-        if seq >= self.head() && !self.head_is_held() && !self.is_deadly() {
+        let is_heads = self.head_is_held() && !self.is_halted_by_producers();
+        if seq >= self.head() && !is_heads && !self.is_deadly() {
             let is_full = self.has_producers() && self.view.causes.is_empty();
-            let effect = if is_full {
-                "once the workers run with a higher `max_producers`, to go on"
-            } else {
-                "to wait for it once more"
+            let effect = match (is_full, self.head_is_held()) {
+                (true, true) => "once its cause is fixed, to go on",
+                (true, false) => "once the workers run with a higher `max_producers`, to go on",
+                (false, _) => "to wait for it once more",
             };
             suggested_actions.push(SuggestedAction {
                 command: self.command("retry", ""),
@@ -175,7 +176,10 @@ impl Explainer<'_> {
     }
 
     fn pass_over(&self, suggested_actions: &mut Vec<SuggestedAction>) {
-        if self.has_producers() && !self.view.causes.is_empty() {
+        if self.has_producers() {
+            if self.view.causes.is_empty() {
+                return;
+            }
             suggested_actions.push(SuggestedAction {
                 command: self.command("skip", ""),
                 effect: format!(

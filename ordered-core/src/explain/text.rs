@@ -76,7 +76,8 @@ impl Explainer<'_> {
         if status == KeyStatus::Unreadable {
             return Some(format!("{}.", excerpt(failed_head.error)));
         }
-        let is_gap = status == KeyStatus::Halted && !self.head_is_held() && !self.is_deadly();
+        let is_heads = self.head_is_held() && !self.is_halted_by_producers();
+        let is_gap = status == KeyStatus::Halted && !is_heads && !self.is_deadly();
         Some(if is_gap {
             format!(
                 "It was halted at {} on worker {}: {}.",

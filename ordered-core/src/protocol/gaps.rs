@@ -130,7 +130,10 @@ impl Transition<'_> {
             return;
         }
         if self.policy.order.has_producers() {
-            self.end_gaps_of_producers(worker, self.now, &[]);
+            // Whoever calls this asks for nothing: that is left to the next worker.
+            if !matches!(self.policy.on_gap, GapPolicy::Repair { .. }) {
+                self.end_gaps_of_producers(worker, self.now, &[]);
+            }
             return;
         }
         let is_over = self.is_gap_over();

@@ -60,8 +60,7 @@ impl Transition<'_> {
         if self.state.phase == Phase::Open && !self.state.is_suspect() {
             return Err(Refusal::NotStopped);
         }
-        let is_halted = matches!(self.state.phase, Phase::Halted { .. });
-        if is_halted && !self.state.held.contains(self.state.head()) {
+        if self.state.is_halted_by_producers() {
             self.state.producers.wait_anew(self.now);
         }
         // What went wrong stays to be seen until the event is done.
@@ -78,6 +77,7 @@ impl Transition<'_> {
         let to = match to {
             Some(to) if to < head => return Err(Refusal::NotAhead),
             Some(to) => to,
+            None if self.state.is_halted_by_producers() => return self.skip_missing(),
             None if first_held == Some(head) => head,
             None if first_held.is_none() && self.policy.order.has_producers() => {
                 return self.skip_missing();

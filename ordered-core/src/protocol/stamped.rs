@@ -152,13 +152,20 @@ impl Transition<'_> {
         here: impl IntoIterator<Item = u64>,
         worker: &str,
     ) {
-        let asked = self.state.producers.asked_among(producer, range);
-        let is_lost = asked.is_some_and(|asked| !here.into_iter().any(|seq| seq == asked));
-        if is_lost && self.state.phase == Phase::Open {
-            self.record_error(why, worker);
-            self.state.phase = Phase::Halted { since: self.now };
-            self.state.gap_since = None;
+        let Some(gap) = self.state.producers.asked_among(producer, range) else {
+            return;
+        };
+        let is_here = here.into_iter().any(|seq| seq == gap.first());
+        let is_open = self.state.phase == Phase::Open && !self.state.is_head_tried();
+        if is_here || !is_open {
+            return;
         }
+        let producers = &mut self.state.producers;
+        producers.halt_for(&[gap]);
+        let lost = producers.events_of(&gap);
+        self.record_error(&format!("{lost} cannot be sent again: {why}"), worker);
+        self.state.phase = Phase::Halted { since: self.now };
+        self.state.gap_since = None;
     }
 
     /// Does what the group says about events of producers that have not come in time, for each producer by itself. What
@@ -167,6 +174,7 @@ impl Transition<'_> {
         if self.state.is_blocked() {
             return;
         }
+        let is_head_tried = self.state.is_head_tried();
         let (on_gap, producers) = (self.policy.on_gap, &mut self.state.producers);
         let over = producers.gaps_over(on_gap, told_at, here);
         if over.is_empty() {
@@ -174,7 +182,10 @@ impl Transition<'_> {
         }
         match on_gap {
             GapPolicy::Wait => {}
+            // First the event at the head succeeds, or halts the key itself.
+            GapPolicy::Halt { .. } if is_head_tried => {}
             GapPolicy::Halt { after } => {
+                producers.halt_for(&over);
                 let missing = over.iter().map(|gap| producers.events_of(gap).to_string());
                 let missing = missing.collect::<Vec<_>>().join(", ");
                 self.record_error(&format!("still missing after {after:?}: {missing}"), worker);

@@ -175,6 +175,18 @@ impl KeyState {
         is_ahead
     }
 
+    /// Whether the event at the head was tried and failed, or killed its workers.
+    pub(super) fn is_head_tried(&self) -> bool {
+        self.attempts > 0 || self.crashes > 0
+    }
+
+    /// Whether what producers sent, or did not send, halts the key. Then the event at the head is not to blame, where
+    /// there is one.
+    pub(crate) fn is_halted_by_producers(&self) -> bool {
+        let is_halted = matches!(self.phase, Phase::Halted { .. });
+        is_halted && !self.is_head_tried() && !self.producers.is_empty()
+    }
+
     /// Which attempt at the event at the head the next one is, from 1. Deaths of workers count.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {

@@ -144,6 +144,42 @@ fn halted_for_a_cause_or_for_a_producer_too_many() {
 }
 
 #[test]
+fn halted_for_a_cause_while_another_event_is_at_the_head() {
+    let mut view = waiting();
+    view.gap_since = None;
+    view.phase = "halted".into();
+    view.last_error = Some(LastErrorView {
+        error: "events 4 to 5 of ada cannot be sent again: the archive has burnt down".into(),
+        first_at: NOON - 20_000,
+        last_at: NOON - 20_000,
+        worker: "w3".into(),
+    });
+    let mut view = view.holding(42..=43);
+    let text = explained(&view, &waits()).text;
+    let words = "order-17 is halted: events 4 to 5 of ada did not come in time. It was halted at 11:59:40 UTC (20 s \
+                 ago) on worker w3: events 4 to 5 of ada cannot be sent again: the archive has burnt down.";
+    assert!(text.starts_with(words), "{text}");
+    for words in [
+        "`ordered retry order-17` to wait for it once more",
+        "`ordered skip order-17` to pass over events 4 to 5 of ada",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert!(!text.contains("ordered edit"), "{text}");
+    // They have come since then.
+    view.causes.clear();
+    let text = explained(&view, &waits()).text;
+    let words = "order-17 is halted. It was halted at 11:59:40 UTC";
+    assert!(text.starts_with(words), "{text}");
+    assert!(!text.contains("ordered skip"), "{text}");
+    // The event at the head has failed.
+    view.attempts = 1;
+    let text = explained(&view, &waits()).text;
+    let words = "order-17 is halted at seq 42, which failed permanently.";
+    assert!(text.starts_with(words), "{text}");
+}
+
+#[test]
 fn what_was_posted_waits_for_a_worker() {
     let mut view = key();
     view.held_events = 1;

@@ -1,6 +1,7 @@
 //! What is done about events of producers that have not come, for each producer by itself.
 
 use super::{Producer, Producers};
+use crate::protocol::stamp::slot_of;
 use crate::protocol::{ABSENT_RANGES, GapPolicy, Millis, MissingCause, RepairAsked, Stamp};
 
 /// The next events of one producer: they have not come, and something waits that comes after them.
@@ -14,6 +15,18 @@ pub(crate) struct Gap {
     to: u64,
     /// Since when something waits for them.
     since: Millis,
+}
+
+impl Gap {
+    /// The first event.
+    pub(crate) fn first(&self) -> u64 {
+        self.from
+    }
+
+    /// The place of its producer, and the first event, as they are saved.
+    fn beginning(&self) -> (u32, u64) {
+        (u32::try_from(self.place).unwrap_or(u32::MAX), self.from)
+    }
 }
 
 impl Producers {
@@ -113,14 +126,27 @@ impl Producers {
         });
     }
 
-    /// The next event of a producer, where it is one of these, is waited for, and was asked for.
-    pub(crate) fn asked_among(&self, producer: &str, (from, to): (u64, u64)) -> Option<u64> {
+    /// The gap of a producer that begins with one of these events, and was asked for; of it those of these.
+    pub(crate) fn asked_among(&self, producer: &str, (from, to): (u64, u64)) -> Option<Gap> {
         let is_it = |gap: &Gap| {
             let known = &self.known[gap.place];
             known.name == producer && (from..=to).contains(&gap.from)
         };
-        let gap = self.gaps().find(is_it)?;
-        self.asked_for(&gap).map(|asked| asked.seq)
+        let mut gap = self.gaps().find(is_it)?;
+        gap.to = gap.to.min(to);
+        let is_posted = self.unread.contains(slot_of(producer, gap.from));
+        self.asked_for(&gap).filter(|_| !is_posted).map(|_| gap)
+    }
+
+    /// Notes which gaps the key is halted for.
+    pub(crate) fn halt_for(&mut self, gaps: &[Gap]) {
+        self.halted_for = gaps.iter().map(Gap::beginning).collect();
+    }
+
+    /// The gaps that the key was halted for, as far as there still are any.
+    pub(super) fn halting_gaps(&self) -> impl Iterator<Item = Gap> {
+        self.gaps()
+            .filter(|gap| self.halted_for.contains(&gap.beginning()))
     }
 
     /// The last request for what is [missing](Self::missing); of several that which was repeated the least.
@@ -157,6 +183,7 @@ impl Producers {
         for gap in &gaps {
             self.known[gap.place].asked = None;
         }
+        self.halted_for.clear();
         let misses = |(own, known): (usize, &Producer)| {
             let (seq, event) = known.waiting.first_key_value()?;
             let mut needed = std::iter::once((own, seq - 1)).chain(event.causes());

@@ -50,42 +50,48 @@ impl Producers {
         first.min().map(|(.., place, seq)| (place, seq))
     }
 
-    /// What has not come and is waited for: without it the event that waits for the fewest others cannot run.
+    /// What has not come and is waited for: what the key was halted for, otherwise that without which the event that
+    /// waits for the fewest others cannot run.
     #[must_use]
     pub fn missing(&self) -> Vec<MissingCause> {
-        let Some((place, seq)) = self.nearest() else {
-            return Vec::new();
+        let mut missing: Vec<MissingCause> = match self.nearest() {
+            Some(nearest) if self.halting_gaps().next().is_none() => self.missing_for(nearest),
+            _ => self
+                .halting_gaps()
+                .map(|gap| self.events_of(&gap))
+                .collect(),
         };
-        let own = (place, seq - 1);
-        let causes = self.known[place].waiting[&seq].causes();
-        let mut missing: Vec<MissingCause> = std::iter::once(own)
-            .chain(causes)
-            .filter_map(|(place, to)| {
-                let (from, to) = self.missing_of(place, to)?;
-                let producer = self.known[place].name.clone();
-                Some(MissingCause { producer, from, to })
-            })
-            .collect();
         missing.sort_unstable();
         missing
     }
 
-    /// Passes over what is [missing](Self::missing), so that the event that waits for it is next. Says whether anything
-    /// was.
+    /// What an event that waits needs, and has not come.
+    fn missing_for(&self, (place, seq): (usize, u64)) -> Vec<MissingCause> {
+        let causes = self.known[place].waiting[&seq].causes();
+        let needed = std::iter::once((place, seq - 1)).chain(causes);
+        let missing = needed.filter_map(|(place, to)| {
+            let (from, to) = self.missing_of(place, to)?;
+            let producer = self.known[place].name.clone();
+            Some(MissingCause { producer, from, to })
+        });
+        missing.collect()
+    }
+
+    /// Passes over what is [missing](Self::missing). Says whether anything was.
     pub(crate) fn skip_missing(&mut self) -> bool {
-        let Some((place, seq)) = self.nearest() else {
-            return false;
-        };
-        for MissingCause { producer, from, to } in self.missing() {
-            let known = self.known.iter_mut().find(|known| known.name == producer);
+        let missing = self.missing();
+        for MissingCause { producer, from, to } in &missing {
+            let known = self.known.iter_mut().find(|known| known.name == *producer);
             let Some(known) = known else { continue };
-            known.pass_over(from, to);
+            known.pass_over(*from, *to);
+        }
+        if !missing.is_empty() {
+            return true;
         }
         // Clocks that make a circle wait for each other: nothing is missing, and nothing could run.
-        if let Some(event) = self.known[place].waiting.get_mut(&seq) {
-            event.after.clear();
-        }
-        true
+        let nearest = self.nearest();
+        let event = nearest.and_then(|(place, seq)| self.known[place].waiting.get_mut(&seq));
+        event.map(|event| event.after.clear()).is_some()
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Producers {
     unread: SeqSet,
     /// The time and the producer of the last event that was released, where events have times.
     last: Option<(u64, String)>,
+    /// The gaps that the key was halted for: the place of the producer, and the first event.
+    halted_for: Vec<(u32, u64)>,
 }
 
 /// What is known of one producer.

@@ -10,7 +10,7 @@ use crate::transport::REWOUND;
 
 /// An event by its id: its producer is the first letter, its seq what comes then, and what follows is what it knows of
 /// others: `b2 a1` is the second event of b, which knows the first of a.
-fn stamp(id: &str) -> Stamp {
+pub(super) fn stamp(id: &str) -> Stamp {
     let count = |text: &str| {
         let (producer, seq) = text.split_at(1);
         (producer.to_owned(), seq.parse::<u64>().expect("a number"))

@@ -7,12 +7,12 @@ use crate::protocol::engine::KeyChange;
 use crate::protocol::{GapPolicy, Phase, RepairWanted, Verb};
 use crate::worker::Control;
 
-fn acting(on_gap: GapPolicy) -> Bench {
+pub(super) fn acting(on_gap: GapPolicy) -> Bench {
     bench_with(|rules| rules.policy.on_gap = on_gap)
 }
 
 /// So many seconds pass, and what needs an owner is looked at in each of them.
-fn wait(bench: &mut Bench, w: &mut Worker, seconds: u64) -> Vec<String> {
+pub(super) fn wait(bench: &mut Bench, w: &mut Worker, seconds: u64) -> Vec<String> {
     let mut ran = Vec::new();
     for _ in 0..seconds {
         bench.clock.advance(1_000);
@@ -23,7 +23,7 @@ fn wait(bench: &mut Bench, w: &mut Worker, seconds: u64) -> Vec<String> {
     ran
 }
 
-fn asked(w: &mut Worker) -> Vec<String> {
+pub(super) fn asked(w: &mut Worker) -> Vec<String> {
     let effects = std::mem::take(&mut w.effects).into_iter();
     let asked = effects.filter_map(|effect| match effect {
         Effect::Key {
@@ -38,11 +38,11 @@ fn asked(w: &mut Worker) -> Vec<String> {
     asked.collect()
 }
 
-fn seq(number: u64) -> crate::event::Seq {
+pub(super) fn seq(number: u64) -> crate::event::Seq {
     crate::event::Seq::new(number).expect("it is in bounds")
 }
 
-fn control(bench: &mut Bench, w: &mut Worker, control: Control) {
+pub(super) fn control(bench: &mut Bench, w: &mut Worker, control: Control) {
     bench.tokens += 1;
     w.engine.control(&key(), control, Token(bench.tokens));
     bench.settle(w);
@@ -314,7 +314,7 @@ fn a_key_halts_before_what_it_asked_a_producer_for_and_is_lost() {
     assert!(matches!(state.phase, Phase::Halted { .. }));
     assert_eq!(
         state.last_error.expect("it says why").error,
-        "it was removed"
+        "event 1 of a cannot be sent again: it was removed"
     );
     // Who lets it go on has it asked for anew, and an old answer does not halt it again.
     operate(&bench, &Verb::Retry);

@@ -7,6 +7,7 @@ mod causal;
 mod deaths;
 mod doubt;
 mod gaps_of_producers;
+mod halted;
 mod lamport;
 mod mail;
 mod monotonic;
