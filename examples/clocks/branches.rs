@@ -34,12 +34,7 @@ pub(crate) fn shows(
     branch: &str,
     clock: LamportProducer,
 ) -> Result<Envelope, Box<dyn Error>> {
-    let control = Control::Clock {
-        producer: branch.into(),
-        after: clock.seq(),
-        time: clock.time(),
-    };
-    Ok(control.envelope(&Key::new(account)?))
+    Ok(Control::clock(branch, clock).envelope(&Key::new(account)?))
 }
 
 /// All branches show their clocks before they book anything.
@@ -88,11 +83,7 @@ pub(crate) async fn produce(options: Options) -> Result<(), Box<dyn Error>> {
             sent.extend(vec![booking.envelope()?; times]);
         }
         for (branch, clock) in BRANCHES.into_iter().zip(clocks) {
-            let leave = Control::Leave {
-                producer: branch.to_owned(),
-                after: clock.seq(),
-                time: clock.time(),
-            };
+            let leave = Control::leave(branch, clock);
             leaving.push(leave.envelope(&Key::new(account.clone())?));
         }
     }

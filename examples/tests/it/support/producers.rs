@@ -92,20 +92,12 @@ impl Producer {
     }
 
     fn shows(&self) -> Control {
-        Control::Clock {
-            producer: self.name.to_owned(),
-            after: self.times.seq(),
-            time: self.times.time(),
-        }
+        Control::clock(self.name, self.times)
     }
 
     /// It says that it sends no more.
     pub(crate) fn leaves(&self) -> Control {
-        Control::Leave {
-            producer: self.name.to_owned(),
-            after: self.times.seq(),
-            time: self.times.time(),
-        }
+        Control::leave(self.name, self.times)
     }
 }
 
