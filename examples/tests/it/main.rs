@@ -15,6 +15,7 @@ mod oversized;
 mod partitions;
 mod payments;
 mod poison;
+mod producers;
 mod secrets;
 mod shop;
 mod short_outage;

@@ -1,7 +1,9 @@
 //! What the tests of the examples share.
 
+pub(crate) mod archive;
 pub(crate) mod handled_log;
 pub(crate) mod killed_worker;
 pub(crate) mod load;
 pub(crate) mod log_capture;
 pub(crate) mod processes;
+pub(crate) mod producers;
