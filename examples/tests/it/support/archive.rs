@@ -28,7 +28,7 @@ pub(crate) struct Archive {
     publisher: Publisher,
     answer: Arc<Mutex<Answer>>,
     kept: Arc<Mutex<Vec<Event>>>,
-    asked: Arc<Mutex<Vec<(String, String, u64, u64)>>>,
+    asked: Arc<Mutex<Vec<MissingEvents>>>,
 }
 
 impl Archive {
@@ -57,19 +57,21 @@ impl Archive {
     /// What it was asked for of a producer of a key: the first and the last event.
     pub(crate) fn asked_for(&self, key: &str, producer: &str) -> Vec<(u64, u64)> {
         let asked = locked(&self.asked);
-        let is_it = |(of, by, ..): &&(String, String, u64, u64)| of == key && by == producer;
-        let asked = asked.iter().filter(is_it);
-        asked.map(|(.., from, to)| (*from, *to)).collect()
+        let asked = asked.iter().filter(|missing| {
+            missing.key.as_str() == key && missing.producer.as_deref() == Some(producer)
+        });
+        asked
+            .map(|missing| (missing.from.get(), missing.to.get()))
+            .collect()
     }
 }
 
 #[async_trait]
 impl Repair for Archive {
     async fn ask(&self, missing: MissingEvents) -> Result<(), Box<dyn Error + Send + Sync>> {
+        locked(&self.asked).push(missing.clone());
         let producer = missing.producer.ok_or("it is not said whose")?;
         let (key, from, to) = (missing.key, missing.from.get(), missing.to.get());
-        let asked = (key.to_string(), producer.clone(), from, to);
-        locked(&self.asked).push(asked);
         let answer = *locked(&self.answer);
         let sent = match answer {
             Answer::Nothing => Vec::new(),

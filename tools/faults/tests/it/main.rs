@@ -72,7 +72,13 @@ async fn every_promise_is_kept_over_partitions_that_become_more_and_in_every_ord
         injections: 1,
         ..plan()
     };
-    let names = ["partitions-grow", "arrival", "monotonic", "causal"];
+    let names = [
+        "partitions-grow",
+        "arrival",
+        "monotonic",
+        "causal",
+        "lamport",
+    ];
     for report in run(&names, &plan).await {
         assert_kept(&report);
         assert!(report.injected > 0, "{report:#?}");
