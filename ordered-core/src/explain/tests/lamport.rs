@@ -31,7 +31,7 @@ fn assert_says(view: &KeyView, group: &Group, words: &[&str]) {
 }
 
 /// Of two producers one has sent an event, and of the other nothing was heard for a while.
-fn held_up() -> KeyView {
+fn blocked() -> KeyView {
     let mut view = key();
     view.producers = [("north", 3, 1), ("south", 7, 0)]
         .map(|(producer, seq, waiting)| ProducerView {
@@ -62,7 +62,7 @@ fn held_up() -> KeyView {
 
 #[test]
 fn a_silent_producer_is_named_with_its_clock_and_since_when() {
-    let explanation = explained(&held_up(), &group());
+    let explanation = explained(&blocked(), &group());
     assert_eq!(explanation.status, KeyStatus::Gap);
     for words in [
         "order-17 waits for south (its clock is at 12, silent since 11:59:30 UTC) since 11:59:40 UTC (20 s).",
@@ -78,7 +78,7 @@ fn a_silent_producer_is_named_with_its_clock_and_since_when() {
 
 #[test]
 fn at_rest_and_never_seen() {
-    let mut rest = held_up();
+    let mut rest = blocked();
     rest.waiting.clear();
     rest.holders.clear();
     (rest.held_events, rest.gap_since) = (0, None);
@@ -95,7 +95,7 @@ fn at_rest_and_never_seen() {
 #[test]
 fn a_longest_delay_is_named_and_one_whose_time_is_over_waits_for_a_sweep() {
     let group = group_with(|policy| policy.max_delay = Some(Duration::from_secs(25)));
-    let mut view = held_up();
+    let mut view = blocked();
     view.release_at = Some(NOON + 5_000);
     let words = "otherwise at 12:00:05 UTC (in 5 s) (producer_lease = 1 min, max_delay = 25 s).";
     assert_says(&view, &group, &[words]);
@@ -115,7 +115,7 @@ fn a_longest_delay_is_named_and_one_whose_time_is_over_waits_for_a_sweep() {
 fn an_event_that_is_missing_comes_before_who_says_nothing() {
     let after = Duration::from_secs(60);
     let group = group_with(|policy| policy.on_gap = GapPolicy::Skip { after });
-    let mut view = held_up();
+    let mut view = blocked();
     view.causes = vec![CauseView {
         producer: "north".into(),
         from: 4,
@@ -132,7 +132,7 @@ fn an_event_that_is_missing_comes_before_who_says_nothing() {
 
 #[test]
 fn who_left_or_was_given_up_is_told_with_how_far_it_was() {
-    let mut view = held_up();
+    let mut view = blocked();
     view.producers[0].gone = Some("left".into());
     view.producers[1].gone = Some("silent".into());
     let words = "north is at 3 and has left, south is at 7 and is given up.";
@@ -141,7 +141,7 @@ fn who_left_or_was_given_up_is_told_with_how_far_it_was() {
 
 #[test]
 fn halted_paused_running_and_ready() {
-    let mut halted = held_up();
+    let mut halted = blocked();
     (halted.phase, halted.gap_since) = ("halted".into(), None);
     halted.last_error = Some(LastErrorView {
         error: "producer `x` would be one more than the 64 that a key may have".into(),
@@ -151,14 +151,14 @@ fn halted_paused_running_and_ready() {
     });
     let words = "order-17 is halted: it has as many producers as it may have.";
     assert_says(&halted, &group(), &[words]);
-    let mut paused = held_up();
+    let mut paused = blocked();
     paused.paused = true;
     assert_says(
         &paused,
         &group(),
         &["It also waits for south (its clock is at 12"],
     );
-    let running = held_up().claimed(Some(NOON + 13_000));
+    let running = blocked().claimed(Some(NOON + 13_000));
     assert_eq!(explained(&running, &group()).status, KeyStatus::Running);
     let ready = explained(&key().holding(42..=43), &group());
     assert_eq!(ready.status, KeyStatus::Ready);

@@ -1,5 +1,5 @@
+mod blocked;
 mod causal;
-mod held_up;
 mod lamport;
 mod moving;
 mod orders;

@@ -1,4 +1,4 @@
-//! Keys that something stops.
+//! Keys that are blocked: by a gap, a failure, an operator.
 
 use super::scene::{NOON, assert_text, explained, group, key, minutes, waiting, worker};
 use crate::admin::Admin;
