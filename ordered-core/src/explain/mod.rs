@@ -18,7 +18,7 @@
 //! ```
 
 mod before;
-mod facts;
+mod explainer;
 mod next_step;
 mod opening;
 mod status;
@@ -34,7 +34,7 @@ use crate::admin::WorkerView;
 use crate::protocol::{KeyView, Millis, Order};
 use crate::readable::printable;
 use crate::store::Group;
-use facts::Facts;
+use explainer::Explainer;
 
 /// Why a key does what it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,15 +100,15 @@ pub fn explain(
 ) -> Explanation {
     let alive = workers.map(|workers| workers.iter().filter(|worker| worker.alive).count());
     match view {
-        Some(view) => Facts { view, group, alive }.explanation(),
+        Some(view) => Explainer { view, group, alive }.explanation(),
         None => never_seen(key, group, alive),
     }
 }
 
-impl Facts<'_> {
+impl Explainer<'_> {
     fn explanation(&self) -> Explanation {
         let status = self.status();
-        let failing = self.failing();
+        let failed_head = self.failed_head();
         Explanation {
             group: self.group.name().to_owned(),
             key: self.view.key.clone(),
@@ -121,7 +121,7 @@ impl Facts<'_> {
                 .claim
                 .as_ref()
                 .map(|claim| claim.worker.clone())
-                .or_else(|| Some(failing.as_ref()?.worker.to_owned()))
+                .or_else(|| Some(failed_head.as_ref()?.worker.to_owned()))
                 .filter(|worker| !worker.is_empty()),
             attempts: self.failures(),
             max_attempts: self.group.policy().max_attempts,
@@ -129,7 +129,7 @@ impl Facts<'_> {
             give_up_at: self
                 .give_up_at()
                 .filter(|_| status == KeyStatus::BackingOff),
-            error: failing.map(|failing| failing.error.to_owned()),
+            error: failed_head.map(|failed_head| failed_head.error.to_owned()),
             next_step: self.next_step(status),
             suggested_actions: self.suggested_actions(status),
             text: self.text(status),

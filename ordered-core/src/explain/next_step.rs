@@ -1,5 +1,5 @@
 use super::NextStep;
-use super::facts::Facts;
+use super::explainer::Explainer;
 use super::status::KeyStatus;
 use crate::protocol::{GapPolicy, Millis, Order, Start};
 use crate::readable::{exactly, moment, span};
@@ -10,7 +10,7 @@ const SWEEP: &str =
 const TAKEOVER: &str =
     "another worker takes it over within two sweeps, which are a second apart unless set otherwise";
 
-impl Facts<'_> {
+impl Explainer<'_> {
     pub(super) fn next_step(&self, status: KeyStatus) -> Option<NextStep> {
         let soon = |what: String| Some(NextStep { what, at: None });
         match status {

@@ -1,12 +1,12 @@
 //! The first sentence about a key: what it is doing.
 
-use super::facts::Facts;
+use super::explainer::Explainer;
 use super::status::KeyStatus;
 use super::text::NAMED;
 use crate::protocol::RepairView;
 use crate::readable::{printable, ranges};
 
-impl Facts<'_> {
+impl Explainer<'_> {
     pub(super) fn opening(&self, status: KeyStatus) -> String {
         let key = printable(&self.view.key);
         match status {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::Facts;
+use super::explainer::Explainer;
 use crate::admin::Admin;
 
 /// What a key is doing. Where several things are so, the one that must be dealt with first.
@@ -60,7 +60,7 @@ impl fmt::Display for KeyStatus {
     }
 }
 
-impl Facts<'_> {
+impl Explainer<'_> {
     pub(super) fn status(&self) -> KeyStatus {
         let view = self.view;
         if view.phase == Admin::UNREADABLE {

@@ -1,9 +1,9 @@
 use super::SuggestedAction;
-use super::facts::Facts;
+use super::explainer::Explainer;
 use super::status::KeyStatus;
 use crate::readable::{shell_word, spans};
 
-impl Facts<'_> {
+impl Explainer<'_> {
     pub(super) fn suggested_actions(&self, status: KeyStatus) -> Vec<SuggestedAction> {
         let mut suggested_actions = Vec::new();
         if self.alive == Some(0) && status != KeyStatus::Idle {

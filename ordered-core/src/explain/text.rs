@@ -1,7 +1,7 @@
 //! The paragraph about a key, sentence by sentence.
 
 use super::SuggestedAction;
-use super::facts::{Facts, Failing};
+use super::explainer::{Explainer, FailedHead};
 use super::status::KeyStatus;
 use crate::protocol::{DeadView, Millis, Order};
 use crate::readable::{events, excerpt, grouped, moment, printable, ranges, size, span, spans};
@@ -9,7 +9,7 @@ use crate::readable::{events, excerpt, grouped, moment, printable, ranges, size,
 /// How many ranges, and how many dead letters a paragraph names.
 pub(super) const NAMED: usize = 5;
 
-impl Facts<'_> {
+impl Explainer<'_> {
     /// The paragraph.
     pub(super) fn text(&self, status: KeyStatus) -> String {
         let mut sentences = vec![self.opening(status)];
@@ -72,59 +72,59 @@ impl Facts<'_> {
                 replay.replay_attempts
             ));
         }
-        let failing = self.failing()?;
+        let failed_head = self.failed_head()?;
         if status == KeyStatus::Unreadable {
-            return Some(format!("{}.", excerpt(failing.error)));
+            return Some(format!("{}.", excerpt(failed_head.error)));
         }
         let is_gap = status == KeyStatus::Halted && !self.head_is_held() && !self.is_deadly();
         Some(if is_gap {
             format!(
                 "It was halted at {} on worker {}: {}.",
-                self.ago(failing.last_at),
-                printable(failing.worker),
-                excerpt(failing.error)
+                self.ago(failed_head.last_at),
+                printable(failed_head.worker),
+                excerpt(failed_head.error)
             )
         } else if self.view.deaths > 0 {
-            self.deaths(&failing)
+            self.deaths(&failed_head)
         } else {
-            self.failure(&failing)
+            self.failure(&failed_head)
         })
     }
 
-    fn failure(&self, failing: &Failing<'_>) -> String {
-        let first = if failing.first_at == failing.last_at {
+    fn failure(&self, failed_head: &FailedHead<'_>) -> String {
+        let first = if failed_head.first_at == failed_head.last_at {
             String::new()
         } else {
-            format!(" The first failed at {}.", self.ago(failing.first_at))
+            format!(" The first failed at {}.", self.ago(failed_head.first_at))
         };
         format!(
             "Attempt {}{} failed at {} on worker {}: {}.{first}",
-            failing.failures,
+            failed_head.failures,
             self.of_attempts(),
-            self.ago(failing.last_at),
-            printable(failing.worker),
-            excerpt(failing.error),
+            self.ago(failed_head.last_at),
+            printable(failed_head.worker),
+            excerpt(failed_head.error),
         )
     }
 
     /// What went wrong where workers died.
-    fn deaths(&self, failing: &Failing<'_>) -> String {
+    fn deaths(&self, failed_head: &FailedHead<'_>) -> String {
         let (view, most) = (self.view, self.group.policy().max_crashes);
         let times = if view.deaths == 1 { "time" } else { "times" };
         let alone = match view.crashes {
             0 => String::new(),
             crashes => format!(", {crashes} of {most} while they ran the event alone"),
         };
-        let failures = match failing.failures {
+        let failures = match failed_head.failures {
             0 => String::new(),
             failures => format!("; {}{} failed", attempts(failures), self.of_attempts()),
         };
         format!(
             "Its workers died {} {times}{alone}{failures}. What went wrong last, at {} on worker {}: {}.",
             view.deaths,
-            self.ago(failing.last_at),
-            printable(failing.worker),
-            excerpt(failing.error),
+            self.ago(failed_head.last_at),
+            printable(failed_head.worker),
+            excerpt(failed_head.error),
         )
     }
 

@@ -16,9 +16,9 @@ fn cause(cause: &CauseView) -> String {
     }
 }
 
-/// What is known of a key, and what follows from it.
+/// Works out from the view of a key what it does, why, and what will happen.
 #[derive(Clone, Copy)]
-pub(super) struct Facts<'a> {
+pub(super) struct Explainer<'a> {
     pub(super) view: &'a KeyView,
     pub(super) group: &'a Group,
     /// How many workers are alive, if that is known.
@@ -26,7 +26,7 @@ pub(super) struct Facts<'a> {
 }
 
 /// The event at the head, which failed and is not done.
-pub(super) struct Failing<'a> {
+pub(super) struct FailedHead<'a> {
     /// How often it failed, without the deaths of its workers.
     pub(super) failures: u32,
     pub(super) error: &'a str,
@@ -35,7 +35,7 @@ pub(super) struct Failing<'a> {
     pub(super) worker: &'a str,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> Explainer<'a> {
     /// The seq whose turn it is.
     pub(super) fn head(&self) -> u64 {
         self.view.next_seq
@@ -135,14 +135,14 @@ impl<'a> Facts<'a> {
     }
 
     /// What went wrong with the event at the head.
-    pub(super) fn failing(&self) -> Option<Failing<'a>> {
+    pub(super) fn failed_head(&self) -> Option<FailedHead<'a>> {
         let view = self.view;
-        view.last_error.as_ref().map(|trouble| Failing {
+        view.last_error.as_ref().map(|last| FailedHead {
             failures: view.attempts.saturating_sub(view.deaths),
-            error: &trouble.error,
-            first_at: trouble.first_at,
-            last_at: trouble.last_at,
-            worker: &trouble.worker,
+            error: &last.error,
+            first_at: last.first_at,
+            last_at: last.last_at,
+            worker: &last.worker,
         })
     }
 
@@ -166,7 +166,7 @@ impl<'a> Facts<'a> {
         }
         let after = self.group.policy().give_up_after?;
         let after = Millis::try_from(after.as_millis()).unwrap_or(Millis::MAX);
-        Some(self.failing()?.first_at.saturating_add(after))
+        Some(self.failed_head()?.first_at.saturating_add(after))
     }
 
     /// Whether the key is halted because its workers died of the event at the head.
@@ -228,7 +228,7 @@ impl<'a> Facts<'a> {
             // A replay that fails leaves no time behind.
             KeyStatus::BackingOff if self.replay_backing_off().is_some() => None,
             KeyStatus::BackingOff | KeyStatus::Suspect | KeyStatus::Halted => {
-                self.failing().map(|failing| failing.last_at)
+                self.failed_head().map(|failed_head| failed_head.last_at)
             }
             KeyStatus::Ready => view.due,
         }
