@@ -27,8 +27,8 @@ pub(super) struct Actor<D> {
     pub(super) lapsed: bool,
     /// It is in the outbox.
     pub(super) queued: bool,
-    /// It is in the line for a handler slot.
-    pub(super) lined_up: bool,
+    /// It is in the queue for a handler slot.
+    pub(super) in_ready_queue: bool,
     /// The worker wants the key although it has no event of it: a sweep found it.
     pub(super) claimed: bool,
     /// The worker wants the key to write down how far it knows it to be: the store lost state.
@@ -115,7 +115,7 @@ impl<D> Actor<D> {
             pending: false,
             lapsed: false,
             queued: false,
-            lined_up: false,
+            in_ready_queue: false,
             claimed: false,
             adopting: false,
             busy: false,
@@ -398,7 +398,7 @@ impl<D: std::hash::Hash> std::hash::Hash for Actor<D> {
         self.ownership.hash(hasher);
         self.queue.hash(hasher);
         self.controls.hash(hasher);
-        (self.pending, self.queued, self.lined_up, self.claimed).hash(hasher);
+        (self.pending, self.queued, self.in_ready_queue, self.claimed).hash(hasher);
         (self.adopting, self.busy, self.asleep, self.hold_overflow).hash(hasher);
         (self.full, self.unsure, self.lapsed).hash(hasher);
         self.failure.hash(hasher);

@@ -184,7 +184,7 @@ impl<D: Default> Engine<D> {
             }
             let request = actor.request(&mut self.shared);
             actor.pending = request.is_some();
-            self.schedule.line_up(actor, &self.shared);
+            self.schedule.enqueue_if_ready(actor, &self.shared);
             let Some((request, kind)) = request else {
                 actor.leave_to_broker(&self.shared);
                 if actor.is_over() {
@@ -215,7 +215,7 @@ impl<D: Default> Engine<D> {
                     self.remove(&key);
                 } else {
                     self.schedule.touch(actor);
-                    self.schedule.line_up(actor, &self.shared);
+                    self.schedule.enqueue_if_ready(actor, &self.shared);
                 }
             }
         }
@@ -277,7 +277,7 @@ impl<D: Default> Engine<D> {
             let Some(actor) = self.keys.get_mut(&key) else {
                 continue;
             };
-            actor.lined_up = false;
+            actor.in_ready_queue = false;
             if actor.next_run(&self.shared) == 0 {
                 continue;
             }
@@ -289,7 +289,7 @@ impl<D: Default> Engine<D> {
                 OnRepeat::Conflict => actor.refuse_repeat(&mut self.shared),
             }
             self.schedule.touch(actor);
-            self.schedule.line_up(actor, &self.shared);
+            self.schedule.enqueue_if_ready(actor, &self.shared);
         }
         None
     }
@@ -302,7 +302,7 @@ impl<D: Default> Engine<D> {
         if actor.run == Some(run.number) {
             actor.finish(&mut self.shared, outcome, attempt);
             self.schedule.touch(actor);
-            self.schedule.line_up(actor, &self.shared);
+            self.schedule.enqueue_if_ready(actor, &self.shared);
         }
     }
 

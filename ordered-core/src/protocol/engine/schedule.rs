@@ -23,14 +23,14 @@ impl Schedule {
         }
     }
 
-    /// Lets the key wait for a handler slot, if its next event may run.
-    pub(super) fn line_up<D>(&mut self, actor: &mut Actor<D>, shared: &Shared<D>) {
-        if actor.lined_up {
+    /// Puts the key into the queue for a handler slot, if its next event may run.
+    pub(super) fn enqueue_if_ready<D>(&mut self, actor: &mut Actor<D>, shared: &Shared<D>) {
+        if actor.in_ready_queue {
             return;
         }
         actor.choose_head(shared);
         if actor.may_begin(shared) {
-            actor.lined_up = true;
+            actor.in_ready_queue = true;
             self.ready.push_back(actor.key.clone());
         }
     }
