@@ -84,7 +84,7 @@ impl Transition<'_> {
             }
             None => first_held.ok_or(Refusal::NothingToSkip)? - 1,
         };
-        let removed = self.bury(head..=to, DeadCause::Skipped);
+        let removed = self.dead_letter_range(head..=to, DeadCause::Skipped);
         self.skip_to(to);
         self.pass_absent();
         Ok(removed)
@@ -106,7 +106,7 @@ impl Transition<'_> {
 
     fn discard(&mut self, seq: u64) -> Outcome {
         if self.state.held.contains(seq) {
-            self.bury_one(seq, DeadCause::Discarded);
+            self.dead_letter_one(seq, DeadCause::Discarded);
             if !self.state.is_past(seq) && self.policy.order.waits_for_missing() {
                 self.state.absent.insert(seq);
             }
@@ -160,11 +160,11 @@ impl Transition<'_> {
         let removed;
         if behind(to) > self.state.head() {
             // What lies behind the key was posted, and is no business of this verb.
-            removed = self.bury(self.state.head()..=to, DeadCause::Skipped);
+            removed = self.dead_letter_range(self.state.head()..=to, DeadCause::Skipped);
             self.skip_to(to);
         } else {
             removed = match behind(to).checked_sub(1) {
-                Some(to) => self.bury(0..=to, DeadCause::Skipped),
+                Some(to) => self.dead_letter_range(0..=to, DeadCause::Skipped),
                 None => Vec::new(),
             };
             let epoch = self.state.epoch + 1;
@@ -186,10 +186,10 @@ impl Transition<'_> {
         }
         let removed;
         if epoch > self.state.epoch {
-            removed = self.bury(0..=u64::MAX, DeadCause::Superseded);
+            removed = self.dead_letter_range(0..=u64::MAX, DeadCause::Superseded);
             self.begin_again(last, epoch);
         } else {
-            removed = self.bury(self.state.head()..=last, DeadCause::Skipped);
+            removed = self.dead_letter_range(self.state.head()..=last, DeadCause::Skipped);
             self.move_head(last);
         }
         // Ids below are not remembered.

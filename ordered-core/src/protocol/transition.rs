@@ -306,16 +306,20 @@ impl<'a> Transition<'a> {
     }
 
     /// Makes dead letters of all held events of a range.
-    pub(super) fn bury(&mut self, range: RangeInclusive<u64>, cause: DeadCause) -> Vec<u64> {
+    pub(super) fn dead_letter_range(
+        &mut self,
+        range: RangeInclusive<u64>,
+        cause: DeadCause,
+    ) -> Vec<u64> {
         let held = self.state.held.iter();
         let seqs: Vec<u64> = held.filter(|seq| range.contains(seq)).collect();
         for seq in &seqs {
-            self.bury_one(*seq, cause);
+            self.dead_letter_one(*seq, cause);
         }
         seqs
     }
 
-    pub(super) fn bury_one(&mut self, seq: u64, cause: DeadCause) {
+    pub(super) fn dead_letter_one(&mut self, seq: u64, cause: DeadCause) {
         let is_head = seq == self.state.head();
         let error = self.state.last_error.as_ref().filter(|_| is_head);
         let note = DeadNote {
@@ -467,7 +471,7 @@ impl<'a> Transition<'a> {
         match epoch {
             None if at > 0 => return self.fill(0, at - 1, here),
             Some(epoch) if epoch > self.state.epoch => {
-                self.bury(0..=u64::MAX, DeadCause::Superseded);
+                self.dead_letter_range(0..=u64::MAX, DeadCause::Superseded);
                 self.begin_again(before(at), epoch);
             }
             _ => {}

@@ -61,7 +61,7 @@ impl<D> Actor<D> {
     ) -> Leaving {
         let above = last_number(&self.queue);
         let (rules, transition) = (&shared.rules, &mut plan.transition);
-        let mut bury = |cause, error: &str| {
+        let mut dead_letter = |cause, error: &str| {
             transition.dead_letter_waiting(slot, above, cause, error);
         };
         let (cause, error, outcome, on_passed) = match placement {
@@ -91,7 +91,7 @@ impl<D> Actor<D> {
                 rules.on_stale,
             ),
             Placement::Conflict | Placement::Compare(_) => {
-                bury(
+                dead_letter(
                     DeadCause::Conflict,
                     "another event of its producer has its seq",
                 );
@@ -103,7 +103,7 @@ impl<D> Actor<D> {
             }
         };
         match on_passed {
-            OnPassed::DeadLetter => bury(cause, error),
+            OnPassed::DeadLetter => dead_letter(cause, error),
             OnPassed::Drop => transition.remove_waiting(slot),
         }
         Leaving::As(outcome)
