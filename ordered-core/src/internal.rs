@@ -27,7 +27,7 @@ pub use crate::handler::{AnyEvent, DynHandler, Handling, Routed, Work};
 pub use crate::credentials::REFUSED_FOR;
 pub use crate::error_text::write_with_causes;
 pub use crate::store::MemorySnapshot;
-pub use crate::worker::ConnectPatience;
+pub use crate::worker::ConnectRetry;
 
 /// How a command line writes what it shows.
 pub use crate::readable;

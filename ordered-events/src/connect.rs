@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use ordered_core::internal::ConnectPatience;
+use ordered_core::internal::ConnectRetry;
 use ordered_core::store::{MemoryStore, Store, StoreError, StoreErrorKind};
 use ordered_core::transport::{MemoryBroker, Publish, Transport, TransportError};
 use ordered_core::worker::BuildError;
@@ -123,15 +123,15 @@ async fn retry_until_ready<T, F>(
 where
     F: Future<Output = Result<T, ConnectError>> + Send,
 {
-    let mut patience = ConnectPatience::new(timeout);
+    let mut retry = ConnectRetry::new(timeout);
     loop {
         match connect().await {
             Ok(part) => {
-                patience.done();
+                retry.succeeded();
                 return Ok(part);
             }
-            Err(error) if error.passes() && patience.is_left() => {
-                patience.wait(what, error).await;
+            Err(error) if error.passes() && retry.has_time_left() => {
+                retry.wait(what, error).await;
             }
             Err(error) => return Err(error),
         }

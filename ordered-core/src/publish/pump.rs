@@ -114,15 +114,15 @@ impl Pump {
 async fn attempt(
     transport: Arc<dyn Publish>,
     batch: Batch<Ticket>,
-    patience: Duration,
+    attempt_timeout: Duration,
 ) -> Attempted {
     let begun = Instant::now();
-    let outcomes = match timeout(patience, transport.send(&batch.events)).await {
+    let outcomes = match timeout(attempt_timeout, transport.send(&batch.events)).await {
         Ok(outcomes) => outcomes,
         Err(_) => {
             let none = || match transport.flow() {
                 Flow::Open => TransportError::unavailable(format!(
-                    "the broker has not answered within {patience:?} (`attempt_timeout`)"
+                    "the broker has not answered within {attempt_timeout:?} (`attempt_timeout`)"
                 )),
                 Flow::Blocked { why } => TransportError::busy(why),
             };

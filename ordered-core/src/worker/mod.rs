@@ -20,7 +20,7 @@ mod backoff;
 mod breaker;
 mod builder;
 mod conflicts;
-mod connecting;
+mod connect_retry;
 mod control;
 pub mod control_header;
 mod deliveries;
@@ -53,7 +53,7 @@ mod workers;
 pub use crate::protocol::engine::DeferReason;
 pub use builder::WorkerBuilder;
 #[doc(hidden)]
-pub use connecting::ConnectPatience;
+pub use connect_retry::ConnectRetry;
 pub use control::Control;
 pub use drain::end_drains;
 pub use error::{BuildError, WorkerError};

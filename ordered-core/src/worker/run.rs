@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument, info, info_span, warn};
 
-use super::connecting::ConnectPatience;
+use super::connect_retry::ConnectRetry;
 use super::health::Ending;
 use super::pitfalls;
 use super::presence::PresenceWatch;
@@ -126,18 +126,18 @@ impl Worker {
         }
         let group = Group::new(&self.options.group, self.options.policy.clone())
             .with_places(self.handler.places());
-        let mut patience = ConnectPatience::new(self.settings.connect_timeout);
+        let mut retry = ConnectRetry::new(self.settings.connect_timeout);
         let opened = loop {
             match self.store.open(&group, &self.id).await {
-                Err(error) if is_unavailable(&error) && patience.is_left() => tokio::select! {
+                Err(error) if is_unavailable(&error) && retry.has_time_left() => tokio::select! {
                     biased;
                     () = &mut shutdown => return Ok(()),
-                    () = patience.wait("the store", error) => {}
+                    () = retry.wait("the store", error) => {}
                 },
                 opened => break opened.map_err(WorkerError::Store)?,
             }
         };
-        patience.done();
+        retry.succeeded();
         self.tell_start(&opened.report);
         pitfalls::settings(&self.options);
         let presence = PresenceWatch::new(
@@ -159,7 +159,7 @@ impl Worker {
         );
         // What the transport says of its queue has the group, too.
         let starting = info_span!("start", group = group.name());
-        let mut patience = ConnectPatience::new(self.settings.connect_timeout);
+        let mut retry = ConnectRetry::new(self.settings.connect_timeout);
         loop {
             match self
                 .transport
@@ -167,15 +167,15 @@ impl Worker {
                 .instrument(starting.clone())
                 .await
             {
-                Err(error) if error.kind().passes() && patience.is_left() => tokio::select! {
+                Err(error) if error.kind().passes() && retry.has_time_left() => tokio::select! {
                     biased;
                     () = &mut shutdown => return Ok(()),
-                    () = patience.wait("the broker", error) => {}
+                    () = retry.wait("the broker", error) => {}
                 },
                 started => break started.map_err(WorkerError::Transport)?,
             }
         }
-        patience.done();
+        retry.succeeded();
         self.tell_order();
         let transport = Arc::clone(&self.transport);
         let mut watching = JoinSet::new();

@@ -10,48 +10,49 @@ use tracing::{info, warn};
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// How long a server that is unavailable at start is waited for. Says so once.
+/// The attempts to reach a server that is unavailable at start, until a timeout. Logs once that it waits.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct ConnectPatience {
+pub struct ConnectRetry {
     timeout: Duration,
-    until: Instant,
+    deadline: Instant,
     wait: Duration,
-    told: Option<String>,
+    /// What it waits for, once that is logged.
+    waiting_for: Option<String>,
 }
 
-impl ConnectPatience {
+impl ConnectRetry {
     /// From now on.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
         Self {
             timeout,
-            until: Instant::now() + timeout,
+            deadline: Instant::now() + timeout,
             wait: SHORTEST,
-            told: None,
+            waiting_for: None,
         }
     }
 
     /// Whether another attempt is to be made.
     #[must_use]
-    pub fn is_left(&self) -> bool {
-        Instant::now() < self.until
+    pub fn has_time_left(&self) -> bool {
+        Instant::now() < self.deadline
     }
 
-    /// Waits before the next attempt. `what` did not answer, and said this.
+    /// Waits before the next attempt. `what` did not answer, with this error.
     pub async fn wait(&mut self, what: &str, error: impl fmt::Display) {
-        if self.told.is_none() {
-            self.told = Some(what.to_owned());
+        if self.waiting_for.is_none() {
+            self.waiting_for = Some(what.to_owned());
             warn!(%error, connect_timeout = ?self.timeout, "{what} is unavailable: waiting for it");
         }
-        let left = self.until.saturating_duration_since(Instant::now());
+        let left = self.deadline.saturating_duration_since(Instant::now());
         sleep(self.wait.min(left)).await;
         self.wait = (self.wait * 2).min(LONGEST);
     }
 
     /// An attempt was successful.
-    pub fn done(self) {
-        if let Some(what) = self.told {
+    pub fn succeeded(self) {
+        if let Some(what) = self.waiting_for {
             info!("{what} is available");
         }
     }
