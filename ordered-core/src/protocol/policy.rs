@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::producers::Patience;
+use super::producers::Timeouts;
 use super::state::millis;
 use super::{Millis, Order};
 
@@ -66,8 +66,8 @@ impl Policy {
     pub const REPLAY_ATTEMPTS: u32 = 5;
 
     /// For how long producers are waited for.
-    pub(super) fn patience(&self, now: Millis) -> Patience {
-        Patience {
+    pub(super) fn producer_timeouts(&self, now: Millis) -> Timeouts {
+        Timeouts {
             now,
             lease: millis(self.producer_lease),
             max_delay: self.max_delay.map(millis),

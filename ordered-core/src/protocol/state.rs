@@ -205,15 +205,16 @@ impl KeyState {
 
     /// Whether something is to be done for events that have no number: some were posted and not read, or may have one.
     fn has_to_release(&self, policy: &Policy, now: Millis) -> bool {
-        let (order, producers, patience) = (policy.order, &self.producers, policy.patience(now));
+        let (order, producers, timeouts) =
+            (policy.order, &self.producers, policy.producer_timeouts(now));
         !producers.unread().is_empty()
             || order.late_waiting(producers).is_some()
-            || order.next_waiting(producers, &[], patience).is_some()
+            || order.next_waiting(producers, &[], timeouts).is_some()
     }
 
     /// When an event that waits for other producers runs although nothing comes, where events have times.
     pub(crate) fn next_release(&self, policy: &Policy, now: Millis) -> Option<Millis> {
-        let change = self.producers.next_change(policy.patience(now));
+        let change = self.producers.next_change(policy.producer_timeouts(now));
         change.map(|at| at.min(NEVER_DUE))
     }
 

@@ -212,12 +212,12 @@ impl<'a> Transition<'a> {
             return;
         }
         let mut top = Arrival::top(self.state).max(above);
-        let patience = self.policy.patience(self.now);
+        let timeouts = self.policy.producer_timeouts(self.now);
         for _ in 0..MOST_RELEASED {
             let producers = &mut self.state.producers;
             self.given_up
-                .extend(producers.give_up_silent(beside, patience));
-            let next = order.next_waiting(&self.state.producers, beside, patience);
+                .extend(producers.give_up_silent(beside, timeouts));
+            let next = order.next_waiting(&self.state.producers, beside, timeouts);
             let Some(next) = next else { return };
             top += 1;
             let (slot, since) = self.state.producers.release(next, top);

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::producers::{Beside, Patience};
+use super::super::producers::{Beside, Timeouts};
 use super::super::{Producer, Producers};
 
 /// Events have the time of a Lamport clock, and run in the order of (time, producer), which is one for all. An event
@@ -56,7 +56,7 @@ impl Lamport {
     pub(crate) fn next_waiting(
         producers: &Producers,
         beside: &[Beside],
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Option<(usize, u64)> {
         let elsewhere = beside.iter();
         let elsewhere = elsewhere.map(|(time, producer)| ((*time, &**producer), None));
@@ -64,7 +64,7 @@ impl Lamport {
         for (time, producer, place) in producers.timed_heads(&Producer::released) {
             heads.insert((time, producer), Some(place));
         }
-        let is_overdue = producers.is_overdue(patience);
+        let is_overdue = producers.is_overdue(timeouts);
         let clocks = producers.clocks(Producer::progress);
         Self::next(heads, clocks.filter(|_| !is_overdue), producers.last())?
     }

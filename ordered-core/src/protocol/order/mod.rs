@@ -20,7 +20,7 @@ pub use lamport::Lamport;
 pub use monotonic::Monotonic;
 pub use sequence::Sequence;
 
-use super::producers::{Beside, Patience};
+use super::producers::{Beside, Timeouts};
 use super::{KeyState, Placement, Producer, Producers};
 
 /// In which order the events of a key run.
@@ -147,11 +147,11 @@ impl Order {
         self,
         producers: &Producers,
         beside: &[Beside],
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Option<(usize, u64)> {
         match self {
             Self::Causal => Causal::next(producers, Producer::released),
-            Self::Lamport => Lamport::next_waiting(producers, beside, patience),
+            Self::Lamport => Lamport::next_waiting(producers, beside, timeouts),
             Self::Sequence | Self::Arrival | Self::Monotonic { .. } => None,
         }
     }

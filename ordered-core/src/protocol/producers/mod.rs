@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use missing::MissingCause;
 pub use times::Gone;
 use times::Times;
-pub(crate) use times::{Beside, Patience, Progress};
+pub(crate) use times::{Beside, Progress, Timeouts};
 
 use super::stamp::{mark_of, slot_of};
 use super::{Millis, Placement, RepairAsked, SeqSet, Stamp};

@@ -51,7 +51,7 @@ pub(crate) struct Progress {
 
 /// For how long a producer that says nothing is waited for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     pub(crate) now: Millis,
     /// How long an event waits for a producer of which nothing is heard meanwhile.
     pub(crate) lease: u64,
@@ -178,17 +178,17 @@ impl Producers {
     }
 
     /// When one of the events that are their producers' next has waited for as long as one may.
-    fn overdue_at(&self, patience: Patience) -> Option<Millis> {
-        let delay = patience.max_delay?;
+    fn overdue_at(&self, timeouts: Timeouts) -> Option<Millis> {
+        let delay = timeouts.max_delay?;
         let heads = self.heads(&Producer::released);
         let since = heads.map(|(_, _, event)| event.since).min()?;
         Some(since.saturating_add(delay))
     }
 
     /// Whether that is so now. What was posted and not read may come before it.
-    pub(crate) fn is_overdue(&self, patience: Patience) -> bool {
-        let at = self.overdue_at(patience);
-        self.unread.is_empty() && at.is_some_and(|at| at <= patience.now)
+    pub(crate) fn is_overdue(&self, timeouts: Timeouts) -> bool {
+        let at = self.overdue_at(timeouts);
+        self.unread.is_empty() && at.is_some_and(|at| at <= timeouts.now)
     }
 
     /// The producers that hold the first event that waits: each may still send one that comes before it.
@@ -208,10 +208,10 @@ impl Producers {
 
     /// When the first event that waits may run although nothing comes: its longest delay is over, or the producers that
     /// hold it are given up.
-    pub(crate) fn next_change(&self, patience: Patience) -> Option<Millis> {
+    pub(crate) fn next_change(&self, timeouts: Timeouts) -> Option<Millis> {
         let (_, since) = self.first()?;
-        let overdue = self.overdue_at(patience);
-        let ends = self.holders().map(|known| known.lease_end(since, patience));
+        let overdue = self.overdue_at(timeouts);
+        let ends = self.holders().map(|known| known.lease_end(since, timeouts));
         let ends: Option<Vec<Millis>> = ends.collect();
         let given_up = ends.and_then(|ends| ends.into_iter().max());
         overdue.into_iter().chain(given_up).min()
@@ -220,24 +220,24 @@ impl Producers {
     /// Producers that hold the first event that waits are not waited for any more, where nothing was heard of them for
     /// long enough. Says which. What was posted and not read may be theirs, and they are heard of with events that wait
     /// `beside`.
-    pub(crate) fn give_up_silent(&mut self, beside: &[Beside], patience: Patience) -> Vec<String> {
+    pub(crate) fn give_up_silent(&mut self, beside: &[Beside], timeouts: Timeouts) -> Vec<String> {
         if !self.unread.is_empty() {
             return Vec::new();
         }
         for known in &mut self.known {
             // The store's clock may have stepped back.
-            known.times.heard_at = known.times.heard_at.min(patience.now);
+            known.times.heard_at = known.times.heard_at.min(timeouts.now);
             if let Some(next) = known.waiting.get_mut(&(known.released + 1)) {
-                next.since = next.since.min(patience.now);
+                next.since = next.since.min(timeouts.now);
             }
         }
         let Some((_, since)) = self.first() else {
             return Vec::new();
         };
         let is_over = |known: &&Producer| {
-            let end = known.lease_end(since, patience);
+            let end = known.lease_end(since, timeouts);
             let is_here = beside.iter().any(|(_, producer)| *producer == known.name);
-            !is_here && end.is_some_and(|end| end <= patience.now)
+            !is_here && end.is_some_and(|end| end <= timeouts.now)
         };
         let silent: Vec<String> = self.holders().filter(is_over).map(named).collect();
         self.give_up(&silent);
@@ -336,10 +336,10 @@ impl Producer {
 
     /// When it is given up, where an event waits for it since then. One of which events wait is not: something of it is
     /// missing, and that is for the group's gap policy.
-    fn lease_end(&self, since: Millis, patience: Patience) -> Option<Millis> {
+    fn lease_end(&self, since: Millis, timeouts: Timeouts) -> Option<Millis> {
         let from = self.times.heard_at.max(since);
         self.waiting
             .is_empty()
-            .then(|| from.saturating_add(patience.lease))
+            .then(|| from.saturating_add(timeouts.lease))
     }
 }

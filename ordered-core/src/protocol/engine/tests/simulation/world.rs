@@ -26,7 +26,7 @@ pub(super) struct World {
     pub(super) scenario: Scenario,
     pub(super) faults: Faults,
     pub(super) clock: Clock,
-    /// The time by which everybody's patience is measured; it never jumps.
+    /// The time by which everybody's timeouts are measured; it never jumps.
     pub(super) time: u64,
     pub(super) store: MemoryStore,
     pub(super) group: Group,
