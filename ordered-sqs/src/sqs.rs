@@ -98,7 +98,7 @@ impl Sqs {
 
 #[async_trait]
 impl Transport for Sqs {
-    fn introduce(&self, worker: WorkerProfile) {
+    fn set_worker_profile(&self, worker: WorkerProfile) {
         // A second worker would fail to start, and the first one's words stand.
         let _ = self.worker.set(worker);
     }

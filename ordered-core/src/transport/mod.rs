@@ -235,9 +235,9 @@ pub enum TransportStatus {
     note = "use `MemoryTransport`, the `Amqp` of the feature `amqp`, or implement `ordered_core::transport::Transport`"
 )]
 pub trait Transport: Send + Sync + 'static {
-    /// Hears, before `start`, of the worker that is going to consume. A transport that knows how the broker is set says
-    /// in the log what does not fit; it changes nothing else.
-    fn introduce(&self, _worker: WorkerProfile) {}
+    /// Is called before `start` with what the worker does. A transport that knows the settings of the broker logs those
+    /// that do not fit; it changes nothing else.
+    fn set_worker_profile(&self, _worker: WorkerProfile) {}
 
     /// Names the queue, the same in every process that consumes from it; nothing where there is no such name.
     fn source(&self) -> Option<String> {

@@ -152,7 +152,7 @@ impl Worker {
         };
         let (timeout, policy) = (self.options.timeout, &self.options.policy);
         let reads_headers = group.places().is_some_and(EventPlaces::reads_headers);
-        self.transport.introduce(
+        self.transport.set_worker_profile(
             transport::WorkerProfile::new(timeout, policy.max_crashes)
                 .with_gap_timeout(policy.on_gap.after())
                 .with_headers(reads_headers),

@@ -52,7 +52,7 @@ async fn said(handler_timeout: u64, max_crashes: u32, max_receives: u32) -> Stri
     let log = LogCapture::of_this_thread();
     let consumer = sqs.connect("orders").await.unwrap();
     let handler_timeout = Duration::from_secs(handler_timeout);
-    consumer.introduce(WorkerProfile::new(handler_timeout, max_crashes));
+    consumer.set_worker_profile(WorkerProfile::new(handler_timeout, max_crashes));
     consumer
         .start(ConsumeOptions { max_unsettled: 5 })
         .await
@@ -108,12 +108,12 @@ async fn promises<const N: usize>(
     let queue = "orders.fifo";
     let refused = {
         let strict = sqs.connect(queue).strict(true).await.unwrap();
-        strict.introduce(worker);
+        strict.set_worker_profile(worker);
         strict.start(ConsumeOptions { max_unsettled: 5 }).await
     };
     let log = LogCapture::of_this_thread();
     let consumer = sqs.connect(queue).await.unwrap();
-    consumer.introduce(worker);
+    consumer.set_worker_profile(worker);
     consumer
         .start(ConsumeOptions { max_unsettled: 5 })
         .await
