@@ -10,14 +10,14 @@ use std::fmt;
 /// When it cannot be written.
 #[doc(hidden)]
 pub fn write_with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut said = error.to_string();
-    f.write_str(&said)?;
+    let mut text = error.to_string();
+    f.write_str(&text)?;
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = error.to_string();
-        if !said.contains(&words) {
-            write!(f, ": {words}")?;
-            said = words;
+        let of_cause = error.to_string();
+        if !text.contains(&of_cause) {
+            write!(f, ": {of_cause}")?;
+            text = of_cause;
         }
         cause = error.source();
     }

@@ -28,7 +28,7 @@ pub async fn shutdown_signal() {
 fn listen() -> watch::Sender<u32> {
     let sender = watch::Sender::new(0);
     let counting = sender.clone();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (listening, is_listening) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("ordered-signals".into())
         .spawn(move || {
@@ -38,7 +38,7 @@ fn listen() -> watch::Sender<u32> {
                 .expect("a runtime for signals can be made");
             runtime.block_on(async {
                 let mut signals = Signals::new();
-                let _ = tell.send(());
+                let _ = listening.send(());
                 loop {
                     signals.next().await;
                     counting.send_modify(|asked| *asked += 1);
@@ -48,7 +48,8 @@ fn listen() -> watch::Sender<u32> {
             });
         })
         .expect("a thread for signals can be started");
-    told.recv()
+    is_listening
+        .recv()
         .expect("the process may listen for its own signals");
     sender
 }

@@ -78,15 +78,15 @@ impl HandlerError {
 /// The error with all its causes, joined by `: `; what others append themselves is not repeated.
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.source.to_string();
-        f.write_str(&said)?;
+        let mut text = self.source.to_string();
+        f.write_str(&text)?;
         let mut cause = self.source.source();
         while let Some(error) = cause {
-            let words = error.to_string();
-            if !said.contains(&words) {
-                write!(f, ": {words}")?;
+            let of_cause = error.to_string();
+            if !text.contains(&of_cause) {
+                write!(f, ": {of_cause}")?;
             }
-            said = words;
+            text = of_cause;
             cause = error.source();
         }
         Ok(())

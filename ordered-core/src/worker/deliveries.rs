@@ -66,8 +66,8 @@ fn give(
     envelope.forget_excerpt();
     let mut stamp = None;
     let decoded = if envelope.body.len() <= limits.settings.max_body_bytes {
-        let (decoded, said) = read(handler, &envelope, limits.order)?;
-        stamp = said;
+        let (decoded, its_stamp) = read(handler, &envelope, limits.order)?;
+        stamp = its_stamp;
         decoded
     } else {
         if limits.order.has_producers() {

@@ -38,31 +38,31 @@ pub(super) struct AtStart {
     pub(super) first_seq: u64,
 }
 
-/// What was told already.
+/// What was logged already.
 #[derive(Debug, Default)]
 pub(super) struct Pitfalls {
     blocked: AtomicBool,
     time_as_seq: AtomicBool,
-    /// Looked at, and told if it was so.
+    /// Looked at, and logged if it was so.
     all_wait: AtomicBool,
     // A std mutex: held for an access to a small map, and not at all once `all_wait` is set.
     waiting: Mutex<BTreeMap<Key, u64>>,
     similar_keys: SimilarKeys,
-    twins_told: AtomicBool,
+    twins_logged: AtomicBool,
     conflicts: Conflicts,
     same_seq: AtomicBool,
     seq_after_seq: AtomicBool,
 }
 
 /// Whether this is the first time.
-fn first(told: &AtomicBool) -> bool {
-    !told.load(Ordering::Relaxed) && !told.swap(true, Ordering::Relaxed)
+fn first(logged: &AtomicBool) -> bool {
+    !logged.load(Ordering::Relaxed) && !logged.swap(true, Ordering::Relaxed)
 }
 
 impl Pitfalls {
     /// An event came.
     pub(super) fn received(&self, key: &Key) {
-        if !self.twins_told.load(Ordering::Relaxed) {
+        if !self.twins_logged.load(Ordering::Relaxed) {
             self.similar_keys.note(key);
         }
     }
@@ -92,11 +92,11 @@ impl Pitfalls {
     }
 
     fn two_forms(&self, group: &str, (key, seq, id): (&Key, u64, &EventId)) {
-        if self.twins_told.load(Ordering::Relaxed) {
+        if self.twins_logged.load(Ordering::Relaxed) {
             return;
         }
         if let Some(other) = self.similar_keys.other_form(key)
-            && first(&self.twins_told)
+            && first(&self.twins_logged)
         {
             warn!(
                 group,

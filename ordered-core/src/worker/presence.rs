@@ -17,14 +17,14 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// After so many looks without a sign of it another group counts as gone.
 const LOOKS: u32 = 3;
 
-/// Notes this process in the store, and tells once of each mistake that it sees.
+/// Notes this process in the store, and logs each mistake that it sees once.
 pub(super) struct PresenceWatch {
     store: Arc<dyn Store>,
     group: Group,
     me: WorkerPresence,
     /// The group had no state before this worker opened it.
     is_new: bool,
-    name_is_told: bool,
+    name_is_logged: bool,
     others: HashMap<String, Seen>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct PresenceWatch {
 struct Seen {
     at: Millis,
     looks: u32,
-    is_told: bool,
+    is_logged: bool,
 }
 
 impl PresenceWatch {
@@ -54,7 +54,7 @@ impl PresenceWatch {
             group,
             me,
             is_new,
-            name_is_told: false,
+            name_is_logged: false,
             others: HashMap::new(),
         }
     }
@@ -68,7 +68,7 @@ impl PresenceWatch {
             match presence.note(&self.group, &self.me).await {
                 Ok(others) => {
                     self.me.is_first = false;
-                    self.tell(others);
+                    self.log_mistakes(others);
                 }
                 Err(error) => debug!(%error, "could not look who else consumes"),
             }
@@ -76,9 +76,9 @@ impl PresenceWatch {
         }
     }
 
-    fn tell(&mut self, others: OtherConsumers) {
-        if others.same_name && !self.name_is_told {
-            self.name_is_told = true;
+    fn log_mistakes(&mut self, others: OtherConsumers) {
+        if others.same_name && !self.name_is_logged {
+            self.name_is_logged = true;
             error!(
                 group = self.group.name(),
                 worker = self.me.worker.as_str(),
@@ -90,19 +90,19 @@ impl PresenceWatch {
             let new = Seen {
                 at: seen_at,
                 looks: 0,
-                is_told: false,
+                is_logged: false,
             };
             let seen = self.others.entry(name.clone()).or_insert(new);
             seen.looks += 1;
-            if seen.is_told {
+            if seen.is_logged {
                 continue;
             }
             // What was written before this process looked may be of one that has ended since.
             if seen_at > seen.at {
-                seen.is_told = true;
+                seen.is_logged = true;
                 self.two_groups(&name);
             } else if self.is_new && seen.looks > LOOKS {
-                seen.is_told = true;
+                seen.is_logged = true;
                 self.renamed(&name, seen_at);
             }
         }
@@ -157,17 +157,17 @@ mod tests {
         }
     }
 
-    fn told(watch: &PresenceWatch) -> bool {
-        watch.others["orders"].is_told
+    fn is_logged(watch: &PresenceWatch) -> bool {
+        watch.others["orders"].is_logged
     }
 
     #[test]
     fn a_group_that_goes_on_consuming_is_told_of_at_the_second_look() {
         let mut watch = watch(false);
-        watch.tell(with(5));
-        assert!(!told(&watch));
-        watch.tell(with(6));
-        assert!(told(&watch));
+        watch.log_mistakes(with(5));
+        assert!(!is_logged(&watch));
+        watch.log_mistakes(with(6));
+        assert!(is_logged(&watch));
     }
 
     #[test]
@@ -175,11 +175,11 @@ mod tests {
         for is_new in [true, false] {
             let mut watch = watch(is_new);
             for _ in 0..LOOKS {
-                watch.tell(with(5));
-                assert!(!told(&watch));
+                watch.log_mistakes(with(5));
+                assert!(!is_logged(&watch));
             }
-            watch.tell(with(5));
-            assert_eq!(told(&watch), is_new);
+            watch.log_mistakes(with(5));
+            assert_eq!(is_logged(&watch), is_new);
         }
     }
 }

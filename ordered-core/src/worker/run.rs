@@ -138,7 +138,7 @@ impl Worker {
             }
         };
         retry.succeeded();
-        self.tell_start(&opened.report);
+        self.log_start(&opened.report);
         pitfalls::settings(&self.options);
         let presence = PresenceWatch::new(
             Arc::clone(&self.store),
@@ -176,7 +176,7 @@ impl Worker {
             }
         }
         retry.succeeded();
-        self.tell_order();
+        self.log_delivery_order();
         let transport = Arc::clone(&self.transport);
         let mut watching = JoinSet::new();
         watching.spawn(presence.run());
@@ -190,7 +190,7 @@ impl Worker {
     }
 
     /// Says what the order of arrival is, where the group asks for it.
-    fn tell_order(&self) {
+    fn log_delivery_order(&self) {
         if self.options.policy.order != Order::Arrival {
             return;
         }
@@ -203,7 +203,7 @@ impl Worker {
         }
     }
 
-    fn tell_start(&self, report: &StoreReport) {
+    fn log_start(&self, report: &StoreReport) {
         let StoreReport { durability, reason } = report;
         let (worker, group) = (self.id.as_str(), self.options.group.as_str());
         info!(worker, group, guarantee = %durability, reason, "the worker starts");

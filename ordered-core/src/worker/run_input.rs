@@ -103,11 +103,11 @@ impl RunInputs {
         if !self.has_producers {
             return Ok((decoded.event, None));
         }
-        let said = self.handler.stamp(&event.envelope, Some(&decoded.event));
-        let said = said.map_err(unreadable)?;
-        let is_its = stamp.is_none_or(|stamp| said.as_ref() == Some(stamp));
+        let its_stamp = self.handler.stamp(&event.envelope, Some(&decoded.event));
+        let its_stamp = its_stamp.map_err(unreadable)?;
+        let is_its = stamp.is_none_or(|stamp| its_stamp.as_ref() == Some(stamp));
         if is_its {
-            Ok((decoded.event, said))
+            Ok((decoded.event, its_stamp))
         } else {
             Err(other_producer(key))
         }

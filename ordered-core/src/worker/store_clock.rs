@@ -2,7 +2,7 @@ use tokio::time::Instant;
 
 use crate::protocol::Millis;
 
-/// The store's time, as its last answer said, counted on from there by the worker's monotonic clock.
+/// The store's time of its last answer, counted on from there by the worker's monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StoreClock {
     at: Instant,
@@ -10,12 +10,12 @@ pub(super) struct StoreClock {
 }
 
 impl StoreClock {
-    /// The store has just said that it is `now`.
-    pub(super) fn said(now: Millis) -> Self {
-        Self::said_at(now, Instant::now())
+    /// It is `now` at the store, as it has just answered.
+    pub(super) fn synced(now: Millis) -> Self {
+        Self::synced_at(now, Instant::now())
     }
 
-    pub(super) fn said_at(now: Millis, at: Instant) -> Self {
+    pub(super) fn synced_at(now: Millis, at: Instant) -> Self {
         Self { at, now }
     }
 

@@ -18,7 +18,7 @@ use crate::handler::{Context, DynHandler, HandlerError};
 use crate::protocol::engine::RunId;
 use crate::words::of_panic;
 
-/// What a spawned task tells the worker.
+/// What a spawned task reports to the worker.
 pub(super) enum TaskEvent {
     Finished {
         run: RunId,
@@ -31,7 +31,7 @@ pub(super) enum TaskEvent {
 /// Starts handlers and timers, each in a task of its own.
 pub(super) struct Tasks {
     pub(super) handler: Arc<dyn DynHandler>,
-    pub(super) tell: mpsc::UnboundedSender<TaskEvent>,
+    pub(super) task_events: mpsc::UnboundedSender<TaskEvent>,
     pub(super) timeout: Duration,
     pub(super) span_hooks: Arc<[SpanHook]>,
     pub(super) telemetry: Arc<Telemetry>,
@@ -41,8 +41,11 @@ pub(super) struct Tasks {
 impl Tasks {
     /// Runs the handler, and ends what is attached to the run. A panic and a timeout are failed attempts.
     pub(super) fn run(&mut self, run: RunId, attempt: u32, RunInput { work, context }: RunInput) {
-        let (tell, limit, telemetry) =
-            (self.tell.clone(), self.timeout, Arc::clone(&self.telemetry));
+        let (task_events, limit, telemetry) = (
+            self.task_events.clone(),
+            self.timeout,
+            Arc::clone(&self.telemetry),
+        );
         let (handler, hooks) = (Arc::clone(&self.handler), Arc::clone(&self.span_hooks));
         let (number, of_run) = (run.number, context.clone());
         let task = tokio::spawn(async move {
@@ -65,7 +68,7 @@ impl Tasks {
             telemetry.handler_seconds.record(begun.elapsed());
             span::ended(&span, &outcome);
             // Nobody listens once the worker is gone; the event is then run again elsewhere.
-            let _ = tell.send(TaskEvent::Finished {
+            let _ = task_events.send(TaskEvent::Finished {
                 run,
                 attempt,
                 outcome,
@@ -95,12 +98,12 @@ impl Tasks {
         }
     }
 
-    /// Tells when the time is over.
+    /// Reports when the time is over.
     pub(super) fn wake(&self, key: Key, after: Duration) {
-        let tell = self.tell.clone();
+        let task_events = self.task_events.clone();
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            let _ = tell.send(TaskEvent::Woken(key));
+            let _ = task_events.send(TaskEvent::Woken(key));
         });
     }
 }

@@ -11,8 +11,8 @@ use crate::protocol::Refusal;
 /// What a compressed body may become, so that a bomb does no harm to an operator.
 const MOST_BYTES: usize = 64 << 20;
 
-/// What an event says in one place.
-enum Says {
+/// What is found in one place of an event.
+enum Found {
     Text(String),
     /// Neither text nor a whole number is there.
     Nothing,
@@ -92,54 +92,54 @@ struct Read {
 }
 
 impl Read {
-    /// Whether it says something else in these places. A name of Rust counts only where the event had the expected text
+    /// Whether another text is found in these places. A name of Rust counts only where the event had the expected text
     /// there before: serde may read the field from elsewhere.
     fn differs(&self, places: &[EventPlace], expected: &str, before: Option<&Self>) -> bool {
         let has_names = places
             .iter()
             .any(|place| matches!(place, EventPlace::Field(_)));
-        let said = self.said(places);
+        let found = self.found_in_all(places);
         let is_known = before.is_some_and(
-            |before| matches!(before.said(places), Says::Text(text) if text == expected),
+            |before| matches!(before.found_in_all(places), Found::Text(text) if text == expected),
         );
-        match said {
-            Says::Text(text) => text != expected && (is_known || !has_names || before.is_none()),
-            Says::Nothing => is_known || !has_names,
-            Says::Unknown => false,
+        match found {
+            Found::Text(text) => text != expected && (is_known || !has_names || before.is_none()),
+            Found::Nothing => is_known || !has_names,
+            Found::Unknown => false,
         }
     }
 
-    /// What it says in these places together.
-    fn said(&self, places: &[EventPlace]) -> Says {
+    /// The text in these places together.
+    fn found_in_all(&self, places: &[EventPlace]) -> Found {
         let mut parts = Vec::with_capacity(places.len());
         for place in places {
-            match self.says(place) {
-                Says::Text(text) => parts.push(text),
+            match self.found_in(place) {
+                Found::Text(text) => parts.push(text),
                 other => return other,
             }
         }
         match &parts[..] {
-            [only] => Says::Text(only.clone()),
+            [only] => Found::Text(only.clone()),
             parts => match Key::join(parts) {
-                Ok(key) => Says::Text(key.to_string()),
-                Err(_) => Says::Nothing,
+                Ok(key) => Found::Text(key.to_string()),
+                Err(_) => Found::Nothing,
             },
         }
     }
 
-    fn says(&self, place: &EventPlace) -> Says {
+    fn found_in(&self, place: &EventPlace) -> Found {
         match (place, &self.fields) {
             (EventPlace::Header(name), _) => match self.envelope.headers.get(name) {
-                Some(text) => Says::Text(text.clone()),
-                None => Says::Nothing,
+                Some(text) => Found::Text(text.clone()),
+                None => Found::Nothing,
             },
             (EventPlace::Field(pointer) | EventPlace::Json(pointer), Some(fields)) => {
                 match fields.at(pointer) {
-                    Ok(text) => Says::Text(text.to_string()),
-                    Err(_) => Says::Nothing,
+                    Ok(text) => Found::Text(text.to_string()),
+                    Err(_) => Found::Nothing,
                 }
             }
-            (_, None) => Says::Unknown,
+            (_, None) => Found::Unknown,
         }
     }
 }

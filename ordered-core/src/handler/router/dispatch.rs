@@ -13,7 +13,7 @@ use crate::handler::{
 use crate::protocol::Stamp;
 
 /// Of how many types that are ignored the log speaks, once each: a type may be made of anything.
-const MOST_TOLD: usize = 64;
+const MAX_LOGGED_TYPES: usize = 64;
 
 impl Router {
     /// For whom an event is.
@@ -47,7 +47,7 @@ impl Router {
         };
         match self.unhandled {
             Unhandled::Ignore => {
-                self.tell_ignored(of_type);
+                self.log_ignored(of_type);
                 Ok(())
             }
             Unhandled::DeadLetter => {
@@ -59,10 +59,13 @@ impl Router {
         }
     }
 
-    fn tell_ignored(&self, of_type: Option<&str>) {
+    fn log_ignored(&self, of_type: Option<&str>) {
         let of_type = of_type.unwrap_or("(none)");
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MOST_TOLD && told.insert(of_type.to_owned()) {
+        let mut logged_types = self
+            .logged_types
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if logged_types.len() < MAX_LOGGED_TYPES && logged_types.insert(of_type.to_owned()) {
             let group = Handler::options(self).group;
             info!(
                 group,

@@ -50,7 +50,8 @@ pub struct Router {
     by_type: HashMap<String, usize>,
     /// The first mistake that was made while it was put together.
     mistake: Option<InvalidHandler>,
-    told: Mutex<HashSet<String>>,
+    /// The types without a handler that were logged.
+    logged_types: Mutex<HashSet<String>>,
 }
 
 struct Route {
@@ -106,7 +107,7 @@ impl Router {
             routes: Vec::new(),
             by_type: HashMap::new(),
             mistake: None,
-            told: Mutex::default(),
+            logged_types: Mutex::default(),
         }
     }
 

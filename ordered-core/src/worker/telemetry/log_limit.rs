@@ -16,11 +16,11 @@ const CAUSES: usize = 256;
 /// of those that were left out.
 #[derive(Debug, Default)]
 pub(super) struct LogLimit {
-    causes: Mutex<HashMap<String, Said>>,
+    causes: Mutex<HashMap<String, LastLogged>>,
 }
 
 #[derive(Debug)]
-struct Said {
+struct LastLogged {
     at: Instant,
     left_out: u64,
 }
@@ -33,21 +33,21 @@ impl LogLimit {
         };
         let now = Instant::now();
         let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(said) = causes.get_mut(&cause) {
-            if now - said.at < EVERY {
-                said.left_out += 1;
+        if let Some(last) = causes.get_mut(&cause) {
+            if now - last.at < EVERY {
+                last.left_out += 1;
                 return None;
             }
-            said.at = now;
-            return Some(std::mem::take(&mut said.left_out));
+            last.at = now;
+            return Some(std::mem::take(&mut last.left_out));
         }
         if causes.len() >= CAUSES {
-            causes.retain(|_, said| now - said.at < EVERY);
+            causes.retain(|_, last| now - last.at < EVERY);
         }
         // With so many causes at once each line is a new one.
         if causes.len() < CAUSES {
             let (at, left_out) = (now, 0);
-            causes.insert(cause, Said { at, left_out });
+            causes.insert(cause, LastLogged { at, left_out });
         }
         Some(0)
     }

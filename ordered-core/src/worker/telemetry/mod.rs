@@ -50,7 +50,7 @@ pub(super) struct Telemetry {
     pub(super) lapses: Counter,
     lanes: Gauge,
     /// What this worker has put into `lanes`, which it shares with the other workers of the process.
-    lanes_told: AtomicU64,
+    lanes_reported: AtomicU64,
     halted: Gauge,
     oldest_gap: Gauge,
     breaker_open: Gauge,
@@ -88,7 +88,7 @@ impl Telemetry {
             broker_up: gauge!(metric::BROKER_UP.name, "group" => label()),
             lapses: counter!(metric::LAPSES.name, "group" => label()),
             lanes: gauge!(metric::LANES.name, "group" => label()),
-            lanes_told: AtomicU64::new(0),
+            lanes_reported: AtomicU64::new(0),
             halted: gauge!(metric::HALTED.name, "group" => label()),
             oldest_gap: gauge!(metric::OLDEST_GAP.name, "group" => label()),
             breaker_open: gauge!(metric::BREAKER_OPEN.name, "group" => label()),
@@ -199,9 +199,9 @@ impl Telemetry {
     #[expect(clippy::cast_precision_loss, reason = "nobody runs 2^52 lanes")]
     fn lanes(&self, now: usize) {
         let now = now as u64;
-        let told = self.lanes_told.swap(now, Ordering::Relaxed);
-        if told != now {
-            self.lanes.increment(now as f64 - told as f64);
+        let reported = self.lanes_reported.swap(now, Ordering::Relaxed);
+        if reported != now {
+            self.lanes.increment(now as f64 - reported as f64);
         }
     }
 

@@ -35,7 +35,7 @@ impl WorkerLoop {
             }
             Err(error) => return Err(WorkerError::Store(error)),
         };
-        self.clock = StoreClock::said(exchange.now);
+        self.clock = StoreClock::synced(exchange.now);
         let asked_in = state.asked_in;
         if self.engine.outgoing() >= ENOUGH.min(self.settings.batch_commands) {
             self.ask(state);
@@ -71,7 +71,7 @@ impl WorkerLoop {
             return self.on_state_lost(state);
         }
         if let Some((beat, at)) = self.lease.beat() {
-            self.clock = StoreClock::said_at(beat.now, at);
+            self.clock = StoreClock::synced_at(beat.now, at);
             self.engine.set_now(self.clock.now());
             self.engine.set_paused(beat.paused);
         }

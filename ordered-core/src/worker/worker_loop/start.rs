@@ -66,7 +66,7 @@ impl WorkerLoop {
         background.spawn(beating.map(|error| Err(WorkerError::Store(error))));
         background.spawn(async move { receiver.run().await.map_err(WorkerError::Transport) });
         let (settle, settlements) = mpsc::unbounded_channel();
-        let (tell, task_events) = mpsc::unbounded_channel();
+        let (task_event_sender, task_events) = mpsc::unbounded_channel();
         Self {
             breaker: Breaker::new(
                 Arc::clone(&name),
@@ -76,7 +76,7 @@ impl WorkerLoop {
             engine: Engine::new(rules(&options, &settings, id.as_str())),
             tasks: Tasks {
                 handler: Arc::clone(&handler),
-                tell,
+                task_events: task_event_sender,
                 timeout: options.timeout,
                 span_hooks,
                 telemetry: Arc::clone(&telemetry),
@@ -117,7 +117,7 @@ impl WorkerLoop {
             options,
             settings,
             lease,
-            clock: StoreClock::said(0),
+            clock: StoreClock::synced(0),
             random,
             telemetry,
             reported: HashMap::new(),
