@@ -43,10 +43,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     shuffle_within(&mut seqs, 5, &mut fastrand::Rng::new());
 
     // All is done when the last event is.
-    let (tell, done) = watch::channel(false);
-    let tell = Arc::new(tell);
+    let (done_sender, done) = watch::channel(false);
+    let done_sender = Arc::new(done_sender);
     let worker = async |broker: &str| {
-        let (tell, mut done) = (Arc::clone(&tell), done.clone());
+        let (done_sender, mut done) = (Arc::clone(&done_sender), done.clone());
         Worker::connect(broker, &queue, &store)
             .await?
             .handler(take_step)
@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 if let WorkerEvent::Committed { event, .. } = worker_event
                     && event.seq.get() == EVENTS
                 {
-                    tell.send_replace(true);
+                    done_sender.send_replace(true);
                 }
             })
             .run_until(async move {

@@ -64,7 +64,7 @@ impl Comment {
 #[derive(Clone, Default)]
 struct Wall {
     handler_log: HandlerLog,
-    said: Arc<Mutex<Vec<String>>>,
+    messages: Arc<Mutex<Vec<String>>>,
     /// What the bot knows, and where it writes to.
     bot: Arc<Mutex<VectorClock>>,
     answers: Option<MemoryBroker>,
@@ -87,7 +87,7 @@ async fn show(
     let Comment {
         post, author, text, ..
     } = comment;
-    wall.said.lock().await.push(format!("{author}: {text}"));
+    wall.messages.lock().await.push(format!("{author}: {text}"));
     if let Some(answers) = wall.answers.filter(|_| text.starts_with("bot, ")) {
         let mut known = wall.bot.lock().await;
         // It has read what the comment follows, and the comment.
@@ -204,12 +204,12 @@ impl Example for Comments {
             worker.stop().await?;
         }
 
-        let said = wall.said.lock().await;
+        let messages = wall.messages.lock().await;
         println!("\nThe wall:");
-        said.iter().for_each(|line| println!("  {line}"));
-        let place = |text: &str| said.iter().position(|line| line.contains(text));
+        messages.iter().for_each(|line| println!("  {line}"));
+        let place = |text: &str| messages.iter().position(|line| line.contains(text));
         let chain = ["where shall", "to the sea", "how far", "it is 42"].map(place);
-        if chain.is_sorted() && chain.iter().all(Option::is_some) && said.len() == 5 {
+        if chain.is_sorted() && chain.iter().all(Option::is_some) && messages.len() == 5 {
             println!("\nNo comment before what it answers, each once.");
             Ok(())
         } else {

@@ -122,7 +122,7 @@ impl Example for Legacy {
             .state(book.clone())
             .handler(write_down)
             .observe(move |worker_event| {
-                tell(worker_event);
+                print_event(worker_event);
                 counted.count(worker_event);
             })
             .run_until(tally.until(|counts| counts.committed as u64 == CUSTOMERS * LINES))
@@ -147,7 +147,7 @@ impl Example for Legacy {
     }
 }
 
-fn tell(worker_event: &WorkerEvent<'_>) {
+fn print_event(worker_event: &WorkerEvent<'_>) {
     match worker_event {
         WorkerEvent::Committed { event, .. } => println!("{} ran", event.id),
         WorkerEvent::Duplicate { event } => println!("{} came again", event.id),

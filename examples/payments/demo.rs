@@ -71,8 +71,8 @@ pub(crate) async fn run(servers: Servers, demo: bool, load: &Load) -> Result<(),
     );
     let outcome = run_steps(&mut processes, &client, &output, load, demo).await;
     if let Err(error) = outcome {
-        let said = folder.display();
-        return Err(format!("{error} (what the processes said is in {said})").into());
+        let folder = folder.display();
+        return Err(format!("{error} (what the processes said is in {folder})").into());
     }
     let runs = fs::metadata(processes.runs())?.len();
     drop(processes);

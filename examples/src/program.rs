@@ -195,10 +195,10 @@ fn with_causes(error: &(impl Error + ?Sized)) -> String {
 
 /// Logs to stderr from this level on, or what `RUST_LOG` names.
 pub fn log(level: LevelFilter) {
-    let said = std::env::var("RUST_LOG").ok();
-    let said = said.and_then(|level| level.parse().ok());
+    let from_env = std::env::var("RUST_LOG").ok();
+    let from_env = from_env.and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
-        .with_max_level(said.unwrap_or(level))
+        .with_max_level(from_env.unwrap_or(level))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();

@@ -112,7 +112,7 @@ impl Places {
     /// A dead letter as it was, for the queue that it came from, or for the partition that its key has now.
     pub(crate) fn redriven(&self, letter: &ReceivedMessage) -> Outgoing {
         let all = self.headers(letter);
-        let said = |name: &str| all.inner().get(name).and_then(headers::as_text);
+        let header = |name: &str| all.inner().get(name).and_then(headers::as_text);
         let mut table = FieldTable::default();
         for (name, value) in all.inner() {
             if !names::is_of_dead_letter(name.as_str()) {
@@ -120,9 +120,9 @@ impl Places {
             }
         }
         // A letter of ours says where the event was published to, and may itself have come through an exchange.
-        match said(names::EXCHANGE) {
+        match header(names::EXCHANGE) {
             Some(exchange) if !exchange.is_empty() => {
-                let routing_key = said(names::ROUTING_KEY).unwrap_or_default();
+                let routing_key = header(names::ROUTING_KEY).unwrap_or_default();
                 headers::insert(&mut table, names::EXCHANGE, &exchange);
                 headers::insert(&mut table, names::ROUTING_KEY, &routing_key);
             }
@@ -130,13 +130,13 @@ impl Places {
             None => keep_place(letter, &mut table),
         }
         let short = |text: String| ShortString::try_new(text).ok();
-        let partitioned = said(names::PARTITIONS).filter(|exchange| !exchange.is_empty());
+        let partitioned = header(names::PARTITIONS).filter(|exchange| !exchange.is_empty());
         let partitioned = partitioned.and_then(short);
-        let routing_key = said(names::ROUTING_KEY).and_then(short);
+        let routing_key = header(names::ROUTING_KEY).and_then(short);
         if let (Some(exchange), Some(routing_key)) = (partitioned, routing_key) {
             return self.copy_to((exchange, routing_key), letter, table);
         }
-        let queue = said(names::QUEUE).and_then(short);
+        let queue = header(names::QUEUE).and_then(short);
         let queue = queue.or_else(|| self.partition_of(letter));
         let queue = queue.unwrap_or_else(|| self.queue.clone());
         self.copy_to((ShortString::default(), queue), letter, table)

@@ -127,9 +127,9 @@ impl Partitions {
     /// whole, but those of one key to one.
     pub(crate) fn routing_key(&self, event: &Event) -> ShortString {
         let envelope = event.envelope();
-        let said = self.key.as_deref();
-        let said = said.and_then(|name| header(envelope, name).or_else(|| field(envelope, name)));
-        let key = said.or_else(|| event.key().map(|key| key.as_str().to_owned()));
+        let named = self.key.as_deref();
+        let named = named.and_then(|name| header(envelope, name).or_else(|| field(envelope, name)));
+        let key = named.or_else(|| event.key().map(|key| key.as_str().to_owned()));
         let key = key.unwrap_or_else(|| fastrand::u32(..).to_string());
         ShortString::try_new(key.as_str())
             .unwrap_or_else(|_| bucket_of(&key, u32::MAX).to_string().into())

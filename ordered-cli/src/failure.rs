@@ -101,9 +101,9 @@ fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text += &format!(" ({said})");
+        let of_cause = error.to_string();
+        if !text.contains(&of_cause) {
+            text += &format!(" ({of_cause})");
         }
         cause = error.source();
     }

@@ -10,7 +10,7 @@ pub(crate) fn at_start(
     error: &KafkaError,
     words: Option<ReportedError>,
 ) -> TransportError {
-    let said = words
+    let text = words
         .as_ref()
         .map_or_else(|| error.to_string(), |words| words.text.clone());
     let code = words
@@ -20,7 +20,7 @@ pub(crate) fn at_start(
     let user = address.user();
     // The client has one code for whatever goes wrong with the authentication, and the broker's words behind it.
     let knows_no_mechanism =
-        code == Some(Code::UnsupportedSASLMechanism) || said.contains("Unsupported SASL mechanism");
+        code == Some(Code::UnsupportedSASLMechanism) || text.contains("Unsupported SASL mechanism");
     let advice = match code {
         _ if knows_no_mechanism => {
             format!("Kafka at {place} does not know this `mechanism`; it is set in the URL")
@@ -47,7 +47,7 @@ pub(crate) fn at_start(
                 .map_or("plaintext", String::as_str)
         ),
     };
-    TransportError::fatal(format!("{advice} ({said})"))
+    TransportError::fatal(format!("{advice} ({text})"))
 }
 
 /// The client cannot be made like this.

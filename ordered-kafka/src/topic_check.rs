@@ -34,8 +34,8 @@ impl TopicCheck<'_> {
             dead_letters = self.dead_letters,
             "Kafka topic: each partition is read by one worker of the group at a time"
         );
-        for said in self.findings() {
-            match said {
+        for finding in self.findings() {
+            match finding {
                 Finding::Fine(text) => info!(topic = self.topic, "{text}"),
                 Finding::Risk(text) => warn!(topic = self.topic, "{text}"),
             }

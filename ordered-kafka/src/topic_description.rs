@@ -157,12 +157,12 @@ fn unreachable(
     error: &KafkaError,
 ) -> TransportError {
     let place = broker.map_or_else(String::new, |b| format!("{}:{}", b.host(), b.port()));
-    let said = metadata_client
+    let text = metadata_client
         .last_error()
         .map_or_else(|| error.to_string(), |words| words.text);
     TransportError::fatal(format!(
         "Kafka at {} answers, and says that the broker of partition {partition} of `{}` is at {place}, where it cannot \
-         be reached from here: correct `advertised.listeners` of that broker, or open the way there ({said})",
+         be reached from here: correct `advertised.listeners` of that broker, or open the way there ({text})",
         link.address.shown(),
         link.topic,
     ))

@@ -127,7 +127,9 @@ impl From<InvalidEvent> for PostgresError {
 impl From<tokio_postgres::Error> for PostgresError {
     fn from(error: tokio_postgres::Error) -> Self {
         let (kind, message) = match error.as_db_error() {
-            Some(said) => of_server(said.code().code(), said.message(), said.hint()),
+            Some(db_error) => {
+                of_server(db_error.code().code(), db_error.message(), db_error.hint())
+            }
             None if error.is_closed() => (
                 PostgresErrorKind::Unavailable,
                 "the connection to Postgres is lost".to_owned(),
@@ -142,10 +144,13 @@ impl From<tokio_postgres::Error> for PostgresError {
 impl From<sqlx::Error> for PostgresError {
     fn from(error: sqlx::Error) -> Self {
         let (kind, message) = match &error {
-            sqlx::Error::Database(said) => {
-                let said: Option<&sqlx::postgres::PgDatabaseError> = said.try_downcast_ref();
-                match said {
-                    Some(said) => of_server(said.code(), said.message(), said.hint()),
+            sqlx::Error::Database(db_error) => {
+                let db_error: Option<&sqlx::postgres::PgDatabaseError> =
+                    db_error.try_downcast_ref();
+                match db_error {
+                    Some(db_error) => {
+                        of_server(db_error.code(), db_error.message(), db_error.hint())
+                    }
                     None => (PostgresErrorKind::Refused, error.to_string()),
                 }
             }
@@ -176,18 +181,18 @@ const NO_TLS: &str = "no TLS with Postgres";
 
 /// Of a server that did not say what is wrong.
 fn unreachable(error: &dyn Error) -> (PostgresErrorKind, String) {
-    let said = chain(error);
+    let reason = chain(error);
     // The client has no kinds of errors.
-    if said.contains("TLS handshake") {
+    if reason.contains("TLS handshake") {
         let text = format!(
-            "{NO_TLS}: {said}: the server must have `ssl = on` and a certificate for the host of the address that a \
+            "{NO_TLS}: {reason}: the server must have `ssl = on` and a certificate for the host of the address that a \
              trusted authority has signed (`sslrootcert=FILE` in the address, or SSL_CERT_FILE)"
         );
         return (PostgresErrorKind::Denied, text);
     }
     (
         PostgresErrorKind::Unavailable,
-        format!("{UNREACHABLE} {said}"),
+        format!("{UNREACHABLE} {reason}"),
     )
 }
 
@@ -195,106 +200,108 @@ const EXHAUSTED: &str = "no connection of the pool became free in time: make the
                          that are kept open";
 
 /// What a code of Postgres means (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), and what to do.
-fn of_server(code: &str, said: &str, hint: Option<&str>) -> (PostgresErrorKind, String) {
+fn of_server(code: &str, message: &str, hint: Option<&str>) -> (PostgresErrorKind, String) {
     use PostgresErrorKind as Kind;
     let is = |states: &[SqlState]| states.iter().any(|state| state.code() == code);
     let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-    if is(&[SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION]) && said.contains("ordered_") {
+    if is(&[SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION])
+        && message.contains("ordered_")
+    {
         return (
             Kind::NotMigrated,
-            format!("{NOT_MIGRATED}; Postgres said: {said}"),
+            format!("{NOT_MIGRATED}; Postgres said: {message}"),
         );
     }
-    if is(&[SqlState::UNDEFINED_COLUMN]) && said.contains("ordered_") {
+    if is(&[SqlState::UNDEFINED_COLUMN]) && message.contains("ordered_") {
         let text = format!(
             "the tables of `ordered` are those of another version: run `ordered outbox migrate`, or use the version of \
-             `ordered` that fits; Postgres said: {said}"
+             `ordered` that fits; Postgres said: {message}"
         );
         return (Kind::OtherVersion, text);
     }
     if is(&[SqlState::READ_ONLY_SQL_TRANSACTION]) {
         let text = format!(
             "Postgres takes no writes here: the address is that of a replica (add `target_session_attrs=read-write`), \
-             or the transaction is read-only; it said: {said}"
+             or the transaction is read-only; it said: {message}"
         );
         return (Kind::ReadOnly, text);
     }
     if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) {
         let text = format!(
             "the user lacks rights: grant it `select, insert, update, delete` on the tables `ordered_…` and `create` \
-             on the schema for the migration; Postgres said: {said}"
+             on the schema for the migration; Postgres said: {message}"
         );
         return (Kind::Denied, text);
     }
     if code.starts_with("28") {
         let text =
-            format!("Postgres refuses the user or the password of the address; it said: {said}");
+            format!("Postgres refuses the user or the password of the address; it said: {message}");
         return (Kind::Denied, text);
     }
     if is(&[SqlState::INVALID_CATALOG_NAME]) {
         let text = format!(
-            "there is no such database: create it, or correct the address; Postgres said: {said}"
+            "there is no such database: create it, or correct the address; Postgres said: {message}"
         );
         return (Kind::Refused, text);
     }
     if is(&[SqlState::IN_FAILED_SQL_TRANSACTION]) {
         let text = format!(
             "a statement of this transaction failed before, and its error was passed over: return the error, or set a \
-             savepoint before what may fail; Postgres said: {said}"
+             savepoint before what may fail; Postgres said: {message}"
         );
         return (Kind::Refused, text);
     }
     if is(&[SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT]) {
         let text = format!(
             "the handler used its transaction no more for as long as the `idle_timeout` of the inbox, so Postgres \
-             ended it: raise the limit, or do slow things before the first statement; it said: {said}"
+             ended it: raise the limit, or do slow things before the first statement; it said: {message}"
         );
         return (Kind::Timeout, text);
     }
-    if is(&[SqlState::UNDEFINED_OBJECT]) && said.contains("int8multirange") {
-        let text = format!("the tables need Postgres 14 or later; it said: {said}");
+    if is(&[SqlState::UNDEFINED_OBJECT]) && message.contains("int8multirange") {
+        let text = format!("the tables need Postgres 14 or later; it said: {message}");
         return (Kind::OtherVersion, text);
     }
     if code.starts_with("40") {
         let text = format!(
-            "another transaction was in the way, run the whole transaction again; Postgres said: {said}"
+            "another transaction was in the way, run the whole transaction again; Postgres said: {message}"
         );
         return (Kind::Conflict, text);
     }
     if is(&[SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE]) {
         let text = format!(
             "a statement took too long (`statement_timeout`, `lock_timeout`): look for a transaction that keeps the \
-             key locked, or raise the limit; Postgres said: {said}"
+             key locked, or raise the limit; Postgres said: {message}"
         );
         return (Kind::Timeout, text);
     }
     if is(&[SqlState::TOO_MANY_CONNECTIONS]) {
         let text = format!(
-            "Postgres has no connection left (`max_connections`): use smaller pools; it said: {said}"
+            "Postgres has no connection left (`max_connections`): use smaller pools; it said: {message}"
         );
         return (Kind::Unavailable, text);
     }
     if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") {
         return (
             Kind::Unavailable,
-            format!("Postgres is unavailable: {said}"),
+            format!("Postgres is unavailable: {message}"),
         );
     }
-    if is(&[SqlState::INVALID_TEXT_REPRESENTATION]) && said.contains("json") {
+    if is(&[SqlState::INVALID_TEXT_REPRESENTATION]) && message.contains("json") {
         let text = format!(
-            "the payload is not JSON: correct it, or stage it as bytes; Postgres said: {said}"
+            "the payload is not JSON: correct it, or stage it as bytes; Postgres said: {message}"
         );
         return (Kind::Invalid, text);
     }
     if code.starts_with("22") || code.starts_with("23") {
         return (
             Kind::Invalid,
-            format!("Postgres does not take what was given: {said}{hint}"),
+            format!("Postgres does not take what was given: {message}{hint}"),
         );
     }
     (
         Kind::Refused,
-        format!("Postgres refuses: {said}{hint} (code {code})"),
+        format!("Postgres refuses: {message}{hint} (code {code})"),
     )
 }
 
@@ -303,9 +310,9 @@ fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
+        let of_cause = error.to_string();
+        if !text.contains(&of_cause) {
+            text = format!("{text}: {of_cause}");
         }
         cause = error.source();
     }

@@ -27,12 +27,12 @@ pub(crate) struct Address {
 pub(crate) fn address(url: &str, application: &str) -> Result<Address, PostgresError> {
     let (url, encryption) = tls::split(url)?;
     let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-        let said = std::error::Error::source(&error)
+        let reason = std::error::Error::source(&error)
             .map_or_else(String::new, |source| format!(": {source}"));
         PostgresError::new(
             PostgresErrorKind::Invalid,
             format!(
-                "this is not the address of a database, such as postgres://user@host/database{said}"
+                "this is not the address of a database, such as postgres://user@host/database{reason}"
             ),
         )
     })?;

@@ -104,14 +104,14 @@ impl AmqpBuilder {
     }
 }
 
-/// The exchanges that have to be there: those of which the kind is said, and those that something is bound to.
+/// The exchanges that have to be there: those that are given with their kind, and those that something is bound to.
 fn exchanges(
-    said: Vec<(String, ExchangeKind)>,
+    with_kind: Vec<(String, ExchangeKind)>,
     bindings: &[(String, String)],
     dead_letters: &str,
 ) -> Result<Vec<Exchange>, TransportError> {
     let mut all: Vec<(String, Option<ExchangeKind>)> = Vec::new();
-    for (name, kind) in said {
+    for (name, kind) in with_kind {
         if all.iter().any(|(known, _)| *known == name) {
             let error = format!("`exchange`: the kind of {name:?} is said twice");
             return Err(TransportError::fatal(error));

@@ -62,10 +62,10 @@ fn text(causes: &[Cause], more: bool, now: u64) -> String {
 }
 
 fn row(cause: &Cause, now: u64) -> [String; 8] {
-    let said = printable(&cause.cause);
-    let shown = match said.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &said[..end]),
-        None => said,
+    let text = printable(&cause.cause);
+    let shown = match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     };
     [
         grouped(cause.events),

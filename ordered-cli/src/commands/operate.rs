@@ -43,7 +43,7 @@ impl<'a> Plan<'a> {
 
     /// What the verb would do.
     pub(super) async fn look(&self, verb: &Verb, removal: Removal) -> Result<VerbEffect, Failure> {
-        let effect = self.say(verb, true).await?;
+        let effect = self.operate(verb, true).await?;
         Ok(VerbEffect::new(
             self.group.name(),
             self.key.as_str(),
@@ -53,7 +53,8 @@ impl<'a> Plan<'a> {
         ))
     }
 
-    pub(super) async fn say(&self, verb: &Verb, dry_run: bool) -> Result<Effect, Failure> {
+    /// Does the verb, or with `dry_run` only finds out what it would do.
+    pub(super) async fn operate(&self, verb: &Verb, dry_run: bool) -> Result<Effect, Failure> {
         let options = OperateOptions {
             dry_run,
             force: self.verb_args.force,
@@ -133,7 +134,7 @@ impl<'a> Plan<'a> {
         mut effect: VerbEffect,
     ) -> Result<(), Failure> {
         if !self.verb_args.dry_run {
-            effect.done(self.say(verb, false).await?);
+            effect.done(self.operate(verb, false).await?);
         }
         print(&Report::new(&effect, effect.text())?, self.verb_args.json)
     }

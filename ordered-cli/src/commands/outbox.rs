@@ -266,7 +266,7 @@ fn answered(status: &RepairStatus, as_json: bool) -> Result<(), Failure> {
         ),
         (status.missing, "never staged"),
     ];
-    let told: Vec<String> = parts
+    let lines: Vec<String> = parts
         .iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
@@ -279,7 +279,7 @@ fn answered(status: &RepairStatus, as_json: bool) -> Result<(), Failure> {
         missing: status.missing,
         removed: status.removed,
     };
-    print(&Report::new(&document, told.join("\n"))?, as_json)?;
+    print(&Report::new(&document, lines.join("\n"))?, as_json)?;
     if status.resent == 0 && status.pending == 0 {
         return Err(Failure::refused("nothing was published again"));
     }

@@ -117,7 +117,7 @@ fn text(status: &RepairStatus, from: u64, to: u64) -> String {
             "never staged, and declared to never come (a gap-fill)",
         ),
     ];
-    let told: Vec<String> = parts
+    let counts: Vec<String> = parts
         .iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
@@ -125,6 +125,6 @@ fn text(status: &RepairStatus, from: u64, to: u64) -> String {
     format!(
         "{asked}. The relay answered {} ago: {}.",
         span(answered),
-        told.join("; ")
+        counts.join("; ")
     )
 }

@@ -40,14 +40,14 @@ async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Fa
     let verb = Verb::Replay { seq: command.seq };
     let mut verb_effect = plan.look(&verb, Removal::DeadLetter).await?;
     if !command.verb_args.dry_run {
-        let mut effect = plan.say(&verb, false).await?;
+        let mut effect = plan.operate(&verb, false).await?;
         // A verb marks a bounded number of events at a time.
         let rounds = match command.seq {
             Some(_) => 1,
             None => view.dead_events.div_ceil(Effect::MAX_EVENTS as u64),
         };
         for _ in 1..rounds {
-            effect = plan.say(&verb, false).await?;
+            effect = plan.operate(&verb, false).await?;
         }
         verb_effect.done(effect);
     }

@@ -31,8 +31,8 @@ pub(crate) fn json(document: &impl Serialize) -> Result<String, Failure> {
 
 pub(crate) fn print(report: &Report, as_json: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let said = if as_json { &report.json } else { &report.text };
-    writeln!(out, "{said}")?;
+    let line = if as_json { &report.json } else { &report.text };
+    writeln!(out, "{line}")?;
     out.flush()?;
     Ok(())
 }

@@ -84,7 +84,7 @@ async fn go_on(
         return Ok(finish(pump, open, staged).await);
     };
     let first = rows.first().map_or(last, |row| row.seq);
-    if !tell_lost(pump, open, first - 1).await {
+    if !send_lost(pump, open, first - 1).await {
         return Ok(false);
     }
     let passed: Vec<&OutboxRow> = rows.iter().filter(|row| is_passed(pump, row)).collect();
@@ -103,7 +103,7 @@ async fn go_on(
 
 /// Nothing more of it is in the outbox: what is left was removed, or never staged.
 async fn finish(pump: &mut Pump, open: &mut Open, staged: i64) -> bool {
-    if !tell_lost(pump, open, staged.min(open.to)).await {
+    if !send_lost(pump, open, staged.min(open.to)).await {
         return false;
     }
     open.removed += (staged.min(open.to) + 1 - open.next).max(0);
@@ -111,7 +111,7 @@ async fn finish(pump: &mut Pump, open: &mut Open, staged: i64) -> bool {
     open.missing = (open.to + 1 - first).max(0);
     if open.missing > 0 && open.fill {
         let control = range(first, open.to).map(|(from, to)| Control::GapFill { from, to });
-        if !tell(pump, &open.key, control).await {
+        if !send_control(pump, &open.key, control).await {
             return false;
         }
     }
@@ -120,9 +120,9 @@ async fn finish(pump: &mut Pump, open: &mut Open, staged: i64) -> bool {
     true
 }
 
-/// Tells the key of a worker that the first of what it asked for was removed, up to this seq: it halts. What was
+/// Sends to a key that the first of what its worker asked for was removed, up to this seq: the key halts. What was
 /// removed further on the key asks for when it gets there.
-async fn tell_lost(pump: &Pump, open: &Open, last: i64) -> bool {
+async fn send_lost(pump: &Pump, open: &Open, last: i64) -> bool {
     if !open.fill || open.next != open.from || last < open.from {
         return true;
     }
@@ -136,7 +136,7 @@ async fn tell_lost(pump: &Pump, open: &Open, last: i64) -> bool {
          publish it from a backup and retry the key, or skip it; a longer `retention` leaves workers more time to ask"
     );
     let control = range(open.from, last).map(|(from, to)| Control::Lost { from, to, why });
-    tell(pump, &open.key, control).await
+    send_control(pump, &open.key, control).await
 }
 
 /// The last seq of the key that was staged.
@@ -168,7 +168,7 @@ async fn publish(pump: &Pump, envelopes: Vec<ordered_core::event::Envelope>, key
 }
 
 /// Publishes a message about the key; what cannot be one for this key is left out.
-async fn tell(pump: &Pump, key: &str, control: Option<Control>) -> bool {
+async fn send_control(pump: &Pump, key: &str, control: Option<Control>) -> bool {
     let (Some(control), Ok(name)) = (control, Key::new(key)) else {
         return true;
     };

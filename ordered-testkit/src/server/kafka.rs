@@ -300,10 +300,10 @@ impl KafkaServer {
         if output.status.success() {
             return Ok(());
         }
-        let said = [output.stdout, output.stderr].concat();
+        let output = [output.stdout, output.stderr].concat();
         Err(ServerError::Command {
             command: "kafka-storage format".into(),
-            output: String::from_utf8_lossy(&said).into_owned(),
+            output: String::from_utf8_lossy(&output).into_owned(),
         })
     }
 }

@@ -85,9 +85,9 @@ impl RedisSentinels {
     pub async fn master(&self) -> Option<u16> {
         let mut master = None;
         for sentinel in &self.sentinels {
-            let said = about(sentinel.port.number(), &self.login).await.ok()?;
-            let named = value(&said, "port")?.parse().ok()?;
-            if value(&said, "flags")? != "master" || master.is_some_and(|known| known != named) {
+            let fields = about(sentinel.port.number(), &self.login).await.ok()?;
+            let named = value(&fields, "port")?.parse().ok()?;
+            if value(&fields, "flags")? != "master" || master.is_some_and(|known| known != named) {
                 return None;
             }
             master = Some(named);
@@ -213,14 +213,14 @@ async fn hurries(port: u16, login: &str) -> io::Result<()> {
 
 /// Whether one of them knows the others and so many replicas.
 async fn knows_all(port: u16, login: &str, replicas: &str) -> io::Result<()> {
-    let said = about(port, login).await?;
+    let fields = about(port, login).await?;
     let others = (COUNT - 1).to_string();
-    if value(&said, "num-slaves") == Some(replicas)
-        && value(&said, "num-other-sentinels") == Some(&others)
+    if value(&fields, "num-slaves") == Some(replicas)
+        && value(&fields, "num-other-sentinels") == Some(&others)
     {
         return Ok(());
     }
-    Err(io::Error::other(format!("it knows only {said:?}")))
+    Err(io::Error::other(format!("it knows only {fields:?}")))
 }
 
 /// The value after a name in an answer that is a list of names and values.

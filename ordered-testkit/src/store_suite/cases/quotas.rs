@@ -36,8 +36,8 @@ pub async fn each_quota_is_told(fixture: StoreFixture<impl Inspect>) {
         fixture = fixture
             .with(|policy| *policy = Policy::default())
             .with(limit);
-        let told = fill(&fixture, fence, 1..room + 2).await;
-        assert_eq!(told, Answer::Full(expected));
+        let answer = fill(&fixture, fence, 1..room + 2).await;
+        assert_eq!(answer, Answer::Full(expected));
         let clear: Vec<Change> = (1..=room)
             .map(|seq| Change::Delete(Slot::Held(seq)))
             .collect();
@@ -48,8 +48,8 @@ pub async fn each_quota_is_told(fixture: StoreFixture<impl Inspect>) {
 pub async fn a_quota_may_be_filled_to_the_last_byte(fixture: StoreFixture<impl Inspect>) {
     let fixture = fixture.with(|policy| policy.key_quota.bytes = 6);
     let fence = fixture.own(A).await.fence;
-    let told = fill(&fixture, fence, 1..4).await;
-    assert_eq!(told, Answer::Full(QuotaLimit::KeyBytes));
+    let answer = fill(&fixture, fence, 1..4).await;
+    assert_eq!(answer, Answer::Full(QuotaLimit::KeyBytes));
     let nothing = [put(Slot::Held(3), letter("c", ""), PutMode::New)];
     saved(fixture.save(A, fixture.changes(fence, nothing)).await);
 }

@@ -77,8 +77,8 @@ impl<'a, S: Inspect> Run<'a, S> {
             Step::Exchange(group, who, asks) => return self.exchange(*group, *who, asks).await,
             _ => {}
         }
-        let expected = self.memory.say(step, &self.groups).await;
-        let actual = self.store.say(step, &self.groups).await;
+        let expected = self.memory.answer(step, &self.groups).await;
+        let actual = self.store.answer(step, &self.groups).await;
         let expected = expected.expect("the store in memory never fails");
         let actual = actual.unwrap_or_else(|error| format!("{error:?}"));
         (expected != actual).then_some((expected, actual))
@@ -155,8 +155,8 @@ impl<'a, S: Inspect> Side<'a, S> {
         Self { store, sessions }
     }
 
-    /// What the store says to a step that is not an exchange.
-    async fn say(&self, step: &Step, groups: &[Group]) -> Result<String, StoreError> {
+    /// What the store answers to a step that is not an exchange.
+    async fn answer(&self, step: &Step, groups: &[Group]) -> Result<String, StoreError> {
         let session = |group: &GroupPlace, worker: WorkerPlace| &self.sessions[*group][worker];
         Ok(match step {
             Step::Heartbeat(group, worker, lease) => {
