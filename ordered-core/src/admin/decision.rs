@@ -10,7 +10,7 @@ use crate::store::{Group, StoreError};
 
 /// What a verb is decided on.
 #[derive(Debug)]
-pub(super) struct Situation<'a> {
+pub(super) struct DecisionInput<'a> {
     pub(super) body: Option<&'a Bytes>,
     pub(super) body_fence: Fence,
     pub(super) mail: &'a [u64],
@@ -38,11 +38,11 @@ impl Admin {
         &self,
         group: &Group,
         key: &Key,
-        situation: Situation<'_>,
+        input: DecisionInput<'_>,
         verb: &Verb,
     ) -> Result<Decision, StoreError> {
         let slot = match verb {
-            Verb::Edit { seq, .. } => situation.slot_to_edit(group, key, seq.get())?,
+            Verb::Edit { seq, .. } => input.slot_to_edit(group, key, seq.get())?,
             _ => None,
         };
         let letter = match slot {
@@ -63,7 +63,7 @@ impl Admin {
         } else {
             std::slice::from_ref(verb)
         };
-        let mut decision = decide(group, key, &situation, verbs, letter.as_ref())?;
+        let mut decision = decide(group, key, &input, verbs, letter.as_ref())?;
         if let Some(refusal) = refused {
             decision.outcome = Err(refusal);
         }
@@ -92,14 +92,14 @@ fn other_event(
 pub(super) fn decide(
     group: &Group,
     key: &Key,
-    situation: &Situation<'_>,
+    input: &DecisionInput<'_>,
     verbs: &[Verb],
     letter: Option<&Letter>,
 ) -> Result<Decision, StoreError> {
-    let (before, policy) = (situation.state(group, key)?, group.policy());
+    let (before, policy) = (input.state(group, key)?, group.policy());
     let mut state = before.clone();
-    let mut transition = Transition::new(&mut state, policy, situation.now);
-    situation.take_in(&mut transition);
+    let mut transition = Transition::new(&mut state, policy, input.now);
+    input.take_in(&mut transition);
     let mut outcome: Result<Effect, Refusal> = Err(Refusal::NoSuchEvent);
     for verb in verbs {
         outcome = match (outcome, transition.operate(verb, letter)) {
@@ -109,7 +109,7 @@ pub(super) fn decide(
         };
     }
     if let Ok(effect) = &mut outcome
-        && situation.group_paused
+        && input.group_paused
     {
         effect.released.clear();
     }
@@ -119,11 +119,11 @@ pub(super) fn decide(
         outcome,
         state,
         changes,
-        taken: situation.mail.len(),
+        taken: input.mail.len(),
     })
 }
 
-impl Situation<'_> {
+impl DecisionInput<'_> {
     fn state(&self, group: &Group, key: &Key) -> Result<KeyState, StoreError> {
         match self.body {
             Some(body) => {

@@ -3,7 +3,6 @@
 //! An operator decides about a key as a worker does: it owns the key for a moment, decides with the protocol, saves
 //! what it decided, and gives the key up.
 
-mod acting;
 mod before;
 mod bulk;
 mod cause;
@@ -13,6 +12,7 @@ mod group_view;
 mod keys;
 mod letters;
 mod operate;
+mod operator_session;
 mod plan;
 mod positions;
 mod selection;
@@ -24,7 +24,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use acting::OPERATOR_LEASE;
 pub use before::{EventStatus, EventsBefore, Pace};
 pub use bulk::{Bulk, KeyTask, TaskOutcome};
 pub use cause::{Cause, CauseExample};
@@ -32,6 +31,7 @@ pub use group_view::{
     DeadEntry, GroupView, KeyCounts, KeyFilter, KeyPage, WorkerView, WorkersView,
 };
 pub use operate::{OperateError, OperateOptions};
+pub use operator_session::OPERATOR_LEASE;
 pub use plan::{Plan, PlannedTask};
 pub use positions::Position;
 #[doc(hidden)]

@@ -3,8 +3,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Admin;
-use super::acting::{Acting, Grant, unexpected};
-use super::decision::{Decision, Situation, release};
+use super::decision::{Decision, DecisionInput, release};
+use super::operator_session::{Grant, OperatorSession, unexpected};
 use crate::event::Key;
 use crate::protocol::{Effect, Fence, Millis, Verb, Verdict, WorkerId};
 use crate::protocol::{KeyState, Transition};
@@ -106,9 +106,9 @@ impl Admin {
         }
         let worker = WorkerId::operator(&operator.who, fastrand::u64(..));
         let session = self.store.open(group, &worker).await?.session;
-        let mut acting = Acting::new(&*self.store, group, key, session);
-        let verdict = self.carry_out(&mut acting, verb, &options).await;
-        acting.leave().await;
+        let mut operator_session = OperatorSession::new(&*self.store, group, key, session);
+        let verdict = self.carry_out(&mut operator_session, verb, &options).await;
+        operator_session.leave().await;
         let verdict = verdict?;
         if let Verdict::Operated(effect) = &verdict {
             let force = if options.force { " --force" } else { "" };
@@ -135,7 +135,7 @@ impl Admin {
         let owner = record.as_ref().and_then(|record| record.owner.as_ref());
         let now = record.as_ref().map_or(totals.now, |record| record.now);
         let is_over = |until: Option<Millis>| until.is_some_and(|until| until <= now);
-        let situation = Situation {
+        let input = DecisionInput {
             body: record.as_ref().and_then(|record| record.body.as_ref()),
             body_fence: record.as_ref().map_or(Fence(0), |record| record.body_fence),
             mail: owner.map_or(&[], |owner| &owner.mail),
@@ -145,46 +145,48 @@ impl Admin {
             now,
             group_paused: totals.paused,
         };
-        let decision = self.decide(group, key, situation, verb).await?;
+        let decision = self.decide(group, key, input, verb).await?;
         Ok(decision.verdict())
     }
 
     async fn carry_out(
         &self,
-        acting: &mut Acting<'_>,
+        operator_session: &mut OperatorSession<'_>,
         verb: &Verb,
         options: &OperateOptions,
     ) -> Result<Verdict, OperateError> {
         let deadline = Instant::now() + options.wait;
         let mut died = None;
         loop {
-            let grant = acting.acquire(options, deadline).await?;
+            let grant = operator_session.acquire(options, deadline).await?;
             match &grant.owned.previous {
                 Previous::Died(worker) => died = Some(worker.clone()),
                 // The grant before, of which nothing was saved.
                 Previous::Myself => {}
                 Previous::Nobody | Previous::Other(_) => died = None,
             }
-            let situation = grant.situation(died.as_ref());
-            let (group, key) = (acting.group, acting.key);
-            let decision = self.decide(group, key, situation, verb).await?;
+            let input = grant.input(died.as_ref());
+            let (group, key) = (operator_session.group, operator_session.key);
+            let decision = self.decide(group, key, input, verb).await?;
             let fence = grant.owned.fence;
-            let (answer, now) = acting
+            let (answer, now) = operator_session
                 .save(decision.save(group, key, fence, grant.now))
                 .await?;
             match answer {
                 Answer::Saved(saved) => {
-                    acting.give_up(&decision.state, fence, saved, now).await;
+                    operator_session
+                        .give_up(&decision.state, fence, saved, now)
+                        .await;
                     return Ok(decision.verdict());
                 }
                 // What was refused needs no save: the next owner takes in what is to be known of the key.
                 _ if decision.outcome.is_err() => return Ok(decision.verdict()),
                 Answer::Lost => return Err(OperateError::Lost),
                 Answer::Unknown => {
-                    let again = acting.acquire(options, deadline).await;
+                    let again = operator_session.acquire(options, deadline).await;
                     let again = again.map_err(|_| OperateError::Unknown)?;
                     if again.owned.body_fence == fence {
-                        acting.give_up_again(&decision.state, again).await;
+                        operator_session.give_up_again(&decision.state, again).await;
                         return Ok(decision.verdict());
                     }
                     if again.owned.body_fence != grant.owned.body_fence {
@@ -203,7 +205,7 @@ impl Admin {
     }
 }
 
-impl Acting<'_> {
+impl OperatorSession<'_> {
     /// The save was carried out. Where mail kept the key, takes it in and gives the key up.
     async fn give_up(&mut self, state: &KeyState, fence: Fence, saved: Saved, now: Millis) {
         let (mut state, mut saved, mut now) = (state.clone(), saved, now);
@@ -238,8 +240,8 @@ impl Acting<'_> {
 }
 
 impl Grant {
-    fn situation<'a>(&'a self, died: Option<&'a WorkerId>) -> Situation<'a> {
-        Situation {
+    fn input<'a>(&'a self, died: Option<&'a WorkerId>) -> DecisionInput<'a> {
+        DecisionInput {
             body: self.owned.body.as_ref(),
             body_fence: self.owned.body_fence,
             mail: &self.owned.mail,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::bulk::KeyTask;
-use super::decision::{Situation, decide};
+use super::decision::{DecisionInput, decide};
 use super::selection::{BulkVerb, Selection, is_halted, is_in_gap, stands_since};
 use super::{Admin, state_of};
 use crate::event::{Key, Seq};
@@ -97,8 +97,8 @@ impl Admin {
                 plan.more = true;
                 break;
             }
-            let situation = situation(&record, paused);
-            match decide(group, &key, &situation, &verbs, None)?.outcome {
+            let input = decision_input(&record, paused);
+            match decide(group, &key, &input, &verbs, None)?.outcome {
                 Ok(effect) => {
                     let verbs = pinned(verbs, &effect);
                     let task = KeyTask { key, verbs };
@@ -298,10 +298,10 @@ fn nothing_to_do(verb: BulkVerb) -> Refusal {
     }
 }
 
-fn situation(record: &Record, group_paused: bool) -> Situation<'_> {
+fn decision_input(record: &Record, group_paused: bool) -> DecisionInput<'_> {
     let owner = record.owner.as_ref();
     let is_over = |until: Option<Millis>| until.is_some_and(|until| until <= record.now);
-    Situation {
+    DecisionInput {
         body: record.body.as_ref(),
         body_fence: if record.body.is_some() {
             record.body_fence

@@ -32,13 +32,16 @@ impl Envelope {
     /// An excerpt of the event: of JSON the same JSON with long texts replaced by their length and digest, and without
     /// most of what is in arrays; of anything else the beginning. At most some hundred KiB.
     pub(crate) fn excerpt(&self) -> Self {
-        let mut left = Left {
+        let mut budget = Budget {
             members: MOST_MEMBERS,
             elements: MOST_ELEMENTS,
             in_array: false,
         };
         let mut json = serde_json::Deserializer::from_slice(&self.body);
-        let pruned = Pruned { left: &mut left }.deserialize(&mut json);
+        let pruned = Pruned {
+            budget: &mut budget,
+        }
+        .deserialize(&mut json);
         let pruned = pruned.and_then(|value| json.end().map(|()| value));
         let body = match pruned {
             Ok(value) => value.to_string().into(),
@@ -90,13 +93,13 @@ fn summary(bytes: &[u8]) -> String {
 }
 
 /// How much an excerpt may still take in.
-struct Left {
+struct Budget {
     members: usize,
     elements: usize,
     in_array: bool,
 }
 
-impl Left {
+impl Budget {
     fn take(&mut self) -> bool {
         let left = if self.in_array {
             &mut self.elements
@@ -111,7 +114,7 @@ impl Left {
 
 /// Reads JSON, and keeps as much of it as there is room for.
 struct Pruned<'a> {
-    left: &'a mut Left,
+    budget: &'a mut Budget,
 }
 
 impl<'de> DeserializeSeed<'de> for Pruned<'_> {
@@ -157,10 +160,12 @@ impl<'de> Visitor<'de> for Pruned<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let outer = std::mem::replace(&mut self.left.in_array, true);
+        let outer = std::mem::replace(&mut self.budget.in_array, true);
         let mut kept = Vec::new();
-        while self.left.take() {
-            let element = elements.next_element_seed(Pruned { left: self.left })?;
+        while self.budget.take() {
+            let element = elements.next_element_seed(Pruned {
+                budget: self.budget,
+            })?;
             let Some(element) = element else { break };
             kept.push(element);
         }
@@ -171,7 +176,7 @@ impl<'de> Visitor<'de> for Pruned<'_> {
         if more > 0 {
             kept.push(format!("… {more} more").into());
         }
-        self.left.in_array = outer;
+        self.budget.in_array = outer;
         Ok(kept.into())
     }
 
@@ -179,8 +184,10 @@ impl<'de> Visitor<'de> for Pruned<'_> {
         let mut kept = Map::new();
         while let Some(Name(name)) = members.next_key()? {
             match name {
-                Some(name) if self.left.take() => {
-                    let value = members.next_value_seed(Pruned { left: self.left })?;
+                Some(name) if self.budget.take() => {
+                    let value = members.next_value_seed(Pruned {
+                        budget: self.budget,
+                    })?;
                     kept.insert(name, value);
                 }
                 _ => {
@@ -197,8 +204,8 @@ struct Name(Option<String>);
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct OfText;
-        impl Visitor<'_> for OfText {
+        struct NameVisitor;
+        impl Visitor<'_> for NameVisitor {
             type Value = Name;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,7 +216,7 @@ impl<'de> Deserialize<'de> for Name {
                 Ok(Name((text.len() <= LONGEST_TEXT).then(|| text.to_owned())))
             }
         }
-        json.deserialize_str(OfText)
+        json.deserialize_str(NameVisitor)
     }
 }
 

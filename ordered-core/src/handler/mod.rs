@@ -9,6 +9,7 @@
 //! | options | [`HandlerOptions`], [`Backoff`], [`OnExhausted`], [`OnPassed`], [`OnRepeat`], [`OnStateLoss`] |
 
 mod composite;
+mod content_encoding;
 mod context;
 mod decode;
 mod erased;
@@ -19,7 +20,6 @@ mod json_place;
 mod middleware;
 mod options;
 mod places;
-mod plain;
 mod resource;
 mod router;
 mod shared;
@@ -32,6 +32,7 @@ mod wrapped;
 use std::future::Future;
 use std::time::Duration;
 
+pub(crate) use content_encoding::DecompressingHandler;
 pub use context::{Context, ContextParts};
 pub use decode::Decode;
 pub use error::{HandlerError, Permanent, RetryAfter};
@@ -43,7 +44,6 @@ pub use options::{
     Backoff, HandlerOptions, MAX_RUN_AHEAD, OnExhausted, OnPassed, OnRepeat, OnStateLoss,
 };
 pub use places::{EventPlace, EventPlaces};
-pub(crate) use plain::Plain;
 pub use resource::{RolledBack, RunResource};
 pub(crate) use resource::{RunLease, WorkerLease};
 pub use router::{HandledTypes, InvalidHandler, Router, Unhandled};

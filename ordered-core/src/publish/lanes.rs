@@ -60,11 +60,11 @@ struct Lane<T> {
 #[derive(Debug)]
 pub(super) struct Batch<T> {
     pub(super) events: Vec<Outgoing>,
-    flying: Vec<Flying<T>>,
+    in_flight: Vec<InFlight<T>>,
 }
 
 #[derive(Debug)]
-struct Flying<T> {
+struct InFlight<T> {
     lane: LaneId,
     ticket: T,
     enqueued: Instant,
@@ -148,7 +148,7 @@ impl<T> Lanes<T> {
         }
         let mut batch = Batch {
             events: Vec::new(),
-            flying: Vec::new(),
+            in_flight: Vec::new(),
         };
         while let Some(room) = self.settings.batch.checked_sub(batch.events.len())
             && room > 0
@@ -160,7 +160,7 @@ impl<T> Lanes<T> {
             let many = lane.queue.len().min(self.settings.per_key).min(room);
             for entry in lane.queue.drain(..many) {
                 batch.events.push(entry.outgoing);
-                batch.flying.push(Flying {
+                batch.in_flight.push(InFlight {
                     lane: id.clone(),
                     ticket: entry.ticket,
                     enqueued: entry.enqueued,
@@ -212,12 +212,14 @@ impl<T> Lanes<T> {
             ))
         };
         let mut outcomes = outcomes.into_iter();
-        let mut events = batch.events.into_iter().zip(batch.flying).peekable();
+        let mut events = batch.events.into_iter().zip(batch.in_flight).peekable();
         while let Some((_, first)) = events.peek() {
             let id = first.lane.clone();
             let mut chunk = Vec::new();
-            while let Some((outgoing, flying)) = events.next_if(|(_, flying)| flying.lane == id) {
-                chunk.push((outgoing, flying, outcomes.next().unwrap_or_else(missing)));
+            while let Some((outgoing, in_flight)) =
+                events.next_if(|(_, in_flight)| in_flight.lane == id)
+            {
+                chunk.push((outgoing, in_flight, outcomes.next().unwrap_or_else(missing)));
             }
             self.settle_lane(id, chunk, is_outage, now, &mut settled);
         }
@@ -227,7 +229,7 @@ impl<T> Lanes<T> {
     fn settle_lane(
         &mut self,
         id: LaneId,
-        chunk: Vec<(Outgoing, Flying<T>, Result<(), TransportError>)>,
+        chunk: Vec<(Outgoing, InFlight<T>, Result<(), TransportError>)>,
         is_outage: bool,
         now: Instant,
         settled: &mut Settled<T>,
@@ -238,13 +240,13 @@ impl<T> Lanes<T> {
         };
         let mut again = Vec::new();
         let (mut reported, mut gave_up) = (false, false);
-        for (outgoing, flying, outcome) in chunk {
-            let Flying {
+        for (outgoing, in_flight, outcome) in chunk {
+            let InFlight {
                 ticket,
                 enqueued,
                 attempts,
                 ..
-            } = flying;
+            } = in_flight;
             let error = match outcome {
                 Ok(()) => {
                     lane.failures = 0;

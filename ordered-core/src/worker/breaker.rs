@@ -46,7 +46,7 @@ struct Open {
 
 /// What a run did to the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turned {
+pub(super) enum BreakerChange {
     Opened,
     Closed,
 }
@@ -104,7 +104,7 @@ impl Breaker {
         key: &Key,
         attempt: u32,
         error: Option<&str>,
-    ) -> Option<Turned> {
+    ) -> Option<BreakerChange> {
         match error {
             // Where all goes well, nothing is noted.
             None if self.failures == 0 => None,
@@ -134,7 +134,7 @@ impl Breaker {
         self.recent.push_back(outcome);
     }
 
-    fn open_if(&mut self, cause: u64, error: &str) -> Option<Turned> {
+    fn open_if(&mut self, cause: u64, error: &str) -> Option<BreakerChange> {
         if self.recent.len() < self.runs {
             return None;
         }
@@ -163,10 +163,10 @@ impl Breaker {
             longest_wait = ?self.longest_wait,
             "most runs of the handler fail for the same cause: one starts at a time until one succeeds"
         );
-        Some(Turned::Opened)
+        Some(BreakerChange::Opened)
     }
 
-    fn close(&mut self) -> Option<Turned> {
+    fn close(&mut self) -> Option<BreakerChange> {
         let open = self.open.take()?;
         self.recent.clear();
         self.failures = 0;
@@ -175,7 +175,7 @@ impl Breaker {
             after = ?open.since.elapsed(),
             "a run of the handler succeeded: runs start as usual again"
         );
-        Some(Turned::Closed)
+        Some(BreakerChange::Closed)
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
         Key::new(format!("key-{number}")).unwrap()
     }
 
-    fn fail(breaker: &mut Breaker, runs: usize) -> Option<Turned> {
+    fn fail(breaker: &mut Breaker, runs: usize) -> Option<BreakerChange> {
         let mut turned = None;
         for run in 0..runs {
             turned = turned.or(breaker.finished(
@@ -208,9 +208,12 @@ mod tests {
         let mut breaker = breaker();
         assert_eq!(fail(&mut breaker, 19), None);
         assert!(breaker.admits());
-        assert_eq!(fail(&mut breaker, 1), Some(Turned::Opened));
+        assert_eq!(fail(&mut breaker, 1), Some(BreakerChange::Opened));
         assert!(!breaker.admits());
-        assert_eq!(breaker.finished(&key(1), 3, None), Some(Turned::Closed));
+        assert_eq!(
+            breaker.finished(&key(1), 3, None),
+            Some(BreakerChange::Closed)
+        );
         assert!(breaker.admits());
         assert_eq!(fail(&mut breaker, 19), None, "it begins anew");
     }

@@ -14,11 +14,11 @@ const KEYS: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
     // A std mutex: conflicts are rare, and each is looked up once.
-    keys: Mutex<HashMap<Key, OfKey>>,
+    keys: Mutex<HashMap<Key, KeyConflicts>>,
 }
 
 #[derive(Debug, Default)]
-struct OfKey {
+struct KeyConflicts {
     /// At which seqs.
     seqs: BTreeSet<u64>,
     /// The seq of the last one, and the ids that came under it.

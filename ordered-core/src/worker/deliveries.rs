@@ -2,7 +2,7 @@
 
 use super::oversized::{self, Excerpt};
 use super::reporter::Reporter;
-use super::run_input::Read;
+use super::run_input::DecodedEvent;
 use super::{Control, EventRef, Settings, WorkerEvent, control};
 use crate::clock::wall_clock;
 use crate::event::{Envelope, Seq};
@@ -22,7 +22,7 @@ pub(super) struct Limits<'a> {
 
 /// Gives deliveries to the engine. What cannot be read is dead-lettered.
 pub(super) fn take(
-    engine: &mut Engine<Read>,
+    engine: &mut Engine<DecodedEvent>,
     reporter: &mut Reporter,
     handler: &dyn DynHandler,
     limits: Limits<'_>,
@@ -39,7 +39,7 @@ pub(super) fn take(
 }
 
 fn give(
-    engine: &mut Engine<Read>,
+    engine: &mut Engine<DecodedEvent>,
     reporter: &mut Reporter,
     handler: &dyn DynHandler,
     limits: Limits<'_>,
@@ -80,7 +80,7 @@ fn give(
             envelope = event;
             reporter.excerpts.insert(token, why);
         }
-        place.map(|()| Read::default())
+        place.map(|()| DecodedEvent::default())
     };
     let Decoded {
         key,
@@ -120,7 +120,7 @@ fn read(
     handler: &dyn DynHandler,
     envelope: &Envelope,
     order: Order,
-) -> Result<(Decoded<Read>, Option<Stamp>), Malformed> {
+) -> Result<(Decoded<DecodedEvent>, Option<Stamp>), Malformed> {
     let stamp = |event: Option<&AnyEvent>| {
         let has_one = order.has_producers();
         let stamp = has_one.then(|| stamp_of(handler, envelope, event, order));
@@ -129,10 +129,10 @@ fn read(
     match handler.read(envelope) {
         Ok(decoded) => {
             let stamp = stamp(Some(&decoded.event))?;
-            Ok((decoded.map(Read::new), stamp))
+            Ok((decoded.map(DecodedEvent::new), stamp))
         }
         Err(malformed) => match handler.place(envelope) {
-            Some(place) => Ok((place.map(|()| Read::default()), stamp(None)?)),
+            Some(place) => Ok((place.map(|()| DecodedEvent::default()), stamp(None)?)),
             None => Err(malformed),
         },
     }

@@ -175,15 +175,15 @@ impl fmt::Debug for Health {
 }
 
 /// Notes that the worker is gone when its future is dropped.
-pub(super) struct Ending(pub(super) Health);
+pub(super) struct EndedGuard(pub(super) Health);
 
-impl Ending {
+impl EndedGuard {
     pub(super) fn with(self, error: Option<String>) {
         self.0.enter(WorkerPhase::Ended { error });
     }
 }
 
-impl Drop for Ending {
+impl Drop for EndedGuard {
     fn drop(&mut self) {
         if !matches!(self.0.state().phase, WorkerPhase::Ended { .. }) {
             let error = Some("its future was dropped".to_owned());
@@ -278,7 +278,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_has_ended_says_why() {
         let (transport, health) = running();
-        Ending(health.clone()).with(Some("the transport: refused".into()));
+        EndedGuard(health.clone()).with(Some("the transport: refused".into()));
         drop(transport);
         let report = health.report();
         assert!(!report.is_live() && !report.is_ready());
@@ -288,7 +288,7 @@ mod tests {
                 .ends_with("it has ended: the transport: refused")
         );
         let (_transport, health) = running();
-        drop(Ending(health.clone()));
+        drop(EndedGuard(health.clone()));
         assert!(!health.report().is_live());
     }
 }

@@ -6,7 +6,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument, info, info_span, warn};
 
 use super::connect_retry::ConnectRetry;
-use super::health::Ending;
+use super::health::EndedGuard;
 use super::pitfalls;
 use super::presence::PresenceWatch;
 use super::worker_loop::WorkerLoop;
@@ -108,9 +108,9 @@ impl Worker {
         self,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), WorkerError> {
-        let ending = Ending(self.health.clone());
+        let guard = EndedGuard(self.health.clone());
         let ended = self.run(Box::pin(shutdown)).await;
-        ending.with(ended.as_ref().err().map(ToString::to_string));
+        guard.with(ended.as_ref().err().map(ToString::to_string));
         ended
     }
 

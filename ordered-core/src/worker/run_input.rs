@@ -13,9 +13,9 @@ use crate::protocol::{Fence, Stamp, WorkerId};
 /// What the worker keeps beside an event: the event as the handler reads it. Taken by the first run, and read again for
 /// the others.
 #[derive(Debug, Default)]
-pub(super) struct Read(Option<AnyEvent>);
+pub(super) struct DecodedEvent(Option<AnyEvent>);
 
-impl Read {
+impl DecodedEvent {
     pub(super) fn new(event: AnyEvent) -> Self {
         Self(Some(event))
     }
@@ -50,7 +50,7 @@ impl RunInputs {
     /// # Errors
     /// When this version of the handler cannot read an event that was held by another one, or reads it as another
     /// event.
-    pub(super) fn of(&self, run: Run<'_, Read>) -> Result<RunInput, HandlerError> {
+    pub(super) fn of(&self, run: Run<'_, DecodedEvent>) -> Result<RunInput, HandlerError> {
         let Run {
             id,
             fence,
@@ -88,7 +88,7 @@ impl RunInputs {
     fn take(
         &self,
         key: &Key,
-        event: &mut Event<Read>,
+        event: &mut Event<DecodedEvent>,
     ) -> Result<(AnyEvent, Option<Stamp>), HandlerError> {
         let stamp = event.stamp.as_deref();
         if let Some(read) = event.data.0.take() {
@@ -118,7 +118,7 @@ impl RunInputs {
         key: &Key,
         (fence, epoch): (Fence, u64),
         attempt: u32,
-        (event, stamp): (&Event<Read>, Option<Stamp>),
+        (event, stamp): (&Event<DecodedEvent>, Option<Stamp>),
     ) -> Context {
         let parts = ContextParts {
             group: Arc::clone(&self.group),

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::backoff::RetryBackoff;
-use super::run_input::Read;
+use super::run_input::DecodedEvent;
 use super::telemetry::{StoreCall, Telemetry};
 use crate::protocol::WorkerId;
 use crate::protocol::engine::Pending;
@@ -16,7 +16,7 @@ use crate::store::{Group, StoreError, StoreErrorKind};
 pub(super) type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A batch, and what the store said to it.
-pub(super) type BatchAnswer = (Vec<Pending<Read>>, Result<Exchange, StoreError>);
+pub(super) type BatchAnswer = (Vec<Pending<DecodedEvent>>, Result<Exchange, StoreError>);
 
 /// Calls the store on behalf of the worker.
 pub(super) struct StoreClient {
@@ -53,7 +53,7 @@ impl StoreClient {
     pub(super) fn exchange(
         &mut self,
         requests: Vec<Request>,
-        pending: Vec<Pending<Read>>,
+        pending: Vec<Pending<DecodedEvent>>,
     ) -> Call<BatchAnswer> {
         let (store, group) = (Arc::clone(&self.store), self.group.clone());
         let (session, telemetry) = (self.session.clone(), Arc::clone(&self.telemetry));

@@ -15,11 +15,11 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 use tracing::{info, warn};
 
-use super::breaker::{Breaker, Turned};
+use super::breaker::{Breaker, BreakerChange};
 use super::deliveries::{self, Limits};
 use super::lease_keeper::Lease;
 use super::reporter::Reporter;
-use super::run_input::{Read, RunInputs};
+use super::run_input::{DecodedEvent, RunInputs};
 use super::store_client::{BatchAnswer, Call, StoreClient};
 use super::store_clock::StoreClock;
 use super::tasks::{TaskEvent, Tasks};
@@ -41,7 +41,7 @@ const LONGEST_ERROR: usize = 4_000;
 
 /// A worker at work: the engine, and everything that carries its wishes out.
 pub(super) struct WorkerLoop {
-    engine: Engine<Read>,
+    engine: Engine<DecodedEvent>,
     store: StoreClient,
     session: Session,
     tasks: Tasks,
@@ -324,7 +324,7 @@ impl WorkerLoop {
         if failed.is_none_or(|failed| failed.on_exhausted.is_none()) {
             let error = failed.map(|failed| failed.error.as_str());
             if let Some(turned) = self.breaker.finished(&run.key, attempt, error) {
-                self.telemetry.breaker(turned == Turned::Opened);
+                self.telemetry.breaker(turned == BreakerChange::Opened);
             }
         }
         self.engine.finish(run, attempt, outcome);

@@ -7,9 +7,9 @@ use std::collections::{HashMap, VecDeque};
 use tokio::time::{Instant, sleep};
 
 use super::Admin;
-use super::acting::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::decision::Decision;
 use super::operate::{OperateError, OperateOptions};
+use super::operator_session::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::event::Key;
 use crate::protocol::{Effect, Fence, Refusal, Verb, WorkerId};
 use crate::store::{AuditEntry, Group, Inspect, Operator, Session, StoreError};
@@ -65,10 +65,10 @@ struct Pending {
     owner: Option<WorkerId>,
     died: Option<WorkerId>,
     /// A save whose outcome is not known.
-    doubt: Option<Doubt>,
+    unknown_save: Option<UnknownSave>,
 }
 
-struct Doubt {
+struct UnknownSave {
     decision: Decision,
     /// The fence of the save, and the one under which the body before it was saved.
     fence: Fence,
@@ -113,7 +113,7 @@ impl Admin {
             task,
             owner: None,
             died: None,
-            doubt: None,
+            unknown_save: None,
         };
         Ok(Bulk {
             store: &*self.store,

@@ -1,9 +1,9 @@
 //! One round of a batch: the keys are acquired in one exchange, and saved in another.
 
-use super::{Bulk, Doubt, Pending, Results, TaskOutcome};
-use crate::admin::acting::{OPERATOR_LEASE, unexpected};
-use crate::admin::decision::{Decision, Situation, decide, release};
+use super::{Bulk, Pending, Results, TaskOutcome, UnknownSave};
+use crate::admin::decision::{Decision, DecisionInput, decide, release};
 use crate::admin::operate::{OperateError, RELEASES};
+use crate::admin::operator_session::{OPERATOR_LEASE, unexpected};
 use crate::protocol::{Millis, Transition};
 use crate::store::{Acquire, AcquireMode, Answer, Owned, Previous, Request, Saved};
 use crate::store::{StoreError, StoreErrorKind};
@@ -89,7 +89,7 @@ impl Bulk<'_> {
             self.waiting.push_back(pending);
             return;
         }
-        let error = match (pending.owner, pending.doubt) {
+        let error = match (pending.owner, pending.unknown_save) {
             (_, Some(_)) => OperateError::Unknown,
             (Some(owner), None) => OperateError::Busy {
                 owner,
@@ -116,10 +116,10 @@ impl Bulk<'_> {
             Previous::Myself => {}
             Previous::Nobody | Previous::Other(_) => pending.died = None,
         }
-        if let Some(doubt) = pending.doubt.take() {
-            if owned.body_fence == doubt.fence {
+        if let Some(unknown_save) = pending.unknown_save.take() {
+            if owned.body_fence == unknown_save.fence {
                 // It was carried out. What is left is to give the key up.
-                let mut decision = doubt.decision;
+                let mut decision = unknown_save.decision;
                 decision.saved_before(self.group, &owned.mail, now);
                 return Some(Granted {
                     pending,
@@ -127,13 +127,13 @@ impl Bulk<'_> {
                     decision,
                 });
             }
-            if owned.body_fence != doubt.before {
+            if owned.body_fence != unknown_save.before {
                 let failed = TaskOutcome::Failed(OperateError::Unknown);
                 results.push((pending.task.key, failed));
                 return None;
             }
         }
-        let situation = Situation {
+        let input = DecisionInput {
             body: owned.body.as_ref(),
             body_fence: owned.body_fence,
             mail: &owned.mail,
@@ -142,7 +142,7 @@ impl Bulk<'_> {
             group_paused: paused,
         };
         let (key, verbs) = (&pending.task.key, &pending.task.verbs);
-        match decide(self.group, key, &situation, verbs, None) {
+        match decide(self.group, key, &input, verbs, None) {
             Ok(decision) => Some(Granted {
                 pending,
                 owned,
@@ -201,7 +201,7 @@ impl Bulk<'_> {
                 Answer::Lost => TaskOutcome::Failed(OperateError::Lost),
                 Answer::Unknown => {
                     let mut pending = granted.pending;
-                    pending.doubt = Some(Doubt {
+                    pending.unknown_save = Some(UnknownSave {
                         decision: granted.decision,
                         fence: granted.owned.fence,
                         before: granted.owned.body_fence,

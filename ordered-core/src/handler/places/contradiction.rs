@@ -2,9 +2,9 @@
 
 use super::{EventPlace, EventPlaces, Wrapping};
 use crate::event::{Envelope, EventId, Key};
+use crate::handler::content_encoding::decompressed;
 use crate::handler::identity::Malformed;
 use crate::handler::json_place::{JsonFields, json_fields};
-use crate::handler::plain::plain;
 use crate::handler::wrapped::{cloud_event, cloud_event_id, sns_message};
 use crate::protocol::Refusal;
 
@@ -69,7 +69,7 @@ impl EventPlaces {
     }
 
     fn read(&self, envelope: &Envelope) -> Result<Read, Malformed> {
-        let plain = plain(envelope, MOST_BYTES)?;
+        let plain = decompressed(envelope, MOST_BYTES)?;
         let envelope = match self.around {
             Some(Wrapping::CloudEvents) => cloud_event(&plain)?,
             Some(Wrapping::Sns) => sns_message(&plain)?,

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tracing::info;
 
-use super::{For, InvalidHandler, Route, Routed, Router, Unhandled, agree, quoted, types};
+use super::{InvalidHandler, Route, Routed, RoutedTo, Router, Unhandled, agree, quoted, types};
 use crate::event::Envelope;
 use crate::handler::{
     Context, Decoded, EventPlaces, Handler, HandlerError, HandlerOptions, Malformed, MissingState,
@@ -97,7 +97,7 @@ impl Handler for Router {
         match self.find(inner.as_ref().unwrap_or(envelope)) {
             Ok((route, Route { handler, .. })) => {
                 let decoded = handler.read(envelope)?;
-                Ok(decoded.map(|event| Routed(For::Handler { route, event })))
+                Ok(decoded.map(|event| Routed(RoutedTo::Handler { route, event })))
             }
             Err(of_type) => {
                 // All handlers look for key, seq and id in the same places.
@@ -115,7 +115,7 @@ impl Handler for Router {
                         "the event is {of_type}, and its key, seq or id cannot be read"
                     )));
                 };
-                Ok(place.map(|()| Routed(For::Nobody { of_type })))
+                Ok(place.map(|()| Routed(RoutedTo::Nobody { of_type })))
             }
         }
     }
@@ -132,7 +132,7 @@ impl Handler for Router {
         envelope: &Envelope,
         event: Option<&Routed>,
     ) -> Result<Option<Stamp>, Malformed> {
-        if let Some(Routed(For::Handler { route, event })) = event {
+        if let Some(Routed(RoutedTo::Handler { route, event })) = event {
             return self.routes[*route].handler.stamp(envelope, Some(event));
         }
         let inner = self.inner(envelope);
@@ -172,11 +172,11 @@ impl Handler for Router {
 
     async fn call(&self, Routed(event): Routed, context: Context) -> Result<(), HandlerError> {
         match event {
-            For::Handler { route, event } => {
+            RoutedTo::Handler { route, event } => {
                 let handler = Arc::clone(&self.routes[route].handler);
                 handler.call(Work::One(event, context)).await
             }
-            For::Nobody { of_type } => self.nobody(of_type.as_deref()),
+            RoutedTo::Nobody { of_type } => self.nobody(of_type.as_deref()),
         }
     }
 
@@ -185,18 +185,20 @@ impl Handler for Router {
         let mut events = events.into_iter().peekable();
         while let Some((Routed(event), context)) = events.next() {
             let (route, event) = match event {
-                For::Handler { route, event } => (route, event),
-                For::Nobody { of_type } => {
+                RoutedTo::Handler { route, event } => (route, event),
+                RoutedTo::Nobody { of_type } => {
                     self.nobody(of_type.as_deref())?;
                     continue;
                 }
             };
             let mut together = vec![(event, context)];
             let is_for = |(Routed(next), _): &(Routed, Context)| match next {
-                For::Handler { route: next, .. } => *next == route,
-                For::Nobody { .. } => false,
+                RoutedTo::Handler { route: next, .. } => *next == route,
+                RoutedTo::Nobody { .. } => false,
             };
-            while let Some((Routed(For::Handler { event, .. }), context)) = events.next_if(is_for) {
+            while let Some((Routed(RoutedTo::Handler { event, .. }), context)) =
+                events.next_if(is_for)
+            {
                 together.push((event, context));
             }
             let work = Work::Batch(together);

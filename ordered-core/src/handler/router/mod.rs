@@ -89,9 +89,9 @@ impl InvalidHandler {
 }
 
 /// An event as the [`Router`] has read it: for which handler it is.
-pub struct Routed(For);
+pub struct Routed(RoutedTo);
 
-enum For {
+enum RoutedTo {
     Handler { route: usize, event: AnyEvent },
     Nobody { of_type: Option<String> },
 }
@@ -263,8 +263,8 @@ impl fmt::Debug for Router {
 impl fmt::Debug for Routed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            For::Handler { route, .. } => f.debug_tuple("Routed").field(route).finish(),
-            For::Nobody { of_type } => f.debug_tuple("Nobody").field(of_type).finish(),
+            RoutedTo::Handler { route, .. } => f.debug_tuple("Routed").field(route).finish(),
+            RoutedTo::Nobody { of_type } => f.debug_tuple("Nobody").field(of_type).finish(),
         }
     }
 }

@@ -31,7 +31,11 @@ fn push(lanes: &mut Lanes<u32>, key: &str, number: u32, now: Instant) {
 }
 
 fn numbers(batch: &Batch<u32>) -> Vec<u32> {
-    batch.flying.iter().map(|flying| flying.ticket).collect()
+    batch
+        .in_flight
+        .iter()
+        .map(|in_flight| in_flight.ticket)
+        .collect()
 }
 
 fn busy() -> Result<(), TransportError> {
@@ -172,7 +176,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().start_paused(true).enable_time().build().unwrap();
         let _guard = runtime.enter();
         let (mut lanes, mut now) = (lanes(1, fail_key), Instant::now());
-        let (mut fates, mut flying) = (fates.into_iter().cycle(), VecDeque::new());
+        let (mut fates, mut in_flight) = (fates.into_iter().cycle(), VecDeque::new());
         let mut waiting: BTreeMap<u8, VecDeque<u32>> = BTreeMap::new();
         let (mut ended, count) = (BTreeSet::new(), u32::try_from(events.len()).unwrap());
         let mut events = (0..).zip(events);
@@ -188,8 +192,8 @@ proptest! {
                     let first = waiting.values().any(|queue| queue.front() == Some(&number));
                     prop_assert!(first, "{number} goes out before its turn");
                 }
-                flying.push_back(batch);
-            } else if let Some(batch) = flying.pop_front() {
+                in_flight.push_back(batch);
+            } else if let Some(batch) = in_flight.pop_front() {
                 let outcomes = batch.events.iter().map(|_| match fates.next() {
                     Some(0) => fatal(),
                     Some(1..4) => busy(),

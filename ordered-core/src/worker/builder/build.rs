@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::WorkerBuilder;
 use crate::event::Seq;
-use crate::handler::{DynHandler, HandlerOptions, Layered, MAX_RUN_AHEAD, Plain, Router};
+use crate::handler::{
+    DecompressingHandler, DynHandler, HandlerOptions, Layered, MAX_RUN_AHEAD, Router,
+};
 use crate::protocol::{GapPolicy, Start, WorkerId};
 use crate::worker::{BuildError, Health, Worker};
 
@@ -64,7 +66,7 @@ impl WorkerBuilder {
             ));
         }
         let handler_type = self.handler_type;
-        let handler = Arc::new(Plain::over(
+        let handler = Arc::new(DecompressingHandler::over(
             Layered::over(handler, self.middleware),
             settings.max_body_bytes,
             settings.max_kept_bytes,

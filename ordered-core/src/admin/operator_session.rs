@@ -15,8 +15,8 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// How long it waits between its questions at the most.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// An operator at work on one key, with a lease of its own.
-pub(super) struct Acting<'a> {
+/// An operator that works on one key, with a session and a lease of its own.
+pub(super) struct OperatorSession<'a> {
     store: &'a dyn Inspect,
     pub(super) group: &'a Group,
     pub(super) key: &'a Key,
@@ -34,7 +34,7 @@ pub(super) struct Grant {
     pub(super) paused: bool,
 }
 
-impl<'a> Acting<'a> {
+impl<'a> OperatorSession<'a> {
     pub(super) fn new(
         store: &'a dyn Inspect,
         group: &'a Group,

@@ -32,7 +32,7 @@ enum Compression {
 }
 
 /// A handler that reads compressed events, too.
-pub(crate) struct Plain {
+pub(crate) struct DecompressingHandler {
     handler: Arc<dyn DynHandler>,
     /// How large a body may be once it is decompressed.
     most_bytes: usize,
@@ -40,7 +40,7 @@ pub(crate) struct Plain {
     most_kept: usize,
 }
 
-impl Plain {
+impl DecompressingHandler {
     pub(crate) fn over(handler: Arc<dyn DynHandler>, most_bytes: usize, most_kept: usize) -> Self {
         Self {
             handler,
@@ -50,17 +50,18 @@ impl Plain {
     }
 }
 
-impl DynHandler for Plain {
+impl DynHandler for DecompressingHandler {
     fn options(&self) -> HandlerOptions {
         self.handler.options()
     }
 
     fn read(&self, envelope: &Envelope) -> Result<Decoded<AnyEvent>, Malformed> {
-        self.handler.read(&*plain(envelope, self.most_bytes)?)
+        self.handler
+            .read(&*decompressed(envelope, self.most_bytes)?)
     }
 
     fn place(&self, envelope: &Envelope) -> Option<Decoded<()>> {
-        match plain(envelope, self.most_kept) {
+        match decompressed(envelope, self.most_kept) {
             Ok(plain) => self.handler.place(&plain),
             // The headers may say it.
             Err(_) => self.handler.place(envelope),
@@ -72,7 +73,7 @@ impl DynHandler for Plain {
         envelope: &Envelope,
         event: Option<&AnyEvent>,
     ) -> Result<Option<Stamp>, Malformed> {
-        match plain(envelope, self.most_bytes) {
+        match decompressed(envelope, self.most_bytes) {
             Ok(plain) => self.handler.stamp(&plain, event),
             // The headers may say it.
             Err(_) => self.handler.stamp(envelope, event),
@@ -101,7 +102,7 @@ impl DynHandler for Plain {
 }
 
 /// The envelope with its body as the producer meant it, of at most so many bytes.
-pub(super) fn plain(
+pub(super) fn decompressed(
     envelope: &Envelope,
     most_bytes: usize,
 ) -> Result<Cow<'_, Envelope>, Malformed> {
@@ -232,7 +233,7 @@ mod tests {
 
     fn refusal(body: Vec<u8>, encoding: &str) -> String {
         let message = message(body, "amqp.content_encoding", encoding);
-        plain(&message, LIMIT).unwrap_err().0
+        decompressed(&message, LIMIT).unwrap_err().0
     }
 
     #[test]
@@ -247,7 +248,11 @@ mod tests {
         ] {
             for header in CONTENT_ENCODINGS {
                 let message = message(compressed.clone(), header, encoding);
-                assert_eq!(plain(&message, LIMIT).unwrap().body, body, "{encoding}");
+                assert_eq!(
+                    decompressed(&message, LIMIT).unwrap().body,
+                    body,
+                    "{encoding}"
+                );
             }
         }
     }
@@ -255,7 +260,7 @@ mod tests {
     #[test]
     fn another_encoding_leaves_the_body_as_it_is() {
         let message = message(b"{}".to_vec(), "amqp.content_encoding", "utf-8");
-        assert_eq!(plain(&message, LIMIT).unwrap().body, "{}");
+        assert_eq!(decompressed(&message, LIMIT).unwrap().body, "{}");
     }
 
     #[test]
@@ -279,7 +284,7 @@ mod tests {
         // A window of 2^(10 + exponent) bytes, and one empty block.
         let frame = |exponent: u8| [0x28, 0xb5, 0x2f, 0xfd, 0, exponent << 3, 1, 0, 0].to_vec();
         let usual = message(frame(13), "content-encoding", "zstd");
-        assert_eq!(plain(&usual, LIMIT).unwrap().body, "");
+        assert_eq!(decompressed(&usual, LIMIT).unwrap().body, "");
         let refusal = refusal(frame(20), "zstd");
         assert!(refusal.contains("content encoding `zstd`"), "{refusal}");
     }
@@ -287,7 +292,7 @@ mod tests {
     #[test]
     fn exactly_the_limit_is_allowed() {
         let message = message(gzip(&vec![b' '; LIMIT]), "content-encoding", "gzip");
-        assert_eq!(plain(&message, LIMIT).unwrap().body.len(), LIMIT);
+        assert_eq!(decompressed(&message, LIMIT).unwrap().body.len(), LIMIT);
     }
 
     #[test]
