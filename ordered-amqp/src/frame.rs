@@ -11,7 +11,7 @@ const OF_A_COPY: usize = 8 << 10;
 
 /// How many bytes headers may have, in a frame of this size.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room(usize);
+pub(crate) struct HeaderLimit(usize);
 
 /// Headers that are too large: how large, and how large they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct TooLarge {
     pub(crate) limit: usize,
 }
 
-impl Room {
+impl HeaderLimit {
     pub(crate) fn of_frame(bytes: u32) -> Self {
         Self(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
@@ -115,19 +115,20 @@ mod tests {
 
     #[test]
     fn a_copy_loses_its_largest_headers_and_no_others() {
-        let room = Room::of_frame(131_072);
+        let room = HeaderLimit::of_frame(131_072);
         let small = properties(&[("a", 10), ("b", 100_000)]);
         assert_eq!(room.fitted(small.clone()), small);
         let large = properties(&[("a", 10), ("b", 100_000), ("c", 60_000), ("d", 20)]);
         let expected = properties(&[("a", 10), ("c", 60_000), ("d", 20)]);
         assert_eq!(room.fitted(large), expected);
-        let smallest = Room::of_frame(4_096).fitted(properties(&[("a", 1_000), ("b", 2_000)]));
+        let smallest =
+            HeaderLimit::of_frame(4_096).fitted(properties(&[("a", 1_000), ("b", 2_000)]));
         assert_eq!(smallest, properties(&[("a", 1_000)]));
     }
 
     #[test]
     fn an_event_is_told_how_large_its_headers_are() {
-        let room = Room::of_frame(4_096);
+        let room = HeaderLimit::of_frame(4_096);
         assert_eq!(room.check(&BasicProperties::default()), Ok(()));
         assert_eq!(room.check(&properties(&[("a", 4_000)])), Ok(()));
         let (bytes, limit) = (4_097, 4_032);

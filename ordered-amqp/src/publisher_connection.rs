@@ -11,7 +11,7 @@ use lapin::{Channel, Confirmation, Connection};
 use tokio::time::timeout;
 
 use crate::broker::{ANSWER, Broker, within};
-use crate::frame::{Room, TooLarge};
+use crate::frame::{HeaderLimit, TooLarge};
 use crate::outgoing::Outgoing;
 use crate::publisher_link::Link;
 use crate::topology::Topology;
@@ -261,7 +261,7 @@ async fn confirmed(
     outcome.expect("it is done, and its output is taken once")
 }
 
-async fn publish(channel: &Channel, message: &Outgoing, room: Room) -> SendOutcome {
+async fn publish(channel: &Channel, message: &Outgoing, room: HeaderLimit) -> SendOutcome {
     let mut properties = message.properties.clone();
     if message.is_copy {
         properties = room.fitted(properties);

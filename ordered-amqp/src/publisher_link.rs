@@ -10,7 +10,7 @@ use lapin::{Channel, Connection, ExchangeKind};
 use tokio::time::timeout;
 
 use crate::delay::Delay;
-use crate::frame::Room;
+use crate::frame::HeaderLimit;
 use crate::topology::Topology;
 
 /// How long a broker may take to say goodbye.
@@ -45,8 +45,8 @@ impl Link {
         self.connection.status().connected()
     }
 
-    pub(crate) fn room_for_headers(&self) -> Room {
-        Room::of_frame(self.connection.configuration().frame_max())
+    pub(crate) fn room_for_headers(&self) -> HeaderLimit {
+        HeaderLimit::of_frame(self.connection.configuration().frame_max())
     }
 
     /// Whether the broker is short of memory or disk, and takes nothing.

@@ -10,7 +10,7 @@ use lapin::{Channel, Consumer};
 use ordered_core::transport::{Delivery, Token};
 
 use crate::ack_window::{Ack, AckWindow};
-use crate::received::Received;
+use crate::decoded_message::DecodedMessage;
 
 /// How many commands of a channel RabbitMQ has on their way to a quorum queue at a time.
 const ON_THEIR_WAY: usize = 32;
@@ -77,7 +77,7 @@ pub(crate) enum Polled {
 }
 
 /// What is to be done about acknowledgements that are kept back.
-pub(crate) struct Kept {
+pub(crate) struct PendingAcks {
     /// Some could go as one.
     pub(crate) ready: bool,
     /// Some are behind a hole.
@@ -154,7 +154,7 @@ impl QueueConsumer {
     }
 
     fn enter(&self, window: &mut Window, message: Message) -> Delivery {
-        let message = Received::read(message, &self.defer_prefix);
+        let message = DecodedMessage::read(message, &self.defer_prefix);
         window.acks.enter(message.tag, message.original);
         Delivery {
             token: self.tokens.token(window.before + message.tag),
@@ -176,7 +176,7 @@ impl QueueConsumer {
 
     /// Settles under one lock, then sends what can be acknowledged. `settle` is given how many deliveries came over
     /// other channels before.
-    pub(crate) fn settle(&self, settle: impl FnOnce(u64, &mut AckWindow)) -> Kept {
+    pub(crate) fn settle(&self, settle: impl FnOnce(u64, &mut AckWindow)) -> PendingAcks {
         // Once more acknowledgements than this are kept back, all of them go: the rest of the prefetch is for what is
         // at work. Several events of a key that are there together close their holes one after the other, so that a
         // lesser number would send most acknowledgements one by one where keys are many. They go together, because
@@ -199,7 +199,7 @@ impl QueueConsumer {
                 window.send(acks);
             }
         }
-        Kept {
+        PendingAcks {
             ready: waits,
             any: window.acks.kept() > 0,
         }

@@ -82,7 +82,7 @@ impl WorkersQueue {
 }
 
 /// What a session is made with.
-pub(crate) struct Opening<'a> {
+pub(crate) struct SessionOptions<'a> {
     pub(crate) subscription: &'a Subscription,
     pub(crate) address: &'a Address,
     pub(crate) queues: Vec<ShortString>,
@@ -100,9 +100,9 @@ impl Session {
     /// do not all come first to the same ones.
     pub(crate) async fn consume(
         connection: Connection,
-        opening: Opening<'_>,
+        session_options: SessionOptions<'_>,
     ) -> Result<Self, TransportError> {
-        let Opening {
+        let SessionOptions {
             subscription,
             address,
             queues,
@@ -112,7 +112,7 @@ impl Session {
             is_exclusive,
             options,
             base,
-        } = opening;
+        } = session_options;
         let count = queues.len();
         let max_unsettled = options.max_unsettled.max(1);
         let prefetch = prefetch(max_unsettled, count);

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{ANSWER, Broker, within};
-use crate::builder::Consuming;
+use crate::builder::ConsumerSettings;
 use crate::failure::unavailable;
 use crate::publisher_connection::PublisherConnection;
-use crate::session::{Opening, Session};
+use crate::session::{Session, SessionOptions};
 use crate::subscribe::Subscription;
 use crate::topology::Topology;
 
@@ -17,7 +17,7 @@ use crate::topology::Topology;
 pub(crate) struct Shared {
     pub(crate) broker: Broker,
     pub(crate) topology: Topology,
-    pub(crate) consuming: Consuming,
+    pub(crate) consuming: ConsumerSettings,
     pub(crate) subscription: Subscription,
     pub(crate) publisher: PublisherConnection,
     /// The tasks that bring copies to other queues.
@@ -42,7 +42,7 @@ enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(broker: Broker, topology: Topology, consuming: Consuming) -> Self {
+    pub(crate) fn new(broker: Broker, topology: Topology, consuming: ConsumerSettings) -> Self {
         let publisher = PublisherConnection::new(
             broker.clone(),
             Some(topology.clone()),
@@ -91,7 +91,7 @@ impl Shared {
         let address = &self.broker.address;
         let connection = self.broker.open("consumer").await?;
         self.topology.ensure(&connection, address).await?;
-        let opening = Opening {
+        let session_options = SessionOptions {
             subscription: &self.subscription,
             address,
             queues: self.topology.queues(),
@@ -106,7 +106,7 @@ impl Shared {
             options,
             base,
         };
-        Session::consume(connection, opening).await
+        Session::consume(connection, session_options).await
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Session>> {

@@ -297,7 +297,7 @@ impl AmqpBuilder {
 
 /// How the queue, or its partitions, are consumed.
 #[derive(Debug, Clone)]
-pub(crate) struct Consuming {
+pub(crate) struct ConsumerSettings {
     pub(crate) tag: String,
     pub(crate) rebalance_interval: Duration,
 }

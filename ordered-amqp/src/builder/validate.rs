@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lapin::types::ShortString;
 use ordered_core::transport::TransportError;
 
-use super::{AmqpBuilder, Consuming};
+use super::{AmqpBuilder, ConsumerSettings};
 use crate::address::Address;
 use crate::broker::Broker;
 use crate::exchange::{Binding, Exchange, ExchangeKind};
@@ -15,7 +15,7 @@ use crate::partitions::Partitions;
 use crate::topology::Topology;
 
 impl AmqpBuilder {
-    pub(crate) fn validate(self) -> Result<(Broker, Topology, Consuming), TransportError> {
+    pub(crate) fn validate(self) -> Result<(Broker, Topology, ConsumerSettings), TransportError> {
         let address = Address::parse(&self.url)?;
         let own = address.own();
         let count = self.partitions.or(own.partitions);
@@ -96,7 +96,7 @@ impl AmqpBuilder {
             strict: self.strict,
             one_consumer: Arc::default(),
         };
-        let consuming = Consuming {
+        let consuming = ConsumerSettings {
             tag: self.consumer_tag,
             rebalance_interval: self.rebalance_interval,
         };

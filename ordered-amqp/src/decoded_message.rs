@@ -5,14 +5,14 @@ use crate::received_message::ReceivedMessage;
 use crate::{envelope, headers};
 
 /// A message as it came in, read.
-pub(crate) struct Received {
+pub(crate) struct DecodedMessage {
     pub(crate) tag: u64,
     pub(crate) original: Box<ReceivedMessage>,
     pub(crate) envelope: Envelope,
     pub(crate) redelivered: bool,
 }
 
-impl Received {
+impl DecodedMessage {
     pub(crate) fn read(message: Message, defer_prefix: &str) -> Self {
         let original = Box::new(ReceivedMessage {
             exchange: message.exchange,
