@@ -13,7 +13,7 @@ use crate::consumer::Consumer;
 use crate::failure::{Failure, FailureKind};
 use crate::message::decode;
 use crate::options::seconds;
-use crate::unsettled::{Entry, Room};
+use crate::unsettled::{Entry, PollRoom};
 use crate::visibility::Visibility;
 
 /// How long to wait for room to become a whole batch, so that a full worker does not ask for messages one by one.
@@ -35,12 +35,12 @@ pub(crate) async fn receive(consumer: &Consumer) {
         let mut wake = pace.not_before;
         while polls.len() < pace.receivers && pace.not_before.is_none_or(|until| until <= now) {
             let count = match consumer.unsettled.room(BATCH) {
-                Room::None => {
+                PollRoom::None => {
                     pace.lingers_until = None;
                     break;
                 }
-                Room::Batch(count) => count,
-                Room::Some(count) => {
+                PollRoom::Batch(count) => count,
+                PollRoom::Some(count) => {
                     let until = *pace.lingers_until.get_or_insert(now + LINGER);
                     if now < until {
                         wake = Some(until);

@@ -22,8 +22,9 @@ const BATCH_BYTES: usize = 256 << 10;
 /// What a message group and a deduplication id may have at the most.
 const MAX_NAME: usize = 128;
 
-struct Letter {
-    message: Outgoing,
+/// A message to send, with what SQS is told beside its content.
+struct NewMessage {
+    content: Outgoing,
     group: Option<String>,
     deduplication: Option<String>,
 }
@@ -31,30 +32,30 @@ struct Letter {
 /// Sends the events once, in order, and says of each what happened to it.
 pub(crate) async fn send(link: &Link, events: &[Event]) -> Vec<Result<(), TransportError>> {
     let mut outcomes: Vec<_> = events.iter().map(|_| Err(unanswered(link))).collect();
-    let mut batches: Vec<Vec<(usize, Letter)>> = Vec::new();
+    let mut batches: Vec<Vec<(usize, NewMessage)>> = Vec::new();
     let mut bytes = 0;
     let (mut groups, mut repeats) = (HashSet::new(), false);
     for (place, event) in events.iter().enumerate() {
-        let letter = match Letter::new(link, event) {
-            Ok(letter) => letter,
+        let message = match NewMessage::new(link, event) {
+            Ok(message) => message,
             Err(error) => {
                 outcomes[place] = Err(error);
                 continue;
             }
         };
-        repeats |= letter
+        repeats |= message
             .group
             .clone()
             .is_some_and(|group| !groups.insert(group));
-        let size = letter.message.size();
+        let size = message.content.size();
         bytes += size;
         match batches.last_mut() {
             Some(batch) if batch.len() < BATCH && bytes <= BATCH_BYTES => {
-                batch.push((place, letter));
+                batch.push((place, message));
             }
             _ => {
                 bytes = size;
-                batches.push(vec![(place, letter)]);
+                batches.push(vec![(place, message)]);
             }
         }
     }
@@ -80,13 +81,13 @@ pub(crate) async fn send(link: &Link, events: &[Event]) -> Vec<Result<(), Transp
 /// Sends one call after the other. Of a group of which something failed nothing more is sent.
 async fn send_in_turn(
     link: &Link,
-    batches: Vec<Vec<(usize, Letter)>>,
+    batches: Vec<Vec<(usize, NewMessage)>>,
     outcomes: &mut [Result<(), TransportError>],
 ) {
     let mut stopped: HashSet<String> = HashSet::new();
     for mut batch in batches {
-        batch.retain(|(_, letter)| {
-            let group = letter.group.as_ref();
+        batch.retain(|(_, message)| {
+            let group = message.group.as_ref();
             !group.is_some_and(|group| stopped.contains(group))
         });
         if batch.is_empty() {
@@ -94,7 +95,7 @@ async fn send_in_turn(
         }
         let of_place: HashMap<usize, Option<String>> = batch
             .iter()
-            .map(|(place, letter)| (*place, letter.group.clone()))
+            .map(|(place, message)| (*place, message.group.clone()))
             .collect();
         for (place, outcome) in call(link, batch).await {
             if outcome.is_err() {
@@ -108,11 +109,11 @@ async fn send_in_turn(
 /// Sends one call, and says of each of its events what happened to it.
 async fn call(
     link: &Link,
-    batch: Vec<(usize, Letter)>,
+    batch: Vec<(usize, NewMessage)>,
 ) -> Vec<(usize, Result<(), TransportError>)> {
     let places: Vec<usize> = batch.iter().map(|(place, _)| *place).collect();
-    let letters = batch.into_iter().map(|(_, letter)| letter);
-    let entries = letters.enumerate().map(entry).collect();
+    let messages = batch.into_iter().map(|(_, message)| message);
+    let entries = messages.enumerate().map(entry).collect();
     let call = link.client.send_message_batch().queue_url(&link.url);
     let output = match call.set_entries(Some(entries)).send().await {
         Ok(output) => output,
@@ -168,18 +169,18 @@ fn unanswered(link: &Link) -> TransportError {
     ))
 }
 
-fn entry((id, letter): (usize, Letter)) -> SendMessageBatchRequestEntry {
+fn entry((id, message): (usize, NewMessage)) -> SendMessageBatchRequestEntry {
     SendMessageBatchRequestEntry::builder()
         .id(id.to_string())
-        .message_body(letter.message.body)
-        .set_message_attributes(Some(letter.message.attributes))
-        .set_message_group_id(letter.group)
-        .set_message_deduplication_id(letter.deduplication)
+        .message_body(message.content.body)
+        .set_message_attributes(Some(message.content.attributes))
+        .set_message_group_id(message.group)
+        .set_message_deduplication_id(message.deduplication)
         .build()
         .expect("an entry with an id and a body is complete")
 }
 
-impl Letter {
+impl NewMessage {
     fn new(link: &Link, event: &Event) -> Result<Self, TransportError> {
         let envelope = event.envelope();
         let message = encode(envelope, HashMap::new());
@@ -195,7 +196,7 @@ impl Letter {
         let group = header(names::MESSAGE_GROUP_ID);
         if !link.is_fifo() {
             return Ok(Self {
-                message,
+                content: message,
                 group,
                 deduplication: None,
             });
@@ -221,7 +222,7 @@ impl Letter {
                 (!options.content_based_deduplication).then(unique)
             });
         Ok(Self {
-            message,
+            content: message,
             group: Some(group),
             deduplication,
         })

@@ -49,7 +49,7 @@ pub(crate) struct Entry {
 
 /// How much room there is for a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum PollRoom {
     /// Nobody waits, or there is none.
     None,
     /// For less than a batch; more is being made.
@@ -60,7 +60,7 @@ pub(crate) enum Room {
 
 /// While it lives, a receive waits.
 #[derive(Debug)]
-pub(crate) struct Waiting<'a>(&'a UnsettledMessages);
+pub(crate) struct ReceiveGuard<'a>(&'a UnsettledMessages);
 
 impl UnsettledMessages {
     pub(crate) fn new(max_unsettled: usize) -> Self {
@@ -77,23 +77,23 @@ impl UnsettledMessages {
     }
 
     /// Notes that a receive waits, so that there is something to ask the broker for.
-    pub(crate) fn wait(&self) -> Waiting<'_> {
+    pub(crate) fn wait(&self) -> ReceiveGuard<'_> {
         self.lock().receivers += 1;
         self.changed.notify_one();
-        Waiting(self)
+        ReceiveGuard(self)
     }
 
     /// How many messages a poll may ask for, `batch` at most.
-    pub(crate) fn room(&self, batch: usize) -> Room {
+    pub(crate) fn room(&self, batch: usize) -> PollRoom {
         let state = self.lock();
         let out = state.entries.len() + state.settling + state.asked;
         let free = self.max_unsettled.saturating_sub(out);
         if free == 0 || state.receivers == 0 || state.closing {
-            Room::None
+            PollRoom::None
         } else if free >= batch || out == 0 {
-            Room::Batch(free.min(batch))
+            PollRoom::Batch(free.min(batch))
         } else {
-            Room::Some(free)
+            PollRoom::Some(free)
         }
     }
 
@@ -242,7 +242,7 @@ impl UnsettledMessages {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for ReceiveGuard<'_> {
     fn drop(&mut self) {
         self.0.lock().receivers -= 1;
     }
