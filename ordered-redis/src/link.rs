@@ -8,7 +8,7 @@ use redis::{Cmd, RedisError, RedisResult, Value};
 use crate::address::Address;
 use crate::dial::{Dial, Login};
 use crate::sentinel::Sentinels;
-use crate::server::{Place, Server};
+use crate::server::{Endpoint, Server};
 
 /// A connection that many tasks share and that comes back by itself. Clones are the same connection.
 #[derive(Clone)]
@@ -32,12 +32,14 @@ impl Link {
             #[cfg(feature = "tls")]
             authorities: address.authorities.clone(),
         };
-        let place = match address.watched.clone() {
-            Some(watched) => Place::Watched(Sentinels::new(address.nodes.clone(), watched, dial)),
-            None => Place::Fixed(address.nodes[0].clone(), dial),
+        let endpoint = match address.watched.clone() {
+            Some(watched) => {
+                Endpoint::Watched(Sentinels::new(address.nodes.clone(), watched, dial))
+            }
+            None => Endpoint::Fixed(address.nodes[0].clone(), dial),
         };
         Ok(Self::Single(Arc::new(
-            Server::connect(place, refused_for).await?,
+            Server::connect(endpoint, refused_for).await?,
         )))
     }
 

@@ -21,8 +21,8 @@ pub(crate) struct Sentinels {
     first: AtomicUsize,
 }
 
-/// Why one of them was of no help.
-struct Useless {
+/// Why one of them named no master.
+struct SentinelFailure {
     error: RedisError,
     words: String,
 }
@@ -51,12 +51,12 @@ impl Sentinels {
 
     async fn find(&self) -> RedisResult<MultiplexedConnection> {
         let first = self.first.load(Ordering::Relaxed);
-        let (mut useless, mut tried) = (Vec::new(), Vec::new());
+        let (mut failures, mut tried) = (Vec::new(), Vec::new());
         for place in (0..self.nodes.len()).map(|step| (first + step) % self.nodes.len()) {
             let (host, port) = match self.ask(&self.nodes[place]).await {
                 Ok(named) => named,
                 Err(refusal) => {
-                    useless.push(refusal);
+                    failures.push(refusal);
                     continue;
                 }
             };
@@ -75,14 +75,14 @@ impl Sentinels {
         // What the server itself said is more than that some Sentinels were silent.
         match tried.pop() {
             Some((_, error)) => Err(error),
-            None => Err(nobody_knows(useless)),
+            None => Err(nobody_knows(failures)),
         }
     }
 
     /// Where the master is.
-    async fn ask(&self, sentinel: &ConnectionInfo) -> Result<(String, u16), Useless> {
+    async fn ask(&self, sentinel: &ConnectionInfo) -> Result<(String, u16), SentinelFailure> {
         let name = &self.watched.name;
-        let useless = |error: RedisError, what: &str| Useless {
+        let failure = |error: RedisError, what: &str| SentinelFailure {
             words: format!("{} {what}", sentinel.addr()),
             error,
         };
@@ -102,7 +102,7 @@ impl Sentinels {
             Ok(Some(named)) => Ok(named),
             Ok(None) => {
                 let unknown = (ErrorKind::MasterNameNotFoundBySentinel, "unknown").into();
-                Err(useless(unknown, &format!("does not know `{name}`")))
+                Err(failure(unknown, &format!("does not know `{name}`")))
             }
             Err(error) => {
                 let what = match error.kind() {
@@ -111,7 +111,7 @@ impl Sentinels {
                     ErrorKind::Io => format!("cannot be reached ({error})"),
                     _ => format!("does not answer as a Sentinel ({error})"),
                 };
-                Err(useless(error, &what))
+                Err(failure(error, &what))
             }
         }
     }
@@ -165,17 +165,17 @@ fn is_refusal(error: &RedisError) -> bool {
 }
 
 /// Lasting only if every Sentinel refuses: those that cannot be reached may come back.
-fn nobody_knows(useless: Vec<Useless>) -> RedisError {
-    let all_refuse = useless.iter().all(|one| is_refusal(&one.error));
+fn nobody_knows(failures: Vec<SentinelFailure>) -> RedisError {
+    let all_refuse = failures.iter().all(|one| is_refusal(&one.error));
     // What is wrong with TLS is told in words of its own.
     #[cfg(feature = "tls")]
-    if let Some(one) = useless
+    if let Some(one) = failures
         .iter()
         .find(|one| crate::tls::objection(&one.error).is_some())
     {
         return one.error.clone();
     }
-    let words: Vec<String> = useless.into_iter().map(|one| one.words).collect();
+    let words: Vec<String> = failures.into_iter().map(|one| one.words).collect();
     let (kind, words) = (ErrorKind::MasterNameNotFoundBySentinel, words.join("; "));
     if all_refuse {
         return make_extension_error(REFUSED.into(), Some(words));

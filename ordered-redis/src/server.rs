@@ -18,7 +18,7 @@ type Connecting = Shared<BoxFuture<'static, RedisResult<MultiplexedConnection>>>
 
 /// One server, wherever it is at the moment.
 pub(crate) struct Server {
-    place: Arc<Place>,
+    endpoint: Arc<Endpoint>,
     // A std mutex: held to look or to replace, and never over an await.
     current: Mutex<Current>,
     /// How long the login may be refused before that is an error.
@@ -26,7 +26,7 @@ pub(crate) struct Server {
 }
 
 /// How to find the server.
-pub(crate) enum Place {
+pub(crate) enum Endpoint {
     /// At an address that stays; which server is behind it may change.
     Fixed(ConnectionInfo, Dial),
     /// Where the Sentinels say that the master is.
@@ -44,7 +44,7 @@ struct Current {
     was_let_in: bool,
 }
 
-impl Place {
+impl Endpoint {
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         match self {
             Self::Fixed(node, dial) => dial.connect_server(node, dial.timeout).await,
@@ -58,9 +58,9 @@ impl Server {
     ///
     /// # Errors
     /// When there is no connection; there is nothing to be given up then.
-    pub(crate) async fn connect(place: Place, refused_for: Duration) -> RedisResult<Self> {
+    pub(crate) async fn connect(endpoint: Endpoint, refused_for: Duration) -> RedisResult<Self> {
         let server = Self {
-            place: Arc::new(place),
+            endpoint: Arc::new(endpoint),
             current: Mutex::default(),
             refused_for,
         };
@@ -131,8 +131,8 @@ impl Server {
         } = &mut *current;
         let connecting = connecting.get_or_insert_with(|| {
             *generation += 1;
-            let place = Arc::clone(&self.place);
-            let connecting = async move { place.connect().await };
+            let endpoint = Arc::clone(&self.endpoint);
+            let connecting = async move { endpoint.connect().await };
             let connecting = connecting.boxed().shared();
             // It goes on if whoever asked for it does not wait for it any more.
             tokio::spawn(connecting.clone().map(drop));
@@ -204,8 +204,8 @@ mod tests {
             #[cfg(feature = "tls")]
             authorities: None,
         };
-        let place = Place::Fixed(node.unwrap(), dial);
-        let server = Server::connect(place, Duration::from_secs(60));
+        let endpoint = Endpoint::Fixed(node.unwrap(), dial);
+        let server = Server::connect(endpoint, Duration::from_secs(60));
         let server = server.await.unwrap();
         for round in 1..=3 {
             let answers = join_all((0..50).map(|_| server.send(vec![cmd("PING")]))).await;

@@ -31,14 +31,14 @@ fn meaning(error: &RedisError) -> (StoreErrorKind, String) {
     use StoreErrorKind::{Refused, Unavailable};
     let unavailable = |what: &str| (Unavailable, what.to_owned());
     let refused = |what: &str| (Refused, what.to_owned());
-    match judge(error) {
-        Judgement::Passing(passing) => return unavailable(passing.what),
-        Judgement::Lasting(what) => return refused(what),
-        Judgement::Unknown => {
+    match classify(error) {
+        ErrorClass::Passing(passing) => return unavailable(passing.what),
+        ErrorClass::Lasting(what) => return refused(what),
+        ErrorClass::Unknown => {
             let what = format!("answered `{}`, which may pass", words(error));
             return (Unavailable, what);
         }
-        Judgement::NoAnswer => {}
+        ErrorClass::NoAnswer => {}
     }
     match error.kind() {
         ErrorKind::Io if error.is_timeout() => unavailable("did not answer in time"),
@@ -70,7 +70,7 @@ fn words(error: &RedisError) -> String {
 }
 
 /// What an answer of the server means.
-enum Judgement {
+enum ErrorClass {
     /// The server did not answer with an error.
     NoAnswer,
     Passing(&'static Passing),
@@ -79,9 +79,9 @@ enum Judgement {
     Unknown,
 }
 
-fn judge(error: &RedisError) -> Judgement {
+fn classify(error: &RedisError) -> ErrorClass {
     let Some(code) = error.code() else {
-        return Judgement::NoAnswer;
+        return ErrorClass::NoAnswer;
     };
     let detail = error.detail().unwrap_or_default();
     // Up to Redis 6.2 the error of a command inside a script comes as `ERR Error running script … -OOM command not
@@ -92,13 +92,13 @@ fn judge(error: &RedisError) -> Judgement {
     };
     let is = |known: &str| code == known || is_inside(known);
     if let Some(passing) = PASSING.iter().find(|passing| is(passing.code)) {
-        return Judgement::Passing(passing);
+        return ErrorClass::Passing(passing);
     }
     if code == sentinel::REFUSED {
-        return Judgement::Lasting(SENTINELS_REFUSE);
+        return ErrorClass::Lasting(SENTINELS_REFUSE);
     }
     if let Some((_, what)) = LASTING.iter().find(|(known, _)| is(known)) {
-        return Judgement::Lasting(what);
+        return ErrorClass::Lasting(what);
     }
     if code == "ERR" {
         let detail = detail.to_ascii_lowercase();
@@ -107,10 +107,10 @@ fn judge(error: &RedisError) -> Judgement {
         if let Some((_, what)) = lasting
             && !detail.contains(PASSING_WORDS)
         {
-            return Judgement::Lasting(what);
+            return ErrorClass::Lasting(what);
         }
     }
-    Judgement::Unknown
+    ErrorClass::Unknown
 }
 
 const SENTINELS_REFUSE: &str = "cannot be found, since all Sentinels refuse the user or the password: add \
@@ -118,10 +118,10 @@ const SENTINELS_REFUSE: &str = "cannot be found, since all Sentinels refuse the 
 
 /// Whether the server says that it is not, or not now, the one to ask, so that a new connection may lead to another.
 pub(crate) fn asks_for_another_connection(error: &RedisError) -> bool {
-    match judge(error) {
-        Judgement::Passing(passing) => passing.reconnect,
-        Judgement::Unknown => true,
-        Judgement::Lasting(_) | Judgement::NoAnswer => false,
+    match classify(error) {
+        ErrorClass::Passing(passing) => passing.reconnect,
+        ErrorClass::Unknown => true,
+        ErrorClass::Lasting(_) | ErrorClass::NoAnswer => false,
     }
 }
 
@@ -142,12 +142,14 @@ pub(crate) fn refused_for_now() -> RedisError {
 pub(crate) fn passes_soon(error: &StoreError) -> bool {
     let source = std::error::Error::source(error);
     let error = source.and_then(|source| source.downcast_ref::<RedisError>());
-    error.is_some_and(|error| matches!(judge(error), Judgement::Passing(passing) if passing.soon))
+    error.is_some_and(
+        |error| matches!(classify(error), ErrorClass::Passing(passing) if passing.soon),
+    )
 }
 
 /// Whether the server has no memory left for what was asked.
 pub(crate) fn is_out_of_memory(error: &RedisError) -> bool {
-    matches!(judge(error), Judgement::Passing(passing) if passing.code == "OOM")
+    matches!(classify(error), ErrorClass::Passing(passing) if passing.code == "OOM")
 }
 
 /// Whether the server does not have the script, or has lost it.

@@ -44,7 +44,7 @@
 //! | `meta` | hash | `layout`, `events`, `bytes` |
 
 mod builder;
-mod claimed;
+mod claimed_keys;
 mod error;
 mod metrics;
 mod pump;
@@ -183,7 +183,7 @@ impl Sequencer {
         let now = Clock::system().now();
         let mut outgoing = Vec::new();
         for event in events {
-            outgoing.push(Kept::of(event.to_outgoing(None), now)?);
+            outgoing.push(StoredEvent::of(event.to_outgoing(None), now)?);
         }
         if outgoing.is_empty() {
             return Ok(Vec::new());
@@ -243,13 +243,13 @@ impl fmt::Debug for Sequencer {
 }
 
 /// An event as it is kept.
-struct Kept {
+struct StoredEvent {
     key: Key,
     id: EventId,
     data: bytes::Bytes,
 }
 
-impl Kept {
+impl StoredEvent {
     fn of(outgoing: Outgoing, now: u64) -> Result<Self, SequencerError> {
         let (Some(key), Some(id)) = (outgoing.key(), outgoing.id()) else {
             return Err(SequencerError::misshaped());

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::SequencerError;
-use super::claimed::{Answer, Claimed, Request};
+use super::claimed_keys::{Answer, ClaimedKeys, Request};
 use super::metrics::{self, Failed};
 use super::storage::{Storage, passes};
 
@@ -27,7 +27,7 @@ pub(super) struct Pump {
     storage: Arc<Storage>,
     publisher: Publisher,
     stop: watch::Receiver<bool>,
-    claimed: Claimed,
+    claimed: ClaimedKeys,
     under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
     /// When it looks for keys that nobody publishes.
     look_at: Instant,
@@ -46,7 +46,7 @@ impl Pump {
             storage,
             publisher,
             stop,
-            claimed: Claimed::default(),
+            claimed: ClaimedKeys::default(),
             under_way: FuturesUnordered::new(),
             look_at: Instant::now(),
             measure_at: Instant::now(),
@@ -90,7 +90,7 @@ impl Pump {
             .storage
             .settings
             .max_in_flight
-            .saturating_sub(self.claimed.flying());
+            .saturating_sub(self.claimed.in_flight());
         if room > 0 && self.look_at <= Instant::now() {
             let taken = self.storage.take(room).await?;
             // There may be more.

@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::builder::Settings;
-use super::claimed::{Answer, Request};
+use super::claimed_keys::{Answer, Request};
 use super::script::{self, RAISE, SETTLE, STAGE, TAKE};
-use super::{Kept, SequencerError, SequencerStatus};
+use super::{SequencerError, SequencerStatus, StoredEvent};
 use crate::RedisStore;
 use crate::error::{is_no_script, store_error};
 use crate::settings;
@@ -126,7 +126,7 @@ impl Storage {
     }
 
     /// Numbers and keeps the events; tries again while Redis is not there.
-    pub(super) async fn stage(&self, events: &[Kept]) -> Result<Vec<Seq>, SequencerError> {
+    pub(super) async fn stage(&self, events: &[StoredEvent]) -> Result<Vec<Seq>, SequencerError> {
         let settings = &self.settings;
         for event in events {
             let (size, most) = (event.data.len(), settings.max_event_bytes);

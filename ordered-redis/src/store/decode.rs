@@ -31,7 +31,7 @@ pub(super) enum Outcome {
 
 /// What is in one mailbox's part of the answer.
 #[derive(Debug, Default)]
-struct BoxAnswer {
+struct MailboxAnswer {
     puts: Vec<Posted>,
     letters: Vec<Option<Letter>>,
 }
@@ -57,11 +57,11 @@ pub(super) fn decode(
     let paused = reply.number()? != 0;
     let (mut heads, mut records) = (reply.list()?, reply.list()?);
     let (mut statuses, mut mails) = (reply.list()?, reply.list()?);
-    let mut seen = Seen {
+    let mut seen = LookUpResults {
         bytes: reply.bytes()?,
         at: 0,
     };
-    let mut boxes = BoxAnswers::read(reply.list()?, portion, encoded)?;
+    let mut boxes = MailboxAnswers::read(reply.list()?, portion, encoded)?;
     let mut answers = Vec::with_capacity(portion.acquires.len() + portion.saves.len());
     for (at, (place, acquire)) in portion.acquires.iter().enumerate() {
         let seen = seen.take(acquire.look_up.len())?;
@@ -147,7 +147,7 @@ fn saved(
     code: u64,
     mails: &mut Reply,
     seen: Vec<bool>,
-    result: BoxAnswer,
+    result: MailboxAnswer,
 ) -> Result<Answer, StoreError> {
     if code == status::LOST {
         return Ok(Answer::Lost);
@@ -203,12 +203,12 @@ fn letter(value: Value) -> Result<Option<Letter>, StoreError> {
 }
 
 /// For each look-up, in order, whether the id is remembered.
-struct Seen {
+struct LookUpResults {
     bytes: Vec<u8>,
     at: usize,
 }
 
-impl Seen {
+impl LookUpResults {
     fn take(&mut self, count: usize) -> Result<Vec<bool>, StoreError> {
         let end = self.at + count;
         let bytes = self.bytes.get(self.at..end);
@@ -219,9 +219,9 @@ impl Seen {
 }
 
 /// What happened to the mailboxes, by the place of the request among acquisitions and saves.
-struct BoxAnswers(Vec<(usize, BoxAnswer)>);
+struct MailboxAnswers(Vec<(usize, MailboxAnswer)>);
 
-impl BoxAnswers {
+impl MailboxAnswers {
     fn read(reply: Reply, portion: &Portion<'_>, encoded: &Encoded) -> Result<Self, StoreError> {
         if reply.len() != encoded.boxes.len() {
             return Err(misshaped("mailbox"));
@@ -231,7 +231,7 @@ impl BoxAnswers {
             let mut reply = Reply::new(value)?;
             let puts = reply.list()?.map(posted).collect::<Result<_, _>>()?;
             let letters = reply.list()?.map(letter).collect::<Result<_, _>>()?;
-            boxes.push((*at, BoxAnswer { puts, letters }));
+            boxes.push((*at, MailboxAnswer { puts, letters }));
         }
         // Calls have them in the order of the batch; here they are taken in that of the portion, from the end.
         boxes.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
@@ -240,13 +240,13 @@ impl BoxAnswers {
     }
 
     /// To be asked about each request in order.
-    fn take(&mut self, at: usize) -> BoxAnswer {
+    fn take(&mut self, at: usize) -> MailboxAnswer {
         match self.0.last() {
             Some((first, _)) if *first == at => self
                 .0
                 .pop()
-                .map_or_else(BoxAnswer::default, |(_, answer)| answer),
-            _ => BoxAnswer::default(),
+                .map_or_else(MailboxAnswer::default, |(_, answer)| answer),
+            _ => MailboxAnswer::default(),
         }
     }
 }

@@ -36,28 +36,28 @@ const NEWS_AFTER: Duration = Duration::from_millis(25);
 
 /// The keys that this process publishes. Pure: the time comes in.
 #[derive(Debug, Default)]
-pub(super) struct Claimed {
-    keys: HashMap<Key, Held>,
+pub(super) struct ClaimedKeys {
+    keys: HashMap<Key, ClaimedKey>,
     generation: u64,
     /// Events that are on their way to the broker.
-    flying: usize,
+    in_flight: usize,
 }
 
 #[derive(Debug)]
-struct Held {
+struct ClaimedKey {
     /// Tells what is under way since the key was taken from what was under way before.
     generation: u64,
     confirmed: u64,
     /// Up to where Redis knows of it.
     settled: u64,
-    flying: usize,
+    in_flight: usize,
     failed: bool,
     renewed: Instant,
 }
 
-impl Claimed {
-    pub(super) fn flying(&self) -> usize {
-        self.flying
+impl ClaimedKeys {
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -67,18 +67,18 @@ impl Claimed {
     /// These many events of a key are sent from now on, the first of which has this seq.
     pub(super) fn sends(&mut self, key: &Key, first: u64, events: usize, now: Instant) -> u64 {
         self.generation += 1;
-        let held = Held {
+        let held = ClaimedKey {
             generation: self.generation,
             confirmed: first - 1,
             settled: first - 1,
-            flying: events,
+            in_flight: events,
             failed: false,
             renewed: now,
         };
         if let Some(before) = self.keys.insert(key.clone(), held) {
-            self.flying -= before.flying;
+            self.in_flight -= before.in_flight;
         }
-        self.flying += events;
+        self.in_flight += events;
         self.generation
     }
 
@@ -88,8 +88,8 @@ impl Claimed {
         let Some(held) = held.filter(|held| held.generation == generation) else {
             return;
         };
-        held.flying -= 1;
-        self.flying -= 1;
+        held.in_flight -= 1;
+        self.in_flight -= 1;
         if is_confirmed && seq == held.confirmed + 1 {
             held.confirmed = seq;
         } else {
@@ -108,7 +108,7 @@ impl Claimed {
     ) -> Vec<Request> {
         let mut requests = Vec::new();
         for (key, held) in &self.keys {
-            let is_at_rest = held.flying == 0;
+            let is_at_rest = held.in_flight == 0;
             let since = now.saturating_duration_since(held.renewed);
             let has_news = held.confirmed > held.settled && since >= NEWS_AFTER;
             if is_at_rest || has_news || since >= renew_after {
@@ -125,7 +125,7 @@ impl Claimed {
 
     /// All keys are given up.
     pub(super) fn farewell(&self) -> Vec<Request> {
-        let request = |(key, held): (&Key, &Held)| Request {
+        let request = |(key, held): (&Key, &ClaimedKey)| Request {
             key: key.clone(),
             through: held.confirmed,
             wanted: 0,
@@ -144,7 +144,7 @@ impl Claimed {
 
     pub(super) fn forget(&mut self, key: &Key) {
         if let Some(held) = self.keys.remove(key) {
-            self.flying -= held.flying;
+            self.in_flight -= held.in_flight;
         }
     }
 }
@@ -160,7 +160,7 @@ mod tests {
         Key::new("k").unwrap()
     }
 
-    fn requests(claimed: &Claimed, now: Instant) -> Vec<(u64, usize, Option<Duration>)> {
+    fn requests(claimed: &ClaimedKeys, now: Instant) -> Vec<(u64, usize, Option<Duration>)> {
         let requests = claimed.requests(now, THIRD, REST, 32).into_iter();
         requests
             .map(|it| (it.through, it.wanted, it.free_after))
@@ -169,7 +169,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_asks_for_more_when_all_of_it_is_confirmed_and_renews_its_claim_meanwhile() {
-        let (mut claimed, now) = (Claimed::default(), Instant::now());
+        let (mut claimed, now) = (ClaimedKeys::default(), Instant::now());
         let generation = claimed.sends(&key(), 5, 3, now);
         claimed.ended(&key(), generation, 5, true);
         assert!(requests(&claimed, now).is_empty());
@@ -182,12 +182,12 @@ mod tests {
         claimed.ended(&key(), generation, 6, true);
         claimed.ended(&key(), generation, 7, true);
         assert_eq!(requests(&claimed, now), [(7, 32, None)]);
-        assert_eq!(claimed.flying(), 0);
+        assert_eq!(claimed.in_flight(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_key_of_which_an_event_failed_is_given_up_at_the_event_before() {
-        let (mut claimed, now) = (Claimed::default(), Instant::now());
+        let (mut claimed, now) = (ClaimedKeys::default(), Instant::now());
         let generation = claimed.sends(&key(), 5, 3, now);
         claimed.ended(&key(), generation, 5, true);
         claimed.ended(&key(), generation, 6, false);
@@ -198,7 +198,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_under_way_before_a_key_was_lost_does_not_count() {
-        let (mut claimed, now) = (Claimed::default(), Instant::now());
+        let (mut claimed, now) = (ClaimedKeys::default(), Instant::now());
         let before = claimed.sends(&key(), 5, 1, now);
         claimed.forget(&key());
         let after = claimed.sends(&key(), 5, 2, now);
