@@ -81,7 +81,7 @@ fn mentions_tls(text: &str) -> bool {
 
 /// What to make of an error while records are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum ReadError {
     /// It passes, and the client has said so.
     Passes,
     /// The topic may be gone.
@@ -90,11 +90,11 @@ pub(crate) enum Reading {
     Fatal(String),
 }
 
-pub(crate) fn while_reading(topic: &str, group: &str, error: &KafkaError) -> Reading {
-    let fatal = |text: String| Reading::Fatal(format!("Kafka: {text} ({error})"));
+pub(crate) fn while_reading(topic: &str, group: &str, error: &KafkaError) -> ReadError {
+    let fatal = |text: String| ReadError::Fatal(format!("Kafka: {text} ({error})"));
     match error.rdkafka_error_code() {
         Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition) => {
-            Reading::LooksGone
+            ReadError::LooksGone
         }
         Some(Code::TopicAuthorizationFailed) => fatal(format!(
             "no right to read the topic `{topic}`: allow the operations READ and DESCRIBE on it"
@@ -118,7 +118,7 @@ pub(crate) fn while_reading(topic: &str, group: &str, error: &KafkaError) -> Rea
         _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
             fatal("the client cannot go on".into())
         }
-        _ => Reading::Passes,
+        _ => ReadError::Passes,
     }
 }
 

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
-use crate::failure::{self, Reading};
+use crate::failure::{self, ReadError};
 use crate::group::Group;
 use crate::link::Link;
 use crate::record::Record;
@@ -243,14 +243,14 @@ impl PollLoop {
     fn on_error(&self, error: &KafkaError) {
         let Link { topic, group, .. } = &*self.link;
         match failure::while_reading(topic, group, error) {
-            Reading::Fatal(why) => self.unsettled.fail(why),
-            Reading::LooksGone => self.look_again(error),
-            Reading::Passes if error.rdkafka_error_code() == Some(Code::PollExceeded) => warn!(
+            ReadError::Fatal(why) => self.unsettled.fail(why),
+            ReadError::LooksGone => self.look_again(error),
+            ReadError::Passes if error.rdkafka_error_code() == Some(Code::PollExceeded) => warn!(
                 topic,
                 "this process stood still for longer than its group waits (max.poll.interval.ms), and joins it again"
             ),
             // The context has said it, where it is worth it.
-            Reading::Passes => debug!(topic, %error, "Kafka's client"),
+            ReadError::Passes => debug!(topic, %error, "Kafka's client"),
         }
     }
 

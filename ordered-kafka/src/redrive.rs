@@ -157,7 +157,7 @@ impl Shared {
                     state.ended.insert(number);
                 }
                 Some(Err(error)) => {
-                    if let failure::Reading::Fatal(why) =
+                    if let failure::ReadError::Fatal(why) =
                         failure::while_reading(&self.topic, &self.topic, &error)
                     {
                         return Err(TransportError::fatal(why));

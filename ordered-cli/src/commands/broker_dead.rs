@@ -29,14 +29,14 @@ struct Document<'a> {
 }
 
 /// Those that are meant, with their place in the queue.
-pub(super) struct Found {
+pub(super) struct FoundLetters {
     pub(super) queue: String,
     count: u64,
     pub(super) letters: Vec<(u64, BrokerDeadLetter)>,
     more: bool,
 }
 
-impl Found {
+impl FoundLetters {
     pub(super) fn lines(&self) -> Vec<Line<'_>> {
         let lines = self.letters.iter();
         lines
@@ -75,7 +75,7 @@ pub(super) async fn find(
     broker: &BrokerArgs,
     filter: &LetterFilter,
     limit: usize,
-) -> Result<Found, Failure> {
+) -> Result<FoundLetters, Failure> {
     let letters = dead_letters(&broker.or_environment()).await?;
     let found = look(&*letters, filter, limit).await;
     let closed = letters.close().await;
@@ -88,8 +88,8 @@ async fn look(
     letters: &dyn DeadLetters,
     filter: &LetterFilter,
     limit: usize,
-) -> Result<Found, Failure> {
-    let mut found = Found {
+) -> Result<FoundLetters, Failure> {
+    let mut found = FoundLetters {
         queue: letters.queue().to_owned(),
         count: letters.count().await?,
         letters: Vec::new(),
@@ -165,7 +165,7 @@ fn whole(number: u64, letter: &BrokerDeadLetter) -> String {
     lines.join("\n")
 }
 
-fn text(found: &Found) -> String {
+fn text(found: &FoundLetters) -> String {
     let queue = printable(&found.queue);
     if found.letters.is_empty() {
         return match found.count {

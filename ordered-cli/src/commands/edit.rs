@@ -6,7 +6,7 @@ use ordered_core::internal::readable::{printable, size};
 use ordered_core::protocol::{Refusal, Verb};
 
 use super::effect::Removal;
-use super::operate::Plan;
+use super::operate::KeyOperation;
 use crate::args::Edit;
 use crate::editor;
 use crate::failure::Failure;
@@ -17,10 +17,10 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         Some(path) => Some(read(path, command)?),
         None => None,
     };
-    let plan = Plan::new(session, &command.key, &command.verb_args).await?;
+    let operation = KeyOperation::new(session, &command.key, &command.verb_args).await?;
     let stored = session
         .admin
-        .event(&plan.group, &command.key, command.seq)
+        .event(&operation.group, &command.key, command.seq)
         .await?;
     let before = stored.map(|event| event.body.to_vec());
     let body = match given {
@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         seq: command.seq,
         body: body.clone().into(),
     };
-    let effect = plan.look(&verb, Removal::DeadLetter).await?;
+    let effect = operation.look(&verb, Removal::DeadLetter).await?;
     let before = before.unwrap_or_default();
     let note = format!(
         "give seq {} a body of {} for one of {}{}",
@@ -40,7 +40,9 @@ pub(crate) async fn run(session: &Session, command: &Edit) -> Result<(), Failure
         size(before.len() as u64),
         doubt(&before, &body)
     );
-    plan.ask_and_carry_out(&verb, effect.with_note(note)).await
+    operation
+        .ask_and_carry_out(&verb, effect.with_note(note))
+        .await
 }
 
 fn read(path: &Path, command: &Edit) -> Result<Vec<u8>, Failure> {

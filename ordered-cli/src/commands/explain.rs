@@ -9,7 +9,7 @@ use ordered_core::store::Group;
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::broker_dead::{Found, find};
+use super::broker_dead::{FoundLetters, find};
 use super::broker_letters::{Line, reason};
 #[cfg(feature = "postgres")]
 use super::outbox_requests::{self, OutboxRequests};
@@ -87,7 +87,7 @@ pub(crate) async fn run(session: &Session, command: &Explain) -> Result<(), Fail
 }
 
 /// What the broker has of the key among its dead letters, where the broker is named.
-async fn at_broker(command: &Explain) -> Result<Option<Found>, Failure> {
+async fn at_broker(command: &Explain) -> Result<Option<FoundLetters>, Failure> {
     if !command.broker.is_given() {
         return Ok(None);
     }
@@ -99,7 +99,7 @@ async fn at_broker(command: &Explain) -> Result<Option<Found>, Failure> {
     find(&command.broker, &filter, LETTERS).await.map(Some)
 }
 
-fn of_broker(key: &str, found: &Found) -> String {
+fn of_broker(key: &str, found: &FoundLetters) -> String {
     let (queue, key, word) = (printable(&found.queue), printable(key), shell_word(key));
     if found.letters.is_empty() {
         return format!("None of the broker's dead letters in `{queue}` has {key} in it.");

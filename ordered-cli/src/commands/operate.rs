@@ -20,14 +20,14 @@ use crate::session::Session;
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A verb that is to be done to a key.
-pub(super) struct Plan<'a> {
+pub(super) struct KeyOperation<'a> {
     pub(super) session: &'a Session,
     pub(super) group: Group,
     pub(super) key: &'a Key,
     pub(super) verb_args: &'a VerbArgs,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> KeyOperation<'a> {
     pub(super) async fn new(
         session: &'a Session,
         key: &'a Key,

@@ -6,7 +6,7 @@ use ordered_core::protocol::{Refusal, Verb};
 use serde::Serialize;
 
 use super::effect::Removal;
-use super::operate::Plan;
+use super::operate::KeyOperation;
 use super::verbs::{only, to_many};
 use crate::args::{Pause, Resume, VerbArgs};
 use crate::failure::Failure;
@@ -37,12 +37,12 @@ pub(crate) async fn pause(session: &Session, command: &Pause) -> Result<(), Fail
             (Verb::PauseFor { length }, until)
         }
     };
-    let plan = Plan::new(session, key, &command.verb_args).await?;
-    let effect = plan.look(&verb, Removal::DeadLetter).await?;
+    let operation = KeyOperation::new(session, key, &command.verb_args).await?;
+    let effect = operation.look(&verb, Removal::DeadLetter).await?;
     let effect = effect.with_note(format!(
         "grant nothing more of it {until}; what runs is finished"
     ));
-    plan.carry_out(&verb, effect).await
+    operation.carry_out(&verb, effect).await
 }
 
 pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Failure> {
@@ -60,9 +60,9 @@ pub(crate) async fn resume(session: &Session, command: &Resume) -> Result<(), Fa
         )
         .await;
     };
-    let plan = Plan::new(session, key, &command.verb_args).await?;
-    let effect = plan.look(&Verb::Resume, Removal::DeadLetter).await?;
-    plan.carry_out(&Verb::Resume, effect).await
+    let operation = KeyOperation::new(session, key, &command.verb_args).await?;
+    let effect = operation.look(&Verb::Resume, Removal::DeadLetter).await?;
+    operation.carry_out(&Verb::Resume, effect).await
 }
 
 async fn whole_group(session: &Session, verb_args: &VerbArgs, paused: bool) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use ordered_core::protocol::{Effect, Verb};
 use serde::Serialize;
 
 use super::effect::{Removal, VerbEffect};
-use super::operate::Plan;
+use super::operate::KeyOperation;
 use super::verbs::{only, to_many};
 use crate::args::{Replay, SelectionArgs};
 use crate::failure::Failure;
@@ -35,25 +35,25 @@ pub(crate) async fn run(session: &Session, command: &Replay) -> Result<(), Failu
 }
 
 async fn of_one(session: &Session, key: &Key, command: &Replay) -> Result<(), Failure> {
-    let plan = Plan::new(session, key, &command.verb_args).await?;
-    let view = session.known(&plan.group, key).await?;
+    let operation = KeyOperation::new(session, key, &command.verb_args).await?;
+    let view = session.known(&operation.group, key).await?;
     let verb = Verb::Replay { seq: command.seq };
-    let mut verb_effect = plan.look(&verb, Removal::DeadLetter).await?;
+    let mut verb_effect = operation.look(&verb, Removal::DeadLetter).await?;
     if !command.verb_args.dry_run {
-        let mut effect = plan.operate(&verb, false).await?;
+        let mut effect = operation.operate(&verb, false).await?;
         // A verb marks a bounded number of events at a time.
         let rounds = match command.seq {
             Some(_) => 1,
             None => view.dead_events.div_ceil(Effect::MAX_EVENTS as u64),
         };
         for _ in 1..rounds {
-            effect = plan.operate(&verb, false).await?;
+            effect = operation.operate(&verb, false).await?;
         }
         verb_effect.done(effect);
     }
     let text = verb_effect.text();
     let document = Document {
-        group: plan.group.name(),
+        group: operation.group.name(),
         dry_run: command.verb_args.dry_run,
         keys: [verb_effect],
     };

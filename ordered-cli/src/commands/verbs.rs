@@ -6,7 +6,7 @@ use ordered_core::protocol::Verb;
 
 use super::effect::Removal;
 use super::many;
-use super::operate::Plan;
+use super::operate::KeyOperation;
 use crate::args::{Discard, LastSeq, Retry, SelectionArgs, SetLast, Skip, VerbArgs, key, seq};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -53,9 +53,9 @@ pub(crate) async fn retry(session: &Session, command: &Retry) -> Result<(), Fail
         )
         .await;
     };
-    let plan = Plan::new(session, key, &command.verb_args).await?;
-    let effect = plan.look(&Verb::Retry, Removal::DeadLetter).await?;
-    plan.carry_out(&Verb::Retry, effect).await
+    let operation = KeyOperation::new(session, key, &command.verb_args).await?;
+    let effect = operation.look(&Verb::Retry, Removal::DeadLetter).await?;
+    operation.carry_out(&Verb::Retry, effect).await
 }
 
 pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failure> {
@@ -73,14 +73,14 @@ pub(crate) async fn skip(session: &Session, command: &Skip) -> Result<(), Failur
         )
         .await;
     };
-    let plan = Plan::new(session, key, &command.verb_args).await?;
+    let operation = KeyOperation::new(session, key, &command.verb_args).await?;
     let verb = Verb::Skip { to: command.to };
-    let effect = plan.look(&verb, Removal::DeadLetter).await?;
+    let effect = operation.look(&verb, Removal::DeadLetter).await?;
     // The key may go on while the operator thinks: nothing is skipped that was not in the plan.
     let pinned = Verb::Skip {
         to: command.to.or_else(|| Seq::new(effect.last_seq()).ok()),
     };
-    plan.ask_and_carry_out(&pinned, effect).await
+    operation.ask_and_carry_out(&pinned, effect).await
 }
 
 pub(crate) async fn discard(session: &Session, command: &Discard) -> Result<(), Failure> {
@@ -118,9 +118,9 @@ async fn discard_one(
     at: Seq,
     verb_args: &VerbArgs,
 ) -> Result<(), Failure> {
-    let plan = Plan::new(session, key, verb_args).await?;
+    let operation = KeyOperation::new(session, key, verb_args).await?;
     let verb = Verb::Discard { seq: at };
-    let view = session.admin.inspect(&plan.group, key).await?;
+    let view = session.admin.inspect(&operation.group, key).await?;
     let is_aside = view.is_some_and(|view| {
         let is_held = view.held.iter().any(|held| held.seq == at.get());
         !is_held && view.dead.iter().any(|dead| dead.seq == at.get())
@@ -130,22 +130,26 @@ async fn discard_one(
     } else {
         Removal::DeadLetter
     };
-    let effect = plan.look(&verb, removal).await?;
-    plan.ask_and_carry_out(&verb, effect).await
+    let effect = operation.look(&verb, removal).await?;
+    operation.ask_and_carry_out(&verb, effect).await
 }
 
 pub(crate) async fn set_last(session: &Session, command: &SetLast) -> Result<(), Failure> {
-    let plan = Plan::new(session, &command.key, &command.verb_args).await?;
+    let operation = KeyOperation::new(session, &command.key, &command.verb_args).await?;
     let to = match command.last {
         LastSeq::Seq(last) => last.get(),
-        LastSeq::None => plan.group.policy().first_seq.wrapping_sub(1),
+        LastSeq::None => operation.group.policy().first_seq.wrapping_sub(1),
     };
     let verb = Verb::SetLast { to };
-    let effect = plan.look(&verb, Removal::DeadLetter).await?;
+    let effect = operation.look(&verb, Removal::DeadLetter).await?;
     if let Some(back) = effect.goes_back() {
-        return plan.ask_and_carry_out(&verb, effect.with_note(back)).await;
+        return operation
+            .ask_and_carry_out(&verb, effect.with_note(back))
+            .await;
     }
     // Upwards it is a skip, which is refused where the key is past it by then; to set the last seq would go back.
     let to = Seq::new(to).ok();
-    plan.ask_and_carry_out(&Verb::Skip { to }, effect).await
+    operation
+        .ask_and_carry_out(&Verb::Skip { to }, effect)
+        .await
 }

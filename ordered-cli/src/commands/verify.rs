@@ -12,11 +12,11 @@ use crate::output::{Report, print};
 #[derive(Serialize)]
 struct Document {
     lines: usize,
-    violations: Vec<Broken>,
+    violations: Vec<ViolationLine>,
 }
 
 #[derive(Serialize)]
-struct Broken {
+struct ViolationLine {
     line: usize,
     promise: String,
     text: String,
@@ -52,8 +52,8 @@ pub(crate) fn run(command: &Verify) -> Result<(), Failure> {
     }
 }
 
-fn broken(violation: Violation) -> Broken {
-    Broken {
+fn broken(violation: Violation) -> ViolationLine {
+    ViolationLine {
         line: violation.line,
         promise: violation.promise.to_string(),
         text: violation.text,

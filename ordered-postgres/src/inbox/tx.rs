@@ -146,9 +146,9 @@ impl<D: Database> RunResource for TxEnd<D> {
     async fn commit(self: Box<Self>) -> Result<(), HandlerError> {
         let (ended, outcome) = match self.end().await {
             Ok(outcome) => (Ended::from(&outcome), outcome.into_result()),
-            Err(Unended::Refused(error)) => (Ended::RolledBack, Err(error)),
-            Err(Unended::Failed(error)) => (Ended::Failed, Err(error.into())),
-            Err(Unended::NotRecorded) => return Ok(()),
+            Err(RecordError::Refused(error)) => (Ended::RolledBack, Err(error)),
+            Err(RecordError::Failed(error)) => (Ended::Failed, Err(error.into())),
+            Err(RecordError::NotRecorded) => return Ok(()),
         };
         metrics::ended(ended);
         outcome
@@ -165,7 +165,7 @@ impl<D: Database> RunResource for TxEnd<D> {
 }
 
 /// Why a transaction was not recorded, beside what the row says.
-enum Unended {
+enum RecordError {
     /// Nobody wants it to be: the handler has not used it.
     NotRecorded,
     /// It cannot be, however often it is tried.
@@ -173,7 +173,7 @@ enum Unended {
     Failed(PostgresError),
 }
 
-impl From<PostgresError> for Unended {
+impl From<PostgresError> for RecordError {
     fn from(error: PostgresError) -> Self {
         Self::Failed(error)
     }
@@ -181,10 +181,14 @@ impl From<PostgresError> for Unended {
 
 impl<D: Database> TxEnd<D> {
     /// Records and commits, or rolls back.
-    async fn end(&self) -> Result<Outcome, Unended> {
+    async fn end(&self) -> Result<Outcome, RecordError> {
         let guard = match &self.guard {
             Ok(guard) => guard,
-            Err(error) => return Err(Unended::Refused(HandlerError::permanent(error.to_string()))),
+            Err(error) => {
+                return Err(RecordError::Refused(HandlerError::permanent(
+                    error.to_string(),
+                )));
+            }
         };
         let begun = Instant::now();
         let inner = &self.inbox.inner;
@@ -193,9 +197,9 @@ impl<D: Database> TxEnd<D> {
             State::Back(_) if inner.record_untouched => {
                 D::record(&inner.pool, &inner.limits, guard).await?
             }
-            State::Back(_) => return Err(Unended::NotRecorded),
+            State::Back(_) => return Err(RecordError::NotRecorded),
             State::Lent | State::Ended => {
-                return Err(Unended::Refused(HandlerError::permanent(
+                return Err(RecordError::Refused(HandlerError::permanent(
                     "the handler kept its `Tx` beyond its end, so what it did is rolled back: use it in the handler, \
                      not in a task that the handler leaves behind",
                 )));

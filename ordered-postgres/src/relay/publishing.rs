@@ -16,14 +16,14 @@ pub(super) enum Attempt {
     /// The broker has confirmed all.
     All,
     /// All but what these keys have from some seq on.
-    Without(Vec<Stopped>),
+    Without(Vec<StoppedKey>),
     /// Nothing went through, or the connection broke: it is not the keys.
     Nothing(TransportError),
 }
 
 /// A key of which something could not be published.
 #[derive(Debug)]
-pub(super) struct Stopped {
+pub(super) struct StoppedKey {
     pub(super) key: String,
     pub(super) shard: i16,
     /// The first seq that was not published.
@@ -46,7 +46,7 @@ pub(super) async fn publish(
         ))
     };
     outcomes.resize_with(rows.len(), missing);
-    let mut stopped: HashMap<&str, Stopped> = HashMap::new();
+    let mut stopped: HashMap<&str, StoppedKey> = HashMap::new();
     let (mut went, mut only_unavailable, mut last) = (false, true, None);
     for (row, outcome) in rows.iter().zip(outcomes) {
         let Err(error) = outcome else {
@@ -72,7 +72,7 @@ pub(super) async fn publish(
 
 /// Publishes rows of one key, up to the first that cannot be published. The first goes alone: where it is the one in
 /// the way, none of those behind it may come before it.
-pub(super) async fn of_key(publisher: &dyn Publish, rows: &[&OutboxRow]) -> Result<(), Stopped> {
+pub(super) async fn of_key(publisher: &dyn Publish, rows: &[&OutboxRow]) -> Result<(), StoppedKey> {
     let Some((first, rest)) = rows.split_first() else {
         return Ok(());
     };
@@ -95,8 +95,8 @@ pub(super) async fn of_key(publisher: &dyn Publish, rows: &[&OutboxRow]) -> Resu
 }
 
 impl OutboxRow {
-    fn stopped(&self, error: &TransportError) -> Stopped {
-        Stopped {
+    fn stopped(&self, error: &TransportError) -> StoppedKey {
+        StoppedKey {
             key: self.key.clone(),
             shard: self.shard,
             seq: self.seq,

@@ -16,7 +16,7 @@ const EVENTS_A_TURN: usize = 500;
 
 /// A request, as far as it is answered.
 #[derive(Debug)]
-struct Open {
+struct OpenRequest {
     id: i64,
     key: String,
     from: i64,
@@ -41,7 +41,7 @@ pub(super) async fn answer(pump: &mut Pump, connection: &Object) -> Result<(), P
         )
         .await?;
     for row in rows {
-        let mut open = Open {
+        let mut open = OpenRequest {
             id: row.get(0),
             key: row.get(1),
             from: row.get(8),
@@ -73,7 +73,7 @@ pub(super) async fn answer(pump: &mut Pump, connection: &Object) -> Result<(), P
 async fn go_on(
     pump: &mut Pump,
     connection: &Object,
-    open: &mut Open,
+    open: &mut OpenRequest,
 ) -> Result<bool, PostgresError> {
     // Before the rows: what is staged in between is no event that was removed.
     let staged = last_staged(connection, &open.key).await?;
@@ -102,7 +102,7 @@ async fn go_on(
 }
 
 /// Nothing more of it is in the outbox: what is left was removed, or never staged.
-async fn finish(pump: &mut Pump, open: &mut Open, staged: i64) -> bool {
+async fn finish(pump: &mut Pump, open: &mut OpenRequest, staged: i64) -> bool {
     if !send_lost(pump, open, staged.min(open.to)).await {
         return false;
     }
@@ -122,7 +122,7 @@ async fn finish(pump: &mut Pump, open: &mut Open, staged: i64) -> bool {
 
 /// Sends to a key that the first of what its worker asked for was removed, up to this seq: the key halts. What was
 /// removed further on the key asks for when it gets there.
-async fn send_lost(pump: &Pump, open: &Open, last: i64) -> bool {
+async fn send_lost(pump: &Pump, open: &OpenRequest, last: i64) -> bool {
     if !open.fill || open.next != open.from || last < open.from {
         return true;
     }
@@ -175,7 +175,7 @@ async fn send_control(pump: &Pump, key: &str, control: Option<Control>) -> bool 
     publish(pump, vec![control.envelope(&name)], key).await
 }
 
-async fn write(connection: &Object, open: &Open, done: bool) -> Result<(), PostgresError> {
+async fn write(connection: &Object, open: &OpenRequest, done: bool) -> Result<(), PostgresError> {
     let query = "update ordered_repairs set next_seq = $2, resent = $3, pending = $4, missing = $5, removed = $6, \
          answered_at = case when $7 then clock_timestamp() end where id = $1 and answered_at is null";
     connection

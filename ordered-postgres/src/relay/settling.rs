@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::lagging::Lagging;
 use super::metrics::{self, Failed};
-use super::publishing::{Attempt, Stopped, publish};
+use super::publishing::{Attempt, StoppedKey, publish};
 use super::pump::Pump;
 use super::row::OutboxRow;
 
@@ -49,7 +49,7 @@ impl Pump {
     fn stop_keys(
         &mut self,
         ready: &[OutboxRow],
-        stopped: Vec<Stopped>,
+        stopped: Vec<StoppedKey>,
     ) -> Result<usize, TransportError> {
         let most = self.settings.max_lagging_keys;
         if self.lagging.len() + stopped.len() > most {
@@ -60,7 +60,7 @@ impl Pump {
             )));
         }
         let published = self.remember(ready, &stopped);
-        for Stopped {
+        for StoppedKey {
             key,
             shard,
             seq,
@@ -100,7 +100,7 @@ impl Pump {
     }
 
     /// Up to which seqs keys are published now; answers how many rows that are.
-    fn remember(&mut self, ready: &[OutboxRow], stopped: &[Stopped]) -> usize {
+    fn remember(&mut self, ready: &[OutboxRow], stopped: &[StoppedKey]) -> usize {
         let stopped: HashMap<&str, i64> = stopped
             .iter()
             .map(|stopped| (stopped.key.as_str(), stopped.seq))
