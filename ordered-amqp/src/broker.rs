@@ -39,6 +39,22 @@ impl Broker {
         connected.map_err(|error| explain(&self.address, Operation::Connecting, error))
     }
 
+    /// Runs a call on a connection of its own, which is closed afterwards. What comes of the call counts: a close that
+    /// fails, or that the broker does not answer in time, is only logged.
+    pub(crate) async fn with_connection<T>(
+        &self,
+        purpose: &str,
+        call: impl AsyncFnOnce(&Connection) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let connection = self.open(purpose).await?;
+        // After an error nobody waits for the close: a connection that is dropped closes itself.
+        let value = call(&connection).await?;
+        if let Err(error) = within(ANSWER, connection.close(200, "done".into())).await {
+            tracing::debug!(%error, address = %self.address, purpose, "a connection was not closed in order");
+        }
+        Ok(value)
+    }
+
     /// The address with the credentials of now.
     async fn uri(&self) -> lapin::Result<AMQPUri> {
         let mut uri = self.address.uri();

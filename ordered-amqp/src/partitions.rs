@@ -9,7 +9,7 @@ use ordered_core::transport::TransportError;
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::broker::{ANSWER, Broker, within};
+use crate::broker::Broker;
 use crate::exchange::{Exchange, ExchangeKind};
 use crate::failure::{self, Operation, explain};
 use crate::names;
@@ -73,9 +73,10 @@ impl Partitions {
         let address = &broker.address;
         let mut refusal = None;
         for kind in HASHES {
-            let connection = broker.open("partitions").await?;
             let exchange = self.exchange_of(Some(kind));
-            let kind = match exchange.declare_durable(&connection).await {
+            let declare =
+                async |connection: &Connection| Ok(exchange.declare_durable(connection).await);
+            let kind = match broker.with_connection("partitions", declare).await? {
                 Ok(()) => kind,
                 Err(error) => match (failure::reply_code(&error), hash_that_is_there(&error)) {
                     (_, Some(other)) => other,
@@ -91,7 +92,6 @@ impl Partitions {
             };
             // Both found the same, if two were asked at once.
             let _ = self.kind.set(kind);
-            let _ = within(ANSWER, connection.close(200, "declared".into())).await;
             tracing::debug!(exchange = self.exchange.as_str(), kind, "declared");
             return Ok(());
         }

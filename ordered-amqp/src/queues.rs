@@ -4,7 +4,7 @@ use lapin::{Connection, Queue};
 use ordered_core::transport::TransportError;
 
 use crate::broker::{ANSWER, Broker, within};
-use crate::failure::{self, NOT_FOUND, Operation, explain, unavailable};
+use crate::failure::{self, NOT_FOUND, Operation, explain};
 use crate::topology::Topology;
 use crate::{names, partitions};
 
@@ -42,12 +42,8 @@ pub(crate) async fn list(
     broker: &Broker,
     topology: &Topology,
 ) -> Result<Vec<AmqpQueue>, TransportError> {
-    let connection = broker.open("queues").await?;
-    let listed = of_connection(&connection, broker, topology).await;
-    let closed = within(ANSWER, connection.close(200, "listed".into())).await;
-    let queues = listed?;
-    closed.map_err(|error| unavailable(&broker.address, error))?;
-    Ok(queues)
+    let list = async |connection: &Connection| of_connection(connection, broker, topology).await;
+    broker.with_connection("queues", list).await
 }
 
 async fn of_connection(

@@ -1,13 +1,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use lapin::Connection;
 use ordered_core::transport::{ConsumeOptions, TransportError, TransportStatus};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::{ANSWER, Broker, within};
+use crate::broker::Broker;
 use crate::builder::ConsumerSettings;
-use crate::failure::unavailable;
 use crate::publisher_connection::PublisherConnection;
 use crate::session::{Session, SessionOptions};
 use crate::subscribe::Subscription;
@@ -67,19 +67,16 @@ impl Shared {
     pub(crate) async fn check(&self) -> Result<(), TransportError> {
         let address = &self.broker.address;
         self.topology.prepare(&self.broker).await?;
-        let connection = self.broker.open("check").await?;
-        self.topology.ensure(&connection, address).await?;
-        let closed = within(ANSWER, connection.close(200, "checked".into())).await;
-        closed.map_err(|error| unavailable(address, error))
+        let ensure =
+            async |connection: &Connection| self.topology.ensure(connection, address).await;
+        self.broker.with_connection("check", ensure).await
     }
 
     /// Connects, says what of the queue breaks a promise, and leaves.
     pub(crate) async fn look(&self) -> Result<(), TransportError> {
         let address = &self.broker.address;
-        let connection = self.broker.open("look").await?;
-        self.topology.look(&connection, address).await?;
-        let closed = within(ANSWER, connection.close(200, "looked".into())).await;
-        closed.map_err(|error| unavailable(address, error))
+        let look = async |connection: &Connection| self.topology.look(connection, address).await;
+        self.broker.with_connection("look", look).await
     }
 
     /// Connects and consumes, once.

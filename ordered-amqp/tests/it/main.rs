@@ -1,6 +1,7 @@
 //! The RabbitMQ transport against real servers.
 
 mod broken_promises;
+mod closing;
 mod credentials;
 mod faults;
 mod hostile;

@@ -64,10 +64,16 @@ impl Queue {
 
     pub(crate) async fn behind_a_proxy(server: &RabbitServer) -> (Proxy, Self) {
         let proxy = Proxy::start(server.port()).await.unwrap();
-        let mut queue = Self::at(server, None);
-        let (port, instead) = (server.port().to_string(), proxy.port().to_string());
-        queue.url = queue.url.replace(&port, &instead);
+        let queue = Self::through(server, proxy.port());
         (proxy, queue)
+    }
+
+    /// A queue on a server that is reached through another port.
+    pub(crate) fn through(server: &RabbitServer, port: u16) -> Self {
+        let mut queue = Self::at(server, None);
+        let direct = server.port().to_string();
+        queue.url = queue.url.replace(&direct, &port.to_string());
+        queue
     }
 
     pub(crate) fn builder(&self) -> AmqpBuilder {
