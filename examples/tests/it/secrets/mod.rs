@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::support::log_capture;
+use crate::support::tracing_capture;
 
 /// What must be seen nowhere. Around it there are characters that URLs write in another way.
 const SECRET: &str = "S3CR3T";
@@ -65,7 +65,7 @@ async fn refused(transport: &str, store: &str) -> ConnectError {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_is_in_a_log_an_error_or_what_is_shown_of_a_type() {
-    log_capture::start();
+    tracing_capture::start();
     let rabbit = RabbitServer::shared().await.unwrap();
     let mut redis = RedisServer::builder()
         .setting("requirepass", PASSWORD)
@@ -109,7 +109,7 @@ async fn no_password_is_in_a_log_an_error_or_what_is_shown_of_a_type() {
         refusals.spawn(async move { refused("memory://", &store).await });
     }
     refusals.join_all().await;
-    let captured = log_capture::captured();
+    let captured = tracing_capture::captured();
     assert!(captured.contains("ordered_amqp") && captured.contains("TRACE ordered_core"));
     for line in captured.lines() {
         assert!(!line.contains(SECRET), "{line}");
@@ -142,7 +142,7 @@ async fn works_and_outlives_its_store(amqp: &str, store: &str, redis: &mut Redis
     done.notified().await;
     redis.kill();
     eventually("the worker notices", async || {
-        log_capture::captured().contains("the store did not get the heartbeat")
+        tracing_capture::captured().contains("the store did not get the heartbeat")
     })
     .await;
     stop.notify_one();
@@ -159,7 +159,7 @@ async fn no_secret_key_of_sqs_is_in_a_log_an_error_or_what_is_shown_of_a_type() 
     use ordered_events::core::transport::ConsumeOptions;
     use ordered_testkit::server::SqsServer;
 
-    log_capture::start();
+    tracing_capture::start();
     let server = SqsServer::shared().await.unwrap();
     let queue = unique("secrets");
     server.create_queue(&queue, &[]).await.unwrap();
@@ -178,7 +178,7 @@ async fn no_secret_key_of_sqs_is_in_a_log_an_error_or_what_is_shown_of_a_type() 
     // There is no such queue, and there is nobody.
     refused(&url(&server.endpoint()), "memory://").await;
     refused(&url("http://127.0.0.1:1"), "memory://").await;
-    for line in log_capture::captured().lines() {
+    for line in tracing_capture::captured().lines() {
         assert!(!line.contains(SECRET), "{line}");
     }
 }

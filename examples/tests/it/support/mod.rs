@@ -3,5 +3,5 @@
 pub(crate) mod handled_log;
 pub(crate) mod killed_worker;
 pub(crate) mod load;
-pub(crate) mod log_capture;
 pub(crate) mod processes;
+pub(crate) mod tracing_capture;

@@ -1,4 +1,4 @@
-//! Captures everything that our crates log in this process, at every level.
+//! Captures the events and the spans of our crates in this process, at every level.
 
 use std::fmt::{Debug, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 static CAPTURED: LazyLock<Mutex<String>> = LazyLock::new(Mutex::default);
 
-struct LogCapture;
+struct TracingCapture;
 
 struct Line(String);
 
@@ -27,7 +27,7 @@ fn capture(metadata: &Metadata<'_>, record: impl FnOnce(&mut Line)) {
     captured.push('\n');
 }
 
-impl Subscriber for LogCapture {
+impl Subscriber for TracingCapture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("ordered")
     }
@@ -57,7 +57,7 @@ impl Subscriber for LogCapture {
 
 /// Begins to capture, for the rest of the process.
 pub(crate) fn start() {
-    let _ = tracing::subscriber::set_global_default(LogCapture);
+    let _ = tracing::subscriber::set_global_default(TracingCapture);
 }
 
 pub(crate) fn captured() -> String {
