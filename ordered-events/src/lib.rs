@@ -106,8 +106,8 @@ pub use ordered_macros::ordered_handler;
 // Publishing.
 pub use ordered_core::logical;
 pub use ordered_core::publish::{
-    HeldUp, InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OnNotPublished, OrderedEvent,
-    Outgoing, Payload, Publisher, PublisherBuilder, PublisherStatus, Receipt, StampedEvent,
+    InvalidEvent, NewEvent, NotPublished, NotPublishedKind, OnNotPublished, OrderedEvent, Outgoing,
+    Payload, Publisher, PublisherBlocked, PublisherBuilder, PublisherStatus, Receipt, StampedEvent,
 };
 /// Makes a struct an event that can be published, staged in the outbox, or numbered by a `Sequencer`.
 ///

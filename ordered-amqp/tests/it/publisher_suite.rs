@@ -7,9 +7,7 @@ use ordered_core::event::{Envelope, Key};
 use ordered_core::publish::{NotPublishedKind, Outgoing, Publisher};
 use ordered_core::transport::{Publish, Transport, TransportErrorKind};
 use ordered_testkit::proxy::Proxy;
-use ordered_testkit::publisher_suite::{
-    Cuts, HoldsUp, PublisherFixture, Refuses, Restarts, checks,
-};
+use ordered_testkit::publisher_suite::{Blocks, Cuts, PublisherFixture, Refuses, Restarts, checks};
 use ordered_testkit::server::RabbitServer;
 use ordered_testkit::transport_suite::TransportFixture;
 use tokio::sync::Mutex;
@@ -21,11 +19,11 @@ struct Own<'a> {
     server: &'a Mutex<RabbitServer>,
     queue: Queue,
     /// How it is made to take nothing.
-    hold_up: HoldUp,
+    blocked_by: BlockedBy,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum HoldUp {
+enum BlockedBy {
     /// The server is short of memory, and reads from no connection that publishes.
     Alarm,
     /// The queue is full, and refuses what is published.
@@ -33,9 +31,9 @@ enum HoldUp {
 }
 
 impl<'a> Own<'a> {
-    async fn on(server: &'a Mutex<RabbitServer>, hold_up: HoldUp) -> Self {
+    async fn on(server: &'a Mutex<RabbitServer>, blocked_by: BlockedBy) -> Self {
         let queue = Queue::at(&*server.lock().await, None);
-        if matches!(hold_up, HoldUp::FullQueue) {
+        if matches!(blocked_by, BlockedBy::FullQueue) {
             // A quorum queue that was full takes nothing more of a channel until something is consumed; a classic one
             // does when there is room. And a policy is applied piece by piece: without the argument the queue drops
             // what it has.
@@ -49,7 +47,7 @@ impl<'a> Own<'a> {
         Self {
             queue,
             server,
-            hold_up,
+            blocked_by,
         }
     }
 
@@ -81,13 +79,13 @@ impl Restarts for Own<'_> {
     }
 }
 
-impl HoldsUp for Own<'_> {
-    async fn hold_up(&self) {
-        match self.hold_up {
-            HoldUp::Alarm => {
+impl Blocks for Own<'_> {
+    async fn block(&self) {
+        match self.blocked_by {
+            BlockedBy::Alarm => {
                 self.ctl(&["set_vm_memory_high_watermark", "0.00001"]).await;
             }
-            HoldUp::FullQueue => {
+            BlockedBy::FullQueue => {
                 let full = r#"{"max-length": 1}"#;
                 let pattern = format!("^{}$", self.queue.name);
                 self.ctl(&["set_policy", "full", &pattern, full, "--apply-to", "queues"])
@@ -96,10 +94,10 @@ impl HoldsUp for Own<'_> {
         }
     }
 
-    async fn let_go(&self) {
-        match self.hold_up {
-            HoldUp::Alarm => self.ctl(&["set_vm_memory_high_watermark", "0.6"]).await,
-            HoldUp::FullQueue => self.ctl(&["clear_policy", "full"]).await,
+    async fn unblock(&self) {
+        match self.blocked_by {
+            BlockedBy::Alarm => self.ctl(&["set_vm_memory_high_watermark", "0.6"]).await,
+            BlockedBy::FullQueue => self.ctl(&["clear_policy", "full"]).await,
         }
     }
 }
@@ -117,13 +115,13 @@ const MAX_MESSAGE: usize = 100_000;
 async fn what_is_published_outlives_restarts_alarms_and_a_full_queue() {
     let server = RabbitServer::builder().setting("max_message_size", MAX_MESSAGE.to_string());
     let server = Mutex::new(server.start().await.unwrap());
-    checks::goes_on_after_restarts(&Own::on(&server, HoldUp::Alarm).await).await;
-    for hold_up in [HoldUp::Alarm, HoldUp::FullQueue] {
-        println!("{hold_up:?}");
-        let queue = Own::on(&server, hold_up).await;
-        checks::is_held_up_by_a_broker_that_takes_nothing(&queue).await;
+    checks::goes_on_after_restarts(&Own::on(&server, BlockedBy::Alarm).await).await;
+    for blocked_by in [BlockedBy::Alarm, BlockedBy::FullQueue] {
+        println!("{blocked_by:?}");
+        let queue = Own::on(&server, blocked_by).await;
+        checks::is_blocked_by_a_broker_that_takes_nothing(&queue).await;
     }
-    checks::reports_what_the_broker_refuses(&Own::on(&server, HoldUp::Alarm).await).await;
+    checks::reports_what_the_broker_refuses(&Own::on(&server, BlockedBy::Alarm).await).await;
 }
 
 /// A queue on the shared server, behind a proxy.

@@ -80,7 +80,7 @@ pub(super) struct Settled<T> {
     pub(super) any_confirmed: bool,
     /// What goes out again, and why the last one of it does.
     pub(super) again: usize,
-    pub(super) trouble: Option<(TransportErrorKind, String)>,
+    pub(super) retry_error: Option<(TransportErrorKind, String)>,
 }
 
 /// The events of each key in their order. An event goes out when all before it are confirmed or reported; so one that
@@ -192,7 +192,7 @@ impl<T> Lanes<T> {
             done: Vec::with_capacity(batch.events.len()),
             any_confirmed: outcomes.iter().any(Result::is_ok),
             again: 0,
-            trouble: None,
+            retry_error: None,
         };
         let is_outage = !settled.any_confirmed
             && outcomes.iter().any(|outcome| {
@@ -260,7 +260,7 @@ impl<T> Lanes<T> {
                 Err(error) => error,
             };
             let tried_for = now.saturating_duration_since(enqueued);
-            settled.trouble = Some((error.kind(), error.to_string()));
+            settled.retry_error = Some((error.kind(), error.to_string()));
             let report = if error.kind() == TransportErrorKind::Fatal {
                 NotPublished::refused(error)
             } else if tried_for >= give_up_after {

@@ -14,7 +14,7 @@ pub const METRICS: &[Metric] = &[
     FAILURES,
     REPORTED,
     IN_FLIGHT,
-    HELD_UP,
+    BLOCKED,
     ATTEMPT_SECONDS,
 ];
 
@@ -40,8 +40,8 @@ const IN_FLIGHT: Metric = Metric::gauge(
     "ordered_publisher_in_flight",
     "Events that are with publishers of this process, neither confirmed nor reported.",
 );
-const HELD_UP: Metric = Metric::gauge(
-    "ordered_publisher_held_up",
+const BLOCKED: Metric = Metric::gauge(
+    "ordered_publisher_blocked",
     "Publishers of this process of which nothing gets through at the moment.",
 );
 const ATTEMPT_SECONDS: Metric = Metric::histogram(
@@ -69,7 +69,7 @@ pub(super) fn describe() {
         counter!(REPORTED.name, "reason" => *reason).increment(0);
     }
     gauge!(IN_FLIGHT.name).increment(0.0);
-    gauge!(HELD_UP.name).increment(0.0);
+    gauge!(BLOCKED.name).increment(0.0);
 }
 
 pub(super) fn published(events: usize) {
@@ -101,11 +101,11 @@ pub(super) fn leaves() {
     gauge!(IN_FLIGHT.name).decrement(1.0);
 }
 
-pub(super) fn held_up(is: bool) {
+pub(super) fn blocked(is: bool) {
     if is {
-        gauge!(HELD_UP.name).increment(1.0);
+        gauge!(BLOCKED.name).increment(1.0);
     } else {
-        gauge!(HELD_UP.name).decrement(1.0);
+        gauge!(BLOCKED.name).decrement(1.0);
     }
 }
 

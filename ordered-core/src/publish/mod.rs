@@ -34,4 +34,4 @@ pub use stamped::{
     ClockField, NumberField, TimeField, check_causal, check_lamport, stamp_causal, stamp_lamport,
     stamp_time,
 };
-pub use status::{HeldUp, PublisherStatus};
+pub use status::{PublisherBlocked, PublisherStatus};

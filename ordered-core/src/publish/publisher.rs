@@ -12,7 +12,8 @@ use super::lanes::Entry;
 use super::pump::Pump;
 use super::status::Progress;
 use super::{
-    HeldUp, NotPublished, OrderedEvent, Outgoing, PublisherBuilder, PublisherStatus, metrics,
+    NotPublished, OrderedEvent, Outgoing, PublisherBlocked, PublisherBuilder, PublisherStatus,
+    metrics,
 };
 use crate::clock::Clock;
 use crate::event::TraceParent;
@@ -217,18 +218,18 @@ impl Publisher {
     pub fn status(&self) -> PublisherStatus {
         let shared = &self.shared;
         let max = usize::try_from(shared.max_events).unwrap_or(usize::MAX);
-        let held_up = shared.progress.held_up();
-        let held_up = match shared.transport.flow() {
-            Flow::Open => held_up,
-            Flow::Blocked { why } => Some(HeldUp {
+        let blocked = shared.progress.blocked();
+        let blocked = match shared.transport.flow() {
+            Flow::Open => blocked,
+            Flow::Blocked { why } => Some(PublisherBlocked {
                 is_back_pressure: true,
-                lasts: held_up.map(|it| it.lasts).unwrap_or_default(),
+                lasts: blocked.map(|it| it.lasts).unwrap_or_default(),
                 why,
             }),
         };
         PublisherStatus {
             in_flight: max.saturating_sub(shared.events.available_permits()),
-            held_up,
+            blocked,
         }
     }
 }

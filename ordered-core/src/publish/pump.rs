@@ -81,7 +81,7 @@ impl Pump {
     fn settle(&mut self, (batch, outcomes): Attempted) {
         let now = Instant::now();
         let settled = self.lanes.settle(batch, outcomes, now);
-        if let Some((kind, why)) = &settled.trouble {
+        if let Some((kind, why)) = &settled.retry_error {
             metrics::failed(*kind);
             if !settled.any_confirmed && settled.again > 0 {
                 self.progress.stands_still(*kind, why, now);

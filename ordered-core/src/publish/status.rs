@@ -13,12 +13,12 @@ pub struct PublisherStatus {
     /// How many events are with it, neither confirmed nor reported.
     pub in_flight: usize,
     /// Why nothing gets through at the moment, if nothing does.
-    pub held_up: Option<HeldUp>,
+    pub blocked: Option<PublisherBlocked>,
 }
 
 /// Why a broker takes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldUp {
+pub struct PublisherBlocked {
     /// Whether the broker is there, and says that it takes nothing: a full queue, flow control, throttling.
     pub is_back_pressure: bool,
     /// For how long.
@@ -29,10 +29,10 @@ pub struct HeldUp {
 
 /// Whether anything gets through.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Option<Trouble>>);
+pub(super) struct Progress(Mutex<Option<Blockage>>);
 
 #[derive(Debug)]
-struct Trouble {
+struct Blockage {
     since: Instant,
     is_back_pressure: bool,
     why: String,
@@ -40,15 +40,15 @@ struct Trouble {
 
 impl Progress {
     // A std mutex: held for a few accesses, and never over an await.
-    fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Blockage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was confirmed.
     pub(super) fn goes_on(&self, now: Instant) {
-        if let Some(trouble) = self.lock().take() {
-            let lasted = now.saturating_duration_since(trouble.since);
-            metrics::held_up(false);
+        if let Some(blockage) = self.lock().take() {
+            let lasted = now.saturating_duration_since(blockage.since);
+            metrics::blocked(false);
             tracing::info!("events are published again, after {lasted:?}");
         }
     }
@@ -56,18 +56,18 @@ impl Progress {
     /// Nothing of an attempt was confirmed.
     pub(super) fn stands_still(&self, kind: TransportErrorKind, why: &str, now: Instant) {
         let is_back_pressure = kind == TransportErrorKind::Busy;
-        let mut trouble = self.lock();
-        if let Some(trouble) = trouble.as_mut() {
-            trouble.is_back_pressure = is_back_pressure;
-            why.clone_into(&mut trouble.why);
+        let mut blockage = self.lock();
+        if let Some(blockage) = blockage.as_mut() {
+            blockage.is_back_pressure = is_back_pressure;
+            why.clone_into(&mut blockage.why);
             return;
         }
-        *trouble = Some(Trouble {
+        *blockage = Some(Blockage {
             since: now,
             is_back_pressure,
             why: why.to_owned(),
         });
-        metrics::held_up(true);
+        metrics::blocked(true);
         tracing::warn!(
             error = why,
             back_pressure = is_back_pressure,
@@ -75,11 +75,11 @@ impl Progress {
         );
     }
 
-    pub(super) fn held_up(&self) -> Option<HeldUp> {
-        self.lock().as_ref().map(|trouble| HeldUp {
-            is_back_pressure: trouble.is_back_pressure,
-            lasts: trouble.since.elapsed(),
-            why: trouble.why.clone(),
+    pub(super) fn blocked(&self) -> Option<PublisherBlocked> {
+        self.lock().as_ref().map(|blockage| PublisherBlocked {
+            is_back_pressure: blockage.is_back_pressure,
+            lasts: blockage.since.elapsed(),
+            why: blockage.why.clone(),
         })
     }
 }
@@ -88,7 +88,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.lock().is_some() {
-            metrics::held_up(false);
+            metrics::blocked(false);
         }
     }
 }

@@ -193,8 +193,8 @@ async fn what_is_not_confirmed_in_time_is_reported() {
     );
     let took = begun.elapsed();
     assert!((10..=16).contains(&took.as_secs()), "{took:?}");
-    let held_up = publisher.status().held_up.unwrap();
-    assert!(!held_up.is_back_pressure && held_up.why == "away");
+    let blocked = publisher.status().blocked.unwrap();
+    assert!(!blocked.is_back_pressure && blocked.why == "away");
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,11 +206,11 @@ async fn a_broker_that_does_not_answer_is_not_waited_for_for_ever() {
     let publisher = publisher.build().unwrap();
     let receipt = publisher.enqueue(event("a", "1")).await.unwrap();
     sleep(Duration::from_secs(4)).await;
-    let why = publisher.status().held_up.unwrap().why;
+    let why = publisher.status().blocked.unwrap().why;
     assert!(why.contains("attempt_timeout"), "{why}");
     transport.permits.add_permits(10);
     receipt.await.unwrap();
-    assert_eq!(publisher.status().held_up, None);
+    assert_eq!(publisher.status().blocked, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,13 +222,13 @@ async fn a_broker_that_is_full_is_back_pressure() {
     let publisher = transport.publisher().build().unwrap();
     let receipt = publisher.enqueue(event("a", "1")).await.unwrap();
     sleep(Duration::from_millis(60)).await;
-    let held_up = publisher.status().held_up.unwrap();
-    assert!(held_up.is_back_pressure && held_up.why == "the queue is full");
+    let blocked = publisher.status().blocked.unwrap();
+    assert!(blocked.is_back_pressure && blocked.why == "the queue is full");
     receipt.await.unwrap();
-    assert_eq!(publisher.status().held_up, None);
+    assert_eq!(publisher.status().blocked, None);
     *transport.blocked.lock().unwrap() = Some("short of memory".into());
-    let held_up = publisher.status().held_up.unwrap();
-    assert!(held_up.is_back_pressure && held_up.why == "short of memory");
+    let blocked = publisher.status().blocked.unwrap();
+    assert!(blocked.is_back_pressure && blocked.why == "short of memory");
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,14 +17,14 @@ async fn a_partition_of_which_too_much_is_deferred_is_paused_alone() {
     let keys: Vec<String> = (0..200).map(|key| key.to_string()).collect();
     topic.publish(keys.iter().map(|key| keyed(key, key))).await;
     let consumer = Consumer::start(topic.connect().max_deferred(3), 1).await;
-    let mut held_up = None;
+    let mut blocked = None;
     let (mut deferred, mut others) = (0, 0);
     // Every event of the partition of the first one is deferred, and every other is taken.
     while let Ok(received) =
         tokio::time::timeout(Duration::from_secs(3), consumer.0.receive(1)).await
     {
         let delivery = received.unwrap().remove(0);
-        if *held_up.get_or_insert(partition(&delivery)) == partition(&delivery) {
+        if *blocked.get_or_insert(partition(&delivery)) == partition(&delivery) {
             deferred += 1;
             consumer.settle(delivery.token, AN_HOUR).await;
         } else {
@@ -37,7 +37,7 @@ async fn a_partition_of_which_too_much_is_deferred_is_paused_alone() {
     let of_other = topic.read(&topic.name);
     let of_other = of_other
         .iter()
-        .filter(|message| Some(rdkafka::Message::partition(*message)) != held_up);
+        .filter(|message| Some(rdkafka::Message::partition(*message)) != blocked);
     assert_eq!(others, of_other.count(), "all of the other partition came");
 }
 

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use ordered_core::transport::{Publish, Transport};
 use ordered_testkit::proxy::Proxy;
-use ordered_testkit::publisher_suite::{
-    Cuts, HoldsUp, PublisherFixture, Refuses, Restarts, checks,
-};
+use ordered_testkit::publisher_suite::{Blocks, Cuts, PublisherFixture, Refuses, Restarts, checks};
 use ordered_testkit::server::KafkaServer;
 use tokio::sync::Mutex;
 
@@ -73,12 +71,12 @@ impl Cuts for Own<'_> {
     }
 }
 
-impl HoldsUp for Own<'_> {
-    async fn hold_up(&self) {
+impl Blocks for Own<'_> {
+    async fn block(&self) {
         self.server.lock().await.pause();
     }
 
-    async fn let_go(&self) {
+    async fn unblock(&self) {
         self.server.lock().await.resume();
     }
 }
@@ -106,5 +104,5 @@ async fn what_is_published_outlives_restarts_cuts_and_a_broker_that_hangs() {
     checks::goes_on_after_cut_connections(&Own::on(&server, &proxy).await).await;
     checks::goes_on_after_restarts(&Own::on(&server, &proxy).await).await;
     let topic = Own::on(&server, &proxy).await;
-    checks::is_held_up_by_a_broker_that_takes_nothing(&topic).await;
+    checks::is_blocked_by_a_broker_that_takes_nothing(&topic).await;
 }

@@ -24,5 +24,5 @@ pub async fn publishes_each_once_and_in_order(fixture: &impl PublisherFixture) {
         content.is_in_order();
     }
     assert_eq!(publisher.status().in_flight, 0);
-    assert_eq!(publisher.status().held_up, None);
+    assert_eq!(publisher.status().blocked, None);
 }

@@ -2,13 +2,13 @@
 //! whatever happens to that broker: one body of checks for all of them.
 //!
 //! Implement [`PublisherFixture`] for a queue that nobody else uses, and call each of the [`checks`] from a test. What
-//! a check does to the broker is a trait of its own: [`Restarts`], [`Cuts`], [`HoldsUp`], [`Refuses`]. A check that
+//! a check does to the broker is a trait of its own: [`Restarts`], [`Cuts`], [`Blocks`], [`Refuses`]. A check that
 //! breaks the broker wants one of its own.
 //!
 //! The environment variable `ORDERED_PUBLISH_EVENTS` says how many events each check publishes; the default is 2,000.
 
+mod blocked;
 mod disruption;
-mod held_up;
 mod in_order;
 mod load;
 mod queue;
@@ -58,12 +58,12 @@ pub trait Cuts: PublisherFixture {
 }
 
 /// A queue whose broker can be brought to take nothing.
-pub trait HoldsUp: PublisherFixture {
+pub trait Blocks: PublisherFixture {
     /// From now on the broker takes nothing.
-    fn hold_up(&self) -> impl Future<Output = ()>;
+    fn block(&self) -> impl Future<Output = ()>;
 
     /// It takes events again.
-    fn let_go(&self) -> impl Future<Output = ()>;
+    fn unblock(&self) -> impl Future<Output = ()>;
 }
 
 /// A queue that does not take everything.
@@ -74,8 +74,8 @@ pub trait Refuses: PublisherFixture {
 
 /// The checks.
 pub mod checks {
+    pub use super::blocked::*;
     pub use super::disruption::*;
-    pub use super::held_up::*;
     pub use super::in_order::*;
     pub use super::refused::*;
 }
