@@ -1,5 +1,5 @@
-//! What is missing of one producer, where the order of a key comes from its producers: it is asked for, filled, or lost,
-//! while another one sends.
+//! What is missing of one producer, where the order of a key comes from its producers: it is asked for, filled, or
+//! lost, while another one sends.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 use std::cmp::Ordering;
 
+use super::producers::Beside;
 use super::state::behind;
 use super::transition::Transition;
 use super::{KeyState, Pause, Phase, stored_event};
@@ -45,7 +46,7 @@ impl Transition<'_> {
                 Ok(Vec::new())
             }
         }?;
-        self.release(0, &[]);
+        self.release(0, &Beside::default());
         self.watch_gap(false);
         Ok(Effect {
             last_seq_before,

@@ -56,8 +56,8 @@ impl Transition<'_> {
     }
 
     /// Gives their numbers to events that wait and may have them, as the order says. `above` is the highest number that
-    /// an event in memory has, and `beside` are those in memory that have none.
-    pub(super) fn release(&mut self, above: u64, beside: &[Beside]) {
+    /// an event in memory has, and `beside` is what is known of those in memory that have none.
+    pub(super) fn release(&mut self, above: u64, beside: &Beside) {
         let order = self.policy.order;
         if !order.has_producers() {
             return;
@@ -196,7 +196,7 @@ impl Transition<'_> {
                 over.iter().for_each(|gap| producers.skip(gap));
                 self.state.gap_since = None;
                 if here.is_empty() {
-                    self.release(0, &[]);
+                    self.release(0, &Beside::default());
                 }
             }
             GapPolicy::Repair { .. } => {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::producers::Beside;
 use super::{Pause, Producers, SeqSet};
 use crate::protocol::{Millis, Policy, Start};
 use crate::store::{Listing, NEVER_DUE};
@@ -221,7 +222,9 @@ impl KeyState {
             (policy.order, &self.producers, policy.producer_timeouts(now));
         !producers.unread().is_empty()
             || order.late_waiting(producers).is_some()
-            || order.next_waiting(producers, &[], timeouts).is_some()
+            || order
+                .next_waiting(producers, &Beside::default(), timeouts)
+                .is_some()
     }
 
     /// When an event that waits for other producers runs although nothing comes, where events have times.

@@ -69,6 +69,7 @@ impl<D: Default> Engine<D> {
             shared: Shared {
                 rules: Arc::new(rules),
                 now: 0,
+                at_work_since: 0,
                 paused: false,
                 draining: false,
                 running: 0,
@@ -89,6 +90,9 @@ impl<D: Default> Engine<D> {
 
     /// Says what time it is by the store's clock, as the worker estimates it.
     pub fn set_now(&mut self, now: Millis) {
+        if self.shared.now == 0 {
+            self.shared.at_work_since = now;
+        }
         self.shared.now = now;
     }
 

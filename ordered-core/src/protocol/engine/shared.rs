@@ -70,6 +70,8 @@ pub(super) struct Shared<D> {
     pub(super) rules: Arc<Rules>,
     /// The store's time, as the worker estimates it.
     pub(super) now: Millis,
+    /// What that was when the worker began.
+    pub(super) at_work_since: Millis,
     /// The group is paused.
     pub(super) paused: bool,
     pub(super) draining: bool,

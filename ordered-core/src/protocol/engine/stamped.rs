@@ -108,7 +108,9 @@ impl<'a> Front<'a> {
             return Some(Next::InMailbox(next));
         }
         let may = |stamp: &Stamp| {
+            // What is delivered again, or in conflict, is compared with the one that waits later.
             self.has_room_for(stamp.producer())
+                && !self.producers.is_waiting(stamp)
                 && Causal::is_next(stamp, |producer| self.released(producer))
         };
         let ready = waiting.iter().enumerate().filter_map(|(place, event)| {

@@ -52,13 +52,13 @@ impl Lamport {
         (clock.saturating_add(1), other) < event
     }
 
-    /// The event that waits in the mailbox and is next. `beside` are events that wait elsewhere.
+    /// The event that waits in the mailbox and is next. `beside` is what waits elsewhere.
     pub(crate) fn next_waiting(
         producers: &Producers,
-        beside: &[Beside],
+        beside: &Beside,
         timeouts: Timeouts,
     ) -> Option<(usize, u64)> {
-        let elsewhere = beside.iter();
+        let elsewhere = beside.heads.iter();
         let elsewhere = elsewhere.map(|(time, producer)| ((*time, &**producer), None));
         let mut heads: BTreeMap<(u64, &str), Option<(usize, u64)>> = elsewhere.collect();
         for (time, producer, place) in producers.timed_heads(&Producer::released) {

@@ -142,11 +142,11 @@ impl Order {
     }
 
     /// Of the events that wait for their number in the mailbox, the one that is next: the place of its producer, and
-    /// its seq. `beside` are such that wait elsewhere.
+    /// its seq. `beside` is what waits elsewhere.
     pub(super) fn next_waiting(
         self,
         producers: &Producers,
-        beside: &[Beside],
+        beside: &Beside,
         timeouts: Timeouts,
     ) -> Option<(usize, u64)> {
         match self {

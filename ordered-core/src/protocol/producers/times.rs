@@ -59,8 +59,17 @@ pub(crate) struct Timeouts {
     pub(crate) max_delay: Option<u64>,
 }
 
-/// An event that is its producer's next and waits in the memory of the owner: its time and its producer.
-pub(crate) type Beside = (u64, String);
+/// What the owner of a key knows of its producers beside the state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Beside {
+    /// The events in its memory that have no number and are their producers' next: their times and their producers.
+    pub(crate) heads: Vec<(u64, String)>,
+    /// The producers of all events in its memory that have no number.
+    pub(crate) heard_of: Vec<String>,
+    /// Since when it has been at work: what was sent before may still be at the broker. Who says nothing of that gives
+    /// no producer up.
+    pub(crate) at_work_since: Option<Millis>,
+}
 
 /// An event that waits and is its producer's next: its time, its producer, and the place of that one with its seq.
 pub(crate) type TimedHead<'a> = (u64, &'a str, (usize, u64));
@@ -218,12 +227,15 @@ impl Producers {
     }
 
     /// Producers that hold the first event that waits are not waited for any more, where nothing was heard of them for
-    /// long enough. Says which. What was posted and not read may be theirs, and they are heard of with events that wait
-    /// `beside`.
-    pub(crate) fn give_up_silent(&mut self, beside: &[Beside], timeouts: Timeouts) -> Vec<String> {
+    /// long enough, by a worker that was there to hear them. Says which. What was posted and not read may be theirs.
+    pub(crate) fn give_up_silent(&mut self, beside: &Beside, timeouts: Timeouts) -> Vec<String> {
+        let Some(at_work_since) = beside.at_work_since else {
+            return Vec::new();
+        };
         if !self.unread.is_empty() {
             return Vec::new();
         }
+        let at_work_since = at_work_since.min(timeouts.now);
         for known in &mut self.known {
             // The store's clock may have stepped back.
             known.times.heard_at = known.times.heard_at.min(timeouts.now);
@@ -236,10 +248,17 @@ impl Producers {
         };
         let is_over = |known: &&Producer| {
             let end = known.lease_end(since, timeouts);
-            let is_here = beside.iter().any(|(_, producer)| *producer == known.name);
-            !is_here && end.is_some_and(|end| end <= timeouts.now)
+            !beside.heard_of.contains(&known.name) && end.is_some_and(|end| end <= timeouts.now)
         };
         let silent: Vec<String> = self.holders().filter(is_over).map(named).collect();
+        if at_work_since.saturating_add(timeouts.lease) > timeouts.now {
+            let silent = self
+                .known
+                .iter_mut()
+                .filter(|known| silent.contains(&known.name));
+            silent.for_each(|known| known.times.heard_at = at_work_since);
+            return Vec::new();
+        }
         self.give_up(&silent);
         silent
     }

@@ -47,7 +47,7 @@ impl<D> Actor<D> {
         self.plan_superseded(&mut plan);
         self.plan_posted(&mut plan, shared);
         self.plan_late(&mut plan, shared);
-        self.plan_releases(&mut plan);
+        self.plan_releases(&mut plan, shared);
         let blocked = self.plan_head(&mut plan, shared);
         self.plan_waiting(&mut plan, shared, blocked);
         if blocked && self.queue.running() == 0 {

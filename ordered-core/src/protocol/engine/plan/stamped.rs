@@ -157,27 +157,35 @@ impl<D> Actor<D> {
     }
 
     /// Gives events in the mailbox their numbers, where none with a number is in memory alone.
-    pub(super) fn plan_releases(&self, plan: &mut Plan<'_, D>) {
+    pub(super) fn plan_releases(&self, plan: &mut Plan<'_, D>, shared: &Shared<D>) {
         let is_unsaved = |event: &Event<D>| {
             !event.replay && !event.is_stored() && !Arrival::is_unnumbered(event.seq)
         };
         // Control messages that are left wait for the end of a run. What they say of clocks counts first.
         if self.controls.is_empty() && !self.queue.iter().any(is_unsaved) {
-            let beside = self.waiting_beside(&plan.transition.state.producers);
+            let beside = self.beside(&plan.transition.state.producers, shared);
             plan.transition.release(last_number(&self.queue), &beside);
         }
     }
 
-    /// The events with times that are in memory without a number, and are their producers' next.
-    fn waiting_beside(&self, producers: &Producers) -> Vec<Beside> {
+    fn beside(&self, producers: &Producers, shared: &Shared<D>) -> Beside {
         let unnumbered = |event: &&Event<D>| Arrival::is_unnumbered(event.seq);
-        let heads = self.queue.rest().filter(unnumbered).filter_map(|event| {
-            let stamp = event.stamp.as_deref()?;
-            let producer = stamp.producer();
-            let is_next = stamp.seq() == producers.released(producer) + 1;
-            Some((stamp.time().filter(|_| is_next)?, producer.to_owned()))
-        });
-        heads.collect()
+        let mut beside = Beside {
+            at_work_since: Some(shared.at_work_since),
+            ..Beside::default()
+        };
+        for event in self.queue.rest().filter(unnumbered) {
+            let Some(stamp) = event.stamp.as_deref() else {
+                continue;
+            };
+            let producer = stamp.producer().to_owned();
+            let is_next = stamp.seq() == producers.released(&producer) + 1;
+            if let Some(time) = stamp.time().filter(|_| is_next) {
+                beside.heads.push((time, producer.clone()));
+            }
+            beside.heard_of.push(producer);
+        }
+        beside
     }
 
     /// What was delivered and has to wait for its number waits in the mailbox.

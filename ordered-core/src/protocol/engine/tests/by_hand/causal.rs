@@ -388,3 +388,19 @@ fn what_waits_stays_known_when_the_key_is_at_rest() {
     deliver(&mut bench, &mut other, "c1");
     assert_eq!(bench.run_ids(&mut other), ["c1", "c2"]);
 }
+
+/// It says that it follows less than the one that waits.
+#[test]
+fn a_second_event_with_the_place_of_one_that_waits_is_in_conflict_whatever_it_follows() {
+    let mut bench = bench();
+    let mut w = bench.worker("w");
+    deliver_as(&mut bench, &mut w, "x", "b1 a1");
+    bench.settle(&mut w);
+    w.settled();
+    deliver_as(&mut bench, &mut w, "y", "b1");
+    assert_eq!(bench.run_ids(&mut w), [""; 0]);
+    assert!(matches!(w.dispositions()[..], [EventOutcome::Conflict(_)]));
+    deliver(&mut bench, &mut w, "a1");
+    assert_eq!(bench.run_ids(&mut w), ["a1", "x"]);
+    assert_eq!(bench.held(), 0);
+}

@@ -302,3 +302,41 @@ fn an_event_of_a_producer_too_many_halts_the_key_and_its_clock_stays_with_the_br
     assert!(w.effects.iter().any(deferred));
     assert_eq!(bench.state().producers.known().len(), 1);
 }
+
+/// It comes just when the lease of its producer has ended, and before anybody has looked at the key.
+#[test]
+fn a_producer_is_heard_of_with_an_event_in_memory_that_is_not_its_next() {
+    let mut bench = bench();
+    let mut w = bench.worker("w");
+    shows(&mut bench, &mut w, "a", 0, 0);
+    deliver(&mut bench, &mut w, "b1@5");
+    bench.settle(&mut w);
+    for _ in 0..4 {
+        bench.clock.advance(20_000);
+        bench.beat(&mut w);
+    }
+    deliver(&mut bench, &mut w, "a2@4");
+    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
+    deliver(&mut bench, &mut w, "a1@3");
+    assert_eq!(run_ids(&bench, &mut w), ["a1@3", "a2@4"]);
+}
+
+/// What its producers have sent meanwhile piles up at the broker.
+#[test]
+fn a_producer_is_not_given_up_because_no_worker_ran_for_a_while() {
+    let mut bench = bench();
+    let mut w = bench.worker("w");
+    shows(&mut bench, &mut w, "a", 0, 0);
+    deliver(&mut bench, &mut w, "b1@5");
+    bench.settle(&mut w);
+    drop(w);
+    for _ in 0..20 {
+        bench.clock.advance(20_000);
+    }
+    let mut w = bench.worker("w2");
+    // It finds the key with its first sweep, before the broker has delivered anything.
+    bench.claim_swept(&mut w);
+    assert_eq!(run_ids(&bench, &mut w), [""; 0]);
+    deliver(&mut bench, &mut w, "a1@3");
+    assert_eq!(run_ids(&bench, &mut w), ["a1@3"]);
+}
