@@ -14,7 +14,6 @@ local acquisitions, saves, boxes, look_ups, ids, generations, listings, frees, k
   bucket_bytes, closes, expires = read('>I4I4I4I4I4I4I4I4I7I7I7I7I7I7', ARGV[6])
 local keys = acquisitions + saves
 local names, claims, bodies, id_args = 9, 9 + keys, 9 + keys + saves, 9 + keys + 2 * saves
-
 local meta = call('HMGET', META, 'incarnation', 'ids', 'paused', 'call:' .. me, 'events', 'bytes')
 local micros = clock(ARGV[5])
 local now, held_events, held_bytes = math.floor(micros / 1000), tonumber(meta[5] or 0), tonumber(meta[6] or 0)
@@ -24,7 +23,6 @@ if meta[2] ~= ARGV[2] or ids > 0 and now > closes then return { 3, now, meta[2] 
 -- Without memory, Redis refuses the first write of a script and no other: one that takes none lets the rest through.
 if frees == 1 then call('HDEL', META, '') end
 call('HSET', META, 'call:' .. me, ARGV[4])
-
 local function add(list, name, value) list[#list + 1], list[#list + 2] = name, value end
 -- One command with values of a list, in pieces.
 local function many(command, key, list, first, last)
@@ -39,10 +37,9 @@ end
 -- Acquisitions
 local owners = many('HMGET', OWNERS, ARGV, names + 1, names + keys)
 local records = many('HMGET', RECORDS, ARGV, names + 1, names + acquisitions)
-local changed, heads, states = {}, {}, {} -- by place: the new owner, false for none
+local changed, heads, states = {}, {}, { [me] = acquisitions > 0 and look(LEASES, me, now) } -- changed: false for free
 local owned_by_me, since = string.char(#me) .. me, pack('>I7', now)
 local usual = pack('>I7', micros) .. owned_by_me .. '\0' .. since
-if acquisitions > 0 then states[me] = look(LEASES, me, now) end
 for place = 1, acquisitions do
   local owner, record, mode = owners[place], records[place], byte(modes, place)
   local fence = record and max(micros, 1 + read('>I7', record)) or micros
@@ -71,8 +68,7 @@ for place = 1, acquisitions do
 end
 local statuses, claim_size = {}, 8 + #me
 for save = 1, saves do
-  local owner = owners[acquisitions + save]
-  statuses[save] = owner and sub(owner, 1, claim_size) == ARGV[claims + save] and 0 or LOST
+  statuses[save] = sub(owners[acquisitions + save] or '', 1, claim_size) == ARGV[claims + save] and 0 or LOST
 end
 
 local results, at = {}, id_args + look_ups + ids
@@ -183,10 +179,7 @@ for place = acquisitions + 1, keys do
     statuses[save] = status
   end
 end
-for place = 1, keys do
-  local owner = changed[place]
-  if owner ~= nil then add(owner and new_owners or free, ARGV[names + place], owner or nil) end
-end
+for place, owner in pairs(changed) do add(owner and new_owners or free, ARGV[names + place], owner or nil) end
 many('HSET', RECORDS, new_records, 1, #new_records)
 many('HDEL', OWNERS, free, 1, #free)
 many('HSET', OWNERS, new_owners, 1, #new_owners)
