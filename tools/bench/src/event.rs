@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ordered_events::core::worker::Control;
+use ordered_events::logical::LamportProducer;
 use ordered_events::{Envelope, Key};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -76,12 +77,8 @@ pub(crate) fn leaves(events: &[Placed]) -> Result<Vec<Envelope>, Failure> {
         let key = Key::new(order_id(key))?;
         let Stamp { vector, time, .. } = Stamp::of(seq);
         for (producer, after) in vector {
-            let leave = Control::Leave {
-                producer: producer.to_owned(),
-                after,
-                time,
-            };
-            said.push(leave.envelope(&key));
+            let clock = LamportProducer::at(after, time);
+            said.push(Control::leave(producer, clock).envelope(&key));
         }
     }
     Ok(said)

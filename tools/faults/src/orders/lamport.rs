@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use ordered_events::core::worker::Control;
-use ordered_events::logical::LamportClock;
+use ordered_events::logical::{LamportClock, LamportProducer};
 use ordered_events::{Context, HandlerError, Seq, State, ordered_handler};
 use serde::Deserialize;
 
@@ -119,11 +119,7 @@ fn numbers(events: &[OrderEvent]) -> BTreeMap<(&str, &str), u64> {
 pub(super) fn joins(events: &[OrderEvent]) -> Vec<(String, Control)> {
     let keys = numbers(events).into_keys();
     keys.map(|(key, producer)| {
-        let clock = Control::Clock {
-            producer: producer.to_owned(),
-            after: 0,
-            time: 0,
-        };
+        let clock = Control::clock(producer, LamportProducer::default());
         (key.to_owned(), clock)
     })
     .collect()
@@ -133,12 +129,8 @@ pub(super) fn joins(events: &[OrderEvent]) -> Vec<(String, Control)> {
 pub(super) fn ends(events: &[OrderEvent]) -> Vec<(String, Control)> {
     let last = numbers(events).into_iter();
     last.map(|((key, producer), after)| {
-        let leave = Control::Leave {
-            producer: producer.to_owned(),
-            after,
-            time: Seq::MAX.get(),
-        };
-        (key.to_owned(), leave)
+        let clock = LamportProducer::at(after, Seq::MAX.get());
+        (key.to_owned(), Control::leave(producer, clock))
     })
     .collect()
 }

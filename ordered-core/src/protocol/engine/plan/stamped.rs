@@ -174,13 +174,12 @@ impl<D> Actor<D> {
             at_work_since: Some(shared.at_work_since),
             ..Beside::default()
         };
-        for event in self.queue.rest().filter(unnumbered) {
-            let Some(stamp) = event.stamp.as_deref() else {
-                continue;
-            };
+        let waiting = self.queue.rest().filter(unnumbered);
+        for stamp in waiting.filter_map(|event| event.stamp.as_deref()) {
+            // Only where events have times is anybody waited for.
+            let Some(time) = stamp.time() else { continue };
             let producer = stamp.producer().to_owned();
-            let is_next = stamp.seq() == producers.released(&producer) + 1;
-            if let Some(time) = stamp.time().filter(|_| is_next) {
+            if stamp.seq() == producers.released(&producer) + 1 {
                 beside.heads.push((time, producer.clone()));
             }
             beside.heard_of.push(producer);

@@ -1,6 +1,7 @@
 //! Events with Lamport times.
 
 use super::*;
+use crate::logical::LamportProducer;
 use crate::protocol::engine::KeyChange;
 use crate::protocol::{Order, Phase, Stamp};
 use crate::worker::Control;
@@ -37,23 +38,13 @@ fn say(bench: &mut Bench, w: &mut Worker, control: Control) {
 }
 
 pub(super) fn shows(bench: &mut Bench, w: &mut Worker, producer: &str, after: u64, time: u64) {
-    let producer = producer.to_owned();
-    let control = Control::Clock {
-        producer,
-        after,
-        time,
-    };
-    say(bench, w, control);
+    let clock = LamportProducer::at(after, time);
+    say(bench, w, Control::clock(producer, clock));
 }
 
 pub(super) fn leaves(bench: &mut Bench, w: &mut Worker, producer: &str, (after, time): (u64, u64)) {
-    let producer = producer.to_owned();
-    let leave = Control::Leave {
-        producer,
-        after,
-        time,
-    };
-    say(bench, w, leave);
+    let clock = LamportProducer::at(after, time);
+    say(bench, w, Control::leave(producer, clock));
 }
 
 /// Runs whatever there is to run, and says the ids in the order in which they were committed.
