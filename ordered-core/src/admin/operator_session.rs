@@ -59,7 +59,8 @@ impl<'a> OperatorSession<'a> {
         let mut pause = FIRST_PAUSE;
         let mut owner = None;
         loop {
-            self.renew_lease().await?;
+            let lease = &mut self.last_beat;
+            renew_lease(self.store, self.group, &self.session, lease).await?;
             let acquire = Acquire {
                 key: self.key.clone(),
                 mode: if options.force {
@@ -122,20 +123,23 @@ impl<'a> OperatorSession<'a> {
         let answer = exchange.answers.pop().unwrap_or(Answer::Unknown);
         Ok((answer, exchange.now, exchange.paused))
     }
+}
 
-    async fn renew_lease(&mut self) -> Result<(), StoreError> {
-        // After half of its length without a heartbeat a lease is in doubt.
-        let is_fresh = |beat: Instant| beat.elapsed() < OPERATOR_LEASE / 4;
-        if !self.last_beat.is_some_and(is_fresh) {
-            let beat = Instant::now();
-            let lease = OPERATOR_LEASE;
-            self.store
-                .heartbeat(self.group, &self.session, lease)
-                .await?;
-            self.last_beat = Some(beat);
-        }
-        Ok(())
+/// Renews an operator's lease, where its last heartbeat is not fresh.
+pub(super) async fn renew_lease(
+    store: &dyn Inspect,
+    group: &Group,
+    session: &Session,
+    last_beat: &mut Option<Instant>,
+) -> Result<(), StoreError> {
+    // After half of its length without a heartbeat a lease is in doubt.
+    let is_fresh = |beat: Instant| beat.elapsed() < OPERATOR_LEASE / 4;
+    if !last_beat.is_some_and(is_fresh) {
+        let beat = Instant::now();
+        store.heartbeat(group, session, OPERATOR_LEASE).await?;
+        *last_beat = Some(beat);
     }
+    Ok(())
 }
 
 /// The error for an answer that belongs to another request.

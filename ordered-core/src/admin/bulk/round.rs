@@ -3,7 +3,7 @@
 use super::{Bulk, Pending, Results, TaskOutcome, UnknownSave};
 use crate::admin::decision::{Decision, DecisionInput, decide, release};
 use crate::admin::operate::{OperateError, RELEASES};
-use crate::admin::operator_session::{OPERATOR_LEASE, unexpected};
+use crate::admin::operator_session::{renew_lease, unexpected};
 use crate::protocol::{Millis, Transition};
 use crate::store::{Acquire, AcquireMode, Answer, Owned, Previous, Request, Saved};
 use crate::store::{StoreError, StoreErrorKind};
@@ -28,7 +28,8 @@ impl Bulk<'_> {
         batch: Vec<Pending>,
         results: &mut Results,
     ) -> Result<(Vec<Granted>, Millis), StoreError> {
-        if let Err(error) = self.renew_lease().await {
+        let lease = &mut self.last_beat;
+        if let Err(error) = renew_lease(self.store, self.group, &self.session, lease).await {
             // The batch was not begun.
             self.tasks.extend(batch);
             return Err(error);
@@ -262,18 +263,5 @@ impl Bulk<'_> {
                 })
                 .collect();
         }
-    }
-
-    async fn renew_lease(&mut self) -> Result<(), StoreError> {
-        let is_fresh = |beat: Instant| beat.elapsed() < OPERATOR_LEASE / 4;
-        if !self.last_beat.is_some_and(is_fresh) {
-            let beat = Instant::now();
-            let lease = OPERATOR_LEASE;
-            self.store
-                .heartbeat(self.group, &self.session, lease)
-                .await?;
-            self.last_beat = Some(beat);
-        }
-        Ok(())
     }
 }
