@@ -63,7 +63,14 @@ impl<'a> KeyOperation<'a> {
         let operator = operator(self.verb_args);
         let admin = &self.session.admin;
         let verdict = admin.operate(&self.group, self.key, verb, &operator, options);
-        match self.announced(verdict).await {
+        // A dry run waits for nobody.
+        let waits = !dry_run && !self.verb_args.wait.is_zero();
+        let verdict = if waits {
+            self.announced(verdict).await
+        } else {
+            verdict.await
+        };
+        match verdict {
             Ok(Verdict::Operated(effect)) => Ok(effect),
             Ok(Verdict::Refused(refusal)) => Err(self.refused(&refusal.to_string()).await?),
             Err(error) => Err(self.failed(error)),

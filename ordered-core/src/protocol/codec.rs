@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Anchor, KeyState};
+use super::{Anchor, KeyState, Pause, Phase};
 use crate::protocol::Fence;
 
 /// A body that this version cannot read.
@@ -82,33 +82,48 @@ impl KeyState {
     }
 
     fn short(&self, fence: Fence) -> Option<Short> {
-        if !self.is_idle() {
+        // All fields by name, so that none is forgotten.
+        let Self {
+            last_seq,
+            epoch: 0,
+            attempts: 0,
+            crashes: 0,
+            unfinished: 0,
+            on_trial: false,
+            tried_at: 0,
+            phase: Phase::Open,
+            paused: Pause::No,
+            last_error: None,
+            gap_since: None,
+            repair: None,
+            held,
+            absent,
+            skipped,
+            dead,
+            replays,
+            anchors,
+            producers,
+        } = self
+        else {
             return None;
-        }
-        let anchor = match self.anchors[..] {
+        };
+        let is_short = held.is_empty()
+            && absent.is_empty()
+            && skipped.is_empty()
+            && dead.is_empty()
+            && replays.is_empty()
+            && producers.is_empty();
+        let anchor = match anchors[..] {
+            _ if !is_short => return None,
             [] => None,
-            [anchor] => Some(anchor),
+            [Anchor { seq, at }] => {
+                let after = i64::try_from(at / 1_000).ok()? - granted_at(fence);
+                Some((last_seq.wrapping_sub(seq), after))
+            }
             _ => return None,
         };
-        let rest = Self {
-            last_seq: 0,
-            anchors: Vec::new(),
-            ..self.clone()
-        };
-        if rest != Self::default() {
-            return None;
-        }
-        let anchor = match anchor {
-            None => None,
-            Some(Anchor { seq, at }) => {
-                let after = i64::try_from(at / 1_000).ok()? - granted_at(fence);
-                Some((self.last_seq.wrapping_sub(seq), after))
-            }
-        };
-        Some(Short {
-            last_seq: self.last_seq,
-            anchor,
-        })
+        let last_seq = *last_seq;
+        Some(Short { last_seq, anchor })
     }
 
     fn from_short(short: &Short, fence: Fence) -> Self {

@@ -39,6 +39,7 @@ mod repair;
 mod reporter;
 mod run;
 mod run_input;
+mod runner;
 mod settings;
 mod settler;
 mod similar_keys;

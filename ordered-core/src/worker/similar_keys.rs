@@ -1,6 +1,7 @@
 //! Keys that are one to a person, and two to the group.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 use unicode_normalization::UnicodeNormalization;
@@ -10,17 +11,18 @@ use crate::event::Key;
 /// How many keys are remembered at least; up to twice as many are.
 const REMEMBERED_KEYS: usize = 10_000;
 
-/// The keys that came last, by what they are without case and Unicode form.
+/// The keys that came last, by the hash of what they are without case and Unicode form.
 #[derive(Debug, Default)]
 pub(super) struct SimilarKeys {
+    hasher: foldhash::fast::RandomState,
     // A std mutex: held for two looks into a map.
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    recent: HashMap<String, Forms>,
-    older: HashMap<String, Forms>,
+    recent: HashMap<u64, Forms, foldhash::fast::RandomState>,
+    older: HashMap<u64, Forms, foldhash::fast::RandomState>,
 }
 
 /// The forms in which a key came: the first, and the last other one.
@@ -33,9 +35,9 @@ struct Forms {
 impl SimilarKeys {
     /// An event of the key came.
     pub(super) fn note(&self, key: &Key) {
+        let folded = self.folded(key);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Seen { recent, older } = &mut *seen;
-        let folded = folded(key);
         if let Some(forms) = recent.get_mut(&folded) {
             forms.note(key);
             return;
@@ -53,14 +55,28 @@ impl SimilarKeys {
 
     /// Another form of the key that came lately.
     pub(super) fn other_form(&self, key: &Key) -> Option<Key> {
+        let folded = self.folded(key);
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let folded = folded(key);
         let forms = seen
             .recent
             .get(&folded)
             .or_else(|| seen.older.get(&folded))?;
         let Forms { first, other } = forms.clone();
         if first == *key { other } else { Some(first) }
+    }
+
+    /// The hash of the key without case and Unicode form.
+    fn folded(&self, key: &Key) -> u64 {
+        let (text, mut hasher) = (key.as_str(), self.hasher.build_hasher());
+        if text.is_ascii() {
+            let bytes = text.bytes();
+            bytes.for_each(|byte| hasher.write_u8(byte.to_ascii_lowercase()));
+        } else {
+            let lower: String = text.nfkd().flat_map(char::to_lowercase).collect();
+            let folded: String = lower.nfkd().collect();
+            folded.bytes().for_each(|byte| hasher.write_u8(byte));
+        }
+        hasher.finish()
     }
 }
 
@@ -70,15 +86,6 @@ impl Forms {
             self.other = Some(key.clone());
         }
     }
-}
-
-fn folded(key: &Key) -> String {
-    let text = key.as_str();
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    let lower: String = text.nfkd().flat_map(char::to_lowercase).collect();
-    lower.nfkd().collect()
 }
 
 #[cfg(test)]

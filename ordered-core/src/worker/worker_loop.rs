@@ -254,10 +254,11 @@ impl WorkerLoop {
                 self.breaker.started();
                 let (id, attempt) = (run.id.clone(), run.attempt);
                 match self.inputs.of(run) {
-                    Ok(input) => self.tasks.run(id, attempt, input),
+                    Ok(input) => self.tasks.add(id, attempt, input),
                     Err(error) => self.finish(&id, attempt, Err(error)),
                 }
             }
+            self.tasks.start();
             self.carry_out();
         }
         self.breaker.skipped();

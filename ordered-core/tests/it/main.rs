@@ -4,6 +4,7 @@ mod admin;
 mod ahead;
 mod backing_off;
 mod batches;
+mod blocking;
 mod connecting;
 mod failures;
 mod faults;

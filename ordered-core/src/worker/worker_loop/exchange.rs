@@ -74,6 +74,7 @@ impl WorkerLoop {
             self.clock = StoreClock::synced_at(beat.now, at);
             self.engine.set_now(self.clock.now());
             self.engine.set_paused(beat.paused);
+            self.tasks.start_overdue();
         }
         Ok(())
     }

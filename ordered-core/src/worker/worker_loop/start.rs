@@ -17,6 +17,7 @@ use crate::worker::lease_keeper::LeaseKeeper;
 use crate::worker::receiver::DeliveryReceiver;
 use crate::worker::reporter::Reporter;
 use crate::worker::run_input::RunInputs;
+use crate::worker::runner::Runner;
 use crate::worker::store_client::StoreClient;
 use crate::worker::store_clock::StoreClock;
 use crate::worker::tasks::Tasks;
@@ -75,11 +76,14 @@ impl WorkerLoop {
             ),
             engine: Engine::new(rules(&options, &settings, id.as_str())),
             tasks: Tasks {
-                handler: Arc::clone(&handler),
+                runner: Arc::new(Runner::new(
+                    Arc::clone(&handler),
+                    options.timeout,
+                    span_hooks,
+                    Arc::clone(&telemetry),
+                    task_event_sender.clone(),
+                )),
                 task_events: task_event_sender,
-                timeout: options.timeout,
-                span_hooks,
-                telemetry: Arc::clone(&telemetry),
                 runs: HashMap::default(),
             },
             reporter: Reporter {

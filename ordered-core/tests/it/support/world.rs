@@ -63,7 +63,9 @@ impl Handler for ScriptedHandler {
     }
 
     async fn call(&self, (): (), context: Context) -> Result<(), HandlerError> {
-        tokio::time::sleep(self.work).await;
+        if !self.work.is_zero() {
+            tokio::time::sleep(self.work).await;
+        }
         match (self.script)(&context) {
             Act::Succeed => {}
             Act::Fail => return Err(HandlerError::transient("no luck")),

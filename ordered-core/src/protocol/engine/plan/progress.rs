@@ -14,13 +14,14 @@ impl<D> Actor<D> {
         let Some(own) = &mut self.ownership else {
             return;
         };
-        plan.parts.committed.extend(self.queue.take_done());
-        for event in std::mem::take(&mut plan.parts.committed) {
+        let mut committed = Vec::with_capacity(self.queue.done());
+        for event in self.queue.take_done() {
             plan.transition.commit(event.subject());
             plan.count(&event);
             own.ids.insert(event.id.clone());
-            plan.parts.committed.push(event);
+            committed.push(event);
         }
+        plan.parts.committed = committed;
     }
 
     /// The run of the first event failed, alone.
