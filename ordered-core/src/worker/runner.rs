@@ -207,3 +207,140 @@ async fn caught(work: impl Future<Output = Result<(), HandlerError>>) -> Result<
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::AbortHandle;
+    use tokio::sync::mpsc::UnboundedReceiver;
+
+    use super::*;
+    use crate::event::Envelope;
+    use crate::handler::{Context, Decoded, Handler, HandlerOptions, Malformed, Work};
+    use crate::protocol::{Policy, WorkerId};
+    use crate::transport::{MemoryBroker, Transport};
+    use crate::worker::Health;
+
+    /// Asks nothing of its events but what the test gives it to do.
+    struct Doing<F>(F);
+
+    impl<F: Fn(&str) + Send + Sync + 'static> Handler for Doing<F> {
+        type Event = ();
+
+        fn options(&self) -> HandlerOptions {
+            HandlerOptions::new("test")
+        }
+
+        fn decode(&self, _: &Envelope) -> Result<Decoded<()>, Malformed> {
+            Err(Malformed("nothing is read here".to_owned()))
+        }
+
+        async fn call(&self, (): (), context: Context) -> Result<(), HandlerError> {
+            (self.0)(context.key().as_str());
+            if context.key().as_str() == "waits" {
+                std::future::pending().await
+            }
+            Ok(())
+        }
+    }
+
+    fn runner(
+        handler: impl Fn(&str) + Send + Sync + 'static,
+    ) -> (Arc<Runner>, UnboundedReceiver<TaskEvent>) {
+        let (task_events, ended) = mpsc::unbounded_channel();
+        let transport: Arc<dyn Transport> = Arc::new(MemoryBroker::new().consumer());
+        let health = Health::new(
+            "test",
+            WorkerId::new("w"),
+            Duration::from_secs(60),
+            &transport,
+        );
+        let telemetry = Telemetry::new(&"test".into(), &Policy::default(), health);
+        let (handler, limit) = (Arc::new(Doing(handler)), Duration::from_secs(60));
+        let runner = Runner::new(handler, limit, [].into(), Arc::new(telemetry), task_events);
+        // As if all runs had been very quick until now.
+        runner.pace.store(1, Ordering::Relaxed);
+        (Arc::new(runner), ended)
+    }
+
+    fn add(runner: &Runner, key: &str) -> AbortHandle {
+        let (abort, aborted) = AbortHandle::new_pair();
+        let context = Context::for_test(key, 1);
+        runner.add(NewRun {
+            id: RunId {
+                key: context.key().clone(),
+                number: 0,
+            },
+            attempt: 1,
+            input: RunInput {
+                work: Work::One(Box::new(()), context.clone()),
+                context,
+            },
+            aborted,
+        });
+        abort
+    }
+
+    async fn next(ended: &mut UnboundedReceiver<TaskEvent>) -> String {
+        match ended.recv().await {
+            Some(TaskEvent::Finished { run, outcome, .. }) if outcome.is_ok() => {
+                run.key.to_string()
+            }
+            _ => panic!("no run has succeeded"),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_waits_behind_a_run_that_blocks_its_thread_begins_when_it_is_overdue() {
+        let (open, blocked) = std::sync::mpsc::channel::<()>();
+        let blocked = Mutex::new(blocked);
+        let (runner, mut ended) = runner(move |key| {
+            if key == "blocks" {
+                // Ends when the sender is gone, at the latest with the test.
+                let _ = blocked.lock().unwrap().recv();
+            }
+        });
+        add(&runner, "blocks");
+        add(&runner, "behind");
+        runner.start();
+        while runner.queue().len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        runner.start_each();
+        assert_eq!(next(&mut ended).await, "behind");
+        drop(open);
+        assert_eq!(next(&mut ended).await, "blocks");
+    }
+
+    #[tokio::test]
+    async fn one_that_waits_holds_up_no_other_and_one_that_was_stopped_does_not_begin() {
+        let (runner, mut ended) = runner(|key| assert_ne!(key, "stopped"));
+        let waits = add(&runner, "waits");
+        add(&runner, "stopped").abort();
+        add(&runner, "last");
+        runner.start();
+        assert_eq!(next(&mut ended).await, "last");
+        waits.abort();
+        drop(runner);
+        assert!(
+            ended.recv().await.is_none(),
+            "nobody hears of a run that was stopped"
+        );
+    }
+
+    #[tokio::test]
+    async fn runs_that_take_long_share_no_task() {
+        let (runner, _ended) = runner(|_| ());
+        let alive = || {
+            tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks()
+        };
+        let before = alive();
+        (0..5).for_each(|_| drop(add(&runner, "quick")));
+        runner.start();
+        assert_eq!(alive() - before, 1);
+        runner.pace.store(nanos(SHARE) / 2, Ordering::Relaxed);
+        runner.start();
+        assert_eq!(alive() - before, 1 + 3);
+    }
+}
