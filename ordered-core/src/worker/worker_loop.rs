@@ -42,6 +42,8 @@ const LONGEST_ERROR: usize = 4_000;
 /// A worker at work: the engine, and everything that carries its wishes out.
 pub(super) struct WorkerLoop {
     engine: Engine<DecodedEvent>,
+    /// None; the memory of those that were carried out last.
+    effects: Vec<Effect>,
     store: StoreClient,
     session: Session,
     tasks: Tasks,
@@ -272,7 +274,9 @@ impl WorkerLoop {
     }
 
     fn carry_out(&mut self) {
-        for effect in self.engine.take_effects() {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.engine.swap_effects(&mut effects);
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Settle {
                     key,
@@ -295,6 +299,7 @@ impl WorkerLoop {
                 Effect::Key { key, what } => self.reporter.key_changed(&key, &what),
             }
         }
+        self.effects = effects;
     }
 
     fn on_task_event(&mut self, event: TaskEvent) {

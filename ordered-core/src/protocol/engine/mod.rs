@@ -381,9 +381,15 @@ impl<D: Default> Engine<D> {
 
     /// What is to be done, or to be known, since the last call.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        // The next ones are likely to be as many.
-        let room = Vec::with_capacity(self.shared.effects.len());
-        std::mem::replace(&mut self.shared.effects, room)
+        let mut effects = Vec::new();
+        self.swap_effects(&mut effects);
+        effects
+    }
+
+    /// The same in exchange for a vector without any, whose memory is used again.
+    pub fn swap_effects(&mut self, effects: &mut Vec<Effect>) {
+        debug_assert!(effects.is_empty(), "what is in it would come again");
+        std::mem::swap(&mut self.shared.effects, effects);
     }
 
     /// Every key may have something to say.

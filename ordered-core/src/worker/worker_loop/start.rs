@@ -75,6 +75,7 @@ impl WorkerLoop {
                 settings.breaker_wait,
             ),
             engine: Engine::new(rules(&options, &settings, id.as_str())),
+            effects: Vec::new(),
             tasks: Tasks {
                 runner: Arc::new(Runner::new(
                     Arc::clone(&handler),
