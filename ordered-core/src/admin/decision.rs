@@ -150,7 +150,7 @@ impl DecisionInput<'_> {
         }
         transition.wake();
         transition.watch_gap(false);
-        transition.end_gap_if_over("operator");
+        transition.end_gap_as_operator();
         transition.watch_gap(false);
     }
 }

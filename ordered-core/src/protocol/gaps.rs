@@ -126,11 +126,20 @@ impl Transition<'_> {
     /// Does what the group says about a gap that has lasted for as long as the group waits. A key that is paused stays
     /// where it is.
     pub fn end_gap_if_over(&mut self, worker: &str) {
+        self.end_gap(worker, true);
+    }
+
+    /// The same for an operator, who asks nobody for what is missing: that is left to the next worker.
+    pub fn end_gap_as_operator(&mut self) {
+        self.end_gap("operator", false);
+    }
+
+    fn end_gap(&mut self, worker: &str, asks: bool) {
         if self.state.paused.is_on() {
             return;
         }
         if self.policy.order.has_producers() {
-            // Whoever calls this asks for nothing: that is left to the next worker.
+            // An operator: a worker does it itself, because it knows what it has in memory.
             if !matches!(self.policy.on_gap, GapPolicy::Repair { .. }) {
                 self.end_gaps_of_producers(worker, self.now, &[]);
             }
@@ -163,6 +172,7 @@ impl Transition<'_> {
                 self.skip_to(first - 1);
                 self.pass_absent();
             }
+            GapPolicy::Repair { .. } if !asks => {}
             GapPolicy::Repair { .. } => {
                 let before = self.state.asked_for_head();
                 self.state.repair = Some(RepairAsked {

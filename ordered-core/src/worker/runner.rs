@@ -114,7 +114,8 @@ async fn run_all(runner: Arc<Runner>) {
     // One allocation for all that need not wait.
     let mut run = Box::pin(None);
     loop {
-        let began = std::time::Instant::now();
+        // Tokio's clock stands still while a simulation works, so that a seed repeats a run.
+        let began = Instant::now();
         let (mut runs, mut took) = (0, 0);
         while took < nanos(SHARE)
             && let Some(new) = runner.take()

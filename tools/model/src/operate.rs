@@ -107,7 +107,7 @@ impl Model {
         }
         transition.wake();
         transition.watch_gap(false);
-        transition.end_gap_if_over("operator");
+        transition.end_gap_as_operator();
         transition.watch_gap(false);
         let operated = transition.operate(verb, None).is_ok();
         let changes = transition.changes;

@@ -278,11 +278,8 @@ impl<D> Actor<D> {
             let mark = known.map_or(mark, |known| known.join(mark));
             shared.watermarks.note(&self.key, mark);
         }
-        for mut event in self.queue.take_all() {
-            if !event.tokens.is_empty() {
-                event.forget_place();
-                self.put_back(shared, event);
-            }
+        for event in self.queue.forget_places() {
+            self.put_back(shared, event);
         }
     }
 }

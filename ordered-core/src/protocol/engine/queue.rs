@@ -192,6 +192,20 @@ impl<D> Queue<D> {
         taken
     }
 
+    /// Nothing counts that was known of their places: those that came from the mailbox go, and the others are as they
+    /// were delivered. Where that gives one the place of another, or one before it, all are taken out, to be put back.
+    pub(super) fn forget_places(&mut self) -> Vec<Box<Event<D>>> {
+        self.restart();
+        self.events.retain(|event| !event.tokens.is_empty());
+        self.iter_mut().for_each(Event::forget_place);
+        let mut events = self.events.iter();
+        if events.is_sorted_by(|one, other| rank(one) < rank(other)) {
+            Vec::new()
+        } else {
+            self.take_all()
+        }
+    }
+
     pub(super) fn take_all(&mut self) -> Vec<Box<Event<D>>> {
         self.restart();
         self.events.drain(..).collect()

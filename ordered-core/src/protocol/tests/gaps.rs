@@ -327,3 +327,21 @@ fn a_repeat_that_was_posted_does_not_restart_the_wait_for_a_gap() {
     end_gap(&mut scene);
     assert_eq!(scene.state.last_seq, 4);
 }
+
+#[test]
+fn an_operator_ends_no_gap_by_asking_for_what_is_missing() {
+    let mut scene = Scene::with(|policy| policy.on_gap = GapPolicy::Repair { after: AFTER });
+    scene.hold(3);
+    scene.change(|transition| transition.watch_gap(false));
+    scene.now += 10_000;
+    scene.change(|transition| {
+        transition.end_gap_as_operator();
+        assert!(transition.repair.is_empty());
+    });
+    assert_eq!(scene.state.repair, None);
+    scene.change(|transition| {
+        transition.end_gap_if_over("w");
+        assert_eq!(transition.repair.len(), 1);
+    });
+    assert_eq!(scene.state.repair.map(|asked| asked.times), Some(1));
+}

@@ -128,7 +128,7 @@ fn who_does_not_ask_does_not_note_that_it_was_asked() {
     wait(&mut state.producers, &stamp("ada", &[("ada", 2)]));
     let mut transition = Transition::new(&mut state, &policy, 20);
     transition.watch_gap(false);
-    transition.end_gap_if_over("operator");
+    transition.end_gap_as_operator();
     assert!(transition.repair.is_empty());
     transition.end_gaps_of_producers("w", 20, &[]);
     assert_eq!(transition.repair.len(), 1);
