@@ -198,7 +198,7 @@ impl<D> Queue<D> {
         self.restart();
         self.events.retain(|event| !event.tokens.is_empty());
         self.iter_mut().for_each(Event::forget_place);
-        let mut events = self.events.iter();
+        let events = self.events.iter();
         if events.is_sorted_by(|one, other| rank(one) < rank(other)) {
             Vec::new()
         } else {
