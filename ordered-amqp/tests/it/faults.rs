@@ -40,7 +40,7 @@ fn all(count: usize) -> BTreeSet<Vec<u8>> {
 
 #[tokio::test]
 async fn nothing_is_lost_when_the_broker_is_killed() {
-    let mut server = RabbitServer::start().await.unwrap();
+    let mut server = RabbitServer::exclusive().await.unwrap();
     let queue = Queue::at(&server, Some(QueueKind::Quorum));
     queue.publish(numbered(300)).await;
     let transport = queue.started(100).await;
@@ -73,7 +73,7 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
 
 #[tokio::test]
 async fn it_comes_back_after_an_outage_of_seconds() {
-    let mut server = RabbitServer::start().await.unwrap();
+    let mut server = RabbitServer::exclusive().await.unwrap();
     let queue = Queue::at(&server, Some(QueueKind::Classic));
     queue.publish(numbered(20)).await;
     let transport = queue.started(100).await;
@@ -98,7 +98,7 @@ async fn it_comes_back_after_an_outage_of_seconds() {
 
 #[tokio::test]
 async fn a_broker_that_hangs_is_noticed_by_its_silence() {
-    let server = RabbitServer::start().await.unwrap();
+    let server = RabbitServer::exclusive().await.unwrap();
     let mut queue = Queue::at(&server, None);
     queue.publish(numbered(5)).await;
     queue.url += "?heartbeat=2&connection_timeout=1000";
@@ -141,7 +141,7 @@ async fn a_delivery_that_the_broker_takes_back_is_delivered_again() {
 
 #[tokio::test]
 async fn a_broker_short_of_memory_takes_acknowledgements_and_holds_up_copies() {
-    let server = RabbitServer::start().await.unwrap();
+    let server = RabbitServer::exclusive().await.unwrap();
     let queue = Queue::at(&server, Some(QueueKind::Classic));
     queue.publish(numbered(20)).await;
     let transport = queue.started(5).await;

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_killed_and_started_again_loses_nothing() {
-    let mut server = KafkaServer::start().await.unwrap();
+    let mut server = KafkaServer::exclusive().await.unwrap();
     let topic = Topic::on(&server, 2, &[]).await;
     let publisher = topic.publisher().await;
     let event = |number: usize| keyed(&number.to_string(), &number.to_string());
@@ -49,7 +49,7 @@ async fn a_broker_that_is_killed_and_started_again_loses_nothing() {
 /// What is published meanwhile is there once the broker answers again, once and in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_hangs_is_waited_for() {
-    let server = KafkaServer::start().await.unwrap();
+    let server = KafkaServer::exclusive().await.unwrap();
     let topic = Topic::on(&server, 1, &[]).await;
     let publisher = topic.publisher().await;
     publisher.publish(vec![keyed("a", "0")]).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_broker_that_hangs_is_waited_for() {
 /// Nothing can be committed, and closing does not wait for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_without_a_broker_ends_and_says_so() {
-    let mut server = KafkaServer::start().await.unwrap();
+    let mut server = KafkaServer::exclusive().await.unwrap();
     let topic = Topic::on(&server, 1, &[]).await;
     topic.publish_numbered(0..5).await;
     let slow = topic

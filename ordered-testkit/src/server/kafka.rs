@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::{sleep, timeout};
 
 use super::ServerError;
@@ -105,6 +105,22 @@ impl KafkaServer {
     pub async fn shared() -> Result<&'static Self, ServerError> {
         static SHARED: OnceCell<KafkaServer> = OnceCell::const_new();
         SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// The one broker of this process that its tests kill, stop and hang: each has it for itself, one after the other,
+    /// and undoes what it changed but for that. It runs when it is given.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn exclusive() -> Result<MutexGuard<'static, Self>, ServerError> {
+        static EXCLUSIVE: OnceCell<Mutex<KafkaServer>> = OnceCell::const_new();
+        let start = async || Self::start().await.map(Mutex::new);
+        let mut server = EXCLUSIVE.get_or_try_init(start).await?.lock().await;
+        server.resume();
+        if !server.process.is_running() {
+            server.start_again().await?;
+        }
+        Ok(server)
     }
 
     /// `kafka://127.0.0.1:<port>`, the same after every restart.

@@ -95,6 +95,11 @@ impl ServerProcess {
         Err(self.not_ready(format!("not ready after {limit:?}: {last}")))
     }
 
+    /// Whether it was started, and has not ended.
+    pub(super) fn is_running(&mut self) -> bool {
+        !self.children.is_empty() && self.ended().is_none()
+    }
+
     fn ended(&mut self) -> Option<String> {
         self.children
             .iter_mut()

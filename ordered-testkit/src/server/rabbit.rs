@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::ServerError;
 use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
@@ -93,6 +93,22 @@ impl RabbitServer {
     pub async fn shared() -> Result<&'static Self, ServerError> {
         static SHARED: OnceCell<RabbitServer> = OnceCell::const_new();
         SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// The one server of this process that its tests kill, stop and hang: each has it for itself, one after the other,
+    /// and undoes what it changed but for that. It runs when it is given.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up, with the end of its log.
+    pub async fn exclusive() -> Result<MutexGuard<'static, Self>, ServerError> {
+        static EXCLUSIVE: OnceCell<Mutex<RabbitServer>> = OnceCell::const_new();
+        let start = async || Self::start().await.map(Mutex::new);
+        let mut server = EXCLUSIVE.get_or_try_init(start).await?.lock().await;
+        server.resume();
+        if !server.process.is_running() {
+            server.start_again().await?;
+        }
+        Ok(server)
     }
 
     /// `amqp://guest:guest@127.0.0.1:<port>/%2f`, the same after every restart.

@@ -80,7 +80,7 @@ async fn a_dropped_server_is_gone() {
 
 #[tokio::test]
 async fn rabbit_comes_back_with_its_data_after_kill_and_stop() {
-    let mut server = RabbitServer::start().await.unwrap();
+    let mut server = RabbitServer::exclusive().await.unwrap();
     let port = server.port();
     server.ctl(&["add_vhost", "kept"]).await.unwrap();
     server.kill();
@@ -96,7 +96,7 @@ async fn rabbit_comes_back_with_its_data_after_kill_and_stop() {
 
 #[tokio::test]
 async fn several_rabbits_run_at_once() {
-    let (first, second) = tokio::join!(RabbitServer::start(), RabbitServer::shared());
+    let (first, second) = tokio::join!(RabbitServer::exclusive(), RabbitServer::shared());
     assert_ne!(first.unwrap().url(), second.unwrap().url());
 }
 
