@@ -107,8 +107,8 @@ impl KafkaServer {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    /// The one broker of this process that its tests kill, stop and hang: each has it for itself, one after the other,
-    /// and undoes what it changed but for that. It runs when it is given.
+    /// The one broker that tests of this process kill, stop and hang. One test has it at a time, and it runs when a
+    /// test gets it. Whatever else a test changes there, such as a limit, the test sets back.
     ///
     /// # Errors
     /// When it is not installed or does not come up, with the end of its log.
