@@ -78,6 +78,9 @@ async fn injector(
     if fault.injections.is_empty() {
         return Ok(injected);
     }
+    // How far the events were when the last injection was over: some get done before the next one, so that a stall has
+    // one injection as its cause.
+    let mut over = 0;
     for number in 0..injections {
         let share = (number as f64 + 0.3 + 0.6 * random.f64()) / (injections as f64 + 1.0);
         #[expect(
@@ -87,6 +90,7 @@ async fn injector(
             reason = "a share of a number of events"
         )]
         let due = (events as f64 * share) as u64;
+        let due = due.max(over + 1).min(events);
         environment.tail.at_least(due).await;
         let injection = random
             .choice(fault.injections)
@@ -98,6 +102,8 @@ async fn injector(
             .map_err(|error| format!("{injection:?}: {error}"))?;
         tracing::info!(?injection, ?took, "is over");
         injected.add(took);
+        environment.tail.catch_up()?;
+        over = environment.tail.progress();
     }
     Ok(injected)
 }
