@@ -3,7 +3,7 @@ use std::error::Error;
 use ordered_events::core::transport::shuffle_within;
 use ordered_events::core::worker::Control;
 use ordered_events::logical::LamportProducer;
-use ordered_events::{Envelope, InvalidEvent, Key, Publish};
+use ordered_events::{Envelope, InvalidEvent, Key, Publisher};
 
 use crate::booking::Booking;
 
@@ -71,7 +71,9 @@ fn bookings(
 
 /// They are published shuffled, and each tenth one twice. In the end the branches leave.
 pub(crate) async fn produce(options: Options) -> Result<(), Box<dyn Error>> {
-    let publisher = ordered_events::publisher(&options.transport, &options.queue).await?;
+    let transport = ordered_events::publisher(&options.transport, &options.queue).await?;
+    // It sends again what the broker does not take at once.
+    let publisher = Publisher::builder(transport).build()?;
     let mut random = fastrand::Rng::with_seed(options.keys ^ options.events);
     let (mut joining, mut sent, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
     for account in 1..=options.keys {
@@ -87,11 +89,23 @@ pub(crate) async fn produce(options: Options) -> Result<(), Box<dyn Error>> {
             leaving.push(leave.envelope(&Key::new(account.clone())?));
         }
     }
-    publisher.publish(joining).await?;
+    publish(&publisher, joining).await?;
     if !options.join {
         sent.extend(leaving);
         shuffle_within(&mut sent, 100, &mut random);
-        publisher.publish(sent).await?;
+        publish(&publisher, sent).await?;
+    }
+    Ok(())
+}
+
+/// Publishes them in any order: the workers sort them.
+async fn publish(publisher: &Publisher, sent: Vec<Envelope>) -> Result<(), Box<dyn Error>> {
+    let mut receipts = Vec::with_capacity(sent.len());
+    for envelope in sent {
+        receipts.push(publisher.enqueue(envelope).await?);
+    }
+    for receipt in receipts {
+        receipt.await?;
     }
     Ok(())
 }
