@@ -186,7 +186,7 @@ impl AmqpPublisher {
                 "the headers of an event have {bytes} bytes, and {limit} fit into a frame of RabbitMQ: put what is \
                  large into the body"
             )),
-            // So does a quorum queue whose process does not answer the first event on a channel
+            // A quorum queue whose process does not answer refuses the first event on a channel, like a full one
             // (<https://github.com/rabbitmq/rabbitmq-server/blob/v3.10.8/deps/rabbit/src/rabbit_fifo_client.erl>).
             NotSent::Refused => TransportError::busy(format!(
                 "the queue behind the exchange {exchange:?} and the routing key {key:?} refused an event: it is full \

@@ -79,7 +79,7 @@ async fn injector(
         return Ok(injected);
     }
     // How far the events were when the last injection was over: some get done before the next one, so that a stall has
-    // one injection as its cause.
+    // at the most one injection of each injector as its cause.
     let mut over = 0;
     for number in 0..injections {
         let share = (number as f64 + 0.3 + 0.6 * random.f64()) / (injections as f64 + 1.0);
