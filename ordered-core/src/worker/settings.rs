@@ -47,7 +47,7 @@ pub struct Settings {
     /// keys, it starts one run at a time until one succeeds. So an unavailable database does not use up the attempts of
     /// every key. Zero: it never does. Default 20.
     pub breaker_runs: usize,
-    /// The longest wait between two starts meanwhile; the first is 100 ms, and it doubles from start to start. Default
+    /// The longest wait between two starts meanwhile; the first is 10 ms, and it doubles from start to start. Default
     /// 1 second.
     pub breaker_wait: Duration,
     /// How many commands go to the store in one batch. Default 1024.
