@@ -270,7 +270,8 @@ impl KafkaServer {
 
     /// Writes the settings, and the files of a formatted folder.
     async fn prepare(&self) -> Result<(), ServerError> {
-        /// What is in a formatted folder is the same for all brokers, so the tool runs once in a process.
+        /// What is in a formatted folder is the same for all brokers: one comes with the archives, or the tool runs
+        /// once in a process.
         static FORMATTED: OnceCell<Vec<(PathBuf, Vec<u8>)>> = OnceCell::const_new();
         self.write("log4j2.xml", LOGGING)?;
         self.write("server.properties", &self.properties())?;
@@ -279,8 +280,15 @@ impl KafkaServer {
         }
         let data = self.process.folder().join("data");
         let files = FORMATTED.get_or_try_init(async || {
-            self.format().await?;
-            files(&data).map_err(ServerError::system("cannot read the formatted folder"))
+            let installed = library().map(|library| library.join("../formatted"));
+            let formatted = match installed.filter(|folder| folder.is_dir()) {
+                Some(folder) => folder,
+                None => {
+                    self.format().await?;
+                    data.clone()
+                }
+            };
+            files(&formatted).map_err(ServerError::system("cannot read the formatted folder"))
         });
         for (name, content) in files.await? {
             let place = data.join(name);
