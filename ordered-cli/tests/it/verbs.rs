@@ -143,7 +143,7 @@ async fn a_pause_for_a_time_ends_by_itself_although_the_workers_were_restarted()
     let paused = std::time::Instant::now();
     fixture.publish("k", [1, 2]).await;
     fixture
-        .until("k", "holding", |view| view.held_events == 2)
+        .until_at_rest("k", "holding", |view| view.held_events == 2)
         .await;
     let output = masked(&fixture.ordered("explain k").await.ok());
     assert!(

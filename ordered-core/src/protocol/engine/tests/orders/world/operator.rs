@@ -35,7 +35,7 @@ impl World {
             transition.watch_gap(false);
             let done = transition.operate(verb, None);
             let changes = std::mem::take(&mut transition.changes);
-            self.told.push(format!("operator: {verb}: {done:?}"));
+            self.tell(|| format!("operator: {verb}: {done:?}"));
             let mut save = Save::new(key(), owned.fence);
             save.listing =
                 Listing::default().change(state.listing(&policy, Listing::default(), exchange.now));
