@@ -67,6 +67,7 @@ macro_rules! store_suite {
             quotas a_forced_or_replaced_letter_needs_no_room,
             quotas what_is_there_already_needs_no_room,
             quotas a_save_counts_what_it_removes_and_what_it_puts,
+            quotas a_save_without_room_changes_nothing,
             quotas dead_letters_do_not_count,
             ids an_id_is_remembered_for_its_own_key_alone,
             ids an_id_is_looked_up_before_it_is_remembered,

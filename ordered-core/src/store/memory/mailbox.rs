@@ -122,28 +122,52 @@ impl Mailbox {
     }
 
     /// Carries out the changes in order, and says what happened to each put. Where a quota has no room for one of them,
-    /// the changes before it were carried out: the caller drops this mailbox.
+    /// all is as it was.
     pub(super) fn change(
         &mut self,
         bucket: &mut Held,
         room: Room,
         changes: &[Change],
     ) -> Result<Vec<Posted>, QuotaLimit> {
-        let mut puts = Vec::new();
+        let held = (self.held, *bucket);
+        let (mut puts, mut undo) = (Vec::new(), Vec::new());
+        let mut note_before = |letters: &BTreeMap<Slot, Letter>, slot: Slot| {
+            undo.push((slot, letters.get(&slot).cloned()));
+        };
         for change in changes {
             match change {
                 Change::Put { slot, letter, mode } => {
+                    note_before(&self.letters, *slot);
                     match self.put(bucket, room, *slot, letter, *mode) {
-                        Posted::Full(limit) => return Err(limit),
+                        Posted::Full(limit) => {
+                            (self.held, *bucket) = held;
+                            self.put_back(undo);
+                            return Err(limit);
+                        }
                         posted => puts.push(posted),
                     }
                 }
                 Change::Delete(slot) => {
+                    note_before(&self.letters, *slot);
                     self.remove(bucket, *slot);
                 }
-                Change::Move { from, to, note } => self.relocate(bucket, *from, *to, note),
+                Change::Move { from, to, note } => {
+                    note_before(&self.letters, *from);
+                    note_before(&self.letters, *to);
+                    self.relocate(bucket, *from, *to, note);
+                }
             }
         }
         Ok(puts)
+    }
+
+    /// Puts back what was in the slots, the last change first.
+    fn put_back(&mut self, undo: Vec<(Slot, Option<Letter>)>) {
+        for (slot, before) in undo.into_iter().rev() {
+            match before {
+                Some(letter) => self.letters.insert(slot, letter),
+                None => self.letters.remove(&slot),
+            };
+        }
     }
 }

@@ -48,14 +48,10 @@ impl Bucket {
         if save.changes.is_empty() {
             return Ok(Vec::new());
         }
-        let (mut mailbox, mut held) = (
-            self.mailboxes.get(&save.key).cloned().unwrap_or_default(),
-            self.held,
-        );
-        let puts = mailbox.change(&mut held, rules.room, &save.changes)?;
-        self.held = held;
+        let mut mailbox = self.mailboxes.remove(&save.key).unwrap_or_default();
+        let puts = mailbox.change(&mut self.held, rules.room, &save.changes);
         self.keep_mailbox(&save.key, mailbox);
-        Ok(puts)
+        puts
     }
 
     /// Keeps a mailbox, unless nothing is in it.

@@ -100,6 +100,35 @@ pub async fn a_save_counts_what_it_removes_and_what_it_puts(fixture: StoreFixtur
     );
 }
 
+pub async fn a_save_without_room_changes_nothing(fixture: StoreFixture<impl Inspect>) {
+    let fixture = fixture.with(|policy| policy.key_quota.events = 3);
+    let fence = fixture.own(A).await.fence;
+    fill(&fixture, fence, 1..5).await;
+    let dead = Slot::Dead { epoch: 1, seq: 3 };
+    let slots = [1, 2, 3, 4, 5].map(Slot::Held);
+    let slots = [&slots[..], &[dead]].concat();
+    let before = fixture.letters(&slots).await;
+    let held = |seq| put(Slot::Held(seq), letter("new", "abc"), PutMode::New);
+    let changes = [
+        Change::Delete(Slot::Held(1)),
+        put(Slot::Held(2), letter("other", "longer"), PutMode::Replace),
+        Change::Move {
+            from: Slot::Held(3),
+            to: dead,
+            note: "aside".into(),
+        },
+        held(4),
+        held(1),
+        held(5),
+    ];
+    let full = Answer::Full(QuotaLimit::KeyEvents);
+    assert_eq!(fixture.save(A, fixture.changes(fence, changes)).await, full);
+    assert_eq!(fixture.letters(&slots).await, before);
+    let totals = fixture.store.totals(&fixture.group).await;
+    let totals = totals.expect("the store is there");
+    assert_eq!((totals.held_events, totals.held_bytes), (3, 9));
+}
+
 pub async fn dead_letters_do_not_count(fixture: StoreFixture<impl Inspect>) {
     let fixture = fixture.with(|policy| policy.key_quota.events = 1);
     let fence = fixture.own(A).await.fence;
