@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use lapin::Event;
 use ordered_core::transport::{ConsumeOptions, TransportError};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::broker::Broker;
@@ -28,11 +29,15 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Keeps a session alive until the transport closes: watches it, and opens another when it has ended.
 ///
 /// A task of its own, because futures of `receive` are dropped at will, and reconnecting takes longer than they live.
-pub(crate) async fn keep_connected(
+pub(crate) fn spawn(
     shared: Arc<Shared>,
     options: ConsumeOptions,
     first: Arc<Session>,
-) {
+) -> JoinHandle<()> {
+    tokio::spawn(keep_connected(shared, options, first))
+}
+
+async fn keep_connected(shared: Arc<Shared>, options: ConsumeOptions, first: Arc<Session>) {
     let mut backoff = shared.broker.backoff();
     let mut session = first;
     loop {

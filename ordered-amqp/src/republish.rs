@@ -1,18 +1,29 @@
 use std::sync::Arc;
 
 use ordered_core::transport::{Token, TransportError};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::outgoing::Outgoing;
 use crate::session::{FAREWELL, Session};
 use crate::shared::Shared;
 
-/// Brings copies of deliveries to other queues, and then acknowledges the originals.
+/// Brings copies of deliveries to other queues, and then acknowledges the originals. A task of its own: deliveries
+/// are not left halfway where the caller stops waiting.
 ///
 /// Repeats what fails for as long as the originals are out: giving up would mean to hand them back to the queue, which
 /// would deliver them again at once. When the session ends, the broker does that anyway. When the transport is closed,
 /// an attempt that is under way is still finished, within [`FAREWELL`]: otherwise a copy that arrived would come again.
-pub(crate) async fn send(
+pub(crate) fn spawn(
+    shared: Arc<Shared>,
+    session: Arc<Session>,
+    copies: Vec<(Token, Outgoing)>,
+) -> JoinHandle<Result<(), TransportError>> {
+    let sending = shared.sending.clone();
+    sending.spawn(send(shared, session, copies))
+}
+
+async fn send(
     shared: Arc<Shared>,
     session: Arc<Session>,
     mut copies: Vec<(Token, Outgoing)>,

@@ -1,5 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use lapin::Connection;
 use ordered_core::transport::{ConsumeOptions, TransportError, TransportStatus};
 use tokio::sync::watch;
@@ -73,10 +75,23 @@ impl Shared {
     }
 
     /// Connects, says what of the queue breaks a promise, and leaves.
-    pub(crate) async fn look(&self) -> Result<(), TransportError> {
+    async fn look(&self) -> Result<(), TransportError> {
         let address = &self.broker.address;
         let look = async |connection: &Connection| self.topology.look(connection, address).await;
         self.broker.with_connection("look", look).await
+    }
+
+    /// Connects and consumes for the first time. Boxed: in a method of a trait, which awaits it, the compiler proves
+    /// for each that all that lapin keeps in it is `Send`, and that takes a second.
+    pub(crate) fn open_first(
+        &self,
+        options: ConsumeOptions,
+    ) -> BoxFuture<'_, Result<Session, TransportError>> {
+        let opened = async move {
+            self.look().await?;
+            self.open(options, 0).await
+        };
+        opened.boxed()
     }
 
     /// Connects and consumes, once.

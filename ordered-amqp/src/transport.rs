@@ -87,11 +87,7 @@ impl Transport for Amqp {
         self.shared.begin()?;
         let mut leaderless = Leaderless::default();
         let opened = loop {
-            let opened = async {
-                self.shared.look().await?;
-                self.shared.open(options, 0).await
-            };
-            match opened.await {
+            match self.shared.open_first(options).await {
                 // The members of a queue that was declared a moment ago may still elect one.
                 Err(error) if has_no_leader(&error) && !leaderless.is_to_be_told(&error) => {
                     sleep(ELECTION).await;
@@ -103,9 +99,7 @@ impl Transport for Amqp {
         let (shared, first) = (Arc::clone(&self.shared), Arc::clone(&session));
         // Here and not only where it reconnects, so that `receive` and `settle` find it at once.
         self.shared.session.send_replace(Some(session));
-        *self.reconnecting() = Some(tokio::spawn(reconnect::keep_connected(
-            shared, options, first,
-        )));
+        *self.reconnecting() = Some(reconnect::spawn(shared, options, first));
         tracing::info!(
             address = %self.shared.broker.address,
             queue = self.shared.topology.places.queue.as_str(),
@@ -165,9 +159,7 @@ impl Transport for Amqp {
         if copies.is_empty() || session.is_dead() {
             return Ok(());
         }
-        // A task, so that a caller who drops this future does not leave deliveries neither here nor there.
-        let sending = republish::send(Arc::clone(&self.shared), session, copies);
-        let sent = self.shared.sending.spawn(sending).await;
+        let sent = republish::spawn(Arc::clone(&self.shared), session, copies).await;
         sent.unwrap_or_else(|error| {
             Err(TransportError::unavailable("the runtime is shutting down").with_source(error))
         })
