@@ -21,6 +21,7 @@ mod postgres;
 mod process;
 mod quorum;
 mod rabbit;
+mod rabbit_libraries;
 mod redis;
 mod sqs;
 mod watchdog;

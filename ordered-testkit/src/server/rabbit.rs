@@ -1,8 +1,7 @@
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
 use super::port::Port;
 use super::process::ServerProcess;
 use super::quorum::names_are_written;
+use super::rabbit_libraries::{self, HASHING_EXCHANGE};
 
 const INSTALL: &str = "apt-get install rabbitmq-server";
 /// On a machine that builds with twenty processes beside it a start takes more than a minute.
@@ -24,15 +24,6 @@ const TIMEOUT: Duration = Duration::from_secs(240);
 /// Debian's program on the `PATH` changes the user; the one behind it runs as whoever starts it. Elsewhere the
 /// `PATH` leads to the latter.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
-
-/// The exchange that puts events into partitions.
-const HASHING_EXCHANGE: &str = "rabbitmq_consistent_hash_exchange";
-
-/// Plugins that need no other plugin.
-const STANDALONE: [&str; 2] = [HASHING_EXCHANGE, "rabbitmq_sharding"];
-
-/// What each server loads, plugin or not. Its plugins have `rabbitmq_` in their names.
-const PRELAUNCH: &str = "rabbitmq_prelaunch";
 
 /// The folder of the libraries and plugins that are linked for one server.
 const LIBRARIES: &str = "libraries";
@@ -317,15 +308,8 @@ impl RabbitBuilder {
         };
         write("rabbitmq.conf", &lines)?;
         write("plugins", &format!("[{}].\n", self.plugins.join(",")))?;
-        if let Some(all) = all_plugins()
-            && self
-                .plugins
-                .iter()
-                .all(|name| STANDALONE.contains(&&**name))
-        {
-            link_plugins(&all, &process.folder().join(LIBRARIES), &self.plugins)
-                .map_err(ServerError::system("cannot link the server's plugins"))?;
-        }
+        rabbit_libraries::link(&process.folder().join(LIBRARIES), &self.plugins)
+            .map_err(ServerError::system("cannot link the server's libraries"))?;
         let mut server = RabbitServer {
             process,
             amqp: Port::claim()?,
@@ -337,36 +321,6 @@ impl RabbitBuilder {
         server.start_again().await?;
         Ok(server)
     }
-}
-
-/// Where Debian's package has the libraries and the plugins.
-fn all_plugins() -> Option<PathBuf> {
-    let versions = fs::read_dir(Path::new(SCRIPTS).parent()?.join("lib")).ok()?;
-    let mut places = versions
-        .flatten()
-        .map(|version| version.path().join("plugins"));
-    places.find(|place| place.is_dir())
-}
-
-/// Links all libraries, and of the plugins those that are enabled: a server looks into each that it finds, and starts
-/// in two thirds of the processor time without the others.
-fn link_plugins(all: &Path, place: &Path, enabled: &[String]) -> io::Result<()> {
-    fs::create_dir_all(place)?;
-    for entry in fs::read_dir(all)? {
-        let entry = entry?;
-        let file = entry.file_name();
-        let name = file
-            .to_str()
-            .and_then(|name| name.split('-').next())
-            .unwrap_or_default();
-        if !name.starts_with("rabbitmq_")
-            || name == PRELAUNCH
-            || enabled.iter().any(|plugin| plugin == name)
-        {
-            symlink(entry.path(), place.join(&file))?;
-        }
-    }
-    Ok(())
 }
 
 async fn connect(port: u16) -> io::Result<TcpStream> {
