@@ -2,12 +2,16 @@
 //! waiting costs nothing and comes out the same every time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_sdk_sqs::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::{Client, Config};
-use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_types::body::SdkBody;
 use ordered_core::transport::{
     ConsumeOptions, Delivery, Disposition, Settlement, Transport, TransportError,
@@ -79,8 +83,8 @@ impl FakeSqs {
     }
 
     pub(crate) fn connect(&self, queue: &str) -> SqsBuilder {
-        let sqs = self.clone();
-        let http = infallible_client_fn(move |request| sqs.respond(&request));
+        let sqs = SharedHttpConnector::new(self.clone());
+        let http = http_client_fn(move |_, _| sqs.clone());
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
@@ -106,8 +110,8 @@ impl FakeSqs {
         calls.cloned().collect()
     }
 
-    fn respond(&self, request: &http::Request<SdkBody>) -> http::Response<String> {
-        let target = request.headers()["x-amz-target"].to_str().unwrap();
+    fn respond(&self, request: &HttpRequest) -> HttpResponse {
+        let target = request.headers().get("x-amz-target").unwrap();
         let call = Call {
             action: target.split('.').next_back().unwrap().to_owned(),
             at: self.begun.elapsed(),
@@ -116,8 +120,7 @@ impl FakeSqs {
         let answer = (self.answer)(&call).unwrap_or_else(|| (200, self.usual(&call)));
         self.calls.lock().unwrap().push(call);
         let (status, body) = answer;
-        let response = http::Response::builder().status(status);
-        response.body(body.to_string()).unwrap()
+        HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))
     }
 
     fn usual(&self, call: &Call) -> Value {
@@ -140,6 +143,18 @@ impl FakeSqs {
             }
             _ => json!({}),
         }
+    }
+}
+
+impl HttpConnector for FakeSqs {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(Ok(self.respond(&request)))
+    }
+}
+
+impl fmt::Debug for FakeSqs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeSqs").finish_non_exhaustive()
     }
 }
 
