@@ -1,10 +1,10 @@
+mod java;
 mod properties;
 mod wire;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -16,10 +16,6 @@ use super::certificates::{SERVER, SERVER_KEY};
 use super::port::Port;
 use super::process::ServerProcess;
 
-const INSTALL: &str =
-    "scripts/install-servers (in the workspace's folder; it needs Java 17 and Maven)";
-/// Where the script puts the broker's archives, seen from the folder of the workspace.
-const PLACE: &str = "target/servers/kafka/lib";
 /// On a machine that builds with twenty processes beside it a start takes a minute.
 const TIMEOUT: Duration = Duration::from_secs(180);
 /// How soon to look again whether the broker has heard of a topic.
@@ -27,15 +23,7 @@ const KNOWN: Duration = Duration::from_millis(10);
 const LOGGING: &str = r#"<Configuration status="WARN"><Appenders><Console name="C"><PatternLayout pattern="%d{HH:mm:ss.SSS} %p %c{1} %m%n"/></Console></Appenders>
 <Loggers><Root level="WARN"><AppenderRef ref="C"/></Root></Loggers></Configuration>
 "#;
-/// Small, and quick to start: it serves one test, or those of one process.
-const JAVA: [&str; 5] = [
-    "-Xms64m",
-    "-Xmx256m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-Xshare:auto",
-];
-const OPTIMIZED: [&str; 2] = ["-Xms1g", "-Xmx1g"];
+
 /// A Kafka broker of the test's own: one node, which is its own controller.
 ///
 /// Its archives are looked for in the folder that `ORDERED_KAFKA_LIB` names, then in `target/servers/kafka/lib` of the
@@ -249,9 +237,9 @@ impl KafkaServer {
     /// When it does not come up, with the end of its log.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         self.process.kill();
-        let mut java = java(self.process.folder(), self.optimized)?;
+        let mut java = java::command(self.process.folder(), self.optimized)?;
         java.args(["kafka.Kafka", "server.properties"]);
-        self.process.spawn(&mut java, INSTALL)?;
+        self.process.spawn(&mut java, java::INSTALL)?;
         let port = self.port();
         self.process
             .ready(TIMEOUT, async || wire::greet(port).await)
@@ -280,7 +268,7 @@ impl KafkaServer {
         }
         let data = self.process.folder().join("data");
         let files = FORMATTED.get_or_try_init(async || {
-            let installed = library().map(|library| library.join("../formatted"));
+            let installed = java::library().map(|library| library.join("../formatted"));
             let formatted = match installed.filter(|folder| folder.is_dir()) {
                 Some(folder) => folder,
                 None => {
@@ -301,7 +289,7 @@ impl KafkaServer {
 
     async fn format(&self) -> Result<(), ServerError> {
         let folder = self.process.folder();
-        let mut java = java(folder, false)?;
+        let mut java = java::command(folder, false)?;
         // The id of a cluster is 16 bytes in base64.
         let id = "b3JkZXJlZC10ZXN0a2l0LQ";
         java.args([
@@ -318,7 +306,7 @@ impl KafkaServer {
             .map_err(io::Error::other)
             .flatten()
             .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => not_installed("java"),
+                io::ErrorKind::NotFound => java::not_installed("java"),
                 _ => ServerError::system("cannot run `java`")(error),
             })?;
         if output.status.success() {
@@ -394,37 +382,4 @@ fn files(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
         }
     }
     Ok(found)
-}
-
-/// Java with the archives of the broker.
-fn java(folder: &Path, optimized: bool) -> Result<Command, ServerError> {
-    let library = library().ok_or_else(|| not_installed(PLACE))?;
-    let mut command = Command::new("java");
-    command.args(if optimized { &OPTIMIZED[..] } else { &JAVA[..] });
-    let archive = library.join("../kafka.jsa");
-    if archive.is_file() {
-        command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
-    }
-    command.arg("-cp").arg(library.join("*")).arg(format!(
-        "-Dlog4j2.configurationFile={}",
-        folder.join("log4j2.xml").display()
-    ));
-    Ok(command)
-}
-
-fn library() -> Option<PathBuf> {
-    let is_there = |folder: &PathBuf| folder.is_dir();
-    let named = std::env::var_os("ORDERED_KAFKA_LIB").map(PathBuf::from);
-    named.filter(is_there).or_else(|| {
-        let here = std::env::current_dir().unwrap_or_default();
-        let mut places = here.ancestors().map(|folder: &Path| folder.join(PLACE));
-        places.find(is_there)
-    })
-}
-
-fn not_installed(program: &str) -> ServerError {
-    ServerError::NotInstalled {
-        program: program.to_owned(),
-        install: INSTALL,
-    }
 }

@@ -1,3 +1,6 @@
+mod libraries;
+mod quorum;
+
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
@@ -10,12 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
+use self::libraries::HASHING_EXCHANGE;
 use super::ServerError;
 use super::certificates::{CERTIFICATE_FILE, KEY_FILE};
 use super::port::Port;
 use super::process::ServerProcess;
-use super::quorum::names_are_written;
-use super::rabbit_libraries::{self, HASHING_EXCHANGE};
 
 const INSTALL: &str = "apt-get install rabbitmq-server";
 /// On a machine that builds with twenty processes beside it a start takes more than a minute.
@@ -134,7 +136,7 @@ impl RabbitServer {
         let data = self.process.folder().join("data");
         let node = self.node();
         self.process
-            .ready(TIMEOUT, async || names_are_written(&data, &node))
+            .ready(TIMEOUT, async || quorum::names_are_written(&data, &node))
             .await
     }
 
@@ -308,7 +310,7 @@ impl RabbitBuilder {
         };
         write("rabbitmq.conf", &lines)?;
         write("plugins", &format!("[{}].\n", self.plugins.join(",")))?;
-        rabbit_libraries::link(&process.folder().join(LIBRARIES), &self.plugins)
+        libraries::link(&process.folder().join(LIBRARIES), &self.plugins)
             .map_err(ServerError::system("cannot link the server's libraries"))?;
         let mut server = RabbitServer {
             process,
