@@ -57,7 +57,7 @@ pub struct RabbitBuilder {
 }
 
 impl RabbitServer {
-    /// Starts a server with the exchange that hashes and no other plugin; it takes about five seconds.
+    /// Starts a server with the exchange that hashes and no other plugin; it takes about two seconds.
     ///
     /// # Errors
     /// When it is not installed or does not come up, with the end of its log.
